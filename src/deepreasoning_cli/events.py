@@ -1,0 +1,148 @@
+"""What flows: a provider yields chunks, the pipeline yields events; both are frozen facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from deepreasoning_cli.money import RateCard, Usage
+
+Payload = dict[str, Any]
+DONE: Final[Payload] = {"[DONE]": True}
+"""Stands for the line `data: [DONE]` in a stream of payloads."""
+
+
+class Stage(StrEnum):
+    """The stages of a turn, in order."""
+
+    SEARCH = "search"
+    REASON = "reason"
+    ANSWER = "answer"
+
+
+class Handoff(StrEnum):
+    """What the answerer is given of the reasoner's work."""
+
+    REASONING = "reasoning"
+    ANSWER = "answer"
+    BOTH = "both"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked: a system prompt and messages, the last of them the user's."""
+
+    messages: tuple[Message, ...]
+    system: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it in one string, for estimates."""
+        return "\n".join([self.system or "", *(message.text for message in self.messages)])
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of the chain of thought."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The model that really answers, as the server names it."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The positive sign that a reply is whole; `reason` is the vendor's stop reason, if given."""
+
+    reason: str | None
+
+
+Chunk = Thought | Text | Served | Usage | End
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page that the search found."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A turn begins."""
+
+    id: str
+    backend: str
+    prompt: str
+    handoff: Handoff
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A stage begins: the model asked, and what an unfinished stage is priced by."""
+
+    stage: Stage
+    model: str
+    input_tokens: int
+    rates: RateCard | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the search found, in the order it is numbered."""
+
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A stage has ended: `cost` in USD, None where a rate is unknown; `seconds` it took.
+
+    `complete` is False for a stage that was stopped or cut before its end.
+    """
+
+    stage: Stage
+    model: str
+    served_model: str | None
+    usage: Usage | None
+    cost: Decimal | None
+    seconds: float
+    stop_reason: str | None
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user should know, which stops nothing."""
+
+    message: str
+
+
+Event = Opened | Started | Sources | Thought | Text | Finished | Warned

@@ -1,0 +1,85 @@
+"""A vendor's key: checked before it is used, masked wherever it could be seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from deepreasoning_cli.errors import ConfigError
+
+SHORTEST_RECOGNISED = 8  # characters; a shorter piece of a key is not told from ordinary text
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and where it came from; `repr` never shows the value."""
+
+    name: str
+    value: str = field(repr=False)
+    origin: str
+
+    @property
+    def masked(self) -> str:
+        """The last four characters, as `…abcd`; `…` alone for a short key."""
+        return f"…{self.value[-4:]}" if len(self.value) >= SHORTEST_RECOGNISED else "…"
+
+
+def checked(name: str, value: str, origin: str) -> Key:
+    """A key that can stand in a header; raises ConfigError, which shows no part of the value."""
+    value = value.strip(" \t\r\n")
+    if not value:
+        raise ConfigError(f"the key {name} from {origin} is empty", kind="key_missing")
+    for position, character in enumerate(value, start=1):
+        if not "\x21" <= character <= "\x7e":
+            raise ConfigError(
+                f"the key {name} from {origin} holds {_described(character)}"
+                f" at position {position}",
+                hint="copy the key again, without line breaks or typographic signs",
+                kind="key_malformed",
+            )
+    return Key(name, value, origin)
+
+
+def _described(character: str) -> str:
+    if character in "\r\n":
+        return "a line break"
+    if character.isspace():
+        return "a space"
+    return f"the character U+{ord(character):04X}"
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every secret masked: raw, JSON-escaped, percent-encoded, in base64, or cut off.
+
+    A cut-off key is known by its first eight characters on.
+    """
+    for secret in secrets:
+        if len(secret) < SHORTEST_RECOGNISED:
+            continue
+        for form in _written_forms(secret):
+            text = text.replace(form, "[key]")
+        text = _without_cut_off(text, secret)
+    return text
+
+
+def _written_forms(secret: str) -> tuple[str, ...]:
+    return (
+        secret,
+        json.dumps(secret)[1:-1],
+        urllib.parse.quote(secret, safe=""),
+        base64.b64encode(secret.encode()).decode().rstrip("="),
+    )
+
+
+def _without_cut_off(text: str, secret: str) -> str:
+    start = text.find(secret[:SHORTEST_RECOGNISED])
+    while start >= 0:
+        end = start
+        while end < len(text) and end - start < len(secret) and text[end] == secret[end - start]:
+            end += 1
+        text = text[:start] + "[key]" + text[end:]
+        start = text.find(secret[:SHORTEST_RECOGNISED], start)
+    return text

@@ -1,0 +1,1 @@
+"""Events to terminal, text, JSON."""

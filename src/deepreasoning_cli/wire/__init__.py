@@ -1,0 +1,1 @@
+"""The public wire formats, pure: dicts in, chunks out, and back."""
