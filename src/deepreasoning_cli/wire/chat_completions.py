@@ -1,0 +1,151 @@
+"""The Chat Completions format: build a request, read a streamed or a whole reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
+from deepreasoning_cli.events import DONE, Chunk, End, Payload, Prompt, Served, Text, Thought
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire.shape import count, mapping, mappings, text, words
+from deepreasoning_cli.wire.think import ThinkSplitter
+
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Where hosts put the chain of thought, the same text at times under several names at once."""
+
+BROKEN_OFF = frozenset({"error", "insufficient_system_resource"})
+"""Finish reasons that are failures: OpenRouter's, and DeepSeek's under load."""
+
+
+def body(
+    prompt: Prompt,
+    *,
+    model: str,
+    samplers: Mapping[str, float],
+    max_tokens: int | None = None,
+    stream: bool = True,
+    extra: Mapping[str, Any] = {},
+) -> Payload:
+    """The request for `prompt`; `max_tokens` includes the reasoning on most hosts.
+
+    `samplers` and `extra` become top-level fields as they are.
+    """
+    turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
+    if prompt.system:
+        turns.insert(0, {"role": "system", "content": prompt.system})
+    request: Payload = {"model": model, "messages": turns, **samplers}
+    if max_tokens is not None:
+        request["max_tokens"] = max_tokens
+    if stream:
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+    return request | dict(extra)
+
+
+def read(payloads: Iterable[Payload], *, opens_thinking: bool = False) -> Iterator[Chunk]:
+    """The chunks of one reply, from its `chat.completion.chunk` objects or one `chat.completion`.
+
+    Usage comes once, near the end; `End` comes last, and only if a finish reason was given or
+    `[DONE]` followed some answer: a reply without it was cut. `opens_thinking` says that this
+    host omits the opening `<think>`. Raises UnavailableError (kind `stream_error`) for a failure
+    the server reports; a failure after the finish reason costs only the usage.
+    """
+    reply = _Reply(ThinkSplitter(opens_thinking))
+    try:
+        for payload in payloads:
+            if payload == DONE:
+                reply.done = True
+                break
+            yield from reply.take(payload)
+    except DeepReasoningError:
+        if reply.finish_reason is None:
+            yield from reply.parts(reply.splitter.close())
+            raise
+    yield from reply.parts(reply.splitter.close())
+    if reply.usage:
+        yield reply.usage
+    if reply.finish_reason or (reply.done and reply.answered):
+        yield End(reply.finish_reason)
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What is known of a reply while it is read."""
+
+    splitter: ThinkSplitter
+    model: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    answered: bool = False
+    done: bool = False
+
+    def take(self, payload: object) -> Iterator[Chunk]:
+        chunk = mapping(payload)
+        served = text(chunk.get("model"))
+        if served and served != self.model:
+            self.model = served
+            yield Served(served)
+        self.usage = _usage(mapping(chunk.get("usage"))) or self.usage
+        choice = next(iter(mappings(chunk.get("choices"))), {})
+        # a few hosts send the message so far next to each delta: only the delta is new
+        delta = choice.get("delta")
+        yield from self._delta(mapping(choice.get("message") if delta is None else delta))
+        finish_reason = text(choice.get("finish_reason"))
+        if error := chunk.get("error") or choice.get("error"):
+            raise _broken_off(words(error))
+        if finish_reason in BROKEN_OFF:
+            raise _broken_off(finish_reason)
+        self.finish_reason = finish_reason or self.finish_reason
+
+    def _delta(self, delta: Payload) -> Iterator[Chunk]:
+        if reasoning := _reasoning(delta):
+            yield from self.parts(self.splitter.separate())
+            yield Thought(reasoning)
+        yield from self.parts(self.splitter.feed(_content(delta.get("content"))))
+
+    def parts(self, pieces: Iterable[Thought | Text]) -> Iterator[Chunk]:
+        for piece in pieces:
+            self.answered = self.answered or isinstance(piece, Text)
+            yield piece
+
+
+def _reasoning(delta: Payload) -> str:
+    fields = (text(delta.get(name)) for name in REASONING_FIELDS)
+    details = mappings(delta.get("reasoning_details"))
+    return next(filter(None, fields), "") or "".join(text(item.get("text")) for item in details)
+
+
+def _content(content: object) -> str:
+    parts = (part for part in mappings(content) if part.get("type") == "text")
+    return text(content) or "".join(text(part.get("text")) for part in parts)
+
+
+def _usage(usage: Payload) -> Usage | None:
+    """The counts, if prompt and completion are both given; two zeros mean that nobody counted.
+
+    `prompt_tokens` includes cached ones and `completion_tokens` the reasoning; DeepSeek has its
+    own name for the cached ones (api-facts.md, section 2.6).
+    """
+    prompt = count(usage.get("prompt_tokens"))
+    completion = count(usage.get("completion_tokens"))
+    if prompt is None or completion is None or not prompt + completion:
+        return None
+    cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    if cached is None:
+        cached = count(usage.get("prompt_cache_hit_tokens"))
+    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        reasoning_tokens=None if reasoning is None else min(reasoning, completion),
+        cached_tokens=min(cached or 0, prompt),
+    )
+
+
+def _broken_off(reason: str) -> UnavailableError:
+    return UnavailableError(
+        f"the server broke off the reply: {reason}",
+        hint="try again in a minute",
+        kind="stream_error",
+    )

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.events import (
+    DONE,
+    Chunk,
+    End,
+    Message,
+    Payload,
+    Prompt,
+    Served,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire import chat_completions
+
+QUESTION = Prompt((Message("user", "6×7?"),))
+
+
+def chunk(delta: object = None, finish_reason: object = None, **more: Any) -> Payload:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "choices": [choice]} | more
+
+
+def content(piece: str) -> Payload:
+    return chunk({"content": piece})
+
+
+def read(*payloads: Any, opens_thinking: bool = False) -> list[Chunk]:
+    return list(chat_completions.read(payloads, opens_thinking=opens_thinking))
+
+
+def read_until_failure(payloads: Iterator[Any] | list[Any]) -> tuple[list[Chunk], UnavailableError]:
+    received: list[Chunk] = []
+    with pytest.raises(UnavailableError) as failure:
+        received.extend(chat_completions.read(payloads))
+    return received, failure.value
+
+
+class TestBody:
+    def test_a_streamed_request_asks_for_usage(self) -> None:
+        prompt = Prompt(
+            (Message("user", "6×7?"), Message("assistant", "42"), Message("user", "7×7?")),
+            system="Be brief.",
+        )
+        assert chat_completions.body(
+            prompt,
+            model="deepseek-v4-pro",
+            samplers={"temperature": 0.7},
+            max_tokens=100,
+            extra={"thinking": {"type": "enabled"}},
+        ) == {
+            "model": "deepseek-v4-pro",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "6×7?"},
+                {"role": "assistant", "content": "42"},
+                {"role": "user", "content": "7×7?"},
+            ],
+            "temperature": 0.7,
+            "max_tokens": 100,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "thinking": {"type": "enabled"},
+        }
+
+    def test_only_what_is_needed_is_sent(self) -> None:
+        assert chat_completions.body(QUESTION, model="m", samplers={}, stream=False) == {
+            "model": "m",
+            "messages": [{"role": "user", "content": "6×7?"}],
+        }
+
+    def test_an_extra_field_has_the_last_word(self) -> None:
+        body = chat_completions.body(
+            QUESTION, model="m", samplers={"top_p": 1}, stream=False, extra={"top_p": 0.5}
+        )
+        assert body["top_p"] == 0.5
+
+
+class TestHosts:
+    def test_deepseek_reasons_in_a_field_and_counts_on_an_extra_chunk(self) -> None:
+        served = {"model": "deepseek-v4-pro", "system_fingerprint": "fp_1", "usage": None}
+        usage = {
+            "prompt_tokens": 20,
+            "prompt_cache_hit_tokens": 8,
+            "prompt_cache_miss_tokens": 12,
+            "completion_tokens": 30,
+            "total_tokens": 50,
+            "prompt_tokens_details": {"cached_tokens": 8},
+            "completion_tokens_details": {"reasoning_tokens": 25},
+        }
+        assert read(
+            chunk({"role": "assistant", "content": None, "reasoning_content": ""}, **served),
+            chunk({"content": None, "reasoning_content": "six "}, **served),
+            chunk({"content": None, "reasoning_content": "sevens"}, **served),
+            chunk({"content": "4", "reasoning_content": None}, **served),
+            chunk({"content": "2", "reasoning_content": None}, **served),
+            chunk({"content": "", "reasoning_content": None}, "stop", **served),
+            {"choices": [], "model": "deepseek-v4-pro", "usage": usage},
+            DONE,
+        ) == [
+            Served("deepseek-v4-pro"),
+            Thought("six "),
+            Thought("sevens"),
+            Text("4"),
+            Text("2"),
+            Usage(20, 30, reasoning_tokens=25, cached_tokens=8),
+            End("stop"),
+        ]
+
+    def test_deepseek_may_count_on_the_finish_chunk(self) -> None:
+        usage = {"prompt_tokens": 20, "prompt_cache_hit_tokens": 8, "completion_tokens": 30}
+        assert read(content("42"), chunk({}, "length", usage=usage), DONE) == [
+            Text("42"),
+            Usage(20, 30, cached_tokens=8),
+            End("length"),
+        ]
+
+    def test_openrouter_says_the_same_reasoning_twice_and_it_is_read_once(self) -> None:
+        def delta(piece: str) -> Payload:
+            details = [{"type": "reasoning.text", "text": piece, "format": None, "index": 0}]
+            return {"content": "", "reasoning": piece, "reasoning_details": details}
+
+        usage = {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21, "cost": 0.00003}
+        assert read(
+            chunk(delta("six "), model="deepseek/deepseek-r1-0528", provider="DeepInfra"),
+            chunk(delta("sevens"), model="deepseek/deepseek-r1-0528"),
+            chunk({"role": "assistant", "content": "42", "reasoning": None}),
+            chunk({"content": ""}, "stop", native_finish_reason="stop"),
+            chunk({"role": "assistant", "content": ""}, usage=usage),
+            DONE,
+        ) == [
+            Served("deepseek/deepseek-r1-0528"),
+            Thought("six "),
+            Thought("sevens"),
+            Text("42"),
+            Usage(9, 12),
+            End("stop"),
+        ]
+
+    def test_reasoning_details_alone_are_joined(self) -> None:
+        details = [
+            {"type": "reasoning.text", "text": "six "},
+            {"type": "reasoning.encrypted", "data": "zzz"},
+            None,
+            {"type": "reasoning.text", "text": "sevens", "signature": None},
+        ]
+        delta = {"reasoning": None, "reasoning_details": details}
+        assert read(chunk(delta), chunk({"content": "42"}, "stop")) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("stop"),
+        ]
+
+    def test_deepinfra_needs_no_done_line(self) -> None:
+        usage = {"prompt_tokens": 9, "completion_tokens": 12, "estimated_cost": 0.00003}
+        assert read(
+            chunk({"role": "assistant", "reasoning_content": "six sevens"}),
+            chunk({"content": "42"}),
+            chunk({}, "stop"),
+            {"choices": [], "usage": usage},
+        ) == [Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
+
+    @pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+    def test_reasoning_has_several_names(self, name: str) -> None:
+        assert read(
+            chunk({"role": "assistant", "content": ""}),
+            chunk({name: "six sevens"}),
+            chunk({"content": "42"}),
+            chunk({}, "stop"),
+            DONE,
+        ) == [Thought("six sevens"), Text("42"), End("stop")]
+
+    def test_vllm_without_a_parser_tags_its_reasoning(self) -> None:
+        pieces = ("<th", "ink>\nsix", " sevens\n</thi", "nk>\n\n4", "2")
+        assert read(
+            chunk({"role": "assistant", "content": "", "reasoning_content": None}),
+            *map(content, pieces),
+            chunk({"content": ""}, "stop", stop_reason=None),
+            DONE,
+        ) == [Thought("six"), Thought(" sevens\n"), Text("4"), Text("2"), End("stop")]
+
+    def test_sglang_may_omit_the_opening_tag(self) -> None:
+        pieces = ("six sevens", "</think>", "42")
+        assert read(*map(content, pieces), chunk({}, "stop"), opens_thinking=True) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("stop"),
+        ]
+
+    def test_ollama_counts_no_cache_and_no_reasoning(self) -> None:
+        usage = {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}
+        assert read(
+            chunk({"role": "assistant", "content": "", "reasoning": "six sevens"}, model="r1:8b"),
+            chunk({"role": "assistant", "content": "42"}, model="r1:8b"),
+            chunk({"role": "assistant", "content": ""}, "stop", model="r1:8b"),
+            {"object": "chat.completion.chunk", "model": "r1:8b", "choices": [], "usage": usage},
+            DONE,
+        ) == [Served("r1:8b"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
+
+    def test_a_whole_reply_is_read_like_a_stream(self) -> None:
+        message = {"role": "assistant", "content": "42", "reasoning_content": "six sevens"}
+        assert read(
+            {
+                "object": "chat.completion",
+                "model": "r1",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 9, "completion_tokens": 12},
+            }
+        ) == [Served("r1"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
+
+    def test_a_whole_reply_may_tag_its_reasoning(self) -> None:
+        message = {"role": "assistant", "content": "<think>six sevens</think>\n42"}
+        assert read({"choices": [{"message": message, "finish_reason": "stop"}]}) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("stop"),
+        ]
+
+    def test_the_message_so_far_next_to_a_delta_is_not_read_again(self) -> None:
+        choices = [{"delta": {"content": "2"}, "message": {"content": "42"}}]
+        assert read(content("4"), {"choices": choices}) == [Text("4"), Text("2")]
+
+    def test_content_may_be_a_list_of_parts(self) -> None:
+        parts = [{"type": "text", "text": "4"}, {"type": "image"}, 1, {"type": "text", "text": "2"}]
+        assert read(chunk({"content": parts}, "stop")) == [Text("42"), End("stop")]
+
+
+class TestReasoningAndContent:
+    def test_a_tag_in_the_answer_is_text_after_separate_reasoning(self) -> None:
+        assert read(
+            chunk({"content": "\n"}),
+            chunk({"reasoning_content": "what opens?"}),
+            content("<think>"),
+            content(" opens it"),
+            chunk({}, "stop"),
+        ) == [Thought("what opens?"), Text("<think>"), Text(" opens it"), End("stop")]
+
+    def test_a_host_said_to_omit_the_tag_may_still_reason_in_a_field(self) -> None:
+        payloads = (chunk({"reasoning": "six sevens"}), content("42"), chunk({}, "stop"))
+        assert read(*payloads, opens_thinking=True) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("stop"),
+        ]
+
+    def test_reasoning_without_an_answer_is_whole_with_a_finish_reason(self) -> None:
+        assert read(content("<think>six sev"), chunk({}, "length")) == [
+            Thought("six sev"),
+            End("length"),
+        ]
+
+    def test_a_changed_model_is_named_again(self) -> None:
+        models = ("a", "a", "", None, 7, "b")
+        assert read(*({"model": model} for model in models)) == [Served("a"), Served("b")]
+
+    def test_lone_surrogates_pass(self) -> None:
+        assert read(content("\ud83d"), content("\ude00")) == [Text("\ud83d"), Text("\ude00")]
+
+
+class TestEnd:
+    def test_a_reply_without_a_sign_of_its_end_was_cut(self) -> None:
+        assert read(chunk({"reasoning_content": "six"}), content("4")) == [
+            Thought("six"),
+            Text("4"),
+        ]
+
+    def test_done_after_an_answer_is_an_end_without_a_reason(self) -> None:
+        assert read(content("42"), DONE) == [Text("42"), End(None)]
+
+    def test_done_after_half_a_tag_is_an_end_too(self) -> None:
+        assert read(content("<th"), DONE) == [Text("<th"), End(None)]
+
+    def test_done_after_nothing_but_reasoning_is_no_end(self) -> None:
+        assert read(chunk({"reasoning": "six"}), DONE) == [Thought("six")]
+
+    def test_done_alone_is_no_end(self) -> None:
+        assert read(DONE) == []
+
+    def test_no_finish_reason_is_taken_from_an_empty_or_odd_one(self) -> None:
+        assert read(content("42"), chunk({}, ""), chunk({}, 1), chunk({}, None)) == [Text("42")]
+
+    def test_nothing_after_done_is_read(self) -> None:
+        assert read(content("42"), DONE, content("!")) == [Text("42"), End(None)]
+
+    def test_what_was_held_back_comes_before_the_cut(self) -> None:
+        assert read(content("<think>a</thi")) == [Thought("a"), Thought("</thi")]
+
+
+class TestFailures:
+    def test_openrouter_reports_a_failure_inside_the_stream(self) -> None:
+        error = {"code": 502, "message": "Provider returned error", "metadata": {}}
+        failing = chunk({"content": "!"}, "error", error=error)
+        received, failure = read_until_failure([content("<th"), content("4"), failing])
+        assert received == [Text("<th4"), Text("!")]
+        assert (failure.kind, failure.message) == (
+            "stream_error",
+            "the server broke off the reply: Provider returned error",
+        )
+
+    def test_deepseek_breaks_off_under_load(self) -> None:
+        received, failure = read_until_failure(
+            [content("4"), chunk({}, "insufficient_system_resource")]
+        )
+        assert (received, failure.message) == (
+            [Text("4")],
+            "the server broke off the reply: insufficient_system_resource",
+        )
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {"error": "overloaded"},
+            {"error": {"message": "overloaded", "type": "server_error"}},
+            {"choices": [{"error": {"message": "overloaded"}, "finish_reason": "error"}]},
+        ],
+    )
+    def test_the_servers_words_are_passed_on(self, payload: Payload) -> None:
+        received, failure = read_until_failure([payload])
+        assert (received, failure.message) == ([], "the server broke off the reply: overloaded")
+
+    @pytest.mark.parametrize("error", [None, False, "", {}, []])
+    def test_an_empty_error_is_none(self, error: object) -> None:
+        assert read(chunk({"content": "42"}, "stop", error=error)) == [Text("42"), End("stop")]
+
+    def test_what_was_held_back_comes_before_a_lost_connection(self) -> None:
+        received, failure = read_until_failure(cut_after(content("<think>six</")))
+        assert (received, failure.message) == ([Thought("six"), Thought("</")], "connection lost")
+
+    def test_a_connection_lost_after_the_finish_reason_costs_only_the_usage(self) -> None:
+        payloads = cut_after(content("42"), chunk({}, "stop"))
+        assert list(chat_completions.read(payloads)) == [Text("42"), End("stop")]
+
+
+def cut_after(*payloads: Payload) -> Iterator[Payload]:
+    yield from payloads
+    raise UnavailableError("connection lost")
+
+
+class TestUsage:
+    def test_the_last_count_wins_and_nothing_takes_it_back(self) -> None:
+        usages = (
+            {"prompt_tokens": 9, "completion_tokens": 1},
+            {"prompt_tokens": 9, "completion_tokens": 5},
+            None,
+            {"prompt_tokens": 9},
+        )
+        assert read(*({"usage": usage} for usage in usages)) == [Usage(9, 5)]
+
+    def test_parts_never_exceed_their_whole(self) -> None:
+        usage = {
+            "prompt_tokens": 9,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 90},
+            "completion_tokens_details": {"reasoning_tokens": 50},
+        }
+        assert read({"usage": usage}) == [Usage(9, 5, reasoning_tokens=5, cached_tokens=9)]
+
+    @pytest.mark.parametrize("tokens", [-1, True, "9", None, float("nan"), 1e300, [], {}])
+    def test_an_odd_number_is_no_count(self, tokens: object) -> None:
+        odd = {"prompt_tokens": tokens, "completion_tokens": 5}
+        assert read({"usage": odd}) == []
+        details = {"cached_tokens": tokens, "reasoning_tokens": tokens}
+        usage = {
+            "prompt_tokens": 9,
+            "completion_tokens": 5,
+            "prompt_tokens_details": details,
+            "prompt_cache_hit_tokens": tokens,
+            "completion_tokens_details": details,
+        }
+        assert read({"usage": usage}) == [Usage(9, 5)]
+
+    def test_two_zeros_mean_that_nobody_counted(self) -> None:
+        assert read({"usage": {"prompt_tokens": 0, "completion_tokens": 0}}) == []
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        None,
+        [],
+        1,
+        "x",
+        {},
+        {"choices": None},
+        {"choices": []},
+        {"choices": [None]},
+        {"choices": {"0": {}}},
+        {"choices": [{"delta": None}]},
+        {"choices": [{"delta": [], "finish_reason": []}]},
+        {"choices": [{"delta": {"content": 1, "reasoning": {}, "reasoning_details": "x"}}]},
+        {"choices": [{"delta": {"content": [None], "reasoning_details": [1, {"text": 2}]}}]},
+        {"usage": [], "model": {}},
+        {"type": "ping"},
+    ],
+)
+def test_wrong_shapes_are_skipped(garbage: object) -> None:
+    assert read(garbage, content("42"), garbage, chunk({}, "stop"), garbage) == [
+        Text("42"),
+        End("stop"),
+    ]

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    RefusedError,
+    UnavailableError,
+)
+from deepreasoning_cli.events import (
+    DONE,
+    Chunk,
+    End,
+    Message,
+    Payload,
+    Prompt,
+    Served,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire import messages
+
+STOP: Payload = {"type": "message_stop"}
+
+
+def start(usage: object = None, model: object = "claude-sonnet-5-5") -> Payload:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
+    state = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+    return {"type": "message_start", "message": message | state}
+
+
+def block(index: int, **content_block: object) -> Payload:
+    return {"type": "content_block_start", "index": index, "content_block": content_block}
+
+
+def delta(index: int, kind: str, **fields: object) -> Payload:
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind} | fields}
+
+
+def closed(index: int) -> Payload:
+    return {"type": "content_block_stop", "index": index}
+
+
+def stopping(reason: object = "end_turn", usage: object = None, **more: object) -> Payload:
+    state = {"stop_reason": reason, "stop_sequence": None} | more
+    return {"type": "message_delta", "delta": state, "usage": usage}
+
+
+def text(piece: object) -> Payload:
+    return delta(0, "text_delta", text=piece)
+
+
+def read(*payloads: Any) -> list[Chunk]:
+    return list(messages.read(payloads))
+
+
+class TestBody:
+    def test_a_streamed_request_has_its_system_prompt_on_top(self) -> None:
+        prompt = Prompt(
+            (Message("user", "6×7?"), Message("assistant", "42"), Message("user", "7×7?")),
+            system="Be brief.",
+        )
+        assert messages.body(
+            prompt,
+            model="claude-sonnet-4-6",
+            max_tokens=8192,
+            samplers={"temperature": 0.7},
+            extra={"thinking": {"type": "disabled"}},
+        ) == {
+            "model": "claude-sonnet-4-6",
+            "max_tokens": 8192,
+            "system": "Be brief.",
+            "messages": [
+                {"role": "user", "content": "6×7?"},
+                {"role": "assistant", "content": "42"},
+                {"role": "user", "content": "7×7?"},
+            ],
+            "temperature": 0.7,
+            "stream": True,
+            "thinking": {"type": "disabled"},
+        }
+
+    def test_only_what_is_needed_is_sent(self) -> None:
+        prompt = Prompt((Message("user", "6×7?"),))
+        body = messages.body(prompt, model="m", max_tokens=1, samplers={}, stream=False)
+        assert body == {
+            "model": "m",
+            "max_tokens": 1,
+            "messages": [{"role": "user", "content": "6×7?"}],
+        }
+
+
+class TestStream:
+    def test_thinking_comes_before_the_answer(self) -> None:
+        begun = {
+            "input_tokens": 20,
+            "output_tokens": 1,
+            "cache_creation_input_tokens": 5,
+            "cache_read_input_tokens": 8,
+            "cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 0},
+            "service_tier": "standard",
+        }
+        ended = {"output_tokens": 40, "output_tokens_details": {"thinking_tokens": 30}}
+        assert read(
+            start(begun),
+            {"type": "ping"},
+            block(0, type="thinking", thinking="", signature=""),
+            delta(0, "thinking_delta", thinking="six "),
+            delta(0, "thinking_delta", thinking="sevens"),
+            delta(0, "signature_delta", signature="c2ln"),
+            closed(0),
+            block(1, type="redacted_thinking", data="zzz"),
+            closed(1),
+            block(2, type="text", text=""),
+            delta(2, "text_delta", text="4"),
+            {"type": "ping"},
+            delta(2, "text_delta", text="2"),
+            delta(2, "citations_delta", citation={}),
+            closed(2),
+            stopping("end_turn", ended),
+            STOP,
+        ) == [
+            Served("claude-sonnet-5-5"),
+            Thought("six "),
+            Thought("sevens"),
+            Text("4"),
+            Text("2"),
+            Usage(33, 40, reasoning_tokens=30, cached_tokens=8, cache_write_tokens=5),
+            End("end_turn"),
+        ]
+
+    def test_counts_are_cumulative_and_absent_ones_keep_their_value(self) -> None:
+        assert read(
+            start({"input_tokens": 20, "output_tokens": 1, "cache_read_input_tokens": 8}),
+            text("42"),
+            stopping(None, {"output_tokens": 10, "cache_read_input_tokens": None}),
+            stopping("max_tokens", {"output_tokens": 12}),
+            stopping(None, None),
+            STOP,
+        ) == [
+            Served("claude-sonnet-5-5"),
+            Text("42"),
+            Usage(28, 12, cached_tokens=8),
+            End("max_tokens"),
+        ]
+
+    def test_text_at_the_start_of_a_block_counts(self) -> None:
+        assert read(block(0, type="text", text="4"), text("2"), stopping(), STOP) == [
+            Text("4"),
+            Text("2"),
+            End("end_turn"),
+        ]
+
+    def test_unknown_events_blocks_and_deltas_are_skipped(self) -> None:
+        assert read(
+            {"type": "content_block_future"},
+            block(0, type="server_tool_use", text="not an answer"),
+            delta(0, "input_json_delta", partial_json="{}"),
+            delta(0, "future_delta", text="not an answer"),
+            text("42"),
+            stopping(),
+            STOP,
+        ) == [Text("42"), End("end_turn")]
+
+    def test_a_refusal_ends_the_reply_as_such(self) -> None:
+        details = {"type": "refusal", "category": "cyber", "explanation": "No."}
+        assert read(text("I"), stopping("refusal", stop_details=details), STOP) == [
+            Text("I"),
+            End("refusal"),
+        ]
+
+    def test_without_message_stop_the_reply_was_cut(self) -> None:
+        begun = {"input_tokens": 20, "output_tokens": 1}
+        assert read(start(begun), text("4"), stopping("end_turn", {"output_tokens": 9}), DONE) == [
+            Served("claude-sonnet-5-5"),
+            Text("4"),
+        ]
+
+    def test_nothing_after_message_stop_is_read(self) -> None:
+        assert read(text("42"), stopping(), STOP, text("!"), STOP, DONE) == [
+            Text("42"),
+            End("end_turn"),
+        ]
+
+    def test_a_changed_model_is_named_again(self) -> None:
+        models = ("a", "a", "", None, "b")
+        assert read(*(start(model=model) for model in models)) == [Served("a"), Served("b")]
+
+    def test_lone_surrogates_pass(self) -> None:
+        assert read(text("\ud83d"), text("\ude00")) == [Text("\ud83d"), Text("\ude00")]
+
+
+class TestWholeMessage:
+    def test_blocks_are_taken_by_type(self) -> None:
+        assert read(
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": "claude-haiku-4-5-20251001",
+                "content": [
+                    {"type": "thinking", "thinking": "six sevens", "signature": "c2ln"},
+                    {"type": "text", "text": "42", "citations": None},
+                    None,
+                ],
+                "stop_reason": "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 9, "output_tokens": 12},
+            }
+        ) == [
+            Served("claude-haiku-4-5-20251001"),
+            Thought("six sevens"),
+            Text("42"),
+            Usage(9, 12),
+            End("end_turn"),
+        ]
+
+    def test_an_empty_one_is_whole_too(self) -> None:
+        assert read({"type": "message", "content": [], "stop_reason": "refusal"}) == [
+            End("refusal")
+        ]
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("kind", "error", "told"),
+        [
+            ("overloaded_error", UnavailableError, "the server broke off the reply: Enough"),
+            ("rate_limit_error", UnavailableError, "the server broke off the reply: Enough"),
+            ("api_error", UnavailableError, "the server broke off the reply: Enough"),
+            ("future_error", UnavailableError, "the server broke off the reply: Enough"),
+            ("authentication_error", ConfigError, "the server rejected the key: Enough"),
+            ("invalid_request_error", RefusedError, "the server refused the request: Enough"),
+            ("billing_error", RefusedError, "the server refused the request: Enough"),
+            ("permission_error", RefusedError, "the server refused the request: Enough"),
+            ("not_found_error", RefusedError, "the server refused the request: Enough"),
+            ("request_too_large", RefusedError, "the server refused the request: Enough"),
+        ],
+    )
+    def test_an_error_event_is_classed_by_its_type(
+        self, kind: str, error: type[DeepReasoningError], told: str
+    ) -> None:
+        payload = {
+            "type": "error",
+            "error": {"type": kind, "message": "Enough"},
+            "request_id": "req_1",
+        }
+        received: list[Chunk] = []
+        with pytest.raises(error) as failure:
+            received.extend(messages.read([text("4"), payload]))
+        assert received == [Text("4")]
+        assert (failure.value.kind, failure.value.message, failure.value.request_id) == (
+            kind,
+            told,
+            "req_1",
+        )
+        assert failure.value.hint
+
+    @pytest.mark.parametrize(
+        ("payload", "told"),
+        [
+            ({"type": "error"}, "no reason given"),
+            ({"type": "error", "error": "Enough"}, "Enough"),
+            ({"error": {"message": "Enough", "type": None, "code": None}}, "Enough"),
+        ],
+    )
+    def test_an_error_without_a_type_is_one_of_the_stream(
+        self, payload: Payload, told: str
+    ) -> None:
+        with pytest.raises(UnavailableError) as failure:
+            read(payload)
+        assert (failure.value.kind, failure.value.message, failure.value.request_id) == (
+            "stream_error",
+            f"the server broke off the reply: {told}",
+            None,
+        )
+
+
+class TestUsage:
+    @pytest.mark.parametrize("tokens", [-1, True, "9", None, float("nan"), 1e300, [], {}])
+    def test_an_odd_number_is_no_count(self, tokens: object) -> None:
+        odd = {"input_tokens": tokens, "output_tokens": 5}
+        assert read(start(odd, model=None), STOP) == [End(None)]
+        parts = {
+            "cache_creation_input_tokens": tokens,
+            "cache_read_input_tokens": tokens,
+            "output_tokens_details": {"thinking_tokens": tokens},
+        }
+        usage = {"input_tokens": 9, "output_tokens": 5} | parts
+        assert read(start(usage, model=None), STOP) == [Usage(9, 5), End(None)]
+
+    def test_thinking_never_exceeds_the_output(self) -> None:
+        usage = {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 50}}
+        assert read(stopping("end_turn", {"input_tokens": 9} | usage), STOP) == [
+            Usage(9, 5, reasoning_tokens=5),
+            End("end_turn"),
+        ]
+
+    def test_zeros_mean_that_nobody_counted(self) -> None:
+        usage = {"input_tokens": 0, "output_tokens": 0}
+        assert read(stopping("end_turn", usage), STOP) == [End("end_turn")]
+
+    def test_a_prompt_that_is_all_cached_was_counted(self) -> None:
+        usage = {"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": 7}
+        assert read(stopping("end_turn", usage), STOP) == [
+            Usage(7, 0, cached_tokens=7),
+            End("end_turn"),
+        ]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        None,
+        [],
+        1,
+        "x",
+        {},
+        {"type": None},
+        {"type": ["message_stop"]},
+        {"type": "message"},
+        {"type": "message_start"},
+        {"type": "message_start", "message": None},
+        {"type": "message_start", "message": {"content": 1, "usage": [], "model": 1}},
+        {"type": "content_block_start", "content_block": None},
+        {"type": "content_block_delta"},
+        {"type": "content_block_delta", "delta": []},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": None}},
+        {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": 1}},
+        {"type": "message_delta", "delta": None, "usage": {"output_tokens_details": 1}},
+        {"type": "message_delta", "delta": {"stop_reason": 1}, "usage": None},
+    ],
+)
+def test_wrong_shapes_are_skipped(garbage: object) -> None:
+    assert read(garbage, text("42"), garbage, stopping(), garbage, STOP) == [
+        Text("42"),
+        End("end_turn"),
+    ]
