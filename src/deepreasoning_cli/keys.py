@@ -12,6 +12,8 @@ from deepreasoning_cli.errors import ConfigError
 
 SHORTEST_RECOGNISED = 8  # characters; a shorter piece of a key is not told from ordinary text
 
+_loaded: set[str] = set()  # every key this process has seen, for the last look at a crash's text
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -40,7 +42,13 @@ def checked(name: str, value: str, origin: str) -> Key:
                 hint="copy the key again, without line breaks or typographic signs",
                 kind="key_malformed",
             )
+    _loaded.add(value)
     return Key(name, value, origin)
+
+
+def without_keys(text: str) -> str:
+    """`text` with every key that was loaded in this process masked."""
+    return redacted(text, _loaded)
 
 
 def _described(character: str) -> str:

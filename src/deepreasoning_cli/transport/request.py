@@ -1,0 +1,95 @@
+"""What is sent, and how long is waited for what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from deepreasoning_cli import __version__
+from deepreasoning_cli.events import Payload
+from deepreasoning_cli.keys import Key
+
+USER_AGENT = f"deepreasoning-cli/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a vendor: the key goes into `key_header`, as a bearer token or bare.
+
+    `key_name` is the name of the key in the config file and `label` the vendor's name in words;
+    both serve the advice given when the vendor refuses.
+    """
+
+    url: str
+    body: Payload | None = None
+    key: Key | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    key_header: str = "authorization"
+    top_up: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The vendor's host, with the port where it is not the scheme's own."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "" if parts.port is None else f"{parts.hostname}:{parts.port}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen."""
+        return (self.key.value,) if self.key else ()
+
+    def all_headers(self, *, show_key: bool) -> dict[str, str]:
+        """Every header that matters; with `show_key` false the key is masked."""
+        headers = {
+            "accept": "text/event-stream, application/json",
+            "accept-encoding": "identity",
+            "user-agent": USER_AGENT,
+            **({"content-type": "application/json"} if self.body is not None else {}),
+            **self.headers,
+        }
+        if self.key:
+            key = self.key.value if show_key else self.key.masked
+            bearer = self.key_header == "authorization"
+            headers[self.key_header] = f"Bearer {key}" if bearer else key
+        return headers
+
+    def content(self) -> bytes | None:
+        """The body as it is sent: UTF-8 JSON, halves of surrogate pairs joined or replaced."""
+        if self.body is None:
+            return None
+        text = json.dumps(self.body, ensure_ascii=False)
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How long to wait, in seconds.
+
+    `silence`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the
+    reply, before and after its first one (keep-alive comments are no progress). DeepSeek queues a
+    request for up to ten minutes (its rate-limit page), which sets `first_progress`.
+    """
+
+    connect: float = 10
+    silence: float = 120
+    first_progress: float = 620
+    progress: float = 180
+
+    @classmethod
+    def all_of(cls, seconds: float) -> Clocks:
+        """Every wait for a reply lasts at most `seconds`."""
+        return cls(min(seconds, 10), seconds, seconds, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A pause before the next attempt: why, and for how many seconds."""
+
+    why: str
+    seconds: float

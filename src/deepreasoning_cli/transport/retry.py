@@ -1,0 +1,78 @@
+"""Whether a failed attempt is made again, and after how long: arithmetic only.
+
+The statuses, the formula and the header names are those of the official Anthropic and OpenAI
+clients, version 2.12 and 3.54; the cap on what a server may ask for is ours.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+RETRIES = 2
+LONGEST_WAIT = 60.0  # seconds in total; a longer one is the user's to choose
+NEVER_HEALS = frozenset(
+    {
+        "insufficient_quota",
+        "insufficient_credits",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "INSUFFICIENT_FUNDS_CREDITS",
+        "EXCEED_BUDGET_LIMIT",
+    }
+)
+
+
+def worth_retrying(status: int, headers: Mapping[str, str], code: str | None) -> bool:
+    """Whether waiting can heal this reply; the server's own word comes first."""
+    if code in NEVER_HEALS:
+        return False
+    match headers.get("x-should-retry"):
+        case "true":
+            return True
+        case "false":
+            return False
+    return status in (408, 409, 429) or status >= 500
+
+
+def asked_for(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds the server asks to wait; None where it says nothing, or nothing sensible."""
+    milliseconds = _positive(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    hint = headers.get("retry-after")
+    seconds = _positive(hint)
+    return seconds if seconds is not None else _until(hint, headers.get("date"), now)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before attempt number `attempt` + 1 (from 0) where the server names none."""
+    return min(math.ldexp(0.5, attempt), 8.0) * (1 - 0.25 * random.random())  # noqa: S311 (jitter)
+
+
+def _positive(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _until(hint: str | None, date: str | None, now: datetime) -> float | None:
+    """Seconds from the reply's own date (a local clock may be wrong) to an HTTP date."""
+    target = _moment(hint)
+    if target is None:
+        return None
+    seconds = (target - (_moment(date) or now)).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

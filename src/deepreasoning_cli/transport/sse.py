@@ -1,0 +1,97 @@
+"""A reply's bytes → decoded payloads, with the two clocks running."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import httpx
+from httpx_sse import EventSource
+
+from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.events import DONE, Payload
+from deepreasoning_cli.transport.request import Clocks
+
+LARGEST_EVENT = 16 * 1024 * 1024  # characters
+BAD_IN_A_ROW = 3
+
+
+class Watched:
+    """A response as httpx-sse reads it: strict UTF-8, no BOM, the no-progress clock running.
+
+    A gap between two reads counts for at most the silence limit, so that a program that was
+    suspended in between does not give up the moment it goes on.
+    """
+
+    def __init__(
+        self, response: httpx.Response, clocks: Clocks, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.headers = {"content-type": "text/event-stream"}
+        self._response = response
+        self._clocks = clocks
+        self._now = now
+        self._limit = clocks.first_progress
+        self._waited = 0.0
+        self._pending = 0
+
+    def progressed(self) -> None:
+        """An event of the reply has come."""
+        self._limit = self._clocks.progress
+        self._waited = 0.0
+        self._pending = 0
+
+    def iter_text(self) -> Iterator[str]:
+        """The decoded text; raises UnavailableError when nothing but keep-alives comes."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        first = True
+        last = self._now()
+        for data in self._response.iter_bytes():
+            text = decoder.decode(data)
+            if first and text:
+                text = text.removeprefix("\ufeff")
+                first = False
+            last = self._watch(last, len(text))
+            if text:
+                yield text
+
+    def _watch(self, last: float, size: int) -> float:
+        now = self._now()
+        self._waited += min(now - last, self._clocks.silence)
+        self._pending += size
+        if self._waited > self._limit:
+            raise UnavailableError(
+                f"nothing but keep-alives for {self._limit:.0f} s", kind="timeout"
+            )
+        if self._pending > LARGEST_EVENT:
+            raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
+        return now
+
+
+def payloads(response: httpx.Response, clocks: Clocks) -> Iterator[Payload]:
+    """The JSON objects of a stream, DONE where it says `[DONE]`; pings and junk are skipped.
+
+    Raises UnavailableError when three events in a row are not JSON, and what `Watched` raises.
+    """
+    watched = Watched(response, clocks)
+    source = EventSource(cast(Any, watched))  # reads nothing else of a response than Watched has
+    bad = 0
+    for event in source.iter_sse():
+        if not event.data:
+            continue
+        if event.data.strip() == "[DONE]":
+            yield DONE
+            return
+        try:
+            payload = json.loads(event.data)
+        except (ValueError, RecursionError):
+            bad += 1
+            if bad == BAD_IN_A_ROW:
+                raise UnavailableError("the reply is not readable", kind="bad_reply") from None
+            continue
+        bad = 0
+        if isinstance(payload, dict) and payload.get("type") != "ping":
+            watched.progressed()
+            yield payload
