@@ -1,0 +1,126 @@
+"""Arguments, files and piped text → one prompt."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.money import estimate_tokens
+
+LARGEST_INPUT = 8_000_000  # bytes; two million tokens, more than any model here reads
+BINARY_WITHIN = 8192  # bytes searched for a NUL
+SILENT = 2.0  # seconds after which a pipe that says nothing is announced
+
+
+def read_prompt(
+    words: Sequence[str],
+    files: Sequence[str] = (),
+    *,
+    use_stdin: bool = True,
+    announce: Callable[[str], None] = lambda _: None,
+) -> str:
+    """The words joined by a space, with files and piped text in blocks in front of them.
+
+    Piped text alone is the prompt itself; `-` as the only word or as a file asks for it. Raises
+    UsageError for an empty prompt, binary or oversized input and unreadable files.
+    """
+    asked_for = list(words) == ["-"] or "-" in files
+    typed = "" if list(words) == ["-"] else " ".join(words)
+    piped = ""
+    if asked_for or (use_stdin and _is_piped()):
+        piped = _text(_drained(announce), "stdin")
+    blocks = [_block("file", _read_file(name), name) for name in files if name != "-"]
+    if piped.strip() and (typed.strip() or blocks):
+        blocks.append(_block("stdin", piped))
+        piped = ""
+    prompt = "\n\n".join(part for part in [*blocks, piped, typed] if part.strip())
+    if not prompt:
+        raise UsageError(
+            "the prompt is empty", kind="empty_prompt", hint='deepreasoning ask "your question"'
+        )
+    return prompt
+
+
+def demand_fit(prompt: str, context: int | None, model: str) -> None:
+    """Raise UsageError where `prompt` cannot fit into `context` tokens of `model`."""
+    tokens = estimate_tokens(prompt)
+    if context is not None and tokens > context:
+        raise UsageError(
+            f"the input is about {tokens:,} tokens; {model} reads {context:,}",
+            kind="too_long",
+            hint="shorten it, or choose a model with a larger context",
+        )
+
+
+def _block(tag: str, text: str, name: str = "") -> str:
+    """`text` between tags of its own: no text can close the block."""
+    number = 0
+    unique = tag
+    while f"</{unique}>" in text:
+        number += 1
+        unique = f"{tag}-{number}"
+    attribute = f' name="{name}"' if name else ""
+    ending = "" if text.endswith("\n") else "\n"
+    return f"<{unique}{attribute}>\n{text}{ending}</{unique}>"
+
+
+def _read_file(name: str) -> str:
+    try:
+        with Path(name).open("rb") as file:
+            return _text(file.read(LARGEST_INPUT + 1), name)
+    except OSError as exc:
+        raise UsageError(f"cannot read {name}: {exc.strerror}", kind="unreadable_file") from exc
+
+
+def _text(data: bytes, name: str) -> str:
+    if len(data) > LARGEST_INPUT:
+        raise UsageError(
+            f"{name} is larger than {LARGEST_INPUT // 1_000_000} MB",
+            kind="too_long",
+            hint="cut it down to what the question needs",
+        )
+    if b"\0" in data[:BINARY_WITHIN]:
+        raise UsageError(f"{name} looks binary", kind="binary", hint="only text can be sent")
+    return data.decode("utf-8-sig", "replace")
+
+
+def _is_piped() -> bool:
+    """Whether stdin is a pipe, a file or a socket: no terminal, no /dev/null, not closed."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _drained(announce: Callable[[str], None]) -> bytes:
+    """Everything that stdin holds, up to a byte more than is allowed."""
+    if not sys.stdin:
+        return b""
+    waiting = "waiting for stdin; --no-stdin goes on without it"
+    timer = threading.Timer(SILENT, announce, [waiting])
+    timer.daemon = True
+    timer.start()
+    try:
+        return _read_on(sys.stdin.buffer, timer)
+    finally:
+        timer.cancel()
+
+
+def _read_on(stream: BinaryIO, timer: threading.Timer) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while size <= LARGEST_INPUT:
+        piece = stream.read1(65536)  # type: ignore[attr-defined]  # stdin's buffer is a BufferedReader
+        timer.cancel()
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,57 @@
+"""Claude, at Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from deepreasoning_cli.events import Chunk, Prompt
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.money import RateCard
+from deepreasoning_cli.transport import Request, Transport
+from deepreasoning_cli.transport.client import ignore
+from deepreasoning_cli.wire import messages
+
+VERSION = "2023-06-01"
+"""The newest API version that still takes `temperature`; later ones refuse every sampler
+(platform.claude.com, API versioning and the 2026-10-21 migration page)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeProvider:
+    """A Claude model ready to be asked; nothing is sent before `stream` is iterated."""
+
+    model: str
+    base_url: str
+    key: Key
+    max_tokens: int
+    samplers: Mapping[str, float]
+    transport: Transport
+    rates: RateCard | None = None
+    context: int | None = None
+    top_up: str | None = None
+
+    def request(self, prompt: Prompt) -> Request:
+        """The call that `stream` makes."""
+        return Request(
+            f"{self.base_url.rstrip('/')}/v1/messages",
+            body=messages.body(
+                prompt, model=self.model, max_tokens=self.max_tokens, samplers=self.samplers
+            ),
+            key=self.key,
+            headers={"anthropic-version": VERSION},
+            key_header="x-api-key",
+            top_up=self.top_up,
+        )
+
+    def warm(self) -> None:
+        """Open the connection ahead."""
+        self.transport.warm(self.base_url)
+
+    def stream(
+        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
+    ) -> Generator[Chunk, None, None]:
+        """Chunks as they come; closing the iterator closes the connection."""
+        with closing(self.transport.stream(self.request(prompt), when_sent)) as payloads:
+            yield from messages.read(payloads)

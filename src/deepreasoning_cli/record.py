@@ -1,0 +1,109 @@
+"""The whole of a turn, folded from its events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Source,
+    Sources,
+    Stage,
+    Started,
+    Text,
+    Thought,
+    Warned,
+)
+from deepreasoning_cli.money import Usage, estimate_tokens
+
+
+@dataclass(slots=True)
+class Record:
+    """A turn as far as it has come; `apply` each event, `close` when no more will come."""
+
+    clock: Callable[[], float] = time.monotonic
+    opened: Opened = field(default_factory=lambda: Opened("", "", "", Handoff.REASONING))
+    thoughts: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    sources: tuple[Source, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    stages: dict[Stage, Finished] = field(default_factory=dict)
+    running: Started | None = None
+    complete: bool = False
+    first_reasoning: float | None = None
+    first_answer: float | None = None
+    total: float = 0.0
+    _began: float = 0.0
+    _stage_began: float = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case Opened():
+                self.opened = event
+                self._began = self.clock()
+            case Started():
+                self.running = event
+                self._stage_began = self.clock()
+            case Thought(text):
+                self.thoughts.append(text)
+                self.first_reasoning = self.first_reasoning or self.clock() - self._began
+            case Text(text):
+                self.texts.append(text)
+                self.first_answer = self.first_answer or self.clock() - self._began
+            case Sources(sources):
+                self.sources = sources
+            case Finished():
+                self.stages[event.stage] = event
+                self.running = None
+            case Warned(message):
+                self.warnings.append(message)
+
+    def close(self, *, complete: bool) -> None:
+        """The turn is over; a stage that was still running is accounted for by an estimate."""
+        self.complete = complete
+        self.total = self.clock() - self._began
+        if self.running:
+            self.stages[self.running.stage] = self._broken_off(self.running)
+            self.running = None
+
+    def _broken_off(self, started: Started) -> Finished:
+        text = self.reasoning if started.stage is Stage.REASON else self.answer
+        usage = Usage(started.input_tokens, estimate_tokens(text), estimated=True) if text else None
+        return Finished(
+            started.stage,
+            started.model,
+            None,
+            usage,
+            started.rates.cost(usage, started.at) if started.rates and usage else None,
+            self.clock() - self._stage_began,
+            None,
+            complete=False,
+        )
+
+    @property
+    def reasoning(self) -> str:
+        """The chain of thought so far."""
+        return "".join(self.thoughts)
+
+    @property
+    def answer(self) -> str:
+        """The answer so far."""
+        return "".join(self.texts)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD of all stages; None as soon as one of them is unknown."""
+        costs = [stage.cost for stage in self.stages.values() if stage.usage]
+        return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
+
+    @property
+    def estimated(self) -> bool:
+        """Whether any part of the usage is an estimate."""
+        return any(stage.usage and stage.usage.estimated for stage in self.stages.values())
