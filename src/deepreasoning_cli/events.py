@@ -81,6 +81,13 @@ class End:
     reason: str | None
 
 
+CUT: Final = frozenset(
+    {"max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"}
+)
+"""The stop reasons of a reply that ran into a limit, in the words of all vendors."""
+DECLINED: Final = frozenset({"refusal", "content_filter"})
+"""The stop reasons of a reply that a model or a filter would not give."""
+
 Chunk = Thought | Text | Served | Usage | End
 
 

@@ -16,6 +16,8 @@ from deepreasoning_cli.errors import (
     UnavailableError,
 )
 from deepreasoning_cli.events import (
+    CUT,
+    DECLINED,
     Chunk,
     End,
     Event,
@@ -32,9 +34,6 @@ from deepreasoning_cli.events import (
 )
 from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.money import RateCard, Usage, estimate_tokens
-
-CUT = frozenset({"max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"})
-DECLINED = frozenset({"refusal", "content_filter"})
 
 
 class Provider(Protocol):

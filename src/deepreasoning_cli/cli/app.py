@@ -1,0 +1,84 @@
+"""The app: its commands, the global options, the error boundary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from deepreasoning_cli import __version__
+from deepreasoning_cli.cli import ask, config, models
+from deepreasoning_cli.cli.boundary import Boundary
+from deepreasoning_cli.cli.options import Color, Globals
+from deepreasoning_cli.errors import Interrupted
+
+app = typer.Typer(
+    name="deepreasoning",
+    cls=Boundary,
+    help="A reasoner writes the chain of thought, Claude writes the answer from it.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(cls=ask.AskCommand, context_settings=ask.CONTEXT)(ask.ask)
+app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deepreasoning {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Use this config file.")
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log requests on stderr, keys masked.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No status line, notes or warnings.")
+    ] = False,
+    color: Annotated[Color, typer.Option("--color", help="When to use colour.")] = Color.AUTO,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take in what was said before the command's name."""
+    context.obj = Globals(config, debug, quiet, color.value)
+    _end_on_signals()
+    _never_fail_to_encode()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP end the program the way Ctrl-C does: what is open gets closed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def _never_fail_to_encode() -> None:
+    """A terminal that cannot show a character gets its code instead of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

@@ -1,0 +1,103 @@
+"""`deepreasoning ask`: reason, then answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from deepreasoning_cli.cli import options as o
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+EPILOG = (
+    "Exit codes: 0 done · 2 usage · 3 set-up · 4 refused · 5 unavailable · 6 incomplete"
+    " · 7 cannot write · 130 interrupted"
+)
+
+
+class AskCommand(TyperCommand):
+    """`ask`, with `--extract=LANG` and `-x=LANG` besides the bare flag, as GNU tools have it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Take the language apart from the flag, up to `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        words: list[str] = []
+        for word in args[:end]:
+            name, equals, language = word.partition("=")
+            if equals and name in ("--extract", "-x"):
+                words += [name, f"--extract-language={language}"]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words + args[end:])
+
+
+def ask(
+    context: typer.Context,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PROMPT]…", help="The question; - reads it from stdin."),
+    ] = None,
+    model: o.ModelOption = None,
+    reasoner: o.ReasonerOption = None,
+    backend: o.BackendOption = None,
+    system: o.SystemOption = None,
+    handoff: o.HandoffOption = None,
+    temperature: o.TemperatureOption = None,
+    top_p: o.TopPOption = None,
+    allow_empty_reasoning: o.AllowEmptyOption = False,
+    file: o.FileOption = None,
+    no_stdin: o.NoStdinOption = False,
+    reasoning_from: o.ReasoningFromOption = None,
+    reasoning: o.ReasoningOption = None,
+    json: o.JsonOption = False,
+    jsonl: o.JsonlOption = False,
+    plain: o.PlainOption = False,
+    raw: o.RawOption = False,
+    extract: o.ExtractOption = False,
+    extract_language: o.ExtractLanguageOption = None,
+    extract_all: o.ExtractAllOption = False,
+    output: o.OutputOption = None,
+    no_stream: o.NoStreamOption = False,
+    max_tokens: o.MaxTokensOption = None,
+    timeout: o.TimeoutOption = None,
+    dry_run: o.DryRunOption = False,
+) -> None:
+    """Ask one question: a reasoner thinks, Claude answers from its thoughts.
+
+    Piped text goes in front of the question; without a question it is the question.
+    """
+    from deepreasoning_cli.cli.look import Look
+    from deepreasoning_cli.cli.one_turn import OneTurn
+
+    look = Look(
+        json=json,
+        jsonl=jsonl,
+        plain=plain,
+        raw=raw,
+        extract=extract or extract_all,
+        extract_all=extract_all,
+        language=extract_language,
+        output=output,
+        no_stream=no_stream,
+        reasoning=reasoning,
+    )
+    flags = {
+        "model": model,
+        "reasoner": reasoner,
+        "backend": backend and backend.value,
+        "handoff": handoff and handoff.value,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "timeout": timeout,
+    }
+    OneTurn(o.globals_of(context), flags, look).run(
+        prompt or [],
+        file or [],
+        use_stdin=not no_stdin,
+        system=system,
+        reasoning_from=reasoning_from,
+        allow_empty_reasoning=allow_empty_reasoning,
+        dry_run=dry_run,
+    )

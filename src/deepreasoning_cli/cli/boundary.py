@@ -1,0 +1,144 @@
+"""The one place where failures become lines on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from deepreasoning_cli.errors import (
+    DeepReasoningError,
+    Interrupted,
+    UsageError,
+    WriteError,
+)
+
+CLOSED_PIPE = 141
+INTERRUPTED = 130
+
+
+class Boundary(TyperGroup):
+    """The root group: whatever happens inside, what leaves is an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run the command line; always ends in SystemExit."""
+        words = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        code = guarded(lambda: super(Boundary, self).main(words, *rest, **extra), words)
+        raise SystemExit(code)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a closed pipe is caught here, before Typer turns it into exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _abandon_stdout()
+            raise typer.Exit(CLOSED_PIPE) from None
+
+
+def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
+    """The exit code of `action`; a failure is reported on stderr, in JSON where that was asked."""
+    as_json = wants_json(words)
+    try:
+        code = action()
+        _flush_stdout()
+    except BrokenPipeError:
+        _abandon_stdout()
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Interrupted as signal:
+        return signal.exit_code
+    except Exception as exc:  # noqa: BLE001 (the boundary: nothing may pass as a traceback)
+        return _report(_worded(exc), as_json=as_json, debug="--debug" in words)
+    return code if isinstance(code, int) else 0
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether the call asks for JSON; it is looked up in the words, for they may be malformed."""
+    before = words[: words.index("--")] if "--" in words else words
+    return "--json" in before or "--jsonl" in before
+
+
+def _worded(exc: Exception) -> DeepReasoningError:
+    match exc:
+        case DeepReasoningError():
+            return exc
+        case TyperException():
+            hint = f"{_command_path(exc)} --help"
+            return UsageError(exc.format_message(), hint=hint)
+        case typer.Abort():
+            return UsageError("the question was not answered", kind="aborted")
+        case OSError():
+            return WriteError(f"cannot write: {exc.strerror or exc}", hint="make room, try again")
+        case _:
+            error = DeepReasoningError(
+                f"unexpected {type(exc).__name__}",
+                hint="this is a bug: run it again with --debug and report what is printed",
+            )
+            error.__cause__ = exc
+            return error
+
+
+def _command_path(exc: Any) -> str:
+    context = getattr(exc, "ctx", None)
+    return context.command_path if context else "deepreasoning"
+
+
+def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
+    from deepreasoning_cli.views.safe import json_text
+
+    lines = [json_text(error.as_json())] if as_json else list(_lines(error))
+    if debug:
+        lines.append(_traceback(error))
+    write_stderr("\n".join(lines))
+    return error.exit_code
+
+
+def _lines(error: DeepReasoningError) -> list[str]:
+    from deepreasoning_cli.views.safe import one_line
+
+    stage = f"{error.stage}: " if error.stage else ""
+    lines = [f"error: {one_line(stage + error.message, 1000)}"]
+    if error.hint:
+        lines.append(f"hint: {one_line(error.hint, 1000)}")
+    return lines
+
+
+def _traceback(error: DeepReasoningError) -> str:
+    """Where it happened: code lines without values, every key that was loaded masked."""
+    import traceback
+
+    from deepreasoning_cli.keys import without_keys
+    from deepreasoning_cli.views.safe import safe
+
+    return safe(without_keys("".join(traceback.format_exception(error))))
+
+
+def write_stderr(text: str) -> None:
+    """Print lines on stderr; where it is closed or full there is nobody left to tell."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def _flush_stdout() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,126 @@
+"""`ask --dry-run`: the requests, keys masked, and what they would cost. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol, cast
+
+import typer
+
+from deepreasoning_cli.events import Prompt, Stage
+from deepreasoning_cli.handoff import briefed
+from deepreasoning_cli.money import MILLION, RateCard, estimate_tokens, shown, usd
+from deepreasoning_cli.pipeline import Plan, Provider
+from deepreasoning_cli.transport import Request
+from deepreasoning_cli.views.safe import json_text, safe
+
+NOT_YET = "(the reasoner's text stands here)"
+
+
+class Sending(Protocol):
+    """A provider that sends requests; the demo is none."""
+
+    def request(self, prompt: Prompt) -> Request:
+        """The call it would make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage as it would be called; `input_tokens` is an estimate."""
+
+    stage: Stage
+    model: str
+    request: Request | None
+    input_tokens: int
+    rates: RateCard | None
+
+    def shown_request(self) -> dict[str, Any] | None:
+        """The request with its key masked."""
+        if self.request is None:
+            return None
+        return {
+            "method": self.request.method,
+            "url": self.request.url,
+            "headers": self.request.all_headers(show_key=False),
+            "body": self.request.body,
+        }
+
+    def input_cost(self) -> Decimal | None:
+        """USD for the input alone."""
+        rate = self._rate("input")
+        return None if rate is None else rate * self.input_tokens / MILLION
+
+    def thousand_tokens(self) -> Decimal | None:
+        """USD for each thousand tokens written."""
+        rate = self._rate("output")
+        return None if rate is None else rate / 1000
+
+    def _rate(self, name: str) -> Decimal | None:
+        if self.rates is None:
+            return None
+        rates = self.rates.at(datetime.now(UTC), self.input_tokens)
+        return cast(Decimal, getattr(rates, name))
+
+
+def steps(plan: Plan) -> Iterator[Step]:
+    """The stages of `plan`, Claude's with a place-holder for what the reasoner would write."""
+    if plan.reasoner and not plan.kept:
+        yield _step(Stage.REASON, plan.reasoner, plan.prompt)
+    if plan.answerer:
+        reasoning = plan.kept.reasoning if plan.kept else NOT_YET
+        model = plan.reasoner.model if plan.reasoner else "a reasoner"
+        prompt = plan.prompt
+        if plan.reasoner or plan.kept:
+            prompt = briefed(prompt, plan.handoff, model=model, reasoning=reasoning, answer=NOT_YET)
+        yield _step(Stage.ANSWER, plan.answerer, prompt)
+
+
+def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
+    sending = hasattr(provider, "request")
+    request = cast(Sending, provider).request(prompt) if sending else None
+    return Step(stage, provider.model, request, estimate_tokens(prompt.text), provider.rates)
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Print the steps on stdout, as text or as one JSON object."""
+    if as_json:
+        typer.echo(
+            json_text({"backend": plan.backend, "stages": [_object(s) for s in steps(plan)]})
+        )
+        return
+    for step in steps(plan):
+        typer.echo(safe("\n".join(_lines(step))))
+
+
+def _object(step: Step) -> dict[str, Any]:
+    return {
+        "stage": str(step.stage),
+        "model": step.model,
+        "request": step.shown_request(),
+        "input_tokens": step.input_tokens,
+        "estimated": True,
+        "input_cost_usd": usd(step.input_cost()),
+        "output_cost_usd_per_1k_tokens": usd(step.thousand_tokens()),
+    }
+
+
+def _lines(step: Step) -> Iterator[str]:
+    yield f"# {step.stage}: {step.model}"
+    request = step.shown_request()
+    if request is None:
+        yield "nothing would be sent: the demo calls no model"
+    else:
+        yield f"{request['method']} {request['url']}"
+        yield from (f"{name}: {value}" for name, value in request["headers"].items())
+        yield ""
+        yield json.dumps(request["body"], ensure_ascii=False, indent=2)
+    yield ""
+    yield (
+        f"estimate: {step.input_tokens:,} tokens in, {shown(step.input_cost(), estimated=True)};"
+        f" each 1,000 tokens out {shown(step.thousand_tokens())}"
+    )
+    yield ""

@@ -1,0 +1,41 @@
+"""What a turn cost, in words: models, tokens, money, time."""
+
+from __future__ import annotations
+
+from deepreasoning_cli.events import Finished
+from deepreasoning_cli.money import shown
+from deepreasoning_cli.record import Record
+
+
+def duration(seconds: float) -> str:
+    """`8.2 s`, `41 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def stage_line(stage: Finished) -> str:
+    """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
+    parts = [duration(stage.seconds)]
+    if stage.usage:
+        parts.append(f"{_tokens(stage)} tokens")
+        parts.append(shown(stage.cost, estimated=stage.usage.estimated))
+    return " · ".join(parts)
+
+
+def turn_line(record: Record) -> str:
+    """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`."""
+    stages = record.stages.values()
+    models = " → ".join(stage.served_model or stage.model for stage in stages)
+    used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
+    tokens = f"{'≈' if record.estimated else ''}{used:,} tokens"
+    cost = shown(record.cost, estimated=record.estimated)
+    return " · ".join([models, tokens, cost, duration(record.total)])
+
+
+def _tokens(stage: Finished) -> str:
+    usage = stage.usage
+    return f"{'≈' if usage and usage.estimated else ''}{usage.output_tokens if usage else 0:,}"

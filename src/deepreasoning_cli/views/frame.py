@@ -1,0 +1,87 @@
+"""The frame of a panel: a box, or two rules that are safe to copy from."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from deepreasoning_cli.views.live import Row
+
+ALARM = Style(color="yellow", bold=True)
+NARROWEST_BOX = 20  # columns; below it the sides of a box cost more than they show
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The characters a frame is drawn with."""
+
+    top: str = "╭─╮"
+    bottom: str = "╰─╯"
+    side: str = "│"
+    line: str = "─"
+
+
+UNICODE = Marks()
+ASCII = Marks("+-+", "+-+", "|", "-")
+
+
+class Frame:
+    """Turns content rows into screen rows of at most `columns` cells."""
+
+    def __init__(self, columns: int, style: Style, *, box: bool, marks: Marks = UNICODE) -> None:
+        self.columns = max(columns, 1)
+        self._style = style
+        self._marks = marks
+        self._box = box and columns >= NARROWEST_BOX
+
+    @property
+    def width(self) -> int:
+        """Cells for the content of a row."""
+        return self.columns - 4 if self._box else self.columns
+
+    def head(self, title: str) -> Row:
+        """The first row, with the title in it."""
+        return self._edge(self._marks.top, title, self._style)
+
+    def foot(self, words: str, *, alarm: bool = False) -> Row:
+        """The last row, with how it goes or went in it; bad news stands out."""
+        return self._edge(self._marks.bottom, words, ALARM if alarm else self._style)
+
+    def row(self, content: Row) -> Row:
+        """A content row in its frame; where it reads from right to left, without a right side.
+
+        Terminals with bidi support move the right side into the text otherwise.
+        """
+        if not self._box:
+            return content
+        left = Segment(f"{self._marks.side} ", self._style)
+        if reads_right_to_left("".join(segment.text for segment in content)):
+            return [left, *content]
+        gap = max(self.width - sum(cell_len(segment.text) for segment in content), 0)
+        right = Segment(f"{' ' * gap} {self._marks.side}", self._style)
+        return [left, *content, right]
+
+    def _edge(self, corners: str, words: str, style: Style) -> Row:
+        if not self._box:
+            corners = self._marks.line * 3
+        inner = self.columns - 2
+        if inner < 1:
+            return [Segment(self._marks.line * self.columns, style)]
+        label = f"{self._marks.line} {words} " if words else ""
+        if cell_len(label) > inner:
+            label = set_cell_size(label, inner)
+        label += self._marks.line * (inner - cell_len(label))
+        return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
+
+
+def reads_right_to_left(text: str) -> bool:
+    """Whether most of the letters are of a script written from right to left."""
+    if text.isascii():
+        return False
+    kinds = [unicodedata.bidirectional(character) for character in text]
+    backward = sum(kind in ("R", "AL") for kind in kinds)
+    return backward > kinds.count("L")

@@ -1,0 +1,117 @@
+"""Events → JSON: one object for a turn, or one line for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.events import Event, Finished, Sources, Stage, Started, Text, Thought
+from deepreasoning_cli.money import Usage, usd
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.safe import json_text
+
+Write = Callable[[str], None]
+
+
+def turn_object(record: Record) -> dict[str, Any]:
+    """The object of `--json`: the whole turn, money as decimal strings, seconds as numbers."""
+    stages = record.stages
+    last = stages.get(Stage.ANSWER) or stages.get(Stage.REASON)
+    return {
+        "id": record.opened.id,
+        "session": record.opened.session,
+        "backend": record.opened.backend,
+        "prompt": record.opened.prompt,
+        "reasoning": record.reasoning,
+        "answer": record.answer,
+        "sources": [{"title": each.title, "url": each.url} for each in record.sources],
+        "reasoner": _stage_object(stages.get(Stage.REASON)),
+        "answerer": _stage_object(stages.get(Stage.ANSWER)),
+        "search": _stage_object(stages.get(Stage.SEARCH)),
+        "cost_usd": usd(record.cost),
+        "stop_reason": last.stop_reason if last else None,
+        "status": "complete" if record.complete else "incomplete",
+        "handoff": str(record.opened.handoff),
+        "seconds": {
+            "first_reasoning": _rounded(record.first_reasoning),
+            "first_answer": _rounded(record.first_answer),
+            "total": _rounded(record.total),
+        },
+    }
+
+
+def _stage_object(stage: Finished | None) -> dict[str, Any] | None:
+    if stage is None:
+        return None
+    return {
+        "model": stage.model,
+        "served_model": stage.served_model,
+        "usage": _usage_object(stage.usage),
+        "cost_usd": usd(stage.cost),
+        "seconds": _rounded(stage.seconds),
+    }
+
+
+def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+class JsonView:
+    """The turn's object, when the turn is over; nothing where nothing was received."""
+
+    def __init__(self, record: Record, write: Write) -> None:
+        self._record = record
+        self._write = write
+
+    def __call__(self, event: Event) -> None:
+        """The record keeps it."""
+
+    def close(self, failure: BaseException | None) -> None:
+        """Print the object, also of a turn that was broken off with something in hand."""
+        if failure is None or self._record.thoughts or self._record.texts:
+            self._write(json_text(turn_object(self._record)) + "\n")
+
+
+class JsonlView:
+    """One line for each event, at once; the last is `finished` or `error`."""
+
+    def __init__(self, record: Record, write: Write) -> None:
+        self._record = record
+        self._write = write
+
+    def __call__(self, event: Event) -> None:
+        """Print the event's line."""
+        match event:
+            case Started():
+                turn = self._record.opened.id
+                self._line("started", id=turn, stage=str(event.stage), model=event.model)
+            case Sources(sources):
+                found = [{"title": each.title, "url": each.url} for each in sources]
+                self._line("sources", sources=found)
+            case Thought(text):
+                self._line("reasoning", text=text)
+            case Text(text):
+                self._line("answer", text=text)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Print the last line."""
+        if failure is None:
+            self._line("finished", **turn_object(self._record))
+        elif isinstance(failure, DeepReasoningError):
+            self._line("error", **failure.as_json())
+
+    def _line(self, kind: str, **fields: Any) -> None:
+        self._write(json_text({"type": kind, **fields}) + "\n")

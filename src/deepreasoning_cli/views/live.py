@@ -1,0 +1,108 @@
+"""Rows on a terminal: final ones are written once, live ones are changed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+
+Row = list[Segment]
+Cell = tuple[str, Style | None]
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # the terminal shows what stands between them at once
+
+
+class LiveArea:
+    """The last rows of what was written so far; the cursor rests on the line below them.
+
+    The caller keeps the live rows fewer than the screen has lines, and rows no wider than it.
+    """
+
+    def __init__(self, write: Callable[[str], None], colors: ColorSystem | None) -> None:
+        self._write = write
+        self._colors = colors
+        self._drawn: list[Row] = []
+
+    def draw(self, final: list[Row], live: list[Row]) -> None:
+        """Write `final`, which is not touched again, and below it `live`; only what differs."""
+        rows = [*final, *live]
+        same = _common(self._drawn, rows)
+        if same < max(len(self._drawn), len(rows)):
+            self._write(BEGIN + self._changes(rows, same) + END)
+        self._drawn = live
+
+    def restart(self) -> None:
+        """Erase the live rows: the terminal has another width now."""
+        if self._drawn:
+            self._write(f"\x1b[{len(self._drawn)}A\x1b[0J")
+        self._drawn = []
+
+    def _changes(self, rows: list[Row], same: int) -> str:
+        up = len(self._drawn) - same
+        pieces = [f"\x1b[{up}A"] if up else []
+        for index in range(same, len(rows)):
+            if index >= len(self._drawn):
+                pieces.append(self._painted(rows[index]))
+            elif self._drawn[index] != rows[index]:
+                pieces.append(self._patch(self._drawn[index], rows[index]))
+            pieces.append("\n")
+        if len(rows) < len(self._drawn):
+            pieces.append("\x1b[0J")
+        return "".join(pieces)
+
+    def _patch(self, old: Row, new: Row) -> str:
+        """What turns one line into the other: the cells from the first to the last that differ."""
+        before, after = _cells(old), _cells(new)
+        if before is None or after is None:
+            return f"\x1b[0K{self._painted(new)}"
+        first = _common(before, after)
+        last = len(after)
+        if len(before) == len(after):
+            while last > first and before[last - 1] == after[last - 1]:
+                last -= 1
+        erase = "\x1b[0K" if len(before) > len(after) else ""
+        return f"\x1b[{first + 1}G{erase}{self._painted(_segments(after[first:last]))}"
+
+    def _painted(self, row: Row) -> str:
+        return "".join(
+            segment.style.render(segment.text, color_system=self._colors)
+            if segment.style
+            else segment.text
+            for segment in row
+        )
+
+
+def _cells(row: Row) -> list[Cell] | None:
+    """One entry for each column; None where a character is not one column wide.
+
+    Terminals do not agree on the width of emoji sequences, so no column behind one is counted on.
+    """
+    if not all(map(_is_even, row)):
+        return None
+    return [(character, segment.style) for segment in row for character in segment.text]
+
+
+def _is_even(segment: Segment) -> bool:
+    text = segment.text
+    return text.isascii() or all(cell_len(character) == 1 for character in text)
+
+
+def _segments(cells: list[Cell]) -> Row:
+    """The cells joined again, one segment for each run of a style."""
+    runs = groupby(cells, key=itemgetter(1))
+    return [Segment("".join(text for text, _ in run), style) for style, run in runs]
+
+
+def _common(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many entries both begin with."""
+    pairs = zip(one, other, strict=False)
+    return next(
+        (index for index, (left, right) in enumerate(pairs) if left != right),
+        min(len(one), len(other)),
+    )

@@ -1,0 +1,61 @@
+"""What the user should know besides the answer: lines on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deepreasoning_cli.events import Event, Finished, Opened, Warned
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.footer import turn_line
+from deepreasoning_cli.views.safe import one_line
+
+DEMO = "demo: these are scripted replies, no model was called"
+
+
+class Notes:
+    """Warnings as they come; at the end what was changed, and the bill where it is wanted."""
+
+    def __init__(
+        self,
+        record: Record,
+        write: Callable[[str], None],
+        neutralised: Callable[[], int],
+        *,
+        quiet: bool,
+        bill: bool,
+    ) -> None:
+        self._record = record
+        self._write = write
+        self._neutralised = neutralised
+        self._quiet = quiet
+        self._bill = bill
+
+    def __call__(self, event: Event) -> None:
+        """Say it, if it is worth a line."""
+        match event:
+            case Opened(backend="demo"):
+                self._write(DEMO)  # also with --quiet: nobody is to take it for an answer
+            case Warned(message) if not self._quiet:
+                self._line("warning", message)
+            case Finished(model=asked, served_model=str(served)) if not self._quiet:
+                if not _is_same(asked, served):
+                    self._line("note", f"{asked} was asked, {served} answered")
+
+    def close(self, failure: BaseException | None) -> None:
+        """The last notes."""
+        if self._quiet or isinstance(failure, BrokenPipeError):
+            return
+        if count := self._neutralised():
+            characters = "character was" if count == 1 else "characters were"
+            self._write(f"note: {count} control {characters} made visible")
+        if self._bill and self._record.stages:
+            self._write(one_line(turn_line(self._record), 200))
+
+    def _line(self, kind: str, message: str) -> None:
+        self._write(f"{kind}: {one_line(message, 500)}")
+
+
+def _is_same(asked: str, served: str) -> bool:
+    """Hosts add or leave out a vendor's prefix and a date; that is no other model."""
+    one, other = (name.lower().rpartition("/")[2] for name in (asked, served))
+    return one.startswith(other) or other.startswith(one)

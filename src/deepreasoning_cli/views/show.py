@@ -1,0 +1,49 @@
+"""Hand each event to the record and to every view; close them all, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from deepreasoning_cli.events import Event
+from deepreasoning_cli.record import Record
+
+
+class View(Protocol):
+    """Shows events as they come; `close` is called once, with what ended the turn early."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+    def close(self, failure: BaseException | None) -> None:
+        """Bring what is shown to its end."""
+
+
+class Show:
+    """The record and its views, as one thing to enter and to hand events to."""
+
+    def __init__(self, record: Record, views: Sequence[View]) -> None:
+        self._record = record
+        self._views = views
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, event: Event) -> None:
+        """Record the event, then show it everywhere."""
+        self._record.apply(event)
+        for view in self._views:
+            view(event)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._record.close(complete=failure is None)
+        with ExitStack() as closing:
+            for view in reversed(self._views):
+                closing.callback(view.close, failure)

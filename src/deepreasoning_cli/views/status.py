@@ -1,0 +1,88 @@
+"""How far a turn is, in one line: for stderr while a pipe waits, and inside an open panel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
+from deepreasoning_cli.money import BYTES_PER_TOKEN
+from deepreasoning_cli.views.safe import one_line
+
+TICK = 0.1  # seconds
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+ASCII_SPINNER = "|/-\\"
+DOING = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
+
+
+class Progress:
+    """The running stage's model, age and size; and what is waited for."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._bytes = 0
+        self._doing = "starting"
+        self._model = ""
+        self._pause: tuple[str, float] | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case Started():
+                self._began = self._clock()
+                self._bytes = 0
+                self._doing, self._model = DOING[event.stage], event.model
+            case Thought(text) | Text(text):
+                self._bytes += len(text.encode("utf-8", "replace"))
+                self._pause = None
+            case Finished():
+                self._pause = None
+
+    def pause(self, why: str, seconds: float) -> None:
+        """The next attempt waits."""
+        self._pause = (one_line(why, 200), self._clock() + seconds)
+
+    def line(self) -> str:
+        """`deepseek-v4-pro thinking · 12 s · 340 tokens`, or what is waited for."""
+        now = self._clock()
+        if self._pause and now < self._pause[1]:
+            return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
+        parts = [f"{self._model} {self._doing}".strip(), f"{now - self._began:.0f} s"]
+        if self._bytes:
+            parts.append(f"{self._bytes // BYTES_PER_TOKEN:,} tokens")
+        return " · ".join(parts)
+
+
+class StatusLine:
+    """Progress on stderr, redrawn in place by a thread of its own, erased when text comes."""
+
+    def __init__(
+        self, progress: Progress, write: Callable[[str], None], columns: int, spinner: str = SPINNER
+    ) -> None:
+        self._progress = progress
+        self._write = write
+        self._columns = columns
+        self._spinner = spinner
+        self._frame = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+        self._thread.start()
+
+    def __call__(self, event: Event) -> None:
+        """The text itself is somebody else's; the line only counts it."""
+        self._progress.apply(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Erase the line."""
+        self._over.set()
+        self._thread.join()
+        self._write("\r\x1b[0K")
+
+    def _run(self) -> None:
+        while not self._over.wait(TICK):
+            self._frame += 1
+            sign = self._spinner[self._frame % len(self._spinner)]
+            text = f"{sign} {self._progress.line()}"[: max(self._columns - 1, 1)]
+            self._write(f"\r{text}\x1b[0K")
