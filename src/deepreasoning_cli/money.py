@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Final
 
-MILLION = Decimal(1_000_000)
-BYTES_PER_TOKEN = 4
+MILLION: Final = 1_000_000
+THOUSAND: Final = 1_000
+BYTES_PER_TOKEN: Final = 4
+SMALLEST_SHOWN: Final = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +39,38 @@ class Rates:
     cache_write: Decimal | None = None
 
     def cost(self, usage: Usage) -> Decimal:
-        """USD for `usage`. Cached tokens beyond the prompt's size do not make it negative."""
-        read = min(usage.cached_tokens, usage.input_tokens)
-        written = min(usage.cache_write_tokens, usage.input_tokens - read)
-        plain = usage.input_tokens - read - written
-        per_million = (
-            plain * self.input
+        """USD for `usage`; counts that contradict each other never make it negative."""
+        prompt = max(usage.input_tokens, 0)
+        read = _within(usage.cached_tokens, prompt)
+        written = _within(usage.cache_write_tokens, prompt - read)
+        millionths = (
+            (prompt - read - written) * self.input
             + read * (self.input if self.cache_read is None else self.cache_read)
             + written * (self.input if self.cache_write is None else self.cache_write)
-            + usage.output_tokens * self.output
+            + max(usage.output_tokens, 0) * self.output
         )
-        return per_million / MILLION
+        return millionths / MILLION
+
+    @property
+    def per_thousand(self) -> tuple[Decimal, Decimal]:
+        """Input and output in USD per 1,000 tokens, digit for digit as the gateway prints them."""
+        return self.input / THOUSAND, self.output / THOUSAND
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Daily spans in UTC on given weekdays (Monday is 0) in which a peak rate holds."""
+    """Spans in UTC on given weekdays (Monday is 0), holidays excepted, with a peak rate."""
 
     weekdays: frozenset[int]
     spans: tuple[tuple[time, time], ...]
+    holidays: frozenset[date] = frozenset()
 
     def hold(self, when: datetime) -> bool:
         """Whether `when` (aware) lies in a span; the start belongs to it, the end does not."""
         moment = when.astimezone(UTC)
-        clock = moment.time().replace(tzinfo=None)
-        return moment.weekday() in self.weekdays and any(a <= clock < b for a, b in self.spans)
+        if moment.weekday() not in self.weekdays or moment.date() in self.holidays:
+            return False
+        return any(start <= moment.time() < end for start, end in self.spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,12 @@ class RateCard:
     base: Rates
     bands: tuple[tuple[int, Rates], ...] = ()
     peak: Rates | None = None
-    peak_hours: Hours | None = field(default=None)
+    peak_hours: Hours | None = None
     as_of: str = ""
     source: str = ""
 
     def at(self, when: datetime, input_tokens: int = 0) -> Rates:
-        """The rates for a prompt of `input_tokens` sent at `when`."""
+        """The rates for a prompt of `input_tokens` sent at `when` (aware)."""
         rates = self.base
         if self.peak and self.peak_hours and self.peak_hours.hold(when):
             rates = self.peak
@@ -89,7 +99,7 @@ class RateCard:
         return rates
 
     def cost(self, usage: Usage, when: datetime) -> Decimal:
-        """USD for `usage` at `when`."""
+        """USD for `usage` of a request sent at `when` (aware)."""
         return self.at(when, usage.input_tokens).cost(usage)
 
 
@@ -104,8 +114,14 @@ def usd(amount: Decimal | None) -> str | None:
 
 
 def shown(amount: Decimal | None, *, estimated: bool = False) -> str:
-    """The amount as people read it: `$0.0071`, `≈$0.0071`, `cost unknown`."""
+    """The amount as people read it: `$0.0071`, `≈$0.0071`, `<$0.0001`, `cost unknown`."""
     if amount is None:
         return "cost unknown"
-    digits = 2 if amount >= 1 else 4
+    if 0 < amount < SMALLEST_SHOWN:
+        return f"<${SMALLEST_SHOWN}"
+    digits = 2 if amount.quantize(SMALLEST_SHOWN) >= 1 else 4
     return f"{'≈' if estimated else ''}${amount:.{digits}f}"
+
+
+def _within(count: int, limit: int) -> int:
+    return max(0, min(count, limit))

@@ -1,0 +1,211 @@
+"""Models, reasoners, limits, lifecycle, rates: what a name means on a backend on a given day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+from deepreasoning_cli.catalog_file import nearest, opened
+from deepreasoning_cli.catalog_rows import (
+    ClaudeModel,
+    Lifecycle,
+    Reasoner,
+    Samplers,
+    SearchPrices,
+    Vendor,
+)
+from deepreasoning_cli.catalog_tables import rows
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+
+__all__ = [
+    "Catalog",
+    "Choice",
+    "ClaudeModel",
+    "Lifecycle",
+    "Reasoner",
+    "Samplers",
+    "SearchPrices",
+    "Vendor",
+    "load",
+]
+
+WORST_FIRST = (
+    Lifecycle.RETIRED,
+    Lifecycle.DEPRECATED,
+    Lifecycle.UNKNOWN,
+    Lifecycle.LEGACY,
+    Lifecycle.ACTIVE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that a name stands for, and what the user should know about it."""
+
+    model: ClaudeModel
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the program knows about models, hosts and prices, as of an ISO date."""
+
+    claude_models: tuple[ClaudeModel, ...]
+    reasoners: tuple[Reasoner, ...]
+    vendors: tuple[Vendor, ...]
+    search: SearchPrices
+    as_of: str
+    gateway_default: str
+
+    def claude(self, name: str, backend: str, today: date) -> Choice:
+        """The model that `name` means on `backend`: an id, an alias, or the newest of a family.
+
+        A name that the catalog lacks passes, with a warning. Raises RefusedError for a retired
+        model and for one that the backend does not offer, UsageError for an empty name.
+        """
+        wanted = name.strip()
+        if not wanted:
+            raise UsageError("the name of the model is empty", hint="try sonnet")
+        written = _normal(wanted)
+        for model in self.claude_models:
+            if not _names(model).isdisjoint({written, f"claude-{written}"}):
+                return self._chosen(model, backend, today)
+        family = written.removeprefix("claude-")
+        if family not in {model.family.lower() for model in self.claude_models if model.family}:
+            return self._passed(wanted, backend, today)
+        newest = self._newest(family, backend, today)
+        if newest is None:
+            raise self._not_offered(family, family, backend, today)
+        return self._chosen(newest, backend, today)
+
+    def offered(self, backend: str) -> tuple[ClaudeModel, ...]:
+        """The Claude models that `backend` offers, retired ones included."""
+        return tuple(model for model in self.claude_models if backend in model.rates)
+
+    def reasoner(self, name: str) -> Reasoner:
+        """The reasoner of that name; raises ConfigError that names the nearest."""
+        for reasoner in self.reasoners:
+            if reasoner.name.lower() == name.strip().lower():
+                return reasoner
+        raise ConfigError(
+            f"there is no reasoner {name!r}",
+            hint=nearest(name, (reasoner.name for reasoner in self.reasoners)),
+            kind="reasoner_unknown",
+        )
+
+    def default_reasoner(self, has_key: Callable[[str], bool]) -> Reasoner | None:
+        """The first built-in reasoner whose key is there; never one that needs no key."""
+        for reasoner in self.reasoners:
+            if reasoner.builtin and reasoner.key and has_key(reasoner.key):
+                return reasoner
+        return None
+
+    def vendor(self, name: str) -> Vendor:
+        """The vendor of that name; raises ConfigError that names the nearest."""
+        for vendor in self.vendors:
+            if vendor.name == name.strip().lower():
+                return vendor
+        raise ConfigError(
+            f"there is no vendor {name!r}",
+            hint=nearest(name, (vendor.name for vendor in self.vendors)),
+            kind="vendor_unknown",
+        )
+
+    def with_reasoners(self, extra: Iterable[Reasoner]) -> Catalog:
+        """The catalog with the user's reasoners; one of a known name takes that one's place."""
+        named = {reasoner.name: reasoner for reasoner in (*self.reasoners, *extra)}
+        return replace(self, reasoners=tuple(named.values()))
+
+    def _newest(self, family: str, backend: str, today: date) -> ClaudeModel | None:
+        """The best of a family: active before legacy before the rest, then the newest."""
+        return max(
+            (model for model in self.offered(backend) if model.family.lower() == family),
+            key=lambda model: (
+                WORST_FIRST.index(model.lifecycle(today)),
+                model.released or date.min,
+            ),
+            default=None,
+        )
+
+    def _chosen(self, model: ClaudeModel, backend: str, today: date) -> Choice:
+        if backend not in model.rates:
+            raise self._not_offered(model.id, model.family, backend, today)
+        match model.lifecycle(today):
+            case Lifecycle.RETIRED if backend == "gateway":
+                since = f" since {model.ends}" if model.ends else ""
+                return Choice(
+                    model, f"{model.id} is retired at Anthropic{since}; the gateway may refuse it"
+                )
+            case Lifecycle.RETIRED:
+                raise _retired(model)
+            case Lifecycle.DEPRECATED:
+                return Choice(model, self._deprecation(model, backend))
+            case _:
+                return Choice(model)
+
+    def _deprecation(self, model: ClaudeModel, backend: str) -> str:
+        where = " at Anthropic" if backend == "gateway" else ""
+        warning = f"{model.id} is deprecated{where}"
+        if model.ends:
+            warning += f" and retires on {model.ends}"
+        if any(model.successor == other.id for other in self.offered(backend)):
+            warning += f"; its successor is {model.successor}"
+        return warning
+
+    def _not_offered(self, name: str, family: str, backend: str, today: date) -> RefusedError:
+        best = self._newest(family.lower(), backend, today)
+        offers = [best] if best else self._living(backend, today)
+        return RefusedError(
+            f"the {backend} backend does not offer {name}",
+            hint=f"it offers {', '.join(model.id for model in offers) or 'no Claude model'}",
+            kind="model_not_offered",
+            stage="answer",
+        )
+
+    def _passed(self, wanted: str, backend: str, today: date) -> Choice:
+        """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
+        living = self._living(backend, today)
+        names = [name for model in living for name in (model.id, *model.aliases, model.family)]
+        close = get_close_matches(_normal(wanted), names, n=1)
+        advice = f"; the closest known name is {close[0]}" if close else ""
+        return Choice(
+            ClaudeModel(id=wanted, name=wanted, status=Lifecycle.UNKNOWN, rates={backend: None}),
+            f"the catalog does not know the model {wanted!r}{advice}",
+        )
+
+    def _living(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:
+        return tuple(
+            model
+            for model in self.offered(backend)
+            if model.lifecycle(today) is not Lifecycle.RETIRED
+        )
+
+
+def load(override: Path | None = None) -> Catalog:
+    """The packaged catalog, with the user's file laid over it if there is one.
+
+    Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
+    """
+    return Catalog(**rows(*opened(override)))
+
+
+def _normal(name: str) -> str:
+    """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`."""
+    return re.sub(r"[\s._]+", "-", name.strip().lower())
+
+
+def _names(model: ClaudeModel) -> set[str]:
+    return {_normal(name) for name in (model.id, *model.aliases)}
+
+
+def _retired(model: ClaudeModel) -> RefusedError:
+    return RefusedError(
+        f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
+        hint=f"use {model.successor or 'sonnet'} instead",
+        kind="model_retired",
+        stage="answer",
+    )

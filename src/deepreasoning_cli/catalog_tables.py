@@ -1,0 +1,224 @@
+"""The tables of the catalog's file → rows, checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import time
+from typing import Any
+
+from deepreasoning_cli import catalog_readers as read
+from deepreasoning_cli.catalog_file import Place, Table
+from deepreasoning_cli.catalog_rows import (
+    ClaudeModel,
+    Lifecycle,
+    Reasoner,
+    Samplers,
+    SearchPrices,
+    Vendor,
+)
+from deepreasoning_cli.money import MILLION, Hours, RateCard, Rates
+
+BACKENDS = ("direct", "gateway")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def rows(tables: Table, place: Place) -> Table:
+    """The fields of a Catalog; raises ConfigError that names table, key and nearest valid name."""
+    top = FILE(tables, place)
+    hours = dict(_each_row(top.get("hours", {}), place.inside("hours"), _hours))
+    card = _card_reader(hours)
+    models = _claude_models(top["claude"], place.inside("claude"), card)
+    default, offered = top["gateway_default"], {m.id for m in models if "gateway" in m.rates}
+    if default not in offered:
+        raise place.unknown(default, sorted(offered), "model of the gateway")
+    return {
+        "claude_models": models,
+        "reasoners": _reasoners(top["reasoners"], place.inside("reasoners"), card),
+        "vendors": _vendors(top["vendors"], place.inside("vendors")),
+        "search": SearchPrices(**SEARCH(top["search"], place.inside("search"))),
+        "as_of": top["as_of"],
+        "gateway_default": default,
+    }
+
+
+def _weekday(value: Any, place: Place) -> int:
+    if value in WEEKDAYS:
+        return WEEKDAYS.index(value)
+    raise place.wrong(f"weekdays out of {', '.join(WEEKDAYS)}", value)
+
+
+def _span(value: Any, place: Place) -> tuple[time, time]:
+    match read.each(read.clock)(value, place):
+        case (start, end) if start < end:
+            return start, end
+        case _:
+            raise place.wrong("spans of two times, the earlier one first", value)
+
+
+RATES: Mapping[str, read.Reader] = {
+    "input": read.dollars,
+    "output": read.dollars,
+    "cache_read": read.dollars,
+    "cache_write": read.dollars,
+}
+DATED: Mapping[str, read.Reader] = {"as_of": read.iso_day, "source": read.text}
+CARD = read.record(
+    {
+        **RATES,
+        **DATED,
+        "per": read.unit,
+        "bands": read.each(read.record({**RATES, "above": read.count}, "above", "input", "output")),
+        "peak": read.record(RATES, "input", "output"),
+        "peak_hours": read.text,
+    }
+)
+SEARCH = read.record(
+    {"standard": read.dollars, "deep": read.dollars, "gateway": read.dollars, **DATED},
+    *("standard", "deep", "gateway"),
+)
+HOURS = read.record(
+    {
+        "weekdays": read.each(_weekday),
+        "spans": read.each(_span),
+        "holidays": read.each(read.day),
+    },
+    *("weekdays", "spans"),
+)
+VENDOR = read.record(
+    {
+        "label": read.text,
+        "base_url": read.address,
+        "key_env": read.text,
+        "base_url_env": read.text,
+        "page": read.address,
+    },
+    *("base_url", "base_url_env"),
+)
+CLAUDE: Mapping[str, read.Reader] = {
+    "name": read.text,
+    "aliases": read.each(read.text),
+    "family": read.text,
+    "context": read.count,
+    "max_output": read.count,
+    "released": read.day,
+    "status": read.one_of(Lifecycle),
+    "deprecated": read.day,
+    "retires": read.day,
+    "retired": read.day,
+    "successor": read.text,
+    "samplers": read.one_of(Samplers),
+}
+REASONER: Mapping[str, read.Reader] = {
+    "label": read.text,
+    "base_url": read.address,
+    "model": read.text,
+    "key": read.text,
+    "context": read.count,
+    "max_output": read.count,
+    "samplers": read.one_of(Samplers),
+    "body": read.body,
+    "opens_thinking": read.flag,
+    "builtin": read.flag,
+}
+FILE = read.record(
+    {
+        "as_of": read.iso_day,
+        "gateway_default": read.text,
+        **dict.fromkeys(("search", "hours", "vendors", "reasoners", "claude"), read.table),
+    },
+    *("as_of", "gateway_default", "search", "vendors", "reasoners", "claude"),
+)
+
+
+def _each_row(value: Any, place: Place, reader: read.Reader) -> Iterable[tuple[str, Any]]:
+    for name, fields in value.items():
+        yield name, reader(fields, place.inside(name))
+
+
+def _hours(value: Any, place: Place) -> Hours:
+    fields = HOURS(value, place)
+    holidays = frozenset(fields.get("holidays", ()))
+    return Hours(frozenset(fields["weekdays"]), fields["spans"], holidays)
+
+
+def _card_reader(hours: Mapping[str, Hours]) -> read.Reader:
+    """Make a reader of rate cards; a table that states no rate is None: offered, price unknown."""
+
+    def card(value: Any, place: Place) -> RateCard | None:
+        fields = CARD(value, place)
+        if fields.keys() <= DATED.keys():
+            return None
+        _check_card(fields, place, hours)
+        per = fields.get("per", MILLION)
+        bands = sorted(fields.get("bands", ()), key=lambda band: band["above"])
+        return RateCard(
+            base=_rates(fields, per),
+            bands=tuple((band["above"], _rates(band, per)) for band in bands),
+            peak=_rates(fields["peak"], per) if "peak" in fields else None,
+            peak_hours=hours[fields["peak_hours"]] if "peak" in fields else None,
+            as_of=fields.get("as_of", ""),
+            source=fields.get("source", ""),
+        )
+
+    return card
+
+
+def _check_card(fields: Table, place: Place, hours: Mapping[str, Hours]) -> None:
+    together = ("peak", "peak_hours")
+    wanted = ("input", "output", *(together if any(key in fields for key in together) else ()))
+    for key in wanted:
+        if key not in fields:
+            raise place.missing(key)
+    if "peak" in fields and fields["peak_hours"] not in hours:
+        raise place.unknown(fields["peak_hours"], hours, "table of hours")
+
+
+def _rates(fields: Table, per: int) -> Rates:
+    return Rates(**{key: fields[key] * (MILLION // per) for key in RATES if key in fields})
+
+
+def _claude_models(value: Table, place: Place, card: read.Reader) -> tuple[ClaudeModel, ...]:
+    reader = read.record({**CLAUDE, **dict.fromkeys(BACKENDS, card)})
+    models = tuple(_claude(id_, fields) for id_, fields in _each_row(value, place, reader))
+    _check_names(models, place)
+    for model in models:
+        if model.successor and model.successor not in value:
+            raise (
+                place.inside(model.id)
+                .inside("successor")
+                .wrong("the id of a model", model.successor)
+            )
+    return models
+
+
+def _claude(id_: str, fields: Table) -> ClaudeModel:
+    rates = {backend: fields.pop(backend) for backend in BACKENDS if backend in fields}
+    return ClaudeModel(**{"id": id_, "name": id_, **fields, "rates": rates or {"direct": None}})
+
+
+def _check_names(models: Iterable[ClaudeModel], place: Place) -> None:
+    owners: dict[str, str] = {}
+    for model in models:
+        for name in (model.id.lower(), *(alias.lower() for alias in model.aliases)):
+            owner = owners.setdefault(name, model.id)
+            if owner != model.id:
+                raise (
+                    place.inside(model.id)
+                    .inside("aliases")
+                    .wrong(f"names that no other model has ({owner} has one)", name)
+                )
+
+
+def _reasoners(value: Table, place: Place, card: read.Reader) -> tuple[Reasoner, ...]:
+    reader = read.record({**REASONER, "rates": card}, "base_url", "model")
+    return tuple(
+        Reasoner(**{"name": name, "label": name, **fields})
+        for name, fields in _each_row(value, place, reader)
+    )
+
+
+def _vendors(value: Table, place: Place) -> tuple[Vendor, ...]:
+    return tuple(
+        Vendor(**{"name": name, "label": name, "key_env": None, **fields})
+        for name, fields in _each_row(value, place, VENDOR)
+    )
