@@ -1,0 +1,150 @@
+"""`deepreasoning config`: look at the settings, change them, try the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepreasoning_cli.cli import config_check, config_edit, config_init, config_input, config_show
+from deepreasoning_cli.cli.options import Backend, Globals, globals_of
+
+app = typer.Typer()
+
+JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="As `config show` prints it, such as keys.deepseek.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def options(context: typer.Context) -> None:
+    """Look at the settings, change them, try the keys."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    backend: Annotated[Backend | None, typer.Option("--backend", help="Who is called.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="Claude model.")
+    ] = None,
+    reasoner: Annotated[
+        str | None, typer.Option("--reasoner", "-r", metavar="NAME", help="Model that thinks.")
+    ] = None,
+    key_command: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key-command",
+            metavar="NAME=COMMAND",
+            help="A program that prints the key. Repeatable.",
+        ),
+    ] = None,
+    keys_from_env: Annotated[
+        bool, typer.Option("--keys-from-env", help="Store the keys found in the environment.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
+) -> None:
+    """Start a config file. It asks on a terminal; a key is never taken as an argument."""
+    typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
+    given = config_init.Given(
+        {name: value for name, value in typed.items() if value is not None},
+        config_init.commands(key_command or []) | config_init.keys_of_environment(keys_from_env),
+    )
+    path = _file(context)
+    config_init.start(
+        path, given, overwrite=force, ask=not no_input and config_input.is_interactive()
+    )
+    _say(context, f"wrote {path}; `deepreasoning config check` tries the keys")
+
+
+@app.command()
+def show(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Print every setting with where it comes from; keys are masked."""
+    from deepreasoning_cli.settings import Settings
+
+    given = globals_of(context)
+    loaded = Settings.load(given.config, {})
+    _notes(given, loaded.notes)
+    typer.echo(config_show.as_json(loaded) if as_json else config_show.as_text(loaded))
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    name: NameArgument,
+    value: Annotated[
+        str | None, typer.Argument(metavar="VALUE", help="Left out for a key: it is asked for.")
+    ] = None,
+) -> None:
+    """Set one value; comments and order stay. A key is asked for, or read from stdin."""
+    from deepreasoning_cli import config_file
+
+    path = _file(context)
+    if vendor := config_input.key_in(name):
+        config_file.set_secret(path, vendor, config_input.secret(vendor, value))
+    else:
+        config_file.set_value(path, name, config_input.required(name, value))
+    _say(context, f"set {name} in {path}")
+
+
+@app.command()
+def unset(context: typer.Context, name: NameArgument) -> None:
+    """Take one value or table out of the file, so that the default holds again."""
+    from deepreasoning_cli import config_file
+
+    path = _file(context)
+    config_file.unset_value(path, name)
+    _say(context, f"took {name} out of {path}")
+
+
+@app.command()
+def path(context: typer.Context) -> None:
+    """Print where the config file is, or would be."""
+    typer.echo(_file(context))
+
+
+@app.command()
+def edit(context: typer.Context) -> None:
+    """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
+    given = globals_of(context)
+    _notes(given, config_edit.edit(_file(context)))
+
+
+@app.command()
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Call every configured vendor once: does it answer, how fast, what is left?"""
+    from deepreasoning_cli.settings import Settings
+
+    given = globals_of(context)
+    loaded = Settings.load(given.config, {})
+    _notes(given, loaded.notes)
+    if code := config_check.run(loaded, as_json=as_json, log=given.debug):
+        raise typer.Exit(code)
+
+
+def _file(context: typer.Context) -> Path:
+    from deepreasoning_cli import paths
+
+    return globals_of(context).config or paths.config_file()
+
+
+def _say(context: typer.Context, text: str) -> None:
+    if not globals_of(context).quiet:
+        _line(text)
+
+
+def _notes(given: Globals, notes: list[str]) -> None:
+    if not given.quiet:
+        for note in notes:
+            _line(f"note: {note}")
+
+
+def _line(text: str) -> None:
+    from deepreasoning_cli.views.safe import one_line
+
+    typer.echo(one_line(text, 1000), err=True)

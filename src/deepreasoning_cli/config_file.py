@@ -1,0 +1,164 @@
+"""Change `config.toml` and keep its comments and order; what would not load is never written."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from deepreasoning_cli import files
+from deepreasoning_cli.config_template import render
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings_file import read
+from deepreasoning_cli.settings_sources import Layer, flag_of, from_file, leaves, nearest
+
+Document = tomlkit.TOMLDocument
+Table = MutableMapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a new file begins with: settings, and keys as text or `{"command": …}`."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def create(path: Path, answers: Answers, *, overwrite: bool = False) -> None:
+    """Write the commented file. Raises UsageError if it exists, or for a wrong answer."""
+    refuse_existing(path, overwrite=overwrite)
+    tree = {**answers.settings, "keys": {**answers.keys}}
+    places = {name: f"flag {_flag(name)}" for name in leaves(tree)}
+    Settings.of((Layer(tree, places),), path)
+    text = render(
+        {name: _as_toml(value) for name, value in answers.settings.items()},
+        {name: _as_toml(value) for name, value in answers.keys.items()},
+    )
+    files.write_atomically(path, text)
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise UsageError if the file is there and shall not be replaced."""
+    if path.exists() and not overwrite:
+        raise UsageError(
+            f"{path} exists already",
+            hint="change it with `deepreasoning config set` or `edit`; --force starts it anew",
+        )
+
+
+def _flag(name: str) -> str:
+    return "--key-command" if name.startswith("keys.") else flag_of(name)
+
+
+def set_value(path: Path, dotted: str, text: str) -> None:
+    """Set a value: `text` as TOML if that is valid there, else as a plain text.
+
+    Raises UsageError for a wrong name or value, ConfigError for a file that was broken before.
+    """
+    literal = _literal(text)
+    if literal is not None:
+        with contextlib.suppress(UsageError):
+            _change(path, dotted, _setter(dotted, literal))
+            return
+    _change(path, dotted, _setter(dotted, text))
+
+
+def set_secret(path: Path, name: str, value: str) -> None:
+    """Set `keys.NAME` to exactly this text; raises as `set_value` does."""
+    _change(path, f"keys.{name}", _setter(f"keys.{name}", value))
+
+
+def unset_value(path: Path, dotted: str) -> None:
+    """Take a value or a table out, and the tables that it leaves empty; raises as `set_value`."""
+
+    def remove(document: Document) -> None:
+        if not _removed(document, dotted.split(".")):
+            known = leaves(document.unwrap())
+            raise UsageError(f"{dotted} is not set in {path}", hint=nearest(dotted, known))
+
+    _change(path, dotted, remove)
+
+
+def _change(path: Path, dotted: str, edit: Callable[[Document], None]) -> None:
+    if not all(dotted.split(".")):
+        raise UsageError(f"{dotted} is not the name of a setting", hint="names look like keys.lab")
+    before = _text(path)
+    from_file(path, before)  # a file that is not TOML is refused here, with line and column
+    document = tomlkit.parse(before)
+    edit(document)
+    after = tomlkit.dumps(document)
+    _refuse_new_problems(path, before, after)
+    files.write_atomically(path, after)
+
+
+def _refuse_new_problems(path: Path, before: str, after: str) -> None:
+    """What was wrong already is the file's fault, what is new is the call's."""
+    if problem := _problem(path, after):
+        known = _problem(path, before)
+        if known and known.message.partition(" ")[2] == problem.message.partition(" ")[2]:
+            raise known  # it was wrong before, and at this line
+        words = problem.message.partition(": ")[2] or problem.message
+        raise UsageError(words, hint=problem.hint)
+
+
+def _text(path: Path) -> str:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return ""
+
+
+def _problem(path: Path, text: str) -> DeepReasoningError | None:
+    try:
+        Settings.of((from_file(path, text),), path)
+    except ConfigError as exc:
+        return exc
+    return None
+
+
+def _literal(text: str) -> Any:
+    """The TOML value that `text` spells, in the same spelling, or None."""
+    try:
+        return tomlkit.value(text)
+    except TOMLKitError:
+        return None
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{name} = {_as_toml(item)}" for name, item in value.items())
+        return f"{{ {inner} }}"
+    return str(tomlkit.item(value).as_string())
+
+
+def _setter(dotted: str, value: Any) -> Callable[[Document], None]:
+    def put(document: Document) -> None:
+        *tables, last = dotted.split(".")
+        here: Table = document
+        for table in tables:
+            if not isinstance(here.get(table), Mapping):
+                here[table] = tomlkit.inline_table() if here is not document else tomlkit.table()
+            here = here[table]
+        here[last] = value
+
+    return put
+
+
+def _removed(table: Table, names: list[str]) -> bool:
+    first, *rest = names
+    if first not in table:
+        return False
+    if rest:
+        inner = table[first]
+        if not isinstance(inner, MutableMapping) or not _removed(inner, rest):
+            return False
+        if inner:
+            return True
+    del table[first]
+    return True

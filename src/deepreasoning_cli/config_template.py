@@ -1,0 +1,85 @@
+"""The config file as `config init` writes it: every setting, its default, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HEADER = """\
+# Settings of deepreasoning. A line that begins with # shows what holds without it.
+# Stronger than this file: DEEPREASONING_<NAME> in the environment, then flags.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A setting's name within its table, its default as TOML, and what it is for."""
+
+    name: str
+    default: str
+    comment: str
+
+
+SETTINGS = (
+    Line("backend", '"auto"', "auto, direct (two keys), gateway (one key), demo (no key)"),
+    Line("model", '"sonnet"', "the Claude model that answers"),
+    Line("reasoner", '"deepseek"', "who thinks: deepseek, openrouter, deepinfra, novita, ollama"),
+    Line("temperature", "0.7", "0 to 2; sent only to models that take it"),
+    Line("top_p", "0.9", "0 to 1; sent only to models that take it"),
+    Line("max_tokens", "8192", "of the answer, 1 to 65536"),
+    Line("handoff", '"reasoning"', "what Claude is shown: reasoning, answer, both, none"),
+    Line("web_search_linkup", "false", "search the web first; needs keys.linkup"),
+    Line("disable_formatting", "false", "true: no list of sources under the answer"),
+    Line("panels", '"box"', "box, or rules: nothing beside the text, safe to copy from"),
+    Line("code_theme", '"monokai"', "colours of code"),
+    Line("history", "true", "keep what was asked and answered"),
+    Line("max_cost", '"1.00"', "USD for one run; no limit without this line"),
+    Line("daily_cost", '"5.00"', "USD; no limit without this line"),
+    Line("monthly_cost", '"50.00"', "USD; no limit without this line"),
+    Line("timeout", "120", "seconds without any text; the program's own patience without it"),
+)
+KEYS = (
+    Line("deepseek", '"sk-…"', "the key itself, or a program that prints it:"),
+    Line("anthropic", '{ command = "pass show anthropic" }', "started without a shell"),
+    Line("empiriolabs", '"sk-empiriolabs-…"', "the gateway, in place of the two above"),
+    Line("linkup", '"…"', "web search"),
+    Line("openrouter", '"…"', ""),
+    Line("deepinfra", '"…"', ""),
+    Line("novita", '"…"', ""),
+)
+OTHER_TABLES = """\
+
+# [gateway]
+# endpoint = "chat_completions"    # chat_completions, responses, messages
+
+# A reasoner of your own, chosen with reasoner = "lab":
+# [reasoners.lab]
+# base_url = "http://gpu:8000/v1"
+# model = "deepseek-ai/DeepSeek-R1-0528"
+# key = "lab"                      # a name from [keys]; leave out if none is needed
+# rates = { input = 0.5, output = 2.15 }    # USD per million tokens
+# opens_thinking = true            # its text begins inside <think> without saying so
+# context = 163840                 # tokens
+
+# [base_urls]
+# deepseek = "https://api.deepseek.com"
+"""
+
+
+def render(settings: Mapping[str, str], keys: Mapping[str, str]) -> str:
+    """The whole file; both mappings hold values written as TOML. The rest stays a comment."""
+    own = tuple(Line(name, "", "") for name in keys if name not in {line.name for line in KEYS})
+    blocks = [
+        HEADER,
+        *(_written(line, settings) for line in SETTINGS),
+        "\n[keys]\n",
+        *(_written(line, keys) for line in KEYS + own),
+        OTHER_TABLES,
+    ]
+    return "".join(blocks)
+
+
+def _written(line: Line, answers: Mapping[str, str]) -> str:
+    value = answers.get(line.name)
+    text = f"{line.name} = {value}" if value else f"# {line.name} = {line.default}"
+    return f"{text:<34} # {line.comment}\n" if line.comment else f"{text}\n"

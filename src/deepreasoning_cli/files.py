@@ -1,0 +1,106 @@
+"""Whole files or none: written aside, synced, put in place in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from deepreasoning_cli.errors import WriteError
+
+PRIVATE = 0o600
+PRIVATE_FOLDER = 0o700
+PASS_THROUGH = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")  # names of open streams
+NEW = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:
+    """Put `text` (UTF-8, line ends as they are) at `path`, so that readers see all or nothing.
+
+    With a `mode` the file gets exactly that, whatever the umask, and missing folders are made
+    with 0700. With None an existing file keeps its mode, a new one honours the umask, and a
+    missing folder is an error. A link stays: its target is replaced. Devices and pipes are
+    written to, never replaced. Raises WriteError with the path and the system's reason.
+    """
+    data = text.encode("utf-8", "replace")
+    try:
+        if mode is not None:
+            make_private_folder(path.parent)
+        before = _existing(path)
+        if _is_stream(path, before):
+            path.write_bytes(data)
+            return
+        kept = stat.S_IMODE(before.st_mode) if before and mode is None else mode
+        _replace(path.resolve(), data, kept)
+    except (OSError, RuntimeError, ValueError) as exc:
+        # RuntimeError: a loop of links; ValueError: a NUL in the name
+        reason = getattr(exc, "strerror", None) or "the name is not usable"
+        raise WriteError(
+            f"cannot write {path}: {reason}", hint="make room, or name another place"
+        ) from exc
+
+
+def make_private_folder(path: Path) -> None:
+    """Create `path` and its missing parents with 0700; what exists is left alone."""
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)
+    with contextlib.suppress(FileExistsError):  # another process was faster
+        path.mkdir(PRIVATE_FOLDER)
+        if os.name == "posix":
+            path.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
+
+
+def tighten(path: Path) -> bool:
+    """Take a file away from group and others; True if it was open to them. Raises OSError."""
+    if os.name != "posix" or not stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return False
+    path.chmod(PRIVATE)
+    return True
+
+
+def _existing(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_stream(path: Path, before: os.stat_result | None) -> bool:
+    """Whether the name stands for something that takes text but cannot be replaced by a file."""
+    if before is None:
+        return False
+    return not stat.S_ISREG(before.st_mode) or path.as_posix().startswith(PASS_THROUGH)
+
+
+def _replace(target: Path, data: bytes, mode: int | None) -> None:
+    aside = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(aside, NEW, 0o666 if mode is None else PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None and os.name == "posix":
+                os.fchmod(descriptor, mode)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        aside.replace(target)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name outlive a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some network file systems refuse it; the text is safe
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,142 @@
+"""What the user can set, and where each value came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.settings_errors import KEY, first_problem
+from deepreasoning_cli.settings_file import file_layer
+from deepreasoning_cli.settings_loaded import Loaded, suspicious
+from deepreasoning_cli.settings_parts import (
+    ADDRESS,
+    BaseUrl,
+    CustomReasoner,
+    Dollars,
+    GatewaySettings,
+    KeyCommand,
+    Number,
+)
+from deepreasoning_cli.settings_sources import (
+    Layer,
+    from_environment,
+    from_flags,
+    leaves,
+)
+
+Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
+MONEY = "an amount in USD above 0"
+SWITCH = "true or false"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; money is USD, `timeout` seconds without any text."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
+    backend: Literal["auto", "direct", "gateway", "demo"] = Field(
+        default="auto", description='"auto", "direct", "gateway" or "demo"'
+    )
+    reasoner: str | None = Field(
+        default=None, min_length=1, description='a text such as "deepseek"'
+    )
+    temperature: Annotated[float, Number] = Field(
+        default=0.7, ge=0, le=2, allow_inf_nan=False, description="a number from 0 to 2"
+    )
+    top_p: Share = Field(default=0.9, description="a number from 0 to 1")
+    max_tokens: Annotated[int, Number] = Field(
+        default=8192, ge=1, le=65536, description="a whole number from 1 to 65536"
+    )
+    web_search_linkup: bool = Field(default=False, description=SWITCH)
+    disable_formatting: bool = Field(default=False, description=SWITCH)
+    handoff: Literal["reasoning", "answer", "both", "none"] = Field(
+        default="reasoning", description='"reasoning", "answer", "both" or "none"'
+    )
+    panels: Literal["box", "rules"] = Field(default="box", description='"box" or "rules"')
+    history: bool = Field(default=True, description=SWITCH)
+    max_cost: Dollars | None = Field(default=None, description=MONEY)
+    daily_cost: Dollars | None = Field(default=None, description=MONEY)
+    monthly_cost: Dollars | None = Field(default=None, description=MONEY)
+    code_theme: str = Field(default="monokai", min_length=1, description='a text such as "monokai"')
+    timeout: Annotated[float, Number] | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="a number of seconds above 0"
+    )
+    keys: dict[str, SecretStr | KeyCommand] = Field(
+        default={}, description=f"a table: NAME = {KEY}"
+    )
+    reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
+    base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Our own layers, strongest first: they know where each value stands."""
+        layers = init_settings().get("layers", ())
+        return tuple(InitSettingsSource(settings_cls, layer.values) for layer in layers)
+
+    @classmethod
+    def load(
+        cls, path: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None
+    ) -> Loaded:
+        """The settings in force: flag > environment > file > default.
+
+        `path` is what `--config` named, which then has to exist; `flags` maps settings to what
+        was typed, None for nothing. Raises UsageError for a wrong flag, else ConfigError.
+        """
+        file = path or paths.config_file()
+        notes: list[str] = []
+        layers = (
+            from_flags(flags),
+            from_environment(os.environ if environ is None else environ, cls.model_fields),
+            file_layer(file, notes, required=path is not None),
+        )
+        return cls.of(layers, file, notes)
+
+    @classmethod
+    def of(cls, layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None) -> Loaded:
+        """Settings from `layers`, strongest first; raises as `load` does."""
+        origins = _origins(layers)
+        try:
+            settings = cls.model_validate({"layers": layers})
+        except ValidationError as exc:
+            tables = {name: place for layer in layers for name, place in layer.origins.items()}
+            raise first_problem(exc, cls).error(tables | origins) from None  # it holds the values
+        defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
+        return Loaded(
+            settings, defaults | origins, [*(notes or ()), *suspicious(settings, origins)], file
+        )
+
+
+def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
+    """The origin of every value that holds: what a stronger layer set, above or below, hides it."""
+    found: dict[str, str] = {}
+    for layer in layers:
+        found |= {
+            name: layer.origins[name]
+            for name in leaves(layer.values)
+            if not any(_overlap(name, stronger) for stronger in found)
+        }
+    return found
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

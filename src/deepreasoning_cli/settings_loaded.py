@@ -1,0 +1,82 @@
+"""The settings in force, the origin of each, and the keys behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from deepreasoning_cli.key_command import printed_by
+from deepreasoning_cli.keys import Key, checked
+from deepreasoning_cli.settings_sources import HOSTS, KEYED, nearest
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with where they came from.
+
+    `origins` maps dotted names to `flag --model`, `environment DEEPREASONING_MODEL`,
+    `file PATH:LINE` or `default`; `notes` is what the user should hear of; `path` the config
+    file, whether it exists or not.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    notes: list[str]
+    path: Path
+    _fetched: dict[str, Key] = field(default_factory=dict, repr=False, compare=False)
+
+    def is_typed(self, name: str) -> bool:
+        """Whether a flag of this call gave `name`."""
+        return self.origins.get(name, "").startswith("flag ")
+
+    def has_key(self, name: str) -> bool:
+        """Whether a key is set; a key's command is not run for that."""
+        match self.settings.keys.get(name):
+            case None:
+                return False
+            case SecretStr() as secret:
+                return bool(secret.get_secret_value().strip())
+        return True
+
+    def key(self, name: str) -> Key | None:
+        """The key, fit for a header; its command runs once. Raises ConfigError."""
+        if not self.has_key(name):
+            return None
+        if name not in self._fetched:
+            self._fetched[name] = self._fetch(name)
+        return self._fetched[name]
+
+    def _fetch(self, name: str) -> Key:
+        entry = self.settings.keys[name]
+        if isinstance(entry, SecretStr):
+            return checked(name, entry.get_secret_value(), self._origin_of_key(name))
+        return checked(
+            name, printed_by(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
+        )
+
+    def _origin_of_key(self, name: str) -> str:
+        origin = self.origins[f"keys.{name}"]
+        return self.path.name if origin.startswith("file ") else origin
+
+
+def suspicious(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
+    """Notes on names that nothing asks for and that look like a slip of the pen."""
+    hosts = settings.reasoners
+    used = {name for host, its in hosts.items() for name in (host, its.key) if name}
+    for table, entries, known in (
+        ("keys", settings.keys, KEYED),
+        ("base_urls", settings.base_urls, HOSTS),
+    ):
+        for name in set(entries) - used - set(known):
+            if advice := nearest(name, known):
+                place = next(
+                    o for n, o in origins.items() if f"{n}.".startswith(f"{table}.{name}.")
+                )
+                yield f"{place.partition(' ')[2]}: nothing asks for {table}.{name}; {advice}"

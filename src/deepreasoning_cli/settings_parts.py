@@ -1,0 +1,112 @@
+"""The tables inside the settings. A field's description says what is allowed, in our words."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+PART = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+LONGEST_NAME = 24  # characters; keys are longer
+
+
+def _no_bool(value: Any) -> Any:
+    """Python counts `true` as 1; a person who writes it means something else."""
+    if isinstance(value, bool):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic translates only ValueError
+    return value
+
+
+def _address(value: str) -> str:
+    """A base URL as requests are built on it, without the last slash."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("foreign characters")
+    parts = urlsplit(value)  # refuses unbalanced brackets; reading `port` refuses a bad one
+    plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not plain or "@" in parts.netloc or "?" in value or "#" in value:
+        raise ValueError("not a base URL")
+    return value.rstrip("/")
+
+
+def _command(value: str | list[str]) -> str | list[str]:
+    if not (shlex.split(value) if isinstance(value, str) else value):
+        raise ValueError("empty")
+    return value
+
+
+def _name_of_a_key(value: str) -> str:
+    """A key that was put here by mistake would be named in errors."""
+    if not value or len(value) > LONGEST_NAME or value.startswith("sk-"):
+        raise ValueError("not a name")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+KeyName = Annotated[str, AfterValidator(_name_of_a_key)]
+BaseUrl = Annotated[str, AfterValidator(_address)]
+Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
+Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
+
+ADDRESS = (
+    "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
+)
+
+
+class KeyCommand(BaseModel):
+    """A program of the user's that prints a key."""
+
+    model_config = PART
+    command: Annotated[str | list[str], AfterValidator(_command)] = Field(
+        description="a command line in quotes, or a list of its words"
+    )
+
+    @property
+    def arguments(self) -> str | list[str]:
+        """What to start, without a shell. Windows takes the line apart by itself."""
+        if isinstance(self.command, list) or os.name == "nt":
+            return self.command
+        return shlex.split(self.command)
+
+    @property
+    def masked(self) -> str:
+        """The program's name alone: its arguments may hold a secret."""
+        words = self.command if isinstance(self.command, list) else self.command.split()
+        return f"command: {words[0]}{' …' if len(words) > 1 else ''}"
+
+
+class CustomRates(BaseModel):
+    """What the user's own host charges."""
+
+    model_config = PART
+    input: Rate = Field(description="USD per million tokens, 0 or more")
+    output: Rate = Field(description="USD per million tokens, 0 or more")
+
+
+class CustomReasoner(BaseModel):
+    """A reasoner of the user's own that speaks Chat Completions."""
+
+    model_config = PART
+    base_url: BaseUrl = Field(description=ADDRESS)
+    model: str = Field(min_length=1, description="a text: the model's name")
+    key: KeyName | None = Field(
+        default=None, description="a text: a name from [keys], never the key itself"
+    )
+    rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
+    opens_thinking: bool = Field(default=False, description="true or false")
+    context: Annotated[int, Number] | None = Field(
+        default=None, ge=1, description="a whole number of tokens above 0"
+    )
+
+
+class GatewaySettings(BaseModel):
+    """How the hosted model is called."""
+
+    model_config = PART
+    endpoint: Literal["chat_completions", "responses", "messages"] = Field(
+        default="chat_completions", description='"chat_completions", "responses" or "messages"'
+    )

@@ -1,0 +1,171 @@
+"""Where settings come from: flags, environment, file; each value keeps its origin."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepreasoning_cli.errors import ConfigError
+
+PREFIX = "DEEPREASONING_"
+PLACES = ("DEEPREASONING_CONFIG", "DEEPREASONING_DATA_DIR")  # read by paths.py
+KEYED = ("deepseek", "anthropic", "empiriolabs", "linkup", "openrouter", "deepinfra", "novita")
+HOSTS = (*KEYED, "ollama")
+FLAGS = {"web_search_linkup": "--web", "disable_formatting": "--no-sources"}
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source: a tree of values, and for each dotted name its origin.
+
+    Origins also hold the tables of a file, so that what is missing in one has a place.
+    """
+
+    values: Tree
+    origins: Mapping[str, str]
+
+
+def from_flags(flags: Mapping[str, Any]) -> Layer:
+    """What was typed; None is a flag that was not given."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return Layer(given, {name: f"flag {flag_of(name)}" for name in given})
+
+
+def flag_of(name: str) -> str:
+    """The flag that sets `name`."""
+    return FLAGS.get(name, "--" + name.replace("_", "-"))
+
+
+def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
+    """Our own variables and the vendors'; ours win, and what is set but blank is not set.
+
+    Raises ConfigError for a variable of ours whose first part is not in `known`.
+    """
+    values: Tree = {}
+    origins: dict[str, str] = {}
+    own = list(_own_variables(environ, tuple(known)))
+    taken = {".".join(name.split(".")[:2]) for _, name in own}
+    vendors = [(variable, name) for variable, name in _vendor_variables() if name not in taken]
+    for variable, name in vendors + own:
+        if text := environ.get(variable, "").strip():
+            _plant(values, name, text, variable)
+            origins[name] = f"environment {variable}"
+    return Layer(values, origins)
+
+
+def _vendor_variables() -> Iterator[tuple[str, str]]:
+    yield from ((f"{vendor.upper()}_API_KEY", f"keys.{vendor}") for vendor in KEYED)
+    yield from ((f"{vendor.upper()}_BASE_URL", f"base_urls.{vendor}") for vendor in HOSTS)
+
+
+def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in PLACES or not environ[variable].strip():
+            continue
+        name = variable.removeprefix(PREFIX).lower().replace("__", ".")
+        if name.partition(".")[0] not in known:
+            raise ConfigError(
+                f"unknown setting in the environment: {variable}",
+                hint=_nearest_variable(variable, known) or "unset it",
+                kind="setting_unknown",
+            )
+        yield variable, name
+
+
+def _nearest_variable(variable: str, known: Iterable[str]) -> str | None:
+    """Advice by what follows the prefix, which would make all names alike."""
+    names = [*(name.upper() for name in known), *(name.removeprefix(PREFIX) for name in PLACES)]
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    return f"did you mean {PREFIX}{close[0]}?" if close else None
+
+
+def _plant(tree: Tree, name: str, text: str, variable: str) -> None:
+    """Put `text` at the dotted place."""
+    *tables, last = name.split(".")
+    for table in tables:
+        if not isinstance(tree.get(table, {}), dict):
+            whole = variable[: variable.lower().index(f"__{table}") + len(table) + 2]
+            raise ConfigError(
+                f"{variable} contradicts {whole}",
+                hint="unset one of the two",
+                kind="setting_wrong",
+            )
+        tree = tree.setdefault(table, {})
+    tree[last] = text
+
+
+def from_file(path: Path, text: str) -> Layer:
+    """The settings in a TOML text, each with the line it stands on.
+
+    Raises ConfigError with line and column where it is not TOML.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise _not_toml(path, text, exc) from None  # the cause holds the whole text
+    places = {name: f"file {path}:{line}" for name, line in lines_of(text).items()}
+    return Layer(values, places)
+
+
+def _not_toml(path: Path, text: str, exc: tomllib.TOMLDecodeError) -> ConfigError:
+    reason, _, place = str(exc).rpartition(" (at ")
+    numbers = [int(part) for part in place.replace(",", " ").rstrip(")").split() if part.isdigit()]
+    line, column = numbers or (text.count("\n") + 1, len(text) - text.rfind("\n"))
+    return ConfigError(
+        f"{path}:{line}:{column}: not TOML: {reason[:1].lower()}{reason[1:]}",
+        hint="texts stand in quotes; `deepreasoning config edit` opens the file",
+        kind="config_broken",
+    )
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """The line of every dotted name and table in a valid TOML text.
+
+    Each statement is the shortest run of lines that is TOML by itself, so that the parser, and
+    not a second grammar of ours, decides what a name is.
+    """
+    found: dict[str, int] = {}
+    table, pending, start = "", "", 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        pending += line + "\n"
+        try:
+            statement = tomllib.loads(pending)
+        except tomllib.TOMLDecodeError:
+            continue
+        names = list(_names(statement))
+        if pending.lstrip().startswith("["):
+            table = names[-1] + "."
+            found.setdefault(names[-1], start)
+        else:
+            found.update((table + name, start) for name in names)
+        pending, start = "", number + 1
+    return found
+
+
+def _names(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of a tree, tables before what they hold."""
+    for name, value in tree.items():
+        yield prefix + name
+        if isinstance(value, dict):
+            yield from _names(value, f"{prefix}{name}.")
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the values in a tree."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Advice that names the likeliest meant of `names`, or None."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else None
