@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     max_cost: Dollars | None = Field(default=None, description=MONEY)
     daily_cost: Dollars | None = Field(default=None, description=MONEY)
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)
-    code_theme: str = Field(default="monokai", min_length=1, description='a text such as "monokai"')
+    code_theme: str = Field(
+        default="ansi_dark", min_length=1, description='a text such as "monokai"'
+    )
     timeout: Annotated[float, Number] | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="a number of seconds above 0"
     )

@@ -35,12 +35,19 @@ class CodeView:
     """The last code block of the answer, or all of them, when the answer is whole."""
 
     def __init__(
-        self, record: Record, write: Callable[[str], None], language: str | None, *, every: bool
+        self,
+        record: Record,
+        write: Callable[[str], None],
+        language: str | None,
+        *,
+        every: bool,
+        sink: Sink = Sink.PIPE,
     ) -> None:
         self._record = record
         self._write = write
         self._language = language.lower() if language else None
         self._every = every
+        self._sink = sink
 
     def __call__(self, event: Event) -> None:
         """The record keeps it."""
@@ -60,4 +67,4 @@ class CodeView:
                 f"the answer has {what}", kind="no_code", hint="see the answer without --extract"
             )
         chosen = found if self._every else found[-1:]
-        self._write("\n".join(safe(block.text, Sink.PIPE) for block in chosen))
+        self._write("\n".join(safe(block.text, self._sink) for block in chosen))

@@ -49,6 +49,7 @@ def console(stream: TextIO, *, color: bool, columns: int) -> Console:
     return Console(
         file=stream,
         force_terminal=color,
+        color_system="standard" if color and os.environ.get("TERM") == "dumb" else "auto",
         no_color=not color,
         width=columns,
         markup=False,

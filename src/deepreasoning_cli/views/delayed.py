@@ -19,6 +19,10 @@ class Delayed:
 
     def close(self, failure: BaseException | None) -> None:
         """Show all of it, then its end."""
-        for event in self._events:
-            self._view(event)
+        try:
+            for event in self._events:
+                self._view(event)
+        except BaseException as exc:
+            self._view.close(exc)
+            raise
         self._view.close(failure)

@@ -9,9 +9,9 @@ from deepreasoning_cli.record import Record
 
 def duration(seconds: float) -> str:
     """`8.2 s`, `41 s`, `3 min 5 s`."""
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"

@@ -51,6 +51,14 @@ class Frame:
         """The last row, with how it goes or went in it; bad news stands out."""
         return self._edge(self._marks.bottom, words, ALARM if alarm else self._style)
 
+    def open_foot(self, words: str) -> Row:
+        """The last row while the panel is open: only as long as its words, for it moves often."""
+        corner = self._marks.bottom[0] if self._box else self._marks.line
+        text = f"{corner}{self._marks.line} {words}" if words else f"{corner}{self._marks.line}"
+        if cell_len(text) > self.columns:
+            text = set_cell_size(text, self.columns)
+        return [Segment(text, self._style)]
+
     def row(self, content: Row) -> Row:
         """A content row in its frame; where it reads from right to left, without a right side.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import DeepReasoningError, Interrupted
 from deepreasoning_cli.events import Event, Finished, Sources, Stage, Started, Text, Thought
 from deepreasoning_cli.money import Usage, usd
 from deepreasoning_cli.record import Record
@@ -65,6 +65,16 @@ def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
+def _worded(failure: BaseException) -> DeepReasoningError:
+    match failure:
+        case DeepReasoningError():
+            return failure
+        case KeyboardInterrupt() | Interrupted():
+            return DeepReasoningError("interrupted", kind="interrupted")
+        case _:
+            return DeepReasoningError(f"unexpected {type(failure).__name__}")
+
+
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
@@ -110,8 +120,8 @@ class JsonlView:
         """Print the last line."""
         if failure is None:
             self._line("finished", **turn_object(self._record))
-        elif isinstance(failure, DeepReasoningError):
-            self._line("error", **failure.as_json())
+        elif not isinstance(failure, BrokenPipeError):
+            self._line("error", **_worded(failure).as_json())
 
     def _line(self, kind: str, **fields: Any) -> None:
         self._write(json_text({"type": kind, **fields}) + "\n")

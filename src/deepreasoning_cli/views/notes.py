@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from deepreasoning_cli.events import Event, Finished, Opened, Warned
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.footer import turn_line
 from deepreasoning_cli.views.safe import one_line
+
+ADDED = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
+"""What hosts add to a model's id without meaning another model: a date, a tag."""
 
 DEMO = "demo: these are scripted replies, no model was called"
 
@@ -57,5 +61,6 @@ class Notes:
 
 def _is_same(asked: str, served: str) -> bool:
     """Hosts add or leave out a vendor's prefix and a date; that is no other model."""
-    one, other = (name.lower().rpartition("/")[2] for name in (asked, served))
-    return one.startswith(other) or other.startswith(one)
+    names = (name.lower().rpartition("/")[2] for name in (asked, served))
+    short, long = sorted(names, key=len)
+    return long.startswith(short) and ADDED.fullmatch(long[len(short) :]) is not None

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS
@@ -26,7 +26,7 @@ from deepreasoning_cli.events import (
 )
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream
+from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, RowStream
 from deepreasoning_cli.views.footer import stage_line, turn_line
 from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
 from deepreasoning_cli.views.live import HIDE, SHOW, LiveArea, Row
@@ -36,26 +36,11 @@ from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, Progress
 
 FRAME_TIME = 0.04  # seconds between two draws
 SPIN = 0.125  # seconds between two draws of the spinner
+SLICE = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
 TALLEST_TAIL = 10  # rows
 LONGEST_PAUSE = 1.0  # seconds between two draws, however slow the terminal
 TITLES = {Stage.SEARCH: "Search", Stage.REASON: "Reasoning", Stage.ANSWER: "Answer"}
 DIM = Style(dim=True)
-
-
-class Rows(Protocol):
-    """Text in, rows that are final out; the open rest on demand."""
-
-    def feed(self, text: str) -> list[Row]:
-        """Rows that are final now."""
-
-    def tail(self, limit: int) -> list[Row]:
-        """At most `limit` last rows of what is still open."""
-
-    def close(self) -> list[Row]:
-        """The rest."""
-
-    def resize(self, width: int) -> None:
-        """Another width from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +61,7 @@ class _Panel:
     """One open panel."""
 
     def __init__(
-        self, stage: Stage, model: str, rows: Rows, area: LiveArea, style: _Styling
+        self, stage: Stage, model: str, rows: RowStream, area: LiveArea, style: _Styling
     ) -> None:
         self._rows = rows
         self._area = area
@@ -95,25 +80,31 @@ class _Panel:
     def draw(self, text: str, progress: str) -> None:
         """Take in `text`, show how it stands now."""
         self._fit()
-        final = self._fed(text)
+        final = self._fed(self._sanitiser.feed(text))
         live = self._rows.tail(self._tallest())
         self._empty = self._empty and not final and not live
         if self._empty:
             live = [[Segment(f"{self._style.spin()} {progress}", DIM)]]
-        foot = self._frame.foot("" if self._empty else progress)
+        foot = self._frame.open_foot("" if self._empty else progress)
         self._area.draw(self._framed(final), [*self._framed(live), foot])
 
     def close(self, text: str, words: str, *, alarm: bool) -> None:
         """The rest, and the last border with how it went."""
         self._fit()
-        rest = [*self._fed(text), *self._rows.feed(self._sanitiser.close())]
+        rest = self._fed(self._sanitiser.feed(text) + self._sanitiser.close())
         final = self._framed([*rest, *self._rows.close()])
         self._area.draw([*final, self._frame.foot(words, alarm=alarm)], [])
 
     def _fed(self, text: str) -> list[Row]:
-        if not text or self._stage in self._style.look.folded:
+        """The rows that are final now; of much text at once all but the last are drawn here."""
+        if self._stage in self._style.look.folded:
             return []
-        return self._rows.feed(self._sanitiser.feed(text))
+        final: list[Row] = []
+        for at in range(0, len(text), SLICE):
+            if final:
+                self._area.draw(self._framed(final), [])
+            final = self._rows.feed(text[at : at + SLICE])
+        return final
 
     def _framed(self, rows: list[Row]) -> list[Row]:
         return [self._frame.row(row) for row in rows]
@@ -147,7 +138,7 @@ class _Styling:
         marks = UNICODE if self.unicode else ASCII
         return Frame(terminal.size()[0], style, box=self.look.box, marks=marks)
 
-    def rows(self, stage: Stage, width: int) -> Rows:
+    def rows(self, stage: Stage, width: int) -> RowStream:
         """The answer is Markdown; a chain of thought is shown word for word."""
         if stage is Stage.ANSWER:
             return MarkdownStream(width, console=self.console, code_theme=self.look.code_theme)
@@ -240,7 +231,7 @@ class PanelsView:
     def _draw(self) -> None:
         with self._lock:
             if self._panel:
-                self._panel.draw(self._taken(), self._progress.line())
+                self._panel.draw(self._taken(), self._progress.line(model=False))
 
     def _taken(self) -> str:
         pieces = []

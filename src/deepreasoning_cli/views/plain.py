@@ -9,6 +9,7 @@ from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
 from deepreasoning_cli.views.safe import Sanitiser, Sink
 
 Write = Callable[[str], None]
+LINE_END = "\r\n"
 
 
 def to(stream: TextIO) -> Write:
@@ -21,6 +22,16 @@ def to(stream: TextIO) -> Write:
     return write
 
 
+def ended(text: str) -> str:
+    """`text` with exactly one line end, of the kind it has."""
+    body = text.rstrip(LINE_END)
+    return body + _line_end(text[len(body) :])
+
+
+def _line_end(held: str) -> str:
+    return "\r\n" if held.startswith("\r\n") else "\n"
+
+
 class _Trimmed:
     """Text passed on with its line ends held back, so that exactly one can end it."""
 
@@ -30,7 +41,7 @@ class _Trimmed:
         self.any = False
 
     def feed(self, text: str) -> None:
-        body = text.rstrip("\n")
+        body = text.rstrip(LINE_END)
         if body:
             self._write(self._held + body)
             self._held = ""
@@ -39,7 +50,7 @@ class _Trimmed:
 
     def close(self) -> None:
         if self.any:
-            self._write("\n")
+            self._write(_line_end(self._held))
 
 
 class TextView:

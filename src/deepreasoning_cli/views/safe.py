@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from deepreasoning_cli.text import cut_before_half, well_formed
+
 
 class Sink(StrEnum):
     """Where text goes: to a terminal's screen, or through a pipe or into a file."""
@@ -101,15 +103,15 @@ class Sanitiser:
     def feed(self, piece: str) -> str:
         """Take the next piece; return what is decided by now."""
         text = self._held + piece
-        half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        text = _joined(text[: len(text) - len(half)])
+        text, half = cut_before_half(text)
+        text = well_formed(text)
         ready = _ready(text) if self._terminal else len(text)
         self._held = text[ready:] + half
         return self._neutralise(text[:ready])
 
     def close(self) -> str:
         """Return what was held back: nothing more comes."""
-        text, self._held = _joined(self._held), ""
+        text, self._held = well_formed(self._held), ""
         return self._neutralise(text)
 
     def _neutralise(self, text: str) -> str:
@@ -138,7 +140,7 @@ def rendered(text: str) -> str:
     The line keeps the width Rich gave it: what has no cell is taken out, what has one becomes `�`.
     Line ends and tabs go too; they belong to the layout, never to its pieces.
     """
-    return text if text.isprintable() else _translated(_joined(text), _LAID_OUT)
+    return text if text.isprintable() else _translated(well_formed(text), _LAID_OUT)
 
 
 def json_text(value: object) -> str:
@@ -150,7 +152,7 @@ def json_text(value: object) -> str:
     import json
 
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isprintable() else _joined(text).translate(_JSON)
+    return text if text.isprintable() else well_formed(text).translate(_JSON)
 
 
 def one_line(text: str, limit: int = 80) -> str:
@@ -186,17 +188,6 @@ class Untrusted:
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
-
-
-def _joined(text: str) -> str:
-    """Join the halves of surrogate pairs; a lone half becomes U+FFFD."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()  # the cheapest way to ask whether there are any
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _ready(text: str) -> int:

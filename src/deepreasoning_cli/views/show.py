@@ -22,7 +22,10 @@ class View(Protocol):
 
 
 class Show:
-    """The record and its views, as one thing to enter and to hand events to."""
+    """The record and its views, as one thing to enter and to hand events to.
+
+    An event reaches the views in their order, and in that order they are closed.
+    """
 
     def __init__(self, record: Record, views: Sequence[View]) -> None:
         self._record = record
@@ -45,5 +48,5 @@ class Show:
     ) -> None:
         self._record.close(complete=failure is None)
         with ExitStack() as closing:
-            for view in reversed(self._views):
+            for view in reversed(self._views):  # the stack unwinds from its last callback
                 closing.callback(view.close, failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -33,7 +34,7 @@ class Progress:
             case Started():
                 self._began = self._clock()
                 self._bytes = 0
-                self._doing, self._model = DOING[event.stage], event.model
+                self._doing, self._model = DOING[event.stage], one_line(event.model, 60)
             case Thought(text) | Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
@@ -44,12 +45,15 @@ class Progress:
         """The next attempt waits."""
         self._pause = (one_line(why, 200), self._clock() + seconds)
 
-    def line(self) -> str:
+    def line(self, *, model: bool = True) -> str:
         """`deepseek-v4-pro thinking · 12 s · 340 tokens`, or what is waited for."""
         now = self._clock()
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
-        parts = [f"{self._model} {self._doing}".strip(), f"{now - self._began:.0f} s"]
+        parts = [
+            f"{self._model} {self._doing}".strip() if model else self._doing,
+            f"{now - self._began:.0f} s",
+        ]
         if self._bytes:
             parts.append(f"{self._bytes // BYTES_PER_TOKEN:,} tokens")
         return " · ".join(parts)
@@ -78,11 +82,15 @@ class StatusLine:
         """Erase the line."""
         self._over.set()
         self._thread.join()
-        self._write("\r\x1b[0K")
+        self._draw("")
 
     def _run(self) -> None:
         while not self._over.wait(TICK):
             self._frame += 1
             sign = self._spinner[self._frame % len(self._spinner)]
             text = f"{sign} {self._progress.line()}"[: max(self._columns - 1, 1)]
+            self._draw(text)
+
+    def _draw(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed or full: nobody is looking
             self._write(f"\r{text}\x1b[0K")

@@ -1,0 +1,234 @@
+"""Streaming text to screen rows that are final: Markdown, and text as it is.
+
+A stream hands out each row once, when nothing that may follow can change it; all rows together are
+those of the whole text. What decides what is in the modules below: `elements` and `containers` lay
+blocks out, `markup` parses, `wrap` breaks rows. Three things differ from the whole text's rows: a
+link whose definition comes later stays as it was typed, an emphasis, link or code span is taken for
+text if it is still open after 4,000 characters, and rows shown before a resize keep their width.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Protocol
+
+from rich.console import Console
+from rich.style import Style
+
+from deepreasoning_cli.views.containers import Flow
+from deepreasoning_cli.views.elements import PATIENCE, Page, Source
+from deepreasoning_cli.views.inline import TAB, Ink, shown
+from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser, last_leaf
+from deepreasoning_cli.views.wrap import Row, Run, row, wrapped
+
+__all__ = ["MarkdownStream", "PlainStream", "Row", "RowStream", "whole"]
+
+THEME: Final = "ansi_dark"
+_BLANKS: Final = 64
+_DEFINITION: Final = re.compile(r" {0,3}\[[^\]]+\]:")
+
+
+class RowStream(Protocol):
+    """Text in, rows out. The text is sanitised: its only control characters are LF and TAB."""
+
+    def feed(self, text: str) -> list[Row]:
+        """Take the next piece; return the rows that are final now, each once, in order."""
+
+    def tail(self, limit: int) -> list[Row]:
+        """The last rows, at most `limit`, of what is not final, as it looks now."""
+
+    def close(self) -> list[Row]:
+        """Return all that is left: nothing more comes."""
+
+    def resize(self, width: int) -> None:
+        """Lay out in so many cells from now on."""
+
+
+class MarkdownStream:
+    """Markdown as it comes.
+
+    `width` in cells (≥ 1); `code_theme` is a Pygments style or Rich's `ansi_dark` or `ansi_light`;
+    `style` lies under all others.
+    """
+
+    def __init__(
+        self, width: int, *, console: Console, code_theme: str = THEME, style: Style | None = None
+    ) -> None:
+        self._page = Page(Parser(), Ink(console, style, code_theme), max(width, 1))
+        self._flow = Flow()
+        self._lines = ""  # whole lines that are not final
+        self._line: list[str] = []  # pieces of the line that has not ended
+        self._length = 0
+        self._next_try = LONG
+        self._tail: list[Row] | None = None
+
+    def feed(self, text: str) -> list[Row]:
+        """Take the next piece; return the rows that are final now, each once, in order."""
+        self._tail = None
+        head, end, rest = text.rpartition("\n")
+        if end:
+            return self._feed_lines("".join([*self._line, head, end]), rest)
+        self._line.append(text)
+        self._length += len(text)
+        return self._feed_line() if self._length > self._next_try else []
+
+    def tail(self, limit: int) -> list[Row]:
+        """The last rows, at most `limit`, of what is not final, as it looks now."""
+        if self._tail is None:
+            # Of a line without an end in sight no more is looked at than can be seen.
+            line = "".join(self._line)[-(PATIENCE + 2 * limit * self._page.width) :]
+            nodes = self._page.parser.blocks(self._lines + line, learn=False)
+            self._tail = self._flow.fork().feed(nodes, True, self._page)
+        return self._tail[-limit:] if limit > 0 else []
+
+    def close(self) -> list[Row]:
+        """Return all that is left: nothing more comes."""
+        nodes = self._page.parser.blocks(self._lines + "".join(self._line))
+        rows = self._flow.feed(nodes, True, self._page)
+        self._flow, self._lines, self._tail = Flow(), "", None
+        self._set_line("")
+        return rows
+
+    def resize(self, width: int) -> None:
+        """Lay out in so many cells from now on."""
+        self._page = Page(self._page.parser, self._page.ink, max(width, 1))
+        self._tail = None
+
+    def _feed_lines(self, lines: str, rest: str) -> list[Row]:
+        """Only whole lines end a block: `a` over `#` is a heading, over `#b` it is not."""
+        self._lines += lines
+        self._set_line(rest)
+        if not lines.strip() and not self._lines.endswith("\n" * _BLANKS):
+            return []
+        rows, self._lines = self._final(self._lines, self._page.parser.blocks(self._lines))
+        return rows
+
+    def _feed_line(self) -> list[Row]:
+        """A line that is long enough may be known for a paragraph's before it has ended."""
+        line = "".join(self._line)
+        source = self._lines + line
+        nodes = self._page.parser.blocks(source, learn=False)
+        rows: list[Row] = []
+        if _is_text(last_leaf(nodes), source):
+            rows, source = self._final(source, nodes)
+            self._lines, end, line = source.rpartition("\n")
+            self._lines += end
+        self._set_line(line)
+        return rows
+
+    def _set_line(self, line: str) -> None:
+        """Begin with this line; look again when two rows or an eighth have come on top of it."""
+        self._line, self._length = [line], len(line)
+        grown = max(len(line) + 2 * self._page.width, len(line) * 9 // 8)
+        self._next_try = grown if STUB in line else max(LONG, grown)
+
+    def _final(self, source: str, nodes: list[Node]) -> tuple[list[Row], str]:
+        """The rows that are final, and the source without what they need no more."""
+        rows = self._flow.feed(nodes, False, self._page)
+        lines = _without_definitions(source.split("\n"), nodes[-1].end if nodes else 0)
+        lines = self._flow.keep(nodes, Source(lines))
+        leaf = last_leaf(nodes)
+        if leaf is None or leaf.kind != "code_block":  # two blank lines say what a thousand say
+            while lines[-3:] == ["", "", ""]:
+                lines.pop()
+        return rows, "\n".join(lines)
+
+
+class PlainStream:
+    """Text as it comes, unrendered: wrapped at words, without blank rows at its start and end."""
+
+    def __init__(self, width: int, *, style: Style | None = None) -> None:
+        self._width = max(width, 1)
+        self._style = style or Style.null()
+        self._blanks: int | None = None  # blank lines since the last row, if there was one
+        self._line: list[str]  # pieces of what is not shown of the line that has not ended
+        self._column: int  # characters of that line before it
+        self._keep("", 0)
+
+    def feed(self, text: str) -> list[Row]:
+        """Take the next piece; return the rows that are final now, each once, in order."""
+        *lines, rest = text.split("\n")
+        rows: list[Row] = []
+        for line in lines:
+            self._line.append(line)
+            rows += self._ended()
+        self._line.append(rest)
+        self._length += len(rest)
+        return rows + self._full() if self._length > self._next_try else rows
+
+    def tail(self, limit: int) -> list[Row]:
+        """The last rows, at most `limit`, of what is not final, as it looks now."""
+        rows = self._rows(self._parts())
+        return [*[[]] * (self._blanks or 0), *rows][-limit:] if limit > 0 and any(rows) else []
+
+    def close(self) -> list[Row]:
+        """Return all that is left: nothing more comes."""
+        rows = self._ended()
+        self._blanks = None
+        return rows
+
+    def resize(self, width: int) -> None:
+        """Lay out in so many cells from now on."""
+        self._width = max(width, 1)
+
+    def _ended(self) -> list[Row]:
+        """The rows of the line, which has ended; blank ones wait for the next that is not."""
+        rows = self._rows(self._parts())
+        self._keep("", 0)
+        if any(rows):
+            return self._spaced(rows)
+        if self._blanks is not None:
+            self._blanks += 1
+        return []
+
+    def _full(self) -> list[Row]:
+        """The full rows of the line, which goes on."""
+        parts = self._parts()
+        *full, last = ("".join(text for text, _ in part) for part in parts)
+        self._keep(last, self._column + sum(map(len, full)))
+        return self._spaced(self._rows(parts[:-1])) if full else []
+
+    def _keep(self, text: str, column: int) -> None:
+        self._line, self._length, self._column = [text], len(text), column
+        self._next_try = len(text) + 2 * self._width
+
+    def _parts(self) -> list[list[Run]]:
+        """The line as far as it is not shown, in rows, its tabs expanded."""
+        before = self._column % TAB
+        text = (" " * before + "".join(self._line)).expandtabs(TAB)[before:]
+        return wrapped([(text, self._style)], self._width)
+
+    def _rows(self, parts: list[list[Run]]) -> list[Row]:
+        return [row((shown(text), style) for text, style in part) for part in parts]
+
+    def _spaced(self, rows: list[Row]) -> list[Row]:
+        blanks, self._blanks = self._blanks or 0, 0
+        return [*[[]] * blanks, *rows]
+
+
+def whole(
+    text: str,
+    width: int,
+    *,
+    console: Console,
+    code_theme: str = THEME,
+    style: Style | None = None,
+) -> list[Row]:
+    """The rows of a complete Markdown text."""
+    page = Page(Parser(), Ink(console, style, code_theme), max(width, 1))
+    return Flow().feed(page.parser.blocks(text), True, page)
+
+
+def _without_definitions(lines: list[str], end: int) -> list[str]:
+    """`lines` without the link definitions from `end` on but the last: all of them are learnt."""
+    starts = [number for number, line in enumerate(lines[end:], end) if _DEFINITION.match(line)]
+    return [*lines[:end], "", *lines[starts[-1] :]] if len(starts) > 1 else lines
+
+
+def _is_text(leaf: Node | None, source: str) -> bool:
+    """Whether the unended last line of `source` is a paragraph's, however it may go on."""
+    if leaf is None or leaf.kind != "paragraph" or leaf.end != source.count("\n") + 1:
+        return False
+    line = leaf.content.rpartition("\n")[2]
+    surely = len(line) > LONG or line.startswith(STUB)
+    return surely and bool(line.strip(f"{STUB}-:|= \t"))

@@ -1,0 +1,254 @@
+"""Blocks of Markdown without blocks in them, to rows: whole, or as far as they are final.
+
+A block object lives as long as its block is open. `feed` takes the block as parsed now and returns
+the rows that are final and were not returned before; `keep` then says which source lines the block
+still needs, with `STUB` for what is done with. The same code lays out a whole text and a stream.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from markdown_it.token import Token
+from rich.style import Style
+
+from deepreasoning_cli.views.highlight import Highlighter
+from deepreasoning_cli.views.inline import Ink, styled
+from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser
+from deepreasoning_cli.views.tables import DECIDING, Cell, Columns
+from deepreasoning_cli.views.wrap import Row, Run, folded, last_break, row, wrapped
+
+ROOM: Final = 10
+"""Cells that a list or quotation leaves its content; where there are fewer, it is not indented."""
+PATIENCE: Final = 4_000
+"""Characters after which an emphasis, link or code span that is still open is taken for text."""
+_HEADINGS: Final = {"h1": "bold underline", "h2": "bold"}
+_DEFINITION: Final = re.compile(r"\[(?:\\.|[^\]\\])*(?:\]:|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What blocks are laid out with; `width` in cells."""
+
+    parser: Parser
+    ink: Ink
+    width: int
+
+    def fits(self, cells: int) -> bool:
+        """Whether content may be indented by so many cells."""
+        return self.width - cells >= ROOM
+
+    def narrower(self, cells: int) -> Page:
+        """The page inside an indentation; the same if there is no room for one."""
+        return replace(self, width=self.width - cells) if self.fits(cells) else self
+
+    def wrapped(self, runs: list[Run]) -> list[Row]:
+        """The rows of a text."""
+        return [row(line) for line in wrapped(runs, self.width)]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The lines a tree was parsed from, and what starts a line inside the present container.
+
+    `prefix` is made of quotation marks, `indent` the column of list content behind it.
+    """
+
+    lines: list[str]
+    prefix: str = ""
+    indent: int = 0
+
+    @property
+    def lead(self) -> str:
+        """What a line of this container starts with."""
+        return self.prefix + " " * self.indent
+
+
+class Leaf:
+    """A block that shows nothing before its end. `begun`: something was taken from its source."""
+
+    begun = False
+
+    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+        """The rows that have become final; all that are left if the block is `closed`."""
+        return self.rows(node, page) if closed else []
+
+    def rows(self, node: Node, page: Page) -> list[Row]:
+        """The rows of the whole block."""
+        raise NotImplementedError
+
+    def keep(self, node: Node, source: Source) -> list[str]:
+        """The source lines to parse again, from this block to the end."""
+        return source.lines[node.start :]
+
+    def fork(self) -> Self:
+        """A copy that can be fed without a trace."""
+        return copy(self)
+
+
+class Heading(Leaf):
+    """A heading: bold, at the left, so that it can be copied."""
+
+    def rows(self, node: Node, page: Page) -> list[Row]:
+        """Its text."""
+        style = page.ink.style(_HEADINGS.get(node.token.tag, "bold italic"))
+        return page.wrapped(styled(page.parser.inline(node.content), page.ink, style))
+
+
+class Rule(Leaf):
+    """A line across."""
+
+    def rows(self, node: Node, page: Page) -> list[Row]:
+        """One row of full width."""
+        return [row([(page.ink.line * page.width, page.ink.style("markdown.hr"))])]
+
+
+class Paragraph(Leaf):
+    """Text, shown row by row once it is long and wherever no span is open."""
+
+    def __init__(self) -> None:
+        self._carry: list[Run] = []  # the last row so far, not full yet
+        self._next_try = LONG + 1
+        self._cut = 0  # how much of the node's content was taken at the last feed
+        self._inside_line = False  # whether the stub's line goes on with the text's
+
+    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+        """The full rows; with `closed` also the last one."""
+        text = node.content
+        if self.begun:
+            text = text.removeprefix(STUB)[1:].lstrip(" \t")
+        taken = (page.parser.inline(text), len(text)) if closed else self._final(text, page.parser)
+        self._cut = 0
+        if taken is None:
+            return []
+        tokens, place = taken
+        runs = self._carry + styled(tokens, page.ink, page.ink.style("markdown.paragraph"))
+        if closed:
+            return page.wrapped(runs)
+        self.begun = True
+        self._inside_line = text[place - 1] != "\n"
+        self._next_try = len(text) - place + 2 * page.width
+        self._cut = len(node.content) - len(text) + place
+        *full, self._carry = wrapped(runs, page.width)
+        return [row(line) for line in full]
+
+    def keep(self, node: Node, source: Source) -> list[str]:
+        """From the cut on; the rest of a cut line stays behind the stub and so starts no block."""
+        if not self._cut:
+            return source.lines[node.start :]
+        number = node.start + node.content.count("\n", 0, self._cut)
+        stub = source.lead + STUB
+        if not self._inside_line:
+            return [stub, *source.lines[number:]]
+        line = source.lines[number]
+        rest = node.content[self._cut :].partition("\n")[0]
+        return [f"{stub} {line[line.rfind(rest) :]}", *source.lines[number + 1 :]]
+
+    def _final(self, text: str, parser: Parser) -> tuple[list[Token], int] | None:
+        """The spans of as much text as nothing can change any more, and its length."""
+        if len(text) < self._next_try:
+            return None
+        place = last_break(text, self._limit(text))
+        earlier = last_break(text, max(text.rfind(sign, 0, place) for sign in "*_`[~"))
+        for end in filter(None, (place, earlier)):
+            if (tokens := parser.settled(text[:end])) is not None:
+                return tokens, end
+        if place and len(text) > PATIENCE:
+            return parser.inline(text[:place]), place
+        self._next_try = len(text) * 3 // 2
+        return None
+
+    def _limit(self, text: str) -> int:
+        """Up to where this is surely a paragraph: its last line, if short, may head a table."""
+        if not self.begun and len(text) <= PATIENCE and _DEFINITION.match(text):
+            return 0
+        line = text.rfind("\n") + 1
+        surely = len(text[line:].strip()) > LONG or (self._inside_line and not line)
+        return len(text) if surely else line
+
+
+class Code(Leaf):
+    """A code block, shown line by line, at the left edge and without padding, for copying."""
+
+    def __init__(self) -> None:
+        self._highlighter: Highlighter | None = None
+        self._blanks = 0  # blank lines that show only if another line follows
+        self._taken = 0
+
+    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+        """The rows of the lines that are new; blank ones at the end are dropped."""
+        lines = node.content.removesuffix("\n").split("\n") if node.content else []
+        if node.kind == "code_block" and not closed:
+            lines.pop()  # without a line of its own the rest would not be seen as code
+        if self._highlighter is None:
+            language, *_ = [*node.token.info.split(), ""]
+            self._highlighter = Highlighter(language, page.ink)
+        self._taken = len(lines)
+        self.begun = self.begun or node.kind == "fence" or bool(lines)
+        return [shown for line in lines for shown in self._line(self._highlighter, line, page)]
+
+    def keep(self, node: Node, source: Source) -> list[str]:
+        """The fence without its lines, or the last line of indented code."""
+        if node.kind == "code_block":
+            return source.lines[node.start + self._taken :]
+        mark = source.prefix + " " * node.column + node.token.markup
+        ended = node.end - node.start - node.content.count("\n") == 2
+        return [mark, *([mark] if ended else []), *source.lines[node.end :]]
+
+    def fork(self) -> Self:
+        """A copy with a highlighter of its own."""
+        fork = copy(self)
+        fork._highlighter = copy(self._highlighter)
+        return fork
+
+    def _line(self, highlighter: Highlighter, line: str, page: Page) -> list[Row]:
+        runs = highlighter.line(line)
+        if not line.strip():
+            self._blanks += 1
+            return []
+        blanks, self._blanks = self._blanks, 0
+        return [[]] * blanks + [row(part) for part in folded(runs, page.width)]
+
+
+class Table(Leaf):
+    """A table: whole, or row by row from when enough rows have decided the columns' widths."""
+
+    def __init__(self) -> None:
+        self._columns: Columns | None = None
+
+    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+        """The rows of the table's rows that are new."""
+        head, *body = [line for part in node.children for line in part.children]
+        rows: list[Row] = []
+        style = page.ink.style("markdown.paragraph")
+        lines = [_cells(line, page, style) for line in body]
+        if self._columns is None:
+            if not closed and len(body) <= DECIDING:
+                return []
+            titles = _cells(head, page, page.ink.style("bold"))
+            self._columns = Columns.of(
+                [titles, *lines[:DECIDING]], tuple(map(_side, head.children))
+            )
+            rows += self._columns.row(titles, page.width)
+            rows += self._columns.rule(page.width, page.ink.line, page.ink.style("markdown.hr"))
+        self.begun = True
+        return rows + [part for line in lines for part in self._columns.row(line, page.width)]
+
+    def keep(self, node: Node, source: Source) -> list[str]:
+        """A head of as many columns, and what comes after the rows."""
+        if self._columns is None:
+            return source.lines[node.start :]
+        count = len(self._columns.sides)
+        head = [f"{source.lead}|{cell * count}" for cell in (f"{STUB}|", "-|")]
+        return [*head, *source.lines[node.end :]]
+
+
+def _cells(line: Node, page: Page, style: Style) -> list[Cell]:
+    return [styled(page.parser.inline(cell.content), page.ink, style) for cell in line.children]
+
+
+def _side(cell: Node) -> str:
+    return str(cell.token.attrs.get("style", "")).removeprefix("text-align:")

@@ -1,0 +1,97 @@
+"""Code in colours, one line at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final, cast
+
+# Pygments has no type stubs.
+from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer  # type: ignore[import-untyped]
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+from pygments.token import Comment, Text, _TokenType  # type: ignore[import-untyped]
+from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+from rich.style import Style
+from rich.syntax import Syntax
+
+from deepreasoning_cli.views.inline import TAB, Ink, shown, without_background
+from deepreasoning_cli.views.wrap import Run
+
+_LONGEST: Final = 2_000
+"""Characters of a line that are still coloured; some lexers go wild on longer ones."""
+
+
+class Highlighter:
+    """Colours the lines of one code block as they come; the text is exact, tabs expanded.
+
+    What is open at the end of a line (a string, a comment) is remembered, where the language's
+    lexer can say; others start each line anew. A copy goes on alone.
+    """
+
+    def __init__(self, language: str, ink: Ink) -> None:
+        self._ink = ink
+        self._theme = Syntax.get_theme(ink.code_theme)
+        self._lexer = _lexer(language)
+        self._stack = ("root",)
+        self._comment = False
+
+    def line(self, text: str) -> list[Run]:
+        """The runs of the next line, given without its end."""
+        text = text.expandtabs(TAB)
+        if self._lexer is None or len(text) > _LONGEST:
+            return [(shown(text), self._ink.style("markdown.code_block"))]
+        if self._comment:
+            return self._in_comment(text)
+        pieces = self._pieces(self._lexer, text + "\n")
+        kind, last = pieces[-1] if pieces else (Comment, "")
+        # Lexers that read a block comment in one go take an open one to the end of their text.
+        self._comment = kind in Comment and last.startswith("/*") and "*/" not in last
+        return [self._run(kind, piece) for kind, piece in pieces]
+
+    def _in_comment(self, text: str) -> list[Run]:
+        end = text.find("*/") + 2
+        if end < 2:
+            return [self._run(Comment.Multiline, text)]
+        self._comment = False
+        return [self._run(Comment.Multiline, text[:end]), *self.line(text[end:])]
+
+    def _pieces(self, lexer: Lexer, text: str) -> list[tuple[_TokenType, str]]:
+        try:
+            if not _keeps_state(lexer):
+                return [(kind, piece) for _, kind, piece in lexer.get_tokens_unprocessed(text)]
+            context = LexerContext(text, 0, list(self._stack))
+            tokens = lexer.get_tokens_unprocessed(context=context)
+            pieces = [(kind, piece) for _, kind, piece in tokens]
+        except Exception:  # noqa: BLE001 - hundreds of lexers; no fault of one may cost the text
+            self._lexer = None
+            return [(Text, text)]
+        self._stack = tuple(context.stack)
+        return pieces
+
+    def _run(self, kind: _TokenType, text: str) -> Run:
+        return shown(text.removesuffix("\n")), self._style(kind)
+
+    def _style(self, kind: _TokenType) -> Style:
+        return self._ink.base + without_background(self._theme.get_style_for_token(kind))
+
+
+def _keeps_state(lexer: Lexer) -> bool:
+    reads = type(lexer).get_tokens_unprocessed
+    return bool(reads is ExtendedRegexLexer.get_tokens_unprocessed)
+
+
+@cache
+def _lexer(language: str) -> Lexer | None:
+    """The lexer of this name, one that can be given its state if there is a way; None if unknown.
+
+    Pygments' ordinary lexers take no state; mixed with its extended one they do.
+    """
+    try:
+        lexer = get_lexer_by_name(language)
+    except ClassNotFound:
+        return None
+    kind = type(lexer)
+    if kind.get_tokens_unprocessed is not RegexLexer.get_tokens_unprocessed:
+        return lexer
+    mixed = cast(Callable[[], Lexer], type(kind)(kind.__name__, (ExtendedRegexLexer, kind), {}))
+    return mixed()

@@ -1,0 +1,186 @@
+"""Markdown source to a tree of blocks, and what a stream must know to cut that source in two.
+
+CommonMark with tables and strikethrough; raw HTML is text. Two rules are ours, so that a long
+paragraph can be shown before its end: the text over a `===` or `---` line is a heading, and the
+line over a `|---|` line a table's head, only up to `LONG` characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+from markdown_it.parser_block import RuleFuncBlockType
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock, blockquote, fence, lheading, list_block, table
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+LONG: Final = 400
+"""Characters after which a paragraph can be nothing else any more."""
+STUB: Final = "\0"
+"""Stands in the source for text that was shown already; sanitised text has none."""
+DEEP: Final = 40
+"""Nesting level at which `>` and list markers become text, so that nothing is dropped."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A block: `kind` is the parser's word without `_open`, `content` the text of a leaf.
+
+    Lines are numbered from 0, columns from where the innermost quotation's content starts.
+    """
+
+    kind: str
+    token: Token
+    children: list[Node] = field(default_factory=list)
+    content: str = ""
+
+    @property
+    def start(self) -> int:
+        """Its first line."""
+        return self.token.map[0] if self.token.map else 0
+
+    @property
+    def end(self) -> int:
+        """The line behind it."""
+        return self.token.map[1] if self.token.map else 0
+
+    @property
+    def column(self) -> int:
+        """Where a fence or a list item's content starts."""
+        return int(self.token.meta.get("column", 0))
+
+
+class Parser:
+    """Reads one text piece by piece; link definitions are remembered for what comes after."""
+
+    def __init__(self) -> None:
+        self._md = _markdown()
+        self._references: dict[str, Any] = {}
+
+    def blocks(self, source: str, *, learn: bool = True) -> list[Node]:
+        """The top-level blocks of `source`; link definitions in it stay unless `learn` is False."""
+        references = self._references if learn else self._references.copy()
+        tokens: list[Token] = []
+        self._md.block.parse(source, self._md, {"references": references}, tokens)
+        return _nested(tokens)
+
+    def inline(self, text: str) -> list[Token]:
+        """The spans of a leaf's text."""
+        return self._state(text).tokens
+
+    def settled(self, text: str) -> list[Token] | None:
+        """The spans of `text` if whatever follows cannot change them, else None.
+
+        None stands for an emphasis, link, image or code span that may still be open at the end.
+        """
+        state = self._state(text)
+        if any(mark.open and mark.end < 0 for mark in state.delimiters):
+            return None
+        return None if _open_bracket_or_code(state.tokens) else state.tokens
+
+    def _state(self, text: str) -> StateInline:
+        state = StateInline(text, self._md, {"references": self._references}, [])
+        self._md.inline.tokenize(state)
+        for rule in self._md.inline.ruler2.getRules(""):
+            rule(state)
+        return state
+
+
+def last_leaf(nodes: list[Node]) -> Node | None:
+    """The block that the last line of a source belongs to."""
+    leaf = None
+    while nodes:
+        leaf = nodes[-1]
+        nodes = leaf.children if leaf.kind != "table" else []
+    return leaf
+
+
+def _nested(tokens: Iterable[Token]) -> list[Node]:
+    levels: list[list[Node]] = [[]]
+    for token in tokens:
+        if token.type == "inline":
+            levels[-2][-1].content = token.content
+        elif token.nesting < 0:
+            levels.pop()
+        else:
+            node = Node(token.type.removesuffix("_open"), token, content=token.content)
+            levels[-1].append(node)
+            if token.nesting > 0:
+                levels.append(node.children)
+    return levels[0]
+
+
+def _open_bracket_or_code(tokens: list[Token]) -> bool:
+    """Whether literal text holds what a later character could turn into a link or a code span."""
+    if any(token.type == "image" and "`" in token.content for token in tokens):
+        return True
+    literal = "".join(token.content for token in tokens if token.type == "text")
+    if "`" in literal or "](" in literal:
+        return True
+    depth = 0
+    for character in literal if "[" in literal else "":
+        depth = max(0, depth + (character == "[") - (character == "]"))
+    return depth > 0
+
+
+def _markdown() -> MarkdownIt:
+    # The limit on nesting is above `DEEP`: what lies deeper would be dropped, and must not be.
+    md = MarkdownIt("commonmark", {"html": False, "maxNesting": 4 * DEEP})
+    md.enable(["strikethrough", "table"]).disable(["html_block", "html_inline"])
+    rules = md.block.ruler
+    rules.before("table", "columns", _item_column)
+    terminates: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    rules.at("fence", _fence, terminates)
+    rules.at("blockquote", partial(_unless_deep, blockquote), terminates)
+    rules.at(
+        "list", partial(_unless_deep, list_block), {"alt": ["paragraph", "reference", "blockquote"]}
+    )
+    rules.at("table", _table, {"alt": ["paragraph", "reference"]})
+    rules.at("lheading", _lheading)
+    return md
+
+
+def _item_column(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Match nothing, but note where the content of a list item starts."""
+    if state.tokens and state.tokens[-1].type == "list_item_open":
+        state.tokens[-1].meta["column"] = state.blkIndent
+    return False
+
+
+def _fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    column = state.sCount[start]
+    found = fence(state, start, end, silent)
+    if found and not silent:
+        state.tokens[-1].meta["column"] = column
+    return found
+
+
+def _unless_deep(
+    rule: RuleFuncBlockType, state: StateBlock, start: int, end: int, silent: bool
+) -> bool:
+    return state.level < DEEP and rule(state, start, end, silent)
+
+
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
+    head = len(line.strip()) <= LONG and not line.startswith(STUB)
+    return head and table(state, start, end, silent)
+
+
+def _lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    kept, parent = len(state.tokens), state.parentType
+    line = state.line
+    found = lheading(state, start, end, silent)
+    state.parentType = parent  # the rule leaves its own behind when it finds nothing
+    if found:
+        content = state.tokens[-2].content
+        found = len(content) <= LONG and not content.startswith(STUB)
+        if not found:
+            del state.tokens[kept:]
+            state.line = line
+    return found

@@ -1,0 +1,131 @@
+"""Aligned columns of plain text, for lists: whole in a pipe, fitted to a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deepreasoning_cli.views.safe import one_line
+
+GAP: Final = "  "
+LONGEST: Final = 1000  # characters of a cell; nothing that is listed comes near
+NARROWEST: Final = 8  # cells that a column keeps when it is cut
+ALWAYS: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, the side it leans to, and what becomes of it where there is little room.
+
+    A column is cut down to `least` cells before any is left out; 0 means that it is not. Then the
+    highest `leaves` goes first, ALWAYS never. One whose cells are all empty is not shown.
+    """
+
+    title: str
+    right: bool = False
+    leaves: int = ALWAYS
+    least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The lines to print, heading first, and the titles of the columns left out for lack of room.
+
+    No line ends in a blank.
+    """
+
+    lines: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+) -> Table:
+    """Lay out `rows`, one cell a column, in at most `width` cells; None is a pipe: all of it.
+
+    Cells may hold anything: they are made safe and put on one line here.
+    """
+    cells = [[one_line(cell, LONGEST) for cell in row] for row in rows]
+    kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    sizes = {
+        index: max(cells_of(text) for text in (columns[index].title, *(r[index] for r in cells)))
+        for index in kept
+    }
+    if width is not None:
+        _drop(columns, sizes, width)
+        _shrink(sizes, _floors(columns, sizes), width)
+        _shrink(sizes, dict.fromkeys(sizes, NARROWEST), width)
+    lines = [[column.title for column in columns], *cells]
+    return Table(
+        tuple(_line(columns, line, sizes, width) for line in lines),
+        tuple(columns[index].title for index in kept if index not in sizes),
+    )
+
+
+def cells_of(text: str) -> int:
+    """How many cells of a terminal `text` fills."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells, text))
+
+
+def cut(text: str, size: int) -> str:
+    """The longest beginning of `text` that fits in `size` cells, with `…` where it was cut."""
+    if cells_of(text) <= size:
+        return text
+    room, head = size - 1, ""
+    for character in text:
+        room -= _cells(character)
+        if room < 0:
+            break
+        head += character
+    return f"{head}…" if size > 0 else ""
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _total(sizes: dict[int, int]) -> int:
+    return sum(sizes.values()) + len(GAP) * (len(sizes) - 1)
+
+
+def _floors(columns: Sequence[Column], sizes: dict[int, int]) -> dict[int, int]:
+    return {index: min(size, columns[index].least or size) for index, size in sizes.items()}
+
+
+def _drop(columns: Sequence[Column], sizes: dict[int, int], width: int) -> None:
+    """Leave columns out until the rest fits, or nothing may be left out any more."""
+    while _total(_floors(columns, sizes)) > width:
+        first = max(sizes, key=lambda index: (columns[index].leaves, index))
+        if columns[first].leaves == ALWAYS:
+            return
+        del sizes[first]
+
+
+def _shrink(sizes: dict[int, int], floors: dict[int, int], width: int) -> None:
+    """Take what is too much from the widest columns, as far as they can give."""
+    while (over := _total(sizes) - width) > 0:
+        giving = [index for index in sizes if sizes[index] > floors[index]]
+        if not giving:
+            return
+        widest = max(giving, key=lambda index: sizes[index])
+        next_one = max((sizes[index] for index in giving if index != widest), default=0)
+        least = max(floors[widest], min(next_one, sizes[widest] - 1))
+        sizes[widest] = max(least, sizes[widest] - over)
+
+
+def _line(
+    columns: Sequence[Column], texts: Sequence[str], sizes: dict[int, int], width: int | None
+) -> str:
+    parts = []
+    for index, size in sizes.items():
+        text = cut(texts[index], size)
+        blanks = " " * (size - cells_of(text))
+        parts.append(blanks + text if columns[index].right else text + blanks)
+    line = GAP.join(parts).rstrip()
+    return line if width is None else cut(line, width)

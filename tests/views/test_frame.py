@@ -1,0 +1,67 @@
+"""The frame of a panel, at every width."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from deepreasoning_cli.views.frame import ASCII, Frame, reads_right_to_left
+from deepreasoning_cli.views.live import Row
+
+PLAIN = Style()
+
+
+def text(row: Row) -> str:
+    return "".join(segment.text for segment in row)
+
+
+def test_a_box_surrounds_title_text_and_foot() -> None:
+    frame = Frame(24, PLAIN, box=True)
+    rows = [frame.head("Answer"), frame.row([Segment("漢字 and words")]), frame.foot("8.2 s")]
+    assert [text(row) for row in rows] == [
+        "╭─ Answer ─────────────╮",
+        "│ 漢字 and words       │",
+        "╰─ 8.2 s ──────────────╯",
+    ]
+    assert frame.width == 20
+
+
+def test_rules_leave_the_text_alone_to_be_copied() -> None:
+    frame = Frame(24, PLAIN, box=False)
+    rows = [frame.head("Answer"), frame.row([Segment("words")]), frame.foot("")]
+    assert [text(row) for row in rows] == ["── Answer ──────────────", "words", "─" * 24]
+
+
+def test_a_terminal_without_box_characters_gets_ascii() -> None:
+    frame = Frame(20, PLAIN, box=True, marks=ASCII)
+    rows = [frame.head("A"), frame.row([Segment("b")]), frame.foot("c")]
+    assert [text(row) for row in rows] == [
+        "+- A --------------+",
+        "| b                |",
+        "+- c --------------+",
+    ]
+
+
+@pytest.mark.parametrize("columns", [0, 1, 2, 3, 5, 10, 19, 20, 21, 80])
+@pytest.mark.parametrize("words", ["", "Reasoning · a model", "漢字漢字漢字漢字漢字漢字"])
+def test_no_row_of_the_frame_is_wider_than_the_terminal(columns: int, words: str) -> None:
+    frame = Frame(columns, PLAIN, box=True)
+    assert cell_len(text(frame.head(words))) == max(columns, 1)
+    assert cell_len(text(frame.foot(words, alarm=True))) == max(columns, 1)
+    assert frame.width >= 1
+
+
+def test_text_from_right_to_left_has_no_right_side() -> None:
+    frame = Frame(40, PLAIN, box=True)
+    assert text(frame.row([Segment("مرحبا بالعالم hello")])) == "│ مرحبا بالعالم hello"
+    assert text(frame.row([Segment("hello مرحبا world")])).endswith(" │")
+
+
+@pytest.mark.parametrize(
+    ("words", "backward"),
+    [("hello", False), ("שלום", True), ("123 456", False), ("", False), ("שלום לך חבר friend", True)],
+)
+def test_the_direction_is_that_of_most_letters(words: str, backward: bool) -> None:
+    assert reads_right_to_left(words) is backward
