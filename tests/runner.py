@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from screen import foreign
+
 PROGRAM: Final = (sys.executable, "-m", "deepreasoning_cli")
 HOME: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 NEEDED: Final = ("PATH", "SYSTEMROOT")
@@ -86,6 +88,8 @@ def run_in_pty(
 ) -> PtyRun:
     """Run the program on a terminal of that size and press `keys` in turn.
 
+    What the terminal is sent has to be of the grammar in screen.py.
+
     A key comes with its time in seconds since the start, or with the bytes that the terminal
     must have shown since the key before. Raises TimeoutError with what was shown.
     """
@@ -108,6 +112,8 @@ def run_in_pty(
         os.close(slave)
     try:
         output = _watched(master, keys, time.monotonic(), timeout)
+        strange = foreign(output.decode("utf-8", "replace"))
+        assert strange == "", f"sent to the terminal: {strange!r}"
         return PtyRun(process.wait(timeout), output)
     finally:
         if process.poll() is None:

@@ -21,12 +21,12 @@ def main() -> None:
         code = ending.code if isinstance(ending.code, int) else 1
     finally:
         # Taking the interpreter down costs 30 to 45 ms; all that is open has been closed.
-        for stream in (sys.stdout, sys.stderr):
+        for stream, lost in ((sys.stdout, 7), (sys.stderr, 0)):  # errors reach nobody: no failure
             try:
                 if stream is not None:
                     stream.flush()
             except OSError:
-                code = code or 7
+                code = code or lost
         os._exit(code)
 
 

@@ -101,13 +101,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A turn begins."""
+    """A turn begins: the question and the system prompt as they were given.
+
+    `reasoning_from` is the id of the turn whose reasoning is used again, if one is.
+    """
 
     id: str
     backend: str
     prompt: str
     handoff: Handoff
     session: str | None = None
+    system: str | None = None
+    reasoning_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,9 @@ class Sources:
 class Finished:
     """A stage has ended: `cost` in USD, None where a rate is unknown; `seconds` it took.
 
-    `complete` is False for a stage that was stopped or cut before its end.
+    `complete` is False for a stage that was cut before its end: the connection broke, the token
+    limit was reached, the model declined to go on. A reasoner that was stopped on purpose at its
+    first answer token is complete.
     """
 
     stage: Stage

@@ -91,10 +91,10 @@ def _replace(target: Path, data: bytes, mode: int | None) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name outlive a power cut, where the system can."""
     if os.name != "posix":
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from deepreasoning_cli.events import Handoff, Message, Prompt
+from deepreasoning_cli.views.safe import one_line
 
 INTRODUCTION = (
     "Another model, {model}, worked on the question above before you. Its notes follow, between"
@@ -27,19 +28,23 @@ def briefed(prompt: Prompt, handoff: Handoff, *, model: str, reasoning: str, ans
     if not parts:
         return prompt
     last = prompt.messages[-1]
-    text = "\n\n".join([last.text, _notes(parts, model)])
+    text = "\n\n".join([last.text, _notes(parts, one_line(model), last.text)])
     return Prompt((*prompt.messages[:-1], Message(last.role, text)), prompt.system)
 
 
-def _notes(parts: list[tuple[str, str]], model: str) -> str:
-    mark = _mark("".join(text for _, text in parts))
+def _notes(parts: list[tuple[str, str]], model: str, question: str) -> str:
+    mark = _mark("\n".join([question, model, *(text for _, text in parts)]))
     introduction = INTRODUCTION.format(model=model, mark=mark)
     blocks = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in parts]
     return "\n\n".join([introduction, *blocks])
 
 
 def _mark(text: str) -> str:
-    """A word that does not occur in `text`, the same for the same text: no text can close it."""
+    """A word that does not occur in `text`, the same for the same text: nothing can close it.
+
+    All that goes to the answerer has its part in it, down to the name that the reasoner's host
+    gave the model: whoever knows the reasoning could else foretell the mark.
+    """
     salt = 0
     while True:
         digest = hashlib.sha256(f"{salt}:{text}".encode("utf-8", "replace")).hexdigest()

@@ -34,6 +34,7 @@ from deepreasoning_cli.events import (
 )
 from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.money import RateCard, Usage, estimate_tokens
+from deepreasoning_cli.text import cut_before_half, well_formed
 
 
 class Provider(Protocol):
@@ -113,15 +114,16 @@ def _reason(plan: Plan, reasoner: Provider, calls: ExitStack) -> Generator[Event
     yield heard.started()
     warm = plan.answerer.warm if plan.answerer else _nothing
     chunks = calls.enter_context(closing(reasoner.stream(plan.prompt, warm)))
+    own_answer_wanted = plan.answerer and plan.handoff is not Handoff.REASONING
     for chunk in heard.all(chunks, paid=False):
         if isinstance(chunk, Thought):
             yield chunk
-        elif plan.handoff is Handoff.REASONING and heard.answer.strip():
-            break  # its own answer is not wanted, so it is not paid for
-    if not heard.reasoning.strip():
-        _demand_reasoning(plan, heard)
+        elif not own_answer_wanted and heard.answer.strip():
+            break  # and so it is not paid for
     yield heard.finished()
     heard.demand_whole()
+    if not heard.reasoning.strip():
+        _demand_reasoning(plan, heard)
     return Work(heard.reasoning, heard.answer, heard.served or reasoner.model, paid=True)
 
 
@@ -163,6 +165,21 @@ def _demand_reasoning(plan: Plan, heard: _Heard) -> None:
         )
 
 
+def _whole_characters(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks, none of them empty; a character cut in two between pieces is put together.
+
+    Half a character at the very end is left out.
+    """
+    half = ""
+    for chunk in chunks:
+        if not isinstance(chunk, Thought | Text):
+            yield chunk
+            continue
+        piece, half = cut_before_half(half + chunk.text)
+        if piece:
+            yield type(chunk)(well_formed(piece))
+
+
 def _nothing() -> None:
     """There is no connection to open."""
 
@@ -190,6 +207,10 @@ class _Heard:
     def answer(self) -> str:
         return "".join(self.texts)
 
+    @property
+    def _reason(self) -> str | None:
+        return self.end.reason if self.end else None
+
     def started(self) -> Started:
         tokens = estimate_tokens(self.prompt.text)
         return Started(self.stage, self.provider.model, tokens, self.provider.rates, self.at)
@@ -197,7 +218,7 @@ class _Heard:
     def all(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
         """The chunks, noted down; a fault is worded by what was received or paid for before."""
         try:
-            for chunk in chunks:
+            for chunk in _whole_characters(chunks):
                 self._note(chunk)
                 yield chunk
         except DeepReasoningError as error:
@@ -220,11 +241,12 @@ class _Heard:
                 self.end = chunk
 
     def _stopped(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
-        characters = sum(map(len, self.thoughts if self.stage is Stage.REASON else self.texts))
-        if not characters and not paid:
+        thoughts, texts = len(self.reasoning), len(self.answer)
+        if not (thoughts or texts or paid):
             return error.at(self.stage)
+        kept = thoughts if self.stage is Stage.REASON else texts
         what = "reasoning" if self.stage is Stage.REASON else "answer"
-        so_far = f"; {characters:,} characters of the {what} came before" if characters else ""
+        so_far = f"; {kept:,} characters of the {what} came before" if kept else ""
         return IncompleteError(
             f"{error.message}{so_far}",
             hint=error.hint,
@@ -245,7 +267,8 @@ class _Heard:
             usage,
             rates.cost(usage, self.at) if rates else None,
             time.monotonic() - self.began,
-            self.end.reason if self.end else None,
+            self._reason,
+            complete=self._reason not in CUT | DECLINED,
         )
 
     def _estimate(self) -> Usage:
@@ -255,7 +278,7 @@ class _Heard:
 
     def demand_whole(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
-        reason = self.end.reason if self.end else None
+        reason = self._reason
         if reason in CUT:
             raise IncompleteError(
                 f"{self.provider.model} was cut at its token limit ({reason})",

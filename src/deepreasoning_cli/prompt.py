@@ -12,9 +12,12 @@ from typing import BinaryIO
 
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import estimate_tokens
+from deepreasoning_cli.text import well_formed
+from deepreasoning_cli.views.safe import one_line
 
 LARGEST_INPUT = 8_000_000  # bytes; two million tokens, more than any model here reads
 BINARY_WITHIN = 8192  # bytes searched for a NUL
+LONGEST_NAME = 300  # characters of a file's name that are shown to the model
 SILENT = 2.0  # seconds after which a pipe that says nothing is announced
 
 
@@ -27,11 +30,12 @@ def read_prompt(
 ) -> str:
     """The words joined by a space, with files and piped text in blocks in front of them.
 
-    Piped text alone is the prompt itself; `-` as the only word or as a file asks for it. Raises
-    UsageError for an empty prompt, binary or oversized input and unreadable files.
+    Piped text alone is the prompt itself; `-` as the only word or as a file asks for it. Bytes
+    that are no UTF-8 become U+FFFD, in words as in files. Raises UsageError for an empty prompt,
+    binary or oversized input and unreadable files.
     """
     asked_for = list(words) == ["-"] or "-" in files
-    typed = "" if list(words) == ["-"] else " ".join(words)
+    typed = "" if list(words) == ["-"] else well_formed(" ".join(words))
     piped = ""
     if asked_for or (use_stdin and _is_piped()):
         piped = _text(_drained(announce), "stdin")
@@ -59,13 +63,14 @@ def demand_fit(prompt: str, context: int | None, model: str) -> None:
 
 
 def _block(tag: str, text: str, name: str = "") -> str:
-    """`text` between tags of its own: no text can close the block."""
+    """`text` between tags of its own: neither it nor a file's name can close the block."""
+    label = one_line(name, LONGEST_NAME).replace('"', "'")
     number = 0
     unique = tag
-    while f"</{unique}>" in text:
+    while f"</{unique}>" in text + label:
         number += 1
         unique = f"{tag}-{number}"
-    attribute = f' name="{name}"' if name else ""
+    attribute = f' name="{label}"' if name else ""
     ending = "" if text.endswith("\n") else "\n"
     return f"<{unique}{attribute}>\n{text}{ending}</{unique}>"
 
@@ -74,8 +79,15 @@ def _read_file(name: str) -> str:
     try:
         with Path(name).open("rb") as file:
             return _text(file.read(LARGEST_INPUT + 1), name)
-    except OSError as exc:
-        raise UsageError(f"cannot read {name}: {exc.strerror}", kind="unreadable_file") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+        raise _unreadable(name, exc) from exc
+
+
+def _unreadable(name: str, exc: OSError | ValueError) -> UsageError:
+    reason = getattr(exc, "strerror", None) or "the name is not usable"
+    return UsageError(
+        f"cannot read {name}: {reason}", kind="unreadable_file", hint="only text files can be sent"
+    )
 
 
 def _text(data: bytes, name: str) -> str:
@@ -109,6 +121,8 @@ def _drained(announce: Callable[[str], None]) -> bytes:
     timer.start()
     try:
         return _read_on(sys.stdin.buffer, timer)
+    except OSError as exc:  # a folder, or a terminal that is in another's hands
+        raise _unreadable("stdin", exc) from exc
     finally:
         timer.cancel()
 

@@ -53,10 +53,12 @@ class Record:
                 self._stage_began = self.clock()
             case Thought(text):
                 self.thoughts.append(text)
-                self.first_reasoning = self.first_reasoning or self.clock() - self._began
+                if self.first_reasoning is None:
+                    self.first_reasoning = self.clock() - self._began
             case Text(text):
                 self.texts.append(text)
-                self.first_answer = self.first_answer or self.clock() - self._began
+                if self.first_answer is None:
+                    self.first_answer = self.clock() - self._began
             case Sources(sources):
                 self.sources = sources
             case Finished():
@@ -74,8 +76,10 @@ class Record:
             self.running = None
 
     def _broken_off(self, started: Started) -> Finished:
-        text = self.reasoning if started.stage is Stage.REASON else self.answer
-        usage = Usage(started.input_tokens, estimate_tokens(text), estimated=True) if text else None
+        thinks = started.stage is Stage.REASON
+        tokens = estimate_tokens(self.reasoning if thinks else self.answer)
+        thought = tokens if thinks else None
+        usage = Usage(started.input_tokens, tokens, thought, estimated=True) if tokens else None
         return Finished(
             started.stage,
             started.model,

@@ -61,7 +61,13 @@ def test_text_from_right_to_left_has_no_right_side() -> None:
 
 @pytest.mark.parametrize(
     ("words", "backward"),
-    [("hello", False), ("שלום", True), ("123 456", False), ("", False), ("שלום לך חבר friend", True)],
+    [
+        ("hello", False),
+        ("שלום", True),
+        ("123 456", False),
+        ("", False),
+        ("שלום לך חבר friend", True),
+    ],
 )
 def test_the_direction_is_that_of_most_letters(words: str, backward: bool) -> None:
     assert reads_right_to_left(words) is backward

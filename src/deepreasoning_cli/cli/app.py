@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -14,7 +12,7 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.cli import ask, config, models
 from deepreasoning_cli.cli.boundary import Boundary
 from deepreasoning_cli.cli.options import Color, Globals
-from deepreasoning_cli.errors import Interrupted
+from deepreasoning_cli.cli.signals import end_on_signals
 
 app = typer.Typer(
     name="deepreasoning",
@@ -58,22 +56,10 @@ def options(
 ) -> None:
     """Take in what was said before the command's name."""
     context.obj = Globals(config, debug, quiet, color.value)
-    _end_on_signals()
+    end_on_signals()
     _never_fail_to_encode()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-def _end_on_signals() -> None:
-    """SIGTERM and SIGHUP end the program the way Ctrl-C does: what is open gets closed."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(number)
 
 
 def _never_fail_to_encode() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ from deepreasoning_cli.errors import (
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
+NO_ROOM = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+)  # what only a writer meets
 
 
 class Boundary(TyperGroup):
@@ -43,7 +47,6 @@ class Boundary(TyperGroup):
 
 def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
     """The exit code of `action`; a failure is reported on stderr, in JSON where that was asked."""
-    as_json = wants_json(words)
     try:
         code = action()
         _flush_stdout()
@@ -55,14 +58,19 @@ def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
     except Interrupted as signal:
         return signal.exit_code
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing may pass as a traceback)
-        return _report(_worded(exc), as_json=as_json, debug="--debug" in words)
+        debug = "--debug" in _options(words)
+        return _report(_worded(exc), as_json=wants_json(words), debug=debug)
     return code if isinstance(code, int) else 0
 
 
 def wants_json(words: Sequence[str]) -> bool:
     """Whether the call asks for JSON; it is looked up in the words, for they may be malformed."""
-    before = words[: words.index("--")] if "--" in words else words
-    return "--json" in before or "--jsonl" in before
+    options = _options(words)
+    return "--json" in options or "--jsonl" in options
+
+
+def _options(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _worded(exc: Exception) -> DeepReasoningError:
@@ -74,7 +82,7 @@ def _worded(exc: Exception) -> DeepReasoningError:
             return UsageError(exc.format_message(), hint=hint)
         case typer.Abort():
             return UsageError("the question was not answered", kind="aborted")
-        case OSError():
+        case OSError() if exc.errno in NO_ROOM:
             return WriteError(f"cannot write: {exc.strerror or exc}", hint="make room, try again")
         case _:
             error = DeepReasoningError(
@@ -127,7 +135,7 @@ def write_stderr(text: str) -> None:
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: closed
         return
 
 
@@ -138,6 +146,8 @@ def _flush_stdout() -> None:
 
 def _abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
+    if sys.stdout is None:
+        return
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

@@ -14,7 +14,7 @@ import typer
 from deepreasoning_cli.events import Prompt, Stage
 from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.money import MILLION, RateCard, estimate_tokens, shown, usd
-from deepreasoning_cli.pipeline import Plan, Provider
+from deepreasoning_cli.pipeline import Plan, Provider, Work
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.views.safe import json_text, safe
 
@@ -71,12 +71,19 @@ def steps(plan: Plan) -> Iterator[Step]:
     if plan.reasoner and not plan.kept:
         yield _step(Stage.REASON, plan.reasoner, plan.prompt)
     if plan.answerer:
-        reasoning = plan.kept.reasoning if plan.kept else NOT_YET
-        model = plan.reasoner.model if plan.reasoner else "a reasoner"
-        prompt = plan.prompt
-        if plan.reasoner or plan.kept:
-            prompt = briefed(prompt, plan.handoff, model=model, reasoning=reasoning, answer=NOT_YET)
+        work = plan.kept or _to_come(plan)
+        prompt = briefed(
+            plan.prompt,
+            plan.handoff,
+            model=work.model,
+            reasoning=work.reasoning,
+            answer=work.answer,
+        )
         yield _step(Stage.ANSWER, plan.answerer, prompt)
+
+
+def _to_come(plan: Plan) -> Work:
+    return Work(NOT_YET, NOT_YET, plan.reasoner.model) if plan.reasoner else Work()
 
 
 def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:

@@ -144,7 +144,7 @@ class Views:
     @property
     def _reasoning_to_stderr(self) -> bool:
         wish = self._look.reasoning
-        if self._structured:
+        if self._structured or sys.stderr is None:
             return False
         shown_in_panel = self._in_panels and wish in (None, "show")
         asked = wish in ("stderr", "show") or (wish is None and self._terminal)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,9 @@ class OneTurn:
     def _ask(self, plan: Plan, settings: Settings) -> None:
         record = Record()
         views = Views(self._look, record, self._progress, self._given.color)
-        with Show(record, views.all(settings, quiet=self._given.quiet)) as show:
-            for event in pipeline.run(plan):
+        shown = views.all(settings, quiet=self._given.quiet)
+        with closing(pipeline.run(plan)) as events, Show(record, shown) as show:
+            for event in events:
                 show(event)
 
     def _show_plan(self, plan: Plan) -> None:

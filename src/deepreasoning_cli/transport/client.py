@@ -3,62 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-import urllib.request
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UnavailableError
+from deepreasoning_cli.errors import ConfigError, UnavailableError
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import redacted
-from deepreasoning_cli.transport import faults, retry
+from deepreasoning_cli.transport import environment, faults, refusals, retry
+from deepreasoning_cli.transport.patience import Failed, Patience
 from deepreasoning_cli.transport.request import Clocks, Request, Waiting
-from deepreasoning_cli.transport.sse import payloads
+from deepreasoning_cli.transport.sse import Watched, payloads
 from deepreasoning_cli.transport.warm import WarmBackend, WarmTransport
 
 SENT = "http11.send_request_body.complete"  # httpcore's name for the moment a request is out
-PROXIED = ("http", "https", "all")
+PORTS = {"http": 80, "https": 443}
+NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 
 
 def ignore(*_: object) -> None:
     """Take note of nothing."""
-
-
-class _Failed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
-    def __init__(
-        self, error: DeepReasoningError, *, heals: bool, wait: float | None = None
-    ) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.heals = heals
-        self.wait = wait
-
-
-@dataclass(slots=True)
-class _Patience:
-    """How often and how long one stage has waited."""
-
-    attempts: int = 0
-    seconds: float = 0.0
-
-    def next_wait(self, failed: _Failed) -> float | None:
-        """Seconds until the next attempt; None when there is none."""
-        if not failed.heals or self.attempts >= retry.RETRIES:
-            return None
-        wait = retry.backoff(self.attempts) if failed.wait is None else failed.wait
-        if self.seconds + wait > retry.LONGEST_WAIT:
-            return None
-        self.attempts += 1
-        self.seconds += wait
-        return wait
 
 
 class Transport:
@@ -80,9 +49,9 @@ class Transport:
         self._notify = notify
         self._log = log
         self._sleep = sleep
-        self._proxied = any(scheme in urllib.request.getproxies() for scheme in PROXIED)
+        self._proxied = environment.proxied()
         timeout = httpx.Timeout(self._clocks.silence, connect=self._clocks.connect)
-        with _environment_worded():
+        with environment.worded():
             context = httpx.create_ssl_context()
             self._warm = WarmBackend(context)
             direct = None if self._proxied else WarmTransport(context, self._warm)
@@ -104,14 +73,17 @@ class Transport:
 
     def warm(self, url: str) -> None:
         """Open the connection that a request to `url` will need; never through a proxy."""
-        if not self._proxied:
-            self._warm.open(*_origin(url), tls=urlsplit(url).scheme == "https")
+        if self._proxied:
+            return
+        with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
+            self._warm.open(*_origin(url), tls=httpx.URL(url).scheme == "https")
 
     def fetch(self, request: Request) -> Payload:
         """The JSON object that answers `request`; raises as `stream` does."""
-        for payload in self.stream(request):
-            return payload
-        raise UnavailableError(f"{request.host} sent an empty answer", kind="bad_reply")
+        with closing(self.stream(request)) as answer:
+            for payload in answer:
+                return payload
+        raise refusals.empty(request)
 
     def stream(
         self, request: Request, when_sent: Callable[[], None] = ignore
@@ -123,14 +95,14 @@ class Transport:
         ConfigError (401), RefusedError (the vendor says no) and UnavailableError (all else).
         """
         sent = _once(when_sent)
-        patience = _Patience()
+        patience = Patience()
         while True:
             received = False
             try:
                 for payload in self._attempt(request, sent):
                     received = True
                     yield payload
-            except _Failed as failed:
+            except Failed as failed:
                 wait = None if received else patience.next_wait(failed)
                 if wait is None:
                     raise failed.error from failed.__cause__
@@ -140,18 +112,21 @@ class Transport:
                 return
 
     def _attempt(self, request: Request, sent: Callable[[], None]) -> Iterator[Payload]:
-        if not self._warm.ready(*_origin(request.url)):
-            sent()
         try:
+            if not self._warm.ready(*_origin(request.url)):
+                sent()
             with self._opened(request, sent) as response:
                 self._log_reply(response, request)
                 self._check(response, request)
-                yield from self._read(response, request)
+                yield from _begun_well(self._read(response, request), request)
+        except NO_ADDRESS as exc:
+            hint = "write the base URL as https://host/path"
+            raise ConfigError(
+                f"{request.host} is no address to call", kind="base_url", hint=hint
+            ) from exc
         except httpx.HTTPError as exc:
-            error, heals = faults.lost(exc, request, proxied=self._proxied)
-            raise _Failed(error, heals=heals) from exc
-        except httpx.InvalidURL as exc:
-            raise ConfigError(f"{request.host} is no address to call", kind="base_url") from exc
+            error, heals = faults.lost(exc, request)
+            raise Failed(error, heals=heals) from exc
 
     @contextmanager
     def _opened(self, request: Request, sent: Callable[[], None]) -> Iterator[httpx.Response]:
@@ -160,7 +135,8 @@ class Transport:
                 sent()
 
         headers = request.all_headers(show_key=True)
-        self._log(f"> {request.method} {request.url} {request.all_headers(show_key=False)}")
+        line = f"> {request.method} {request.url} {request.all_headers(show_key=False)}"
+        self._log(redacted(line, request.secrets))
         built = self._client.build_request(
             request.method,
             request.url,
@@ -177,34 +153,42 @@ class Transport:
     def _check(self, response: httpx.Response, request: Request) -> None:
         if response.is_success:
             return
-        response.read()
-        reply = faults.read_refusal(response, request.secrets)
-        error = faults.refused(reply, request)
+        reply = refusals.read_refusal(response, request)
+        error = refusals.refused(reply, request)
         heals = retry.worth_retrying(reply.status, response.headers, reply.code)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
-        if wait is not None and wait > retry.LONGEST_WAIT:
-            error.hint = f"it asks to wait {wait:.0f} s"
-        raise _Failed(error, heals=heals, wait=wait)
+        raise Failed(error, heals=heals, wait=wait)
 
     def _read(self, response: httpx.Response, request: Request) -> Iterator[Payload]:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             yield from payloads(response, self._clocks)
         elif kind.endswith("json"):
-            yield _whole(response, request)
+            yield _whole(Watched(response, self._clocks), request)
         else:
-            response.read()
-            raise faults.not_an_answer(response, request)
+            raise refusals.not_an_answer(response, request)
 
     def _log_reply(self, response: httpx.Response, request: Request) -> None:
-        request_id = response.headers.get("request-id") or response.headers.get("x-request-id", "-")
+        request_id = refusals.response_id(response.headers) or "-"
         line = f"< {response.status_code} {request.host} request-id {request_id}"
         self._log(redacted(line, request.secrets))
 
 
-def _whole(response: httpx.Response, request: Request) -> Payload:
+def _begun_well(payloads: Iterator[Payload], request: Request) -> Iterator[Payload]:
+    """The payloads; raises Failed where the first one says no, but waiting can heal it."""
+    for number, payload in enumerate(payloads):
+        reply = refusals.begun_with(payload, request) if number == 0 else None
+        if reply:
+            raise Failed(refusals.refused(reply, request), heals=True)
+        yield payload
+
+
+def _whole(watched: Watched, request: Request) -> Payload:
+    text = "".join(watched.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
+    if not text:
+        raise refusals.empty(request)
     try:
-        payload = json.loads(response.read())  # white space before it: DeepSeek's keep-alive
+        payload = json.loads(text)
     except (ValueError, RecursionError):
         payload = None
     if not isinstance(payload, dict):
@@ -223,25 +207,7 @@ def _once(action: Callable[[], None]) -> Callable[[], None]:
 
 
 def _origin(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
-@contextmanager
-def _environment_worded() -> Iterator[None]:
-    """Say which variable of the environment is wrong; httpx says it in many ways."""
-    try:
-        yield
-    except FileNotFoundError as exc:
-        names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-        where = ", ".join(f"{name}={os.environ[name]}" for name in names)
-        raise ConfigError(f"{where} does not exist", kind="ca", hint="correct or unset it") from exc
-    except OSError as exc:
-        raise ConfigError("the CA bundle cannot be read", kind="ca") from exc
-    except (ValueError, ImportError, httpx.InvalidURL) as exc:
-        names = [name for name in os.environ if name.lower().endswith("_proxy")]
-        raise ConfigError(
-            f"a proxy setting is wrong: look at {', '.join(sorted(names))}",
-            kind="proxy",
-            hint="a proxy is written as http://host:port or socks5://host:port",
-        ) from exc
+    parsed = httpx.URL(url)
+    if parsed.scheme not in PORTS:
+        raise httpx.UnsupportedProtocol(f"not {parsed.scheme}")
+    return parsed.raw_host.decode("ascii"), parsed.port or PORTS[parsed.scheme]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key
+from deepreasoning_cli.text import well_formed
 
 USER_AGENT = f"deepreasoning-cli/{__version__}"
 
@@ -32,9 +33,9 @@ class Request:
 
     @property
     def host(self) -> str:
-        """The vendor's host, with the port where it is not the scheme's own."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "" if parts.port is None else f"{parts.hostname}:{parts.port}"
+        """The vendor's host, with the port where the address names one; never a login."""
+        address = re.split(r"[/?#]", self.url.partition("//")[2], maxsplit=1)[0]
+        return address.rpartition("@")[2].lower()
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -61,10 +62,7 @@ class Request:
         if self.body is None:
             return None
         text = json.dumps(self.body, ensure_ascii=False)
-        try:
-            return text.encode()
-        except UnicodeEncodeError:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return well_formed(text).encode()
 
 
 @dataclass(frozen=True, slots=True)

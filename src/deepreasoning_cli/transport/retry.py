@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 RETRIES = 2
 LONGEST_WAIT = 60.0  # seconds in total; a longer one is the user's to choose
+LONGEST_SENSIBLE = 31 * 86_400.0  # seconds; quotas are renewed by the month at the latest
 NEVER_HEALS = frozenset(
     {
         "insufficient_quota",
@@ -41,11 +42,11 @@ def worth_retrying(status: int, headers: Mapping[str, str], code: str | None) ->
 def asked_for(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds the server asks to wait; None where it says nothing, or nothing sensible."""
     milliseconds = _positive(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
     hint = headers.get("retry-after")
-    seconds = _positive(hint)
-    return seconds if seconds is not None else _until(hint, headers.get("date"), now)
+    seconds = milliseconds / 1000 if milliseconds is not None else _positive(hint)
+    if seconds is None:
+        seconds = _until(hint, headers.get("date"), now)
+    return seconds if seconds is not None and seconds <= LONGEST_SENSIBLE else None
 
 
 def backoff(attempt: int) -> float:
@@ -58,7 +59,7 @@ def _positive(text: str | None) -> float | None:
         number = float(text or "")
     except ValueError:
         return None
-    return number if math.isfinite(number) and number > 0 else None
+    return number if 0 < number < math.inf else None
 
 
 def _until(hint: str | None, date: str | None, now: datetime) -> float | None:

@@ -56,6 +56,7 @@ class Watched:
             last = self._watch(last, len(text))
             if text:
                 yield text
+                last = self._now()  # how long the reader took over it is not the server's silence
 
     def _watch(self, last: float, size: int) -> float:
         now = self._now()

@@ -59,7 +59,7 @@ class _Opening:
 
     def ready(self) -> bool:
         with self._lock:
-            return self._stream is not None and not self._stream.get_extra_info("is_readable")
+            return self._stream is not None and _alive(self._stream)
 
     def take(self, timeout: float | None) -> httpcore.NetworkStream | None:
         """The live stream, or None where it could not be opened or has died."""
@@ -67,7 +67,7 @@ class _Opening:
         with self._lock:
             self._taken.set()
             stream, self._stream = self._stream, None
-        if stream is not None and stream.get_extra_info("is_readable"):  # idle and readable: closed
+        if stream is not None and not _alive(stream):
             stream.close()
             return None
         return stream
@@ -102,8 +102,25 @@ class _Opening:
             if self._tls is None:
                 return stream
             return _Finished(stream.start_tls(self._tls, self._host, timeout=10))
-        except (httpcore.ConnectError, httpcore.ConnectTimeout):
+        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
             return None  # the real attempt meets the same fault, and words it
+
+
+def _alive(stream: httpcore.NetworkStream) -> bool:
+    """Whether the peer still holds its end of a stream that nothing was asked on.
+
+    To be readable is no sign of death: TLS 1.3 servers send session tickets ahead. Reading takes
+    those in; then there must be nothing.
+    """
+    sock: socket.socket = stream.get_extra_info("socket")
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class WarmBackend(httpcore.NetworkBackend):

@@ -4,12 +4,11 @@ A stream hands out each row once, when nothing that may follow can change it; al
 those of the whole text. What decides what is in the modules below: `elements` and `containers` lay
 blocks out, `markup` parses, `wrap` breaks rows. Three things differ from the whole text's rows: a
 link whose definition comes later stays as it was typed, an emphasis, link or code span is taken for
-text if it is still open after 4,000 characters, and rows shown before a resize keep their width.
+text if it is still open after 2,000 characters, and rows shown before a resize keep their width.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final, Protocol
 
 from rich.console import Console
@@ -25,7 +24,6 @@ __all__ = ["MarkdownStream", "PlainStream", "Row", "RowStream", "whole"]
 
 THEME: Final = "ansi_dark"
 _BLANKS: Final = 64
-_DEFINITION: Final = re.compile(r" {0,3}\[[^\]]+\]:")
 
 
 class RowStream(Protocol):
@@ -60,6 +58,7 @@ class MarkdownStream:
         self._line: list[str] = []  # pieces of the line that has not ended
         self._length = 0
         self._next_try = LONG
+        self._next_parse = 0
         self._tail: list[Row] | None = None
 
     def feed(self, text: str) -> list[Row]:
@@ -85,7 +84,7 @@ class MarkdownStream:
         """Return all that is left: nothing more comes."""
         nodes = self._page.parser.blocks(self._lines + "".join(self._line))
         rows = self._flow.feed(nodes, True, self._page)
-        self._flow, self._lines, self._tail = Flow(), "", None
+        self._flow, self._lines, self._tail, self._next_parse = Flow(), "", None, 0
         self._set_line("")
         return rows
 
@@ -98,9 +97,11 @@ class MarkdownStream:
         """Only whole lines end a block: `a` over `#` is a heading, over `#b` it is not."""
         self._lines += lines
         self._set_line(rest)
-        if not lines.strip() and not self._lines.endswith("\n" * _BLANKS):
+        blank = not lines.strip() and not self._lines.endswith("\n" * _BLANKS)
+        if blank or len(self._lines) < self._next_parse:
             return []
         rows, self._lines = self._final(self._lines, self._page.parser.blocks(self._lines))
+        self._next_parse = len(self._lines) * 9 // 8  # else much that stays open costs its square
         return rows
 
     def _feed_line(self) -> list[Row]:
@@ -125,8 +126,7 @@ class MarkdownStream:
     def _final(self, source: str, nodes: list[Node]) -> tuple[list[Row], str]:
         """The rows that are final, and the source without what they need no more."""
         rows = self._flow.feed(nodes, False, self._page)
-        lines = _without_definitions(source.split("\n"), nodes[-1].end if nodes else 0)
-        lines = self._flow.keep(nodes, Source(lines))
+        lines = self._flow.keep(nodes, Source(source.split("\n")))
         leaf = last_leaf(nodes)
         if leaf is None or leaf.kind != "code_block":  # two blank lines say what a thousand say
             while lines[-3:] == ["", "", ""]:
@@ -217,12 +217,6 @@ def whole(
     """The rows of a complete Markdown text."""
     page = Page(Parser(), Ink(console, style, code_theme), max(width, 1))
     return Flow().feed(page.parser.blocks(text), True, page)
-
-
-def _without_definitions(lines: list[str], end: int) -> list[str]:
-    """`lines` without the link definitions from `end` on but the last: all of them are learnt."""
-    starts = [number for number, line in enumerate(lines[end:], end) if _DEFINITION.match(line)]
-    return [*lines[:end], "", *lines[starts[-1] :]] if len(starts) > 1 else lines
 
 
 def _is_text(leaf: Node | None, source: str) -> bool:

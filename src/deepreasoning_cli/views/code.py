@@ -25,10 +25,15 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
     """Every code block of a document, in order; those inside lists and quotations too."""
     tokens = MarkdownIt().parse(markdown)
     return [
-        CodeBlock(next(iter(token.info.lower().split()), ""), token.content)
+        CodeBlock(next(iter(token.info.lower().split()), ""), _whole_lines(token.content))
         for token in tokens
         if token.type in ("fence", "code_block")
     ]
+
+
+def _whole_lines(text: str) -> str:
+    """A fence that was never closed may end in the middle of a line."""
+    return text if text.endswith("\n") or not text else f"{text}\n"
 
 
 class CodeView:

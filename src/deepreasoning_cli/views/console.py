@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FALLBACK = (80, 24)
+SIGNS = str.maketrans("·→≈•─│▌⋮…–—×‘’“”", "->~*-||:.--x''\"\"")
+"""Our own signs for terminals that have only ASCII, column for column."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -40,6 +42,12 @@ def size() -> tuple[int, int]:
 def is_unicode(stream: TextIO | None) -> bool:
     """Whether the stream's encoding has box-drawing characters."""
     return (getattr(stream, "encoding", None) or "").lower().replace("-", "").startswith("utf")
+
+
+def spelled_out(text: str, stream: TextIO) -> str:
+    """`text` in the characters the stream can take: ours have a likeness, others their code."""
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return text.translate(SIGNS).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def console(stream: TextIO, *, color: bool, columns: int) -> Console:

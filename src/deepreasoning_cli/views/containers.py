@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from deepreasoning_cli.views.elements import (
     Code,
+    Definition,
     Heading,
     Leaf,
     Page,
@@ -33,7 +34,7 @@ _NUMBER: Final = 4
 class Flow:
     """Blocks one after the other, a blank row between two of them.
 
-    In a list item (`dense`) a list follows without one.
+    There is none between link definitions, and in a list item (`dense`) none around a list.
     """
 
     def __init__(self, *, dense: bool = False) -> None:
@@ -74,8 +75,9 @@ class Flow:
         if not rows or self._shown:
             return rows
         before, self._previous, self._shown = self._previous, kind, True
-        together = self._dense and (before in _LISTS or kind in _LISTS)
-        return rows if before is None or together else [[], *rows]
+        together = before == kind == "definition"
+        dense = self._dense and (before in _LISTS or kind in _LISTS)
+        return rows if before is None or together or dense else [[], *rows]
 
 
 class Quote(Leaf):
@@ -209,6 +211,7 @@ def _marker(node: Node, number: int, page: Page) -> Run:
 
 _KINDS: Final[dict[str, Callable[[], Leaf]]] = {
     "heading": Heading,
+    "definition": Definition,
     "hr": Rule,
     "paragraph": Paragraph,
     "fence": Code,

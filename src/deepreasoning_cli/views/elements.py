@@ -16,17 +16,17 @@ from markdown_it.token import Token
 from rich.style import Style
 
 from deepreasoning_cli.views.highlight import Highlighter
-from deepreasoning_cli.views.inline import Ink, styled
+from deepreasoning_cli.views.inline import Ink, shown, styled
 from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser
 from deepreasoning_cli.views.tables import DECIDING, Cell, Columns
 from deepreasoning_cli.views.wrap import Row, Run, folded, last_break, row, wrapped
 
 ROOM: Final = 10
 """Cells that a list or quotation leaves its content; where there are fewer, it is not indented."""
-PATIENCE: Final = 4_000
+PATIENCE: Final = 2_000
 """Characters after which an emphasis, link or code span that is still open is taken for text."""
 _HEADINGS: Final = {"h1": "bold underline", "h2": "bold"}
-_DEFINITION: Final = re.compile(r"\[(?:\\.|[^\]\\])*(?:\]:|\Z)", re.DOTALL)
+_DEFINING: Final = re.compile(r"\[(?:\\.|[^\]\\])*(?:\]:|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,14 @@ class Heading(Leaf):
         return page.wrapped(styled(page.parser.inline(node.content), page.ink, style))
 
 
+class Definition(Leaf):
+    """A link definition, as it was typed."""
+
+    def rows(self, node: Node, page: Page) -> list[Row]:
+        """Its label, address and title."""
+        return page.wrapped([(shown(node.content), page.ink.style("markdown.paragraph"))])
+
+
 class Rule(Leaf):
     """A line across."""
 
@@ -163,7 +171,7 @@ class Paragraph(Leaf):
 
     def _limit(self, text: str) -> int:
         """Up to where this is surely a paragraph: its last line, if short, may head a table."""
-        if not self.begun and len(text) <= PATIENCE and _DEFINITION.match(text):
+        if not self.begun and len(text) <= PATIENCE and _DEFINING.match(text):
             return 0
         line = text.rfind("\n") + 1
         surely = len(text[line:].strip()) > LONG or (self._inside_line and not line)
@@ -188,7 +196,7 @@ class Code(Leaf):
             self._highlighter = Highlighter(language, page.ink)
         self._taken = len(lines)
         self.begun = self.begun or node.kind == "fence" or bool(lines)
-        return [shown for line in lines for shown in self._line(self._highlighter, line, page)]
+        return [part for line in lines for part in self._line(self._highlighter, line, page)]
 
     def keep(self, node: Node, source: Source) -> list[str]:
         """The fence without its lines, or the last line of indented code."""

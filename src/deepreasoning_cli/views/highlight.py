@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Final, cast
+from types import new_class
+from typing import Final
 
 # Pygments has no type stubs.
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer  # type: ignore[import-untyped]
@@ -93,5 +93,4 @@ def _lexer(language: str) -> Lexer | None:
     kind = type(lexer)
     if kind.get_tokens_unprocessed is not RegexLexer.get_tokens_unprocessed:
         return lexer
-    mixed = cast(Callable[[], Lexer], type(kind)(kind.__name__, (ExtendedRegexLexer, kind), {}))
-    return mixed()
+    return new_class(kind.__name__, (ExtendedRegexLexer, kind))()

@@ -1,8 +1,10 @@
 """Markdown source to a tree of blocks, and what a stream must know to cut that source in two.
 
-CommonMark with tables and strikethrough; raw HTML is text. Two rules are ours, so that a long
-paragraph can be shown before its end: the text over a `===` or `---` line is a heading, and the
-line over a `|---|` line a table's head, only up to `LONG` characters.
+CommonMark with tables and strikethrough; raw HTML is text. A link definition is a block too, for
+the links that came before it are shown already and the reader has only the definition to look at.
+Two rules are ours, so that a long paragraph can be shown before its end: the text over a `===` or
+`---` line is a heading, and the line over a `|---|` line a table's head, only up to `LONG`
+characters.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ from typing import Any, Final
 from markdown_it import MarkdownIt
 from markdown_it.parser_block import RuleFuncBlockType
 from markdown_it.ruler import RuleOptionsType
-from markdown_it.rules_block import StateBlock, blockquote, fence, lheading, list_block, table
+from markdown_it.rules_block import (
+    StateBlock,
+    blockquote,
+    fence,
+    lheading,
+    list_block,
+    reference,
+    table,
+)
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
@@ -23,7 +33,7 @@ LONG: Final = 400
 """Characters after which a paragraph can be nothing else any more."""
 STUB: Final = "\0"
 """Stands in the source for text that was shown already; sanitised text has none."""
-DEEP: Final = 40
+DEEP: Final = 24
 """Nesting level at which `>` and list markers become text, so that nothing is dropped."""
 
 
@@ -129,8 +139,8 @@ def _open_bracket_or_code(tokens: list[Token]) -> bool:
 
 
 def _markdown() -> MarkdownIt:
-    # The limit on nesting is above `DEEP`: what lies deeper would be dropped, and must not be.
-    md = MarkdownIt("commonmark", {"html": False, "maxNesting": 4 * DEEP})
+    # What lies deeper than the limit would be dropped; a list adds two levels to `DEEP` - 1.
+    md = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEP + 2})
     md.enable(["strikethrough", "table"]).disable(["html_block", "html_inline"])
     rules = md.block.ruler
     rules.before("table", "columns", _item_column)
@@ -142,6 +152,7 @@ def _markdown() -> MarkdownIt:
     )
     rules.at("table", _table, {"alt": ["paragraph", "reference"]})
     rules.at("lheading", _lheading)
+    rules.at("reference", _definition)
     return md
 
 
@@ -170,6 +181,15 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
     head = len(line.strip()) <= LONG and not line.startswith(STUB)
     return head and table(state, start, end, silent)
+
+
+def _definition(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    found = reference(state, start, end, silent)
+    if found and not silent:
+        token = state.push("definition", "", 0)
+        token.content = state.getLines(start, state.line, state.blkIndent, False).strip()
+        token.map = [start, state.line]
+    return found
 
 
 def _lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:

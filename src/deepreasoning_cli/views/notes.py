@@ -42,7 +42,7 @@ class Notes:
             case Warned(message) if not self._quiet:
                 self._line("warning", message)
             case Finished(model=asked, served_model=str(served)) if not self._quiet:
-                if not _is_same(asked, served):
+                if served and not _is_same(asked, served):
                     self._line("note", f"{asked} was asked, {served} answered")
 
     def close(self, failure: BaseException | None) -> None:

@@ -80,7 +80,7 @@ class _Panel:
     def draw(self, text: str, progress: str) -> None:
         """Take in `text`, show how it stands now."""
         self._fit()
-        final = self._fed(self._sanitiser.feed(text))
+        final = self._fed(self._style.shown(self._sanitiser.feed(text)))
         live = self._rows.tail(self._tallest())
         self._empty = self._empty and not final and not live
         if self._empty:
@@ -91,7 +91,7 @@ class _Panel:
     def close(self, text: str, words: str, *, alarm: bool) -> None:
         """The rest, and the last border with how it went."""
         self._fit()
-        rest = self._fed(self._sanitiser.feed(text) + self._sanitiser.close())
+        rest = self._fed(self._style.shown(self._sanitiser.feed(text) + self._sanitiser.close()))
         final = self._framed([*rest, *self._rows.close()])
         self._area.draw([*final, self._frame.foot(words, alarm=alarm)], [])
 
@@ -125,6 +125,7 @@ class _Styling:
 
     def __init__(self, stream: TextIO, look: Look) -> None:
         self.look = look
+        self._stream = stream
         self.unicode = terminal.is_unicode(stream)
         self.console = terminal.console(stream, color=look.color, columns=terminal.size()[0])
         self._turns = 0
@@ -144,6 +145,10 @@ class _Styling:
             return MarkdownStream(width, console=self.console, code_theme=self.look.code_theme)
         return PlainStream(width, style=DIM)
 
+    def shown(self, text: str) -> str:
+        """`text` in the terminal's own characters, before its columns are counted."""
+        return text if self.unicode else terminal.spelled_out(text, self._stream)
+
     def spin(self) -> str:
         self._turns += 1
         signs = SPINNER if self.unicode else ASCII_SPINNER
@@ -156,8 +161,8 @@ class PanelsView:
     def __init__(self, record: Record, progress: Progress, stream: TextIO, look: Look) -> None:
         self._record = record
         self._progress = progress
-        self._write = to(stream)
         self._style = _Styling(stream, look)
+        self._out = to(stream)
         self._area = LiveArea(self._write, self._style.colors)
         self._panel: _Panel | None = None
         self._pending: deque[str] = deque()
@@ -197,6 +202,9 @@ class PanelsView:
             rows = bill.feed(one_line(turn_line(self._record), 200)) + bill.close()
             self._area.draw(rows, [])
         self._write(SHOW)
+
+    def _write(self, text: str) -> None:
+        self._out(self._style.shown(text))
 
     def _open(self, stage: Stage, model: str) -> None:
         with self._lock:

@@ -43,9 +43,8 @@ class _Trimmed:
     def feed(self, text: str) -> None:
         body = text.rstrip(LINE_END)
         if body:
-            self._write(self._held + body)
-            self._held = ""
-            self.any = True
+            text, self._held, self.any = self._held + body, "", True
+            self._write(text)  # last: a signal may end it
         self._held += text[len(body) :]
 
     def close(self) -> None:

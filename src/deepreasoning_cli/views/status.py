@@ -54,8 +54,8 @@ class Progress:
             f"{self._model} {self._doing}".strip() if model else self._doing,
             f"{now - self._began:.0f} s",
         ]
-        if self._bytes:
-            parts.append(f"{self._bytes // BYTES_PER_TOKEN:,} tokens")
+        if tokens := self._bytes // BYTES_PER_TOKEN:
+            parts.append(f"{tokens:,} tokens")
         return " · ".join(parts)
 
 

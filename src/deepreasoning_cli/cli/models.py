@@ -1,0 +1,137 @@
+"""`deepreasoning models`: the Claude models and reasoners there are, and the one to use."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepreasoning_cli.cli.options import globals_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deepreasoning_cli.cli.models_known import Known
+
+app = typer.Typer(help="Claude models and reasoners: list, show, default.")
+
+
+class PricedBackend(StrEnum):
+    """Whose models and prices are listed."""
+
+    DIRECT = "direct"
+    GATEWAY = "gateway"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; money as decimal strings.")]
+BackendOption = Annotated[
+    PricedBackend | None,
+    typer.Option("--backend", help="Whose models and prices; default: the one in use."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Retired models too.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="An id, an alias, or a family such as sonnet.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    backend: BackendOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the Claude models and reasoners, with limits and prices; * marks the default."""
+    if context.invoked_subcommand is None:
+        list_(context, backend, everything, as_json)
+    else:
+        _refuse_flags(context.invoked_subcommand, bool(backend or everything or as_json))
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    backend: BackendOption = None,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List them, as the command alone does."""
+    from deepreasoning_cli.cli import models_json, models_list
+
+    known = _known(context, backend)
+    _warn(context, known.problems)
+    if as_json:
+        _print(models_json.listing(known, retired=everything))
+    else:
+        _print(models_list.listing(known, _columns(), retired=everything))
+
+
+@app.command()
+def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """Print all that is known of a Claude model or a reasoner, with rates and their source."""
+    from deepreasoning_cli.cli import models_json, models_show
+
+    known = _known(context, None)
+    found = known.find(name)
+    if as_json:
+        _print(models_json.one(known, found))
+    else:
+        _print(models_show.facts(known, found, _columns()))
+
+
+@app.command()
+def default(context: typer.Context, name: NameArgument) -> None:
+    """Make a Claude model the default: write it to the config file, comments kept."""
+    from deepreasoning_cli import config_file
+
+    known = _known(context, None)
+    chosen = known.as_default(name)
+    config_file.set_value(known.loaded.path, "model", chosen.stored)
+    _warn(context, chosen.warnings)
+    _say(context, f"set model to {chosen.described} in {known.loaded.path}")
+
+
+def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
+    """Settings and catalog of this run. Raises ConfigError."""
+    from deepreasoning_cli.cli.models_known import Known
+    from deepreasoning_cli.settings import Settings
+
+    loaded = Settings.load(globals_of(context).config, {})
+    _warn(context, loaded.notes, "note")
+    return Known.of(loaded, backend and backend.value)
+
+
+def _refuse_flags(command: str, given: bool) -> None:
+    """The list's flags mean nothing to a sub-command, and are not dropped in silence."""
+    if given:
+        from deepreasoning_cli.errors import UsageError
+
+        raise UsageError(
+            f"flags of the list stand before `{command}`", hint=f"deepreasoning models {command} -h"
+        )
+
+
+def _columns() -> int | None:
+    """The terminal's width; None for a pipe or a file, where nothing is cut."""
+    import sys
+
+    from deepreasoning_cli.views.console import is_terminal, size
+
+    return size()[0] if is_terminal(sys.stdout) else None
+
+
+def _print(text: str) -> None:
+    typer.echo(text)
+
+
+def _warn(context: typer.Context, texts: Iterable[str], kind: str = "warning") -> None:
+    for text in texts:
+        _say(context, f"{kind}: {text}")
+
+
+def _say(context: typer.Context, text: str) -> None:
+    if not globals_of(context).quiet:
+        from deepreasoning_cli.views.safe import one_line
+
+        typer.echo(one_line(text, 1000), err=True)

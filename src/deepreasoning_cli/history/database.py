@@ -1,0 +1,245 @@
+"""The open database: made, migrated, repaired; every use of it goes through `read` or `write`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final, TypeVar
+
+from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
+from deepreasoning_cli.history.faults import ELSEWHERE, code, is_broken, worded
+from deepreasoning_cli.history.locks import held
+from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
+from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
+
+NAME: Final = "history.db"
+PATIENCE_SECONDS: Final = 30.0
+WITHOUT_WAL: Final = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
+)
+Warn = Callable[[str], None]
+T = TypeVar("T")
+
+
+class State(Enum):
+    """What lies where the database should be."""
+
+    MISSING = auto()
+    OLDER = auto()
+    CURRENT = auto()
+    NEWER = auto()
+    BROKEN = auto()
+
+
+class Database:
+    """`history.db` in the data folder; `warn` is told of repairs.
+
+    Raises ConfigError, UnavailableError and WriteError, never sqlite3's own errors.
+    """
+
+    def __init__(self, folder: Path, warn: Warn) -> None:
+        self.path = folder / NAME
+        self._warn = warn
+        self._refusal: ConfigError | None = None
+        try:
+            self._connection = self._open()
+            self._identity = _identity(self.path)
+        except (sqlite3.Error, OSError) as exc:
+            raise worded(exc, self.path) from exc
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds; where it meets damage, repair the database and ask once more."""
+        try:
+            return work(self._connection)
+        except sqlite3.Error as exc:
+            if self._refusal or not is_broken(exc):
+                raise worded(exc, self.path) from exc
+        try:
+            self._repair()
+            return work(self._connection)
+        except (sqlite3.Error, OSError) as exc:
+            raise worded(exc, self.path) from exc
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` in one transaction: all of it or nothing."""
+        self.demand_writable()
+
+        def transaction(connection: sqlite3.Connection) -> T:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            return result
+
+        return self.read(transaction)
+
+    def demand_writable(self) -> None:
+        """Raises ConfigError where the database can be read only."""
+        if self._refusal:
+            raise self._refusal
+
+    def _open(self) -> sqlite3.Connection:
+        make_private_folder(self.path.parent)
+        if not _is_writable(self.path):
+            self._refusal = ConfigError(
+                f"{self.path} is read-only", kind="history_read_only", hint=ELSEWHERE
+            )
+            return _connect_read_only(self.path)
+        state = _state(self.path)
+        if state not in (State.CURRENT, State.NEWER):
+            with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
+                state = self._prepare(_state(self.path))
+        if state is State.NEWER:
+            self._refusal = ConfigError(
+                f"{self.path} was written by a newer version: it is read, and not changed",
+                kind="history_newer",
+                hint="update deepreasoning-cli",
+            )
+            self._warn(self._refusal.message)
+            return _connect_read_only(self.path)
+        return _connect(self.path)
+
+    def _prepare(self, state: State) -> State:
+        """Bring the file up to date; nobody else does it meanwhile."""
+        match state:
+            case State.MISSING:
+                _create(self.path)
+            case State.OLDER:
+                with closing(_connect(self.path)) as connection:
+                    migrate(connection)
+            case State.BROKEN:
+                self._replace()
+            case _:
+                return state
+        return State.CURRENT
+
+    def _repair(self) -> None:
+        self._connection.close()
+        with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
+            if _identity(self.path) == self._identity:  # else another process has repaired it
+                self._replace()
+        self._connection = self._open()
+        self._identity = _identity(self.path)
+
+    def _replace(self) -> None:
+        aside = set_aside(self.path)
+        _create(self.path)
+        with closing(_connect(self.path)) as connection:
+            saved = salvage(aside, connection)
+        self._warn(f"the history was damaged: {saved} turns were saved, the rest is in {aside}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def _state(path: Path) -> State:
+    """What is there. An empty file is broken: a new database gets its name when it is whole."""
+    if not path.exists():
+        return State.MISSING
+    if not path.stat().st_size:
+        return State.BROKEN
+    try:
+        with closing(_connect(path)) as connection:
+            found = version(connection)
+            if found == len(MIGRATIONS):
+                connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
+    except sqlite3.DatabaseError as exc:
+        if is_broken(exc):
+            return State.BROKEN
+        raise
+    if found < 0:
+        return State.BROKEN
+    if found == len(MIGRATIONS):
+        return State.CURRENT
+    return State.OLDER if found < len(MIGRATIONS) else State.NEWER
+
+
+def _create(path: Path) -> None:
+    """Make a whole, empty database under another name, then give it its own."""
+    aside = path.with_name(path.name + ".new")
+    for leftover in (aside, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
+        leftover.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    try:
+        if os.name == "posix":
+            os.fchmod(descriptor, PRIVATE)  # SQLite gives the files beside it the same mode
+    finally:
+        os.close(descriptor)
+    with closing(_connect(aside)) as connection:
+        migrate(connection)
+        with suppress(sqlite3.OperationalError):  # it stays in DELETE mode where WAL is impossible
+            connection.execute("PRAGMA journal_mode = WAL")
+    aside.rename(path)
+    sync_folder(path.parent)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = _connection(path, "rw")
+    try:
+        version(connection)
+    except sqlite3.OperationalError as exc:
+        if code(exc) not in WITHOUT_WAL:
+            connection.close()
+            raise
+        _leave_wal(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _leave_wal(connection: sqlite3.Connection) -> None:
+    """For a database that came to a network file system: WAL needs memory that is shared."""
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        version(connection)  # the exclusive lock goes with the next read
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """As it is; where not even WAL's shared memory can be made, as if nobody else used it."""
+    for access in ("mode=ro", "mode=ro&immutable=1"):
+        connection = _connection(path, access.removeprefix("mode="))
+        try:
+            connection.execute("SELECT seq FROM turns LIMIT 1").fetchone()
+        except sqlite3.OperationalError as exc:
+            connection.close()
+            fault = exc
+        else:
+            return connection
+    raise fault
+
+
+def _connection(path: Path, access: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={access}",
+        uri=True,
+        timeout=PATIENCE_SECONDS,
+        isolation_level=None,
+    )
+    connection.row_factory = sqlite3.Row
+    for setting in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {setting}")
+    return connection

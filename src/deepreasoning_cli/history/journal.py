@@ -1,0 +1,134 @@
+"""The view that comes first: each event is in a file before anyone sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.events import Event, Finished, Opened, Started, Text, Thought
+from deepreasoning_cli.history.ending import Ending, ending_of
+from deepreasoning_cli.history.journal_file import JournalFile
+from deepreasoning_cli.history.lines import Closed, delta_line, line
+from deepreasoning_cli.record import Record
+
+Warn = Callable[[str], None]
+FOLDER = "journal"
+SUFFIX = ".jsonl"
+
+
+class Journal:
+    """Keeps a turn while it runs, and folds it into the store when it ends.
+
+    It goes first among the views of a `Show`, with that show's record. `folder` is the data
+    folder. A fault costs the journal, never the answer: `warn` is told once, and the turn goes on
+    in memory.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        record: Record,
+        warn: Warn,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._folder = folder
+        self._record = record
+        self._warn = warn
+        self._clock = clock
+        self._now = now
+        self._file: JournalFile | None = None
+        self._whole = False
+        self._began_at = 0.0
+        self._began: datetime | None = None
+        self._starts: list[Started] = []
+        self._finished: list[Finished] = []
+
+    def __call__(self, event: Event) -> None:
+        """Write the event's line."""
+        if isinstance(event, Opened):
+            self._open(event)
+        elif isinstance(event, Started):
+            self._starts.append(event)
+        elif isinstance(event, Finished):
+            self._finished.append(event)
+        if not self._whole or self._file is None:
+            return
+        try:
+            if isinstance(event, Thought | Text):
+                self._file.append(delta_line(event, self._clock() - self._began_at))
+            elif not isinstance(event, Opened):
+                self._append(event)
+                if isinstance(event, Started | Finished):
+                    self._file.sync()
+        except OSError as exc:
+            self._go_silent(exc)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Fold the turn into the store and remove the file; where that fails, the file stays."""
+        if self._began is None:
+            return
+        ending = ending_of(self._record, failure)
+        self._write_end(ending)
+        try:
+            self._fold(ending, self._began)
+        except DeepReasoningError as exc:
+            fate = f"is in {self._file.path}" if self._whole and self._file else "is not kept"
+            self._warn(f"{exc.message}; this turn {fate}")
+            self._release(remove=False)
+        else:
+            self._release(remove=True)
+
+    def _open(self, event: Opened) -> None:
+        self._began_at = self._clock()
+        self._began = self._now()
+        try:
+            self._file = JournalFile(self._folder / FOLDER / f"{event.id}{SUFFIX}")
+            self._whole = True
+            self._file.append(line(event, 0.0, self._began))
+            self._file.sync()
+            self._file.sync_name()
+        except OSError as exc:
+            self._go_silent(exc)
+
+    def _append(self, event: Event | Closed) -> None:
+        if self._file:
+            self._file.append(line(event, self._clock() - self._began_at))
+
+    def _go_silent(self, fault: OSError) -> None:
+        self._whole = False
+        self._warn(
+            f"cannot write the journal in {self._folder}: {fault.strerror or fault};"
+            " until it is in the history this turn is in memory only"
+        )
+
+    def _write_end(self, ending: Ending) -> None:
+        """All that the record knows, so that a turn folded later is the same as one folded now."""
+        if not self._whole or self._file is None:
+            return
+        record = self._record
+        stages = [stage for stage in record.stages.values() if stage not in self._finished]
+        closed = Closed(
+            record.complete, ending, record.first_reasoning, record.first_answer, record.total
+        )
+        try:
+            for event in (*stages, closed):
+                self._append(event)
+            self._file.sync()
+        except OSError as exc:
+            self._go_silent(exc)
+
+    def _fold(self, ending: Ending, began: datetime) -> None:
+        from deepreasoning_cli.history.store import Store
+
+        with Store.open(self._folder, self._warn) as store:
+            store.fold(self._record, began=began, ending=ending, starts=self._starts)
+
+    def _release(self, *, remove: bool) -> None:
+        if self._file:
+            with suppress(OSError):  # a file that stays is adopted later, with the same content
+                self._file.close(remove=remove)

@@ -1,0 +1,207 @@
+"""Event ↔ JSON line of a journal. ASCII, so that a line cut anywhere harms no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, Final
+
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Source,
+    Sources,
+    Stage,
+    Started,
+    Text,
+    Thought,
+    Warned,
+)
+from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.money import RateCard, Rates, Usage
+
+VERSION: Final = 1
+"""Stands in the first line; a journal of a higher version is left to the program it is from."""
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last line: the turn is over, and this is what its record had measured (seconds)."""
+
+    complete: bool
+    ending: Ending
+    first_reasoning: float | None
+    first_answer: float | None
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: what happened, and when, in seconds since the turn began.
+
+    `began` (aware) is in the first line only.
+    """
+
+    event: Event | Closed
+    seconds: float
+    began: datetime | None = None
+
+
+class NewerJournalError(ValueError):
+    """The journal was written by a newer version."""
+
+
+def delta_line(event: Thought | Text, seconds: float) -> bytes:
+    """The line of a delta: the one that has to be cheap."""
+    kind = "thought" if type(event) is Thought else "text"
+    return f'{{"event":"{kind}","t":{seconds:.4f},"text":{quoted(event.text)}}}\n'.encode("ascii")
+
+
+def line(event: Event | Closed, seconds: float, began: datetime | None = None) -> bytes:
+    """The line of any event; `began` goes with the first one.
+
+    Of a rate card only the rates that hold for this very request are kept: they are all it takes
+    to price a stage that breaks off.
+    """
+    if isinstance(event, Thought | Text):
+        return delta_line(event, seconds)
+    fields: dict[str, Any] = {"event": type(event).__name__.lower(), "t": seconds}
+    if began:
+        fields |= {"version": VERSION, "began": began.isoformat()}
+    return (json.dumps(fields | _fields(event)) + "\n").encode("ascii")
+
+
+def read_line(data: bytes) -> Line:
+    """The line's content. Raises ValueError where it is torn, foreign or damaged."""
+    try:
+        fields = json.loads(data)
+        if fields.get("version", VERSION) > VERSION:
+            raise NewerJournalError("written by a newer version")
+        began = datetime.fromisoformat(fields["began"]) if "began" in fields else None
+        return Line(READERS[fields["event"]](fields), float(fields["t"]), began)
+    except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
+        raise ValueError("not a line of a journal") from exc
+
+
+def _fields(event: Event | Closed) -> dict[str, Any]:
+    match event:
+        case Started():
+            card = event.rates
+            return {
+                "stage": event.stage,
+                "model": event.model,
+                "input_tokens": event.input_tokens,
+                "at": event.at.isoformat(),
+                "rates": card and _rates_fields(card, card.at(event.at, event.input_tokens)),
+            }
+        case Finished():
+            return asdict(event) | {"cost": _figure(event.cost)}
+        case _:
+            return asdict(event)
+
+
+def _rates_fields(card: RateCard, rates: Rates) -> dict[str, Any]:
+    figures = {name: _figure(figure) for name, figure in asdict(rates).items()}
+    return figures | {"as_of": card.as_of, "source": card.source}
+
+
+def _figure(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _string(value)
+
+
+def _opened(fields: Fields) -> Opened:
+    return Opened(
+        _string(fields["id"]),
+        _string(fields["backend"]),
+        _string(fields["prompt"]),
+        Handoff(fields["handoff"]),
+        _optional(fields["session"]),
+        _optional(fields["system"]),
+        _optional(fields["reasoning_from"]),
+    )
+
+
+def _started(fields: Fields) -> Started:
+    return Started(
+        Stage(fields["stage"]),
+        _string(fields["model"]),
+        int(fields["input_tokens"]),
+        _card(fields["rates"]) if fields["rates"] else None,
+        datetime.fromisoformat(fields["at"]),
+    )
+
+
+def _card(fields: Fields) -> RateCard:
+    rates = Rates(
+        Decimal(fields["input"]),
+        Decimal(fields["output"]),
+        _amount(fields["cache_read"]),
+        _amount(fields["cache_write"]),
+    )
+    return RateCard(rates, as_of=_string(fields["as_of"]), source=_string(fields["source"]))
+
+
+def _finished(fields: Fields) -> Finished:
+    return Finished(
+        Stage(fields["stage"]),
+        _string(fields["model"]),
+        _optional(fields["served_model"]),
+        Usage(**fields["usage"]) if fields["usage"] else None,
+        _amount(fields["cost"]),
+        float(fields["seconds"]),
+        _optional(fields["stop_reason"]),
+        bool(fields["complete"]),
+    )
+
+
+def _closed(fields: Fields) -> Closed:
+    return Closed(
+        bool(fields["complete"]),
+        Ending(fields["ending"]),
+        _seconds(fields["first_reasoning"]),
+        _seconds(fields["first_answer"]),
+        float(fields["total"]),
+    )
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _sources(fields: Fields) -> Sources:
+    found = fields["sources"]
+    return Sources(tuple(Source(_string(each["title"]), _string(each["url"])) for each in found))
+
+
+READERS: Final[Mapping[str, Callable[[Fields], Event | Closed]]] = {
+    "opened": _opened,
+    "started": _started,
+    "sources": _sources,
+    "thought": lambda fields: Thought(_string(fields["text"])),
+    "text": lambda fields: Text(_string(fields["text"])),
+    "finished": _finished,
+    "warned": lambda fields: Warned(_string(fields["message"])),
+    "closed": _closed,
+}

@@ -1,0 +1,99 @@
+"""Locks on open files: they end with their process, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deepreasoning_cli.files import PRIVATE
+
+POLL_SECONDS = 0.02
+HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+LOCK_FILE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+if sys.platform == "win32":  # pragma: no cover - a Windows machine runs the same tests
+    import msvcrt
+
+    FAR = 1 << 40  # a lock keeps others from the bytes it covers: it lies beyond all text
+
+    def _lock(descriptor: int) -> None:
+        os.lseek(descriptor, FAR, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock the open file for this process; False where another one holds it.
+
+    Raises OSError where the file system knows no locks.
+    """
+    try:
+        _lock(descriptor)
+    except OSError as exc:
+        if exc.errno in HELD:
+            return False
+        raise
+    return True
+
+
+def try_lock_path(path: Path) -> int | None:
+    """Create and lock the file; its descriptor, or None where another holds it. Raises OSError.
+
+    Closing the descriptor gives the lock back.
+    """
+    descriptor = os.open(path, LOCK_FILE, PRIVATE)
+    try:
+        if os.name == "posix":
+            os.fchmod(descriptor, PRIVATE)
+        if try_lock(descriptor):
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def close_and_remove(descriptor: int, path: Path) -> None:
+    """Remove the locked file and give the lock back, so that nobody locks a file that is going.
+
+    Windows removes no open file: there the lock goes first. Raises OSError, closed all the same.
+    """
+    try:
+        if os.name == "posix":
+            path.unlink()
+    finally:
+        os.close(descriptor)
+    if os.name != "posix":  # pragma: no cover - see above
+        path.unlink()
+
+
+def is_gone(descriptor: int) -> bool:
+    """Whether the open file was removed meanwhile."""
+    return os.fstat(descriptor).st_nlink == 0
+
+
+@contextmanager
+def held(path: Path, patience: float) -> Iterator[None]:
+    """Hold the lock file at `path`, waiting up to `patience` seconds for it.
+
+    Raises TimeoutError where it did not come free, OSError where it cannot be had at all.
+    """
+    until = time.monotonic() + patience
+    while (descriptor := try_lock_path(path)) is None:
+        if time.monotonic() > until:
+            raise TimeoutError(errno.ETIMEDOUT, "another process holds it", str(path))
+        time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""The tables, and how an older database becomes a current one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+Migration = Sequence[str]
+
+FIRST: Final[Migration] = (
+    # small columns first: a listing then reads no page of the long texts
+    """CREATE TABLE turns (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        session TEXT,
+        place INTEGER,
+        started TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('complete', 'incomplete')),
+        ending TEXT NOT NULL,
+        reasoning_complete INTEGER NOT NULL,
+        stop_reason TEXT,
+        reasoning_from TEXT,
+        backend TEXT NOT NULL,
+        handoff TEXT NOT NULL,
+        model TEXT,
+        cost TEXT,
+        first_reasoning REAL,
+        first_answer REAL,
+        total REAL NOT NULL,
+        sources TEXT NOT NULL,
+        warnings TEXT NOT NULL,
+        system TEXT,
+        prompt TEXT NOT NULL,
+        reasoning TEXT NOT NULL,
+        answer TEXT NOT NULL
+    )""",
+    "CREATE INDEX turns_by_session ON turns (session, place)",
+    "CREATE INDEX turns_by_source ON turns (reasoning_from) WHERE reasoning_from IS NOT NULL",
+    """CREATE TABLE stages (
+        turn INTEGER NOT NULL REFERENCES turns (seq) ON DELETE CASCADE,
+        stage TEXT NOT NULL,
+        model TEXT NOT NULL,
+        served_model TEXT,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        reasoning_tokens INTEGER,
+        cached_tokens INTEGER,
+        cache_write_tokens INTEGER,
+        estimated INTEGER,
+        cost TEXT,
+        seconds REAL NOT NULL,
+        stop_reason TEXT,
+        complete INTEGER NOT NULL,
+        rate_input TEXT,
+        rate_output TEXT,
+        rate_cache_read TEXT,
+        rate_cache_write TEXT,
+        rates_as_of TEXT,
+        PRIMARY KEY (turn, stage)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE forks (session TEXT PRIMARY KEY, origin TEXT NOT NULL, last INTEGER NOT NULL)",
+    """CREATE VIRTUAL TABLE words USING fts5 (
+        prompt, reasoning, answer,
+        content = 'turns', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+    )""",
+    """CREATE TRIGGER turn_added AFTER INSERT ON turns BEGIN
+        INSERT INTO words (rowid, prompt, reasoning, answer)
+        VALUES (new.seq, new.prompt, new.reasoning, new.answer);
+    END""",
+    """CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+        INSERT INTO words (words, rowid, prompt, reasoning, answer)
+        VALUES ('delete', old.seq, old.prompt, old.reasoning, old.answer);
+    END""",
+    """CREATE TRIGGER turn_changed AFTER UPDATE OF prompt, reasoning, answer ON turns BEGIN
+        INSERT INTO words (words, rowid, prompt, reasoning, answer)
+        VALUES ('delete', old.seq, old.prompt, old.reasoning, old.answer);
+        INSERT INTO words (rowid, prompt, reasoning, answer)
+        VALUES (new.seq, new.prompt, new.reasoning, new.answer);
+    END""",
+)
+MIGRATIONS: Final[Sequence[Migration]] = (FIRST,)
+"""Step n leads from version n to version n + 1; a step that was released is never changed."""
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The schema's version; 0 for a database without tables."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the database to the newest version, or leave it as it is. Raises sqlite3.Error."""
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        for step in migrations[version(connection) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from deepreasoning_cli.catalog import Reasoner
+from deepreasoning_cli.cli.dry_run import NOT_YET, show_plan
+from deepreasoning_cli.events import Handoff, Message, Prompt
+from deepreasoning_cli.handoff import briefed
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.money import RateCard, Rates, estimate_tokens
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.providers.claude import ClaudeProvider
+from deepreasoning_cli.providers.demo import Scripted
+from deepreasoning_cli.providers.reasoner import ReasonerProvider
+from deepreasoning_cli.transport import Transport
+
+PROMPT = Prompt((Message("user", "Why is the \x1b sky blue?"),))
+SECRET = "sk-canary-0123456789"
+KEY = Key("k", SECRET, "a test")
+PRESET = Reasoner("lab", "Lab", "http://gpu/v1", "r1", "lab", rates=None)
+
+
+@dataclass
+class Untouched:
+    """A transport that must not be used."""
+
+    used: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} is used in a dry run")
+
+
+LINE = cast(Transport, Untouched())
+R1 = ReasonerProvider(PRESET, "http://gpu/v1", KEY, {}, LINE)
+CARD = RateCard(Rates(Decimal(3), Decimal(15)))
+CLAUDE = ClaudeProvider("sonnet", "https://api.anthropic.com", KEY, 100, {}, LINE, CARD)
+DEMO = Scripted("answerer", speed=0)
+
+
+def plan(**fields: Any) -> Plan:
+    standard = {"reasoner": R1, "answerer": CLAUDE, "backend": "direct"}
+    return Plan(id="id1", question="?", prompt=PROMPT, **{**standard, **fields})
+
+
+def stages(capsys: pytest.CaptureFixture[str], turn: Plan) -> list[Mapping[str, Any]]:
+    show_plan(turn, as_json=True)
+    out = capsys.readouterr().out
+    assert (out.count("\n"), SECRET in out) == (1, False)
+    shown = json.loads(out)
+    assert shown["backend"] == turn.backend
+    return cast("list[Mapping[str, Any]]", shown["stages"])
+
+
+def handed(handoff: Handoff, work: Work) -> str:
+    prompt = briefed(
+        PROMPT, handoff, model=work.model, reasoning=work.reasoning, answer=work.answer
+    )
+    return prompt.messages[-1].text
+
+
+def asked(stage: Mapping[str, Any]) -> str:
+    return cast(str, stage["request"]["body"]["messages"][-1]["content"])
+
+
+def test_both_requests_are_shown_as_they_would_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = stages(capsys, plan())
+    question = PROMPT.messages[-1].text
+    text = handed(Handoff.REASONING, Work(NOT_YET, NOT_YET, "r1"))
+    assert first == {
+        "stage": "reason",
+        "model": "r1",
+        "request": {
+            "method": "POST",
+            "url": "http://gpu/v1/chat/completions",
+            "headers": R1.request(PROMPT).all_headers(show_key=False),
+            "body": R1.request(PROMPT).body,
+        },
+        "input_tokens": estimate_tokens("\n" + question),
+        "estimated": True,
+        "input_cost_usd": None,
+        "output_cost_usd_per_1k_tokens": None,
+    }
+    tokens = estimate_tokens("\n" + text)
+    assert asked(second) == text
+    assert second["request"]["headers"]["x-api-key"] == "…6789"
+    assert (second["input_tokens"], second["input_cost_usd"]) == (
+        tokens,
+        str(Decimal(tokens) * 3 / 1_000_000),
+    )
+    assert second["output_cost_usd_per_1k_tokens"] == "0.015"
+
+
+@pytest.mark.parametrize("handoff", Handoff)
+def test_kept_reasoning_is_shown_in_the_request_and_nothing_that_would_not_be_sent(
+    capsys: pytest.CaptureFixture[str], handoff: Handoff
+) -> None:
+    kept = Work("kept thoughts")
+    (only,) = stages(capsys, plan(kept=kept, handoff=handoff))
+    assert (only["stage"], asked(only)) == ("answer", handed(handoff, kept))
+
+
+def test_without_a_reasoner_claude_gets_the_question_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (only,) = stages(capsys, plan(reasoner=None, handoff=Handoff.NONE))
+    assert asked(only) == PROMPT.messages[-1].text
+
+
+def test_reasoning_alone_is_one_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [stage["stage"] for stage in stages(capsys, plan(answerer=None))] == ["reason"]
+
+
+def test_the_demo_would_send_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    (only,) = stages(capsys, plan(reasoner=None, answerer=DEMO, backend="demo"))
+    assert (only["model"], only["request"], only["input_cost_usd"]) == ("demo-answerer", None, "0")
+
+
+def test_as_text_each_stage_has_its_request_and_its_estimate(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tokens = estimate_tokens("\n" + handed(Handoff.REASONING, Work(NOT_YET, NOT_YET, "r1")))
+    show_plan(plan(), as_json=False)
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert (SECRET in out, "\x1b" in out) == (False, False)
+    assert [line for line in lines if line.startswith(("#", "POST", "auth", "x-api", "est"))] == [
+        "# reason: r1",
+        "POST http://gpu/v1/chat/completions",
+        "authorization: Bearer …6789",
+        "estimate: 6 tokens in, cost unknown; each 1,000 tokens out cost unknown",
+        "# answer: sonnet",
+        "POST https://api.anthropic.com/v1/messages",
+        "x-api-key: …6789",
+        f"estimate: {tokens} tokens in, ≈$0.0005; each 1,000 tokens out $0.0150",
+    ]
+    body = out.partition("\n\n{")[2].partition("\n}\n")[0]
+    assert json.loads(f"{{{body}}}") == R1.request(PROMPT).body
+
+
+def test_as_text_the_demo_says_that_nothing_would_be_sent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_plan(plan(reasoner=None, answerer=DEMO, backend="demo"), as_json=False)
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "# answer: demo-answerer",
+        "nothing would be sent: the demo calls no model",
+    ]

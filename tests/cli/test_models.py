@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deepreasoning_cli.cli import models as models_module
+from deepreasoning_cli.cli import models_known, models_show
+from deepreasoning_cli.cli.app import app
+
+ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
+GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
+
+
+class Monday(datetime):
+    """A clock that stands still, in DeepSeek's peak hours."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Monday:
+        return cls(2026, 11, 23, 2, 0, tzinfo=tz or UTC)
+
+
+@pytest.fixture(autouse=True)
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_known, "datetime", Monday)
+    monkeypatch.setattr(models_show, "datetime", Monday)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(path))
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    path.touch(0o600)
+    path.write_text(text)
+
+
+def models(*words: str) -> Result:
+    return CliRunner().invoke(app, ["models", *words])
+
+
+def listed(*words: str) -> list[dict[str, Any]]:
+    result = models("--json", *words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+def row(text: str, name: str) -> list[str]:
+    """The words of the one line that holds `name` as a word."""
+    [found] = [line.split() for line in text.splitlines() if name in line.split()]
+    return found
+
+
+def ids(rows: list[dict[str, Any]], kind: str) -> list[str]:
+    return [found["id"] for found in rows if found["kind"] == kind]
+
+
+def test_the_list_has_a_row_for_each_model_with_its_limits_and_prices() -> None:
+    text = models().stdout
+    assert row(text, "claude-sonnet-5-5") == [
+        *("*", "sonnet", "claude-sonnet-5-5", "active", "1M", "128k", "none", "2.00", "10.00")
+    ]
+    assert row(text, "claude-haiku-4-5-20251001") == [
+        *("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        *("legacy", "200k", "64k", "one", "1.00", "5.00"),
+    ]
+
+
+def test_list_is_the_name_of_what_the_command_alone_does() -> None:
+    assert models("list", "--all", "--json").stdout == models("--all", "--json").stdout
+    assert models("list", "--backend", "gateway").stdout == models("--backend", "gateway").stdout
+
+
+def test_a_deprecated_model_is_listed_with_its_last_day() -> None:
+    assert row(models().stdout, "claude-sonnet-4-5-20250929")[2:5] == [
+        *("deprecated", "until", "2026-11-30")
+    ]
+
+
+def test_a_price_that_depends_on_size_or_hour_is_a_range() -> None:
+    text = models().stdout
+    assert row(text, "claude-haiku-5-5")[-2:] == ["0.10-0.50", "0.50-2.50"]
+    assert row(text, "deepseek-v4-pro")[-2:] == ["0.66-1.32", "1.98-3.96"]
+    assert "A range: long prompts or peak hours cost more" in text
+
+
+def test_retired_models_are_counted_and_listed_only_when_asked_for() -> None:
+    short, full = models("--backend", "gateway"), models("--backend", "gateway", "--all")
+    assert "claude-opus-4-1-20250805" not in short.stdout
+    assert "6 retired: --all lists them." in short.stdout
+    assert row(full.stdout, "claude-opus-4-1-20250805") == [
+        *("claude-opus-4-1", "claude-opus-4-1-20250805", "retired", "since", "2026-08-05"),
+        *("200k", "32k", "one", "53.00", "260.00"),
+    ]
+    assert "retired: --all" not in full.stdout
+
+
+def test_a_price_that_nobody_publishes_is_unknown_and_not_zero() -> None:
+    text = models("--backend", "gateway", "--all").stdout
+    assert row(text, "claude-3-opus-20240229")[-2:] == ["unknown", "unknown"]
+
+
+def test_the_gateway_list_has_its_own_default_prices_and_source_and_no_reasoners() -> None:
+    lines = models("--backend", "gateway").stdout.splitlines()
+    assert lines[0] == "Claude models, gateway backend, USD per million tokens"
+    assert [line.split() for line in lines if line.startswith("*  ")] == [
+        [
+            *("*", "sonnet", "claude-sonnet-4-5-20250929", "deprecated", "until", "2026-11-30"),
+            *("200k", "64k", "one", "12.00", "58.00"),
+        ]
+    ]
+    assert "Reasoners" not in lines
+    assert lines[-1] == f"Prices as of 2026-11-23: {GATEWAY}"
+
+
+def test_the_sources_of_the_prices_stand_under_the_table() -> None:
+    lines = models().stdout.splitlines()
+    assert f"Prices as of 2026-11-12: {ANTHROPIC}" in lines
+    assert not any(GATEWAY in line for line in lines)
+
+
+def test_the_list_knows_which_keys_are_set_and_never_prints_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-never-to-be-seen")
+    text = models().stdout
+    assert row(text, "openrouter")[0] == "*"
+    assert "  set  " in next(line for line in text.splitlines() if "openrouter" in line.split())
+    assert row(text, "deepseek")[-4:-2] == ["not", "set"]
+    assert row(text, "ollama")[-4:-2] == ["not", "needed"]
+    assert "never-to-be-seen" not in text + models("--json").output
+
+
+def test_the_settings_choose_the_marked_defaults_and_the_backend(config: Path) -> None:
+    write(
+        config,
+        'model = "opus"\nreasoner = "lab"\n[reasoners.lab]\n'
+        'base_url = "http://gpu:8000/v1"\nmodel = "r1"\nrates = { input = 0.1, output = 2 }\n',
+    )
+    text = models().stdout
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("*  ")] == [
+        *("opus", "lab")
+    ]
+    assert row(text, "lab") == ["*", "lab", "lab", "r1", "not", "needed", "0.10", "2.00"]
+    write(config, 'backend = "gateway"\n')
+    assert models().stdout.startswith("Claude models, gateway backend")
+
+
+def test_auto_means_the_backend_whose_keys_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMPIRIOLABS_API_KEY", "sk-empiriolabs-1234")
+    assert models().stdout.startswith("Claude models, gateway backend")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-12345678")
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-12345678")
+    assert models().stdout.startswith("Claude models, direct backend")
+
+
+def test_a_default_that_the_catalog_lacks_is_listed_as_unknown(config: Path) -> None:
+    write(config, 'model = "claude-next-9"\n')
+    assert row(models().stdout, "claude-next-9") == ["*", "claude-next-9", *["unknown"] * 6]
+
+
+def test_a_default_that_is_retired_marks_nothing_and_is_told(config: Path) -> None:
+    write(config, 'model = "claude-opus-4-1"\n')
+    result = models()
+    assert not any(line.startswith("*  ") for line in result.stdout.splitlines())
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "warning: no default model: claude-opus-4-1-20250805 was retired on 2026-08-05;"
+        " use claude-opus-5-5 instead\n",
+    )
+
+
+def test_a_default_reasoner_that_is_unknown_is_told(config: Path) -> None:
+    write(config, 'reasoner = "deepsek"\n')
+    assert models().stderr == (
+        "warning: no default reasoner: there is no reasoner 'deepsek';"
+        " did you mean deepseek or deepseek-flash?\n"
+    )
+
+
+def test_quiet_silences_the_warnings_of_the_list(config: Path) -> None:
+    write(config, 'reasoner = "deepsek"\n')
+    assert CliRunner().invoke(app, ["--quiet", "models"]).stderr == ""
+
+
+def test_json_lists_models_and_reasoners_with_money_as_text() -> None:
+    rows = listed()
+    assert next(found for found in rows if found["id"] == "claude-haiku-5-5") == {
+        "kind": "claude",
+        "id": "claude-haiku-5-5",
+        "name": "Claude Haiku 5.5",
+        "family": "haiku",
+        "aliases": ["haiku"],
+        "status": "active",
+        "released": "2026-10-07",
+        "ends": None,
+        "successor": None,
+        "context": 1_000_000,
+        "max_output": 128_000,
+        "samplers": "none",
+        "default": False,
+        "rates": {
+            "direct": {
+                "input": "0.1",
+                "output": "0.5",
+                "cache_read": "0.01",
+                "cache_write": "0.125",
+                "bands": [
+                    {
+                        "above": 100_000,
+                        "input": "0.5",
+                        "output": "2.5",
+                        "cache_read": "0.05",
+                        "cache_write": "0.625",
+                    }
+                ],
+                "peak": None,
+                "peak_hours": None,
+                "as_of": "2026-11-12",
+                "source": ANTHROPIC,
+            }
+        },
+    }
+    assert [found["id"] for found in rows if found["default"]] == ["claude-sonnet-5-5"]
+
+
+def test_json_of_a_reasoner_has_peak_rates_and_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPSEEK_BASE_URL", "http://proxy.test")
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-12345678")
+    found = json.loads(models("show", "deepseek", "--json").stdout)
+    card = found["rates"]["direct"]
+    assert (found["base_url"], found["key"], found["default"]) == (
+        "http://proxy.test",
+        {"name": "deepseek", "set": True},
+        True,
+    )
+    assert card["peak"] == {
+        "input": "1.32",
+        "output": "3.96",
+        "cache_read": "0.044",
+        "cache_write": None,
+    }
+    assert card["peak_hours"]["weekdays"][::4] == ["monday", "friday"]
+    assert card["peak_hours"]["spans_utc"] == [["01:00", "04:00"], ["06:00", "10:00"]]
+    assert "2026-10-01" in card["peak_hours"]["holidays"]
+
+
+def test_json_leaves_retired_models_out_unless_all_are_wanted() -> None:
+    assert "claude-3-opus-20240229" not in ids(listed(), "claude")
+    assert "claude-3-opus-20240229" in ids(listed("--all"), "claude")
+    assert ids(listed("--backend", "gateway"), "reasoner") == []
+
+
+def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
+    assert models("show", "haiku").stdout == (
+        "id        claude-haiku-5-5\n"
+        "name      Claude Haiku 5.5\n"
+        "also      haiku\n"
+        "status    active\n"
+        "released  2026-10-07\n"
+        "context   1,000,000 tokens\n"
+        "output    128,000 tokens\n"
+        "samplers  none is taken\n"
+        "\n"
+        "USD per million tokens        input  output  cache read  cache write\n"
+        "direct                         0.10    0.50        0.01        0.125\n"
+        "direct, prompt above 100,000   0.50    2.50        0.05        0.625\n"
+        "\n"
+        f"Rates (direct) as of 2026-11-12: {ANTHROPIC}\n"
+        "The rest as of 2026-11-23.\n"
+    )
+
+
+def test_show_says_when_the_peak_is_and_whether_it_holds_now() -> None:
+    lines = models("show", "deepseek").stdout.splitlines()
+    assert "direct, peak hours       1.32    3.96       0.044     as input" in lines
+    [hours] = [line for line in lines if line.startswith("Peak hours")]
+    assert hours.startswith(
+        "Peak hours (now): Monday, Tuesday, Wednesday, Thursday, Friday"
+        " 01:00-04:00, 06:00-10:00 UTC, but not on 2026-09-25, "
+    )
+
+
+@pytest.mark.parametrize("name", ["claude-opus-4-1", "CLAUDE-OPUS-4-1-20250805", "Claude Opus 4.1"])
+def test_show_knows_a_retired_model_by_any_of_its_names(name: str) -> None:
+    lines = models("show", name).stdout.splitlines()
+    assert lines[0].split() == ["id", "claude-opus-4-1-20250805"]
+    assert "status     retired since 2026-08-05" in lines
+    assert "successor  claude-opus-5-5" in lines
+    assert "gateway                 53.00  260.00    as input     as input" in lines
+
+
+def test_show_of_the_users_own_reasoner_says_what_is_unknown(config: Path) -> None:
+    write(config, '[reasoners.lab]\nbase_url = "http://gpu:8000/v1"\nmodel = "r1"\n')
+    assert models("show", "lab").stdout == (
+        "name      lab\n"
+        "host      lab\n"
+        "model     r1\n"
+        "address   http://gpu:8000/v1\n"
+        "key       not needed\n"
+        "context   unknown\n"
+        "output    unknown\n"
+        "samplers  temperature and top_p\n"
+        "\n"
+        "USD per million tokens    input   output  cache read  cache write\n"
+        "direct                  unknown  unknown     unknown      unknown\n"
+        "\n"
+        "The rest as of 2026-11-23.\n"
+    )
+
+
+def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_module, "_columns", lambda: 80)
+    lines = models().stdout.splitlines()
+    rows = lines[: lines.index("* is the default. Limits and dates as of 2026-11-23.")]
+    assert max(map(len, rows)) <= 80
+    assert row("\n".join(rows), "claude-sonnet-5-5") == [
+        *("*", "claude-sonnet-5-5", "active", "2.00", "10.00")
+    ]
+    assert (
+        "No room for: name, context, output, samplers, host."
+        " A wider terminal, a pipe and --json have them."
+    ) in lines
+
+
+def test_show_marks_the_default() -> None:
+    assert "default   on the direct backend" in models("show", "sonnet").stdout.splitlines()
+    assert "default" not in models("show", "opus").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("deepsek", "did you mean deepseek or deepseek-flash?"),
+        ("qqqq", "`deepreasoning models --all` lists what the catalog knows"),
+    ],
+)
+def test_show_of_an_unknown_name_is_a_usage_error(name: str, hint: str) -> None:
+    result = models("show", name)
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        2,
+        "",
+        f"error: the catalog has no model or reasoner '{name}'\nhint: {hint}\n",
+    )
+
+
+def test_the_default_is_written_and_comments_stay(config: Path) -> None:
+    write(config, '# mine\nmodel = "haiku"  # cheap\nhistory = false\n')
+    result = models("default", "claude-opus-4-5")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0,
+        "",
+        f"set model to claude-opus-4-5-20251101 in {config}\n",
+    )
+    assert config.read_text() == (
+        '# mine\nmodel = "claude-opus-4-5-20251101"  # cheap\nhistory = false\n'
+    )
+
+
+def test_the_name_of_a_family_is_kept_so_that_it_goes_on_to_mean_the_newest(config: Path) -> None:
+    result = models("default", "Opus")
+    assert result.stderr == f"set model to opus, which is claude-opus-5-5 today, in {config}\n"
+    assert config.read_text() == 'model = "opus"\n'
+
+
+def test_a_deprecated_default_warns_with_its_date(config: Path) -> None:
+    result = models("default", "claude-sonnet-4-5")
+    assert result.stderr.splitlines()[0] == (
+        "warning: claude-sonnet-4-5-20250929 is deprecated and retires on 2026-11-30;"
+        " its successor is claude-sonnet-5-5"
+    )
+    assert config.read_text() == 'model = "claude-sonnet-4-5-20250929"\n'
+
+
+def test_a_variable_that_wins_over_the_new_default_is_told(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPREASONING_MODEL", "haiku")
+    assert models("default", "opus").stderr.splitlines()[0] == (
+        "warning: DEEPREASONING_MODEL is set and wins over the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "stderr"),
+    [
+        (
+            "claude-opus-4-1",
+            4,
+            "error: answer: claude-opus-4-1-20250805 was retired on 2026-08-05\n"
+            "hint: use claude-opus-5-5 instead\n",
+        ),
+        (
+            "sonet",
+            2,
+            "error: the catalog does not know the model 'sonet'; the closest known name is sonnet\n"
+            "hint: `deepreasoning models --all` lists what the catalog knows;"
+            " `deepreasoning config set model NAME` stores any name\n",
+        ),
+        (
+            "ollama",
+            2,
+            "error: the catalog does not know the model 'ollama'\n"
+            "hint: it is a reasoner: `deepreasoning config set reasoner ollama`\n",
+        ),
+        (" ", 2, "error: the name of the model is empty\nhint: try sonnet\n"),
+    ],
+)
+def test_a_default_that_cannot_be_is_refused_and_nothing_is_written(
+    config: Path, name: str, code: int, stderr: str
+) -> None:
+    result = models("default", name)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", stderr)
+    assert not config.exists()
+
+
+def test_a_model_that_the_backend_in_use_does_not_offer_is_refused(config: Path) -> None:
+    write(config, 'backend = "gateway"\n')
+    result = models("default", "fable")
+    assert (result.exit_code, config.read_text()) == (4, 'backend = "gateway"\n')
+    assert "the gateway backend does not offer fable" in result.stderr
+
+
+def test_flags_of_the_list_before_a_sub_command_are_refused() -> None:
+    result = models("--all", "show", "opus")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: flags of the list stand before `show`\nhint: deepreasoning models show -h\n",
+    )
+
+
+def test_rows_of_the_users_own_catalog_cannot_touch_the_terminal(config: Path) -> None:
+    config.with_name("catalog.toml").write_text(
+        '[claude."evil\\u001b[2J"]\nname = "x"\nfamily = "evil"\nstatus = "active"\n'
+        'samplers = "none"\ndirect = {}\n'
+    )
+    result = models()
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert "evil␛[2J" in result.stdout
+
+
+def test_a_broken_catalog_of_the_users_own_is_named(config: Path) -> None:
+    own = config.with_name("catalog.toml")
+    own.write_text("[claude\n")
+    result = models()
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith(f"error: {own}: is not valid TOML")

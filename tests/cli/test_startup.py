@@ -1,0 +1,74 @@
+"""What `--help` and `--version` may cost: Typer, and nothing that a command needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+from runner import environment
+
+HEAVY: Final = frozenset(
+    {
+        "httpcore",
+        "httpx",
+        "httpx_sse",
+        "platformdirs",
+        "prompt_toolkit",
+        "pydantic",
+        "pydantic_settings",
+        "pyperclip",
+        "sqlite3",
+        "ssl",
+        "starlette",
+        "tomlkit",
+        "tomllib",
+    }
+)
+EMPTY: Final = """
+import enum, sys, typer
+from typer.testing import CliRunner
+class Color(enum.StrEnum): AUTO = "auto"
+app = typer.Typer()
+@app.callback()
+def options(color: Color = Color.AUTO): pass
+@app.command()
+def ask(): pass
+assert CliRunner().invoke(app, sys.argv[1:]).exit_code == 0
+print(*sys.modules)
+"""
+OURS: Final = """
+import sys
+from typer.testing import CliRunner
+from deepreasoning_cli.cli.app import app
+result = CliRunner().invoke(app, sys.argv[1:])
+assert result.exit_code == 0, result.output
+print(*sys.modules)
+"""
+
+
+def modules(code: str, *words: str) -> frozenset[str]:
+    """The names of what is imported, by package."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment({}),
+    )
+    return frozenset(name.partition(".")[0] for name in done.stdout.split())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["ask", "--help"]])
+def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
+    ours = modules(OURS, *words)
+    empty = modules(EMPTY, *(word for word in words if word != "--version"), "--help")
+    assert {"typer", "deepreasoning_cli"} <= ours
+    assert ours & HEAVY - empty == frozenset()
+
+
+def test_the_version_alone_does_not_even_import_typer() -> None:
+    code = "import sys; sys.argv = ['dr', '--version']; from deepreasoning_cli.__main__ import main"
+    loaded = modules(f"{code}; main(); print(*sys.modules)")
+    assert loaded & (HEAVY | {"typer", "rich"}) == frozenset()

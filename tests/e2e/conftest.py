@@ -1,0 +1,19 @@
+"""The two vendors of every end-to-end test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.vendors import Vendors
+from loopback import Loopback
+
+
+@pytest.fixture
+def vendors(clean_environment: None) -> Iterator[Vendors]:
+    """A reasoner and a Claude without replies yet, and a home without files."""
+    with Loopback() as reasoner, Loopback() as claude, Loopback() as novita:
+        yield Vendors(reasoner, claude, novita, Path(os.environ["HOME"]))

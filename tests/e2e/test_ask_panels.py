@@ -1,0 +1,177 @@
+"""`ask` on a terminal: both panels whole in the scrollback, on every size, through a resize."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.blocks import whole
+from e2e.vendors import Vendors
+from replies import Reply, claude_stream, reasoner_stream
+from runner import PROGRAM, environment, run_in_pty
+from screen import Terminal
+
+LINES = 300
+ANSWERS = {
+    "list": "".join(f"- item {n:03d} of the list\n" for n in range(LINES)),
+    "fence": "```python\n" + "".join(f"v{n:03d} = {n}\n" for n in range(LINES)) + "```\n",
+    "table": "| a | b |\n|---|---|\n" + "".join(f"| r{n:03d} | x |\n" for n in range(LINES)),
+    "cjk": "".join(f"第{n:03d}行的内容\n\n" for n in range(LINES)),
+    "emoji": "".join(f"* 👍 number {n:03d} 🎉\n" for n in range(LINES)),
+    "arabic": "".join(f"- السطر {n:03d} من القائمة\n" for n in range(LINES)),
+}
+
+
+def pieces(text: str, size: int = 9) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def answers(text: str, **more: float) -> tuple[Reply, Reply]:
+    return reasoner_stream(["Let me ", "think."], ["x"]), claude_stream(pieces(text), **more)
+
+
+def rows(markdown: str, width: int) -> list[str]:
+    rendering = console.console(io.StringIO(), color=False, columns=80)
+    laid_out = whole(markdown, width, console=rendering)
+    return ["".join(segment.text for segment in row).strip() for row in laid_out]
+
+
+def inside(lines: list[str], title: str) -> list[str]:
+    """The content of the panel with that title."""
+    top = next(at for at, line in enumerate(lines) if line.startswith(f"╭─ {title}"))
+    bottom = next(at for at in range(top + 1, len(lines)) if lines[at].startswith("╰"))
+    return [line.removeprefix("│").removesuffix("│").strip() for line in lines[top + 1 : bottom]]
+
+
+@pytest.mark.parametrize(("columns", "height"), [(80, 24), (40, 10), (20, 5)])
+@pytest.mark.parametrize("kind", ["list", "fence", "table"])
+def test_both_panels_are_whole_on_a_terminal(
+    vendors: Vendors, kind: str, columns: int, height: int
+) -> None:
+    reasoner, claude = answers(ANSWERS[kind])
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    done = run_in_pty("ask", "q", rows=height, columns=columns, env=vendors.environment)
+    terminal = Terminal(columns, height)
+    terminal.write(done.output.decode())
+    lines = terminal.lines()
+    assert done.code == 0
+    assert inside(lines, "Reasoning") == rows("Let me think.", columns - 4)
+    assert inside(lines, "Answer") == rows(ANSWERS[kind], columns - 4)
+
+
+class Tmux:
+    """A real terminal with a scrollback, in a server of its own."""
+
+    def __init__(self) -> None:
+        self._socket = f"deepreasoning-{uuid.uuid4().hex}"
+        self.run("new-session", "-d", "-s", "idle", "cat")
+        self.run("set-option", "-g", "history-limit", "50000")
+
+    def run(self, *words: str) -> str:
+        argv = ["tmux", "-L", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+
+    def start(self, command: str, env: dict[str, str]) -> None:
+        settings = [word for name, value in env.items() for word in ("-e", f"{name}={value}")]
+        self.run("new-session", "-d", "-s", "run", "-x", "80", "-y", "24", *settings, command)
+
+    def lines(self) -> list[str]:
+        text = self.run("capture-pane", "-p", "-t", "run", "-S", "-")
+        return [line.rstrip() for line in text.split("\n")]
+
+    def wait_for(self, words: str, seconds: float = 30) -> list[str]:
+        deadline = time.monotonic() + seconds
+        while words not in "\n".join(lines := self.lines()):
+            assert time.monotonic() < deadline, "\n".join(lines)
+            time.sleep(0.05)
+        return lines
+
+
+@pytest.fixture
+def tmux() -> Iterator[Tmux]:
+    terminal = Tmux()
+    yield terminal
+    terminal.run("kill-server")
+
+
+def command() -> str:
+    return f"{shlex.join([*PROGRAM, 'ask', 'q'])}; echo over; sleep 60"
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+def test_in_tmux_each_line_stands_once_and_in_order(
+    vendors: Vendors, tmux: Tmux, kind: str
+) -> None:
+    reasoner, claude = answers(ANSWERS[kind])
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    tmux.start(command(), environment(vendors.environment))
+    lines = tmux.wait_for("over")
+    assert inside(lines, "Answer") == rows(ANSWERS[kind], 76)
+
+
+@pytest.mark.parametrize("columns", [[50], [120], [60, 100, 40]])
+def test_a_resize_in_mid_stream_loses_nothing(
+    vendors: Vendors, tmux: Tmux, columns: list[int]
+) -> None:
+    text = "".join(f"- item {n:03d} of it\n" for n in range(LINES))
+    reasoner, claude = answers(text, pace=0.002)
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    tmux.start(command(), environment(vendors.environment))
+    for number, width in enumerate(columns):
+        tmux.wait_for(f"item {40 + 80 * number:03d}")
+        tmux.run("resize-window", "-t", "run", "-x", str(width), "-y", "24")
+    shown = "\n".join(tmux.wait_for("over"))
+    counts = [shown.count(f"item {n:03d} of it") for n in range(LINES)]
+    assert counts.count(0) == 0
+    assert sum(counts) - LINES <= 15 * len(columns)  # no more than a live tail each time
+
+
+@pytest.mark.parametrize(("columns", "height"), [(1, 24), (3, 3), (0, 0)])
+def test_the_smallest_terminals_crash_nothing(vendors: Vendors, columns: int, height: int) -> None:
+    reasoner, claude = answers(
+        "# Title\n\n- a list\n\n```py\nx = 1\n```\n\n| a | b |\n|-|-|\n|1|2|\n"
+    )
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    done = run_in_pty("ask", "q", rows=height, columns=columns, env=vendors.environment)
+    assert done.code == 0
+    assert b"Traceback" not in done.output
+
+
+def test_a_dumb_terminal_gets_text_and_no_escape_at_all(vendors: Vendors) -> None:
+    reasoner, claude = answers("**bold** and `code`")
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    done = run_in_pty("ask", "q", env={**vendors.environment, "TERM": "dumb"})
+    assert b"\x1b" not in done.output
+    assert b"**bold** and `code`\r\n" in done.output
+
+
+def test_a_terminal_without_utf8_gets_ascii_borders(vendors: Vendors) -> None:
+    reasoner, claude = answers("naïve 漢字")
+    vendors.reasoner.reply(reasoner)
+    vendors.claude.reply(claude)
+    env = {**vendors.environment, "PYTHONIOENCODING": "ascii"}
+    done = run_in_pty("ask", "q", env=env)
+    assert done.code == 0
+    assert done.output.isascii()
+    assert b"+- Answer - claude-sonnet-5-5 -" in done.output
+
+
+def test_ctrl_c_closes_the_panel_and_gives_the_cursor_back(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(["thinking "] * 400, pace=0.05))
+    vendors.claude.reply(claude_stream(["never"]))
+    done = run_in_pty("ask", "q", keys=[(b"1 s", b"\x03")], env=vendors.environment)
+    assert done.code == 130
+    assert "╰─ stopped ─".encode() in done.output
+    assert done.output.endswith(b"\x1b[?25h")

@@ -1,0 +1,314 @@
+"""Signals and streams: what ends the program from outside, and what it writes into."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from e2e.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors
+from loopback import Loopback
+from replies import Pause, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
+from runner import Finished
+
+QUIET = Finished(0, PRINTED, b"")
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+PROMPTLY = 2.0  # seconds; a machine that runs other tests too needs some of it
+Process = subprocess.Popen[bytes]
+
+
+def read_until(stream: IO[bytes] | None, text: bytes) -> bytes:
+    """What the program has written, as soon as it ends with `text`."""
+    assert stream is not None
+    seen = b""
+    while not seen.endswith(text):
+        byte = stream.read(1)
+        assert byte, f"the program ended with {seen!r}"
+        seen += byte
+    return seen
+
+
+# ---------------------------------------------------------------------------------------- signals
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in the turn: what the vendors play, how it is known, what is written after it."""
+
+    name: str
+    thoughts: Reply
+    texts: Reply
+    come: Callable[[Vendors, Process], object]
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def asked(vendor: str) -> Callable[[Vendors, Process], object]:
+    return lambda vendors, _: getattr(vendors, vendor).wait_for_requests(1, 10)
+
+
+def refused(vendor: str) -> Callable[[Vendors, Process], object]:
+    """The reply is read soon after; before that the outcome is the same."""
+    return lambda vendors, process: (asked(vendor)(vendors, process), time.sleep(0.2))
+
+
+MUTE = Reply(before=[Stall()])
+BUSY = error_reply_openai(429, "slow down", headers={"retry-after": "30"})
+THINKING, ANSWERING = reasoner_stream(THOUGHTS, ["42"]), claude_stream(TEXTS)
+THOUGHT = f"{REASONING}\n".encode()
+MOMENTS = [
+    Moment("before the reasoning", MUTE, ANSWERING, asked("reasoner")),
+    Moment("waiting for the reasoner", BUSY, ANSWERING, refused("reasoner")),
+    Moment(
+        "in the reasoning",
+        THINKING.failing(4, Stall()),
+        ANSWERING,
+        lambda _, process: read_until(process.stderr, b"is 42."),
+        stderr=b"\n",
+    ),
+    Moment("before the answer", THINKING, MUTE, asked("claude"), stderr=THOUGHT),
+    Moment("waiting for Claude", THINKING, BUSY, refused("claude"), stderr=THOUGHT),
+    Moment(
+        "in the answer",
+        THINKING,
+        ANSWERING.failing(4, Stall()),
+        lambda _, process: read_until(process.stdout, b"**42**"),
+        b"\n",
+        THOUGHT,
+    ),
+]
+
+
+@pytest.mark.parametrize("stop", SIGNALS, ids=lambda stop: stop.name)
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
+def test_a_signal_ends_the_turn_and_its_connections(
+    vendors: Vendors, moment: Moment, stop: signal.Signals
+) -> None:
+    vendors.reply(moment.thoughts, moment.texts)
+    with vendors.started("ask", "--reasoning", "stderr", "6 x 7?") as process:
+        moment.come(vendors, process)
+        began = time.monotonic()
+        ended = Finished(128 + stop, moment.stdout, moment.stderr)
+        assert vendors.outcome(process, stop) == ended
+    for connection in (*vendors.reasoner.connections, *vendors.claude.connections):
+        assert connection.wait_closed() - began < PROMPTLY
+        assert connection.closed_by == "peer"
+
+
+def test_json_of_an_interrupted_answer_holds_what_came(vendors: Vendors) -> None:
+    vendors.reply(texts=claude_stream(TEXTS).failing(4, Stall()))
+    with vendors.started("ask", "--json", "6 x 7?") as process:
+        when_sent(vendors.claude, b"**42**")
+        result = vendors.outcome(process, signal.SIGINT)
+    assert result.code == 130
+    told = json.loads(result.stdout)
+    assert (told["reasoning"], told["answer"]) == (REASONING, "**42**")
+    assert told["status"] == "incomplete"
+
+
+def when_sent(vendor: Loopback, text: bytes) -> None:
+    """Return when the text has been sent, and the program has had the time to read it."""
+    vendor.wait_for_requests(1, 10)
+    until = time.monotonic() + 5
+    while not any(text in sent.piece for each in vendor.connections for sent in each.sent):
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    time.sleep(0.3)
+
+
+def test_jsonl_of_an_interrupted_turn_ends_with_a_last_line(vendors: Vendors) -> None:
+    vendors.reply(texts=claude_stream(TEXTS).failing(4, Stall()))
+    with vendors.started("ask", "--jsonl", "6 x 7?") as process:
+        read_until(process.stdout, b'"**42**"}\n')
+        result = vendors.outcome(process, signal.SIGTERM)
+    assert result.code == 143
+    (last,) = result.stdout.decode().splitlines()
+    assert json.loads(last)["type"] in ("finished", "error")
+
+
+def test_an_interrupted_answer_never_replaces_a_file(vendors: Vendors, tmp_path: Path) -> None:
+    vendors.reply(texts=claude_stream(TEXTS).failing(4, Stall()))
+    target = tmp_path / "answer.md"
+    target.write_text("an older answer")
+    with vendors.started("ask", "-o", str(target), "6 x 7?") as process:
+        when_sent(vendors.claude, b"**42**")
+        assert vendors.outcome(process, signal.SIGINT) == Finished(130, b"", b"")
+    assert target.read_text() == "an older answer"
+    assert (tmp_path / "answer.md.partial").read_text() == "**42**\n"
+
+
+# ---------------------------------------------------------------------------------------- stdin
+
+
+def test_a_silent_pipe_is_announced_after_two_seconds_and_read_when_it_speaks(
+    vendors: Vendors,
+) -> None:
+    vendors.reply()
+    began = time.monotonic()
+    with vendors.started("ask", "multiply", stdin=subprocess.PIPE) as process:
+        said = read_until(process.stderr, b"\n")
+        assert time.monotonic() - began > 2
+        assert said == b"waiting for stdin; --no-stdin goes on without it\n"
+        assert process.stdin is not None
+        process.stdin.write(b"6 and 7")
+        process.stdin.close()
+        process.stdin = None
+        assert vendors.outcome(process) == QUIET
+    content = vendors.reasoner.requests[0].body["messages"][0]["content"]
+    assert content == "<stdin>\n6 and 7\n</stdin>\n\nmultiply"
+
+
+def test_waiting_for_stdin_ends_with_a_signal(vendors: Vendors) -> None:
+    with vendors.started("ask", "multiply", stdin=subprocess.PIPE) as process:
+        read_until(process.stderr, b"\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert vendors.outcome(process) == Finished(130, b"", b"")
+    assert vendors.connections() == 0
+
+
+def test_no_stdin_goes_on_without_a_silent_pipe(vendors: Vendors) -> None:
+    vendors.reply()
+    with vendors.started("ask", "--no-stdin", "6 x 7?", stdin=subprocess.PIPE) as process:
+        assert read_until(process.stdout, b"\n") == PRINTED
+        assert vendors.outcome(process) == Finished(0, b"", b"")
+
+
+# ---------------------------------------------------------------------------------------- stdout
+
+
+def long_answer() -> Reply:
+    """Lines for thirty seconds."""
+    return claude_stream([f"line {number}\n" for number in range(1500)], pace=0.02)
+
+
+@pytest.mark.parametrize("flags", ["", "--raw", "--jsonl"])
+def test_a_closed_pipe_ends_quietly_and_stops_the_call(vendors: Vendors, flags: str) -> None:
+    vendors.reply(texts=long_answer())
+    script = f'deepreasoning ask {flags} "6 x 7?" | head -n 1 >/dev/null; echo "${{PIPESTATUS[0]}}"'
+    began = time.monotonic()
+    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+    assert time.monotonic() - began < 10
+    (claude,) = vendors.claude.connections
+    claude.wait_closed()
+    assert claude.closed_by == "peer"
+
+
+@pytest.mark.parametrize("flags", ["--no-stream", "--json", "-x", "--dry-run"])
+def test_a_pipe_that_nobody_reads_is_quiet_too(vendors: Vendors, flags: str) -> None:
+    vendors.reply(texts=["```\ncode\n```\n"])
+    script = f'deepreasoning ask {flags} "6 x 7?" | exec sleep 0; echo "${{PIPESTATUS[0]}}"'
+    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+
+
+FULL = b"error: cannot write: No space left on device\nhint: make room, try again\n"
+
+
+@pytest.mark.parametrize("flags", ["", "--raw", "--json", "--no-stream", "-x"])
+def test_a_full_disk_behind_stdout_is_exit_code_7(vendors: Vendors, flags: str) -> None:
+    vendors.reply(texts=["```\ncode\n```\n"])
+    result = vendors.shell(f'deepreasoning ask {flags} "6 x 7?" > /dev/full')
+    assert (result.code, result.stdout) == (7, b"")
+    if flags == "--json":
+        error = json.loads(result.stderr)["error"]
+        assert error["message"] == "cannot write: No space left on device"
+        assert error["kind"] == "cannot_write"
+    else:
+        assert result.stderr == FULL
+
+
+def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
+    vendors.reply(texts=long_answer())
+    result = vendors.shell('deepreasoning ask "6 x 7?" > /dev/full')
+    assert result == Finished(7, b"", FULL)
+    (claude,) = vendors.claude.connections
+    claude.wait_closed()
+    assert claude.closed_by == "peer"
+
+
+def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> None:
+    result = vendors.shell('deepreasoning ask "6 x 7?" >&-')
+    hint = b"hint: nothing was sent; give it a stdout\n"
+    assert result == Finished(7, b"", b"error: stdout is closed\n" + hint)
+    assert vendors.connections() == 0
+
+
+# ---------------------------------------------------------------------------------------- stderr
+
+
+def test_a_closed_stderr_does_not_matter(vendors: Vendors) -> None:
+    vendors.reply(texts=["a\x1b"])  # there would be a note
+    assert vendors.shell('deepreasoning ask "6 x 7?" 2>&-') == Finished(0, b"a\\x1b\n", b"")
+
+
+def test_reasoning_for_a_closed_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
+    vendors.reply()
+    assert vendors.shell('deepreasoning ask --reasoning stderr "6 x 7?" 2>&-') == QUIET
+
+
+@pytest.mark.parametrize("stderr", ["&-", "/dev/full"])
+def test_an_error_keeps_its_exit_code_without_a_stderr(vendors: Vendors, stderr: str) -> None:
+    vendors.reasoner.reply(error_reply_openai(402, "Insufficient Balance"))
+    assert vendors.shell(f'deepreasoning ask "6 x 7?" 2>{stderr}') == Finished(4, b"", b"")
+
+
+def test_a_full_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
+    vendors.reply(texts=["a\x1b"])
+    result = vendors.shell('deepreasoning ask -t 1 "6 x 7?" 2>/dev/full')
+    assert result == Finished(0, b"a\\x1b\n", b"")
+
+
+# ---------------------------------------------------------------------------------------- encodings
+
+
+def test_the_c_locale_does_not_harm_the_text(vendors: Vendors) -> None:
+    vendors.reply(texts=["四十二 é"])
+    result = vendors.ask("四十二 é?", env={"LANG": "C", "LC_ALL": "C"})
+    assert result == Finished(0, "四十二 é\n".encode(), b"")
+    assert vendors.reasoner.requests[0].body["messages"][0]["content"] == "四十二 é?"
+
+
+def test_an_output_that_is_ascii_only_gets_escapes(vendors: Vendors) -> None:
+    vendors.reply(thoughts=["考える"], texts=["四十二 é 👍"])
+    env = {"LANG": "C", "PYTHONIOENCODING": "ascii"}
+    result = vendors.ask("--reasoning", "stderr", "6 x 7?", env=env)
+    assert result == Finished(
+        0,
+        b"\\u56db\\u5341\\u4e8c \\xe9 \\U0001f44d\n",
+        b"\\u8003\\u3048\\u308b\n",
+    )
+
+
+def test_raw_is_utf8_whatever_the_locale(vendors: Vendors) -> None:
+    vendors.reply(texts=["四十二 é"])
+    env = {"LANG": "C", "PYTHONIOENCODING": "ascii"}
+    assert vendors.ask("--raw", "6 x 7?", env=env) == Finished(0, "四十二 é".encode(), b"")
+
+
+def test_a_prompt_that_is_not_utf8_is_sent_with_a_replacement_sign(vendors: Vendors) -> None:
+    vendors.reply()
+    result = vendors.ask("--json", "caf\udce9?")
+    assert (result.code, result.stderr) == (0, b"")
+    assert vendors.reasoner.requests[0].body["messages"][0]["content"] == "caf\ufffd?"
+    assert json.loads(result.stdout)["prompt"] == "caf\ufffd?"
+
+
+def test_halves_of_an_emoji_in_two_pieces_are_joined(vendors: Vendors) -> None:
+    halves: list[Any] = ["\ud83d", "\ude00"]
+    writing = claude_stream(["one", "two"])
+    pieces = [part for part in writing.body if isinstance(part, bytes)]
+    joined = [
+        piece.replace(b'"one"', json.dumps(halves[0]).encode()).replace(
+            b'"two"', json.dumps(halves[1]).encode()
+        )
+        for piece in pieces
+    ]
+    vendors.reply(texts=Reply(body=[part for piece in joined for part in (piece, Pause(0.01))]))
+    assert vendors.ask("6 x 7?") == Finished(0, "😀\n".encode(), b"")

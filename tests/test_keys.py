@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import base64
+import json
+import string
+import urllib.parse
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.keys import Key, checked, redacted, without_keys
+
+SECRET = 'sk-test-"a\\b/c+d=e'
+ENV = "DEEPSEEK_API_KEY"
+
+
+def test_white_space_around_a_key_is_not_part_of_it() -> None:
+    assert checked("deepseek", " \tsk-1234567890\r\n", ENV) == Key("deepseek", "sk-1234567890", ENV)
+
+
+@pytest.mark.parametrize("value", ["", " ", "\r\n\t"])
+def test_an_empty_key_is_missing(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked("deepseek", value, ENV)
+    error = caught.value
+    message = "the key deepseek from DEEPSEEK_API_KEY is empty"
+    assert (error.kind, error.message, error.exit_code) == ("key_missing", message, 3)
+
+
+@pytest.mark.parametrize(
+    ("character", "described"),
+    [
+        ("\n", "a line break"),
+        ("\r", "a line break"),
+        (" ", "a space"),
+        ("\t", "a space"),
+        ("\u00a0", "a space"),
+        ("\x00", "the character U+0000"),
+        ("\x7f", "the character U+007F"),
+        ("é", "the character U+00E9"),
+        ("“", "the character U+201C"),
+        ("\u200b", "the character U+200B"),
+        ("😀", "the character U+1F600"),
+    ],
+)
+def test_a_key_that_no_header_can_hold_is_refused_unseen(character: str, described: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        checked("anthropic", f" sk-ant-secret{character}more", "config.toml")
+    error = caught.value
+    assert (error.kind, error.message, error.hint) == (
+        "key_malformed",
+        f"the key anthropic from config.toml holds {described} at position 14",
+        "copy the key again, without line breaks or typographic signs",
+    )
+    assert "secret" not in f"{error!r}{error.as_json()}{error.__context__}"
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"), [("sk-12345", "…2345"), ("sk-1234567890", "…7890"), ("sk-1234", "…")]
+)
+def test_of_a_key_four_characters_are_shown_at_most(value: str, masked: str) -> None:
+    key = Key("deepseek", value, ENV)
+    assert key.masked == masked
+    assert repr(key) == "Key(name='deepseek', origin='DEEPSEEK_API_KEY')"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        json.dumps(SECRET)[1:-1],
+        urllib.parse.quote(SECRET, safe=""),
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+        SECRET[:8],
+        SECRET[:12],
+    ],
+)
+def test_a_secret_is_masked_in_every_form(form: str) -> None:
+    assert redacted(f"({form})({form})", [SECRET]) == "([key])([key])"
+
+
+def test_what_is_too_short_to_tell_from_text_is_left() -> None:
+    assert redacted("abcdefg sk-test", ["abcdefg", SECRET]) == "abcdefg sk-test"
+
+
+def test_every_secret_is_masked() -> None:
+    assert redacted("one-secret, two-secret", ["one-secret", "two-secret"]) == "[key], [key]"
+
+
+def test_the_last_look_masks_every_key_that_was_loaded() -> None:
+    checked("linkup", "lk-loaded-0123456789", ENV)
+    assert without_keys("got lk-loaded-0123456789 or lk-loade…") == "got [key] or [key]…"
+    assert without_keys("nothing here") == "nothing here"
+
+
+signs = "".join(sorted(set(string.printable[:94]) - set("[]")))  # those of the mask itself
+
+
+@given(st.text(signs, min_size=8, max_size=60), st.text(), st.text(), st.integers(8, 60))
+def test_nothing_that_begins_as_a_secret_survives(
+    secret: str, before: str, after: str, cut: int
+) -> None:
+    assert secret[:8] not in redacted(f"{before}{secret[:cut]}{after}{secret}", [secret])

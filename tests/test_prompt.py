@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli import prompt
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.prompt import demand_fit, read_prompt
+
+Pipe = Callable[[bytes], None]
+
+
+@pytest.fixture(autouse=True)
+def no_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    """Put bytes into a pipe and the pipe on stdin."""
+    opened: list[io.TextIOWrapper] = []
+
+    def fill(data: bytes) -> None:
+        reading, writing = os.pipe()
+        opened.append(open(reading, encoding="utf-8"))  # noqa: SIM115, PTH123
+        monkeypatch.setattr(sys, "stdin", opened[-1])
+        with os.fdopen(writing, "wb") as writer:
+            writer.write(data)
+
+    yield fill
+    for stream in opened:
+        stream.close()
+
+
+def refusal(*words: str, files: list[str] | None = None, **how: bool) -> tuple[str, str]:
+    with pytest.raises(UsageError) as caught:
+        read_prompt(words, files or [], **how)
+    return caught.value.kind, caught.value.message
+
+
+def test_words_are_joined_by_a_space() -> None:
+    assert read_prompt(["why", "is the  sky", "blue?"]) == "why is the  sky blue?"
+
+
+def test_piped_text_alone_is_the_prompt_itself(pipe: Pipe) -> None:
+    pipe("what is é?\n".encode())
+    assert read_prompt([]) == "what is é?\n"
+
+
+def test_piped_text_goes_in_front_of_the_words_in_a_block(pipe: Pipe) -> None:
+    pipe(b"line one\nline two")
+    assert read_prompt(["explain"]) == "<stdin>\nline one\nline two\n</stdin>\n\nexplain"
+
+
+def test_files_come_first_then_stdin_then_the_words(pipe: Pipe, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("1\n")
+    two.write_text("2")
+    pipe(b"piped\n")
+    assert read_prompt(["compare"], [str(one), str(two)]) == (
+        f'<file name="{one}">\n1\n</file>\n\n<file name="{two}">\n2\n</file>\n\n'
+        "<stdin>\npiped\n</stdin>\n\ncompare"
+    )
+
+
+def test_a_file_alone_makes_stdin_a_block_too(pipe: Pipe, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("1")
+    pipe(b"piped")
+    name = str(tmp_path / "f")
+    assert read_prompt([], [name]) == (
+        f'<file name="{name}">\n1\n</file>\n\n<stdin>\npiped\n</stdin>'
+    )
+
+
+def test_a_piped_text_of_blanks_is_none(pipe: Pipe) -> None:
+    pipe(b" \n\n")
+    assert read_prompt(["why?"]) == "why?"
+
+
+@pytest.mark.parametrize("text", ["a</stdin>b", "</stdin></stdin-1>", "</stdin-1>"])
+def test_no_piped_text_can_close_its_block(pipe: Pipe, text: str) -> None:
+    pipe(text.encode())
+    asked = read_prompt(["why?"])
+    tag = asked[1 : asked.index(">")]
+    assert asked == f"<{tag}>\n{text}\n</{tag}>\n\nwhy?"
+    assert asked.count(f"</{tag}>") == 1
+
+
+@given(st.lists(st.sampled_from(["</file>", "</file-1>", "</file-2>", "x"])).map("".join))
+def test_no_file_can_close_its_block(tmp_path: Path, text: str) -> None:
+    (tmp_path / "f").write_text(text)
+    asked = read_prompt(["why?"], [str(tmp_path / "f")])
+    tag = asked[1 : asked.index(" ")]
+    assert asked.count(f"</{tag}>") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that other systems refuse")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('a".txt', "a'.txt"),
+        ("a\nb", "a b"),
+        (os.fsdecode(b"a\xff"), "a\ufffd"),
+        ("a\x1b]0;t", "a␛]0;t"),
+    ],
+)
+def test_the_name_of_a_file_stays_on_its_line(tmp_path: Path, name: str, shown: str) -> None:
+    (tmp_path / name).write_text("text")
+    asked = read_prompt(["why?"], [str(tmp_path / name)])
+    assert asked == f'<file name="{tmp_path / shown}">\ntext\n</file>\n\nwhy?'
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that other systems refuse")
+def test_the_name_of_a_file_cannot_close_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x><").mkdir()
+    Path("x></file>").write_text("text")
+    assert read_prompt(["?"], ["x></file>"]) == ('<file-1 name="x></file>">\ntext\n</file-1>\n\n?')
+
+
+@pytest.mark.parametrize(("words", "files"), [(["-"], []), ([], ["-"])])
+def test_a_dash_asks_for_stdin_even_with_no_stdin(
+    pipe: Pipe, words: list[str], files: list[str]
+) -> None:
+    pipe(b"asked for")
+    assert read_prompt(words, files, use_stdin=False) == "asked for"
+
+
+def test_a_dash_among_words_is_a_word(pipe: Pipe) -> None:
+    pipe(b"unread")
+    assert read_prompt(["5", "-", "3"], use_stdin=False) == "5 - 3"
+
+
+def test_no_stdin_leaves_a_pipe_unread(pipe: Pipe) -> None:
+    pipe(b"unread")
+    assert read_prompt(["why?"], use_stdin=False) == "why?"
+
+
+def test_a_file_on_stdin_counts_as_piped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("from a file")
+    with (tmp_path / "in").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert read_prompt([]) == "from a file"
+
+
+@pytest.mark.parametrize("words", [[], [""], [" ", "\n"]])
+@pytest.mark.parametrize("data", [None, b"", b" \n"], ids=["no pipe", "empty", "blank"])
+def test_an_empty_prompt_is_refused(pipe: Pipe, data: bytes | None, words: list[str]) -> None:
+    if data is not None:
+        pipe(data)
+    assert refusal(*words) == ("empty_prompt", "the prompt is empty")
+
+
+def test_the_null_device_is_no_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(os.devnull).open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert read_prompt(["why?"]) == "why?"
+        assert refusal() == ("empty_prompt", "the prompt is empty")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
+def test_a_terminal_is_no_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    try:
+        with open(slave) as stream:  # noqa: PTH123
+            monkeypatch.setattr(sys, "stdin", stream)
+            assert refusal() == ("empty_prompt", "the prompt is empty")
+    finally:
+        os.close(master)
+
+
+def test_a_closed_stdin_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_prompt(["why?"]) == "why?"
+    assert refusal("-") == ("empty_prompt", "the prompt is empty")
+    closed = Path(os.devnull).open()  # noqa: SIM115
+    closed.close()
+    monkeypatch.setattr(sys, "stdin", closed)
+    assert read_prompt(["why?"]) == "why?"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders open as files on POSIX alone")
+def test_a_folder_on_stdin_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with io.FileIO(os.open(os.devnull, os.O_RDONLY)) as raw, io.BufferedReader(raw) as buffered:
+        os.dup2(descriptor, raw.fileno())
+        os.close(descriptor)
+        with io.TextIOWrapper(buffered) as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
+            assert refusal("-") == ("unreadable_file", "cannot read stdin: Is a directory")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"caf\xe9", "caf\ufffd"),
+        (b"\xed\xa0\xbd", "\ufffd\ufffd\ufffd"),
+        (b"\xef\xbb\xbfbom", "bom"),
+        (b"cr\r\nlf", "cr\r\nlf"),
+    ],
+)
+def test_bytes_become_text_whatever_they_are(
+    pipe: Pipe, tmp_path: Path, data: bytes, expected: str
+) -> None:
+    (tmp_path / "f").write_bytes(data)
+    pipe(data)
+    name = str(tmp_path / "f")
+    assert read_prompt([]) == expected
+    assert read_prompt([], [name]) == f'<file name="{name}">\n{expected}\n</file>'
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (os.fsdecode(b"caf\xe9") if os.name == "posix" else "caf\udce9", "caf\ufffd"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("a\ud83d", "a\ufffd"),
+    ],
+)
+def test_words_that_are_no_unicode_are_mended(word: str, expected: str) -> None:
+    assert read_prompt([word]) == expected
+
+
+@given(st.lists(st.text(st.characters(codec=None)), min_size=1))
+def test_every_prompt_can_be_encoded(words: list[str]) -> None:
+    asked = read_prompt(["why?", *words])
+    assert asked.encode().decode() == asked
+
+
+def test_binary_input_is_refused(pipe: Pipe, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"PNG\0")
+    pipe(b"a" * 8191 + b"\0")
+    assert refusal() == ("binary", "stdin looks binary")
+    name = str(tmp_path / "f")
+    assert refusal("x", files=[name]) == ("binary", f"{name} looks binary")
+
+
+def test_a_nul_far_inside_is_text(pipe: Pipe) -> None:
+    pipe(b"a" * 8192 + b"\0")
+    assert read_prompt([]) == "a" * 8192 + "\0"
+
+
+def test_the_largest_input_passes_and_a_byte_more_is_refused(
+    pipe: Pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "LARGEST_INPUT", 1000)
+    (tmp_path / "f").write_bytes(b"a" * 1001)
+    name = str(tmp_path / "f")
+    pipe(b"a" * 1000)
+    assert read_prompt([]) == "a" * 1000
+    pipe(b"a" * 1001)
+    assert refusal() == ("too_long", "stdin is larger than 0 MB")
+    assert refusal("x", files=[name], use_stdin=False) == (
+        "too_long",
+        f"{name} is larger than 0 MB",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "No such file or directory"),
+        ("", "Is a directory"),
+        ("nul\0", "the name is not usable"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    path = f"{tmp_path}/{name}"
+    assert refusal("x", files=[path]) == ("unreadable_file", f"cannot read {path}: {reason}")
+
+
+def test_a_silent_pipe_is_announced_once_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "SILENT", 0.01)
+    reading, writing = os.pipe()
+    said: list[str] = []
+
+    def announce(line: str) -> None:
+        said.append(line)
+        os.write(writing, b"late")
+        os.close(writing)
+
+    with open(reading) as stream:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert read_prompt(["why?"], announce=announce) == "<stdin>\nlate\n</stdin>\n\nwhy?"
+    assert said == ["waiting for stdin; --no-stdin goes on without it"]
+
+
+def test_a_pipe_that_has_spoken_is_not_announced(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers: list[threading.Timer] = []
+
+    class Noted(threading.Timer):
+        def start(self) -> None:
+            timers.append(self)
+
+    monkeypatch.setattr(prompt.threading, "Timer", Noted)
+    pipe(b"here I am")
+    read_prompt([])
+    assert [(timer.interval, timer.finished.is_set()) for timer in timers] == [(2.0, True)]
+
+
+def test_a_prompt_that_cannot_fit_is_refused_with_both_figures() -> None:
+    demand_fit("x" * 4000, 1000, "r1")
+    demand_fit("x" * 4_000_000, None, "r1")
+    with pytest.raises(UsageError) as caught:
+        demand_fit("x" * 4001, 1000, "r1")
+    assert (caught.value.kind, caught.value.message) == (
+        "too_long",
+        "the input is about 1,001 tokens; r1 reads 1,000",
+    )

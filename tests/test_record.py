@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Source,
+    Sources,
+    Stage,
+    Started,
+    Text,
+    Thought,
+    Warned,
+)
+from deepreasoning_cli.money import RateCard, Rates, Usage
+from deepreasoning_cli.record import Record
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+RATES = RateCard(Rates(Decimal(1), Decimal(10)))
+OPENED = Opened("id1", "direct", "6 × 7?", Handoff.REASONING)
+REASON = Started(Stage.REASON, "r1", 100, RATES, NOON)
+ANSWER = Started(Stage.ANSWER, "sonnet", 200, None, NOON)
+
+
+def ticking() -> Callable[[], float]:
+    """A clock that is one second later each time it is looked at."""
+    times = iter(range(1000, 2000))
+    return lambda: float(next(times))
+
+
+def finished(stage: Stage, cost: str | None, usage: Usage | None = Usage(1, 2)) -> Finished:
+    return Finished(stage, "m", None, usage, None if cost is None else Decimal(cost), 1.0, "stop")
+
+
+def record(*events: Event, complete: bool = True) -> Record:
+    kept = Record(clock=ticking())
+    for event in events:
+        kept.apply(event)
+    kept.close(complete=complete)
+    return kept
+
+
+def test_a_turn_is_folded_from_its_events() -> None:
+    first, second = finished(Stage.REASON, "0.1"), finished(Stage.ANSWER, "0.2")
+    sources = (Source("Title", "https://example.org"),)
+    kept = record(
+        OPENED,
+        Warned("careful"),
+        Sources(sources),
+        REASON,
+        Thought("six "),
+        Thought("sevens"),
+        first,
+        ANSWER,
+        Text("4"),
+        Text("2"),
+        second,
+    )
+    assert (kept.opened, kept.warnings, kept.sources) == (OPENED, ["careful"], sources)
+    assert (kept.reasoning, kept.answer, kept.complete) == ("six sevens", "42", True)
+    assert kept.stages == {Stage.REASON: first, Stage.ANSWER: second}
+    assert (kept.cost, kept.estimated, kept.running) == (Decimal("0.3"), False, None)
+    # looked at: opened 1000, REASON 1001, thought 1002, ANSWER 1003, text 1004, close 1005
+    assert (kept.first_reasoning, kept.first_answer, kept.total) == (2.0, 4.0, 5.0)
+
+
+def test_a_first_piece_that_came_in_no_time_at_all_stays_the_first() -> None:
+    times = iter([0.0, 0.0, 7.0, 0.0, 9.0, 9.0])
+    kept = Record(clock=lambda: next(times))
+    for event in (OPENED, Thought("a"), Thought("b"), Text("c"), Text("d")):
+        kept.apply(event)
+    assert (kept.first_reasoning, kept.first_answer) == (0.0, 7.0)
+
+
+def test_a_turn_without_text_has_no_first_times() -> None:
+    kept = record(OPENED, REASON, complete=False)
+    assert (kept.first_reasoning, kept.first_answer, kept.complete) == (None, None, False)
+
+
+def test_a_broken_off_reasoning_is_accounted_for_by_an_estimate() -> None:
+    kept = record(OPENED, REASON, Thought("x" * 41), complete=False)
+    usage = Usage(100, 11, 11, estimated=True)
+    cost = Decimal("0.00021")
+    assert kept.stages == {
+        Stage.REASON: Finished(Stage.REASON, "r1", None, usage, cost, 3.0, None, complete=False)
+    }
+    assert (kept.cost, kept.estimated, kept.running) == (cost, True, None)
+
+
+def test_a_broken_off_answer_is_estimated_by_its_own_text() -> None:
+    kept = record(OPENED, ANSWER, Thought("x" * 99), Text("four"), complete=False)
+    usage = Usage(200, 1, estimated=True)
+    assert kept.stages[Stage.ANSWER] == Finished(
+        Stage.ANSWER, "sonnet", None, usage, None, 4.0, None, complete=False
+    )
+
+
+def test_a_stage_that_brought_nothing_has_no_usage_and_adds_nothing() -> None:
+    kept = record(OPENED, REASON, finished(Stage.REASON, "0.1"), ANSWER, complete=False)
+    assert kept.stages[Stage.ANSWER] == Finished(
+        Stage.ANSWER, "sonnet", None, None, None, 2.0, None, complete=False
+    )
+    assert (kept.cost, kept.estimated) == (Decimal("0.1"), False)
+
+
+@pytest.mark.parametrize(
+    ("costs", "total"),
+    [
+        ([], Decimal(0)),
+        (["0.1", "0"], Decimal("0.1")),
+        (["0.1", None], None),
+        ([None, None], None),
+    ],
+)
+def test_one_unknown_cost_makes_the_whole_unknown(
+    costs: list[str | None], total: Decimal | None
+) -> None:
+    stages = [finished(stage, cost) for stage, cost in zip(Stage, costs, strict=False)]
+    assert record(OPENED, *stages).cost == total
+
+
+def test_an_estimate_in_one_stage_makes_the_turn_an_estimate() -> None:
+    guessed = finished(Stage.REASON, "0.1", Usage(1, 2, estimated=True))
+    assert record(OPENED, guessed, finished(Stage.ANSWER, "0.1")).estimated is True

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.text import cut_before_half, well_formed
+
+any_text = st.text(st.characters(codec=None) | st.characters(categories=["Cs"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("é 中 \U0001f600", "é 中 \U0001f600"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("a\ud83db", "a\ufffdb"),
+        ("a\ude00b", "a\ufffdb"),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\udcff\udcfe", "\ufffd\ufffd"),
+    ],
+)
+def test_halves_are_joined_or_replaced(text: str, expected: str) -> None:
+    assert well_formed(text) == expected
+
+
+@given(any_text)
+def test_every_text_becomes_one_that_can_be_encoded_and_stays_that_way(text: str) -> None:
+    once = well_formed(text)
+    assert (once.encode().decode(), well_formed(once)) == (once, once)
+
+
+@given(st.text())
+def test_a_sound_text_is_not_touched(text: str) -> None:
+    assert well_formed(text) == text
+
+
+@given(any_text, st.integers(min_value=0, max_value=8))
+def test_text_mended_piece_by_piece_is_the_text_mended_whole(text: str, at: int) -> None:
+    ready, half = cut_before_half(text[:at])
+    assert well_formed(ready) + well_formed(half + text[at:]) == well_formed(text)
+    assert ready + half == text[:at]

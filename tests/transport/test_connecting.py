@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from calls import HOST, REQUEST, Witness, outcome, to
+from calls import no_jitter as no_jitter
+from calls import seen as seen
+from pytest_httpx import HTTPXMock
+
+from deepreasoning_cli.errors import ConfigError, UnavailableError
+from deepreasoning_cli.transport import Clocks, Transport
+from loopback import Loopback, Reply, json_reply, refusing_url
+
+NETWORK = "check the network, then try again"
+
+
+@pytest.mark.parametrize(
+    ("errno", "waits"), [(socket.EAI_NONAME, []), (socket.EAI_AGAIN, [0.5, 1.0])]
+)
+def test_an_unknown_host_is_looked_up_again_only_when_the_resolver_is_busy(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, errno: int, waits: list[float]
+) -> None:
+    def lookup(*_args: object, **_named: object) -> None:
+        raise socket.gaierror(errno, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    message = f"cannot find {HOST} (name lookup failed)"
+    assert outcome(seen.failure()) == (UnavailableError, "dns", message, NETWORK, None, None, 5)
+    assert seen.waits == waits
+
+
+def test_a_refused_connection_names_host_and_port(seen: Witness) -> None:
+    url = refusing_url()
+    message = f"cannot connect to {url.partition('//')[2]} (connection refused)"
+    failure = seen.failure(to(url))
+    assert outcome(failure) == (UnavailableError, "connect", message, NETWORK, None, None, 5)
+    assert seen.waits == [0.5, 1.0]
+
+
+def test_an_unreachable_network_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    def unreachable(*_args: object, **_named: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    assert seen.failure().message == f"cannot connect to {HOST} (no connection)"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (httpx.ConnectTimeout("slow"), "timeout", f"{HOST} does not answer the connection"),
+        (httpx.ReadTimeout("slow"), "timeout", f"{HOST} has been silent for too long"),
+        (httpx.WriteTimeout("slow"), "timeout", f"{HOST} has been silent for too long"),
+        (httpx.ReadError("gone"), "connection_lost", f"the connection to {HOST} was lost"),
+        (httpx.WriteError("gone"), "connection_lost", f"the connection to {HOST} was lost"),
+    ],
+)
+def test_a_lost_connection_is_worded_and_tried_again(
+    httpx_mock: HTTPXMock, seen: Witness, error: httpx.HTTPError, kind: str, message: str
+) -> None:
+    httpx_mock.add_exception(error, is_reusable=True)
+    assert outcome(seen.failure()) == (UnavailableError, kind, message, NETWORK, None, None, 5)
+    assert (len(httpx_mock.get_requests()), seen.waits) == (3, [0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "message"),
+    [
+        (httpx.WriteError("gone"), ssl.SSLEOFError(8, "EOF"), "the connection to {} was lost"),
+        (httpx.ReadError("gone"), ssl.SSLError(1, "bad mac"), "the connection to {} was lost"),
+        (httpx.ConnectError("gone"), ssl.SSLEOFError(8, "EOF"), "cannot connect to {} (no "
+         "connection)"),
+    ],
+)  # fmt: skip
+def test_a_hang_up_under_tls_is_a_lost_connection_and_no_fault_of_tls(
+    httpx_mock: HTTPXMock,
+    seen: Witness,
+    error: httpx.HTTPError,
+    cause: Exception,
+    message: str,
+) -> None:
+    error.__cause__ = cause
+    httpx_mock.add_exception(error, is_reusable=True)
+    assert (seen.failure().message, seen.waits) == (message.format(HOST), [0.5, 1.0])
+
+
+def test_an_untrusted_certificate_is_final(seen: Witness) -> None:
+    with Loopback(json_reply(200, {}), tls=True) as vendor:
+        failure = seen.failure(to(vendor.url))
+        host = vendor.url.partition("//")[2]
+        assert vendor.requests == []
+        assert len(vendor.connections) == 1
+    message = f"cannot trust {host}: unable to get local issuer certificate"
+    hint = "set SSL_CERT_FILE to the CA bundle that your network uses"
+    assert outcome(failure) == (UnavailableError, "tls", message, hint, None, None, 5)
+    assert seen.waits == []
+
+
+def test_a_certificate_for_another_name_says_so(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    with Loopback(json_reply(200, {}), tls=True) as vendor:
+        monkeypatch.setenv("SSL_CERT_FILE", str(vendor.ca_file))
+        port = vendor.url.rpartition(":")[2]
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda _host, *rest, **named: real("127.0.0.1", *rest, **named)
+        )
+        failure = seen.failure(to(f"https://other.example:{port}"))
+    assert (failure.kind, failure.message.partition(", ")[0]) == (
+        "tls",
+        f"cannot trust other.example:{port}: Hostname mismatch",
+    )
+
+
+@pytest.fixture
+def plain_http() -> Iterator[int]:
+    """A port that answers everything with a plain 400."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def test_a_port_that_does_not_speak_tls_is_final(seen: Witness, plain_http: int) -> None:
+    failure = seen.failure(to(f"https://127.0.0.1:{plain_http}"))
+    message = f"no TLS with 127.0.0.1:{plain_http}"
+    hint = "check the base URL: does this port speak https?"
+    assert outcome(failure) == (UnavailableError, "tls", message, hint, None, None, 5)
+    assert seen.waits == []
+
+
+def test_a_connection_that_never_opens_times_out(seen: Witness) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the handshake is never answered
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        failure = seen.failure(to(url), Clocks(connect=0.05))
+    assert (failure.kind, failure.message) == (
+        "timeout",
+        f"{url.partition('//')[2]} does not answer the connection",
+    )
+    assert seen.waits == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("ftp://a.example/v1", "a.example"),
+        ("http://a..b/v1", "a..b"),
+        ("http://[::1/v1", "[::1"),
+    ],
+)
+def test_an_impossible_address_is_a_matter_of_the_configuration(
+    seen: Witness, url: str, host: str
+) -> None:
+    with seen.transport() as transport:
+        transport.warm(url)
+        with pytest.raises(ConfigError) as caught:
+            list(transport.stream(replace(REQUEST, url=url)))
+    hint = "write the base URL as https://host/path"
+    message = f"{host} is no address to call"
+    assert outcome(caught.value) == (ConfigError, "base_url", message, hint, None, None, 3)
+
+
+PROXY_HINT = "a proxy is written as http://host:port or socks5://host:port"
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"HTTPS_PROXY": "quux://me:hunter2@p:1"}, "HTTPS_PROXY=quux://…@p:1"),
+        ({"ALL_PROXY": "me:hun@ter2@p:port"}, "ALL_PROXY=…@p:port"),
+        (
+            {"https_proxy": "http://p:3128", "NO_PROXY": "[::1]", "http_proxy": ""},
+            "NO_PROXY=[::1], https_proxy=http://p:3128",
+        ),
+    ],
+)
+def test_a_wrong_proxy_setting_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        Transport()
+    message = f"a proxy setting is wrong: look at {named}"
+    assert outcome(caught.value) == ((ConfigError, "proxy", message, PROXY_HINT, None, None, 3))
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+
+
+def test_exceptions_to_no_proxy_at_all_are_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "[::1]")
+    with Loopback(json_reply(200, {"id": 1})) as vendor:
+        assert seen.answer(to(vendor.url)) == [{"id": 1}]
+
+
+def proxy_at(monkeypatch: pytest.MonkeyPatch, url: str) -> str:
+    """Make it the proxy, with a login; what it is called in messages."""
+    monkeypatch.setenv("ALL_PROXY", url.replace("//", "//me:hunter2@"))
+    return url.replace("//", "//…@")
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "hint"),
+    [
+        (
+            407,
+            "{} asks for a login (407)",
+            "write it into the proxy's address: http://user:password@host:port",
+        ),
+        (
+            403,
+            f"{{}} did not let {HOST} through",
+            "check the proxy's address and login in the environment",
+        ),
+    ],
+)
+def test_a_proxy_that_turns_the_tunnel_down_is_named(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, status: int, words: str, hint: str
+) -> None:
+    with Loopback(Reply(status, framing="length")) as proxy:
+        message = words.format(f"the proxy {proxy_at(monkeypatch, proxy.url)}")
+        failure = seen.failure()
+        methods = [(request.method, request.path) for request in proxy.requests]
+    assert outcome(failure) == (UnavailableError, "proxy", message, hint, None, None, 5)
+    assert (methods, seen.waits) == ([("CONNECT", f"{HOST}:443")], [])
+
+
+def test_a_proxy_of_the_system_has_no_name_to_show(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    httpx_mock.add_exception(httpx.ProxyError("403 Forbidden"))
+    assert seen.failure().message == f"the proxy did not let {HOST} through"
+
+
+def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch, seen: Witness) -> None:
+    named = proxy_at(monkeypatch, refusing_url())
+    message = f"cannot connect to {HOST} through the proxy {named} (connection refused)"
+    assert (seen.failure().message, seen.waits) == (message, [0.5, 1.0])
+
+
+def test_a_host_the_proxy_is_not_for_is_called_directly(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    proxy_at(monkeypatch, refusing_url())
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    url = refusing_url()
+    message = f"cannot connect to {url.partition('//')[2]} (connection refused)"
+    assert seen.failure(to(url)).message == message
+
+
+def test_a_plain_address_is_asked_through_the_proxy_and_nothing_is_warmed(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    with Loopback(json_reply(200, {"id": 1})) as proxy, Loopback() as vendor:
+        proxy_at(monkeypatch, proxy.url)
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+        assert [request.path for request in proxy.requests] == [to(vendor.url).url]
+        assert (len(proxy.connections), vendor.connections) == (1, [])
+
+
+def ca_failure(monkeypatch: pytest.MonkeyPatch, file: Path) -> ConfigError:
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with pytest.raises(ConfigError) as caught:
+        Transport()
+    return caught.value
+
+
+def test_a_ca_bundle_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "none.pem"
+    message = f"SSL_CERT_FILE={file} does not exist"
+    assert outcome(ca_failure(monkeypatch, file)) == (
+        (ConfigError, "ca", message, "correct or unset it", None, None, 3)
+    )
+
+
+def test_a_ca_bundle_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "words.pem"
+    file.write_text("not a certificate")
+    assert ca_failure(monkeypatch, file).message == f"SSL_CERT_FILE={file} cannot be read"
+
+
+def test_a_ca_bundle_of_our_own_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(**_named: Any) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(httpx, "create_ssl_context", gone)
+    with pytest.raises(ConfigError) as caught:
+        Transport()
+    message, hint = "the CA bundle cannot be read", "install certifi again"
+    assert outcome(caught.value) == (ConfigError, "ca", message, hint, None, None, 3)

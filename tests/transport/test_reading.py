@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import gc
+import threading
+import time
+
+import pytest
+from calls import CANARY, HOST, REQUEST, Witness, outcome, said, to
+from calls import no_jitter as no_jitter
+from calls import seen as seen
+from pytest_httpx import HTTPXMock
+
+from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.events import DONE
+from deepreasoning_cli.transport import Clocks, sse
+from loopback import (
+    Cut,
+    Gate,
+    Loopback,
+    Pause,
+    Reply,
+    Reset,
+    Stall,
+    Step,
+    claude_stream,
+    json_reply,
+    reasoner_stream,
+)
+
+NETWORK = "check the network, then try again"
+NOTHING = f"{HOST} sent an empty answer"
+EMPTY = (UnavailableError, "bad_reply", NOTHING, "try again later", None, None, 5)
+
+
+def test_a_captive_portal_is_no_answer(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    httpx_mock.add_response(html=f"<html><title>Welcome {CANARY}</title>please log in")
+    message = f'{HOST} sent no API answer but a page: "Welcome [key]"'
+    hint = "check the base URL and whether the network asks for a login"
+    assert outcome(seen.failure()) == (UnavailableError, "bad_reply", message, hint, 200, None, 5)
+    assert seen.waits == []
+
+
+def test_a_page_without_a_title_is_only_called_a_page(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    httpx_mock.add_response(html="<html><body>log in")
+    assert seen.failure().message == f"{HOST} sent no API answer but a page"
+
+
+@pytest.mark.parametrize("status", [200, 204])
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/json"}])
+def test_an_empty_success_is_said_to_be_empty(
+    httpx_mock: HTTPXMock, seen: Witness, status: int, headers: dict[str, str]
+) -> None:
+    httpx_mock.add_response(status, headers=headers, content=b"\n\n")
+    assert (outcome(seen.failure()), seen.waits) == (EMPTY, [])
+
+
+def test_a_fetch_without_any_payload_is_said_to_be_empty(
+    httpx_mock: HTTPXMock, seen: Witness
+) -> None:
+    httpx_mock.add_response(headers={"content-type": "text/event-stream"})
+    with seen.transport() as transport, pytest.raises(UnavailableError) as caught:
+        transport.fetch(REQUEST)
+    assert outcome(caught.value) == EMPTY
+
+
+def test_a_stream_without_any_event_has_no_payloads(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    httpx_mock.add_response(headers={"content-type": "text/event-stream"})
+    assert seen.answer() == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"]
+)
+def test_a_whole_json_reply_is_one_payload(httpx_mock: HTTPXMock, seen: Witness, kind: str) -> None:
+    body = "\ufeff\r\n\n\n" + '{"choices": [{"message": "é\u2028"}]}\n'
+    httpx_mock.add_response(headers={"content-type": kind}, content=body.encode())
+    assert seen.answer() == [{"choices": [{"message": "é\u2028"}]}]
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', '{"a": ', "[" * 100_000])
+def test_json_of_another_shape_is_unreadable(
+    httpx_mock: HTTPXMock, seen: Witness, body: str
+) -> None:
+    httpx_mock.add_response(headers={"content-type": "application/json"}, content=body.encode())
+    failure = seen.failure()
+    assert (failure.kind, failure.message) == ("bad_reply", f"{HOST} sent unreadable JSON")
+
+
+def test_an_event_stream_may_name_its_charset(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    headers = {"content-type": "Text/Event-Stream; charset=utf-8"}
+    httpx_mock.add_response(headers=headers, content=said({"a": 1}, "[DONE]", {"late": 1}))
+    assert seen.answer() == [{"a": 1}, DONE]
+
+
+def test_a_real_stream_comes_through_with_the_request_that_was_made(seen: Witness) -> None:
+    with Loopback(claude_stream(["Hel", "lo"])) as vendor:
+        types = [payload["type"] for payload in seen.answer(to(vendor.url))]
+        [received] = vendor.requests
+    assert types == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert (received.method, received.path) == ("POST", "/v1/chat/completions")
+    assert received.body == REQUEST.body
+    wanted = ("accept", "accept-encoding", "content-type", "authorization")
+    assert {name: received.headers[name] for name in wanted} == {
+        "accept": "text/event-stream, application/json",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "authorization": f"Bearer {CANARY}",
+    }
+
+
+def test_a_clean_cut_just_ends_the_payloads(seen: Witness) -> None:
+    whole = reasoner_stream(["a", "b"])
+    cut = Reply(body=(*whole.body[:2], b'data: {"half": ', Cut()), framing="close")
+    with Loopback(cut) as vendor:
+        assert len(seen.answer(to(vendor.url))) == 2
+        assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("end", [Reset(), Cut()])  # a chunked body says when it is whole
+def test_a_broken_stream_is_a_lost_connection_and_keeps_what_came(
+    seen: Witness, end: Reset | Cut
+) -> None:
+    read = threading.Event()
+    reply = reasoner_stream(["a", "b"]).failing(2, Gate(read), end)
+    with Loopback(reply) as vendor, seen.transport() as transport:
+        stream = transport.stream(to(vendor.url))
+        assert [next(stream)["object"], next(stream)["object"]] == ["chat.completion.chunk"] * 2
+        read.set()
+        with pytest.raises(UnavailableError) as caught:
+            next(stream)
+        host = vendor.url.partition("//")[2]
+        assert len(vendor.requests) == 1
+    message = f"the connection to {host} was lost"
+    assert outcome(caught.value) == (
+        (UnavailableError, "connection_lost", message, NETWORK, None, None, 5)
+    )
+    assert (seen.waits, seen.told) == ([], [])
+
+
+def test_closing_the_stream_closes_the_connection_at_once(seen: Witness) -> None:
+    gc.disable()  # no help from the collector
+    try:
+        reply = reasoner_stream(["a", "b"]).failing(2, Stall())
+        with Loopback(reply) as vendor, seen.transport() as transport:
+            stream = transport.stream(to(vendor.url))
+            next(stream)
+            before = time.monotonic()
+            stream.close()
+            assert vendor.connections[0].wait_closed() - before < 1
+            assert vendor.connections[0].closed_by == "peer"
+    finally:
+        gc.enable()
+
+
+def test_a_fetch_leaves_the_connection_for_the_next_call(seen: Witness) -> None:
+    with Loopback(json_reply(200, {"id": 1})) as vendor, seen.transport() as transport:
+        assert [transport.fetch(to(vendor.url)) for _ in range(2)] == [{"id": 1}] * 2
+        assert (len(vendor.connections), len(vendor.requests)) == (1, 2)
+
+
+def test_headers_that_never_come_end_by_the_silence_clock(seen: Witness) -> None:
+    reply = Reply(before=[Stall()])
+    with Loopback(reply) as vendor:
+        failure = seen.failure(to(vendor.url), Clocks.all_of(0.1))
+        host = vendor.url.partition("//")[2]
+        assert len(vendor.requests) == 3
+    message = f"{host} has been silent for too long"
+    assert outcome(failure) == (UnavailableError, "timeout", message, NETWORK, None, None, 5)
+    assert seen.waits == [0.5, 1.0]
+
+
+def test_a_stall_in_mid_stream_ends_by_the_silence_clock(seen: Witness) -> None:
+    reply = reasoner_stream(["a", "b"]).failing(2, Stall())
+    with Loopback(reply) as vendor:
+        failure = seen.failure(to(vendor.url), Clocks.all_of(0.1))
+        host = vendor.url.partition("//")[2]
+        assert len(vendor.requests) == 1
+    assert (failure.kind, failure.message) == ("timeout", f"{host} has been silent for too long")
+
+
+def alive(seconds: float) -> list[bytes | Step]:
+    return [b": keep-alive\n\n", Pause(0.02)] * round(seconds / 0.02)
+
+
+@pytest.mark.parametrize(("after", "limit"), [(0, "1"), (1, "0")])
+def test_keep_alives_alone_end_by_the_no_progress_clock(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, after: int, limit: str
+) -> None:
+    reply = reasoner_stream(["a", "b"]).failing(after, *alive(3))
+    clocks = Clocks(silence=5, first_progress=0.6, progress=0.3)
+    with Loopback(reply) as vendor:
+        start = time.monotonic()
+        failure = seen.failure(to(vendor.url), clocks)
+        took = time.monotonic() - start
+        assert len(vendor.requests) == 1
+    message = f"nothing but keep-alives for {limit} s"
+    assert outcome(failure) == (UnavailableError, "timeout", message, None, None, None, 5)
+    assert 0.25 < took < 2.5
+
+
+def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> None:
+    body: list[bytes | Step] = [b"\n", Pause(0.02)] * 100
+    with Loopback(Reply(body=body, content_type="application/json")) as vendor:
+        failure = seen.failure(to(vendor.url), Clocks(silence=5, first_progress=0.2))
+    assert (failure.kind, failure.message) == ("timeout", "nothing but keep-alives for 0 s")
+
+
+def test_a_reply_without_end_is_not_read_without_end(
+    httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    monkeypatch.setattr(sse, "LARGEST_EVENT", 1000)
+    httpx_mock.add_response(json={"a": "x" * 1000})
+    assert seen.failure().message == "one event of the reply passes 16 MB"

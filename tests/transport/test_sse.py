@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, cast
+
+import httpx
+import pytest
+from calls import said
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.events import DONE, Payload
+from deepreasoning_cli.transport import Clocks, sse
+from deepreasoning_cli.transport.sse import Watched, payloads
+from loopback import Reply, claude_stream, reasoner_stream
+
+
+class Pieces:
+    """A response that comes in these pieces; `clock` is moved on before each of them."""
+
+    def __init__(self, pieces: Iterable[bytes], waits: Iterable[float] = ()) -> None:
+        self.pieces, self.waits, self.time = pieces, iter(waits), 0.0
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            self.time += next(self.waits, 0.0)
+            yield piece
+
+    def now(self) -> float:
+        return self.time
+
+
+def read(*pieces: bytes) -> list[Payload]:
+    return list(payloads(cast(httpx.Response, Pieces(pieces)), Clocks()))
+
+
+def lines(text: str) -> list[Payload]:
+    return read(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('data: {"a":1}\n\n', [{"a": 1}]),
+        ('data:{"a":1}\n\n', [{"a": 1}]),
+        ('data: {"a":1}\r\n\r\ndata: {"a":2}\r\n\r\n', [{"a": 1}, {"a": 2}]),
+        ('data: {"a":1}\r\rdata: {"a":2}\r\r', [{"a": 1}, {"a": 2}]),
+        ('\ufeffdata: {"a":1}\n\n', [{"a": 1}]),
+        ('data: {"a":\ndata: 1}\n\n', [{"a": 1}]),
+        (': keep-alive\n\n: OPENROUTER PROCESSING\n\ndata: {"a":1}\n\n', [{"a": 1}]),
+        ('id: 7\nretry: 100\nevent: x\nunknown: y\nflag\ndata: {"a":1}\n\n', [{"a": 1}]),
+        ("id: 7\n\nid\x00: 8\nretry: soon\n\n", []),
+        ('event: ping\ndata: {"type": "ping"}\n\ndata: {"a":1}\n\n', [{"a": 1}]),
+        ("data: null\n\ndata: 1\n\ndata: []\n\ndata: {}\n\n", [{}]),
+        ('data: {"a":"\u2028\u2029\u0085"}\n\n', [{"a": "\u2028\u2029\u0085"}]),
+        ('data: {"a":1}\n\ndata: [DONE]\n\ndata: {"b":1}\n\n', [{"a": 1}, DONE]),
+        ("data:  [DONE] \n\n", [DONE]),
+        ('data: {"a":1}\n\ndata: {"b":1}\n', [{"a": 1}]),
+        ('data: {"a":1}\n\ndata: {"b":1}', [{"a": 1}]),
+        ("", []),
+    ],
+)
+def test_events_become_payloads(text: str, expected: list[Payload]) -> None:
+    assert lines(text) == expected
+
+
+def test_an_invalid_byte_becomes_a_replacement_character() -> None:
+    assert read(b'data: {"a":"x\xffy"}\n\n') == [{"a": "x\ufffdy"}]
+
+
+def test_a_character_may_come_in_two_pieces() -> None:
+    data = 'data: {"a":"😀"}\n\n'.encode()
+    assert [read(data[:cut], data[cut:]) for cut in range(len(data))] == [[{"a": "😀"}]] * len(data)
+
+
+def test_a_mark_of_byte_order_counts_only_at_the_start() -> None:
+    assert read(b"\xef", b"\xbb\xbf", b'data: {"a":"\xef\xbb\xbf"}\n\n') == [{"a": "\ufeff"}]
+
+
+def test_one_bad_event_is_skipped() -> None:
+    bad = "data: {half\n\n"
+    deep = f"data: {'[' * 100_000}\n\n"
+    text = f'{bad}{deep}data: {{"a":1}}\n\n{bad}{bad}data: null\n\n{bad}{bad}data: {{"a":2}}\n\n'
+    assert lines(text) == [{"a": 1}, {"a": 2}]
+
+
+def test_three_bad_events_in_a_row_end_it() -> None:
+    stream = payloads(cast(httpx.Response, Pieces([said({"a": 1}, "x", "y", "z")])), Clocks())
+    assert next(stream) == {"a": 1}
+    with pytest.raises(UnavailableError) as caught:
+        next(stream)
+    assert (caught.value.kind, caught.value.message) == ("bad_reply", "the reply is not readable")
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    "reply", [claude_stream(["Grü", "ße 😀\u2028"], thinking=["hm"]), reasoner_stream(["é", "b"])]
+)
+def test_a_recorded_stream_is_the_same_at_every_cut(reply: Reply, newline: bytes) -> None:
+    data = b"\xef\xbb\xbf: hello\n\n" + reply.whole
+    data = data.replace(b"\n", newline)
+    expected = read(data)
+    assert len(expected) >= 6
+    for cut in range(1, len(data)):
+        assert read(data[:cut], data[cut:]) == expected
+    assert read(*(data[at : at + 1] for at in range(len(data)))) == expected
+
+
+objects = st.dictionaries(st.text(), st.text() | st.integers() | st.none())
+
+
+@given(st.lists(objects), st.sampled_from(["\n", "\r\n", "\r"]), st.data())
+def test_any_objects_come_through_any_cuts(
+    sent: list[Payload], newline: str, data: st.DataObject
+) -> None:
+    body = said(*sent).replace(b"\n", newline.encode())
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=8)))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    assert read(*pieces) == [payload for payload in sent if payload.get("type") != "ping"]
+
+
+@given(st.lists(st.binary()))
+def test_any_bytes_give_payloads_or_our_error(pieces: list[bytes]) -> None:
+    received: list[Payload] = []
+    with suppress(UnavailableError):
+        received.extend(payloads(cast(httpx.Response, Pieces(pieces)), Clocks()))
+    assert all(isinstance(payload, dict) for payload in received)
+
+
+def watch(pieces: Pieces, clocks: Clocks) -> Watched:
+    return Watched(cast(httpx.Response, pieces), clocks, pieces.now)
+
+
+CLOCKS = Clocks(silence=120, first_progress=620, progress=180)
+
+
+def texts(watched: Watched) -> int:
+    """How many pieces come before it gives up."""
+    came: list[str] = []
+    with pytest.raises(UnavailableError, match=r"^nothing but keep-alives for \d+ s$"):
+        came.extend(watched.iter_text())
+    return len(came)
+
+
+def test_the_first_event_may_take_the_longest() -> None:
+    assert texts(watch(Pieces([b":\n"] * 99, [100.0] * 99), CLOCKS)) == 6
+
+
+def test_after_the_first_event_there_is_less_patience() -> None:
+    watched = watch(Pieces([b":\n"] * 99, [100.0] * 99), CLOCKS)
+    watched.progressed()
+    assert texts(watched) == 1
+
+
+def test_a_suspended_program_does_not_give_up_the_moment_it_goes_on() -> None:
+    watched = watch(Pieces([b":\n"] * 99, [3600.0, *[1.0] * 98]), CLOCKS)
+    watched.progressed()
+    assert texts(watched) == 61
+
+
+def test_what_the_reader_takes_is_not_the_servers_silence() -> None:
+    pieces = Pieces([b":\n"] * 50)
+    watched = watch(pieces, CLOCKS)
+    for _ in watched.iter_text():
+        pieces.time += 3600
+    assert pieces.time == 50 * 3600
+
+
+def test_progress_starts_the_clock_again() -> None:
+    pieces = Pieces([b":\n"] * 50, [100.0] * 50)
+    watched = watch(pieces, CLOCKS)
+    for _ in watched.iter_text():
+        watched.progressed()
+    assert pieces.time == 5000
+
+
+def test_an_event_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LARGEST_EVENT", 100)
+    small, large = said({"a": "x" * 50}), said({"a": "x" * 100})
+    assert len(read(*[small] * 9)) == 9
+    stream = payloads(cast(Any, Pieces([small, large[:60], large[60:]])), Clocks())
+    assert next(stream) == {"a": "x" * 50}
+    with pytest.raises(UnavailableError) as caught:
+        next(stream)
+    message = "one event of the reply passes 16 MB"
+    assert (caught.value.kind, caught.value.message) == ("bad_reply", message)

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+import httpcore
+import pytest
+from calls import Witness, to
+from calls import no_jitter as no_jitter
+from calls import seen as seen
+
+from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.transport import Transport, warm
+from loopback import Cut, Gate, Loopback, Reply, json_reply, reasoner_stream, refusing_url
+
+OK = json_reply(200, {"id": 1})
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "POLL", 0.01)
+
+
+def eventually(happened: Callable[[], object]) -> None:
+    end = time.monotonic() + 5
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+def ready(transport: Transport, vendor: Loopback) -> Callable[[], bool]:
+    port = int(vendor.url.rpartition(":")[2])
+    return lambda: transport._warm.ready("127.0.0.1", port)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def tls(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, vendor: Loopback, *, tls: bool) -> None:
+    if tls:
+        monkeypatch.setenv("SSL_CERT_FILE", str(vendor.ca_file))
+
+
+def test_a_connection_opened_ahead_serves_the_next_request(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
+) -> None:
+    with Loopback(OK, tls=tls) as vendor:
+        trust(monkeypatch, vendor, tls=tls)
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+            transport.warm(vendor.url)
+            eventually(ready(transport, vendor))
+            time.sleep(0.1)  # some looks at it; session tickets of TLS have come
+            assert ready(transport, vendor)()
+            assert (len(vendor.connections), vendor.requests) == (1, [])
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+            assert (len(vendor.connections), len(vendor.requests)) == (1, 2)
+    assert seen.waits == []
+
+
+def test_a_connection_still_being_opened_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    with Loopback(OK, tls=True) as vendor:
+        trust(monkeypatch, vendor, tls=True)
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+        assert len(vendor.connections) == 1
+
+
+def test_an_unused_connection_is_closed_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
+) -> None:
+    with Loopback(tls=tls) as vendor:
+        trust(monkeypatch, vendor, tls=tls)
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+            eventually(ready(transport, vendor))
+            eventually(lambda: vendor.connections)
+        [connection] = vendor.connections
+        connection.wait_closed()
+        assert connection.closed_by == "peer"
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("warm")])
+
+
+def test_a_connection_that_opens_after_the_end_is_closed(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    go = threading.Event()
+    real = httpcore.SyncBackend.connect_tcp
+
+    def late(*args: object, **named: object) -> httpcore.NetworkStream:
+        go.wait(5)
+        return real(*args, **named)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", late)
+    with Loopback() as vendor:
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+        go.set()
+        eventually(lambda: vendor.connections)
+        vendor.connections[0].wait_closed()
+        assert vendor.connections[0].closed_by == "peer"
+
+
+class Listener:
+    """A vendor whose connections the test itself accepts, drops and answers."""
+
+    def __enter__(self) -> Self:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(5)
+        self.port: int = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.peers: list[socket.socket] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for peer in [*self.peers, self.listener]:
+            peer.close()
+
+    def accept(self) -> socket.socket:
+        peer, _ = self.listener.accept()
+        self.peers.append(peer)
+        return peer
+
+    def serve(self, peer: socket.socket) -> None:
+        peer.settimeout(5)
+        peer.recv(65536)
+        peer.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            b'content-length: 9\r\n\r\n{"id": 1}'
+        )
+
+    @contextmanager
+    def serving(self, accept: Callable[[], socket.socket]) -> Iterator[None]:
+        thread = threading.Thread(target=lambda: self.serve(accept()))
+        thread.start()
+        yield
+        thread.join()
+
+
+def fin(peer: socket.socket) -> None:
+    peer.close()
+
+
+def reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def unasked(peer: socket.socket) -> None:
+    peer.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+
+
+@pytest.mark.parametrize("die", [fin, reset, unasked])
+def test_a_connection_that_died_is_opened_again(
+    seen: Witness, die: Callable[[socket.socket], None]
+) -> None:
+    with Listener() as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        first = vendor.accept()
+        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        die(first)
+        second = vendor.accept()
+        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        with vendor.serving(lambda: second):
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+    assert (len(vendor.peers), seen.waits) == (2, [])
+
+
+@pytest.mark.parametrize("die", [fin, reset, unasked])
+def test_a_death_that_nobody_saw_costs_no_retry(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, die: Callable[[socket.socket], None]
+) -> None:
+    monkeypatch.setattr(warm, "POLL", 60)
+    with Listener() as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        first = vendor.accept()
+        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        die(first)
+        eventually(lambda: not transport._warm.ready("127.0.0.1", vendor.port))
+        with vendor.serving(vendor.accept):
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+    assert (len(vendor.peers), seen.waits) == (2, [])
+
+
+def test_an_old_connection_is_renewed(monkeypatch: pytest.MonkeyPatch, seen: Witness) -> None:
+    monkeypatch.setattr(warm, "RENEWED_AFTER", 0.05)
+    with Listener() as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        first = vendor.accept()
+        vendor.accept()
+        first.settimeout(5)
+        assert first.recv(1) == b""  # closed only when the next one stood
+
+
+def test_what_cannot_be_opened_ahead_is_worded_by_the_request(seen: Witness) -> None:
+    url = refusing_url()
+    with seen.transport() as transport:
+        transport.warm(url)
+        with pytest.raises(UnavailableError, match="connection refused"):
+            transport.fetch(to(url))
+    assert seen.waits == [0.5, 1.0]
+
+
+def test_a_certificate_that_is_not_trusted_is_worded_by_the_request(seen: Witness) -> None:
+    with Loopback(OK, tls=True) as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        with pytest.raises(UnavailableError, match="cannot trust"):
+            transport.fetch(to(vendor.url))
+        assert vendor.requests == []
+
+
+def test_over_a_waiting_connection_the_signal_comes_when_the_request_is_out(
+    seen: Witness,
+) -> None:
+    go = threading.Event()
+    calls: list[int] = []
+
+    def sent() -> None:
+        calls.append(len(vendor.wait_for_requests(1)))
+        go.set()  # only now the vendor answers
+
+    reply = replace(reasoner_stream(["a"]), before=[Gate(go)])
+    with Loopback(reply) as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        eventually(ready(transport, vendor))
+        assert len(list(transport.stream(to(vendor.url), sent))) == 5
+    assert calls == [1]
+
+
+def test_without_one_the_signal_comes_before_connecting(seen: Witness) -> None:
+    calls: list[tuple[int, int]] = []
+    with Loopback(json_reply(529, {}), OK) as vendor, seen.transport() as transport:
+        stream = transport.stream(
+            to(vendor.url), lambda: calls.append((len(vendor.connections), len(vendor.requests)))
+        )
+        assert calls == []
+        assert list(stream) == [{"id": 1}]
+        assert len(vendor.requests) == 2
+    assert (calls, seen.waits) == ([(0, 0)], [0.5])
+
+
+def test_the_signal_comes_once_even_if_the_first_attempt_fails(seen: Witness) -> None:
+    calls: list[int] = []
+    with Loopback(Reply(before=[Cut()]), OK) as vendor, seen.transport() as transport:
+        transport.warm(vendor.url)
+        eventually(ready(transport, vendor))
+        assert list(transport.stream(to(vendor.url), lambda: calls.append(1))) == [{"id": 1}]
+    assert (calls, seen.waits) == ([1], [0.5])
+
+
+def test_a_waiting_connection_is_only_for_its_own_port(seen: Witness) -> None:
+    with Loopback() as one, Loopback(OK) as other, seen.transport() as transport:
+        transport.warm(one.url)
+        eventually(ready(transport, one))
+        assert transport.fetch(to(other.url)) == {"id": 1}
+        assert ready(transport, one)()
+        assert (one.requests, len(one.connections), len(other.connections)) == ([], 1, 1)

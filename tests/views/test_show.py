@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from deepreasoning_cli.events import Event, Handoff, Opened, Text
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.delayed import Delayed
+from deepreasoning_cli.views.show import Show
+
+OPENED = Opened("id1", "direct", "6 × 7?", Handoff.REASONING)
+
+
+class Noted:
+    """Writes down what it is handed; fails where it is told to."""
+
+    def __init__(self, name: str, log: list[object], *, fails_at: object = None) -> None:
+        self.name, self.log, self.fails_at = name, log, fails_at
+
+    def __call__(self, event: Event) -> None:
+        self.log.append((self.name, event))
+        if event == self.fails_at:
+            raise BrokenPipeError
+
+    def close(self, failure: BaseException | None) -> None:
+        self.log.append((self.name, type(failure)))
+        if self.fails_at == "close":
+            raise OSError(28, "No space left on device")
+
+
+def test_views_see_events_and_are_closed_in_their_order() -> None:
+    log: list[object] = []
+    record = Record()
+    with Show(record, [Noted("a", log), Noted("b", log)]) as show:
+        show(OPENED)
+    none = type(None)
+    assert log == [("a", OPENED), ("b", OPENED), ("a", none), ("b", none)]
+    assert (record.opened, record.complete) == (OPENED, True)
+
+
+def test_a_failure_reaches_every_view_and_goes_on() -> None:
+    log: list[object] = []
+    record = Record()
+    with pytest.raises(KeyboardInterrupt), Show(record, [Noted("a", log), Noted("b", log)]):
+        raise KeyboardInterrupt
+    assert (log, record.complete) == (
+        [("a", KeyboardInterrupt), ("b", KeyboardInterrupt)],
+        False,
+    )
+
+
+def test_a_view_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
+    log: list[object] = []
+    views = [Noted("a", log, fails_at="close"), Noted("b", log)]
+    with pytest.raises(OSError, match="No space"), Show(Record(), views):
+        pass
+    assert [entry[0] for entry in log if isinstance(entry, tuple)] == ["a", "b"]
+
+
+def test_a_delayed_view_sees_everything_at_the_end() -> None:
+    log: list[object] = []
+    delayed = Delayed(Noted("a", log))
+    delayed(OPENED)
+    delayed(Text("42"))
+    assert log == []
+    delayed.close(None)
+    assert log == [("a", OPENED), ("a", Text("42")), ("a", type(None))]
+
+
+def test_a_delayed_view_shows_what_came_before_a_failure() -> None:
+    log: list[object] = []
+    delayed = Delayed(Noted("a", log))
+    delayed(Text("4"))
+    delayed.close(KeyboardInterrupt())
+    assert log == [("a", Text("4")), ("a", KeyboardInterrupt)]
+
+
+def test_a_delayed_view_that_fails_is_closed_all_the_same() -> None:
+    log: list[object] = []
+    delayed = Delayed(Noted("a", log, fails_at=Text("4")))
+    delayed(Text("4"))
+    delayed(Text("2"))
+    with pytest.raises(BrokenPipeError):
+        delayed.close(None)
+    assert log == [("a", Text("4")), ("a", BrokenPipeError)]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
+from deepreasoning_cli.views import status
+from deepreasoning_cli.views.status import Progress, StatusLine
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ERASE = "\r\x1b[0K"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def started(stage: Stage, model: str = "r1") -> Started:
+    return Started(stage, model, 1, None, NOON)
+
+
+FINISHED = Finished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([], "starting · 12 s"),
+        ([started(Stage.SEARCH, "linkup")], "linkup searching · 12 s"),
+        ([started(Stage.REASON)], "r1 thinking · 12 s"),
+        ([started(Stage.REASON), Thought("é" * 680)], "r1 thinking · 12 s · 340 tokens"),
+        ([started(Stage.ANSWER), Text("x" * 8000)], "r1 answering · 12 s · 2,000 tokens"),
+        ([Thought("x" * 99), started(Stage.ANSWER)], "r1 answering · 12 s"),
+        ([started(Stage.REASON, "a\x1b]0;t\n" + "b" * 99)], f"a␛]0;t {'b' * 52}… thinking · 12 s"),
+    ],
+)
+def test_the_line_names_model_age_and_size(events: list[Event], line: str) -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    for event in events:
+        progress.apply(event)
+    clock.now += 12.3
+    assert progress.line() == line
+
+
+def test_each_stage_has_its_own_age() -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    progress.apply(started(Stage.REASON))
+    clock.now += 50
+    progress.apply(started(Stage.ANSWER))
+    clock.now += 3
+    assert progress.line() == "r1 answering · 3 s"
+
+
+def test_a_pause_says_what_is_waited_for_until_it_is_over() -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    progress.apply(started(Stage.REASON))
+    progress.pause("r1 is\noverloaded", 8.0)
+    clock.now += 3
+    assert progress.line() == "r1 is overloaded · trying again in 5 s"
+    clock.now += 5
+    assert progress.line() == "r1 thinking · 8 s"
+
+
+@pytest.mark.parametrize("event", [Thought("x"), Text("x"), FINISHED])
+def test_a_pause_ends_with_the_first_piece(event: Event) -> None:
+    clock = Clock()
+    progress = Progress(clock)
+    progress.pause("overloaded", 8.0)
+    progress.apply(event)
+    assert progress.line() == "starting · 0 s"
+
+
+def drawn(columns: int, spinner: str, frames: int) -> tuple[list[str], int]:
+    """What a status line wrote until it had drawn `frames`, and how many threads it left."""
+    out: list[str] = []
+    enough = threading.Event()
+
+    def write(text: str) -> None:
+        out.append(text)
+        if len(out) == frames:
+            enough.set()
+
+    progress = Progress(Clock())
+    progress.apply(started(Stage.REASON))
+    line = StatusLine(progress, write, columns, spinner)
+    assert enough.wait(10)
+    line.close(None)
+    left = sum(thread.name == "status" for thread in threading.enumerate())
+    return out, left
+
+
+def test_the_line_turns_in_place_and_is_erased_and_its_thread_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status, "TICK", 0.001)
+    out, left = drawn(80, "|/", 3)
+    assert out[:3] == [
+        "\r/ r1 thinking · 0 s\x1b[0K",
+        "\r| r1 thinking · 0 s\x1b[0K",
+        "\r/ r1 thinking · 0 s\x1b[0K",
+    ]
+    assert (out[-1], left) == (ERASE, 0)
+
+
+@pytest.mark.parametrize(("columns", "text"), [(8, "/ r1 th"), (2, "/"), (1, "/"), (0, "/")])
+def test_the_line_never_reaches_the_last_column(
+    monkeypatch: pytest.MonkeyPatch, columns: int, text: str
+) -> None:
+    monkeypatch.setattr(status, "TICK", 0.001)
+    assert drawn(columns, "|/", 1)[0][0] == f"\r{text}\x1b[0K"
+
+
+def test_the_line_counts_the_events_it_is_shown() -> None:
+    progress = Progress(Clock())
+    line = StatusLine(progress, lambda _: None, 80)
+    line(started(Stage.ANSWER))
+    line.close(None)
+    assert progress.line() == "r1 answering · 0 s"
+
+
+def test_a_turn_that_is_over_at_once_shows_nothing() -> None:
+    out: list[str] = []
+    StatusLine(Progress(), out.append, 80).close(None)
+    assert out == [ERASE]
+
+
+@pytest.mark.parametrize("exc", [OSError(5, "Input/output error"), ValueError("closed")])
+def test_a_terminal_that_hung_up_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, exc: Exception
+) -> None:
+    monkeypatch.setattr(status, "TICK", 0.001)
+    tried = threading.Event()
+
+    def write(_: str) -> None:
+        tried.set()
+        raise exc
+
+    line = StatusLine(Progress(), write, 80)
+    assert tried.wait(10)
+    line.close(None)
