@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli import config_file, config_template
-from deepreasoning_cli.config_file import Answers
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings import Settings, config_file
+from deepreasoning_cli.settings import template as config_template
+from deepreasoning_cli.settings.config_file import Answers
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 TEXT = f"""\

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -119,8 +120,6 @@ def test_both_blocks_are_whole_and_closed_once(reasoning: str, answer: str) -> N
 def test_a_mark_that_happens_to_stand_in_the_text_is_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from deepreasoning_cli import handoff
-
     class Digest:
         def __init__(self, data: bytes) -> None:
             self.data = data
@@ -128,7 +127,7 @@ def test_a_mark_that_happens_to_stand_in_the_text_is_not_taken(
         def hexdigest(self) -> str:
             return "0" * 64 if self.data.startswith(b"0:") else "1" * 64
 
-    monkeypatch.setattr(handoff.hashlib, "sha256", Digest)
+    monkeypatch.setattr(hashlib, "sha256", Digest)
     text = added(PROMPT, Handoff.REASONING, "[notes-000000000000 reasoning ends]", "")
     assert text.endswith("\n[notes-111111111111 reasoning ends]")
 

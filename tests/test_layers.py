@@ -16,7 +16,7 @@ PACKAGE: Final = "deepreasoning_cli"
 
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("version", "errors", "text", "paths"),
-    ("safe", "files", "keys", "money", "key_command"),
+    ("safe", "files", "keys", "money"),
     ("events",),
     ("record", "catalog", "prompt", "handoff"),
     ("wire", "transport"),
@@ -33,20 +33,13 @@ NAMED: Final = {
     "": "version",
     "__main__": "main",
     "views.safe": "safe",
-    "config_file": "settings",
-    "config_template": "settings",
 }
-"""Modules that are a room of their own, or live in one of another name."""
-PREFIXES: Final = ("settings", "catalog")
+"""Modules that are a room of their own."""
 
 
 def room_of(module: str) -> str:
     """The room of a module, named without the package: `views.json` lives in `views`."""
-    first = module.partition(".")[0]
-    for prefix in PREFIXES:
-        if first == prefix or first.startswith(f"{prefix}_"):
-            return prefix
-    return NAMED.get(module) or NAMED.get(first) or first
+    return NAMED.get(module) or module.partition(".")[0]
 
 
 def modules() -> dict[str, Path]:
@@ -63,19 +56,18 @@ MODULES: Final = modules()
 
 def imported(tree: ast.AST) -> Iterator[str]:
     """Our own modules that run when this one does, also those named inside functions."""
+    nodes: list[ast.AST] = []
     match tree:
-        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=nodes):
-            pass
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=other):
+            nodes += other
         case ast.Import(names=names):
             yield from (alias.name for alias in names)
-            nodes = []
         case ast.ImportFrom(level=0, module=str(module), names=names):
             yield from (resolved(module, alias.name) for alias in names)
-            nodes = []
         case ast.ImportFrom():
             raise AssertionError("imports are absolute")
         case _:
-            nodes = list(ast.iter_child_nodes(tree))
+            nodes += ast.iter_child_nodes(tree)
     for node in nodes:
         yield from imported(node)
 
@@ -109,7 +101,7 @@ def test_a_module_imports_only_from_below_or_its_own_room(module: str) -> None:
         ("from deepreasoning_cli.views.json import JsonView", {"views"}),
         ("from deepreasoning_cli.views.safe import safe", {"safe"}),
         ("from deepreasoning_cli.views import safe, console", {"safe", "views"}),
-        ("import deepreasoning_cli.settings_parts", {"settings"}),
+        ("import deepreasoning_cli.settings.parts", {"settings"}),
         ("from deepreasoning_cli import catalog as catalogs, __version__", {"catalog", "version"}),
         ("def f():\n    if x:\n        from deepreasoning_cli.wiring import Wiring", {"wiring"}),
         ("if TYPE_CHECKING:\n    from deepreasoning_cli.wiring import Wiring", set()),

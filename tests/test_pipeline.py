@@ -203,17 +203,19 @@ def test_the_reasoner_is_closed_after_claude_was_asked_and_not_before() -> None:
     ]
 
 
-def test_a_claude_that_never_says_it_was_sent_leaves_the_reasoner_closed_at_the_end() -> None:
+class Deaf(Scripted):
+    """Never says that its request is out."""
+
+    def stream(
+        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
+    ) -> Generator[Chunk, None, None]:
+        return super().stream(prompt)
+
+
+def test_a_reasoner_is_closed_at_the_end_if_claude_never_says_it_was_asked() -> None:
     log: list[str] = []
-    refused = claude(RefusedError("no"), log=log)
-    refused.stream = lambda prompt, when_sent=None: _raising(RefusedError("no"))  # type: ignore[method-assign]
-    _, failure = events(plan(thinking(log), refused))
-    assert (type(failure), log[-1]) == (IncompleteError, "r1 closed")
-
-
-def _raising(exc: Exception) -> Generator[Chunk, None, None]:
-    raise exc
-    yield End(None)
+    _, failure = events(plan(thinking(log), Deaf("sonnet", [RefusedError("no")], log)))
+    assert (type(failure), log[-2:]) == (IncompleteError, ["sonnet closed", "r1 closed"])
 
 
 @pytest.mark.parametrize("seen", range(1, 7))

@@ -40,9 +40,9 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
         stream.close()
 
 
-def refusal(*words: str, files: list[str] | None = None, **how: bool) -> tuple[str, str]:
+def refusal(*words: str, files: list[str] | None = None, use_stdin: bool = True) -> tuple[str, str]:
     with pytest.raises(UsageError) as caught:
-        read_prompt(words, files or [], **how)
+        read_prompt(words, files or [], use_stdin=use_stdin)
     return caught.value.kind, caught.value.message
 
 
@@ -307,7 +307,7 @@ def test_a_pipe_that_has_spoken_is_not_announced(
         def start(self) -> None:
             timers.append(self)
 
-    monkeypatch.setattr(prompt.threading, "Timer", Noted)
+    monkeypatch.setattr(threading, "Timer", Noted)
     pipe(b"here I am")
     read_prompt([])
     assert [(timer.interval, timer.finished.is_set()) for timer in timers] == [(2.0, True)]

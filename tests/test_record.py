@@ -35,7 +35,10 @@ def ticking() -> Callable[[], float]:
     return lambda: float(next(times))
 
 
-def finished(stage: Stage, cost: str | None, usage: Usage | None = Usage(1, 2)) -> Finished:
+USED = Usage(1, 2)
+
+
+def finished(stage: Stage, cost: str | None, usage: Usage = USED) -> Finished:
     return Finished(stage, "m", None, usage, None if cost is None else Decimal(cost), 1.0, "stop")
 
 

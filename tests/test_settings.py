@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli import catalog, key_command
+from deepreasoning_cli import catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings_loaded import Loaded
-from deepreasoning_cli.settings_sources import HOSTS, KEYED, lines_of
+from deepreasoning_cli.settings import Settings, key_command
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.sources import HOSTS, KEYED, lines_of
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 ADDRESS = (
@@ -82,7 +82,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "max_cost": None,
         "daily_cost": None,
         "monthly_cost": None,
-        "code_theme": "monokai",
+        "code_theme": "ansi_dark",
         "timeout": None,
         "keys": {},
         "reasoners": {},

@@ -19,8 +19,8 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard, Rates
 from deepreasoning_cli.pipeline import Plan, Provider, Work
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
-from deepreasoning_cli.settings_loaded import Loaded
-from deepreasoning_cli.settings_parts import CustomReasoner
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.parts import CustomReasoner
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import Transport, Waiting

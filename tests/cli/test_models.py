@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli import models as models_module
-from deepreasoning_cli.cli import models_known, models_show
 from deepreasoning_cli.cli.app import app
+from deepreasoning_cli.cli.models import facts
+from deepreasoning_cli.cli.models import known as knowing
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
@@ -26,8 +27,8 @@ class Monday(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_known, "datetime", Monday)
-    monkeypatch.setattr(models_show, "datetime", Monday)
+    monkeypatch.setattr(knowing, "datetime", Monday)
+    monkeypatch.setattr(facts, "datetime", Monday)
 
 
 @pytest.fixture

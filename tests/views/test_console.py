@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 
 import pytest
 from rich.text import Text
@@ -72,7 +73,7 @@ def test_a_stream_of_no_encoding_has_no_box_drawing() -> None:
 def test_an_unknown_size_is_80_by_24(
     monkeypatch: pytest.MonkeyPatch, known: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(consoles.shutil, "get_terminal_size", lambda _: os.terminal_size(known))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda _: os.terminal_size(known))
     assert consoles.size() == expected
 
 

@@ -16,7 +16,7 @@ from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.prompt import demand_fit, read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings_loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress

@@ -30,7 +30,9 @@ def is_broken(error: sqlite3.Error) -> bool:
 
 def worded(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError:
     """What the user is told about a database that cannot be used."""
-    if isinstance(error, TimeoutError) or (isinstance(error, sqlite3.Error) and code(error) in BUSY):
+    if isinstance(error, TimeoutError) or (
+        isinstance(error, sqlite3.Error) and code(error) in BUSY
+    ):
         return UnavailableError(
             f"another process keeps {path} locked", kind="history_locked", hint="try again later"
         )

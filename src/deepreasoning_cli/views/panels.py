@@ -49,7 +49,7 @@ class Look:
 
     box: bool = True
     color: bool = True
-    code_theme: str = "monokai"
+    code_theme: str = "ansi_dark"
     demo: bool = False
     folded: frozenset[Stage] = frozenset()
     """Stages whose text is not shown, only how long they take."""

@@ -80,8 +80,8 @@ def reasoners() -> tuple[str, ...]:
 def settings() -> tuple[str, ...]:
     """The names that `config set` takes, as far as they are not the user's to choose."""
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.settings_parts import GatewaySettings
-    from deepreasoning_cli.settings_sources import HOSTS, KEYED
+    from deepreasoning_cli.settings.parts import GatewaySettings
+    from deepreasoning_cli.settings.sources import HOSTS, KEYED
 
     tables = {"keys": KEYED, "base_urls": HOSTS, "gateway": tuple(GatewaySettings.model_fields)}
     names: list[str] = []

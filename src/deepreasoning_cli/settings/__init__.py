@@ -16,10 +16,10 @@ from pydantic_settings import (
 )
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.settings_errors import KEY, first_problem
-from deepreasoning_cli.settings_file import file_layer
-from deepreasoning_cli.settings_loaded import Loaded, suspicious
-from deepreasoning_cli.settings_parts import (
+from deepreasoning_cli.settings.errors import KEY, first_problem
+from deepreasoning_cli.settings.file import file_layer
+from deepreasoning_cli.settings.loaded import Loaded, suspicious
+from deepreasoning_cli.settings.parts import (
     ADDRESS,
     BaseUrl,
     CustomReasoner,
@@ -28,7 +28,7 @@ from deepreasoning_cli.settings_parts import (
     KeyCommand,
     Number,
 )
-from deepreasoning_cli.settings_sources import (
+from deepreasoning_cli.settings.sources import (
     Layer,
     from_environment,
     from_flags,

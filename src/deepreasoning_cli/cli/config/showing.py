@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.settings_loaded import Loaded
+    from deepreasoning_cli.settings.loaded import Loaded
 
 NOT_SET = "not set"
 

@@ -31,7 +31,7 @@ SETTINGS = (
     Line("web_search_linkup", "false", "search the web first; needs keys.linkup"),
     Line("disable_formatting", "false", "true: no list of sources under the answer"),
     Line("panels", '"box"', "box, or rules: nothing beside the text, safe to copy from"),
-    Line("code_theme", '"monokai"', "colours of code"),
+    Line("code_theme", '"ansi_dark"', "colours of code; any Pygments style"),
     Line("history", "true", "keep what was asked and answered"),
     Line("max_cost", '"1.00"', "USD for one run; no limit without this line"),
     Line("daily_cost", '"5.00"', "USD; no limit without this line"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli import config_check, config_edit, config_init, config_input, config_show
+from deepreasoning_cli.cli.config import asking, checking, editing, showing, starting
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
 app = typer.Typer()
@@ -51,14 +51,12 @@ def init(
 ) -> None:
     """Start a config file. It asks on a terminal; a key is never taken as an argument."""
     typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
-    given = config_init.Given(
+    given = starting.Given(
         {name: value for name, value in typed.items() if value is not None},
-        config_init.commands(key_command or []) | config_init.keys_of_environment(keys_from_env),
+        starting.commands(key_command or []) | starting.keys_of_environment(keys_from_env),
     )
     path = _file(context)
-    config_init.start(
-        path, given, overwrite=force, ask=not no_input and config_input.is_interactive()
-    )
+    starting.start(path, given, overwrite=force, ask=not no_input and asking.is_interactive())
     _say(context, f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
@@ -70,7 +68,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
     _notes(given, loaded.notes)
-    typer.echo(config_show.as_json(loaded) if as_json else config_show.as_text(loaded))
+    typer.echo(showing.as_json(loaded) if as_json else showing.as_text(loaded))
 
 
 @app.command("set")
@@ -82,20 +80,20 @@ def set_(
     ] = None,
 ) -> None:
     """Set one value; comments and order stay. A key is asked for, or read from stdin."""
-    from deepreasoning_cli import config_file
+    from deepreasoning_cli.settings import config_file
 
     path = _file(context)
-    if vendor := config_input.key_in(name):
-        config_file.set_secret(path, vendor, config_input.secret(vendor, value))
+    if vendor := asking.key_in(name):
+        config_file.set_secret(path, vendor, asking.secret(vendor, value))
     else:
-        config_file.set_value(path, name, config_input.required(name, value))
+        config_file.set_value(path, name, asking.required(name, value))
     _say(context, f"set {name} in {path}")
 
 
 @app.command()
 def unset(context: typer.Context, name: NameArgument) -> None:
     """Take one value or table out of the file, so that the default holds again."""
-    from deepreasoning_cli import config_file
+    from deepreasoning_cli.settings import config_file
 
     path = _file(context)
     config_file.unset_value(path, name)
@@ -112,7 +110,7 @@ def path(context: typer.Context) -> None:
 def edit(context: typer.Context) -> None:
     """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
     given = globals_of(context)
-    _notes(given, config_edit.edit(_file(context)))
+    _notes(given, editing.edit(_file(context)))
 
 
 @app.command()
@@ -123,7 +121,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
     _notes(given, loaded.notes)
-    if code := config_check.run(loaded, as_json=as_json, log=given.debug):
+    if code := checking.run(loaded, as_json=as_json, log=given.debug):
         raise typer.Exit(code)
 
 

@@ -17,8 +17,7 @@ def edit(path: Path) -> list[str]:
     Raises ConfigError if there is no editor, it fails, or the file is wrong afterwards; what
     was written stays.
     """
-    from deepreasoning_cli import config_file
-    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings import Settings, config_file
 
     if not path.exists():
         config_file.create(path, config_file.Answers())

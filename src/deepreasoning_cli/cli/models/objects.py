@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models_known import Known
+from deepreasoning_cli.cli.models.known import Known
 from deepreasoning_cli.money import Hours, RateCard, Rates, usd
 from deepreasoning_cli.views.safe import json_text
 

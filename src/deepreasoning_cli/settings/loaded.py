@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from deepreasoning_cli.key_command import printed_by
 from deepreasoning_cli.keys import Key, checked
-from deepreasoning_cli.settings_sources import HOSTS, KEYED, nearest
+from deepreasoning_cli.settings.key_command import printed_by
+from deepreasoning_cli.settings.sources import HOSTS, KEYED, nearest
 
 if TYPE_CHECKING:
     from deepreasoning_cli.settings import Settings

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import Any
 
-from deepreasoning_cli import catalog_readers as read
-from deepreasoning_cli.catalog_file import Place, Table
-from deepreasoning_cli.catalog_rows import (
+from deepreasoning_cli.catalog import readers as read
+from deepreasoning_cli.catalog.file import Place, Table
+from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
     Reasoner,

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog import Catalog
     from deepreasoning_cli.providers.probe import Fetches, ProbeResult
-    from deepreasoning_cli.settings_loaded import Loaded
+    from deepreasoning_cli.settings.loaded import Loaded
 
 PATIENCE = 15.0  # seconds without a sign of life; a list of models is quickly written
 

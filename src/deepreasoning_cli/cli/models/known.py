@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from deepreasoning_cli import wiring
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
-from deepreasoning_cli.settings_loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded
 
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 

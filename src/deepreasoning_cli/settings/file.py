@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepreasoning_cli import files
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.settings_sources import Layer, from_file
+from deepreasoning_cli.settings.sources import Layer, from_file
 
 
 def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:

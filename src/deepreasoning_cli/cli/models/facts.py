@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models_known import Known
-from deepreasoning_cli.cli.models_words import SAMPLERS, UNKNOWN, cells, hours, status
+from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.words import SAMPLERS, UNKNOWN, cells, hours, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table

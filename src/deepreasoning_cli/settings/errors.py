@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
-from deepreasoning_cli.settings_parts import (
+from deepreasoning_cli.settings.parts import (
     CustomRates,
     CustomReasoner,
     GatewaySettings,
     KeyCommand,
 )
-from deepreasoning_cli.settings_sources import nearest
+from deepreasoning_cli.settings.sources import nearest
 
 UNKNOWN, MISSING = "extra_forbidden", "missing"
 KEY = 'the key in quotes, or { command = "…" }'

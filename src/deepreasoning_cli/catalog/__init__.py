@@ -9,8 +9,8 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
-from deepreasoning_cli.catalog_file import nearest, opened
-from deepreasoning_cli.catalog_rows import (
+from deepreasoning_cli.catalog.file import nearest, opened
+from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
     Reasoner,
@@ -18,7 +18,7 @@ from deepreasoning_cli.catalog_rows import (
     SearchPrices,
     Vendor,
 )
-from deepreasoning_cli.catalog_tables import rows
+from deepreasoning_cli.catalog.tables import rows
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.cli import config_input
+from deepreasoning_cli.cli.config import asking
 from deepreasoning_cli.errors import UsageError
 
 WAYS = {
@@ -48,7 +48,7 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
 
     from deepreasoning_cli.keys import checked
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.settings_sources import KEYED, from_environment
+    from deepreasoning_cli.settings.sources import KEYED, from_environment
 
     keys: dict[str, Any] = from_environment(os.environ, Settings.model_fields).values.get(
         "keys", {}
@@ -64,7 +64,7 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
 
 def start(path: Path, given: Given, *, overwrite: bool, ask: bool) -> None:
     """Write a new file from what is given and, if `ask`, from answers."""
-    from deepreasoning_cli import config_file
+    from deepreasoning_cli.settings import config_file
 
     config_file.refuse_existing(path, overwrite=overwrite)
     if ask:
@@ -77,15 +77,15 @@ def _asked(given: Given) -> Given:
     """Ask for what is not given yet."""
     settings, keys = dict(given.settings), dict(given.keys)
     if "backend" not in settings:
-        number = config_input.choice("How do you want to start?", list(WAYS.values()))
+        number = asking.choice("How do you want to start?", list(WAYS.values()))
         settings["backend"] = list(WAYS)[number]
     backend = settings["backend"]
     if backend == "demo":
         return Given(settings, keys)
     if backend != "gateway" and "reasoner" not in settings:
-        settings["reasoner"] = config_input.text("Reasoner", "deepseek")
+        settings["reasoner"] = asking.text("Reasoner", "deepseek")
     if "model" not in settings:
-        settings["model"] = config_input.text("Claude model", MODELS.get(backend, "sonnet"))
+        settings["model"] = asking.text("Claude model", MODELS.get(backend, "sonnet"))
     for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
         if vendor not in keys and (key := _key(vendor)):
             keys[vendor] = key
@@ -107,5 +107,5 @@ def _key(vendor: str) -> str:
     """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
     from deepreasoning_cli.keys import checked
 
-    answer = config_input.hidden(vendor, optional=True)
+    answer = asking.hidden(vendor, optional=True)
     return checked(vendor, answer, "your answer").value if answer.strip() else ""

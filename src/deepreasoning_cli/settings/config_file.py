@@ -12,11 +12,11 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from deepreasoning_cli import files
-from deepreasoning_cli.config_template import render
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings_file import read
-from deepreasoning_cli.settings_sources import Layer, flag_of, from_file, leaves, nearest
+from deepreasoning_cli.settings.file import read
+from deepreasoning_cli.settings.sources import Layer, flag_of, from_file, leaves, nearest
+from deepreasoning_cli.settings.template import render
 
 Document = tomlkit.TOMLDocument
 Table = MutableMapping[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from deepreasoning_cli.catalog import ClaudeModel, Lifecycle, Reasoner
-from deepreasoning_cli.cli.models_known import Known
-from deepreasoning_cli.cli.models_words import price_range, short, status
+from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.words import price_range, short, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
-from deepreasoning_cli.catalog_file import Place, Table
+from deepreasoning_cli.catalog.file import Place, Table
 from deepreasoning_cli.money import MILLION, THOUSAND
 
 Reader = Callable[[Any, Place], Any]

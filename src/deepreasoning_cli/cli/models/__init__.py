@@ -12,7 +12,7 @@ from deepreasoning_cli.cli.options import globals_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deepreasoning_cli.cli.models_known import Known
+    from deepreasoning_cli.cli.models.known import Known
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
 
@@ -57,33 +57,33 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli import models_json, models_list
+    from deepreasoning_cli.cli.models import listing, objects
 
     known = _known(context, backend)
     _warn(context, known.problems)
     if as_json:
-        _print(models_json.listing(known, retired=everything))
+        _print(objects.listing(known, retired=everything))
     else:
-        _print(models_list.listing(known, _columns(), retired=everything))
+        _print(listing.listing(known, _columns(), retired=everything))
 
 
 @app.command()
 def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Print all that is known of a Claude model or a reasoner, with rates and their source."""
-    from deepreasoning_cli.cli import models_json, models_show
+    from deepreasoning_cli.cli.models import facts, objects
 
     known = _known(context, None)
     found = known.find(name)
     if as_json:
-        _print(models_json.one(known, found))
+        _print(objects.one(known, found))
     else:
-        _print(models_show.facts(known, found, _columns()))
+        _print(facts.facts(known, found, _columns()))
 
 
 @app.command()
 def default(context: typer.Context, name: NameArgument) -> None:
     """Make a Claude model the default: write it to the config file, comments kept."""
-    from deepreasoning_cli import config_file
+    from deepreasoning_cli.settings import config_file
 
     known = _known(context, None)
     chosen = known.as_default(name)
@@ -94,7 +94,7 @@ def default(context: typer.Context, name: NameArgument) -> None:
 
 def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
     """Settings and catalog of this run. Raises ConfigError."""
-    from deepreasoning_cli.cli.models_known import Known
+    from deepreasoning_cli.cli.models.known import Known
     from deepreasoning_cli.settings import Settings
 
     loaded = Settings.load(globals_of(context).config, {})
