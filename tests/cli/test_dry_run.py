@@ -137,7 +137,7 @@ def test_as_text_each_stage_has_its_request_and_its_estimate(
         "# answer: sonnet",
         "POST https://api.anthropic.com/v1/messages",
         "x-api-key: …6789",
-        f"estimate: {tokens} tokens in, ≈$0.0005; each 1,000 tokens out $0.0150",
+        f"estimate: {tokens} tokens in, ≈$0.0004; each 1,000 tokens out $0.0150",
     ]
     body = out.partition("\n\n{")[2].partition("\n}\n")[0]
     assert json.loads(f"{{{body}}}") == R1.request(PROMPT).body

@@ -48,7 +48,7 @@ def told(stage: str | None, kind: str, message: str, hint: str | None, **known: 
     return {**named, "hint": hint, "resume": None, **known}
 
 
-# ---------------------------------------------------------------------------------------- keys
+# ------------------------------------------------------------------------------------------ keys
 
 STARTS = (
     "three ways to start: a reasoner's key and one for Claude"
@@ -168,7 +168,7 @@ def test_debug_shows_requests_without_keys(vendors: Vendors) -> None:
     assert f"Bearer …{vendors.keys['DEEPSEEK_API_KEY'][-4:]}" in lines[0]
 
 
-# ----------------------------------------------------------------------- refusals before any payment
+# ------------------------------------------------------------------- refusals before any payment
 
 REFUSALS = [
     (402, "Insufficient Balance", "no_credit", "asks for credit (402)", "top up the account"),
@@ -235,7 +235,7 @@ def test_a_vendors_words_cannot_drive_the_terminal(vendors: Vendors) -> None:
     assert len(error) < 700
 
 
-# ---------------------------------------------------------------------------------------- retries
+# --------------------------------------------------------------------------------------- retries
 
 
 def slow_down(**headers: str) -> Reply:
@@ -323,7 +323,7 @@ def test_an_overloaded_claude_that_recovers_is_not_noticed(vendors: Vendors) -> 
     assert vendors.counts() == (1, 3)
 
 
-# ------------------------------------------------------------------------- replies that are no answer
+# -------------------------------------------------------------------- replies that are no answer
 
 
 def test_a_page_instead_of_an_answer_is_named_by_its_title(vendors: Vendors) -> None:
@@ -388,7 +388,7 @@ def test_a_redirect_is_not_followed(vendors: Vendors) -> None:
     assert len(vendors.novita.connections) == 0
 
 
-# --------------------------------------------------------------------------------------- the network
+# ----------------------------------------------------------------------------------- the network
 
 NETWORK = "check the network, then try again"
 
@@ -424,7 +424,7 @@ def test_a_connection_lost_before_anything_came_is_tried_again(vendors: Vendors)
     assert vendors.counts() == (2, 2)
 
 
-# ------------------------------------------------------------------------------------ broken streams
+# -------------------------------------------------------------------------------- broken streams
 
 
 @pytest.mark.parametrize("how", [Cut(), Reset()])
@@ -525,7 +525,7 @@ def test_three_unreadable_events_in_a_row_are_a_cut(vendors: Vendors) -> None:
     assert error == f"error: answer: the reply is not readable; {came}"
 
 
-# ---------------------------------------------------------------------------- ends that are no success
+# ---------------------------------------------------------------------- ends that are no success
 
 
 def test_an_answer_cut_at_its_limit_is_printed_and_exit_code_6(vendors: Vendors) -> None:
@@ -586,7 +586,7 @@ def test_empty_reasoning_can_be_allowed(vendors: Vendors) -> None:
     assert vendors.claude.requests[0].body["messages"] == [{"role": "user", "content": "6 x 7?"}]
 
 
-# ---------------------------------------------------------------------------------------- silence
+# --------------------------------------------------------------------------------------- silence
 
 
 IMPATIENT = {"DEEPREASONING_TIMEOUT": "0.3"}
@@ -625,7 +625,7 @@ def test_keep_alives_alone_are_no_progress(vendors: Vendors) -> None:
     assert result.stderr.decode().splitlines()[0] == f"error: {error}"
 
 
-# ---------------------------------------------------------------------------------------- wrong calls
+# ----------------------------------------------------------------------------------- wrong calls
 
 
 @pytest.mark.parametrize(
@@ -707,7 +707,7 @@ def test_a_text_that_no_model_here_can_read_is_refused_before_anything_is_sent(
     assert vendors.connections() == 0
 
 
-# ---------------------------------------------------------------------------------------- the set-up
+# ------------------------------------------------------------------------------------ the set-up
 
 
 def test_a_broken_config_file_is_named_with_its_place(vendors: Vendors) -> None:

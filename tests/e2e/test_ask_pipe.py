@@ -25,7 +25,7 @@ def question(vendors: Vendors) -> str:
     return text
 
 
-# ------------------------------------------------------------------------------------ what comes out
+# -------------------------------------------------------------------------------- what comes out
 
 
 def test_a_pipe_gets_the_answer_and_one_newline_and_nothing_else(vendors: Vendors) -> None:
@@ -126,7 +126,7 @@ def test_quiet_silences_notes_and_warnings(vendors: Vendors) -> None:
     assert result == Finished(0, b"\\x1b\n", b"")
 
 
-# ------------------------------------------------------------------------------------- what goes in
+# ---------------------------------------------------------------------------------- what goes in
 
 
 def test_piped_text_alone_is_the_prompt(vendors: Vendors) -> None:
@@ -227,16 +227,24 @@ def test_the_system_prompt_reaches_both(vendors: Vendors) -> None:
     assert vendors.claude.requests[0].body["system"] == "Be brief."
 
 
-# ---------------------------------------------------------------------------------------- files
+# ----------------------------------------------------------------------------------------- files
 
 
 def test_output_goes_to_the_file_alone(vendors: Vendors, tmp_path: Path) -> None:
     vendors.reply(texts=["a\x1b[1m\n\n"])
     target = tmp_path / "answer.md"
     target.write_text("an older answer")
-    assert vendors.ask("-o", str(target), "6 x 7?") == Finished(0, b"", b"")
-    assert target.read_bytes() == b"a\x1b[1m\n"
+    note = b"note: 1 control character was made visible\n"
+    assert vendors.ask("-o", str(target), "6 x 7?") == Finished(0, b"", note)
+    assert target.read_bytes() == b"a\\x1b[1m\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.md", "home"]
+
+
+def test_raw_output_holds_the_exact_bytes(vendors: Vendors, tmp_path: Path) -> None:
+    vendors.reply(texts=["a\x1b[1mé\n\n"])
+    target = tmp_path / "answer.md"
+    assert vendors.ask("--raw", "-o", str(target), "6 x 7?") == Finished(0, b"", b"")
+    assert target.read_bytes() == "a\x1b[1mé\n\n".encode()
 
 
 def test_a_half_answer_never_replaces_a_file(vendors: Vendors, tmp_path: Path) -> None:
@@ -268,7 +276,7 @@ def test_an_output_file_that_cannot_be_written_is_exit_code_7(
     )
 
 
-# ---------------------------------------------------------------------------------------- code
+# ------------------------------------------------------------------------------------------ code
 
 CODE = ["Two:\n\n```sh\necho 6\n```\n\nand\n\n```python\nprint(", "42)\n```\nthat is it."]
 
@@ -297,7 +305,7 @@ def test_an_answer_without_such_code_prints_nothing_and_says_so(vendors: Vendors
     )
 
 
-# --------------------------------------------------------------------------------------- reasoning
+# ------------------------------------------------------------------------------------- reasoning
 
 
 def test_the_reasoning_can_go_to_stderr(vendors: Vendors) -> None:
@@ -370,7 +378,7 @@ def test_reasoning_that_is_not_there_is_a_usage_error(
     assert vendors.connections() == 0
 
 
-# ---------------------------------------------------------------------------------------- dry run
+# --------------------------------------------------------------------------------------- dry run
 
 
 def test_a_dry_run_prints_the_requests_and_opens_no_connection(vendors: Vendors) -> None:
@@ -404,7 +412,7 @@ def test_a_dry_run_shows_the_bodies_that_a_real_run_sends(vendors: Vendors) -> N
     assert answered["body"] == sent
 
 
-# ---------------------------------------------------------------------------------------- JSON
+# ------------------------------------------------------------------------------------------ JSON
 
 
 def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
@@ -415,7 +423,7 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
     reasoner = {
         "model": "deepseek-v4-pro",
         "served_model": "deepseek-v4-pro",
-        "usage": dict(zip(counts, (2, 14, 9, 0, True), strict=True)),
+        "usage": dict(zip(counts, (2, 13, 8, 0, True), strict=True)),
     }
     answerer = {
         "model": "claude-sonnet-5-5",

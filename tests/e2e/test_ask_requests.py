@@ -95,7 +95,7 @@ def content_of(vendors: Vendors) -> str:
     return content
 
 
-# -------------------------------------------------------------------------------------- by default
+# ------------------------------------------------------------------------------------ by default
 
 
 def test_by_default_both_get_the_question_and_claude_the_reasoning(vendors: Vendors) -> None:
@@ -123,7 +123,7 @@ def test_a_system_prompt_and_a_limit_go_where_each_format_has_them(vendors: Vend
     assert whole(answered[0]) == to_claude(vendors, content, system="Be brief.", max_tokens=300)
 
 
-# ---------------------------------------------------------------------------------------- reasoners
+# ------------------------------------------------------------------------------------- reasoners
 
 
 def test_a_host_of_r1_gets_both_samplers_and_its_own_key(vendors: Vendors) -> None:
@@ -204,7 +204,7 @@ def test_an_unknown_reasoner_is_refused_with_the_nearest(vendors: Vendors) -> No
     assert vendors.connections() == 0
 
 
-# ------------------------------------------------------------------------------------ Claude models
+# --------------------------------------------------------------------------------- Claude models
 
 HAIKU = "claude-haiku-4-5-20251001"
 
@@ -319,7 +319,7 @@ def test_more_tokens_than_a_model_writes_are_lowered_aloud(vendors: Vendors) -> 
     assert vendors.claude.requests[0].body["max_tokens"] == 64_000
 
 
-# ---------------------------------------------------------------------------------------- hand-off
+# -------------------------------------------------------------------------------------- hand-off
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def read_until(stream: IO[bytes] | None, text: bytes) -> bytes:
     return seen
 
 
-# ---------------------------------------------------------------------------------------- signals
+# --------------------------------------------------------------------------------------- signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,12 @@ def asked(vendor: str) -> Callable[[Vendors, Process], object]:
 
 def refused(vendor: str) -> Callable[[Vendors, Process], object]:
     """The reply is read soon after; before that the outcome is the same."""
-    return lambda vendors, process: (asked(vendor)(vendors, process), time.sleep(0.2))
+
+    def come(vendors: Vendors, process: Process) -> None:
+        asked(vendor)(vendors, process)
+        time.sleep(0.2)
+
+    return come
 
 
 MUTE = Reply(before=[Stall()])
@@ -144,7 +149,7 @@ def test_an_interrupted_answer_never_replaces_a_file(vendors: Vendors, tmp_path:
     assert (tmp_path / "answer.md.partial").read_text() == "**42**\n"
 
 
-# ---------------------------------------------------------------------------------------- stdin
+# ----------------------------------------------------------------------------------------- stdin
 
 
 def test_a_silent_pipe_is_announced_after_two_seconds_and_read_when_it_speaks(
@@ -265,7 +270,7 @@ def test_a_full_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
     assert result == Finished(0, b"a\\x1b\n", b"")
 
 
-# ---------------------------------------------------------------------------------------- encodings
+# ------------------------------------------------------------------------------------- encodings
 
 
 def test_the_c_locale_does_not_harm_the_text(vendors: Vendors) -> None:

@@ -8,7 +8,14 @@ import pytest
 from rich.text import Text
 
 from deepreasoning_cli.views import console as consoles
-from deepreasoning_cli.views.console import can_move, console, is_terminal, is_unicode, uses_color
+from deepreasoning_cli.views.console import (
+    can_move,
+    console,
+    is_terminal,
+    is_unicode,
+    spelled_out,
+    uses_color,
+)
 
 
 class Screen(io.StringIO):
@@ -64,6 +71,15 @@ def test_box_drawing_needs_an_encoding_of_unicode(encoding: str, unicode: bool) 
 
 def test_a_stream_of_no_encoding_has_no_box_drawing() -> None:
     assert (is_unicode(None), is_unicode(io.StringIO())) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("utf-8", "a > b é 中"), ("cp1252", "a > b é \\u4e2d"), ("ascii", "a > b \\xe9 \\u4e2d")],
+)
+def test_what_a_stream_cannot_take_is_spelled_out(encoding: str, expected: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    assert spelled_out("a → b é 中", stream) == expected
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_the_object_has_the_contracts_fields_in_its_order() -> None:
 
 def test_a_turn_of_reasoning_alone_has_no_answerer() -> None:
     (turn,) = shown(JsonView, (EVENTS[0], *EVENTS[4:8]))
-    expected = {"answer": "", "answerer": None, "search": None, "sources": []}
+    expected: dict[str, object] = {"answer": "", "answerer": None, "search": None, "sources": []}
     assert {name: turn[name] for name in expected} == expected
     assert (turn["status"], turn["stop_reason"], turn["cost_usd"]) == (
         "complete",

@@ -119,3 +119,19 @@ def test_raw_is_the_exact_answer_in_utf_8() -> None:
         view(event)
     view.close(None)
     assert out == [b"\x1b[2J \xc3\xa9\r\n\n", b"\n"]
+
+
+def test_a_signal_during_the_writing_leaves_nothing_to_be_written_twice() -> None:
+    out: list[str] = []
+
+    def write(text: str) -> None:
+        out.append(text)
+        if text == "\na":
+            raise KeyboardInterrupt
+
+    view = TextView(Text, write, Sink.PIPE)
+    view(Text("x\n"))
+    with pytest.raises(KeyboardInterrupt):
+        view(Text("a\n\n"))
+    view.close(KeyboardInterrupt())
+    assert out == ["x", "\na", "\n"]

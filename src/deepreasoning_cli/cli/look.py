@@ -126,10 +126,12 @@ class Views:
     def _files(self) -> Iterator[View]:
         from deepreasoning_cli.views.files import FileView
 
-        if self._look.output:
-            yield FileView(Text, self._look.output)
-        if self._look.reasoning_file:
-            yield FileView(Thought, self._look.reasoning_file)
+        wanted = ((Text, self._look.output), (Thought, self._look.reasoning_file))
+        for kind, path in wanted:
+            if path is not None:
+                view = FileView(kind, path, raw=self._look.raw)
+                self._counted.append(view)
+                yield view
 
     def _text(self, settings: Settings) -> Iterator[View]:
         if self._reasoning_to_stderr:

@@ -97,10 +97,12 @@ class Database:
                 f"{self.path} is read-only", kind="history_read_only", hint=ELSEWHERE
             )
             return _connect_read_only(self.path)
-        state = _state(self.path)
-        if state not in (State.CURRENT, State.NEWER):
+        state, connection = _examined(self.path)
+        if connection:
+            return connection
+        if state is not State.NEWER:
             with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
-                state = self._prepare(_state(self.path))
+                state = self._prepare()
         if state is State.NEWER:
             self._refusal = ConfigError(
                 f"{self.path} was written by a newer version: it is read, and not changed",
@@ -111,8 +113,11 @@ class Database:
             return _connect_read_only(self.path)
         return _connect(self.path)
 
-    def _prepare(self, state: State) -> State:
+    def _prepare(self) -> State:
         """Bring the file up to date; nobody else does it meanwhile."""
+        state, connection = _examined(self.path)
+        if connection:
+            connection.close()
         match state:
             case State.MISSING:
                 _create(self.path)
@@ -136,9 +141,12 @@ class Database:
     def _replace(self) -> None:
         aside = set_aside(self.path)
         _create(self.path)
-        with closing(_connect(self.path)) as connection:
-            saved = salvage(aside, connection)
-        self._warn(f"the history was damaged: {saved} turns were saved, the rest is in {aside}")
+        saved = 0
+        try:
+            with closing(_connect(self.path)) as connection:
+                saved = salvage(aside, connection)
+        finally:
+            self._warn(f"the history was damaged: {saved} turns were saved, the rest is in {aside}")
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -150,26 +158,40 @@ def _is_writable(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
-def _state(path: Path) -> State:
-    """What is there. An empty file is broken: a new database gets its name when it is whole."""
+def _examined(path: Path) -> tuple[State, sqlite3.Connection | None]:
+    """What is there, and the open database where it can be used as it is.
+
+    An empty file is broken: a new database gets its name only when it is whole.
+    """
     if not path.exists():
-        return State.MISSING
+        return State.MISSING, None
     if not path.stat().st_size:
-        return State.BROKEN
+        return State.BROKEN, None
     try:
-        with closing(_connect(path)) as connection:
-            found = version(connection)
-            if found == len(MIGRATIONS):
-                connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
+        connection = _connect(path)
+        try:
+            state = _state(connection)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.DatabaseError as exc:
         if is_broken(exc):
-            return State.BROKEN
+            return State.BROKEN, None
         raise
+    if state is State.CURRENT:
+        return state, connection
+    connection.close()
+    return state, None
+
+
+def _state(connection: sqlite3.Connection) -> State:
+    found = version(connection)
     if found < 0:
         return State.BROKEN
-    if found == len(MIGRATIONS):
-        return State.CURRENT
-    return State.OLDER if found < len(MIGRATIONS) else State.NEWER
+    if found != len(MIGRATIONS):
+        return State.OLDER if found < len(MIGRATIONS) else State.NEWER
+    connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
+    return State.CURRENT
 
 
 def _create(path: Path) -> None:

@@ -111,12 +111,14 @@ class Journal:
         if not self._whole or self._file is None:
             return
         record = self._record
-        stages = [stage for stage in record.stages.values() if stage not in self._finished]
+        events: list[Event | Closed] = [
+            stage for stage in record.stages.values() if stage not in self._finished
+        ]
         closed = Closed(
             record.complete, ending, record.first_reasoning, record.first_answer, record.total
         )
         try:
-            for event in (*stages, closed):
+            for event in [*events, closed]:
                 self._append(event)
             self._file.sync()
         except OSError as exc:

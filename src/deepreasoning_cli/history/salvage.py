@@ -10,7 +10,11 @@ from pathlib import Path
 
 BESIDE = ("-wal", "-shm", "-journal")
 CORRUPT = ".corrupt-"
-ORDERS = ("ASC", "DESC")
+NUMBERS = (
+    "SELECT seq FROM turns ORDER BY seq",
+    "SELECT seq FROM turns ORDER BY seq DESC",
+    "SELECT seq FROM sqlite_sequence WHERE name = 'turns'",
+)
 
 
 def set_aside(path: Path) -> Path:
@@ -61,11 +65,8 @@ def salvage(broken: Path, connection: sqlite3.Connection) -> int:
 def _numbers(source: sqlite3.Connection) -> range:
     """The numbers that turns may have: from both ends, as far as the damage lets one see."""
     seen = [0]
-    for order in ORDERS:
-        seen += [row[0] for row in _rows(source, f"SELECT seq FROM turns ORDER BY seq {order}")]
-    seen += [
-        row[0] for row in _rows(source, "SELECT seq FROM sqlite_sequence WHERE name = 'turns'")
-    ]
+    for query in NUMBERS:
+        seen += [row[0] for row in _rows(source, query)]
     return range(1, max(seen) + 1)
 
 

@@ -42,10 +42,12 @@ class _Trimmed:
 
     def feed(self, text: str) -> None:
         body = text.rstrip(LINE_END)
-        if body:
-            text, self._held, self.any = self._held + body, "", True
-            self._write(text)  # last: a signal may end it
-        self._held += text[len(body) :]
+        line_ends = text[len(body) :]
+        if not body:
+            self._held += line_ends
+            return
+        ready, self._held, self.any = self._held + body, line_ends, True
+        self._write(ready)  # last: a signal may end it
 
     def close(self) -> None:
         if self.any:

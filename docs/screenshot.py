@@ -1,0 +1,124 @@
+"""Draw docs/demo.svg from the demo: the panels that `ask --backend demo` leaves in the scrollback.
+
+`python docs/screenshot.py` writes it, `--check` exits with 1 where it is not current. The rows are
+those of the real views; only the times are fixed, so that the picture is the same each time.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.segment import Segment, Segments
+
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Message,
+    Opened,
+    Prompt,
+    Stage,
+    Started,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.providers.demo import Scripted
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views import console, panels
+from deepreasoning_cli.views.live import LiveArea, Row
+from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.views.status import Progress
+
+PICTURE = Path(__file__).with_name("demo.svg")
+QUESTION = "Show me binary search in Python"
+COLUMNS = 92
+WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Kept(LiveArea):
+    """Keeps the rows that stay, and writes nothing."""
+
+    rows: list[Row]
+
+    def draw(self, final: list[Row], live: list[Row]) -> None:
+        self.rows = [*getattr(self, "rows", []), *final]
+
+
+def events() -> Iterator[Event]:
+    """The demo's turn, with times of the real thing."""
+    prompt = Prompt((Message("user", QUESTION),))
+    yield Opened("demo", "demo", QUESTION, Handoff.REASONING)
+    for stage, role, kind, seconds in (
+        (Stage.REASON, "reasoner", Thought, 4.2),
+        (Stage.ANSWER, "answerer", Text, 3.3),
+    ):
+        model = f"demo-{role}"
+        yield Started(stage, model, 0, None, WHEN)
+        chunks = list(Scripted(role, speed=0).stream(prompt))
+        yield from (chunk for chunk in chunks if isinstance(chunk, kind))
+        usage = next(chunk for chunk in chunks if isinstance(chunk, Usage))
+        yield Finished(stage, model, model, usage, Decimal(0), seconds, "stop")
+
+
+def rows() -> list[Row]:
+    """The rows of both panels and of the bill."""
+    clock = iter([0.0, *[7.5] * 100_000])
+    record = Record(clock=lambda: next(clock))
+    console.size = lambda: (COLUMNS, 200)
+    kept: list[Kept] = []
+
+    def area(*arguments: object) -> Kept:
+        kept.append(Kept(*arguments))
+        return kept[-1]
+
+    panels.LiveArea = area
+    view = panels.PanelsView(record, Progress(), Utf8(), panels.Look(demo=True))
+    with Show(record, [view]) as show:
+        for event in events():
+            show(event)
+    return kept[0].rows
+
+
+class Utf8(io.StringIO):
+    """Somewhere to write to that can take every character."""
+
+    encoding = "utf-8"
+
+
+def picture() -> str:
+    """The SVG; it fetches nothing, so it looks the same everywhere."""
+    page = Console(
+        record=True,
+        width=COLUMNS,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    page.print(f"$ dr ask --backend demo {QUESTION!r}", highlight=False)
+    for row in rows():
+        page.print(Segments([*row, Segment.line()]), end="")
+    svg = page.export_svg(title="deepreasoning", unique_id="demo")
+    return re.sub(r"@font-face \{.*?\}\n?", "", svg, flags=re.DOTALL)
+
+
+def main() -> int:
+    if sys.argv[1:] == ["--check"]:
+        if PICTURE.read_text(encoding="utf-8") == picture():
+            return 0
+        print("docs/demo.svg is not current: run python docs/screenshot.py", file=sys.stderr)
+        return 1
+    PICTURE.write_text(picture(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,60 @@
+"""Forgetting: what is deleted is gone from the files too."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from deepreasoning_cli.history.locks import is_gone, try_lock
+from deepreasoning_cli.history.salvage import CORRUPT
+
+ROOTLESS = (
+    "DELETE FROM forks WHERE origin NOT IN (SELECT session FROM forks)"
+    " AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = forks.origin)"
+)
+OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
+    """Delete the turns and what only they needed; return how many there were."""
+    before = connection.total_changes
+    connection.executemany("DELETE FROM turns WHERE id = ?", [(each,) for each in ids])
+    if connection.total_changes == before:
+        return 0
+    while connection.execute(ROOTLESS).rowcount > 0:
+        continue  # a fork of that fork may have lost its root with it
+    connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
+    return len(ids)
+
+
+def scrub(connection: sqlite3.Connection) -> bool:
+    """Write the files anew without what was deleted; False where another process reads them."""
+    connection.execute("VACUUM")
+    (busy, *_rest) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def damaged_copies(folder: Path) -> list[Path]:
+    """Broken databases that were set aside: they may hold what is deleted here."""
+    return sorted(folder.glob(f"*{CORRUPT}*"))
+
+
+def remove_journals(folder: Path, beginnings: Sequence[str]) -> None:
+    """Remove the journals of these turns, except those of running processes."""
+    for path in folder.glob("*"):
+        if path.name.startswith(tuple(beginnings)):
+            with suppress(OSError):
+                _remove_if_free(path)
+
+
+def _remove_if_free(path: Path) -> None:
+    descriptor = os.open(path, OPEN)
+    try:
+        free = try_lock(descriptor) and not is_gone(descriptor)
+    finally:
+        os.close(descriptor)
+    if free:
+        path.unlink()

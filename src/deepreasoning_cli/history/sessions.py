@@ -1,0 +1,124 @@
+"""Conversations: their turns in order, and who may continue one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from deepreasoning_cli.files import make_private_folder
+from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_path
+from deepreasoning_cli.history.rows import moment
+
+FOLDER: Final = "sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation: how many turns it has, and when its last one began (aware)."""
+
+    name: str
+    turns: int
+    last: datetime
+    forked_from: str | None
+
+
+class Claim:
+    """A session that this process alone continues, until the claim is left.
+
+    `forked_from` names the session that was asked for, where another process had it.
+    """
+
+    def __init__(self, name: str, forked_from: str | None, lock: SessionLock | None) -> None:
+        self.name = name
+        self.forked_from = forked_from
+        self._lock = lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._lock:
+            self._lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLock:
+    """The lock file of one session; its name tells nothing of the session's."""
+
+    path: Path
+    descriptor: int
+
+    def release(self) -> None:
+        """Let others continue the session."""
+        with suppress(OSError):
+            close_and_remove(self.descriptor, self.path)
+
+
+def lock_session(folder: Path, session: str) -> SessionLock | None:
+    """The session's lock, or None where another process has it. Raises OSError."""
+    path = folder / FOLDER / hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()
+    make_private_folder(path.parent)
+    while (descriptor := try_lock_path(path)) is not None:
+        if not is_gone(descriptor):
+            return SessionLock(path, descriptor)
+        os.close(descriptor)  # its last holder has just removed it
+    return None
+
+
+def fork(connection: sqlite3.Connection, session: str) -> str:
+    """A new session that begins with the turns `session` has now; return its name."""
+    query = (
+        "SELECT 1 FROM turns WHERE session = ?1 UNION ALL SELECT 1 FROM forks WHERE session = ?1"
+    )
+    names = (f"{session}-{number}" for number in count(2))
+    name = next(each for each in names if not connection.execute(query, (each,)).fetchone())
+    newest = connection.execute("SELECT coalesce(max(seq), 0) FROM turns").fetchone()[0]
+    connection.execute("INSERT INTO forks VALUES (?, ?, ?)", (name, session, newest))
+    return name
+
+
+def sessions(connection: sqlite3.Connection) -> list[Session]:
+    """All sessions that have turns of their own, the one used last first."""
+    rows = connection.execute(
+        "SELECT turns.session, count(*) AS turns, max(turns.seq) AS newest, forks.origin"
+        " FROM turns LEFT JOIN forks USING (session) WHERE turns.session NOTNULL"
+        " GROUP BY turns.session ORDER BY newest DESC"
+    ).fetchall()
+    started = "SELECT started FROM turns WHERE seq = ?"
+    return [
+        Session(
+            row["session"],
+            row["turns"],
+            moment(connection.execute(started, (row["newest"],)).fetchone()[0]),
+            row["origin"],
+        )
+        for row in rows
+    ]
+
+
+def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
+    """The whole rows of a session's turns in order, those before its fork included."""
+    rows: list[sqlite3.Row] = []
+    name: str | None = session
+    last = 2**63 - 1
+    while name is not None:
+        rows += connection.execute(
+            "SELECT * FROM turns WHERE session = ? AND seq <= ? ORDER BY place DESC", (name, last)
+        )
+        origin = connection.execute("SELECT * FROM forks WHERE session = ?", (name,)).fetchone()
+        name = origin and origin["origin"]
+        last = min(last, origin["last"]) if origin else last
+    return rows[::-1]

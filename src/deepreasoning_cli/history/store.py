@@ -1,0 +1,191 @@
+"""What was asked and answered: one SQLite database for all turns."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.events import Started
+from deepreasoning_cli.history import erase
+from deepreasoning_cli.history import sessions as conversations
+from deepreasoning_cli.history.database import Database, Warn
+from deepreasoning_cli.history.ending import Ending, ending_of
+from deepreasoning_cli.history.journal import FOLDER
+from deepreasoning_cli.history.listing import Filter, Hit, Row, listing, search
+from deepreasoning_cli.history.lookup import find
+from deepreasoning_cli.history.rows import read_turn, stamp, write_turn
+from deepreasoning_cli.history.sessions import Claim, Session, lock_session
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.text import well_formed
+
+MOST_HITS = 100
+UNFINISHED = (
+    "status = 'incomplete' AND (reasoning <> '' OR answer <> '' OR reasoning_from NOTNULL)"
+    " AND NOT EXISTS (SELECT 1 FROM turns AS later"
+    " WHERE later.reasoning_from = turns.id AND later.status = 'complete')"
+)
+
+
+class Store:
+    """The history in one data folder. Enter it with `with`.
+
+    Every method may raise ConfigError (a database that cannot be used or changed),
+    UnavailableError (another process kept it locked for 30 seconds) and WriteError (disk full).
+    """
+
+    def __init__(self, folder: Path, database: Database, warn: Warn) -> None:
+        self._folder = folder
+        self._database = database
+        self._warn = warn
+
+    @classmethod
+    def open(cls, folder: Path, warn: Warn) -> Self:
+        """The store in the data folder, made where there is none; `warn` is told of repairs."""
+        return cls(folder, Database(folder, warn), warn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def fold(
+        self,
+        record: Record,
+        *,
+        began: datetime | None = None,
+        ending: Ending | None = None,
+        starts: Sequence[Started] = (),
+    ) -> None:
+        """Keep a closed record; a turn with its id is replaced, and keeps its place.
+
+        `began` (aware) is by default as long ago as the turn took, `ending` what the record
+        tells; `starts` bring the rates that the stages were priced by.
+        """
+        since = began or datetime.now(UTC) - timedelta(seconds=record.total)
+        word = ending or ending_of(record)
+        self._database.write(lambda connection: write_turn(connection, record, since, word, starts))
+
+    def turn(self, id_or_prefix: str) -> Record:
+        """The turn of that id, or the only one whose id begins so. Raises UsageError."""
+        return self._database.read(
+            lambda connection: read_turn(connection, find(connection, id_or_prefix))
+        )
+
+    def last(self, session: str | None = None) -> Record | None:
+        """The newest turn, of the session if one is named."""
+        if session is None:
+            return self._newest("TRUE")
+        return next(iter(self.session_turns(session)[-1:]), None)
+
+    def last_unfinished(self) -> Record | None:
+        """The newest turn that has something to go on from and was not finished by another."""
+        return self._newest(UNFINISHED)
+
+    def listing(
+        self,
+        *,
+        session: str | None = None,
+        model: str | None = None,
+        status: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Row]:
+        """The turns that fit, newest first; see Filter."""
+        return listing(self._database.read, Filter(session, model, status, since), limit)
+
+    def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[Hit]:
+        """The turns whose prompt, reasoning or answer hold all words. Raises UsageError."""
+        return self._database.read(lambda connection: search(connection, words, limit))
+
+    def sessions(self) -> list[Session]:
+        """The sessions, the one used last first."""
+        return self._database.read(conversations.sessions)
+
+    def session_turns(self, session: str) -> list[Record]:
+        """The turns of a session in order; a fork begins with those of its origin."""
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            rows = conversations.turns_of(connection, well_formed(session))
+            return [read_turn(connection, row) for row in rows]
+
+        return self._database.read(read)
+
+    def put_in_session(self, turn: str, session: str) -> None:
+        """Make a turn that has no session the first of one, so that it can be continued."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL",
+                (well_formed(session), turn),
+            )
+        )
+
+    def claim(self, session: str) -> Claim:
+        """The session to continue, or a fork of it where another process has it claimed.
+
+        The claim is a locked file in `sessions/`: it ends with the `with`, or with the process.
+        A fork begins with the turns that the session had when it was claimed.
+        """
+        name = well_formed(session)
+        try:
+            lock = lock_session(self._folder, name)
+            if lock:
+                return Claim(name, None, lock)
+            forked = self._database.write(lambda connection: conversations.fork(connection, name))
+            return Claim(forked, name, lock_session(self._folder, forked))
+        except (OSError, DeepReasoningError):  # it goes on unclaimed: the answer comes first
+            return Claim(name, None, None)
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Erase these turns (ids or their beginnings); return how many. Raises UsageError."""
+        names = list(ids)
+        whole = self._database.read(
+            lambda connection: {find(connection, each)["id"] for each in names}
+        )
+        return self._erase(sorted(whole))
+
+    def delete_older(self, than: datetime) -> int:
+        """Erase the turns that began before `than` (aware); return how many."""
+        return self._erase(self._ids("started < ?", stamp(than)))
+
+    def delete_all(self) -> int:
+        """Erase every turn, and what was set aside of damaged files; return how many turns."""
+        count = self._erase(self._ids("TRUE"))
+        erase.remove_journals(self._folder / FOLDER, [""])
+        for path in erase.damaged_copies(self._folder):
+            path.unlink(missing_ok=True)
+        return count
+
+    def _ids(self, term: str, *values: Any) -> list[str]:
+        query = f"SELECT id FROM turns WHERE {term}"  # noqa: S608 - our own term
+        return self._database.read(
+            lambda connection: [row["id"] for row in connection.execute(query, values)]
+        )
+
+    def _erase(self, ids: Sequence[str]) -> int:
+        count = self._database.write(lambda connection: erase.delete(connection, ids))
+        if not self._database.read(erase.scrub):
+            self._warn("another process is reading the history: its log is emptied when it ends")
+        erase.remove_journals(self._folder / FOLDER, [f"{each}." for each in ids])
+        for path in erase.damaged_copies(self._folder):
+            self._warn(f"{path} may still hold what was deleted")
+        return count
+
+    def _newest(self, term: str) -> Record | None:
+        query = f"SELECT * FROM turns WHERE {term} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - as above
+
+        def read(connection: sqlite3.Connection) -> Record | None:
+            row = connection.execute(query).fetchone()
+            return read_turn(connection, row) if row else None
+
+        return self._database.read(read)

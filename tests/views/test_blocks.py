@@ -1,0 +1,566 @@
+from __future__ import annotations
+
+import io
+import math
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.style import Style
+
+from deepreasoning_cli.views import markup
+from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, Row, RowStream, whole
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
+
+
+CONSOLE = console()
+
+
+def texts(rows: list[Row]) -> list[str]:
+    return ["".join(segment.text for segment in row) for row in rows]
+
+
+def rows_of(text: str, width: int = 80) -> list[str]:
+    return texts(whole(text, width, console=CONSOLE))
+
+
+def pieces(text: str, seed: int) -> Iterator[str]:
+    """`text` in random pieces: mostly of one size, from single characters to all at once."""
+    dice = random.Random(seed)
+    most = dice.choice([1, 4, 4, 30, 300, 10_000])
+    while text:
+        size = dice.randint(1, most)
+        yield text[:size]
+        text = text[size:]
+
+
+def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
+    """All rows of a stream that is fed at random, and asked for its tail at random."""
+    rows = []
+    for number, piece in enumerate(pieces(text, seed)):
+        rows += stream.feed(piece)
+        if (number * 7 + seed) % 5 == 0:
+            assert len(stream.tail(3)) <= 3
+    return rows + stream.close()
+
+
+# --- Documents -----------------------------------------------------------------------------------
+#
+# Two things legitimately differ from the whole text's rows and are left out by construction: link
+# definitions come before the links that use them, and no paragraph is so long that an open span in
+# it is given up.
+
+SPANS = (
+    *"lorem ipsum dolor sit amet, consectetur a the 2 * 3 | -- + # > ~ a*b snake_case".split(),
+    *("**bold words**", "*em*", "***both***", "~~gone~~", "`code`", "`` a ` b ``", "__strong__"),
+    *("[link](http://x.example/a 'title')", "[known]", "[text][known]", "<http://auto.example>"),
+    *("![image](pic.png)", "[no](javascript:x)", "[open", "**open", "`open", "\\*", "a\\_b"),
+    *("<details>x</details>", "<!-- no -->", "&amp;", "&#x202e;", "&NewLine;", "&copy"),
+    *("中文字符，漢語。", "（全形）", "日本語の「文」", "한국어", "العربية", "עברית", "नमस्ते"),
+    *("😀", "👩‍👩‍👧", "❤️", "e\u0301", "tab\tbed", "https://long.example/" + "path/" * 9),
+)
+CODE = (
+    *(
+        "def f(x):",
+        "    return 'é' * x  # 中文",
+        "",
+        "/* from",
+        "to */",
+        '"""open',
+        "\tx = 1",
+        "``",
+    ),
+    *('{"a": [1, 2]}', "<p class='a'>", "# no heading", "- no item", "x" * 90, "   "),
+)
+LANGUAGES = ("", "", "python", "c", "json", "html", "yaml", "nosuch", "python x=1")
+RAW = "ab1 #*->`_|[]()\\~+=:!<&.\t"
+
+words = st.lists(st.sampled_from(SPANS), min_size=1, max_size=12).map(" ".join)
+long_words = st.lists(st.sampled_from(SPANS), min_size=40, max_size=70).map(" ".join)
+Lines = list[str]
+
+
+def prefixed(lines: Lines, first: str, rest: str) -> Lines:
+    return [first + lines[0], *(f"{rest}{line}".rstrip() for line in lines[1:])]
+
+
+def joined(blocks: list[Lines], blank: bool) -> Lines:
+    return [line for block in blocks for line in ([*block, ""] if blank else block)]
+
+
+@st.composite
+def paragraphs(draw: st.DrawFn) -> Lines:
+    kind = draw(st.sampled_from(["one", "some", "long"]))
+    if kind == "long":
+        return [draw(long_words)]
+    lines = draw(st.lists(words, min_size=1, max_size=1 if kind == "one" else 9))
+    return [line + draw(st.sampled_from(["", "", "  ", "\\"])) for line in lines]
+
+
+@st.composite
+def fences(draw: st.DrawFn) -> Lines:
+    mark = draw(st.sampled_from(["```", "~~~", "````"]))
+    lines = draw(st.lists(st.sampled_from(CODE), max_size=12))
+    opened = draw(st.sampled_from(["", " ", "   "])) + mark + draw(st.sampled_from(LANGUAGES))
+    return [opened, *lines, *([mark] if draw(st.integers(0, 9)) else [])]
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Lines:
+    columns = draw(st.integers(1, 4))
+    height = draw(st.sampled_from([0, 2, 5, 30]))
+    dice = random.Random(draw(st.integers(0, 999)))
+    cells = [word.replace("|", "") for word in SPANS]
+    body = [" | ".join(dice.choice(cells) for _ in range(columns)) for _ in range(height + 1)]
+    rule = "|".join(dice.choice(["---", ":--", "--:", ":-:"]) for _ in range(columns))
+    head, *rows = (f"| {line} |" for line in body)
+    return [head, f"|{rule}|", *rows]
+
+
+simple = st.one_of(
+    paragraphs(),
+    paragraphs(),
+    fences(),
+    tables(),
+    st.tuples(st.sampled_from(["# ", "## ", "#### "]), words).map(lambda pair: ["".join(pair)]),
+    st.tuples(words, st.sampled_from(["===", "---", "-"])).map(list),
+    st.sampled_from([["---"], ["* * *"], ["[late]: http://late.example"], ["[not"], [""]]),
+    st.lists(st.sampled_from(["    a = 1", "      b", "", "\tc"]), min_size=1, max_size=5),
+    st.text(RAW, min_size=1, max_size=30).map(lambda line: [line]),
+)
+
+
+@st.composite
+def lists(draw: st.DrawFn, blocks: st.SearchStrategy[Lines]) -> Lines:
+    bullet = draw(st.sampled_from(["-", "*", "+", "1.", "8.", "98)", "1986."]))
+    lines: Lines = []
+    for number in range(draw(st.integers(1, 5))):
+        digits = bullet.rstrip(".)")
+        marker = bullet.replace(digits, str(int(digits) + number)) if digits.isdigit() else bullet
+        lead = draw(st.sampled_from(["", "", " ", "   "])) + marker + " " * draw(st.integers(1, 4))
+        content = joined(draw(st.lists(blocks, min_size=1, max_size=3)), draw(st.booleans()))
+        lines += prefixed(content, lead, " " * len(lead))
+    return lines
+
+
+@st.composite
+def quotes(draw: st.DrawFn, blocks: st.SearchStrategy[Lines]) -> Lines:
+    content = joined(draw(st.lists(blocks, min_size=1, max_size=3)), draw(st.booleans()))
+    lazy = draw(st.integers(0, 9))
+    mark = draw(st.sampled_from(["> ", "> ", ">"]))
+    return [line if lazy == number else f"{mark}{line}" for number, line in enumerate(content, 1)]
+
+
+nested = st.recursive(simple, lambda blocks: st.one_of(lists(blocks), quotes(blocks)), max_leaves=8)
+
+
+@st.composite
+def documents(draw: st.DrawFn, blocks: st.SearchStrategy[Lines] = nested) -> str:
+    parts = draw(st.lists(blocks, min_size=1, max_size=6))
+    lines = ["[known]: http://known.example"]
+    for part in parts:
+        lines += ["", *part] if draw(st.integers(0, 7)) else part
+    return "\n".join(lines) + draw(st.sampled_from(["", "\n"]))
+
+
+widths = st.sampled_from([1, 2, 7, 13, 20, 40, 80, 80, 120])
+seeds = st.integers(0, 10_000)
+
+
+def assert_streams_whole(document: str, width: int, seed: int) -> None:
+    stream = MarkdownStream(width, console=CONSOLE)
+    expected = whole(document, width, console=CONSOLE)
+    assert streamed(stream, document, seed) == expected
+    for text in texts(expected):
+        assert text == text.rstrip()
+        assert cell_len(text) <= max(width, 2)
+
+
+# --- The stream is the whole ---------------------------------------------------------------------
+
+
+@given(documents(simple), widths, seeds)
+@settings(max_examples=1_000)
+def test_the_rows_of_a_stream_are_those_of_the_whole_text(
+    document: str, width: int, seed: int
+) -> None:
+    assert_streams_whole(document, width, seed)
+
+
+@given(documents(st.one_of(lists(simple), quotes(simple))), widths, seeds)
+@settings(max_examples=1_000)
+def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
+    document: str, width: int, seed: int
+) -> None:
+    assert_streams_whole(document, width, seed)
+
+
+@example("[known]: http://known.example\n\n - a\n   * b |\n     ---\n", 80, 0)
+@example("> \n    > a\n    > b\n", 80, 0)
+@example("- ```\n  a\n\nb\n```\n", 80, 0)
+@given(documents(), widths, seeds)
+@settings(max_examples=1_000)
+def test_the_rows_of_streamed_nested_blocks_are_those_of_the_whole_text(
+    document: str, width: int, seed: int
+) -> None:
+    assert_streams_whole(document, width, seed)
+
+
+@given(documents(), widths, seeds)
+@settings(max_examples=150)
+def test_what_was_handed_out_and_the_tail_are_the_whole_text_so_far(
+    document: str, width: int, seed: int
+) -> None:
+    stream = MarkdownStream(width, console=CONSOLE)
+    rows: list[Row] = []
+    text = ""
+    for piece in pieces(document, seed):
+        rows += stream.feed(piece)
+        text += piece
+        tail = stream.tail(len(text) + 10)
+        if "[late]" not in text:  # shown once, and not known to what came before
+            assert rows + tail == whole(text, width, console=CONSOLE)
+        assert stream.tail(2) == tail[-2:]
+    assert stream.tail(0) == []
+
+
+def test_a_closed_stream_begins_anew() -> None:
+    stream = MarkdownStream(80, console=CONSOLE)
+    first = [*stream.feed("- a\n- b"), *stream.close()]
+    second = [*stream.feed("- a\n- b"), *stream.close()]
+    assert texts(first) == texts(second) == [" • a", " • b"]
+    assert stream.close() == []
+
+
+# --- When rows come ------------------------------------------------------------------------------
+
+
+def fed(text: str, width: int = 40) -> list[str]:
+    """The rows that are out after `text`, given in pieces of five characters."""
+    stream = MarkdownStream(width, console=CONSOLE)
+    parts = (text[start : start + 5] for start in range(0, len(text), 5))
+    return texts([row for part in parts for row in stream.feed(part)])
+
+
+def test_a_list_comes_item_by_item() -> None:
+    assert fed("- a\n- b\n- c\n") == [" • a", " • b"]
+
+
+def test_a_list_in_a_list_in_a_quotation_comes_item_by_item() -> None:
+    assert fed("> 1. a\n>    - b\n>    - c\n") == ["▌  1. a", "▌      • b"]
+
+
+def test_a_quotation_comes_paragraph_by_paragraph() -> None:
+    assert fed("> a\n>\n> b\n>\n> c\n") == ["▌ a", "▌", "▌ b"]
+
+
+def test_a_fence_comes_line_by_line() -> None:
+    assert fed("```python\nx = 1\n\ny = 2\n") == ["x = 1", "", "y = 2"]
+
+
+def test_indented_code_comes_line_by_line() -> None:
+    assert fed("    a\n\n    b\n    c\n") == ["a", "", "b"]
+
+
+def test_a_long_table_comes_row_by_row_in_columns_that_its_first_rows_decide() -> None:
+    head = "|a|b|\n|-|-:|\n"
+    body = "".join(f"|x{number}|{number}|\n" for number in range(30))
+    rows = fed(head + body)
+    assert rows == rows_of(head + body, 40)
+    assert rows[:3] == ["a     b", "───  ──", "x0    0"]
+    assert fed(head + body[:60]) == []
+
+
+def test_a_late_wide_cell_of_a_long_table_is_wrapped_in_its_column() -> None:
+    table = "|a|b|\n|-|-|\n" + "|x|y|\n" * 25 + "|wide|z|\n"
+    assert rows_of(table)[-4:] == ["w  z", "i", "d", "e"]
+
+
+def test_a_long_paragraph_comes_row_by_row_before_its_line_ends() -> None:
+    words = " ".join(f"word{number}" for number in range(200))
+    rows = fed(words)
+    assert len(rows) >= len(rows_of(words, 40)) - 4
+    assert rows == rows_of(words, 40)[: len(rows)]
+
+
+def test_a_long_chinese_paragraph_has_no_blanks_and_comes_row_by_row_too() -> None:
+    text = "天地玄黄宇宙洪荒日月盈昃辰宿列张" * 60
+    rows = fed(text)
+    assert len(rows) >= len(rows_of(text, 40)) - 12
+    assert rows == rows_of(text, 40)[: len(rows)]
+
+
+@pytest.mark.parametrize("span", ["**", "`", "[", "~~", "_"])
+def test_a_paragraph_waits_at_a_span_that_is_still_open(span: str) -> None:
+    before = "plain words " * 40
+    rows = fed(before + span + "open words " * 30)
+    assert rows == rows_of(before, 40)[: len(rows)]
+    assert len(rows) >= 8
+
+
+def test_a_span_that_is_never_closed_is_given_up_after_two_thousand_characters() -> None:
+    text = "**" + "open words " * 400
+    assert len(fed(text)) >= 50
+    stream = MarkdownStream(40, console=CONSOLE)
+    assert texts(streamed(stream, text, 1)) == rows_of(text, 40)
+
+
+def test_a_short_paragraph_can_become_a_heading_and_a_long_one_cannot() -> None:
+    assert rows_of("short\n===") == ["short"]
+    long = "word " * 100
+    assert rows_of(f"{long}\n===")[-1].endswith("===")
+    assert fed(f"{long}\n===\n") == fed(f"{long}\n===")
+
+
+def test_after_a_resize_rows_have_the_new_width() -> None:
+    stream = MarkdownStream(80, console=CONSOLE)
+    text = "word " * 120
+    rows = stream.feed(text)
+    stream.resize(20)
+    more = stream.feed(text) + stream.close()
+    assert max(cell_len(row) for row in texts(more)) <= 20
+    assert " ".join(texts(rows + more)) == (text + text).strip()
+
+
+# --- What rows look like -------------------------------------------------------------------------
+
+
+def test_blocks_stand_apart_and_lists_are_close() -> None:
+    document = (
+        "# Title\n\ntext\n---\n\n***\n1. one\n\n   more\n   ```\n   code\n   ```\n\n2. two\n   - in"
+    )
+    assert rows_of(document, 20) == [
+        *("Title", "", "text", "", "─" * 20, ""),
+        *(" 1. one", "", "    more", "", "    code", " 2. two", "     • in"),
+    ]
+
+
+def test_a_number_takes_the_room_of_two_digits_or_of_all_it_has() -> None:
+    assert rows_of("9. a\n10. b\n") == [" 9. a", "10. b"]
+    assert rows_of("99. a\n100. b\n     \n     c\n") == ["99. a", "100. b", "", "     c"]
+
+
+def test_html_is_shown_as_text() -> None:
+    assert rows_of("<details>x</details>\n\na <b>c</b> <!-- d -->\n\n<script>\ny") == [
+        *("<details>x</details>", "", "a <b>c</b> <!-- d -->", "", "<script> y"),
+    ]
+
+
+def test_links_are_printed_not_made() -> None:
+    text = "[bank](https://evil.example) <https://a.example> ![pic](p.png) ![](q.png)"
+    assert rows_of(text) == [
+        "bank (https://evil.example) https://a.example pic (p.png) (q.png)",
+    ]
+    rows = whole(text, 80, console=CONSOLE)
+    assert not [segment for row in rows for segment in row if segment.style and segment.style.link]
+
+
+def test_a_link_definition_is_shown_and_serves_the_links_after_it() -> None:
+    late = "[a]\n\n[a]: http://x.example 'title'\n[b]: http://y.example\n\n[a]"
+    stream = MarkdownStream(80, console=CONSOLE)
+    rows = [row for line in late.splitlines(keepends=True) for row in stream.feed(line)]
+    assert texts(rows + stream.close()) == [
+        *("[a]", "", "[a]: http://x.example 'title'", "[b]: http://y.example", ""),
+        "a (http://x.example)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "entity", ["&#x202e;", "&#x2066;", "&#x200b;", "&#xE0041;", "&#x2028;", "&NewLine;", "&Tab;"]
+)
+@pytest.mark.parametrize("frame", ["a{}b", "- a{}b", "|a{}b|\n|-|", "# a{}b", "[a{}b](u)"])
+def test_entities_do_not_bring_control_characters_back(entity: str, frame: str) -> None:
+    text = "".join(rows_of(frame.format(entity)))
+    assert text.isprintable()
+    assert "a" in text
+    assert "b" in text
+
+
+def test_code_is_exact_and_has_no_padding() -> None:
+    assert rows_of("```\n\n\tindented  \n```\n", 80) == ["", "    indented"]
+    assert rows_of("```\n" + "0123456789" * 3 + "\n```\n", 20) == [
+        "01234567890123456789",
+        "0123456789",
+    ]
+
+
+def test_narrow_lists_and_quotations_are_not_indented() -> None:
+    assert rows_of("10. word\n", 5) == ["10.", "word"]
+    assert rows_of("> word\n", 5) == ["word"]
+    assert rows_of("|ab|cd|\n|-|-|\n|ef|gh|\n", 5) == ["ab", "cd", "ef", "gh"]
+
+
+def test_nesting_without_end_becomes_text_and_loses_nothing() -> None:
+    rows = rows_of(">" * 60 + " word " + "* " * 60 + "end", 200)
+    assert "".join(rows).count(">") + "".join(rows).count("▌") >= 60
+    assert rows[-1].endswith("end")
+
+
+def test_an_ascii_terminal_gets_ascii_signs() -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    rows = texts(whole("- a\n\n> b\n\n---\n", 10, console=Console(file=stdout)))
+    assert rows == [" * a", "", "b", "", "-" * 10]
+
+
+def test_the_given_style_lies_under_all_others() -> None:
+    document = "# a\n\nb **c** `d`\n\n- e\n\n> f\n\n|g|\n|-|\n|h|\n\n```python\ni = 1\n```\n\n```\nj\n```\n"
+    rows = whole(document, 80, console=CONSOLE, style=Style(dim=True))
+    shown = [segment for row in rows for segment in row if segment.text.strip()]
+    assert all(segment.style and segment.style.dim for segment in shown)
+    assert not any(segment.style and segment.style.bgcolor for segment in shown)
+
+
+plain_words = st.text("abcdefgh", min_size=1, max_size=9)
+bullets = st.lists(st.lists(plain_words, min_size=1, max_size=25), min_size=1, max_size=5)
+
+
+@given(bullets)
+@settings(max_examples=100)
+def test_paragraphs_and_bullet_lists_are_broken_as_rich_breaks_them(
+    paragraphs: list[list[str]],
+) -> None:
+    text = "\n\n".join(" ".join(words) for words in paragraphs)
+    text += "\n\n- " + "\n  - ".join(" ".join(words) for words in paragraphs)
+    rich = Console(file=io.StringIO(), width=60, record=True)
+    rich.print(Markdown(text))
+    lines = [line.rstrip() for line in rich.export_text().splitlines() if line.strip()]
+    assert [row for row in rows_of(text, 60) if row] == lines
+
+
+# --- Text as it is -------------------------------------------------------------------------------
+
+PROSE = "abc déf中文，。「字」العربية😀👩‍👩‍👧e\u0301 한국 "
+prose = st.text(st.sampled_from(PROSE), max_size=300)
+
+
+def solid(text: str) -> str:
+    return "".join(text.split())
+
+
+@given(st.text(st.sampled_from(PROSE + "\n\t- "), max_size=300), st.integers(1, 200), seeds)
+@settings(max_examples=300)
+def test_plain_text_is_shown_completely_and_the_same_however_it_is_cut(
+    text: str, width: int, seed: int
+) -> None:
+    at_once = PlainStream(width)
+    rows = at_once.feed(text) + at_once.close()
+    assert streamed(PlainStream(width), text, seed) == rows
+    assert solid("".join(texts(rows))) == solid(text)
+    assert all(cell_len(row) <= max(width, 2) for row in texts(rows))
+
+
+@given(st.lists(prose, max_size=4), st.integers(1, 200), seeds)
+@settings(max_examples=300)
+def test_plain_paragraphs_of_markdown_are_shown_completely(
+    paragraphs: list[str], width: int, seed: int
+) -> None:
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    rows = streamed(MarkdownStream(width, console=CONSOLE), text, seed)
+    assert solid("".join(texts(rows))) == solid(text)
+
+
+def test_a_line_of_plain_text_comes_row_by_row() -> None:
+    stream = PlainStream(10)
+    assert texts(stream.feed("one two three four five six")) == ["one two", "three four"]
+    assert texts(stream.tail(5)) == ["five six"]
+    stream.resize(20)
+    assert texts(stream.feed(" seven\n\n\n")) == ["five six seven"]
+    assert texts(stream.feed("eight\n\n") + stream.close()) == ["", "", "eight"]
+
+
+def test_blank_lines_at_the_ends_of_plain_text_are_dropped() -> None:
+    stream = PlainStream(10)
+    assert stream.feed("\n\n  \n") == []
+    assert texts(stream.feed("  a\n\n")) == ["  a"]
+    assert stream.tail(5) == []
+    assert stream.close() == []
+
+
+# --- Work ----------------------------------------------------------------------------------------
+
+SENTENCE = "seven words of prose and no more "
+ENDLESS: dict[str, Callable[[int], str]] = {
+    "list": lambda number: f"- item {number} {SENTENCE}\n",
+    "numbered list": lambda number: f"{number + 1}. **item** {SENTENCE}\n",
+    "nested list": lambda number: ("" if number else "- a\n") + f"  - item {SENTENCE}\n",
+    "table": lambda number: ("" if number else "|a|b|\n|-|-|\n") + f"|{number}|{SENTENCE}|\n",
+    "paragraph": lambda _: SENTENCE,
+    "chinese paragraph": lambda _: "天地玄黄，宇宙洪荒。",
+    "hard-wrapped paragraph": lambda _: f"{SENTENCE}\n",
+    "quotation": lambda _: f"> {SENTENCE}\n",
+    "quoted paragraphs": lambda _: f"> {SENTENCE}\n>\n",
+    "code": lambda number: ("" if number else "```python\n") + f"x = {number}  # {SENTENCE}\n",
+    "quoted code": lambda number: ("" if number else "> - ```c\n") + f">   x = {number};\n",
+    "indented code": lambda _: f"    {SENTENCE}\n",
+    "word": lambda _: "abcdefgh",
+    "open emphasis": lambda number: ("" if number else "*") + SENTENCE,
+    "blank lines": lambda _: "\n",
+    "definitions": lambda number: f"[{number}]: http://x.example/{number}\n",
+    "mixed": lambda number: f"## {number}\n\n{SENTENCE * 9}\n\n- a\n- b\n\n```\nx\n```\n\n> q\n\n",
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_the_work_of_an_endless_block_grows_with_its_length(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = 0
+    blocks, inline = markup.Parser.blocks, markup.Parser._state
+
+    def counted_blocks(
+        self: markup.Parser, source: str, *, learn: bool = True
+    ) -> list[markup.Node]:
+        nonlocal read
+        read += len(source) + 40
+        return blocks(self, source, learn=learn)
+
+    def counted_inline(self: markup.Parser, text: str) -> markup.StateInline:
+        nonlocal read
+        read += len(text) + 10
+        return inline(self, text)
+
+    monkeypatch.setattr(markup.Parser, "blocks", counted_blocks)
+    monkeypatch.setattr(markup.Parser, "_state", counted_inline)
+
+    def work(tokens: int) -> int:
+        nonlocal read
+        read, number, text = 0, 0, ""
+        while len(text) < tokens * 4:
+            text += ENDLESS[kind](number)
+            number += 1
+        stream = MarkdownStream(78, console=CONSOLE)
+        for start in range(0, len(text), 4):
+            stream.feed(text[start : start + 4])
+        stream.close()
+        return read
+
+    small, large = work(2_000), work(16_000)
+    assert math.log(large / small, 8) <= 1.1
+    assert large <= 16_000 * 4 * 12
+
+
+def test_the_tail_of_a_line_without_end_looks_at_no_more_than_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = MarkdownStream(80, console=CONSOLE)
+    stream.feed("```\n" + "x" * 1_000_000)
+    lengths = []
+    blocks = markup.Parser.blocks
+
+    def counted(self: markup.Parser, source: str, *, learn: bool = True) -> list[markup.Node]:
+        lengths.append(len(source))
+        return blocks(self, source, learn=learn)
+
+    monkeypatch.setattr(markup.Parser, "blocks", counted)
+    assert texts(stream.tail(10)) == ["x" * 80] * 10
+    assert texts(stream.tail(10)) == ["x" * 80] * 10
+    assert len(lengths) == 1
+    assert lengths[0] < 5_000
