@@ -18,7 +18,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("version", "errors", "text", "paths"),
     ("safe", "files", "keys", "money"),
     ("events",),
-    ("record", "catalog", "prompt", "handoff"),
+    ("record", "catalog", "prompt", "handoff", "stage"),
     ("wire", "transport"),
     ("providers",),
     ("settings", "pipeline", "views", "history"),

@@ -284,7 +284,7 @@ def test_what_scripts_read_is_the_amount(amount: Decimal) -> None:
     ("amount", "expected"),
     [
         (None, "cost unknown"),
-        ("0", "$0.0000"),
+        ("0", "$0"),
         ("0.000001", "<$0.0001"),
         ("0.0000999", "<$0.0001"),
         ("0.0001", "$0.0001"),

@@ -18,6 +18,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import (
     Chunk,
+    Draft,
     End,
     Event,
     Finished,
@@ -25,6 +26,7 @@ from deepreasoning_cli.events import (
     Message,
     Opened,
     Prompt,
+    Reused,
     Served,
     Stage,
     Started,
@@ -265,7 +267,10 @@ def test_a_reasoner_whose_answer_is_wanted_finishes_and_its_usage_is_exact(
     answers = answering()
     seen, failure = events(plan(thinking(), answers, handoff=handoff))
     assert failure is None
-    assert seen[4] == finished(Stage.REASON, "r1", Usage(10, 20), "stop")
+    assert seen[4:6] == [
+        Draft("Blue"),
+        finished(Stage.REASON, "r1", Usage(10, 20), "stop"),
+    ]
     assert answers.prompts == [handed(handoff, "air scatters", "Blue")]
 
 
@@ -296,7 +301,9 @@ def test_kept_reasoning_is_used_and_the_reasoner_is_not_called() -> None:
     thinks, answers = thinking(), answering()
     seen, failure = events(plan(thinks, answers, kept=Work("kept thoughts")))
     assert failure is None
-    assert (thinks.log, [type(event) for event in seen]) == ([], [Opened, Started, Text, Finished])
+    assert thinks.log == []
+    assert seen[1] == Reused("kept thoughts", "", "a reasoner")
+    assert [type(event) for event in seen[2:]] == [Started, Text, Finished]
     assert answers.prompts == [handed(Handoff.REASONING, "kept thoughts", "", "a reasoner")]
 
 
@@ -308,6 +315,22 @@ def test_kept_reasoning_does_not_count_as_paid_in_this_run() -> None:
         UnavailableError,
         error(stage="answer", kind="overloaded", message="overloaded", status=529),
     )
+
+
+def test_the_bill_of_an_earlier_run_of_the_turn_comes_along() -> None:
+    account = finished(Stage.REASON, "r1", Usage(10, 20), "stop", cost=Decimal("0.01"))
+    seen, _ = events(plan(None, answering(), kept=Work("thoughts", "draft", "r1", account=account)))
+    assert seen[1] == Reused("thoughts", "draft", "r1", account)
+
+
+def test_enough_means_the_answer_is_written_from_what_there_is() -> None:
+    answers = answering()
+    turn = replace(plan(thinking(), answers), enough=lambda: True)
+    seen, failure = events(turn)
+    assert failure is None
+    assert answers.prompts == [handed(Handoff.REASONING, "air", "")]
+    assert isinstance(seen[3], Finished)
+    assert seen[3].complete
 
 
 EMPTY = (Text("Blue"), Usage(10, 20), End("stop"))

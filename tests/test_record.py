@@ -7,10 +7,12 @@ from decimal import Decimal
 import pytest
 
 from deepreasoning_cli.events import (
+    Draft,
     Event,
     Finished,
     Handoff,
     Opened,
+    Reused,
     Source,
     Sources,
     Stage,
@@ -132,3 +134,17 @@ def test_one_unknown_cost_makes_the_whole_unknown(
 def test_an_estimate_in_one_stage_makes_the_turn_an_estimate() -> None:
     guessed = finished(Stage.REASON, "0.1", Usage(1, 2, estimated=True))
     assert record(OPENED, guessed, finished(Stage.ANSWER, "0.1")).estimated is True
+
+
+def test_reused_reasoning_stands_in_the_record_with_the_bill_of_its_earlier_run() -> None:
+    account = Finished(Stage.REASON, "r1", None, Usage(1, 2), Decimal("0.5"), 3.0, "stop")
+    record = Record()
+    record.apply(Reused("thoughts", "a draft", "r1", account))
+    assert (record.reasoning, record.draft, record.cost) == ("thoughts", "a draft", Decimal("0.5"))
+
+
+def test_the_reasoners_own_answer_is_kept_apart_from_claudes() -> None:
+    record = Record()
+    for event in (Draft("its "), Draft("own"), Text("Claude's")):
+        record.apply(event)
+    assert (record.draft, record.answer) == ("its own", "Claude's")

@@ -8,8 +8,11 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from deepreasoning_cli import __version__
 
-        print(f"deepreasoning {__version__}")  # noqa: T201 (nothing is imported for a version)
-        return
+        try:
+            print(f"deepreasoning {__version__}", flush=True)  # noqa: T201 (nothing is imported)
+            return
+        except OSError:  # the app says it again, and what went wrong
+            pass
     import os
 
     from deepreasoning_cli.cli.app import app

@@ -153,10 +153,28 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A piece of the reasoner's own answer, where the hand-off uses it: paid for, so kept."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """Reasoning that this run does not pay for: of another turn, of a file, or of this turn's
+    earlier run, whose `account` it then has."""
+
+    reasoning: str
+    draft: str
+    model: str
+    account: Finished | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the user should know, which stops nothing."""
 
     message: str
 
 
-Event = Opened | Started | Sources | Thought | Text | Finished | Warned
+Event = Opened | Reused | Started | Sources | Thought | Draft | Text | Finished | Warned

@@ -114,9 +114,11 @@ def usd(amount: Decimal | None) -> str | None:
 
 
 def shown(amount: Decimal | None, *, estimated: bool = False) -> str:
-    """The amount as people read it: `$0.0071`, `≈$0.0071`, `<$0.0001`, `cost unknown`."""
+    """The amount as people read it: `$0.0071`, `≈$0.0071`, `<$0.0001`, `$0`, `cost unknown`."""
     if amount is None:
         return "cost unknown"
+    if amount == 0:
+        return "$0"
     if 0 < amount < SMALLEST_SHOWN:
         return f"<${SMALLEST_SHOWN}"
     digits = 2 if amount.quantize(SMALLEST_SHOWN) >= 1 else 4

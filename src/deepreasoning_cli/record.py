@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from deepreasoning_cli.events import (
+    Draft,
     Event,
     Finished,
     Handoff,
     Opened,
+    Reused,
     Source,
     Sources,
     Stage,
@@ -30,6 +32,7 @@ class Record:
     clock: Callable[[], float] = time.monotonic
     opened: Opened = field(default_factory=lambda: Opened("", "", "", Handoff.REASONING))
     thoughts: list[str] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -51,21 +54,32 @@ class Record:
             case Started():
                 self.running = event
                 self._stage_began = self.clock()
-            case Thought(text):
-                self.thoughts.append(text)
-                if self.first_reasoning is None:
-                    self.first_reasoning = self.clock() - self._began
-            case Text(text):
-                self.texts.append(text)
-                if self.first_answer is None:
-                    self.first_answer = self.clock() - self._began
-            case Sources(sources):
-                self.sources = sources
             case Finished():
                 self.stages[event.stage] = event
                 self.running = None
+            case Sources(sources):
+                self.sources = sources
             case Warned(message):
                 self.warnings.append(message)
+            case _:
+                self._take_text(event)
+
+    def _take_text(self, event: Thought | Draft | Text | Reused) -> None:
+        match event:
+            case Thought(text):
+                if not self.thoughts:
+                    self.first_reasoning = self.clock() - self._began
+                self.thoughts.append(text)
+            case Draft(text):
+                self.drafts.append(text)
+            case Text(text):
+                if not self.texts:
+                    self.first_answer = self.clock() - self._began
+                self.texts.append(text)
+            case Reused(reasoning, draft, _, account):
+                self.thoughts, self.drafts = [reasoning], [draft]
+                if account:
+                    self.stages[account.stage] = account
 
     def close(self, *, complete: bool) -> None:
         """The turn is over; a stage that was still running is accounted for by an estimate."""
@@ -95,6 +109,11 @@ class Record:
     def reasoning(self) -> str:
         """The chain of thought so far."""
         return "".join(self.thoughts)
+
+    @property
+    def draft(self) -> str:
+        """The reasoner's own answer, where the hand-off uses it."""
+        return "".join(self.drafts)
 
     @property
     def answer(self) -> str:

@@ -385,18 +385,18 @@ def test_init_asks_for_two_keys_without_showing_them(path: Path, terminal: None)
     }
 
 
-def test_init_asks_for_one_key(path: Path, terminal: None) -> None:
-    run("init", stdin=f"7\n2\n\n{CANARY}\n")
-    assert tomllib.loads(path.read_text()) == {
-        "backend": "gateway",
-        "model": "claude-sonnet-4-5-20250929",
-        "keys": {"empiriolabs": CANARY},
-    }
-
-
 def test_init_asks_nothing_more_for_the_demo(path: Path, terminal: None) -> None:
-    run("init", stdin="3\n")
+    run("init", stdin="7\n2\n")
     assert tomllib.loads(path.read_text()) == {"backend": "demo", "keys": {}}
+
+
+@pytest.mark.parametrize(("answer", "panels"), [("", "rules"), ("1", "rules"), ("2", "box")])
+def test_where_text_runs_from_right_to_left_init_suggests_rules(
+    path: Path, terminal: None, monkeypatch: pytest.MonkeyPatch, answer: str, panels: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", "ar_EG.UTF-8")
+    run("init", "--backend", "demo", stdin=f"{answer}\n")
+    assert tomllib.loads(path.read_text()) == {"backend": "demo", "panels": panels, "keys": {}}
 
 
 def test_init_asks_only_for_what_no_flag_answered(path: Path, terminal: None) -> None:

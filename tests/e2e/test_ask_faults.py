@@ -678,6 +678,20 @@ def test_no_prompt_and_nothing_piped_is_a_usage_error_and_no_wait(vendors: Vendo
     assert result == failed(2, "the prompt is empty", 'deepreasoning ask "your question"')
 
 
+def test_a_terminal_as_stdin_is_not_waited_for(vendors: Vendors) -> None:
+    shown = vendors.on_terminal("ask")
+    assert shown.code == 2
+    assert b"error: the prompt is empty\r\n" in shown.output
+    assert vendors.connections() == 0
+
+
+def test_raw_is_refused_on_a_terminal(vendors: Vendors) -> None:
+    shown = vendors.on_terminal("ask", "--raw", "6 x 7?")
+    assert shown.code == 2
+    assert b"error: --raw is refused on a terminal: model text could drive it\r\n" in shown.output
+    assert vendors.connections() == 0
+
+
 def test_binary_input_is_refused(vendors: Vendors, tmp_path: Path) -> None:
     picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
     result = vendors.ask("what is it?", stdin=picture)

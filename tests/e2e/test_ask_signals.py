@@ -229,6 +229,11 @@ def test_a_full_disk_behind_stdout_is_exit_code_7(vendors: Vendors, flags: str) 
         assert result.stderr == FULL
 
 
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_a_full_disk_is_told_for_the_shortest_output_too(vendors: Vendors, flag: str) -> None:
+    assert vendors.shell(f"deepreasoning {flag} > /dev/full") == Finished(7, b"", FULL)
+
+
 def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
     vendors.reply(texts=long_answer())
     result = vendors.shell('deepreasoning ask "6 x 7?" > /dev/full')

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from loopback import Loopback, Received
 from replies import Reply, claude_stream, reasoner_stream
-from runner import PROGRAM, Finished, environment, run
+from runner import PROGRAM, Finished, PtyRun, environment, run, run_in_pty
 
 THOUGHTS: Final = ("Let me think. ", "6 times 7 ", "is 42.")
 REASONING: Final = "".join(THOUGHTS)
@@ -120,6 +120,12 @@ class Vendors:
     def shell(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> Finished:
         """Run a bash script that calls `deepreasoning`; its `$1` and on are `args`."""
         return self.run(*args, env=env, program=("bash", "-c", SHELL + script, "bash"))
+
+    def on_terminal(self, *args: str, env: Mapping[str, str] | None = None) -> PtyRun:
+        """Run the program on a terminal of 24 lines of 80 columns."""
+        shown = run_in_pty(*args, env={**self.environment, **(env or {})})
+        self.watched(Finished(shown.code, shown.output, b""))
+        return shown
 
     @contextmanager
     def started(

@@ -14,7 +14,8 @@ import typer
 from deepreasoning_cli.events import Prompt, Stage
 from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.money import MILLION, RateCard, estimate_tokens, shown, usd
-from deepreasoning_cli.pipeline import Plan, Provider, Work
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.stage import Provider
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.views.safe import json_text, safe
 

@@ -54,4 +54,4 @@ def _send(number: int) -> None:
     else:  # there, os.kill would end the program at once
         import _thread
 
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))

@@ -216,12 +216,13 @@ def _create(path: Path) -> None:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = _connection(path, "rw")
     try:
-        version(connection)
-    except sqlite3.OperationalError as exc:
-        if code(exc) not in WITHOUT_WAL:
-            connection.close()
-            raise
-        _leave_wal(connection)
+        try:
+            version(connection)
+        except sqlite3.OperationalError as exc:
+            if code(exc) not in WITHOUT_WAL:
+                raise
+            _leave_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")  # the journal goes once this has it
     except BaseException:
         connection.close()
         raise
@@ -230,14 +231,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _leave_wal(connection: sqlite3.Connection) -> None:
     """For a database that came to a network file system: WAL needs memory that is shared."""
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA locking_mode = NORMAL")
-        version(connection)  # the exclusive lock goes with the next read
-    except BaseException:
-        connection.close()
-        raise
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA locking_mode = NORMAL")
+    version(connection)  # the exclusive lock goes with the next read
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
@@ -262,6 +259,6 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
         isolation_level=None,
     )
     connection.row_factory = sqlite3.Row
-    for setting in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {setting}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
     return connection

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
-from deepreasoning_cli.events import Event, Finished, Sources, Stage, Started, Text, Thought
+from deepreasoning_cli.events import Event, Finished, Reused, Sources, Stage, Started, Text, Thought
 from deepreasoning_cli.money import Usage, usd
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.safe import json_text
@@ -111,7 +111,7 @@ class JsonlView:
             case Sources(sources):
                 found = [{"title": each.title, "url": each.url} for each in sources]
                 self._line("sources", sources=found)
-            case Thought(text):
+            case Thought(text) | Reused(text):
                 self._line("reasoning", text=text)
             case Text(text):
                 self._line("answer", text=text)

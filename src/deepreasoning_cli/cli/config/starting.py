@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,11 @@ from deepreasoning_cli.errors import UsageError
 
 WAYS = {
     "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
-    "gateway": "one key: the hosted model at api.empiriolabs.ai does both",
     "demo": "no key: scripted replies, to look around",
 }
-MODELS = {"direct": "sonnet", "gateway": "claude-sonnet-4-5-20250929"}
+RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+PANELS = "Your language is written from right to left. What shall panels have?"
+PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,6 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
     """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
     if not wanted:
         return {}
-    import os
-
     from deepreasoning_cli.keys import checked
     from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.sources import KEYED, from_environment
@@ -80,16 +80,24 @@ def _asked(given: Given) -> Given:
         number = asking.choice("How do you want to start?", list(WAYS.values()))
         settings["backend"] = list(WAYS)[number]
     backend = settings["backend"]
+    if _language() in RIGHT_TO_LEFT:
+        settings["panels"] = ("rules", "box")[asking.choice(PANELS, PANEL_FORMS)]
     if backend == "demo":
         return Given(settings, keys)
     if backend != "gateway" and "reasoner" not in settings:
         settings["reasoner"] = asking.text("Reasoner", "deepseek")
     if "model" not in settings:
-        settings["model"] = asking.text("Claude model", MODELS.get(backend, "sonnet"))
+        settings["model"] = asking.text("Claude model", "sonnet")
     for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
         if vendor not in keys and (key := _key(vendor)):
             keys[vendor] = key
     return Given(settings, keys)
+
+
+def _language() -> str:
+    """The language of the user's locale, as `ar`; "" for none."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
 
 
 def _vendors(backend: str, reasoner: str) -> list[str]:

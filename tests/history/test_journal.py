@@ -1,0 +1,311 @@
+"""The journal of a running turn."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from deepreasoning_cli.errors import (
+    IncompleteError,
+    Interrupted,
+    RefusedError,
+    UnavailableError,
+)
+from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
+from deepreasoning_cli.history import journal_file
+from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.locks import try_lock
+from deepreasoning_cli.history.replay import replay
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.json import turn_object
+from kept_turns import (
+    THOUGHTS,
+    WHEN,
+    answered,
+    journalled,
+    no_warning,
+    opened,
+    opened_store,
+    reasoned,
+    shown,
+    whole,
+)
+
+CUT = IncompleteError("cut", kind="cut", stage="answer")
+
+
+class Onlooker:
+    """A view behind the journal, that reads the file when an event reaches it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: list[tuple[str, str]] = []
+        self.afterwards: bool | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Thought | Text):
+            with self.path.open("rb") as file:
+                record = replay(file).record
+            self.seen.append((record.reasoning, record.answer))
+
+    def close(self, failure: BaseException | None) -> None:
+        self.afterwards = self.path.exists()
+
+
+def test_each_delta_is_in_the_file_before_the_next_view_sees_it(tmp_path: Path) -> None:
+    onlooker = Onlooker(tmp_path / "journal/turn1.jsonl")
+    shown(whole(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
+    thought = ["First, ", "First, what is asked? ", "First, what is asked? Six sevens."]
+    assert onlooker.seen == [
+        *((text, "") for text in thought),
+        (thought[-1], "Forty"),
+        (thought[-1], "Forty-two."),
+    ]
+    assert onlooker.afterwards is False
+
+
+def test_a_turn_that_has_ended_is_in_the_store_and_its_journal_gone(tmp_path: Path) -> None:
+    record = journalled(tmp_path, whole(session="sums"), warn=no_warning)
+    with opened_store(tmp_path) as store:
+        assert turn_object(store.turn("turn1")) == turn_object(record)
+        assert [(row.status, row.ending) for row in store.listing()] == [("complete", "complete")]
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def cut_at_the_limit() -> list[Event]:
+    limit = Finished(Stage.ANSWER, "claude", None, None, None, 1.0, "max_tokens", complete=False)
+    return [*whole()[:-1], limit]
+
+
+def declined() -> list[Event]:
+    refusal = Finished(Stage.ANSWER, "claude", None, None, None, 1.0, "refusal", complete=False)
+    return [*whole()[:-1], refusal]
+
+
+@pytest.mark.parametrize(
+    ("events", "failure", "ending"),
+    [
+        (whole(), None, Ending.COMPLETE),
+        (whole()[:-1], CUT, Ending.CUT),
+        (whole()[:4], CUT, Ending.CUT),
+        (whole()[:4], KeyboardInterrupt(), Ending.STOPPED),
+        (whole()[:4], Interrupted(15), Ending.STOPPED),
+        (whole()[:-1], BrokenPipeError(), Ending.STOPPED),
+        (cut_at_the_limit(), IncompleteError("limit"), Ending.LENGTH),
+        (declined(), IncompleteError("refused"), Ending.REFUSED),
+        ([opened(), *reasoned()], IncompleteError("529", kind="overloaded"), Ending.ERROR),
+        ([opened()], UnavailableError("no network"), Ending.ERROR),
+        ([opened(), *reasoned()[:1]], RefusedError("402"), Ending.ERROR),
+        (whole()[:4], ValueError("a bug"), Ending.ERROR),
+    ],
+)
+def test_the_store_knows_how_a_turn_ended(
+    tmp_path: Path, events: list[Event], failure: BaseException | None, ending: Ending
+) -> None:
+    record = journalled(tmp_path, events, failure, warn=no_warning)
+    with opened_store(tmp_path) as store:
+        assert [row.ending for row in store.listing()] == [ending]
+        assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+def test_a_turn_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    journalled(tmp_path / "data", [], RefusedError("capped"))
+    assert list(tmp_path.glob("data")) == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    modes: dict[str, str] = {}
+    folder = tmp_path / "data"
+
+    class Look(Onlooker):
+        def __call__(self, event: Event) -> None:
+            self.look()
+
+        def close(self, failure: BaseException | None) -> None:
+            with opened_store(folder) as store, store.claim("s"):
+                self.look()
+
+        def look(self) -> None:
+            for path in [folder, *folder.rglob("*")]:
+                modes[path.name] = f"{stat.S_IMODE(path.stat().st_mode):o}"
+
+    before = os.umask(umask)
+    try:
+        look = Look(folder)
+        shown(whole(), lambda record: Journal(folder, record, no_warning), None, look)
+    finally:
+        os.umask(before)
+    lock = modes.pop("043a718774c572bd8a25adbeb1bfcd5c0256ae11cecf9f9c3f925d0e52beaf89")
+    assert (lock, modes) == (
+        "600",
+        {
+            "data": "700",
+            "journal": "700",
+            "sessions": "700",
+            "turn1.jsonl": "600",
+            "history.db": "600",
+            "history.db-wal": "600",
+            "history.db-shm": "600",
+            "history.lock": "600",
+        },
+    )
+
+
+def test_a_running_turn_holds_its_lock(tmp_path: Path) -> None:
+    record = Record()
+    journal = Journal(tmp_path, record, no_warning)
+    for event in whole()[:4]:
+        record.apply(event)
+        journal(event)
+    descriptor = os.open(tmp_path / "journal/turn1.jsonl", os.O_RDWR)
+    assert try_lock(descriptor) is False
+    record.close(complete=False)
+    journal.close(CUT)
+    assert try_lock(descriptor) is True
+    os.close(descriptor)
+
+
+def test_a_journal_that_cannot_be_written_warns_once_and_the_turn_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    warnings: list[str] = []
+    record = journalled(tmp_path, whole(), warn=warnings.append)
+    monkeypatch.undo()
+    assert warnings == [
+        f"cannot write the journal in {tmp_path}: No space left on device;"
+        " until it is in the history this turn is in memory only"
+    ]
+    with opened_store(tmp_path) as store:
+        assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+def test_a_disk_that_takes_a_part_gets_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    onlooker = Onlooker(tmp_path / "journal/turn1.jsonl")
+    shown(whole(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
+    assert onlooker.seen[-1] == ("".join(THOUGHTS), "Forty-two.")
+
+
+def test_a_turn_that_cannot_be_folded_stays_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "history.db").mkdir()
+    warnings: list[str] = []
+    journalled(tmp_path, whole(), warn=warnings.append)
+    path = tmp_path / "journal/turn1.jsonl"
+    assert (len(warnings), warnings[0].endswith(f"; this turn is in {path}")) == (1, True)
+    assert path.exists()
+
+
+def test_where_nothing_can_be_kept_the_turn_is_shown_and_its_fate_said(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.write_text("a file, where the folder should be")
+    warnings: list[str] = []
+    record = journalled(folder, whole(), warn=warnings.append)
+    assert record.answer == "Forty-two."
+    assert len(warnings) == 2
+    assert warnings[1].endswith("; this turn is not kept")
+
+
+def test_a_turn_is_synced_while_nothing_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 0.01)
+    synced: list[int] = []
+    journal = Journal(tmp_path, Record(), no_warning)
+    journal(opened())
+    journal(Thought("so far"))
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal(Thought(" and no further"))
+    until = time.monotonic() + 5
+    while not synced and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.05)  # nothing is synced twice
+    assert len(synced) == 1
+    monkeypatch.undo()
+    journal.close(None)
+
+
+def test_a_sync_that_fails_beside_the_stream_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 0.01)
+    warnings: list[str] = []
+    journal = Journal(tmp_path, Record(), warnings.append)
+    journal(opened())
+
+    def broken(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    until = time.monotonic() + 5
+    while not warnings and time.monotonic() < until:
+        journal(Thought("more "))
+        time.sleep(0.01)
+    journal(Text("an answer"))
+    assert [warning.count("Input/output error") for warning in warnings] == [1]
+    monkeypatch.undo()
+    journal.close(CUT)
+
+
+def test_without_threads_the_turn_is_synced_at_the_borders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(self: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    record = journalled(tmp_path, whole(), warn=no_warning)
+    with opened_store(tmp_path) as store:
+        assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+def test_the_store_keeps_when_a_turn_began_by_the_wall_clock(tmp_path: Path) -> None:
+    shown([opened()], lambda record: Journal(tmp_path, record, no_warning, now=lambda: WHEN))
+    with opened_store(tmp_path) as store:
+        assert [row.started for row in store.listing()] == [WHEN]
+
+
+def test_a_journal_of_the_same_id_is_never_written_into(tmp_path: Path) -> None:
+    path = tmp_path / "journal/turn1.jsonl"
+    path.parent.mkdir()
+    path.write_text("someone else's")
+    warnings: list[str] = []
+    journalled(tmp_path, whole(), warn=warnings.append)
+    assert (path.read_text(), len(warnings)) == ("someone else's", 1)
+
+
+def test_folding_again_changes_nothing(tmp_path: Path) -> None:
+    record = journalled(tmp_path, whole(session="s"), warn=no_warning)
+    with Store.open(tmp_path, no_warning) as store:
+        first = list(store.listing())
+        store.fold(record, ending=Ending.COMPLETE)
+        assert list(store.listing()) == first
+        assert [turn_object(each) for each in store.session_turns("s")] == [turn_object(record)]
+
+
+def test_an_unfinished_stage_is_priced_in_the_store(tmp_path: Path) -> None:
+    record = journalled(tmp_path, [opened(), *answered()[:-1]], CUT, no_warning)
+    assert record.cost
+    with opened_store(tmp_path) as store:
+        assert next(store.listing()).cost == record.cost
+
+
+def test_the_first_event_alone_is_a_turn(tmp_path: Path) -> None:
+    journalled(tmp_path, [opened()], UnavailableError("no network"), no_warning)
+    with opened_store(tmp_path) as store:
+        assert store.turn("turn1").opened == opened()

@@ -1,0 +1,143 @@
+"""Events as lines of a journal."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Source,
+    Sources,
+    Stage,
+    Started,
+    Text,
+    Thought,
+    Warned,
+)
+from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.lines import Closed, Line, NewerJournalError, line, read_line
+from deepreasoning_cli.money import RateCard, Rates, Usage
+from kept_turns import CARD, WHEN, opened
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)  # halves of pairs, NUL and all
+MAYBE = st.none() | TEXTS
+MONEY = st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=9)
+COUNTS = st.integers(0, 10**7)
+SECONDS = st.floats(0, 10**6)
+TIMES = st.datetimes(timezones=st.just(UTC))
+RATES = st.builds(Rates, MONEY, MONEY, st.none() | MONEY, st.none() | MONEY)
+STAGES = st.sampled_from(Stage)
+USAGES = st.builds(Usage, COUNTS, COUNTS, st.none() | COUNTS, COUNTS, COUNTS, st.booleans())
+EVENTS: st.SearchStrategy[Event | Closed] = st.one_of(
+    st.builds(Opened, TEXTS, TEXTS, TEXTS, st.sampled_from(Handoff), MAYBE, MAYBE, MAYBE),
+    st.builds(
+        Started,
+        STAGES,
+        TEXTS,
+        COUNTS,
+        st.none() | st.builds(RateCard, RATES, as_of=TEXTS, source=TEXTS),
+        TIMES,
+    ),
+    st.builds(Thought, TEXTS),
+    st.builds(Text, TEXTS),
+    st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
+    st.builds(
+        Finished,
+        STAGES,
+        TEXTS,
+        MAYBE,
+        st.none() | USAGES,
+        st.none() | MONEY,
+        SECONDS,
+        MAYBE,
+        st.booleans(),
+    ),
+    st.builds(Warned, TEXTS),
+    st.builds(
+        Closed,
+        st.booleans(),
+        st.sampled_from(Ending),
+        st.none() | SECONDS,
+        st.none() | SECONDS,
+        SECONDS,
+    ),
+)
+
+
+@given(EVENTS)
+def test_every_event_comes_back_as_it_was(event: Event | Closed) -> None:
+    assert read_line(line(event, 0.25)) == Line(event, 0.25)
+
+
+@given(EVENTS, SECONDS)
+def test_a_line_is_one_line_of_ascii(event: Event | Closed, seconds: float) -> None:
+    data = line(event, seconds)
+    assert (data.isascii(), data.count(b"\n"), data[-1:]) == (True, 1, b"\n")
+    assert len(data.splitlines()) == 1
+
+
+@given(EVENTS)
+def test_a_torn_line_is_refused_wherever_it_is_torn(event: Event | Closed) -> None:
+    data = line(event, 0.25)
+    for size in range(len(data) - 1):
+        with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
+            read_line(data[:size])
+
+
+@given(st.binary(max_size=60))
+def test_a_foreign_line_is_a_value_error_or_a_line(data: bytes) -> None:
+    with suppress(ValueError):
+        assert isinstance(read_line(data), Line)
+
+
+def test_the_first_line_holds_the_version_and_the_time() -> None:
+    data = line(opened(), 0.0, WHEN)
+    assert read_line(data) == Line(opened(), 0.0, WHEN)
+    assert json.loads(data)["version"] == 1
+
+
+def test_a_line_of_a_newer_version_says_so() -> None:
+    fields = json.loads(line(opened(), 0.0, WHEN)) | {"version": 2}
+    with pytest.raises(NewerJournalError):
+        read_line(json.dumps(fields).encode())
+
+
+def test_of_a_rate_card_the_rates_of_this_very_request_are_kept() -> None:
+    large = Rates(Decimal(6), Decimal(30))
+    card = RateCard(CARD.base, bands=((200_000, large),), as_of="2026-11-01", source="page")
+    when = datetime(2026, 11, 23, tzinfo=UTC)
+    start = Started(Stage.ANSWER, "claude-opus-5", 300_000, card, when)
+    kept = RateCard(large, as_of="2026-11-01", source="page")
+    assert read_line(line(start, 1.0)).event == replace(start, rates=kept)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"null",
+        b"[]",
+        b"{}",
+        b"7",
+        b"\0" * 40,
+        b'{"event":"text","t":1}',
+        b'{"event":"text","t":1,"text":5}',
+        b'{"event":"later","t":1}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
+        b'"cost":"dear","seconds":1,"stop_reason":null,"complete":true}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_line_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
+        read_line(data)

@@ -1,0 +1,364 @@
+"""What was asked and answered, afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepreasoning_cli.errors import IncompleteError, UsageError
+from deepreasoning_cli.events import (
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Source,
+    Sources,
+    Stage,
+    Started,
+    Text,
+    Thought,
+    Warned,
+)
+from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.listing import Row
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.json import turn_object
+from kept_turns import (
+    CARD,
+    WHEN,
+    answered,
+    no_warning,
+    opened,
+    opened_store,
+    reasoned,
+    shown,
+    whole,
+)
+
+TEXTS = st.text(max_size=30)
+COUNTS = st.integers(0, 10**9)
+USAGES = st.builds(Usage, COUNTS, COUNTS, st.none() | COUNTS, COUNTS, COUNTS, st.booleans())
+MONEY = st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=12)
+FINISHED = st.builds(
+    Finished,
+    st.sampled_from(Stage),
+    TEXTS,
+    st.none() | TEXTS,
+    st.none() | USAGES,
+    st.none() | MONEY,
+    st.floats(0, 10**6),
+    st.none() | TEXTS,
+    st.booleans(),
+)
+EVENTS: st.SearchStrategy[list[Event]] = st.lists(
+    st.one_of(
+        st.builds(Thought, TEXTS),
+        st.builds(Text, TEXTS),
+        st.builds(Warned, TEXTS),
+        st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
+        st.builds(
+            Started, st.sampled_from(Stage), TEXTS, COUNTS, st.none() | st.just(CARD), st.just(WHEN)
+        ),
+        FINISHED,
+    ),
+    max_size=12,
+)
+OPENED = st.builds(
+    Opened,
+    st.text(min_size=1, max_size=20),
+    TEXTS,
+    TEXTS,
+    st.sampled_from(Handoff),
+    *[st.none() | TEXTS] * 3,
+)
+CUT = IncompleteError("cut")
+
+
+def folded(folder: Path, *turns: Sequence[Event], failure: BaseException | None = None) -> None:
+    with opened_store(folder) as store:
+        for events in turns:
+            store.fold(shown(events, failure=failure))
+
+
+def ids(turns: Sequence[Record] | Sequence[Row]) -> list[str]:
+    return [turn.opened.id if isinstance(turn, Record) else turn.id for turn in turns]
+
+
+@settings(max_examples=60)
+@given(OPENED, EVENTS, st.sampled_from([None, CUT]))
+def test_a_turn_comes_back_as_it_was_shown(
+    tmp_path: Path, first: Opened, events: list[Event], failure: IncompleteError | None
+) -> None:
+    record = shown([first, *events], failure=failure)
+    with opened_store(tmp_path) as store:
+        store.fold(record)
+        back = store.turn(first.id)
+    assert turn_object(back) == turn_object(record)
+    assert (back.opened, back.sources) == (record.opened, record.sources)
+    assert (back.warnings, back.stages) == (record.warnings, record.stages)
+
+
+def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
+    starts = [event for event in whole() if isinstance(event, Started)]
+    with opened_store(tmp_path) as store:
+        store.fold(shown(whole()), starts=starts[:1])
+        rows = store._database.read(
+            lambda connection: connection.execute("SELECT * FROM stages ORDER BY stage").fetchall()
+        )
+    figures = ("rate_input", "rate_output", "rate_cache_read", "rate_cache_write", "rates_as_of")
+    assert [tuple(row[name] for name in figures) for row in rows] == [
+        (None, None, None, None, None),
+        ("0.28", "0.42", "0.028", None, "2026-11-01"),
+    ]
+
+
+def test_money_is_kept_as_its_digits(tmp_path: Path) -> None:
+    folded(tmp_path, whole())
+    with opened_store(tmp_path) as store:
+        stages = store.turn("turn1").stages
+        (row,) = store.listing()
+    assert str(stages[Stage.ANSWER].cost) == "1.5E-7"
+    assert str(row.cost) == "0.00002015"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("a\0b", "a\0b"),
+        ("half \ud83d", "half �"),
+        ("joined \ud83d\ude00", "joined 😀"),
+        ("\udcff", "�"),
+    ],
+)
+def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -> None:
+    events = [
+        replace(opened(prompt=text), session=text, system=text),
+        Sources((Source(text, text),)),
+        *reasoned([text]),
+        *answered([text], model=text),
+        Warned(text),
+    ]
+    folded(tmp_path, events)
+    with opened_store(tmp_path) as store:
+        (row,) = store.listing(session=text, model=text)
+        turn = store.turn("turn1")
+        assert ids(store.session_turns(text)) == ["turn1"]
+        assert store.search(["nothing"]) == []
+        assert store.claim(text).name == stored
+    assert (row.prompt, turn.reasoning, turn.answer) == (stored, stored, stored)
+    assert (turn.opened.system, turn.sources, turn.warnings) == (
+        stored,
+        (Source(stored, stored),),
+        [stored],
+    )
+
+
+def test_absurd_counts_are_stored_as_far_as_they_fit(tmp_path: Path) -> None:
+    usage = Usage(10**40, -(10**40))
+    folded(tmp_path, [opened(), Finished(Stage.ANSWER, "m", None, usage, None, 1.0, None)])
+    with opened_store(tmp_path) as store:
+        assert store.turn("turn1").stages[Stage.ANSWER].usage == Usage(2**63 - 1, 1 - 2**63)
+
+
+def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    folded(tmp_path, whole("abc1"), whole("abd2"), whole("abd"))
+    with opened_store(tmp_path) as store:
+        assert ids([store.turn("abc"), store.turn("abd2"), store.turn("abd")]) == [
+            "abc1",
+            "abd2",
+            "abd",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "message", "hint"),
+    [
+        ("abx1", "unknown_turn", "no turn abx1 in the history", "the nearest is abc1"),
+        ("", "unknown_turn", "no turn without a name in the history", "the nearest is abd2"),
+        ("\udcff%_*", "unknown_turn", "no turn �%_* in the history", "the nearest is abd2"),
+        (
+            "ab",
+            "ambiguous_turn",
+            "ab begins the ids of several turns: abc1, abd2",
+            "give more of the id",
+        ),
+    ],
+)
+def test_an_unclear_id_is_refused_with_the_nearest(
+    tmp_path: Path, wanted: str, kind: str, message: str, hint: str
+) -> None:
+    folded(tmp_path, whole("abc1"), whole("abd2"))
+    with opened_store(tmp_path) as store, pytest.raises(UsageError) as caught:
+        store.turn(wanted)
+    error = caught.value
+    assert (error.kind, error.message, error.hint) == (kind, message, hint)
+
+
+def test_an_empty_history_says_so(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        assert (store.last(), store.last("s"), store.last_unfinished()) == (None, None, None)
+        assert (list(store.listing()), store.sessions(), store.session_turns("s")) == ([], [], [])
+        with pytest.raises(UsageError) as caught:
+            store.turn("any")
+    assert caught.value.hint == "the history is empty"
+
+
+def test_the_order_is_that_of_folding_when_the_clock_goes_backwards(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        for number in range(3):
+            record = shown(whole(f"turn{number}", session="s"))
+            store.fold(record, began=WHEN - timedelta(days=number))
+        assert ids(list(store.listing())) == ["turn2", "turn1", "turn0"]
+        assert ids(store.session_turns("s")) == ["turn0", "turn1", "turn2"]
+        last = store.last()
+        assert last is not None
+        assert ids([last]) == ["turn2"]
+
+
+def test_a_listing_is_filtered(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        store.fold(shown(whole("a", session="s")), began=WHEN)
+        store.fold(shown(whole("b"), failure=CUT), began=WHEN + timedelta(hours=1))
+        opus = [opened("c"), *answered(model="claude-opus-5")]
+        store.fold(shown(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
+        store.fold(shown(whole("d")[:4], failure=CUT), began=WHEN, ending=Ending.STOPPED)
+        assert ids(list(store.listing())) == ["d", "c", "b", "a"]
+        assert ids(list(store.listing(limit=2))) == ["d", "c"]
+        assert ids(list(store.listing(limit=0))) == []
+        assert ids(list(store.listing(session="s"))) == ["a"]
+        assert ids(list(store.listing(model="opus"))) == ["c"]
+        assert ids(list(store.listing(model="deepseek"))) == ["d", "b", "a"]
+        assert ids(list(store.listing(status="complete"))) == ["c", "a"]
+        assert ids(list(store.listing(status="stopped"))) == ["d"]
+        assert ids(list(store.listing(since=WHEN + timedelta(hours=1)))) == ["c", "b"]
+        assert ids(list(store.listing(status="complete", session="s", model="sonnet"))) == ["a"]
+        assert next(store.listing(session="s")) == Row(
+            "a",
+            "s",
+            WHEN,
+            "complete",
+            Ending.COMPLETE,
+            "What is 6×7?",
+            "claude-sonnet-5",
+            Decimal("0.00002015"),
+        )
+
+
+def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        names = [f"turn{number:04}" for number in range(450)]
+        for name in names:
+            store.fold(shown([opened(name)]))
+        assert ids(list(store.listing())) == names[::-1]
+        assert ids(list(store.listing(limit=201))) == names[:-202:-1]
+        rows = store.listing()
+        first = next(rows)
+        store.delete([names[-2], names[100]])  # while the listing is read
+        rest = [row.id for row in rows]
+    assert (first.id, len(rest), names[100] in rest) == (names[-1], 448, False)
+
+
+def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        store.fold(shown([opened("a"), *reasoned()], failure=CUT))
+        store.fold(shown(whole("b")[:4], failure=CUT))
+        store.fold(shown([opened("c")], failure=CUT))  # nothing was received
+        store.fold(shown(whole("d")))
+        found = [store.last_unfinished()]
+        store.fold(shown([opened("e", reasoning_from="b"), *answered()]))
+        found.append(store.last_unfinished())
+        store.fold(shown([opened("f", reasoning_from="a"), *answered()[:1]], failure=CUT))
+        found.append(store.last_unfinished())
+    assert [turn.opened.id for turn in found if turn] == ["b", "a", "f"]
+
+
+def test_words_are_found_in_prompt_reasoning_and_answer(tmp_path: Path) -> None:
+    folded(
+        tmp_path,
+        [opened("a", prompt="Which primes are twins?"), *answered(["Those two apart."])],
+        [opened("b"), *reasoned(["Primality", " of 41"]), *answered()],
+        [opened("c"), *answered(["Ça va, été"])],
+    )
+    with opened_store(tmp_path) as store:
+        found = {
+            words: sorted(hit.row.id for hit in store.search(words.split()))
+            for words in ("prime", "prim", "PRIMALITY 41", "apart twins", "ete ca", "zebra")
+        }
+        (hit,) = store.search(["primality"])
+    assert found == {
+        "prime": ["a"],
+        "prim": ["a", "b"],
+        "PRIMALITY 41": ["b"],
+        "apart twins": ["a"],
+        "ete ca": ["c"],
+        "zebra": [],
+    }
+    assert hit.snippet == "Primality of 41"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=12), max_size=4))
+@settings(max_examples=200)
+def test_no_words_are_syntax(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
+    folder = tmp_path_factory.getbasetemp() / "searched"
+    with opened_store(folder) as store:
+        try:
+            assert store.search([*words, "zebra"]) == []
+            store.search(words)
+        except UsageError as exc:
+            kind = exc.kind
+        else:
+            kind = None
+    assert kind in (None, "empty_search")
+
+
+@pytest.mark.parametrize(
+    "words", ['"', "prompt: NEAR(", "a AND", "*", "{x}", "answer : -", "^six", "six* OR"]
+)
+def test_the_syntax_of_fts_is_harmless(tmp_path: Path, words: str) -> None:
+    folded(tmp_path, whole())
+    with opened_store(tmp_path) as store:
+        if not any(map(str.isalnum, words)):
+            with pytest.raises(UsageError):
+                store.search([words])
+        else:
+            assert [hit.row.id for hit in store.search([words])] == (
+                ["turn1"] if words == "^six" else []
+            )
+
+
+def test_a_turn_that_is_folded_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        store.fold(shown([opened("a", prompt="zebra")]))
+        store.fold(shown([opened("a", prompt="giraffe")]))
+        assert (store.search(["zebra"]), ids(list(store.listing()))) == ([], ["a"])
+        assert [hit.row.id for hit in store.search(["giraffe"])] == ["a"]
+
+
+def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None:
+    folded(tmp_path, whole("a"), whole("b"))
+    with opened_store(tmp_path) as store:
+        store.put_in_session("a", "s")
+        store.put_in_session("a", "other")
+        store.fold(shown(whole("c", session="s")))
+        assert ids(store.session_turns("s")) == ["a", "c"]
+        assert store.session_turns("other") == []
+
+
+def test_the_default_beginning_is_as_long_ago_as_the_turn_took(tmp_path: Path) -> None:
+    record = shown(whole())
+    record.total = 3600.0
+    before = datetime.now(UTC)
+    with Store.open(tmp_path, no_warning) as store:
+        store.fold(record)
+        (row,) = store.listing()
+    hour = before - row.started
+    assert timedelta(minutes=59, seconds=55) < hour < timedelta(minutes=60, seconds=5)
