@@ -317,12 +317,6 @@ def test_kept_reasoning_does_not_count_as_paid_in_this_run() -> None:
     )
 
 
-def test_the_bill_of_an_earlier_run_of_the_turn_comes_along() -> None:
-    account = finished(Stage.REASON, "r1", Usage(10, 20), "stop", cost=Decimal("0.01"))
-    seen, _ = events(plan(None, answering(), kept=Work("thoughts", "draft", "r1", account=account)))
-    assert seen[1] == Reused("thoughts", "draft", "r1", account)
-
-
 def test_enough_means_the_answer_is_written_from_what_there_is() -> None:
     answers = answering()
     turn = replace(plan(thinking(), answers), enough=lambda: True)

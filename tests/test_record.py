@@ -136,11 +136,10 @@ def test_an_estimate_in_one_stage_makes_the_turn_an_estimate() -> None:
     assert record(OPENED, guessed, finished(Stage.ANSWER, "0.1")).estimated is True
 
 
-def test_reused_reasoning_stands_in_the_record_with_the_bill_of_its_earlier_run() -> None:
-    account = Finished(Stage.REASON, "r1", None, Usage(1, 2), Decimal("0.5"), 3.0, "stop")
+def test_reused_reasoning_stands_in_the_record_and_costs_nothing() -> None:
     record = Record()
-    record.apply(Reused("thoughts", "a draft", "r1", account))
-    assert (record.reasoning, record.draft, record.cost) == ("thoughts", "a draft", Decimal("0.5"))
+    record.apply(Reused("thoughts", "a draft", "r1"))
+    assert (record.reasoning, record.draft, record.stages) == ("thoughts", "a draft", {})
 
 
 def test_the_reasoners_own_answer_is_kept_apart_from_claudes() -> None:

@@ -10,9 +10,10 @@ def main() -> None:
 
         try:
             print(f"deepreasoning {__version__}", flush=True)  # noqa: T201 (nothing is imported)
-            return
         except OSError:  # the app says it again, and what went wrong
             pass
+        else:
+            return
     import os
 
     from deepreasoning_cli.cli.app import app

@@ -161,13 +161,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """Reasoning that this run does not pay for: of another turn, of a file, or of this turn's
-    earlier run, whose `account` it then has."""
+    """Reasoning of another turn, or of a file: this turn does not pay for it."""
 
     reasoning: str
     draft: str
     model: str
-    account: Finished | None = None
 
 
 @dataclass(frozen=True, slots=True)

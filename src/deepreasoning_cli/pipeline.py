@@ -13,7 +13,6 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.events import (
     Draft,
     Event,
-    Finished,
     Handoff,
     Opened,
     Prompt,
@@ -29,16 +28,12 @@ from deepreasoning_cli.stage import Heard, Provider
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the reasoner brought: its reasoning, its own answer, and whether this run paid.
-
-    `account` is the bill of an earlier run of the same turn, which is now being finished.
-    """
+    """What the reasoner brought: its reasoning, its own answer, and whether this run paid."""
 
     reasoning: str = ""
     answer: str = ""
     model: str = "a reasoner"
     paid: bool = False
-    account: Finished | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ def run(plan: Plan) -> Generator[Event, None, None]:
     with ExitStack() as calls:
         work = plan.kept or Work()
         if plan.kept:
-            yield Reused(work.reasoning, work.answer, work.model, work.account)
+            yield Reused(work.reasoning, work.answer, work.model)
         if plan.reasoner and not plan.kept:
             work = yield from _reason(plan, plan.reasoner, calls)
         if plan.answerer:

@@ -76,10 +76,8 @@ class Record:
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
-            case Reused(reasoning, draft, _, account):
+            case Reused(reasoning, draft):
                 self.thoughts, self.drafts = [reasoning], [draft]
-                if account:
-                    self.stages[account.stage] = account
 
     def close(self, *, complete: bool) -> None:
         """The turn is over; a stage that was still running is accounted for by an estimate."""

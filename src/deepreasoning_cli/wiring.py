@@ -18,10 +18,10 @@ from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard, Rates
 from deepreasoning_cli.pipeline import Plan, Work
-from deepreasoning_cli.stage import Provider
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.settings.parts import CustomReasoner
+from deepreasoning_cli.stage import Provider
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import Transport, Waiting

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of
-from loopback import Loopback, refusing_url
+from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, refusing
+from loopback import Loopback
 from replies import (
     CLAUDE_USAGE,
     Cut,
@@ -394,18 +394,16 @@ NETWORK = "check the network, then try again"
 
 
 def test_a_refused_connection_names_host_and_port(vendors: Vendors) -> None:
-    url = refusing_url()
-    result = vendors.ask("6 x 7?", env={"DEEPSEEK_BASE_URL": url})
-    address = url.removeprefix("http://")
+    with refusing() as address:
+        result = vendors.ask("6 x 7?", env={"DEEPSEEK_BASE_URL": f"http://{address}"})
     error = f"reason: cannot connect to {address} (connection refused)"
     assert result == failed(5, error, NETWORK)
 
 
 def test_a_claude_that_cannot_be_reached_leaves_the_reasoning_paid_for(vendors: Vendors) -> None:
     vendors.reply()
-    url = refusing_url()
-    result = vendors.ask("6 x 7?", env={"ANTHROPIC_BASE_URL": url})
-    address = url.removeprefix("http://")
+    with refusing() as address:
+        result = vendors.ask("6 x 7?", env={"ANTHROPIC_BASE_URL": f"http://{address}"})
     error = f"answer: cannot connect to {address} (connection refused)"
     assert result == failed(6, error, NETWORK)
 
@@ -845,7 +843,8 @@ def test_a_proxy_that_is_none_is_named_without_its_password(vendors: Vendors) ->
 
 
 def test_a_proxy_that_nobody_answers_is_named(vendors: Vendors) -> None:
-    result = vendors.ask("6 x 7?", env={"HTTP_PROXY": refusing_url()})
+    with refusing() as address:
+        result = vendors.ask("6 x 7?", env={"HTTP_PROXY": f"http://{address}"})
     assert result.code == 5
     assert b" through the proxy" in result.stderr
     assert vendors.connections() == 0

@@ -209,7 +209,13 @@ def test_a_closed_pipe_ends_quietly_and_stops_the_call(vendors: Vendors, flags: 
 @pytest.mark.parametrize("flags", ["--no-stream", "--json", "-x", "--dry-run"])
 def test_a_pipe_that_nobody_reads_is_quiet_too(vendors: Vendors, flags: str) -> None:
     vendors.reply(texts=["```\ncode\n```\n"])
-    script = f'deepreasoning ask {flags} "6 x 7?" | exec sleep 0; echo "${{PIPESTATUS[0]}}"'
+    script = f'deepreasoning ask {flags} "6 x 7?" | true; echo "${{PIPESTATUS[0]}}"'
+    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_the_shortest_output_is_quiet_on_a_closed_pipe(vendors: Vendors, flag: str) -> None:
+    script = f'{{ sleep 0.1; deepreasoning {flag}; }} | true; echo "${{PIPESTATUS[0]}}"'
     assert vendors.shell(script) == Finished(0, b"141\n", b"")
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import signal
+import socket
 import string
 import subprocess
 import sys
@@ -57,6 +58,14 @@ def traces(key: str, start: str) -> Iterator[bytes]:
         written.append(encoded[4:-4])
     for text in written:
         yield from (text[at : at + SLICE].encode() for at in range(len(text) - SLICE + 1))
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """The address of a port that is taken, so that no other test gets it, and does not listen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from deepreasoning_cli.history.adopt import adopt, leftovers
 from deepreasoning_cli.history.ending import Ending
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.lines import line
-from deepreasoning_cli.history.locks import try_lock_path
+from deepreasoning_cli.history.locks import try_lock, try_lock_path
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.json import turn_object
@@ -160,11 +160,10 @@ def test_a_journal_that_another_process_has_just_adopted_is_not_adopted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = left_behind(tmp_path, whole())
-    lock = adoption.try_lock
 
     def removed_meanwhile(descriptor: int) -> bool:
         path.unlink()
-        return lock(descriptor)
+        return try_lock(descriptor)
 
     monkeypatch.setattr(adoption, "try_lock", removed_meanwhile)
     assert adopted(tmp_path) == (0, [])

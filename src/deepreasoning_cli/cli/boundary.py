@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -36,13 +37,27 @@ class Boundary(TyperGroup):
         code = guarded(lambda: super(Boundary, self).main(words, *rest, **extra), words)
         raise SystemExit(code)
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the words; `--help` and `--version` print here already."""
+        with _quiet_on_a_closed_pipe():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; a closed pipe is caught here, before Typer turns it into exit code 1."""
-        try:
+        """Run a command."""
+        with _quiet_on_a_closed_pipe():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            _abandon_stdout()
-            raise typer.Exit(CLOSED_PIPE) from None
+
+
+@contextmanager
+def _quiet_on_a_closed_pipe() -> Iterator[None]:
+    """Leave with our exit code, before Typer makes it 1, or Rich does, which prints the help."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as gone:
+        if BrokenPipeError not in (type(gone), type(gone.__context__)):
+            raise
+        _abandon_stdout()
+        raise typer.Exit(CLOSED_PIPE) from None
 
 
 def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:

@@ -34,21 +34,21 @@ def _dropped(unraisable: Any) -> None:
     """
     match unraisable.exc_value:
         case Interrupted() as signalled:
-            _send_later(signalled.exit_code - 128)
+            _send_later(signal.Signals(signalled.exit_code - 128))
         case KeyboardInterrupt():
             _send_later(signal.SIGINT)
         case _:
             sys.__unraisablehook__(unraisable)
 
 
-def _send_later(number: int) -> None:
+def _send_later(number: signal.Signals) -> None:
     """From another thread, so that the main thread has left the finaliser by then."""
     timer = threading.Timer(AGAIN, _send, [number])
     timer.daemon = True
     timer.start()
 
 
-def _send(number: int) -> None:
+def _send(number: signal.Signals) -> None:
     if os.name == "posix":
         os.kill(os.getpid(), number)
     else:  # there, os.kill would end the program at once

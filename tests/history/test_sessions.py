@@ -1,0 +1,99 @@
+"""Sessions, claims and forks."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from deepreasoning_cli.history import sessions
+from deepreasoning_cli.history import store as stores
+from deepreasoning_cli.history.sessions import Session
+from deepreasoning_cli.history.store import Store
+from kept_turns import WHEN, no_warning, opened_store, shown, whole
+
+
+def fold(store: Store, turn: str, session: str) -> None:
+    store.fold(shown(whole(turn, session)), began=WHEN)
+
+
+def ids(store: Store, session: str) -> list[str]:
+    return [turn.opened.id for turn in store.session_turns(session)]
+
+
+def test_a_session_is_claimed_by_one_and_free_again_afterwards(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        for _ in range(2):
+            with store.claim("sums") as claim:
+                assert (claim.name, claim.forked_from) == ("sums", None)
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store, opened_store(tmp_path) as other:
+        fold(store, "a", "sums")
+        with store.claim("sums") as first, other.claim("sums") as second:
+            assert (first.name, second.name, second.forked_from) == ("sums", "sums-2", "sums")
+            fold(store, "b", first.name)
+            fold(other, "c", second.name)
+            with store.claim("sums") as third, store.claim("sums-2") as fourth:
+                assert (third.name, fourth.name) == ("sums-3", "sums-2-2")
+                fold(store, "d", "sums-2")
+                fold(store, "e", "sums-2-2")
+        assert {name: ids(store, name) for name in ("sums", "sums-2", "sums-3", "sums-2-2")} == {
+            "sums": ["a", "b"],
+            "sums-2": ["a", "c", "d"],
+            "sums-3": ["a", "b"],
+            "sums-2-2": ["a", "c", "e"],
+        }
+        last = store.last("sums-3")
+        assert last is not None
+        assert last.opened.id == "b"
+        assert store.sessions() == [
+            Session("sums-2-2", 1, WHEN, "sums-2"),
+            Session("sums-2", 2, WHEN, "sums"),
+            Session("sums", 2, WHEN, None),
+        ]
+
+
+def test_a_fork_takes_no_name_that_is_taken(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        fold(store, "a", "sums-2")
+        with store.claim("sums"), store.claim("sums") as second:
+            assert second.name == "sums-3"
+
+
+def test_a_session_whose_lock_was_just_removed_is_claimed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = iter([True, False])
+    monkeypatch.setattr(sessions, "is_gone", lambda _: next(gone))
+    with opened_store(tmp_path) as store, store.claim("sums") as claim:
+        assert claim.forked_from is None
+
+
+def test_without_locks_a_session_goes_on_unclaimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(folder: Path, session: str) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(stores, "lock_session", none)
+    with opened_store(tmp_path) as store, store.claim("sums"), store.claim("sums") as second:
+        assert (second.name, second.forked_from) == ("sums", None)
+
+
+def test_the_name_of_a_lock_does_not_tell_the_session(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with opened_store(folder) as store, store.claim("../../secret plans"):
+        (lock,) = (folder / "sessions").iterdir()
+    assert (len(lock.name), set(lock.name) <= set("0123456789abcdef")) == (64, True)
+
+
+def test_a_fork_of_what_was_erased_is_forgotten(tmp_path: Path) -> None:
+    with Store.open(tmp_path, no_warning) as store:
+        fold(store, "a", "secret")
+        with store.claim("secret"), store.claim("secret") as second, store.claim(second.name):
+            store.delete(["a"])
+    assert b"secret" not in (tmp_path / "history.db").read_bytes()
