@@ -97,6 +97,11 @@ def journalled(
     return shown(events, lambda record: Journal(folder, record, warn), failure)
 
 
+def journalled_with(folder: Path, events: Sequence[Event], view: View) -> Record:
+    """The record of a turn that was journalled, then shown by `view`, then folded."""
+    return shown(events, lambda record: Journal(folder, record, no_warning), None, view)
+
+
 def no_warning(text: str) -> None:
     raise AssertionError(text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from deepreasoning_cli import catalog as catalogs
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Reasoner, Vendor
+from deepreasoning_cli.conversation import fitted
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import RateCard, Rates
+from deepreasoning_cli.money import RateCard, Rates, estimate_tokens
 from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.settings.loaded import Loaded
@@ -36,13 +37,21 @@ STARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What this call asks for beyond the settings."""
+    """What this call asks for beyond the settings.
+
+    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
+    messages of the session so far.
+    """
 
     question: str
     system: str | None = None
-    reasoning: str | None = None
+    kept: Work | None = None
+    reasoning_from: str | None = None
+    session: str | None = None
+    earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
     allow_empty_reasoning: bool = False
+    enough: Callable[[], bool] = lambda: False
 
 
 def new_id() -> str:
@@ -104,21 +113,40 @@ class Wiring:
     def plan(self, asked: Asked) -> Plan:
         """The turn that is asked for. Raises ConfigError and RefusedError."""
         handoff = Handoff(self._settings.handoff)
-        thinks = handoff is not Handoff.NONE and asked.reasoning is None
+        thinks = handoff is not Handoff.NONE and asked.kept is None
         backend = self._backend(thinks=thinks, answers=not asked.reasoning_only)
-        reasoner, answerer = self._pair(backend)
+        build_reasoner, build_answerer = self._pair(backend)
+        reasoner = build_reasoner() if thinks else None
+        answerer = None if asked.reasoning_only else build_answerer()
         return Plan(
             new_id(),
             backend,
             asked.question,
-            Prompt((Message("user", asked.question),), asked.system),
-            reasoner() if thinks else None,
-            None if asked.reasoning_only else answerer(),
+            self._prompt(asked, [each for each in (reasoner, answerer) if each]),
+            reasoner,
+            answerer,
             handoff,
-            None if asked.reasoning is None else Work(asked.reasoning),
+            asked.kept,
             asked.allow_empty_reasoning,
-            warnings=tuple(self._warnings),
+            asked.session,
+            tuple(self._warnings),
+            asked.reasoning_from,
+            asked.enough,
         )
+
+    def _prompt(self, asked: Asked, models: Sequence[Provider]) -> Prompt:
+        """The question behind as much of the session as the smaller of the models reads."""
+        reads = min((model.context for model in models if model.context), default=None)
+        kept = estimate_tokens(asked.kept.reasoning + asked.kept.answer) if asked.kept else 0
+        room = None if reads is None else reads - self._settings.max_tokens - kept
+        earlier, left_out = fitted(asked.earlier, (asked.system or "") + asked.question, room)
+        if left_out:
+            turns = "turn does" if left_out == 1 else "turns do"
+            self._warnings.append(
+                f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
+                f" {'is' if left_out == 1 else 'are'} not sent"
+            )
+        return Prompt((*earlier, Message("user", asked.question)), asked.system)
 
     def _backend(self, *, thinks: bool, answers: bool) -> str:
         """What `auto` stands for, given which stages will run."""

@@ -7,13 +7,14 @@ import json
 import socket
 import threading
 import time
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from e2e.vendors import ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
 from loopback import Connection, Loopback
-from replies import Gate, Pause, Reply, claude_stream, reasoner_stream
+from replies import Gate, Pause, Reply, Step, claude_stream, reasoner_stream
 from runner import Finished
 
 QUIET = Finished(0, PRINTED, b"")
@@ -40,20 +41,31 @@ def talkative(pace: float = 0.02) -> Reply:
 def test_claude_is_connected_while_the_reasoner_thinks_and_asked_at_its_first_answer_token(
     vendors: Vendors,
 ) -> None:
-    vendors.reply(thoughts=talkative(pace=0.03))
-    assert vendors.ask("6 x 7?") == QUIET
-    reasoner, claude = called(vendors.reasoner), called(vendors.claude)
-    first_word = sent_at(reasoner, "word0 ")
-    moments = {
-        "Claude is connected": claude.opened,
-        "the first word of the reasoner's own answer": first_word,
-        "Claude is asked": claude.requests[0].at,
-    }
-    wrong = [(one, other) for one, other in pairwise(moments) if moments[one] > moments[other]]
-    assert wrong == []
-    reasoner.wait_closed()
-    assert reasoner.closed_by == "peer"
+    answer = threading.Event()
+    talk = talkative()
+    first_word = next(at for at, piece in enumerate(talk.body) if b"word0" in piece_of(piece))
+    gated = replace(talk, body=(*talk.body[:first_word], Gate(answer), *talk.body[first_word:]))
+    vendors.reply(thoughts=gated)
+    with vendors.started("ask", "6 x 7?") as process:
+        wait_for(lambda: len(vendors.claude.connections) == 1)
+        time.sleep(0.2)
+        assert vendors.counts() == (1, 0)
+        answer.set()
+        assert vendors.outcome(process) == QUIET
     assert len(vendors.claude.connections) == 1
+    called(vendors.reasoner).wait_closed()
+    assert called(vendors.reasoner).closed_by == "peer"
+
+
+def piece_of(part: bytes | Step) -> bytes:
+    return part if isinstance(part, bytes) else b""
+
+
+def wait_for(come: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not come():
+        assert time.monotonic() < until
+        time.sleep(0.005)
 
 
 def test_the_reasoner_is_left_within_50_ms_of_its_first_answer_token(vendors: Vendors) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -13,6 +14,7 @@ import pytest
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.events import Event, Text, Thought
 from deepreasoning_cli.history import adopt as adoption
+from deepreasoning_cli.history import locks
 from deepreasoning_cli.history.adopt import adopt, leftovers
 from deepreasoning_cli.history.ending import Ending
 from deepreasoning_cli.history.journal import Journal
@@ -97,7 +99,9 @@ def test_a_running_process_keeps_its_journal(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", [b"not a journal\n", b'{"event":"open', b"\0" * 99])
+@pytest.mark.parametrize(
+    "content", [b"not a journal\n", b'{"event":"open', b"\0" * 99, line(Text("first"), 0.0)]
+)
 def test_an_unreadable_journal_is_kept_and_named_once(tmp_path: Path, content: bytes) -> None:
     path = left_behind(tmp_path, [opened()])
     path.write_bytes(content)
@@ -174,6 +178,33 @@ def test_a_journal_that_goes_while_the_folder_is_read_is_no_fault(
 ) -> None:
     monkeypatch.setattr(adoption, "leftovers", lambda _: [tmp_path / "journal/gone.jsonl"])
     assert adopted(tmp_path) == (0, [])
+
+
+def test_where_the_folder_cannot_be_read_nothing_is_adopted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Path, pattern: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "glob", broken)
+    assert leftovers(tmp_path) == []
+
+
+def test_where_there_are_no_locks_a_journal_is_left_alone_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = left_behind(tmp_path, whole())
+    warnings: list[str] = []
+    with opened_store(tmp_path) as store:
+        monkeypatch.setattr(locks, "_lock", none)
+        assert adopt(tmp_path, store, warnings.append) == 0
+        with pytest.raises(OSError, match="No locks available"):
+            locks.try_lock_path(tmp_path / "lock")
+        journalled(tmp_path, whole("turn2"), warn=no_warning)  # it is kept without one
+    assert (warnings, path.exists()) == ([f"{path} is kept: No locks available"], True)
 
 
 def test_without_a_data_folder_there_is_nothing_to_adopt(tmp_path: Path) -> None:

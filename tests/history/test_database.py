@@ -202,7 +202,17 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", [-1, -7])
+def test_a_newer_database_with_other_tables_is_refused_as_newer(tmp_path: Path) -> None:
+    filled(tmp_path, 1)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        connection.execute("ALTER TABLE turns RENAME TO conversations")
+        connection.execute("PRAGMA user_version = 9")
+    with pytest.raises(ConfigError) as caught:
+        opened_store(tmp_path, lambda _: None)
+    assert caught.value.kind == "history_newer"
+
+
+@pytest.mark.parametrize("number", [0, -1, -7])
 def test_a_version_that_never_was_is_damage(tmp_path: Path, number: int) -> None:
     filled(tmp_path, 2)
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
@@ -234,6 +244,19 @@ def test_a_locked_database_is_waited_for_and_then_said_so(
         warnings: list[str] = []
         journalled(tmp_path, whole(), warn=warnings.append)
         assert [warning.endswith("turn1.jsonl") for warning in warnings] == [True]
+
+
+def test_a_database_without_log_that_is_locked_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, 1)
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    with locked(path), pytest.raises(UnavailableError) as caught:
+        opened_store(tmp_path)
+    assert caught.value.kind == "history_locked"
 
 
 def test_a_preparation_that_never_ends_is_not_waited_for_for_ever(

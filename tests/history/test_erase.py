@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.events import Text, Thought
+from deepreasoning_cli.history import database
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.record import Record
@@ -106,6 +109,21 @@ def test_a_damaged_copy_that_may_hold_the_turn_is_named(tmp_path: Path) -> None:
         store.fold(secret("a"))
         store.delete(["a"])
     assert warnings == [f"{aside} may still hold what was deleted"]
+
+
+def test_a_reader_that_keeps_the_log_from_being_emptied_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    warnings: list[str] = []
+    with opened_store(tmp_path, warnings.append) as store:
+        store.fold(secret("a"))
+        with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM turns").fetchone()
+            assert store.delete(["a"]) == 1
+    message = "another process is reading the history: its log is emptied when it ends"
+    assert (warnings, traces(tmp_path)) == ([message], [])
 
 
 def test_where_one_id_is_unknown_nothing_is_deleted(tmp_path: Path) -> None:

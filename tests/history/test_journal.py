@@ -19,6 +19,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
 from deepreasoning_cli.history import journal_file
+from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.ending import Ending
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.locks import try_lock
@@ -192,6 +193,21 @@ def test_a_journal_that_cannot_be_written_warns_once_and_the_turn_is_kept(
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
+def test_a_file_that_cannot_be_made_private_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(descriptor: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refused)
+    warnings: list[str] = []
+    journal = Journal(tmp_path, Record(), warnings.append)
+    journal(opened())
+    journal(Text("a secret"))
+    path = tmp_path / "journal/turn1.jsonl"
+    assert (path.read_bytes(), len(warnings)) == (b"", 1)
+
+
 def test_a_disk_that_takes_a_part_gets_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +235,47 @@ def test_where_nothing_can_be_kept_the_turn_is_shown_and_its_fate_said(tmp_path:
     assert record.answer == "Forty-two."
     assert len(warnings) == 2
     assert warnings[1].endswith("; this turn is not kept")
+
+
+def test_a_turn_that_is_kept_in_part_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "history.db").mkdir()
+    write = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b"Six sevens" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    warnings: list[str] = []
+    journalled(tmp_path, whole(), warn=warnings.append)
+    path = tmp_path / "journal/turn1.jsonl"
+    assert warnings[1].endswith(f"; this turn is in {path}, as far as it could be written")
+    with path.open("rb") as file:
+        assert replay(file).record.reasoning == "First, what is asked? "
+
+
+def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    records: list[Record] = []
+
+    def journal(record: Record) -> Journal:
+        records.append(record)
+        return Journal(tmp_path, record, no_warning)
+
+    monkeypatch.setattr(Store, "fold", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shown(whole(), journal)
+    monkeypatch.undo()
+    with opened_store(tmp_path) as store:
+        assert adopt(tmp_path, store, no_warning) == 1
+        assert turn_object(store.turn("turn1")) == turn_object(records[0])
 
 
 def test_a_turn_is_synced_while_nothing_comes(

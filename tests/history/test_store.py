@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ OPENED = st.builds(
     *[st.none() | TEXTS] * 3,
 )
 CUT = IncompleteError("cut")
+NUMBERS = count()
 
 
 def folded(folder: Path, *turns: Sequence[Event], failure: BaseException | None = None) -> None:
@@ -98,6 +100,7 @@ def ids(turns: Sequence[Record] | Sequence[Row]) -> list[str]:
 def test_a_turn_comes_back_as_it_was_shown(
     tmp_path: Path, first: Opened, events: list[Event], failure: IncompleteError | None
 ) -> None:
+    first = replace(first, id=f"{next(NUMBERS)}/{first.id}")  # all examples share one store
     record = shown([first, *events], failure=failure)
     with opened_store(tmp_path) as store:
         store.fold(record)
@@ -328,6 +331,30 @@ def test_the_syntax_of_fts_is_harmless(tmp_path: Path, words: str) -> None:
             )
 
 
+def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None:
+    chinese = "质数是只能被一和自身整除的数。" * 5
+    folded(
+        tmp_path,
+        [opened("a", prompt="什么是质数？ six"), *reasoned(["ราคาเท่าไร"])],
+        [opened("b"), *answered([chinese + "六七四十二" + chinese])],
+    )
+    with opened_store(tmp_path) as store:
+        found = {
+            words: [hit.row.id for hit in store.search(words.split())]
+            for words in ("质数", "六七", "质数 SIX", "เท่า 质数", "没有", "质数 zebra")
+        }
+        (hit,) = store.search(["六七"])
+    assert found == {
+        "质数": ["b", "a"],
+        "六七": ["b"],
+        "质数 SIX": ["a"],
+        "เท่า 质数": ["a"],
+        "没有": [],
+        "质数 zebra": [],
+    }
+    assert hit.snippet == f"…{chinese[-40:]}六七四十二{chinese[:37]}…"
+
+
 def test_a_turn_that_is_folded_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         store.fold(shown([opened("a", prompt="zebra")]))
@@ -344,6 +371,15 @@ def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None
         store.fold(shown(whole("c", session="s")))
         assert ids(store.session_turns("s")) == ["a", "c"]
         assert store.session_turns("other") == []
+        store.fold(shown(whole("a")))  # as a journal does that was not removed
+        assert ids(store.session_turns("s")) == ["a", "c"]
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a b?mode=ro#c%20é&x"
+    folded(folder, whole())
+    with opened_store(folder) as store:
+        assert ids(list(store.listing())) == ["turn1"]
 
 
 def test_the_default_beginning_is_as_long_ago_as_the_turn_took(tmp_path: Path) -> None:

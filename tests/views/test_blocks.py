@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it.rules_inline import StateInline
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markdown import Markdown
@@ -47,7 +48,7 @@ def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
     rows = []
     for number, piece in enumerate(pieces(text, seed)):
         rows += stream.feed(piece)
-        if (number * 7 + seed) % 5 == 0:
+        if (number + seed) % 37 == 0:
             assert len(stream.tail(3)) <= 3
     return rows + stream.close()
 
@@ -59,7 +60,8 @@ def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
 # it is given up.
 
 SPANS = (
-    *"lorem ipsum dolor sit amet, consectetur a the 2 * 3 | -- + # > ~ a*b snake_case".split(),
+    *("lorem", "ipsum", "dolor", "sit", "amet,", "consectetur", "a", "the", "snake_case", "a*b"),
+    *("2", "*", "3", "|", "--", "+", "#", ">", "~"),
     *("**bold words**", "*em*", "***both***", "~~gone~~", "`code`", "`` a ` b ``", "__strong__"),
     *("[link](http://x.example/a 'title')", "[known]", "[text][known]", "<http://auto.example>"),
     *("![image](pic.png)", "[no](javascript:x)", "[open", "**open", "`open", "\\*", "a\\_b"),
@@ -83,8 +85,10 @@ CODE = (
 LANGUAGES = ("", "", "python", "c", "json", "html", "yaml", "nosuch", "python x=1")
 RAW = "ab1 #*->`_|[]()\\~+=:!<&.\t"
 
-words = st.lists(st.sampled_from(SPANS), min_size=1, max_size=12).map(" ".join)
-long_words = st.lists(st.sampled_from(SPANS), min_size=40, max_size=70).map(" ".join)
+words = st.lists(st.sampled_from(SPANS), min_size=1, max_size=8).map(" ".join)
+long_words = (
+    st.integers(0, 999).map(lambda seed: random.Random(seed).choices(SPANS, k=60)).map(" ".join)
+)
 Lines = list[str]
 
 
@@ -101,7 +105,7 @@ def paragraphs(draw: st.DrawFn) -> Lines:
     kind = draw(st.sampled_from(["one", "some", "long"]))
     if kind == "long":
         return [draw(long_words)]
-    lines = draw(st.lists(words, min_size=1, max_size=1 if kind == "one" else 9))
+    lines = draw(st.lists(words, min_size=1, max_size=1 if kind == "one" else 4))
     return [line + draw(st.sampled_from(["", "", "  ", "\\"])) for line in lines]
 
 
@@ -142,36 +146,38 @@ simple = st.one_of(
 def lists(draw: st.DrawFn, blocks: st.SearchStrategy[Lines]) -> Lines:
     bullet = draw(st.sampled_from(["-", "*", "+", "1.", "8.", "98)", "1986."]))
     lines: Lines = []
-    for number in range(draw(st.integers(1, 5))):
+    for number in range(draw(st.integers(1, 4))):
         digits = bullet.rstrip(".)")
         marker = bullet.replace(digits, str(int(digits) + number)) if digits.isdigit() else bullet
         lead = draw(st.sampled_from(["", "", " ", "   "])) + marker + " " * draw(st.integers(1, 4))
-        content = joined(draw(st.lists(blocks, min_size=1, max_size=3)), draw(st.booleans()))
+        content = joined(draw(st.lists(blocks, min_size=1, max_size=2)), draw(st.booleans()))
         lines += prefixed(content, lead, " " * len(lead))
     return lines
 
 
 @st.composite
 def quotes(draw: st.DrawFn, blocks: st.SearchStrategy[Lines]) -> Lines:
-    content = joined(draw(st.lists(blocks, min_size=1, max_size=3)), draw(st.booleans()))
+    content = joined(draw(st.lists(blocks, min_size=1, max_size=2)), draw(st.booleans()))
     lazy = draw(st.integers(0, 9))
     mark = draw(st.sampled_from(["> ", "> ", ">"]))
     return [line if lazy == number else f"{mark}{line}" for number, line in enumerate(content, 1)]
 
 
-nested = st.recursive(simple, lambda blocks: st.one_of(lists(blocks), quotes(blocks)), max_leaves=8)
+nested = st.recursive(simple, lambda blocks: st.one_of(lists(blocks), quotes(blocks)), max_leaves=5)
 
 
 @st.composite
 def documents(draw: st.DrawFn, blocks: st.SearchStrategy[Lines] = nested) -> str:
-    parts = draw(st.lists(blocks, min_size=1, max_size=6))
+    parts = draw(st.lists(blocks, min_size=1, max_size=3))
     lines = ["[known]: http://known.example"]
     for part in parts:
         lines += ["", *part] if draw(st.integers(0, 7)) else part
-    return "\n".join(lines) + draw(st.sampled_from(["", "\n"]))
+    text = "\n".join(lines) + draw(st.sampled_from(["", "\n"]))
+    first, *rest = text.split("[late]")
+    return first + "".join(f"[late {number}]{part}" for number, part in enumerate(rest))
 
 
-widths = st.sampled_from([1, 2, 7, 13, 20, 40, 80, 80, 120])
+widths = st.sampled_from([80, 40, 20, 7, 1, 13, 30, 60, 80, 80, 100, 120])
 seeds = st.integers(0, 10_000)
 
 
@@ -188,13 +194,14 @@ def assert_streams_whole(document: str, width: int, seed: int) -> None:
 
 
 @given(documents(simple), widths, seeds)
-@settings(max_examples=1_000)
+@settings(max_examples=1_600)
 def test_the_rows_of_a_stream_are_those_of_the_whole_text(
     document: str, width: int, seed: int
 ) -> None:
     assert_streams_whole(document, width, seed)
 
 
+@example("- \n\n\n\n- a", 80, 0)
 @given(documents(st.one_of(lists(simple), quotes(simple))), widths, seeds)
 @settings(max_examples=1_000)
 def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
@@ -207,7 +214,7 @@ def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
 @example("> \n    > a\n    > b\n", 80, 0)
 @example("- ```\n  a\n\nb\n```\n", 80, 0)
 @given(documents(), widths, seeds)
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 def test_the_rows_of_streamed_nested_blocks_are_those_of_the_whole_text(
     document: str, width: int, seed: int
 ) -> None:
@@ -215,20 +222,20 @@ def test_the_rows_of_streamed_nested_blocks_are_those_of_the_whole_text(
 
 
 @given(documents(), widths, seeds)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_what_was_handed_out_and_the_tail_are_the_whole_text_so_far(
     document: str, width: int, seed: int
 ) -> None:
     stream = MarkdownStream(width, console=CONSOLE)
     rows: list[Row] = []
     text = ""
-    for piece in pieces(document, seed):
+    for number, piece in enumerate(pieces(document, seed)):
         rows += stream.feed(piece)
         text += piece
-        tail = stream.tail(len(text) + 10)
-        if "[late]" not in text:  # shown once, and not known to what came before
+        if number % 17 == seed % 17:
+            tail = stream.tail(len(text) * 4 + 10)
             assert rows + tail == whole(text, width, console=CONSOLE)
-        assert stream.tail(2) == tail[-2:]
+            assert stream.tail(2) == tail[-2:]
     assert stream.tail(0) == []
 
 
@@ -364,11 +371,11 @@ def test_links_are_printed_not_made() -> None:
 
 
 def test_a_link_definition_is_shown_and_serves_the_links_after_it() -> None:
-    late = "[a]\n\n[a]: http://x.example 'title'\n[b]: http://y.example\n\n[a]"
+    late = "[a]\n\ntext\n\n[a]: http://x.example 'title'\n[b]: http://y.example\n\n[a]"
     stream = MarkdownStream(80, console=CONSOLE)
     rows = [row for line in late.splitlines(keepends=True) for row in stream.feed(line)]
     assert texts(rows + stream.close()) == [
-        *("[a]", "", "[a]: http://x.example 'title'", "[b]: http://y.example", ""),
+        *("[a]", "", "text", "", "[a]: http://x.example 'title'", "[b]: http://y.example", ""),
         "a (http://x.example)",
     ]
 
@@ -406,12 +413,12 @@ def test_nesting_without_end_becomes_text_and_loses_nothing() -> None:
 
 def test_an_ascii_terminal_gets_ascii_signs() -> None:
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    rows = texts(whole("- a\n\n> b\n\n---\n", 10, console=Console(file=stdout)))
-    assert rows == [" * a", "", "b", "", "-" * 10]
+    rows = texts(whole("- a\n\n> b\n\n---\n", 20, console=Console(file=stdout)))
+    assert rows == [" * a", "", "| b", "", "-" * 20]
 
 
 def test_the_given_style_lies_under_all_others() -> None:
-    document = "# a\n\nb **c** `d`\n\n- e\n\n> f\n\n|g|\n|-|\n|h|\n\n```python\ni = 1\n```\n\n```\nj\n```\n"
+    document = "# a\n\nb **c** `d`\n\n- e\n\n> f\n\n|g|\n|-|\n|h|\n\n```python\ni = 1\n```\n\n    j"
     rows = whole(document, 80, console=CONSOLE, style=Style(dim=True))
     shown = [segment for row in rows for segment in row if segment.text.strip()]
     assert all(segment.style and segment.style.dim for segment in shown)
@@ -522,7 +529,7 @@ def test_the_work_of_an_endless_block_grows_with_its_length(
         read += len(source) + 40
         return blocks(self, source, learn=learn)
 
-    def counted_inline(self: markup.Parser, text: str) -> markup.StateInline:
+    def counted_inline(self: markup.Parser, text: str) -> StateInline:
         nonlocal read
         read += len(text) + 10
         return inline(self, text)

@@ -36,7 +36,7 @@ def ask(
     context: typer.Context,
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PROMPT]…", help="The question; - reads it from stdin."),
+        typer.Argument(metavar="PROMPT", help="The question; - reads it from stdin."),
     ] = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
@@ -48,6 +48,8 @@ def ask(
     allow_empty_reasoning: o.AllowEmptyOption = False,
     file: o.FileOption = None,
     no_stdin: o.NoStdinOption = False,
+    resume_last: o.ContinueOption = False,
+    session: o.SessionOption = None,
     reasoning_from: o.ReasoningFromOption = None,
     reasoning: o.ReasoningOption = None,
     json: o.JsonOption = False,
@@ -58,7 +60,9 @@ def ask(
     extract_language: o.ExtractLanguageOption = None,
     extract_all: o.ExtractAllOption = False,
     output: o.OutputOption = None,
+    copy: o.CopyOption = False,
     no_stream: o.NoStreamOption = False,
+    no_save: o.NoSaveOption = False,
     max_tokens: o.MaxTokensOption = None,
     timeout: o.TimeoutOption = None,
     dry_run: o.DryRunOption = False,
@@ -68,7 +72,9 @@ def ask(
     Piped text goes in front of the question; without a question it is the question.
     """
     from deepreasoning_cli.cli.look import Look
-    from deepreasoning_cli.cli.one_turn import OneTurn
+    from deepreasoning_cli.cli.one_turn import Question
+    from deepreasoning_cli.cli.one_turn import ask as ask_once
+    from deepreasoning_cli.cli.turns import Turns
 
     look = Look(
         json=json,
@@ -81,6 +87,7 @@ def ask(
         output=output,
         no_stream=no_stream,
         reasoning=reasoning,
+        copy=copy,
     )
     flags = {
         "model": model,
@@ -92,12 +99,16 @@ def ask(
         "max_tokens": max_tokens,
         "timeout": timeout,
     }
-    OneTurn(o.globals_of(context), flags, look).run(
-        prompt or [],
-        file or [],
+    question = Question(
+        words=prompt or [],
+        files=file or [],
         use_stdin=not no_stdin,
         system=system,
+        resume_last=resume_last,
+        session=session,
         reasoning_from=reasoning_from,
         allow_empty_reasoning=allow_empty_reasoning,
         dry_run=dry_run,
     )
+    with Turns(o.globals_of(context), save=not no_save) as turns:
+        ask_once(turns, flags, look, question)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.events import Stage, Text, Thought
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
+from deepreasoning_cli.views.clipboard import Clipboard
 from deepreasoning_cli.views.notes import Notes
 from deepreasoning_cli.views.plain import RawView, TextView, to
 from deepreasoning_cli.views.safe import Sink
@@ -39,6 +41,7 @@ class Look:
     output: Path | None = None
     no_stream: bool = False
     reasoning: str | None = None
+    copy: bool = False
 
     @property
     def reasoning_only(self) -> bool:
@@ -81,21 +84,26 @@ class Counting(View, Protocol):
 class Views:
     """The views of one turn, made from its look."""
 
-    def __init__(self, look: Look, record: Record, progress: Progress, color: str) -> None:
+    def __init__(self, look: Look, record: Record, progress: Progress, given: Globals) -> None:
         self._look = look
         self._record = record
         self._progress = progress
-        self._color = color
+        self._given = given
         self._terminal = console.is_terminal(sys.stdout)
         self._counted: list[Counting] = []
 
-    def all(self, settings: Settings, *, quiet: bool) -> list[View]:
-        """Every view, in the order in which each is shown an event and closed."""
+    def all(self, settings: Settings, *, kept: bool) -> list[View]:
+        """Every view, in the order in which each is shown an event and closed.
+
+        `kept` says that the turn can be resumed.
+        """
+        quiet = self._given.quiet
         status = list(self._status(quiet=quiet))
         say = _over_the_status if status else write_stderr
         bill = self._terminal and not self._in_panels and not self._structured
-        notes = Notes(self._record, say, self._neutralised, quiet=quiet, bill=bill)
-        return [*status, *self._files(), *self._text(settings), notes]
+        notes = Notes(self._record, say, self._neutralised, quiet=quiet, bill=bill, kept=kept)
+        copied = [Clipboard(self._record, say)] if self._look.copy else []
+        return [*status, *self._files(), *self._text(settings), *copied, notes]
 
     @property
     def _structured(self) -> bool:
@@ -105,7 +113,7 @@ class Views:
     def _in_panels(self) -> bool:
         look = self._look
         other = self._structured or look.plain or look.raw or look.extract or look.output
-        return not other and console.can_move(sys.stdout)
+        return not (other or self._given.debug) and console.can_move(sys.stdout)
 
     @property
     def _on_a_shared_screen(self) -> bool:
@@ -189,7 +197,7 @@ class Views:
         reasoning = frozenset({Stage.REASON})
         look = PanelLook(
             box=settings.panels == "box",
-            color=console.uses_color(sys.stdout, self._color),
+            color=console.uses_color(sys.stdout, self._given.color),
             code_theme=settings.code_theme,
             demo=settings.backend == "demo",
             folded=reasoning if wish == "hide" or self._look.reasoning_file else frozenset(),

@@ -1,108 +1,129 @@
-"""One question from the command line: settings, prompt, pipeline, views."""
+"""What `ask` does once its flags are known: prompt, session, kept reasoning, one turn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deepreasoning_cli import pipeline, wiring
+from deepreasoning_cli import wiring
 from deepreasoning_cli.cli.boundary import write_stderr
-from deepreasoning_cli.cli.look import Look, Views
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.look import Look
+from deepreasoning_cli.cli.turns import Turns
+from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.prompt import demand_fit, read_prompt
+from deepreasoning_cli.events import Stage
+from deepreasoning_cli.pipeline import Work
+from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.views.safe import one_line
-from deepreasoning_cli.views.show import Show
-from deepreasoning_cli.views.status import Progress
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.store import Store
 
 
-class OneTurn:
-    """What `ask` does once its flags are known."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, as the command line has it."""
 
-    def __init__(self, given: Globals, flags: Mapping[str, Any], look: Look) -> None:
-        self._given = given
-        self._flags = flags
-        self._look = look
-        self._progress = Progress()
+    words: Sequence[str]
+    files: Sequence[str] = ()
+    use_stdin: bool = True
+    system: str | None = None
+    resume_last: bool = False
+    session: str | None = None
+    reasoning_from: str | None = None
+    allow_empty_reasoning: bool = False
+    dry_run: bool = False
 
-    def run(
-        self,
-        words: Sequence[str],
-        files: Sequence[str],
-        *,
-        use_stdin: bool,
-        system: str | None,
-        reasoning_from: str | None,
-        allow_empty_reasoning: bool,
-        dry_run: bool,
-    ) -> None:
-        """Ask and show. Raises every kind of DeepReasoningError."""
-        self._look.check()
-        loaded = Settings.load(self._given.config, self._flags)
-        self._say(loaded.notes)
+
+def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) -> None:
+    """Ask and show. Raises every kind of DeepReasoningError."""
+    look.check()
+    if question.resume_last and question.session:
+        raise UsageError("--continue and --session exclude each other", hint="choose one")
+    loaded = turns.load(flags)
+    text = read_prompt(
+        question.words, question.files, use_stdin=question.use_stdin, announce=write_stderr
+    )
+    with ExitStack() as stack:
+        session, earlier = _session(turns, question, stack)
+        kept, reasoning_from = _kept(turns, question.reasoning_from)
+        last_system = earlier[-1].opened.system if earlier else None
         asked = wiring.Asked(
-            read_prompt(words, files, use_stdin=use_stdin, announce=write_stderr),
-            system,
-            None if reasoning_from is None else _read_reasoning(reasoning_from),
-            self._look.reasoning_only,
-            allow_empty_reasoning,
+            text,
+            question.system if question.system is not None else last_system,
+            kept,
+            reasoning_from,
+            session,
+            messages(earlier),
+            look.reasoning_only,
+            question.allow_empty_reasoning,
         )
-        with ExitStack() as stack:
-            plan = self._plan(loaded, asked, stack)
-            if dry_run:
-                self._show_plan(plan)
-            else:
-                self._ask(plan, loaded.settings)
+        plan = turns.plan(loaded, asked)
+        if question.dry_run:
+            from deepreasoning_cli.cli.dry_run import show_plan
 
-    def _plan(self, loaded: Loaded, asked: wiring.Asked, stack: ExitStack) -> Plan:
-        def connect() -> Any:
-            return stack.enter_context(wiring.connected(loaded, self._pause, self._log))
-
-        plan = wiring.Wiring(loaded, wiring.catalog_for(loaded), connect).plan(asked)
-        for provider in (plan.reasoner, plan.answerer):
-            if provider is not None:
-                demand_fit(plan.prompt.text, provider.context, provider.model)
-        return plan
-
-    def _ask(self, plan: Plan, settings: Settings) -> None:
-        record = Record()
-        views = Views(self._look, record, self._progress, self._given.color)
-        shown = views.all(settings, quiet=self._given.quiet)
-        with closing(pipeline.run(plan)) as events, Show(record, shown) as show:
-            for event in events:
-                show(event)
-
-    def _show_plan(self, plan: Plan) -> None:
-        from deepreasoning_cli.cli.dry_run import show_plan
-
-        show_plan(plan, as_json=self._look.json or self._look.jsonl)
-
-    def _pause(self, waiting: Any) -> None:
-        self._progress.pause(waiting.why, waiting.seconds)
-
-    def _log(self, line: str) -> None:
-        if self._given.debug:
-            write_stderr(one_line(f"debug: {line}", 4000))
-
-    def _say(self, notes: Sequence[str]) -> None:
-        if not self._given.quiet:
-            for note in notes:
-                write_stderr(f"note: {one_line(note, 500)}")
+            show_plan(plan, as_json=look.json or look.jsonl)
+            return
+        turns.run(plan, loaded, look)
 
 
-def _read_reasoning(name: str) -> str:
+def _session(
+    turns: Turns, question: Question, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    """The session to go on with, and its turns; a session in use elsewhere is forked."""
+    if not (question.resume_last or question.session):
+        turns.adopt_leftovers()
+        return None, ()
+    with turns.history() as store:
+        name = question.session or _last_session(store)
+        claim = stack.enter_context(store.claim(name))
+        if claim.forked_from:
+            turns.say("note", f"session {name} is in use; this goes on as {claim.name}")
+        return claim.name, store.session_turns(claim.name)
+
+
+def _last_session(store: Store) -> str:
+    """The session of the last turn; one that has none begins one of its own."""
+    last = store.last()
+    if last is None:
+        raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
+    if last.opened.session is None:
+        store.put_in_session(last.opened.id, last.opened.id)
+    return last.opened.session or last.opened.id
+
+
+def _kept(turns: Turns, name: str | None) -> tuple[Work | None, str | None]:
+    """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
+    if name is None:
+        return None, None
+    if name != "last" and Path(name).exists():
+        return Work(_reasoning_in(Path(name))), None
+    with turns.history() as store:
+        turn = store.last() if name == "last" else store.turn(name)
+    if turn is None:
+        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
+    return work_of(turn), turn.opened.id
+
+
+def work_of(turn: Record) -> Work:
+    """What the reasoner brought in an earlier turn. Raises UsageError where that is nothing."""
+    if not turn.reasoning.strip():
+        raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
+    stage = turn.stages.get(Stage.REASON)
+    model = (stage.served_model or stage.model) if stage else Work().model
+    return Work(turn.reasoning, turn.draft, model)
+
+
+def _reasoning_in(path: Path) -> str:
     try:
-        text = Path(name).read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:
         raise UsageError(
-            f"cannot read the reasoning from {name}: {exc.strerror}", kind="unreadable_file"
+            f"cannot read the reasoning from {path}: {exc.strerror}", kind="unreadable_file"
         ) from exc
     if not text.strip():
-        raise UsageError(f"{name} holds no reasoning", kind="empty_reasoning")
+        raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
     return text

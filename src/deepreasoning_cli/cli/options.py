@@ -138,8 +138,8 @@ ReasoningFromOption = Annotated[
     str | None,
     typer.Option(
         "--reasoning-from",
-        metavar="FILE",
-        help="Use the reasoning in FILE; the reasoner is not called or paid.",
+        metavar="ID|last|FILE",
+        help="Use reasoning that is there already; the reasoner is not called or paid.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -216,4 +216,25 @@ AllowEmptyOption = Annotated[
         help="Ask Claude even if the reasoner brought nothing.",
         rich_help_panel=MODELS,
     ),
+]
+ContinueOption = Annotated[
+    bool,
+    typer.Option("--continue", "-c", help="Go on from the last turn.", rich_help_panel=INPUT),
+]
+SessionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        metavar="NAME",
+        help="Go on in this session; a new name begins one.",
+        rich_help_panel=INPUT,
+    ),
+]
+CopyOption = Annotated[
+    bool,
+    typer.Option("--copy", help="Copy the answer to the clipboard too.", rich_help_panel=OUTPUT),
+]
+NoSaveOption = Annotated[
+    bool,
+    typer.Option("--no-save", help="Keep nothing on disk.", rich_help_panel=OUTPUT),
 ]

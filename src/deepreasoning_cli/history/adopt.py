@@ -57,18 +57,18 @@ def _adopt(path: Path, store: Store, warn: Warn) -> bool:
         turn = _read(descriptor)
         if turn:
             store.fold(turn.record, began=turn.began, ending=turn.ending, starts=turn.starts)
-        if turn is None or turn.damaged:
-            aside = path.with_name(path.name + UNREADABLE)
-            path.rename(aside)
-            what = "the journal" if turn is None else f"{turn.damaged} of the journal's lines"
-            warn(f"could not read {what}, which is kept as {aside}")
-            os.close(descriptor)
-            return turn is not None
     except BaseException:
         os.close(descriptor)
         raise
-    close_and_remove(descriptor, path)
-    return True
+    if turn and not turn.damaged:
+        close_and_remove(descriptor, path)
+        return True
+    os.close(descriptor)
+    aside = path.with_name(path.name + UNREADABLE)
+    path.rename(aside)
+    what = f"{turn.damaged} of the journal's lines" if turn else "the journal"
+    warn(f"could not read {what}, which is kept as {aside}")
+    return turn is not None
 
 
 def _locked(path: Path) -> int | None:

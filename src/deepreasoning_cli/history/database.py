@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
 from deepreasoning_cli.history.faults import ELSEWHERE, code, is_broken, worded
+from deepreasoning_cli.history.journal import Warn
 from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
 from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
@@ -22,7 +23,6 @@ PATIENCE_SECONDS: Final = 30.0
 WITHOUT_WAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
 )
-Warn = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -110,7 +110,10 @@ class Database:
                 hint="update deepreasoning-cli",
             )
             self._warn(self._refusal.message)
-            return _connect_read_only(self.path)
+            try:
+                return _connect_read_only(self.path)
+            except sqlite3.OperationalError as exc:  # it has other tables
+                raise self._refusal from exc
         return _connect(self.path)
 
     def _prepare(self) -> State:
@@ -186,7 +189,7 @@ def _examined(path: Path) -> tuple[State, sqlite3.Connection | None]:
 
 def _state(connection: sqlite3.Connection) -> State:
     found = version(connection)
-    if found < 0:
+    if found < 1:  # ours has its tables before it has its name; a file cut to a few bytes has none
         return State.BROKEN
     if found != len(MIGRATIONS):
         return State.OLDER if found < len(MIGRATIONS) else State.NEWER

@@ -62,7 +62,7 @@ class Journal:
             if isinstance(event, Thought | Text):
                 self._file.append(delta_line(event, self._clock() - self._began_at))
             elif not isinstance(event, Opened):
-                self._append(event)
+                self._file.append(self._line(event))
                 if isinstance(event, Started | Finished):
                     self._file.sync()
         except OSError as exc:
@@ -77,9 +77,11 @@ class Journal:
         try:
             self._fold(ending, self._began)
         except DeepReasoningError as exc:
-            fate = f"is in {self._file.path}" if self._whole and self._file else "is not kept"
-            self._warn(f"{exc.message}; this turn {fate}")
+            self._warn(f"{exc.message}; this turn {self._fate()}")
             self._release(remove=False)
+        except BaseException:  # interrupted: the file is whole, and free for the next start
+            self._release(remove=False)
+            raise
         else:
             self._release(remove=True)
 
@@ -95,9 +97,8 @@ class Journal:
         except OSError as exc:
             self._go_silent(exc)
 
-    def _append(self, event: Event | Closed) -> None:
-        if self._file:
-            self._file.append(line(event, self._clock() - self._began_at))
+    def _line(self, event: Event | Closed) -> bytes:
+        return line(event, self._clock() - self._began_at)
 
     def _go_silent(self, fault: OSError) -> None:
         self._whole = False
@@ -119,7 +120,7 @@ class Journal:
         )
         try:
             for event in [*events, closed]:
-                self._append(event)
+                self._file.append(self._line(event))
             self._file.sync()
         except OSError as exc:
             self._go_silent(exc)
@@ -129,6 +130,11 @@ class Journal:
 
         with Store.open(self._folder, self._warn) as store:
             store.fold(self._record, began=began, ending=ending, starts=self._starts)
+
+    def _fate(self) -> str:
+        if self._file is None:
+            return "is not kept"
+        return f"is in {self._file.path}{'' if self._whole else ', as far as it could be written'}"
 
     def _release(self, *, remove: bool) -> None:
         if self._file:

@@ -1,22 +1,20 @@
-"""Turns without their long texts: newest first, or those that hold some words."""
+"""Turns without their long texts, newest first."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.ending import Ending
 from deepreasoning_cli.history.rows import amount, moment, stamp
 from deepreasoning_cli.text import well_formed
 
 PAGE: Final = 200
 COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
-SNIPPET_WORDS: Final = 16
 Read = Callable[[Callable[[sqlite3.Connection], list[sqlite3.Row]]], list[sqlite3.Row]]
 
 
@@ -32,14 +30,6 @@ class Row:
     prompt: str
     model: str | None
     cost: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A turn that holds the words, and the passage around the best of them."""
-
-    row: Row
-    snippet: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +80,6 @@ def listing(read: Read, wanted: Filter, limit: int | None) -> Iterator[Row]:
         left = None if left is None else left - size
 
 
-def search(connection: sqlite3.Connection, words: Sequence[str], limit: int) -> list[Hit]:
-    """The turns that hold all `words` or words that begin with them, the best first."""
-    query = _phrases(words)
-    rows = connection.execute(
-        "SELECT turns.*, snippet(words, -1, '', '', '…', ?) AS snippet"
-        " FROM words JOIN turns ON turns.seq = words.rowid"
-        " WHERE words MATCH ? ORDER BY words.rank, turns.seq DESC LIMIT ?",
-        (SNIPPET_WORDS, query, limit),
-    )
-    return [Hit(as_row(row), row["snippet"]) for row in rows]
-
-
 def as_row(row: sqlite3.Row) -> Row:
     """The row of `turns` as listings show it."""
     return Row(
@@ -114,11 +92,3 @@ def as_row(row: sqlite3.Row) -> Row:
         row["model"],
         amount(row["cost"]),
     )
-
-
-def _phrases(words: Sequence[str]) -> str:
-    """The words in quotation marks, within which FTS5 knows no syntax of its own."""
-    plain = [well_formed(word).replace("\0", " ") for text in words for word in text.split()]
-    if not any(any(map(str.isalnum, word)) for word in plain):
-        raise UsageError("no word to search for", kind="empty_search")
-    return " ".join('"' + word.replace('"', '""') + '"*' for word in plain)

@@ -18,6 +18,14 @@ from deepreasoning_cli.text import well_formed
 LARGEST: Final = 2**63 - 1
 """The largest number that SQLite holds; a vendor's nonsense is bounded by it."""
 
+CHANGES: Final = {
+    "id": "id = id",
+    "started": "started = started",
+    "session": "session = coalesce(excluded.session, session)",
+    "place": "place = coalesce(place, excluded.place)",
+}
+"""What a turn that is written again keeps: when it began, and where it stands."""
+
 
 def write_turn(
     connection: sqlite3.Connection,
@@ -30,13 +38,13 @@ def write_turn(
     row = _turn_row(record, began, ending)
     if record.opened.session is not None:
         row["place"] = _next_place(connection, row["session"])
-    kept = {"id", "seq", "place", "started"}  # a turn that is written again stays where it was
-    changes = ", ".join(f"{name} = excluded.{name}" for name in row if name not in kept)
-    (seq,) = connection.execute(
+    changes = ", ".join(CHANGES.get(name, f"{name} = excluded.{name}") for name in row)
+    connection.execute(
         f"INSERT INTO turns ({', '.join(row)}) VALUES ({_marks(row)})"  # noqa: S608 - our own names
-        f" ON CONFLICT (id) DO UPDATE SET {changes} RETURNING seq",
+        f" ON CONFLICT (id) DO UPDATE SET {changes}",
         row,
-    ).fetchone()
+    )
+    (seq,) = connection.execute("SELECT seq FROM turns WHERE id = :id", row).fetchone()
     connection.execute("DELETE FROM stages WHERE turn = ?", (seq,))
     by_stage = {start.stage: start for start in starts}
     for stage in record.stages.values():

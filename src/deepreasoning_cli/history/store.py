@@ -13,12 +13,13 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Started
 from deepreasoning_cli.history import erase
 from deepreasoning_cli.history import sessions as conversations
-from deepreasoning_cli.history.database import Database, Warn
+from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.ending import Ending, ending_of
-from deepreasoning_cli.history.journal import FOLDER
-from deepreasoning_cli.history.listing import Filter, Hit, Row, listing, search
+from deepreasoning_cli.history.journal import FOLDER, Warn
+from deepreasoning_cli.history.listing import Filter, Row, listing
 from deepreasoning_cli.history.lookup import find
 from deepreasoning_cli.history.rows import read_turn, stamp, write_turn
+from deepreasoning_cli.history.search import Hit, search
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.text import well_formed

@@ -99,9 +99,10 @@ class Transport:
         while True:
             received = False
             try:
-                for payload in self._attempt(request, sent):
-                    received = True
-                    yield payload
+                with closing(self._attempt(request, sent)) as attempt:
+                    for payload in attempt:
+                        received = True
+                        yield payload
             except Failed as failed:
                 wait = None if received else patience.next_wait(failed)
                 if wait is None:
@@ -111,7 +112,9 @@ class Transport:
             else:
                 return
 
-    def _attempt(self, request: Request, sent: Callable[[], None]) -> Iterator[Payload]:
+    def _attempt(
+        self, request: Request, sent: Callable[[], None]
+    ) -> Generator[Payload, None, None]:
         try:
             if not self._warm.ready(*_origin(request.url)):
                 sent()

@@ -128,9 +128,8 @@ class MarkdownStream:
         rows = self._flow.feed(nodes, False, self._page)
         lines = self._flow.keep(nodes, Source(source.split("\n")))
         leaf = last_leaf(nodes)
-        if leaf is None or leaf.kind != "code_block":  # two blank lines say what a thousand say
-            while lines[-3:] == ["", "", ""]:
-                lines.pop()
+        if lines[-_BLANKS:] == [""] * _BLANKS and (leaf is None or leaf.kind != "code_block"):
+            del lines[4 - _BLANKS :]  # outside code three blank lines say what a thousand say
         return rows, "\n".join(lines)
 
 

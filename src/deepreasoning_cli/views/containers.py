@@ -34,7 +34,7 @@ _NUMBER: Final = 4
 class Flow:
     """Blocks one after the other, a blank row between two of them.
 
-    There is none between link definitions, and in a list item (`dense`) none around a list.
+    There is none between link definitions, and in a list item (`dense`) none before a list.
     """
 
     def __init__(self, *, dense: bool = False) -> None:
@@ -76,7 +76,7 @@ class Flow:
             return rows
         before, self._previous, self._shown = self._previous, kind, True
         together = before == kind == "definition"
-        dense = self._dense and (before in _LISTS or kind in _LISTS)
+        dense = self._dense and kind in _LISTS
         return rows if before is None or together or dense else [[], *rows]
 
 

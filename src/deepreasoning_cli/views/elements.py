@@ -15,10 +15,10 @@ from typing import Final, Self
 from markdown_it.token import Token
 from rich.style import Style
 
+from deepreasoning_cli.views.columns import DECIDING, Cell, Columns
 from deepreasoning_cli.views.highlight import Highlighter
 from deepreasoning_cli.views.inline import Ink, shown, styled
 from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser
-from deepreasoning_cli.views.tables import DECIDING, Cell, Columns
 from deepreasoning_cli.views.wrap import Row, Run, folded, last_break, row, wrapped
 
 ROOM: Final = 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from deepreasoning_cli.errors import Interrupted
 from deepreasoning_cli.events import Event, Finished, Opened, Warned
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.footer import turn_line
@@ -27,12 +28,14 @@ class Notes:
         *,
         quiet: bool,
         bill: bool,
+        kept: bool = False,
     ) -> None:
         self._record = record
         self._write = write
         self._neutralised = neutralised
         self._quiet = quiet
         self._bill = bill
+        self._kept = kept
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
@@ -54,9 +57,15 @@ class Notes:
             self._write(f"note: {count} control {characters} made visible")
         if self._bill and self._record.stages:
             self._write(one_line(turn_line(self._record), 200))
+        if self._kept and _is_signal(failure) and self._record.stages:
+            self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
         self._write(f"{kind}: {one_line(message, 500)}")
+
+
+def _is_signal(failure: BaseException | None) -> bool:
+    return isinstance(failure, KeyboardInterrupt | Interrupted)
 
 
 def _is_same(asked: str, served: str) -> bool:

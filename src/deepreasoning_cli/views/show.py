@@ -24,12 +24,14 @@ class View(Protocol):
 class Show:
     """The record and its views, as one thing to enter and to hand events to.
 
-    An event reaches the views in their order, and in that order they are closed.
+    An event reaches the views in their order, and in that order they are closed. The `keeper`
+    has each event before any view, and is closed last: what is shown is kept already.
     """
 
-    def __init__(self, record: Record, views: Sequence[View]) -> None:
+    def __init__(self, record: Record, views: Sequence[View], keeper: View | None = None) -> None:
         self._record = record
         self._views = views
+        self._keeper = keeper
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +39,8 @@ class Show:
     def __call__(self, event: Event) -> None:
         """Record the event, then show it everywhere."""
         self._record.apply(event)
+        if self._keeper:
+            self._keeper(event)
         for view in self._views:
             view(event)
 
@@ -48,5 +52,7 @@ class Show:
     ) -> None:
         self._record.close(complete=failure is None)
         with ExitStack() as closing:
+            if self._keeper:
+                closing.callback(self._keeper.close, failure)
             for view in reversed(self._views):  # the stack unwinds from its last callback
                 closing.callback(view.close, failure)

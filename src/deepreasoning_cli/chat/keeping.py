@@ -1,0 +1,84 @@
+"""Commands that take text out of the chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepreasoning_cli.chat.command import Command, MisuseError, number, words
+from deepreasoning_cli.chat.export import markdown
+from deepreasoning_cli.chat.printer import counted
+from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.files import write_atomically
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.code import code_blocks
+from deepreasoning_cli.views.safe import Sink, file_name, safe
+
+
+def copy(talk: Talk, rest: str) -> None:
+    """Copy an answer, a code block or the reasoning."""
+    what, text = _chosen(talk, rest)
+    if not text:
+        raise UsageError(f"{what} is empty", kind="empty")
+    talk.copy(safe(text, Sink.PIPE))
+    talk.printer.note(f"copied: {what}, {counted(len(text), 'character')}")
+
+
+def _chosen(talk: Talk, rest: str) -> tuple[str, str]:
+    """What is meant, and its text."""
+    match rest.lower().split():
+        case []:
+            return "the last answer", talk.demand_last().answer
+        case ["reasoning"]:
+            return "the last reasoning", talk.demand_last().reasoning
+        case ["code", *which] if len(which) < 2:
+            return _code_block(talk.demand_last(), which)
+        case [which] if which.isdigit():
+            turns = talk.ports.archive.turns(talk.state.session)
+            return f"answer {which}", turns[number(which, len(turns), "turn") - 1].answer
+    raise MisuseError(f"{rest!r} is nothing that can be copied")
+
+
+def _code_block(last: Record, which: list[str]) -> tuple[str, str]:
+    blocks = code_blocks(last.answer)
+    if not blocks:
+        raise UsageError("the last answer has no code block", kind="no_code")
+    place = number(which[0], len(blocks), "code block") if which else len(blocks)
+    return f"code block {place} of {len(blocks)}", blocks[place - 1].text
+
+
+def export(talk: Talk, rest: str) -> None:
+    """Write the session to a Markdown file."""
+    turns = talk.ports.archive.turns(talk.state.session)
+    if not turns:
+        raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
+    path = _target(talk, words(rest))
+    write_atomically(path, markdown(talk.state.session, turns), mode=None)
+    talk.printer.note(f"wrote {path}, {counted(len(turns), 'turn')}")
+
+
+def _target(talk: Talk, names: list[str]) -> Path:
+    """The file that was named, or one after the session; only the first is replaced."""
+    match names:
+        case [name]:
+            return Path(name)
+        case []:
+            path = Path(f"{file_name(talk.state.session)}.md")
+            if path.exists():
+                raise UsageError(
+                    f"{path} is there already", kind="file_exists", hint=f"/export {path}"
+                )
+            return path
+    raise MisuseError("it takes one file")
+
+
+KEEPING = (
+    Command(
+        "copy",
+        "[N|code [N]|reasoning]",
+        "copy the last answer, the Nth, a code block, the reasoning",
+        copy,
+        ("code", "reasoning"),
+    ),
+    Command("export", "[FILE]", "write the session to a Markdown file", export, takes="file"),
+)

@@ -1,0 +1,72 @@
+"""The one way from the REPL to the screen: harmless lines, in characters the stream can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.plain import to
+from deepreasoning_cli.views.safe import Sink, one_line, safe
+from deepreasoning_cli.views.table import Column, table
+
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+LONGEST_NOTE = 1000  # characters
+
+
+class Printer:
+    """What was asked for goes to stdout, remarks and failures go to stderr.
+
+    `color` is auto, always or never. All text may come from outside.
+    """
+
+    def __init__(self, stdout: TextIO, stderr: TextIO, color: str = "auto") -> None:
+        self.stdout = stdout
+        self._stderr = stderr
+        self._color = color
+
+    def show(self, text: str, *, dim: bool = False) -> None:
+        """Print a text of any length on stdout, line for line."""
+        self._print(self.stdout, text.removesuffix("\n"), dim=dim)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        """Print rows of cells on stdout, fitted to a terminal; without titles no heading."""
+        width = console.size()[0] if console.is_terminal(self.stdout) else None
+        lines = table(columns, rows, width).lines
+        self.show("\n".join(lines if any(column.title for column in columns) else lines[1:]))
+
+    def note(self, text: str) -> None:
+        """Remark something in one line."""
+        self._print(self._stderr, one_line(text, LONGEST_NOTE), dim=True)
+
+    def complain(self, message: str, label: str, advice: str | None) -> None:
+        """Say what is wrong in one line, and what to do in another."""
+        self._print(self._stderr, f"error: {one_line(message, LONGEST_NOTE)}")
+        if advice:
+            self._print(self._stderr, f"{label}: {one_line(advice, LONGEST_NOTE)}")
+
+    def failure(self, error: DeepReasoningError) -> None:
+        """Report a failure as the command line does."""
+        stage = f"{error.stage}: " if error.stage else ""
+        self.complain(stage + error.message, "hint", error.hint)
+
+    def spelled(self, text: str) -> str:
+        """`text` in the characters of stdout."""
+        return text if console.is_unicode(self.stdout) else console.spelled_out(text, self.stdout)
+
+    def _print(self, stream: TextIO, text: str, *, dim: bool = False) -> None:
+        unicode = console.is_unicode(stream)
+        sink = Sink.TERMINAL if console.is_terminal(stream) else Sink.PIPE
+        shown = safe(text, sink, ascii_only=not unicode)
+        if not unicode:
+            shown = console.spelled_out(shown, stream)
+        if dim and console.uses_color(stream, self._color):
+            lines = shown.split("\n")
+            shown = "\n".join(f"{DIM}{line}{PLAIN}" if line else "" for line in lines)
+        to(stream)(f"{shown}\n")
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 turn`, `2 turns`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

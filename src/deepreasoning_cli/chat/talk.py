@@ -1,0 +1,146 @@
+"""The conversation as it stands: what the commands and the prompt line work on."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deepreasoning_cli.chat import clipboard, external_editor
+from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, State
+from deepreasoning_cli.chat.printer import Printer, counted
+from deepreasoning_cli.chat.tally import Tally
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.prompt import read_prompt
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.safe import one_line
+
+SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
+STDIN = "-"
+
+
+class Talk:
+    """State, last turn and tally of one chat.
+
+    `code` is the exit code of the last turn or command that failed; `over` ends the chat.
+    `is_interactive` says whether a person types. `copy` takes text to the clipboard, `edit` has
+    a text changed by the user; both raise DeepReasoningError.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        state: State,
+        printer: Printer,
+        *,
+        is_interactive: bool,
+        copy: Callable[[str], None] = clipboard.copy,
+        edit: Callable[[str], str] = external_editor.edit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ports = ports
+        self.state = state
+        self.printer = printer
+        self.is_interactive = is_interactive
+        self.copy = copy
+        self.edit = edit
+        self.tally = Tally()
+        self.code = 0
+        self.over = False
+        self._clock = clock
+        self._settled = 0.0
+        self._last: Record | None = None
+        self._last_is_known = False
+
+    @property
+    def last(self) -> Record | None:
+        """The session's last turn; read from the archive when the session was changed."""
+        if not self._last_is_known:
+            self._last = next(iter(self.ports.archive.turns(self.state.session)[-1:]), None)
+            self._last_is_known = True
+        return self._last
+
+    def demand_last(self) -> Record:
+        """The same. Raises UsageError in a session without turns."""
+        if self.last is None:
+            raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
+        return self.last
+
+    def change(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        self.state = replace(self.state, **changes)
+
+    def move(self, session: str) -> None:
+        """Go on in another session."""
+        self.change(session=session)
+        self.forget_last()
+
+    def forget_last(self) -> None:
+        """The archive has changed: the last turn is another one."""
+        self._last, self._last_is_known = None, False
+
+    def composed(self, question: str) -> str:
+        """The question with the attached files in front of it. Raises UsageError."""
+        words = [f"{question} "] if question == STDIN else [question]
+        return read_prompt(words, self.state.files, use_stdin=False)
+
+    def attach(self, path: str) -> None:
+        """Attach a text file to the next question, if it can be sent. Raises UsageError."""
+        path = f"./{path}" if path == STDIN else path  # a file of that name, not stdin
+        _demand_regular(path)
+        read_prompt(["?"], [path], use_stdin=False)
+        if path not in self.state.files:
+            self.change(files=(*self.state.files, path))
+
+    def ask(self, question: str) -> None:
+        """Ask the question, with the attached files. Raises DeepReasoningError."""
+        prompt = self.composed(question)
+        self.change(files=())
+        self._settle(self.ports.turns.ask(prompt, self.state))
+
+    def ask_instead(self, prompt: str, of: Record) -> None:
+        """Ask in the place of an earlier turn. Raises DeepReasoningError."""
+        self._settle(self.ports.turns.ask(prompt, self.state, instead_of=of))
+
+    def answer_again(self, of: Record) -> None:
+        """Have the same reasoning answered again. Raises DeepReasoningError."""
+        self._settle(self.ports.turns.answer_again(of, self.state))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._last, self._last_is_known = outcome.record, True
+        self.tally = self.tally.plus(outcome.record)
+        self.code = outcome.code or self.code
+        if outcome.code == STOPPED:
+            self._settled = self._clock() + SETTLING
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
+        return self._clock() < self._settled
+
+    @property
+    def toolbar(self) -> str:
+        """The line under the prompt."""
+        state = self.state
+        count = len(state.files)
+        parts = [
+            state.model or "default model",
+            state.reasoner or "default reasoner",
+            state.session,
+            self.tally.words,
+            *([f"{counted(count, 'file')} attached"] if count else []),
+        ]
+        return self.printer.spelled(one_line(" · ".join(parts), 300))
+
+
+def _demand_regular(path: str) -> None:
+    """Raise UsageError for a folder, a pipe or a device."""
+    try:
+        regular = stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return  # read_prompt says why
+    if not regular:
+        raise UsageError(f"{path} is not a file", kind="unreadable_file", hint="name a text file")

@@ -1,0 +1,132 @@
+"""Run turns: plan, keep, show. What `ask`, `resume` and `chat` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Self
+
+from deepreasoning_cli import paths, pipeline, wiring
+from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.look import Look, Views
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError
+from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.pipeline import Plan
+from deepreasoning_cli.prompt import demand_fit
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.views.status import Progress
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.transport import Transport, Waiting
+
+
+class Turns:
+    """The turns of one process, on one pool of connections. Enter it with `with`.
+
+    With `save` each turn is journaled and kept in the history, else nothing touches the disk.
+    """
+
+    def __init__(self, given: Globals, *, save: bool = True) -> None:
+        self._given = given
+        self._save = save
+        self._progress = Progress()
+        self._stack = ExitStack()
+        self._adopted = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stack.close()
+
+    def load(self, flags: Mapping[str, object]) -> Loaded:
+        """The settings with these flags; what is to be said of them is said."""
+        loaded = Settings.load(self._given.config, flags)
+        for note in loaded.notes:
+            self.say("note", note)
+        self._save = self._save and loaded.settings.history
+        return loaded
+
+    def plan(self, loaded: Loaded, asked: wiring.Asked) -> Plan:
+        """The turn that is asked for; raises UsageError where a model cannot read so much."""
+
+        def connect() -> Transport:
+            return self._stack.enter_context(wiring.connected(loaded, self._pause, self._log))
+
+        plan = wiring.Wiring(loaded, wiring.catalog_for(loaded), connect).plan(asked)
+        for provider in (plan.reasoner, plan.answerer):
+            if provider is not None:
+                demand_fit(plan.prompt.text, provider.context, provider.model)
+        return plan
+
+    def run(self, plan: Plan, loaded: Loaded, look: Look) -> Record:
+        """Run and show one turn; raises what the pipeline raises, with how to go on from there."""
+        record = Record()
+        views = Views(look, record, self._progress, self._given)
+        journal = Journal(paths.data_dir(), record, self._warn) if self._save else None
+        shown = views.all(loaded.settings, kept=journal is not None)
+        with closing(pipeline.run(plan)) as events, Show(record, shown, journal) as show:
+            try:
+                for event in events:
+                    show(event)
+            except IncompleteError as error:
+                if journal is not None:
+                    _say_how_to_resume(error, plan.id)
+                raise
+        return record
+
+    @contextmanager
+    def history(self) -> Iterator[Store]:
+        """The history, with the turns that dead processes left behind."""
+        from deepreasoning_cli.history.adopt import adopt
+        from deepreasoning_cli.history.store import Store
+
+        folder = paths.data_dir()
+        with Store.open(folder, self._warn) as store:
+            if not self._adopted:
+                self._adopted = True
+                self._tell_adopted(adopt(folder, store, self._warn))
+            yield store
+
+    def adopt_leftovers(self) -> None:
+        """Take up what dead processes left behind, where there is any; never a reason to fail."""
+        from deepreasoning_cli.history.adopt import leftovers
+
+        if self._save and leftovers(paths.data_dir()):
+            try:
+                with self.history():
+                    pass
+            except DeepReasoningError as error:
+                self._warn(error.message)
+
+    def say(self, kind: str, text: str) -> None:
+        """A line on stderr, unless the user wants it quiet."""
+        if not self._given.quiet:
+            write_stderr(f"{kind}: {one_line(text, 500)}")
+
+    def _tell_adopted(self, count: int) -> None:
+        if count:
+            turns = "turn" if count == 1 else "turns"
+            self.say("note", f"recovered {count} unfinished {turns}: `deepreasoning history list`")
+
+    def _warn(self, text: str) -> None:
+        self.say("warning", text)
+
+    def _pause(self, waiting: Waiting) -> None:
+        self._progress.pause(waiting.why, waiting.seconds)
+
+    def _log(self, line: str) -> None:
+        if self._given.debug:
+            write_stderr(one_line(f"debug: {line}", 4000))
+
+
+def _say_how_to_resume(error: IncompleteError, turn: str) -> None:
+    error.resume = f"deepreasoning resume {turn}"
+    more = f"; or {error.hint}" if error.hint else ""
+    error.hint = f"`{error.resume}` goes on from what is kept{more}"

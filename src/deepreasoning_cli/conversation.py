@@ -1,0 +1,47 @@
+"""Earlier turns as a model is shown them: questions and answers, never old reasoning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepreasoning_cli.events import Message
+from deepreasoning_cli.money import estimate_tokens
+from deepreasoning_cli.record import Record
+
+CUT_OFF = "\n\n[the answer was cut off here]"
+RESERVE = 1_000  # tokens for what stands around the messages
+
+
+def messages(turns: Sequence[Record]) -> tuple[Message, ...]:
+    """The turns' questions and answers in order; a turn without an answer is left out.
+
+    So is one that was finished by a later turn on the same reasoning.
+    """
+    finished = {turn.opened.reasoning_from for turn in turns if turn.complete}
+    kept = [
+        turn
+        for turn in turns
+        if turn.answer.strip() and (turn.complete or turn.opened.id not in finished)
+    ]
+    return tuple(message for turn in kept for message in _exchange(turn))
+
+
+def _exchange(turn: Record) -> tuple[Message, Message]:
+    answer = turn.answer if turn.complete else turn.answer + CUT_OFF
+    return Message("user", turn.opened.prompt), Message("assistant", answer)
+
+
+def fitted(
+    earlier: tuple[Message, ...], question: str, room: int | None
+) -> tuple[tuple[Message, ...], int]:
+    """The newest exchanges that fit with `question` into `room` tokens, and how many do not."""
+    if room is None:
+        return earlier, 0
+    left = room - RESERVE - estimate_tokens(question)
+    start = len(earlier)
+    while start >= 2:
+        left -= sum(estimate_tokens(message.text) for message in earlier[start - 2 : start])
+        if left < 0:
+            break
+        start -= 2
+    return earlier[start:], start // 2

@@ -1,0 +1,195 @@
+"""A chat with fakes behind it; run as a program, it chats on the real stdin and stdout."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, SessionRow, State
+from deepreasoning_cli.chat.printer import Printer
+from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.events import Finished, Handoff, Opened, Stage
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.record import Record
+
+WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MODELS = ("sonnet", "opus", "haiku")
+REASONERS = ("deepseek", "ollama")
+
+
+def finished(stage: Stage, model: str, cost: str | None = "0.0010") -> Finished:
+    price = None if cost is None else Decimal(cost)
+    return Finished(stage, model, None, Usage(100, 50), price, 1.5, "stop")
+
+
+def turn(
+    prompt: str, answer: str = "", reasoning: str = "", number: int = 1, *, complete: bool = True
+) -> Record:
+    record = Record()
+    record.opened = Opened(f"turn{number}", "demo", prompt, Handoff.REASONING, "first")
+    record.thoughts = [reasoning] if reasoning else []
+    record.texts = [answer] if answer else []
+    if reasoning:
+        record.stages[Stage.REASON] = finished(Stage.REASON, "r1")
+    if answer:
+        record.stages[Stage.ANSWER] = finished(Stage.ANSWER, "sonnet", "0.0020")
+    record.complete = complete
+    record.total = 3.0
+    return record
+
+
+@dataclass
+class MemoryArchive:
+    """Sessions in a dict."""
+
+    kept: dict[str, list[Record]] = field(default_factory=dict)
+
+    def sessions(self) -> Sequence[SessionRow]:
+        return [
+            SessionRow(name, len(turns), WHEN, turns[0].opened.prompt)
+            for name, turns in reversed(self.kept.items())
+            if turns
+        ]
+
+    def turns(self, session: str) -> Sequence[Record]:
+        return self.kept.get(session, [])
+
+    def drop_last(self, session: str) -> None:
+        self.kept[session].pop()
+
+    def branch(self, session: str, new: str, upto: int) -> None:
+        self.kept[new] = self.kept[session][:upto]
+
+    def new_name(self) -> str:
+        return f"new-{len(self.kept) + 1}"
+
+
+@dataclass
+class EchoTurns:
+    """Answers with the question; what it was asked stands in `asked`."""
+
+    archive: MemoryArchive
+    code: int = 0
+    failure: Exception | BaseException | None = None
+    write: Callable[[str], object] = lambda _: None
+    asked: list[tuple[str, str, State]] = field(default_factory=list)
+    keeps: bool = True
+
+    def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
+        self.asked.append(("instead" if instead_of else "ask", prompt, state))
+        return self._done(turn(prompt, f"echo {prompt}", "hm"), state, instead_of)
+
+    def answer_again(self, of: Record, state: State) -> Outcome:
+        self.asked.append(("again", of.reasoning, state))
+        again = turn(of.opened.prompt, f"{state.model} says {of.opened.prompt}")
+        again.thoughts = [of.reasoning]
+        return self._done(again, state, of)
+
+    def _done(self, record: Record, state: State, instead_of: Record | None) -> Outcome:
+        if self.failure:
+            raise self.failure
+        record.complete = not self.code
+        turns = self.archive.kept.setdefault(state.session, [])
+        if instead_of is not None:
+            turns.remove(instead_of)
+        if self.keeps:
+            turns.append(record)
+        self.write(f"[{record.answer}]\n")
+        return Outcome(record, self.code)
+
+
+class FewNames:
+    def models(self) -> Sequence[str]:
+        return MODELS
+
+    def reasoners(self) -> Sequence[str]:
+        return REASONERS
+
+    def describe_model(self, name: str) -> str:
+        return _described(name, MODELS)
+
+    def describe_reasoner(self, name: str) -> str:
+        return _described(name, REASONERS)
+
+
+def _described(name: str, known: Sequence[str]) -> str:
+    if name not in known:
+        raise RefusedError(f"{name} is not offered", hint=f"try {known[0]}")
+    return f"{name}: a good one"
+
+
+class FlatPrice:
+    def price(self, prompt: str, state: State) -> str:
+        return f"≈$0.01 for {prompt!r} on {state.model}"
+
+
+class Pipe(io.StringIO):
+    """A stream in UTF-8 that is no terminal."""
+
+    encoding = "utf-8"
+
+
+@dataclass
+class Chat:
+    """A talk with its fakes, and what it printed."""
+
+    archive: MemoryArchive = field(default_factory=MemoryArchive)
+    is_interactive: bool = True
+    edited: Callable[[str], str] = str.upper
+    clock: Callable[[], float] = time.monotonic
+    state: State = field(default_factory=lambda: State("first", "sonnet", "deepseek"))
+    stdout: io.StringIO = field(default_factory=Pipe)
+    stderr: io.StringIO = field(default_factory=Pipe)
+    copied: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.turns = EchoTurns(self.archive)
+        self.talk = Talk(
+            Ports(self.turns, self.archive, FewNames(), FlatPrice()),
+            self.state,
+            Printer(self.stdout, self.stderr, "never"),
+            is_interactive=self.is_interactive,
+            copy=self.copied.append,
+            edit=self.edited,
+            clock=self.clock,
+        )
+
+
+class StoppableTurns(EchoTurns):
+    """`wait` runs until Ctrl-C, `fail` fails, `long` is an answer of 100,000 characters."""
+
+    def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
+        if prompt == "fail":
+            raise RefusedError("no credit", hint="top up")
+        if prompt == "wait":
+            self.write("waiting\n")
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                self.write("stopped\n")
+                return Outcome(turn(prompt, complete=False), STOPPED)
+        return super().ask(prompt, state, instead_of)
+
+
+def main() -> int:
+    from deepreasoning_cli.chat.start import repl
+    from deepreasoning_cli.views.plain import to
+
+    archive = MemoryArchive()
+    turns = StoppableTurns(archive, write=to(sys.stdout))
+    history = os.environ.get("CHAT_HISTORY")
+    ports = Ports(turns, archive, FewNames(), FlatPrice())
+    state = State("first", "sonnet", "deepseek")
+    return repl(ports, state, history=Path(history) if history else None).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What is kept through SIGKILL, full disks, failing calls and many processes at once."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.lines import line
+from deepreasoning_cli.history.store import Store
+from kept_turns import WHEN, filled, journalled, opened, whole
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, kills and limits its files")
+
+HERE = Path(__file__).parent
+CALLS = ("open", "write", "fsync", "rename", "unlink", "mkdir")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: what is tested here is not the disk's speed."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=memory) as name:
+        yield Path(name)
+
+
+def output(script: str, *arguments: object) -> Any:
+    """What a program of this folder printed, read as JSON."""
+    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, HERE / script, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_shown_delta_is_lost_in_125_kills(folder: Path, seed: int) -> None:
+    result = output("kill_loop.py", folder, 125, seed)
+    assert result.pop("deltas") > 1000
+    assert result == {"kills": 125, "lost": [], "said": []}
+
+
+def test_50_processes_with_40_turns_each_lose_none(folder: Path) -> None:
+    result = output("many_processes.py", folder, 50, 40)
+    expected = {"kept": 2000, "in_sessions": 2000, "said": "", "left": 0, "codes": [0]}
+    assert result == expected
+
+
+def test_a_full_disk_costs_history_and_never_the_answer(folder: Path) -> None:
+    results = output("full_disk.py", folder, 30_000, 900_000)
+    assert {answer for answer, *_ in results} == {"Forty-two."}
+    assert [later for *_, later in results] == [[]] * len(results)
+    assert all(said >= 1 for _, kept, said, _ in results if kept != ["Forty-two."])
+    assert results[-1] == ["Forty-two.", ["Forty-two."], 0, []]
+    assert results[0][1:3] == [[], 2]
+
+
+class NthCallFails:
+    """The Nth of all calls fails, once or from then on."""
+
+    def __init__(self, nth: int, code: int, *, for_ever: bool) -> None:
+        self.calls = 0
+        self._nth = nth
+        self._code = code
+        self._for_ever = for_ever
+
+    def wrapped(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*given: Any, **options: Any) -> Any:
+            self.calls += 1
+            if self.calls == self._nth or (self._for_ever and self.calls > self._nth):
+                raise OSError(self._code, os.strerror(self._code))
+            return call(*given, **options)
+
+        return counted
+
+    @property
+    def struck(self) -> bool:
+        return self.calls >= self._nth
+
+
+def fresh(folder: Path) -> None:
+    """Nothing is there."""
+
+
+def in_use(folder: Path) -> None:
+    """A history, and the journal of a dead process."""
+    shutil.copytree(one_turn(folder.parent), folder)
+    path = folder / "journal/dead.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(line(opened("dead"), 0.0, WHEN) + line(whole()[3], 0.1))
+
+
+def one_turn(root: Path) -> Path:
+    """A history of one turn, made once for all who copy it."""
+    folder = root / "template"
+    if not folder.exists():
+        filled(folder, 1)
+    return folder
+
+
+def broken(folder: Path) -> None:
+    """A database to set aside, with a log beside it."""
+    folder.mkdir()
+    (folder / "history.db").write_text("no database")
+    (folder / "history.db-wal").write_text("no log")
+
+
+def one_run(folder: Path, said: list[str]) -> str:
+    """The answer that the program shows, having begun as it always does."""
+    try:
+        with Store.open(folder, said.append) as store:
+            adopt(folder, store, said.append)
+    except DeepReasoningError as exc:
+        said.append(exc.message)
+    return journalled(folder, whole("now"), warn=said.append).answer
+
+
+def ids_afterwards(folder: Path) -> list[str]:
+    with Store.open(folder, lambda _: None) as store:
+        adopt(folder, store, lambda _: None)
+        return sorted(row.id for row in store.listing())
+
+
+@pytest.mark.parametrize("prepare", [fresh, in_use, broken])
+@pytest.mark.parametrize("for_ever", [False, True])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_whichever_call_fails_the_answer_is_shown_and_the_store_opens(
+    folder: Path, code: int, for_ever: bool, prepare: Callable[[Path], None]
+) -> None:
+    before = open_files()
+    for nth in range(1, 200):
+        data = folder / f"data{nth}"
+        prepare(data)
+        fault = NthCallFails(nth, code, for_ever=for_ever)
+        said: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            for name in CALLS:
+                patch.setattr(os, name, fault.wrapped(getattr(os, name)))
+            assert one_run(data, said) == "Forty-two."
+        found = ids_afterwards(data)
+        if not for_ever:
+            assert "now" in found
+        assert prepare is not in_use or {"dead", "turn0001"} <= set(found)
+        if not fault.struck:
+            break
+    assert (nth > 15, fault.struck, open_files()) == (True, False, before)
+
+
+def open_files() -> int:
+    """How many files this process has open; 0 where the system does not tell."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
