@@ -73,7 +73,8 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
         ("/file 'a b", "/file: no closing quotation\nusage: /file [PATH…|-]"),
         (
             "/copy code 3",
-            "/copy: there is no code block 3; the last one is 2\nusage: /copy [N|code [N]|reasoning]",
+            "/copy: there is no code block 3; the last one is 2\n"
+            "usage: /copy [N|code [N]|reasoning]",
         ),
         (
             "/copy 0",

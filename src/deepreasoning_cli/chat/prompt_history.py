@@ -47,6 +47,8 @@ class PromptHistory(History):
             make_private_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
             try:
+                if os.name == "posix":
+                    os.fchmod(descriptor, PRIVATE)  # whatever the umask
                 os.write(descriptor, line.encode())  # at once: another chat may write too
             finally:
                 os.close(descriptor)
