@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from pathlib import Path
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, SessionRow, State
 from deepreasoning_cli.chat.printer import Printer
 from deepreasoning_cli.chat.talk import Talk
-from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.errors import Interrupted, RefusedError
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
@@ -164,7 +166,7 @@ class Chat:
 
 
 class StoppableTurns(EchoTurns):
-    """`wait` runs until Ctrl-C, `fail` fails, `long` is an answer of 100,000 characters."""
+    """`wait` runs until Ctrl-C, `fail` fails."""
 
     def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
         if prompt == "fail":
@@ -179,16 +181,49 @@ class StoppableTurns(EchoTurns):
         return super().ask(prompt, state, instead_of)
 
 
+class LivelyNames(FewNames):
+    """Names on which things happen while the prompt waits."""
+
+    def reasoners(self) -> Sequence[str]:
+        """The terminal gets narrower."""
+        import fcntl
+        import struct
+        import termios
+
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 30, 0, 0))
+        return REASONERS
+
+    def models(self) -> Sequence[str]:
+        """Somebody ends the program, if it can be ended."""
+        if os.environ.get("CHAT_ENDS"):
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        return MODELS
+
+
+def end(number: int, _frame: object) -> None:
+    raise Interrupted(number)
+
+
 def main() -> int:
     from deepreasoning_cli.chat.start import repl
     from deepreasoning_cli.views.plain import to
 
-    archive = MemoryArchive()
+    signal.signal(signal.SIGTERM, end)
+    archive = MemoryArchive({"old": [turn("before", "then", "hm")]})
     turns = StoppableTurns(archive, write=to(sys.stdout))
     history = os.environ.get("CHAT_HISTORY")
-    ports = Ports(turns, archive, FewNames(), FlatPrice())
+    ports = Ports(turns, archive, LivelyNames(), FlatPrice())
     state = State("first", "sonnet", "deepseek")
-    return repl(ports, state, history=Path(history) if history else None).run()
+    try:
+        return repl(ports, state, history=Path(history) if history else None).run()
+    except Interrupted as ended:
+        return ended.exit_code
+    finally:
+        if sys.stdin.isatty():
+            import termios
+
+            echoes = bool(termios.tcgetattr(0)[3] & termios.ECHO)
+            print(f"echo {'on' if echoes else 'off'}")
 
 
 if __name__ == "__main__":

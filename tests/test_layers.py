@@ -19,7 +19,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("safe", "files", "keys", "money"),
     ("events",),
     ("record", "catalog", "prompt", "handoff", "stage"),
-    ("wire", "transport"),
+    ("wire", "transport", "conversation"),
     ("providers",),
     ("settings", "pipeline", "views", "history"),
     ("wiring", "chat", "server"),
