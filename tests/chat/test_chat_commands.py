@@ -124,7 +124,7 @@ def test_model_and_reasoner_are_shown_changed_and_refused() -> None:
 def test_without_a_choice_the_defaults_are_named() -> None:
     chat = Chat(state=State("first"))
     assert said(chat, "/model", "/reasoner")[0] == "default model\ndefault reasoner\n"
-    assert chat.talk.toolbar == "default model · default reasoner · first · 0 tokens · $0"
+    assert chat.talk.toolbar(80) == "default model · default reasoner · first · 0 tokens · $0"
 
 
 def test_the_system_prompt_is_set_shown_and_removed() -> None:
@@ -232,7 +232,7 @@ def test_files_go_with_the_next_question_only(
     assert chat.turns.asked[0][2].files == ()
     said(chat, "/file ./- 'a b.txt' 'a b.txt'")
     assert chat.talk.state.files == ("./-", "a b.txt")
-    assert chat.talk.toolbar.endswith(" · 2 files attached")
+    assert chat.talk.toolbar(80).endswith(" · 2 files attached")
     assert said(chat, "/file -")[1].endswith("\nno file goes with the next question\n")
     assert chat.talk.state.files == ()
 
@@ -447,3 +447,18 @@ def test_the_last_turn_is_the_one_that_just_ran_even_where_none_is_kept() -> Non
 
 def test_an_outcome_is_whole_unless_it_says_otherwise() -> None:
     assert Outcome(turn("q")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (50, "sonnet · deepseek · first · 300 tokens · $0.0030"),
+        (48, "sonnet · first · 300 tokens · $0.0030"),
+        (37, "sonnet · 300 tokens · $0.0030"),
+        (29, "300 tokens · $0.0030"),
+    ],
+)
+def test_the_toolbar_leaves_out_what_has_no_room(columns: int, line: str) -> None:
+    chat = Chat()
+    said(chat, "q")
+    assert chat.talk.toolbar(columns) == line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import signal
 import socket
@@ -209,6 +210,32 @@ STARTS: Final = {
     "ANTHROPIC_API_KEY": "sk-ant-api03-",
     "NOVITA_API_KEY": "sk_novita_",
 }
+
+
+RESUME: Final = re.compile(rb"deepreasoning resume ([^` \"\n]*)")
+TURN_ID: Final = re.compile(rb"[0-9a-hjkmnp-tv-z]{16}")
+
+
+def resume_id(result: Finished) -> str:
+    """The id of the turn that the program says can be resumed."""
+    (found,) = {each[1] for each in RESUME.finditer(result.stderr)}
+    assert TURN_ID.fullmatch(found), found
+    return str(found, "ascii")
+
+
+def named(result: Finished) -> Finished:
+    """The result with ID in place of the id of its turn, which is another each time."""
+    turn = resume_id(result).encode()
+    return Finished(
+        result.code,
+        result.stdout,
+        RESUME.sub(b"deepreasoning resume ID", result.stderr).replace(turn, b"ID"),
+    )
+
+
+def kept(hint: str | None = None) -> str:
+    """The hint of a turn that can be resumed, its own advice after it."""
+    return "`deepreasoning resume ID` goes on from what is kept" + (f"; or {hint}" if hint else "")
 
 
 def error_of(result: Finished) -> dict[str, Any]:

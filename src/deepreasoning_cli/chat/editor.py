@@ -15,6 +15,7 @@ from prompt_toolkit.styles import Style
 from deepreasoning_cli.chat.completion import CommandCompleter
 from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.views import console
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -29,9 +30,12 @@ STYLE = Style.from_dict(
         "prompt": "bold",
         "exiting": "noinherit",
         "completion-menu": "noinherit",
-        "completion-menu.completion.current": "reverse",
-        "completion-menu.meta.completion": "dim",
-        "completion-menu.meta.completion.current": "reverse dim",
+        "completion-menu.completion": "noinherit",
+        "completion-menu.completion.current": "noinherit reverse",
+        "completion-menu.meta.completion": "noinherit dim",
+        "completion-menu.meta.completion.current": "noinherit dim",
+        "scrollbar.background": "noinherit",
+        "scrollbar.button": "noinherit reverse",
     }
 )
 
@@ -80,7 +84,7 @@ class Editor:
             return None
 
     def _toolbar(self) -> str:
-        return LEAVING if self._presses > 1 else self._talk.toolbar
+        return LEAVING if self._presses > 1 else self._talk.toolbar(console.size()[0])
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()

@@ -17,9 +17,11 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.views.table import cells_of
 
 SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
 STDIN = "-"
+LONGEST_LINE = 300  # characters
 
 
 class Talk:
@@ -121,19 +123,18 @@ class Talk:
         """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
         return self._clock() < self._settled
 
-    @property
-    def toolbar(self) -> str:
-        """The line under the prompt."""
+    def toolbar(self, columns: int) -> str:
+        """The line under the prompt; where there is no room, names are left out."""
         state = self.state
+        model = state.model or "default model"
+        reasoner = state.reasoner or "default reasoner"
         count = len(state.files)
-        parts = [
-            state.model or "default model",
-            state.reasoner or "default reasoner",
-            state.session,
-            self.tally.words,
-            *([f"{counted(count, 'file')} attached"] if count else []),
-        ]
-        return self.printer.spelled(one_line(" · ".join(parts), 300))
+        rest = [self.tally.words, *([f"{counted(count, 'file')} attached"] if count else [])]
+        for shown in ((model, reasoner, state.session), (model, state.session), (model,)):
+            line = one_line(" · ".join([*shown, *rest]), LONGEST_LINE)
+            if cells_of(line) < columns:
+                return self.printer.spelled(line)
+        return self.printer.spelled(one_line(" · ".join(rest)))
 
 
 def _demand_regular(path: str) -> None:

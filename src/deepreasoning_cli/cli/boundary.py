@@ -116,14 +116,15 @@ def _command_path(exc: Any) -> str:
 def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
     from deepreasoning_cli.views.safe import json_text
 
-    lines = [json_text(error.as_json())] if as_json else list(_lines(error))
+    lines = [json_text(error.as_json())] if as_json else list(lines_of(error))
     if debug:
         lines.append(_traceback(error))
     write_stderr("\n".join(lines))
     return error.exit_code
 
 
-def _lines(error: DeepReasoningError) -> list[str]:
+def lines_of(error: DeepReasoningError) -> list[str]:
+    """What a person is told of `error`: what happened, and what to do."""
     from deepreasoning_cli.views.safe import one_line
 
     stage = f"{error.stage}: " if error.stage else ""

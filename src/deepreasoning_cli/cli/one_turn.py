@@ -48,7 +48,7 @@ def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) 
         question.words, question.files, use_stdin=question.use_stdin, announce=write_stderr
     )
     with ExitStack() as stack:
-        session, earlier = _session(turns, question, stack)
+        session, earlier = session_of(turns, question, stack)
         kept, reasoning_from = _kept(turns, question.reasoning_from)
         last_system = earlier[-1].opened.system if earlier else None
         asked = wiring.Asked(
@@ -70,7 +70,7 @@ def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) 
         turns.run(plan, loaded, look)
 
 
-def _session(
+def session_of(
     turns: Turns, question: Question, stack: ExitStack
 ) -> tuple[str | None, Sequence[Record]]:
     """The session to go on with, and its turns; a session in use elsewhere is forked."""

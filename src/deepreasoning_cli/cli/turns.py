@@ -32,12 +32,14 @@ class Turns:
     With `save` each turn is journaled and kept in the history, else nothing touches the disk.
     """
 
-    def __init__(self, given: Globals, *, save: bool = True) -> None:
+    def __init__(self, given: Globals, *, save: bool = True, tip: str = "") -> None:
         self._given = given
         self._save = save
-        self._progress = Progress()
+        self._progress = Progress(tip=tip)
         self._stack = ExitStack()
+        self._transport: Transport | None = None
         self._adopted = False
+        self._said: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +51,9 @@ class Turns:
         """The settings with these flags; what is to be said of them is said."""
         loaded = Settings.load(self._given.config, flags)
         for note in loaded.notes:
-            self.say("note", note)
+            if note not in self._said:  # a chat loads them again for each turn
+                self.say("note", note)
+        self._said.update(loaded.notes)
         self._save = self._save and loaded.settings.history
         return loaded
 
@@ -57,7 +61,10 @@ class Turns:
         """The turn that is asked for; raises UsageError where a model cannot read so much."""
 
         def connect() -> Transport:
-            return self._stack.enter_context(wiring.connected(loaded, self._pause, self._log))
+            if self._transport is None:
+                opened = wiring.connected(loaded, self._pause, self._log)
+                self._transport = self._stack.enter_context(opened)
+            return self._transport
 
         plan = wiring.Wiring(loaded, wiring.catalog_for(loaded), connect).plan(asked)
         for provider in (plan.reasoner, plan.answerer):
@@ -65,9 +72,17 @@ class Turns:
                 demand_fit(plan.prompt.text, provider.context, provider.model)
         return plan
 
-    def run(self, plan: Plan, loaded: Loaded, look: Look) -> Record:
-        """Run and show one turn; raises what the pipeline raises, with how to go on from there."""
-        record = Record()
+    @property
+    def saves(self) -> bool:
+        """Whether turns are kept on disk."""
+        return self._save
+
+    def run(self, plan: Plan, loaded: Loaded, look: Look, record: Record | None = None) -> Record:
+        """Run and show one turn; raises what the pipeline raises, with how to go on from there.
+
+        `record` is what the turn is folded into, for those who want it also after a failure.
+        """
+        record = record or Record()
         views = Views(look, record, self._progress, self._given)
         journal = Journal(paths.data_dir(), record, self._warn) if self._save else None
         shown = views.all(loaded.settings, kept=journal is not None)

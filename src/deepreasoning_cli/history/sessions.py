@@ -90,6 +90,18 @@ def fork(connection: sqlite3.Connection, session: str) -> str:
     return name
 
 
+def branch(connection: sqlite3.Connection, session: str, new: str, upto: int) -> None:
+    """Let the session `new` begin with the first `upto` turns of `session`."""
+    shared = turns_of(connection, session)[:upto]
+    last = shared[-1]["seq"] if shared else 0
+    connection.execute("INSERT INTO forks VALUES (?, ?, ?)", (new, session, last))
+
+
+def leave(connection: sqlite3.Connection, turn: str) -> None:
+    """Take a turn out of its session; the history keeps it."""
+    connection.execute("UPDATE turns SET session = NULL WHERE id = ?", (turn,))
+
+
 def sessions(connection: sqlite3.Connection) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(

@@ -131,6 +131,15 @@ class Store:
             )
         )
 
+    def leave_session(self, turn: str) -> None:
+        """Take a turn out of its session, so that it is not sent again; the history keeps it."""
+        self._database.write(lambda connection: conversations.leave(connection, turn))
+
+    def branch(self, session: str, new: str, upto: int) -> None:
+        """Let the session `new` begin with the first `upto` turns of `session`."""
+        names = well_formed(session), well_formed(new)
+        self._database.write(lambda connection: conversations.branch(connection, *names, upto))
+
     def claim(self, session: str) -> Claim:
         """The session to continue, or a fork of it where another process has it claimed.
 

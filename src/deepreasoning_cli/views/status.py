@@ -18,10 +18,15 @@ DOING = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "ans
 
 
 class Progress:
-    """The running stage's model, age and size; and what is waited for."""
+    """The running stage's model, age and size; and what is waited for.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `tip` says what a key does while the reasoner thinks.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, tip: str = "") -> None:
         self._clock = clock
+        self._tip = tip
+        self._stage: Stage | None = None
         self._began = clock()
         self._bytes = 0
         self._doing = "starting"
@@ -34,6 +39,7 @@ class Progress:
             case Started():
                 self._began = self._clock()
                 self._bytes = 0
+                self._stage = event.stage
                 self._doing, self._model = DOING[event.stage], one_line(event.model, 60)
             case Thought(text) | Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
@@ -56,6 +62,8 @@ class Progress:
         ]
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
+        if self._tip and self._stage is Stage.REASON:
+            parts.append(self._tip)
         return " · ".join(parts)
 
 
