@@ -3,14 +3,14 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'models' | 'models list' | 'models show' | 'models default' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
+    'ask' | 'chat' | 'resume' | 'models' | 'models list' | 'models show' | 'models default' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask models config' ;;
+    '') words='ask chat resume models config' ;;
     'models') words='list show default' ;;
     'config') words='init show set unset path edit check' ;;
     *) : ;;
@@ -20,7 +20,9 @@ _deepreasoning_commands() {
 _deepreasoning_options() {
     case $1 in
     '') words='--config --debug --quiet -q --color --version -V --help -h' ;;
-    'ask') words='--model -m --reasoner -r --backend --system -s --handoff --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --reasoning-from --reasoning --json --jsonl --plain --raw --extract -x --extract-all --output -o --no-stream --max-tokens --timeout --dry-run --help -h' ;;
+    'ask') words='--model -m --reasoner -r --backend --system -s --handoff --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --continue -c --session --reasoning-from --reasoning --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --timeout --dry-run --help -h' ;;
+    'chat') words='--model -m --reasoner -r --backend --system -s --handoff --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
+    'resume') words='--model -m --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --max-tokens --timeout --help -h' ;;
     'models') words='--backend --all --json --help -h' ;;
     'models list') words='--backend --all --json --help -h' ;;
     'models show') words='--json --help -h' ;;
@@ -39,14 +41,15 @@ _deepreasoning_options() {
 
 _deepreasoning_option() {
     case $1 in
-    '--config' | 'ask --file' | 'ask -f' | 'ask --reasoning-from' | 'ask --output' | 'ask -o') words='' files=1 ;;
+    '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'resume --output' | 'resume -o') words='' files=1 ;;
     '--color') words='auto always never' files= ;;
-    'ask --model' | 'ask -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'ask --reasoner' | 'ask -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
-    'ask --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
-    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --max-tokens' | 'ask --timeout' | 'config init --key-command') words='' files= ;;
-    'ask --handoff') words='reasoning answer both none' files= ;;
-    'ask --reasoning') words='show hide only stderr' files=1 ;;
+    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
+    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
+    'ask --backend' | 'chat --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
+    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --timeout' | 'config init --key-command') words='' files= ;;
+    'ask --handoff' | 'chat --handoff') words='reasoning answer both none' files= ;;
+    'ask --reasoning-from') words='last' files=1 ;;
+    'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
     'models --backend' | 'models list --backend') words='direct gateway' files= ;;
     *) words= files= && return 1 ;;
     esac

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deepreasoning_cli import keys
+
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -22,6 +24,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith("DEEPREASONING_") or name.endswith(FOREIGN) or name in COLOUR:
             monkeypatch.delenv(name)
+    monkeypatch.setattr(keys, "_loaded", set())  # keys of one test are ordinary words in another
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

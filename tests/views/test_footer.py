@@ -80,7 +80,7 @@ def record(*stages: Finished) -> Record:
             record(stage(Stage.ANSWER, Usage(1, 2, estimated=True), "0.5")),
             "asked-answer · ≈3 tokens · ≈$0.5000 · 52 s",
         ),
-        (record(stage(Stage.ANSWER)), "asked-answer · 0 tokens · $0.0000 · 52 s"),
+        (record(stage(Stage.ANSWER)), "asked-answer · 0 tokens · $0 · 52 s"),
     ],
 )
 def test_a_turn_in_one_line(turn: Record, line: str) -> None:

@@ -21,6 +21,7 @@ from deepreasoning_cli.history.lookup import find
 from deepreasoning_cli.history.rows import read_turn, stamp, write_turn
 from deepreasoning_cli.history.search import Hit, search
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
+from deepreasoning_cli.history.spending import Spending, spending
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.text import well_formed
 
@@ -108,6 +109,10 @@ class Store:
     def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[Hit]:
         """The turns whose prompt, reasoning or answer hold all words. Raises UsageError."""
         return self._database.read(lambda connection: search(connection, words, limit))
+
+    def spending(self, since: datetime | None = None) -> list[Spending]:
+        """The stages that were paid for since then (aware; None: ever)."""
+        return self._database.read(lambda connection: spending(connection, since))
 
     def sessions(self) -> list[Session]:
         """The sessions, the one used last first."""

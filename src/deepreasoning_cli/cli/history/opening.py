@@ -1,0 +1,68 @@
+"""The history for one command: opened, what was left behind taken up, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.history.adopt import adopt, leftovers
+from deepreasoning_cli.history.journal import SUFFIX
+from deepreasoning_cli.history.listing import Row
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.views.safe import one_line
+
+
+@contextmanager
+def history(given: Globals) -> Iterator[Store]:
+    """The history, with the turns that dead processes left behind. Raises as Store does."""
+    with _opened(given) as store:
+        if count := _adopt(store, given):
+            say(given, "note", f"recovered {counted(count)}: `deepreasoning history list`")
+        yield store
+
+
+def recovered(given: Globals) -> tuple[list[Row], int]:
+    """Take up what was left behind: those turns, and how many journals are left all the same."""
+    with _opened(given) as store:
+        before = _waiting()
+        _adopt(store, given)
+        after = _waiting()
+        return list(_found(store, before - after)), len(after)
+
+
+def say(given: Globals, kind: str, text: str) -> None:
+    """A line on stderr, unless the user wants it quiet."""
+    if not given.quiet:
+        write_stderr(f"{kind}: {one_line(text, 500)}")
+
+
+def counted(count: int) -> str:
+    """`1 turn`, `2,000 turns`."""
+    return f"{count:,} turn{'' if count == 1 else 's'}"
+
+
+def _opened(given: Globals) -> Store:
+    return Store.open(paths.data_dir(), lambda text: say(given, "warning", text))
+
+
+def _adopt(store: Store, given: Globals) -> int:
+    return adopt(paths.data_dir(), store, lambda text: say(given, "warning", text))
+
+
+def _waiting() -> set[str]:
+    """The ids of the turns that have a journal."""
+    return {path.name.removesuffix(SUFFIX) for path in leftovers(paths.data_dir())}
+
+
+def _found(store: Store, ids: set[str]) -> Iterator[Row]:
+    """The rows of these turns, the newest first."""
+    missing = set(ids)
+    for row in store.listing() if missing else ():
+        if row.id in missing:
+            missing.remove(row.id)
+            yield row
+        if not missing:
+            return

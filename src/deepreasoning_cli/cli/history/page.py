@@ -1,0 +1,102 @@
+"""Turns as one HTML file that stands alone: no script, no link, nothing to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Final
+
+from markdown_it import MarkdownIt
+
+from deepreasoning_cli.cli.history.finding import Found
+from deepreasoning_cli.events import Stage
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.footer import turn_line
+from deepreasoning_cli.views.safe import one_line, safe
+
+DEEPEST: Final = 60
+"""Nested blocks beyond which a text is shown as it was sent: the parser would drop them."""
+LOADED_OR_LEFT: Final = ("image", "link", "autolink", "html_inline", "html_block", "reference")
+HEAD: Final = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" \
+content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="referrer" content="no-referrer">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif }}
+section {{ border-top: 1px solid #8888; margin-top: 2rem }}
+pre {{ overflow-x: auto; padding: .5rem; background: #8882; font: .9rem/1.4 monospace }}
+pre.text {{ white-space: pre-wrap; overflow-wrap: anywhere }}
+table {{ border-collapse: collapse }}
+th, td {{ border: 1px solid #8888; padding: .2rem .5rem }}
+blockquote {{ margin-left: 0; padding-left: 1rem; border-left: 3px solid #8888 }}
+footer, summary {{ opacity: .7 }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+"""
+
+
+def page(found: Found) -> str:
+    """The document. Texts of users and models are escaped; links are shown, not made."""
+    title = escape(one_line(found.name))
+    sections = (part for turn in found.turns for part in _section(turn))
+    whole = "\n".join([HEAD.format(title=title), *sections, "</body>", "</html>"]) + "\n"
+    return safe(whole)  # what an entity in the Markdown brought back
+
+
+def _section(turn: Record) -> Iterator[str]:
+    yield f'<section id="{escape(turn.opened.id)}">'
+    yield f"<h2>{escape(one_line(turn.opened.prompt))}</h2>"
+    yield _as_sent(turn.opened.prompt)
+    if turn.reasoning.strip():
+        yield f"<details><summary>Reasoning{_by(turn, Stage.REASON)}</summary>"
+        yield _as_sent(turn.reasoning)
+        yield "</details>"
+    yield f"<h3>Answer{_by(turn, Stage.ANSWER)}</h3>"
+    yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
+    if turn.sources:
+        yield "<ol>"
+        for source in turn.sources:
+            place = f"{one_line(source.title, 200)} <{one_line(source.url, 2000)}>"
+            yield f"<li>{escape(place)}</li>"
+        yield "</ol>"
+    yield f"<footer>{escape(_bill(turn))}</footer>"
+    yield "</section>"
+
+
+def _by(turn: Record, stage: Stage) -> str:
+    done = turn.stages.get(stage)
+    return escape(f" · {one_line(done.served_model or done.model)}") if done else ""
+
+
+def _bill(turn: Record) -> str:
+    words = [turn.opened.id]
+    if turn.stages:
+        words.append(turn_line(turn))
+    if not turn.complete:
+        words.append("incomplete")
+    return one_line(" · ".join(words), 300)
+
+
+def _as_sent(text: str) -> str:
+    shown = safe(text).strip("\n")
+    return f'<pre class="text" dir="auto">{escape(shown)}</pre>'
+
+
+def _rendered(text: str) -> str:
+    """The text's Markdown as HTML; HTML in it is text."""
+    markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    markdown.enable(["table", "strikethrough"]).disable(list(LOADED_OR_LEFT))
+    tokens = markdown.parse(safe(text))
+    if any(token.level >= DEEPEST - 1 for token in tokens):
+        return _as_sent(text)
+    body: str = markdown.renderer.render(tokens, markdown.options, {})
+    return f'<div dir="auto">\n{body}</div>'

@@ -1,0 +1,123 @@
+"""A turn that is kept → lines to read on a terminal: prompt, reasoning, answer, bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.color import ColorSystem
+from rich.console import COLOR_SYSTEMS
+from rich.style import Style
+
+from deepreasoning_cli.events import Stage
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views import console as terminal
+from deepreasoning_cli.views.blocks import PlainStream, whole
+from deepreasoning_cli.views.footer import stage_line, turn_line
+from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
+from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.panels import DIM, TITLES, Look
+from deepreasoning_cli.views.safe import one_line, safe
+
+LONGEST_LINE = 2000  # characters of a source's address
+
+
+def reading(record: Record, stream: TextIO, look: Look, *, reasoning: bool) -> str:
+    """The turn as panels that are whole, its reasoning only where that is wanted.
+
+    The text fits the terminal's width; its only control characters are line ends and, with
+    `look.color`, colours.
+    """
+    page = _Page(record, stream, look)
+    sections = [page.prompt(), page.thoughts() if reasoning else [], page.answer(), page.bill()]
+    return "".join(page.painted(row) for section in sections for row in section)
+
+
+class _Page:
+    """One turn on a terminal of a certain width."""
+
+    def __init__(self, record: Record, stream: TextIO, look: Look) -> None:
+        columns = terminal.size()[0]
+        self._record = record
+        self._stream = stream
+        self._look = look
+        self._unicode = terminal.is_unicode(stream)
+        self._marks = UNICODE if self._unicode else ASCII
+        self._columns = columns
+        self._console = terminal.console(stream, color=look.color, columns=columns)
+
+    @property
+    def _colors(self) -> ColorSystem | None:
+        return COLOR_SYSTEMS.get(self._console.color_system or "") if self._look.color else None
+
+    def prompt(self) -> list[Row]:
+        """What was asked."""
+        return self._panel("Prompt", "", self._plain(self._record.opened.prompt), dim=True)
+
+    def thoughts(self) -> Iterator[Row]:
+        """The chain of thought, word for word."""
+        if self._record.reasoning.strip():
+            rows = self._plain(self._record.reasoning, DIM)
+            yield from self._panel(*self._labels(Stage.REASON), rows, dim=True)
+
+    def answer(self) -> list[Row]:
+        """The answer's Markdown, and below it the sources."""
+        width = self._frame(dim=False).width
+        text = self._shown(self._record.answer)
+        rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)
+        for number, source in enumerate(self._record.sources, 1):
+            line = f"{number}. {one_line(source.title, 200)} <{one_line(source.url, LONGEST_LINE)}>"
+            rows += [*([[]] if number == 1 else []), *self._plain(line)]
+        return self._panel(*self._labels(Stage.ANSWER), rows, dim=False)
+
+    def bill(self) -> list[Row]:
+        """Id, session, models, tokens, money, time."""
+        record = self._record
+        words = [record.opened.id]
+        if record.opened.session is not None:
+            words.append(f"session {record.opened.session}")
+        if record.stages:
+            words.append(turn_line(record))
+        if not record.complete:
+            words.append(f"incomplete: `deepreasoning resume {record.opened.id}`")
+        return self._wrapped(one_line(" · ".join(words), 400), self._columns, DIM)
+
+    def painted(self, row: Row) -> str:
+        """The row as the terminal takes it, in its own characters."""
+        pieces = (
+            part.style.render(part.text, color_system=self._colors) if part.style else part.text
+            for part in row
+        )
+        return "".join(pieces) + "\n"
+
+    def _labels(self, stage: Stage) -> tuple[str, str]:
+        """The title of a stage's panel, and what its last border says."""
+        done = self._record.stages.get(stage)
+        origin = self._record.opened.reasoning_from
+        if done is None:
+            words = f"of turn {one_line(origin)}" if origin and stage is Stage.REASON else ""
+            return TITLES[stage], words
+        model = "no model was called" if self._look.demo else done.served_model or done.model
+        words = stage_line(done) if done.complete else f"cut short · {stage_line(done)}"
+        return f"{TITLES[stage]} · {one_line(model, 60)}", words
+
+    def _panel(self, title: str, words: str, rows: list[Row], *, dim: bool) -> list[Row]:
+        frame = self._frame(dim=dim)
+        title, words = self._shown(title), self._shown(words)
+        return [frame.head(title), *map(frame.row, rows), frame.foot(words)]
+
+    def _frame(self, *, dim: bool) -> Frame:
+        style = Style(color="blue", dim=dim)
+        return Frame(self._columns, style, box=self._look.box, marks=self._marks)
+
+    def _plain(self, text: str, style: Style | None = None) -> list[Row]:
+        return self._wrapped(text, self._frame(dim=False).width, style)
+
+    def _wrapped(self, text: str, width: int, style: Style | None) -> list[Row]:
+        rows = PlainStream(width, style=style)
+        return rows.feed(self._shown(text)) + rows.close()
+
+    def _shown(self, text: str) -> str:
+        """Safe, and in the terminal's own characters, before its columns are counted."""
+        shown = safe(text, ascii_only=not self._unicode)
+        return shown if self._unicode else terminal.spelled_out(shown, self._stream)
