@@ -21,6 +21,7 @@ from deepreasoning_cli.errors import Interrupted, RefusedError
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.safe import safe
 
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MODELS = ("sonnet", "opus", "haiku")
@@ -210,7 +211,8 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     archive = MemoryArchive({"old": [turn("before", "then", "hm")]})
-    turns = StoppableTurns(archive, write=to(sys.stdout))
+    show = to(sys.stdout)
+    turns = StoppableTurns(archive, write=lambda text: show(safe(text)))
     history = os.environ.get("CHAT_HISTORY")
     ports = Ports(turns, archive, LivelyNames(), FlatPrice())
     state = State("first", "sonnet", "deepseek")

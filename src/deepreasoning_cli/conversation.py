@@ -15,15 +15,28 @@ RESERVE = 1_000  # tokens for what stands around the messages
 def messages(turns: Sequence[Record]) -> tuple[Message, ...]:
     """The turns' questions and answers in order; a turn without an answer is left out.
 
-    So is one that was finished by a later turn on the same reasoning.
+    So is one that was cut, where a later turn answers its question from the same reasoning.
     """
-    finished = {turn.opened.reasoning_from for turn in turns if turn.complete}
-    kept = [
-        turn
-        for turn in turns
-        if turn.answer.strip() and (turn.complete or turn.opened.id not in finished)
-    ]
+    answered = [turn for turn in turns if turn.answer.strip()]
+    resumed = _resumed(turns, answered)
+    kept = [turn for turn in answered if turn.opened.id not in resumed]
     return tuple(message for turn in kept for message in _exchange(turn))
+
+
+def _resumed(turns: Sequence[Record], answered: Sequence[Record]) -> set[str]:
+    """The ids of cut turns in whose place one of `answered` stands; that one may be cut as well."""
+    by_id = {turn.opened.id: turn for turn in turns}
+    found: set[str] = set()
+    for turn in answered:
+        source = by_id.get(turn.opened.reasoning_from or "")
+        while source and _is_resumed(source, turn) and source.opened.id not in found:
+            found.add(source.opened.id)
+            source = by_id.get(source.opened.reasoning_from or "")
+    return found
+
+
+def _is_resumed(source: Record, turn: Record) -> bool:
+    return not source.complete and source.opened.prompt == turn.opened.prompt
 
 
 def _exchange(turn: Record) -> tuple[Message, Message]:

@@ -33,6 +33,7 @@ class Record:
     opened: Opened = field(default_factory=lambda: Opened("", "", "", Handoff.REASONING))
     thoughts: list[str] = field(default_factory=list)
     drafts: list[str] = field(default_factory=list)
+    reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
@@ -76,8 +77,8 @@ class Record:
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
-            case Reused(reasoning, draft):
-                self.thoughts, self.drafts = [reasoning], [draft]
+            case Reused(reasoning, draft, model):
+                self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 
     def close(self, *, complete: bool) -> None:
         """The turn is over; a stage that was still running is accounted for by an estimate."""
@@ -112,6 +113,12 @@ class Record:
     def draft(self) -> str:
         """The reasoner's own answer, where the hand-off uses it."""
         return "".join(self.drafts)
+
+    @property
+    def reasoned_by(self) -> str | None:
+        """The model that the reasoning is from, of this turn or of the one it was taken from."""
+        stage = self.stages.get(Stage.REASON)
+        return (stage.served_model or stage.model) if stage else self.reused_model
 
     @property
     def answer(self) -> str:

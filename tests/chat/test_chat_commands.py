@@ -234,7 +234,7 @@ def test_files_go_with_the_next_question_only(
     assert chat.talk.state.files == ("./-", "a b.txt")
     assert chat.talk.toolbar(80).endswith(" · 2 files attached")
     assert said(chat, "/file -")[1].endswith("\nno file goes with the next question\n")
-    assert chat.talk.state.files == ()
+    assert not chat.talk.state.files
 
 
 def test_a_file_that_cannot_be_sent_is_refused_when_it_is_attached(tmp_path: Path) -> None:
@@ -430,12 +430,12 @@ def test_the_chat_can_be_left(entry: str) -> None:
 def test_a_stopped_turn_settles_for_a_second() -> None:
     now = [100.0]
     chat = Chat(clock=lambda: now[0])
-    assert not chat.talk.is_settling
+    before = chat.talk.is_settling
     chat.turns.code = STOPPED
     said(chat, "hello")
-    assert chat.talk.is_settling
+    at_once = chat.talk.is_settling
     now[0] += 1.0
-    assert not chat.talk.is_settling
+    assert (before, at_once, chat.talk.is_settling) == (False, True, False)
 
 
 def test_the_last_turn_is_the_one_that_just_ran_even_where_none_is_kept() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.blocks import whole
 from deepreasoning_cli.views.frame import ASCII, Frame, reads_right_to_left
 from deepreasoning_cli.views.live import Row
 
@@ -71,3 +75,12 @@ def test_text_from_right_to_left_has_no_right_side() -> None:
 )
 def test_the_direction_is_that_of_most_letters(words: str, backward: bool) -> None:
     assert reads_right_to_left(words) is backward
+
+
+def test_inline_code_in_text_from_right_to_left_is_isolated() -> None:
+    rendering = console.console(io.StringIO(), color=False, columns=80)
+    rows = whole("استخدم `pip install` الآن من فضلك", 60, console=rendering)
+    frame = Frame(64, PLAIN, box=True)
+    assert text(frame.row(rows[0])) == "│ استخدم \u2068pip install\u2069 الآن من فضلك"
+    latin = whole("use `pip install` now", 60, console=rendering)
+    assert "\u2068" not in text(frame.row(latin[0]))

@@ -67,7 +67,7 @@ def _run(talk: Talk, line: str) -> None:
 def _found(name: str) -> Command:
     if command := COMMANDS.get(name):
         return command
-    close = get_close_matches(name, COMMANDS, 1, 0.5)
+    close = get_close_matches(name, COMMANDS, 1)
     nearest = f"/{close[0]} is the nearest" if close else "/help lists them"
     raise UsageError(
         f"there is no command /{name}", kind="unknown_command", hint=f"{nearest}; // sends a /"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROMPT = "> "
 LEAVING = "Ctrl-D leaves the chat"
 TALLEST_MENU = 6  # rows
+FEWEST_ROWS = 3  # with fewer the toolbar would take the place of what is typed
 STYLE = Style.from_dict(
     {
         "bottom-toolbar": "noreverse dim",
@@ -65,7 +66,6 @@ class Editor:
             completer=CommandCompleter(talk),
             complete_while_typing=False,
             reserve_space_for_menu=TALLEST_MENU,
-            bottom_toolbar=self._toolbar,
             key_bindings=self._keys(),
             style=STYLE,
             include_default_pygments_style=False,
@@ -78,6 +78,8 @@ class Editor:
     def read(self) -> str | None:
         """The next entry, None for Ctrl-D."""
         self._presses = 0
+        roomy = console.size()[1] >= FEWEST_ROWS
+        self._session.bottom_toolbar = self._toolbar if roomy else None
         try:
             return self._session.prompt()
         except EOFError:

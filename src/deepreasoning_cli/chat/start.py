@@ -13,7 +13,7 @@ from deepreasoning_cli.chat.reader import LineReader, Reader, standard_input
 from deepreasoning_cli.chat.talk import Talk
 from deepreasoning_cli.views import console
 
-WELCOME = "Enter sends, Esc-Enter begins a new line, /help lists the commands, Ctrl-D leaves"
+WELCOME = "/help lists the commands, Esc-Enter begins a new line, Ctrl-D leaves"
 
 
 def repl(ports: Ports, state: State, *, history: Path | None, color: str = "auto") -> Repl:

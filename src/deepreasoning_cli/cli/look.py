@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -92,10 +92,10 @@ class Views:
         self._terminal = console.is_terminal(sys.stdout)
         self._counted: list[Counting] = []
 
-    def all(self, settings: Settings, *, kept: bool) -> list[View]:
+    def all(self, settings: Settings, *, kept: Callable[[], bool]) -> list[View]:
         """Every view, in the order in which each is shown an event and closed.
 
-        `kept` says that the turn can be resumed.
+        `kept` tells at the end whether what came is on the disk.
         """
         quiet = self._given.quiet
         status = list(self._status(quiet=quiet))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,8 +14,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.look import Look
 from deepreasoning_cli.cli.turns import Turns
 from deepreasoning_cli.conversation import messages
-from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.events import Stage
+from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.pipeline import Work
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
@@ -41,8 +41,10 @@ class Question:
 def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) -> None:
     """Ask and show. Raises every kind of DeepReasoningError."""
     look.check()
-    if question.resume_last and question.session:
+    if question.resume_last and question.session is not None:
         raise UsageError("--continue and --session exclude each other", hint="choose one")
+    if question.session is not None and not question.session.strip():
+        raise UsageError("a session needs a name", hint="--session NAME")
     loaded = turns.load(flags)
     text = read_prompt(
         question.words, question.files, use_stdin=question.use_stdin, announce=write_stderr
@@ -77,44 +79,72 @@ def session_of(
     if not (question.resume_last or question.session):
         turns.adopt_leftovers()
         return None, ()
+    if not (turns.saves or turns.has_history()):
+        return _begun(question), ()
     with turns.history() as store:
-        name = question.session or _last_session(store)
-        claim = stack.enter_context(store.claim(name))
-        if claim.forked_from:
-            turns.say("note", f"session {name} is in use; this goes on as {claim.name}")
-        return claim.name, store.session_turns(claim.name)
+        last = store.last() if question.resume_last else None
+        name = question.session or _session_of_last(turns, store, last)
+        if name is None:
+            return None, [last] if last else ()
+        if turns.saves:
+            name = claimed(turns, store, name, stack)
+        return name, store.session_turns(name)
 
 
-def _last_session(store: Store) -> str:
-    """The session of the last turn; one that has none begins one of its own."""
-    last = store.last()
+def claimed(turns: Turns, store: Store, session: str, stack: ExitStack) -> str:
+    """The session, this process's own until `stack` is left; a fork of it where it is not free."""
+    claim = stack.enter_context(store.claim(session))
+    if claim.forked_from:
+        turns.say("note", f"session {session} is in use; this goes on as {claim.name}")
+    return claim.name
+
+
+def _begun(question: Question) -> str:
+    """The name of a session without turns. Raises UsageError where the last one is wanted."""
+    if question.session is None:
+        raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
+    return question.session
+
+
+def _session_of_last(turns: Turns, store: Store, last: Record | None) -> str | None:
+    """The session of the last turn; one that has none begins one of its own, where it can."""
     if last is None:
         raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
-    if last.opened.session is None:
-        store.put_in_session(last.opened.id, last.opened.id)
-    return last.opened.session or last.opened.id
+    if last.opened.session is None and turns.saves:
+        try:
+            store.put_in_session(last.opened.id, last.opened.id)
+        except DeepReasoningError as error:  # it can be read, which is enough to go on
+            turns.say("warning", error.message)
+        else:
+            return last.opened.id
+    return last.opened.session
 
 
 def _kept(turns: Turns, name: str | None) -> tuple[Work | None, str | None]:
     """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
     if name is None:
         return None, None
-    if name != "last" and Path(name).exists():
+    if name != "last" and (os.path.exists(name) or not name.isalnum()):
         return Work(_reasoning_in(Path(name))), None
-    with turns.history() as store:
-        turn = store.last() if name == "last" else store.turn(name)
+    turn = None
+    if turns.saves or turns.has_history():
+        with turns.history() as store:
+            turn = store.last() if name == "last" else store.turn(name)
     if turn is None:
         raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
     return work_of(turn), turn.opened.id
 
 
 def work_of(turn: Record) -> Work:
-    """What the reasoner brought in an earlier turn. Raises UsageError where that is nothing."""
+    """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
     if not turn.reasoning.strip():
         raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
-    stage = turn.stages.get(Stage.REASON)
-    model = (stage.served_model or stage.model) if stage else Work().model
-    return Work(turn.reasoning, turn.draft, model)
+    return work_in(turn)
+
+
+def work_in(turn: Record) -> Work:
+    """All that the reasoner brought in an earlier turn, which may be nothing."""
+    return Work(turn.reasoning, turn.draft, turn.reasoned_by or Work().model)
 
 
 def _reasoning_in(path: Path) -> str:

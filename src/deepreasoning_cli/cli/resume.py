@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +13,8 @@ from deepreasoning_cli.cli import options as o
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.turns import Turns
+    from deepreasoning_cli.pipeline import Work
     from deepreasoning_cli.record import Record
-    from deepreasoning_cli.wiring import Asked
 
 
 def resume(
@@ -45,12 +48,17 @@ def resume(
     """
     from deepreasoning_cli.cli.look import Look
     from deepreasoning_cli.cli.turns import Turns
+    from deepreasoning_cli.conversation import messages
+    from deepreasoning_cli.errors import UsageError
+    from deepreasoning_cli.wiring import Asked
 
     look = Look(
         json=json, jsonl=jsonl, plain=plain, raw=raw, output=output, reasoning=reasoning, copy=copy
     )
     look.check()
-    with Turns(o.globals_of(context)) as turns:
+    if look.reasoning_only:
+        raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
+    with Turns(o.globals_of(context)) as turns, ExitStack() as claims:
         found = _found(turns, turn)
         flags = {
             "model": model or _model_of(found),
@@ -60,7 +68,18 @@ def resume(
             "handoff": str(found.opened.handoff),
         }
         loaded = turns.load(flags)
-        asked = _asked(turns, found, partial=partial, again=again)
+        kept = _kept(found, partial=partial, again=again)
+        session, earlier = _conversation(turns, found, claims)
+        if kept:
+            turns.say("note", _saving(found))
+        asked = Asked(
+            found.opened.prompt,
+            found.opened.system,
+            kept,
+            found.opened.id if kept else None,
+            session,
+            messages(earlier),
+        )
         turns.run(turns.plan(loaded, asked), loaded, look)
 
 
@@ -87,38 +106,30 @@ def _model_of(turn: Record) -> str | None:
     return stage.model if stage and turn.opened.backend != "demo" else None
 
 
-def _asked(turns: Turns, turn: Record, *, partial: bool, again: bool) -> Asked:
-    """The same question, with the reasoning that is kept, and in the same session."""
-    from deepreasoning_cli.cli.one_turn import work_of
-    from deepreasoning_cli.conversation import messages
-    from deepreasoning_cli.wiring import Asked
+def _conversation(
+    turns: Turns, turn: Record, claims: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    """The turn's session, or a fork of it where it is in use, and what was said before the turn."""
+    from deepreasoning_cli.cli.one_turn import claimed
 
-    opened = turn.opened
-    earlier: list[Record] = []
-    if opened.session is not None:
-        with turns.history() as store:
-            before = store.session_turns(opened.session)
-        earlier = [each for each in before if each.opened.id != opened.id]
-    kept = None
-    if turn.reasoning.strip() and not (_is_cut(turn) and _pay_again(turn, partial, again)):
-        kept = work_of(turn)
-        turns.say("note", _saving(turn))
-    return Asked(
-        opened.prompt,
-        opened.system,
-        kept,
-        opened.id if kept else None,
-        opened.session,
-        messages(earlier),
-    )
+    name = turn.opened.session
+    if name is None:
+        return None, ()
+    with turns.history() as store:
+        said = takewhile(lambda each: each.opened.id != turn.opened.id, store.session_turns(name))
+        return claimed(turns, store, name, claims), list(said)
 
 
-def _is_cut(turn: Record) -> bool:
-    """Whether the reasoning ended before its end; reasoning from elsewhere is whole."""
+def _kept(turn: Record, *, partial: bool, again: bool) -> Work | None:
+    """What the reasoner brought; None where it is to be asked (again), or never was."""
+    from deepreasoning_cli.cli.one_turn import work_in
     from deepreasoning_cli.events import Stage
 
     stage = turn.stages.get(Stage.REASON)
-    return stage is not None and not stage.complete
+    brought = (turn.reasoning + turn.draft).strip()
+    if stage is None or stage.complete:  # reasoning from elsewhere has no stage, and is whole
+        return work_in(turn) if stage or brought else None
+    return work_in(turn) if brought and not _pay_again(turn, partial, again) else None
 
 
 def _pay_again(turn: Record, partial: bool, again: bool) -> bool:
@@ -149,6 +160,7 @@ def _saving(turn: Record) -> str:
 
     stage = turn.stages.get(Stage.REASON)
     cost = f"; {shown(stage.cost, estimated=True)} saved" if stage and stage.cost else ""
-    model = f" by {stage.served_model or stage.model}" if stage else ""
-    size = f"{len(turn.reasoning):,} characters of reasoning{model}"
+    model = f" by {turn.reasoned_by}" if turn.reasoned_by else ""
+    own = f" and {len(turn.draft):,} of its own answer" if turn.draft else ""
+    size = f"{len(turn.reasoning):,} characters of reasoning{model}{own}"
     return f"turn {turn.opened.id}: {size} are used again{cost}"

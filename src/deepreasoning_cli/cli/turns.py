@@ -7,16 +7,17 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths, pipeline, wiring
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.prompt import demand_fit
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.views.notes import can_be_resumed
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
@@ -85,16 +86,34 @@ class Turns:
         record = record or Record()
         views = Views(look, record, self._progress, self._given)
         journal = Journal(paths.data_dir(), record, self._warn) if self._save else None
-        shown = views.all(loaded.settings, kept=journal is not None)
-        with closing(pipeline.run(plan)) as events, Show(record, shown, journal) as show:
-            try:
-                for event in events:
-                    show(event)
-            except IncompleteError as error:
-                if journal is not None:
-                    _say_how_to_resume(error, plan.id)
+        shown = views.all(loaded.settings, kept=lambda: journal is not None and journal.keeps)
+        try:
+            with closing(pipeline.run(plan)) as events, Show(record, shown, journal) as show:
+                try:
+                    for event in events:
+                        show(event)
+                except IncompleteError as error:
+                    if journal is not None and journal.keeps:
+                        _say_how_to_resume(error, plan.id)
+                    raise
+        except (WriteError, OSError) as failure:
+            unwritten = _unwritten(failure)
+            if unwritten is None or journal is None or not journal.keeps:
                 raise
+            _say_where_it_is(unwritten, record)
+            raise unwritten from failure.__cause__
         return record
+
+    def has_history(self) -> bool:
+        """Whether anything was ever kept; to ask makes no file."""
+        from deepreasoning_cli.history.adopt import leftovers
+        from deepreasoning_cli.history.database import NAME
+
+        folder = paths.data_dir()
+        try:
+            return (folder / NAME).exists() or bool(leftovers(folder))
+        except OSError:  # whoever opens it is told why it cannot be read
+            return True
 
     @contextmanager
     def history(self) -> Iterator[Store]:
@@ -104,7 +123,7 @@ class Turns:
 
         folder = paths.data_dir()
         with Store.open(folder, self._warn) as store:
-            if not self._adopted:
+            if self._save and not self._adopted:
                 self._adopted = True
                 self._tell_adopted(adopt(folder, store, self._warn))
             yield store
@@ -139,6 +158,24 @@ class Turns:
     def _log(self, line: str) -> None:
         if self._given.debug:
             write_stderr(one_line(f"debug: {line}", 4000))
+
+
+def _unwritten(failure: WriteError | OSError) -> WriteError | None:
+    """The failure as one to write; None for a closed pipe and for all that is no writer's."""
+    if isinstance(failure, WriteError):
+        return failure
+    if failure.errno in NO_ROOM:
+        return WriteError(f"cannot write: {failure.strerror}", hint="make room")
+    return None
+
+
+def _say_where_it_is(failure: WriteError, record: Record) -> None:
+    turn = record.opened.id
+    if record.complete:
+        failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
+    elif can_be_resumed(record):
+        failure.resume = f"deepreasoning resume {turn}"
+        failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
 
 
 def _say_how_to_resume(error: IncompleteError, turn: str) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Event, Finished, Opened, Started, Text, Thought
+from deepreasoning_cli.events import Draft, Event, Finished, Opened, Started, Text, Thought
 from deepreasoning_cli.history.ending import Ending, ending_of
 from deepreasoning_cli.history.journal_file import JournalFile
 from deepreasoning_cli.history.lines import Closed, delta_line, line
@@ -43,10 +43,16 @@ class Journal:
         self._now = now
         self._file: JournalFile | None = None
         self._whole = False
+        self._folded = False
         self._began_at = 0.0
         self._began: datetime | None = None
         self._starts: list[Started] = []
         self._finished: list[Finished] = []
+
+    @property
+    def keeps(self) -> bool:
+        """Whether all that came is on the disk, in the journal or already in the store."""
+        return self._whole or self._folded
 
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
@@ -59,7 +65,7 @@ class Journal:
         if not self._whole or self._file is None:
             return
         try:
-            if isinstance(event, Thought | Text):
+            if isinstance(event, Thought | Draft | Text):
                 self._file.append(delta_line(event, self._clock() - self._began_at))
             elif not isinstance(event, Opened):
                 self._file.append(self._line(event))
@@ -83,6 +89,7 @@ class Journal:
             self._release(remove=False)
             raise
         else:
+            self._folded = True
             self._release(remove=True)
 
     def _open(self, event: Opened) -> None:

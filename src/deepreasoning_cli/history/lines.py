@@ -11,10 +11,12 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final
 
 from deepreasoning_cli.events import (
+    Draft,
     Event,
     Finished,
     Handoff,
     Opened,
+    Reused,
     Source,
     Sources,
     Stage,
@@ -30,6 +32,7 @@ VERSION: Final = 1
 """Stands in the first line; a journal of a higher version is left to the program it is from."""
 
 Fields = Mapping[str, Any]
+DELTAS: Final = {Thought: "thought", Draft: "draft", Text: "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,9 @@ class NewerJournalError(ValueError):
     """The journal was written by a newer version."""
 
 
-def delta_line(event: Thought | Text, seconds: float) -> bytes:
+def delta_line(event: Thought | Draft | Text, seconds: float) -> bytes:
     """The line of a delta: the one that has to be cheap."""
-    kind = "thought" if type(event) is Thought else "text"
+    kind = DELTAS[type(event)]
     return f'{{"event":"{kind}","t":{seconds:.4f},"text":{quoted(event.text)}}}\n'.encode("ascii")
 
 
@@ -71,7 +74,7 @@ def line(event: Event | Closed, seconds: float, began: datetime | None = None) -
     Of a rate card only the rates that hold for this very request are kept: they are all it takes
     to price a stage that breaks off.
     """
-    if isinstance(event, Thought | Text):
+    if isinstance(event, Thought | Draft | Text):
         return delta_line(event, seconds)
     fields: dict[str, Any] = {"event": type(event).__name__.lower(), "t": seconds}
     if began:
@@ -199,7 +202,11 @@ READERS: Final[Mapping[str, Callable[[Fields], Event | Closed]]] = {
     "opened": _opened,
     "started": _started,
     "sources": _sources,
+    "reused": lambda fields: Reused(
+        _string(fields["reasoning"]), _string(fields["draft"]), _string(fields["model"])
+    ),
     "thought": lambda fields: Thought(_string(fields["text"])),
+    "draft": lambda fields: Draft(_string(fields["text"])),
     "text": lambda fields: Text(_string(fields["text"])),
     "finished": _finished,
     "warned": lambda fields: Warned(_string(fields["message"])),

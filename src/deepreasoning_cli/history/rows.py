@@ -68,6 +68,8 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Record:
         row["reasoning_from"],
     )
     record.thoughts = [row["reasoning"]] if row["reasoning"] else []
+    record.drafts = [row["draft"]] if row["draft"] else []
+    record.reused_model = row["reused_model"]
     record.texts = [row["answer"]] if row["answer"] else []
     record.sources = tuple(Source(*pair) for pair in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
@@ -110,6 +112,7 @@ def _turn_row(record: Record, began: datetime, ending: Ending) -> dict[str, Any]
             "reasoning_complete": bool(thinker and thinker.complete),
             "stop_reason": last.stop_reason if last else None,
             "reasoning_from": opened.reasoning_from,
+            "reused_model": record.reused_model,
             "backend": opened.backend,
             "handoff": str(opened.handoff),
             "model": last.model if last else None,
@@ -124,6 +127,7 @@ def _turn_row(record: Record, began: datetime, ending: Ending) -> dict[str, Any]
             "system": opened.system,
             "prompt": opened.prompt,
             "reasoning": record.reasoning,
+            "draft": record.draft,
             "answer": record.answer,
         }
     )

@@ -21,6 +21,7 @@ FIRST: Final[Migration] = (
         reasoning_complete INTEGER NOT NULL,
         stop_reason TEXT,
         reasoning_from TEXT,
+        reused_model TEXT,
         backend TEXT NOT NULL,
         handoff TEXT NOT NULL,
         model TEXT,
@@ -33,6 +34,7 @@ FIRST: Final[Migration] = (
         system TEXT,
         prompt TEXT NOT NULL,
         reasoning TEXT NOT NULL,
+        draft TEXT NOT NULL DEFAULT '',
         answer TEXT NOT NULL
     )""",
     "CREATE INDEX turns_by_session ON turns (session, place)",

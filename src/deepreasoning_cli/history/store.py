@@ -27,9 +27,13 @@ from deepreasoning_cli.text import well_formed
 
 MOST_HITS = 100
 UNFINISHED = (
-    "status = 'incomplete' AND (reasoning <> '' OR answer <> '' OR reasoning_from NOTNULL)"
-    " AND NOT EXISTS (SELECT 1 FROM turns AS later"
-    " WHERE later.reasoning_from = turns.id AND later.status = 'complete')"
+    "status = 'incomplete' AND"
+    " (reasoning <> '' OR draft <> '' OR answer <> '' OR reasoning_from NOTNULL)"
+    " AND NOT EXISTS (WITH RECURSIVE later (id, status) AS ("
+    "SELECT next.id, next.status FROM turns AS next WHERE next.reasoning_from = turns.id"
+    " UNION SELECT next.id, next.status FROM turns AS next"
+    " JOIN later ON next.reasoning_from = later.id"
+    ") SELECT 1 FROM later WHERE status = 'complete')"
 )
 
 

@@ -62,16 +62,17 @@ class Frame:
     def row(self, content: Row) -> Row:
         """A content row in its frame; where it reads from right to left, without a right side.
 
-        Terminals with bidi support move the right side into the text otherwise.
+        Terminals with bidi support move the right side into the text otherwise, and turn inline
+        code around that is not isolated.
         """
+        left = [Segment(f"{self._marks.side} ", self._style)] if self._box else []
+        if reads_right_to_left("".join(segment.text for segment in content)):
+            return [*left, *map(_isolated, content)]
         if not self._box:
             return content
-        left = Segment(f"{self._marks.side} ", self._style)
-        if reads_right_to_left("".join(segment.text for segment in content)):
-            return [left, *content]
         gap = max(self.width - sum(cell_len(segment.text) for segment in content), 0)
         right = Segment(f"{' ' * gap} {self._marks.side}", self._style)
-        return [left, *content, right]
+        return [*left, *content, right]
 
     def _edge(self, corners: str, words: str, style: Style) -> Row:
         if not self._box:
@@ -84,6 +85,13 @@ class Frame:
             label = set_cell_size(label, inner)
         label += self._marks.line * (inner - cell_len(label))
         return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
+
+
+def _isolated(segment: Segment) -> Segment:
+    """Inline code between first-strong isolates, which take no column; anything else as it is."""
+    if segment.style and segment.style.meta.get("code"):
+        return Segment(f"\u2068{segment.text}\u2069", segment.style)
+    return segment
 
 
 def reads_right_to_left(text: str) -> bool:

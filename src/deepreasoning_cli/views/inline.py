@@ -21,6 +21,10 @@ _SPANS: Final = {
 }
 
 
+CODE: Final = Style(meta={"code": True})
+"""Marks a run of inline code, which text from right to left has to be kept apart from."""
+
+
 class Ink:
     """The styles and signs of a console: Rich's theme names, laid over one base style.
 
@@ -92,7 +96,7 @@ def _leaf(token: Token, ink: Ink, style: Style) -> list[Run]:
         case "hardbreak":
             return [("\n", style)]
         case "code_inline":
-            return [(shown(token.content), style + ink.style("markdown.code"))]
+            return [(shown(token.content), style + ink.style("markdown.code") + CODE)]
         case "image":
             runs = styled(token.children or [], ink, style + ink.style("markdown.link"))
             text = "".join(text for text, _ in runs)

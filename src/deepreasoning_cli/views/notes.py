@@ -28,7 +28,7 @@ class Notes:
         *,
         quiet: bool,
         bill: bool,
-        kept: bool = False,
+        kept: Callable[[], bool] = lambda: False,
     ) -> None:
         self._record = record
         self._write = write
@@ -57,11 +57,16 @@ class Notes:
             self._write(f"note: {count} control {characters} made visible")
         if self._bill and self._record.stages:
             self._write(one_line(turn_line(self._record), 200))
-        if self._kept and _is_signal(failure) and self._record.stages:
+        if _is_signal(failure) and can_be_resumed(self._record) and self._kept():
             self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
         self._write(f"{kind}: {one_line(message, 500)}")
+
+
+def can_be_resumed(record: Record) -> bool:
+    """Whether anything came, or was taken from another turn, that one can go on from."""
+    return bool(record.reasoning or record.draft or record.answer)
 
 
 def _is_signal(failure: BaseException | None) -> bool:

@@ -61,14 +61,14 @@ class _Page:
             yield from self._panel(*self._labels(Stage.REASON), rows, dim=True)
 
     def answer(self) -> list[Row]:
-        """The answer's Markdown, and below it the sources."""
+        """The answer's Markdown, and below it the sources; nothing where it did not come to that."""
         width = self._frame(dim=False).width
         text = self._shown(self._record.answer)
         rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)
         for number, source in enumerate(self._record.sources, 1):
             line = f"{number}. {one_line(source.title, 200)} <{one_line(source.url, LONGEST_LINE)}>"
             rows += [*([[]] if number == 1 else []), *self._plain(line)]
-        return self._panel(*self._labels(Stage.ANSWER), rows, dim=False)
+        return self._panel(*self._labels(Stage.ANSWER), rows, dim=False) if rows else []
 
     def bill(self) -> list[Row]:
         """Id, session, models, tokens, money, time."""

@@ -190,7 +190,7 @@ def delete(
     if as_json:
         output.put_json({"deleted": count})
     else:
-        opening.say(given, "note", f"{opening.counted(count)} erased")
+        opening.say(given, "note", f"erased {opening.counted(count)}")
 
 
 @app.command()
@@ -204,6 +204,7 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
         output.put_json([listing.row_object(row) for row in rows])
     elif rows:
         output.put(listing.listed(rows, output.width()))
-    opening.say(given, "note", f"{opening.counted(len(rows))} recovered")
+    done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
+    opening.say(given, "note", done)
     if left:
         opening.say(given, "note", f"{opening.counted(left)} still running, or not readable")

@@ -11,7 +11,7 @@ import typer
 
 from deepreasoning_cli.cli.history import finding, periods
 from deepreasoning_cli.cli.history.opening import counted
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.history.store import Store
 
 
@@ -31,14 +31,13 @@ class Wanted:
         if not sure and not _agreed(f"Erase {self._described(ids)} for good?"):
             return 0
         if everything:
+            _forget_what_was_typed()
             return store.delete_all()
         return store.delete_older(self.before) if self.before else store.delete(ids)
 
     def _ids(self, store: Store) -> list[str]:
         if self.names:
-            return list(
-                dict.fromkeys(finding.turn(store, name).opened.id for name in self.names)
-            )
+            return list(dict.fromkeys(finding.turn(store, name).opened.id for name in self.names))
         before = self.before
         return [row.id for row in store.listing() if before is None or row.started < before]
 
@@ -58,6 +57,17 @@ def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) ->
         )
     before = periods.moment("--older-than", older_than) if older_than is not None else None
     return Wanted(names, before)
+
+
+def _forget_what_was_typed() -> None:
+    """The chat's line editor keeps the questions too."""
+    from deepreasoning_cli import paths
+    from deepreasoning_cli.cli.chat.run import PROMPTS
+
+    try:
+        (paths.data_dir() / PROMPTS).unlink(missing_ok=True)
+    except OSError as exc:
+        raise WriteError(f"cannot erase what was typed in chats: {exc.strerror}") from exc
 
 
 def _agreed(question: str) -> bool:

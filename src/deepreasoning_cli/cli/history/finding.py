@@ -28,9 +28,7 @@ def turn(store: Store, name: str) -> Record:
         return store.turn(name)
     newest = store.last()
     if newest is None:
-        raise UsageError(
-            "there is no last turn", kind="unknown_turn", hint="the history is empty"
-        )
+        raise UsageError("there is no last turn", kind="unknown_turn", hint="the history is empty")
     return newest
 
 

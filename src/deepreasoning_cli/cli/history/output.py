@@ -19,7 +19,7 @@ def width() -> int | None:
 def put(text: str) -> None:
     """Print safe text that ends with a newline. Raises WriteError where stdout is closed."""
     stream = _stdout()
-    if not console.is_unicode(stream):
+    if console.is_terminal(stream) and not console.is_unicode(stream):
         text = console.spelled_out(text, stream)
     if not (console.can_move(stream) and pager.is_long(text) and pager.page(text)):
         stream.write(text)

@@ -43,7 +43,7 @@ def _claude(known: Known, model: ClaudeModel) -> dict[str, Any]:
         "max_output": model.max_output,
         "samplers": model.samplers.value,
         "default": model == known.default,
-        "rates": {backend: _card(card) for backend, card in model.rates.items()},
+        "rates": {backend: card_object(card) for backend, card in model.rates.items()},
     }
 
 
@@ -60,11 +60,11 @@ def _reasoner(known: Known, reasoner: Reasoner) -> dict[str, Any]:
         "max_output": reasoner.max_output,
         "samplers": reasoner.samplers.value,
         "default": reasoner == known.default_reasoner,
-        "rates": {"direct": _card(reasoner.rates)},
+        "rates": {"direct": card_object(reasoner.rates)},
     }
 
 
-def _card(card: RateCard | None) -> dict[str, Any] | None:
+def card_object(card: RateCard | None) -> dict[str, Any] | None:
     """USD per million tokens; a cache rate of None is billed as plain input."""
     if card is None:
         return None

@@ -1,4 +1,4 @@
-"""The Anthropic Messages format: build a request, read a streamed or a whole reply."""
+"""Messages as a client speaks it: build a request, read a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Chunk, End, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.shape import count, mapping, mappings, text, words
+from deepreasoning_cli.wire.failures import failure
+from deepreasoning_cli.wire.shape import count, mapping, mappings, text
 
 COUNTED = (
     "input_tokens",
@@ -22,17 +18,6 @@ COUNTED = (
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
 )
-
-REFUSALS = frozenset(
-    {
-        "billing_error",
-        "invalid_request_error",
-        "not_found_error",
-        "permission_error",
-        "request_too_large",
-    }
-)
-"""Error types that the same request would meet again (api-facts.md, section 1.7)."""
 
 
 def body(
@@ -158,24 +143,4 @@ def _pieces(block: object) -> Iterator[Chunk]:
 def _failure(payload: Payload) -> DeepReasoningError:
     error = payload.get("error")
     kind = text(mapping(error).get("type")) or "stream_error"
-    said, request_id = words(error), text(payload.get("request_id")) or None
-    if kind == "authentication_error":
-        return ConfigError(
-            f"the server rejected the key: {said}",
-            hint="check the key with: deepreasoning config check",
-            kind=kind,
-            request_id=request_id,
-        )
-    if kind in REFUSALS:
-        return RefusedError(
-            f"the server refused the request: {said}",
-            hint="change the request; the same one would be refused again",
-            kind=kind,
-            request_id=request_id,
-        )
-    return UnavailableError(
-        f"the server broke off the reply: {said}",
-        hint="try again in a minute",
-        kind=kind,
-        request_id=request_id,
-    )
+    return failure(error, kind=kind, request_id=text(payload.get("request_id")) or None)

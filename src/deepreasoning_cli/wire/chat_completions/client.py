@@ -1,4 +1,4 @@
-"""The Chat Completions format: build a request, read a streamed or a whole reply."""
+"""Chat Completions as a client speaks it: build a request, read a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Chunk, End, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.shape import count, mapping, mappings, text, words
+from deepreasoning_cli.wire.failures import failure
+from deepreasoning_cli.wire.shape import count, mapping, mappings, text
 from deepreasoning_cli.wire.think import ThinkSplitter
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -48,8 +49,8 @@ def read(payloads: Iterable[Payload], *, opens_thinking: bool = False) -> Iterat
 
     Usage comes once, near the end; `End` comes last, and only if a finish reason was given or
     `[DONE]` followed some answer: a reply without it was cut. `opens_thinking` says that this
-    host omits the opening `<think>`. Raises UnavailableError (kind `stream_error`) for a failure
-    the server reports; a failure after the finish reason costs only the usage.
+    host omits the opening `<think>`. Raises UnavailableError (kind `stream_error`), ConfigError or
+    RefusedError for a failure that the server reports; a failure after the finish reason costs only the usage.
     """
     reply = _Reply(ThinkSplitter(opens_thinking))
     try:
@@ -93,9 +94,9 @@ class _Reply:
         yield from self._delta(mapping(choice.get("message") if delta is None else delta))
         finish_reason = text(choice.get("finish_reason"))
         if error := chunk.get("error") or choice.get("error"):
-            raise _broken_off(words(error))
+            raise failure(error, kind="stream_error")
         if finish_reason in BROKEN_OFF:
-            raise _broken_off(finish_reason)
+            raise failure(finish_reason, kind="stream_error")
         self.finish_reason = finish_reason or self.finish_reason
 
     def _delta(self, delta: Payload) -> Iterator[Chunk]:
@@ -134,18 +135,13 @@ def _usage(usage: Payload) -> Usage | None:
     cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
     if cached is None:
         cached = count(usage.get("prompt_cache_hit_tokens"))
+    cached = min(cached or 0, prompt)
+    written = count(mapping(usage.get("prompt_tokens_details")).get("cache_write_tokens"))
     reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         reasoning_tokens=None if reasoning is None else min(reasoning, completion),
-        cached_tokens=min(cached or 0, prompt),
-    )
-
-
-def _broken_off(reason: str) -> UnavailableError:
-    return UnavailableError(
-        f"the server broke off the reply: {reason}",
-        hint="try again in a minute",
-        kind="stream_error",
+        cached_tokens=cached,
+        cache_write_tokens=min(written or 0, prompt - cached),
     )

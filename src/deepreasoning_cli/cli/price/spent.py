@@ -1,0 +1,126 @@
+"""`price --spent`: what was spent, as a table with bars, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from deepreasoning_cli.cli.price.bars import bar
+from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
+from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.views.safe import json_text, one_line
+from deepreasoning_cli.views.table import Column, cells_of, table
+
+LONGEST_BAR = 40
+SHORTEST_BAR = 8
+FIELDS = ("turns", "stages", "input_tokens", "output_tokens", "cost_usd", "unknown", "estimated")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was spent `since` then (aware; None: ever), grouped `by` day, model, stage, session."""
+
+    rows: Sequence[Spending]
+    since: datetime | None
+    by: str
+
+    @property
+    def total(self) -> Sum:
+        """All of it."""
+        return summed(self.rows)
+
+    def groups(self) -> list[tuple[str, Sum]]:
+        """Days in their order, everything else the dearest first."""
+        found = grouped(self.rows, GROUPINGS[self.by]).items()
+        if self.by == "day":
+            return sorted(found)
+        return sorted(found, key=lambda group: -(group[1].cost or Decimal(0)))
+
+
+def text(spent: Spent, width: int | None, *, unicode: bool) -> str:
+    """The table, a bar to each group where there is room, and the sum."""
+    since = f" since {spent.since.astimezone():%Y-%m-%d %H:%M}" if spent.since else ""
+    if not spent.rows:
+        return f"Nothing was spent{since}."
+    groups = spent.groups()
+    rows = [[name, *_cells(each)] for name, each in groups]
+    rows.append(["total", *_cells(spent.total)])
+    lines = list(table(_columns(spent.by), rows, width).lines)
+    charted = [*lines[:1], *_with_bars(lines[1:-1], groups, width, unicode), lines[-1]]
+    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(spent.total)])
+
+
+def _columns(by: str) -> tuple[Column, ...]:
+    return (
+        Column(by, least=10),
+        Column("turns", right=True, leaves=1),
+        Column("tokens in", right=True, leaves=3),
+        Column("tokens out", right=True, leaves=2),
+        Column("cost", right=True),
+    )
+
+
+def _cells(each: Sum) -> list[str]:
+    cost = shown(each.cost, estimated=each.estimated)
+    if each.unknown and each.cost is not None:
+        cost += " + unknown"
+    return [f"{each.turns:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}", cost]
+
+
+def _with_bars(
+    lines: Sequence[str], groups: Sequence[tuple[str, Sum]], width: int | None, unicode: bool
+) -> Iterator[str]:
+    """Each line with its bar behind it; without, where the terminal is too narrow."""
+    taken = max(map(cells_of, lines)) + 2
+    room = LONGEST_BAR if width is None else min(LONGEST_BAR, width - taken)
+    largest = max(each.cost or Decimal(0) for _, each in groups)
+    for line, (_, each) in zip(lines, groups, strict=True):
+        drawn = bar(each.cost or Decimal(0), largest, room, unicode=unicode)
+        padding = " " * (taken - cells_of(line))
+        yield f"{line}{padding}{drawn}".rstrip() if room >= SHORTEST_BAR else line
+
+
+def _notes(total: Sum) -> Iterator[str]:
+    if total.unknown:
+        stages = "1 stage" if total.unknown == 1 else f"{total.unknown:,} stages"
+        yield ""
+        yield f"The cost of {stages} is unknown and not in the sum."
+
+
+def as_json(spent: Spent) -> str:
+    """One object; money as decimal strings, None where nothing of a group has a known cost."""
+    return json_text(
+        {
+            "since": spent.since.isoformat() if spent.since else None,
+            "by": spent.by,
+            "groups": [{spent.by: name, **_fields(each)} for name, each in spent.groups()],
+            **_fields(spent.total),
+        }
+    )
+
+
+def as_csv(spent: Spent) -> str:
+    """A heading and a line for each group; an unknown cost is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([spent.by, *FIELDS])
+    for name, each in spent.groups():
+        writer.writerow([one_line(name, 1000), *_fields(each).values()])
+    return out.getvalue().rstrip("\n")
+
+
+def _fields(each: Sum) -> dict[str, object]:
+    values = (
+        each.turns,
+        each.stages,
+        each.input_tokens,
+        each.output_tokens,
+        usd(each.cost),
+        each.unknown,
+        each.estimated,
+    )
+    return dict(zip(FIELDS, values, strict=True))
