@@ -3,15 +3,16 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'models' | 'models list' | 'models show' | 'models default' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
+    'ask' | 'chat' | 'resume' | 'price' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask chat resume models config' ;;
+    '') words='ask chat resume price models history config' ;;
     'models') words='list show default' ;;
+    'history') words='list show search export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
     *) : ;;
     esac
@@ -23,10 +24,18 @@ _deepreasoning_options() {
     'ask') words='--model -m --reasoner -r --backend --system -s --handoff --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --continue -c --session --reasoning-from --reasoning --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --backend --system -s --handoff --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
     'resume') words='--model -m --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --max-tokens --timeout --help -h' ;;
+    'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --backend --spent --since --by --json --csv --help -h' ;;
     'models') words='--backend --all --json --help -h' ;;
     'models list') words='--backend --all --json --help -h' ;;
     'models show') words='--json --help -h' ;;
     'models default') words='--help -h' ;;
+    'history') words='--session --model -m --status --since --limit -n --json --help -h' ;;
+    'history list') words='--session --model -m --status --since --limit -n --json --help -h' ;;
+    'history show') words='--reasoning --json --help -h' ;;
+    'history search') words='--limit -n --json --help -h' ;;
+    'history export') words='--format --output -o --help -h' ;;
+    'history delete') words='--older-than --all --yes -y --json --help -h' ;;
+    'history recover') words='--json --help -h' ;;
     'config') words='--help -h' ;;
     'config init') words='--backend --model -m --reasoner -r --key-command --keys-from-env --force --no-input --help -h' ;;
     'config show') words='--json --help -h' ;;
@@ -41,16 +50,19 @@ _deepreasoning_options() {
 
 _deepreasoning_option() {
     case $1 in
-    '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'resume --output' | 'resume -o') words='' files=1 ;;
+    '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'resume --output' | 'resume -o' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o') words='' files=1 ;;
     '--color') words='auto always never' files= ;;
-    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
+    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
+    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
     'ask --backend' | 'chat --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
-    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --timeout' | 'config init --key-command') words='' files= ;;
+    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command') words='' files= ;;
     'ask --handoff' | 'chat --handoff') words='reasoning answer both none' files= ;;
     'ask --reasoning-from') words='last' files=1 ;;
     'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
-    'models --backend' | 'models list --backend') words='direct gateway' files= ;;
+    'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway' files= ;;
+    'price --by') words='day model stage session' files= ;;
+    'history --status' | 'history list --status') words='complete incomplete' files= ;;
+    'history export --format') words='md json html' files= ;;
     *) words= files= && return 1 ;;
     esac
 }

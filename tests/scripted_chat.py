@@ -85,10 +85,14 @@ class EchoTurns:
     write: Callable[[str], object] = lambda _: None
     asked: list[tuple[str, str, State]] = field(default_factory=list)
     keeps: bool = True
+    opens: bool = True
+    number: int = 1
 
     def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
         self.asked.append(("instead" if instead_of else "ask", prompt, state))
-        return self._done(turn(prompt, f"echo {prompt}", "hm"), state, instead_of)
+        if not self.opens:
+            return Outcome(Record(), STOPPED)
+        return self._done(turn(prompt, f"echo {prompt}", "hm", self.number), state, instead_of)
 
     def answer_again(self, of: Record, state: State) -> Outcome:
         self.asked.append(("again", of.reasoning, state))

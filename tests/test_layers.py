@@ -19,7 +19,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("safe", "files", "keys", "money"),
     ("events",),
     ("record", "catalog", "prompt", "handoff", "stage"),
-    ("wire", "transport", "conversation"),
+    ("wire", "transport", "conversation", "caps"),
     ("providers",),
     ("settings", "pipeline", "views", "history"),
     ("wiring", "chat", "server"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from deepreasoning_cli.caps import COST_CAP, Caps, Meter
 from deepreasoning_cli.errors import (
     IncompleteError,
     RefusedError,
@@ -13,11 +14,13 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.events import (
     Draft,
     Event,
+    Finished,
     Handoff,
     Opened,
     Prompt,
     Reused,
     Stage,
+    Started,
     Text,
     Thought,
     Warned,
@@ -58,14 +61,17 @@ class Plan:
     reasoning_from: str | None = None
     enough: Callable[[], bool] = lambda: False
     """Asked at each thought: whether the user wants the answer now, from what there is."""
+    caps: Caps = Caps()
 
 
 def run(plan: Plan) -> Generator[Event, None, None]:
     """The events of one turn. Nothing is sent before the first stage is asked for.
 
     Raises IncompleteError once something was paid for; before that what the stage met:
-    RefusedError (for empty reasoning too), ConfigError or UnavailableError.
+    RefusedError (for empty reasoning and for a cap too), ConfigError or UnavailableError.
     """
+    meter = Meter(plan.caps)
+    meter.demand_room(_starts(plan))
     system, source = plan.prompt.system, plan.reasoning_from
     yield Opened(plan.id, plan.backend, plan.question, plan.handoff, plan.session, system, source)
     yield from map(Warned, plan.warnings)
@@ -74,19 +80,30 @@ def run(plan: Plan) -> Generator[Event, None, None]:
         if plan.kept:
             yield Reused(work.reasoning, work.answer, work.model)
         if plan.reasoner and not plan.kept:
-            work = yield from _reason(plan, plan.reasoner, calls)
+            work = yield from _reason(plan, plan.reasoner, calls, meter)
         if plan.answerer:
-            yield from _answer(plan, plan.answerer, work, calls)
+            yield from _answer(plan, plan.answerer, work, calls, meter)
 
 
-def _reason(plan: Plan, reasoner: Provider, calls: ExitStack) -> Generator[Event, None, Work]:
+def _starts(plan: Plan) -> Iterator[Started]:
+    """The stages that will run, as far as their input is known."""
+    if plan.reasoner and not plan.kept:
+        yield Heard(Stage.REASON, plan.reasoner, plan.prompt).started()
+    if plan.answerer:
+        yield Heard(Stage.ANSWER, plan.answerer, _briefed(plan, plan.kept or Work())).started()
+
+
+def _reason(
+    plan: Plan, reasoner: Provider, calls: ExitStack, meter: Meter
+) -> Generator[Event, None, Work]:
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
     heard = Heard(Stage.REASON, reasoner, plan.prompt)
-    yield heard.started()
+    yield (started := heard.started())
     warm = plan.answerer.warm if plan.answerer else _nothing
     chunks = calls.enter_context(closing(reasoner.stream(plan.prompt, warm)))
     own_answer_wanted = plan.answerer and plan.handoff is not Handoff.REASONING
-    for chunk in heard.all(chunks, paid=False):
+    said = heard.all(chunks, paid=False)
+    for chunk in meter.watched(started, said, _answering(plan)):
         match chunk:
             case Thought():
                 yield chunk
@@ -96,36 +113,65 @@ def _reason(plan: Plan, reasoner: Provider, calls: ExitStack) -> Generator[Event
                 yield Draft(text)
             case Text() if heard.answer.strip():
                 break  # its own answer is not wanted, and so not paid for
-    yield heard.finished()
-    heard.demand_whole()
+    yield from _ended(heard, meter, goes_on=plan.caps.answers and plan.answerer is not None)
     if not heard.reasoning.strip():
         _demand_reasoning(plan, heard)
     return Work(heard.reasoning, heard.answer, heard.served or reasoner.model, paid=True)
 
 
 def _answer(
-    plan: Plan, answerer: Provider, work: Work, calls: ExitStack
+    plan: Plan, answerer: Provider, work: Work, calls: ExitStack, meter: Meter
 ) -> Generator[Event, None, None]:
     """Claude's stage; the reasoner's call is closed as soon as Claude's request is out."""
-    prompt = briefed(
+    prompt = _briefed(plan, work)
+    heard = Heard(Stage.ANSWER, answerer, prompt)
+    started = heard.started()
+    if work.paid:
+        meter.demand_more(started)
+    yield started
+    with closing(answerer.stream(prompt, calls.close)) as chunks:
+        for chunk in meter.watched(started, heard.all(chunks, paid=work.paid)):
+            if isinstance(chunk, Text):
+                yield chunk
+    yield from _ended(heard, meter, goes_on=False)
+    if not heard.answer.strip():
+        raise IncompleteError(
+            "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
+        )
+
+
+def _briefed(plan: Plan, work: Work) -> Prompt:
+    return briefed(
         plan.prompt,
         plan.handoff,
         model=work.model,
         reasoning=work.reasoning,
         answer=work.answer,
     )
-    heard = Heard(Stage.ANSWER, answerer, prompt)
-    yield heard.started()
-    with closing(answerer.stream(prompt, calls.close)) as chunks:
-        for chunk in heard.all(chunks, paid=work.paid):
-            if isinstance(chunk, Text):
-                yield chunk
-    yield heard.finished()
-    heard.demand_whole()
-    if not heard.answer.strip():
-        raise IncompleteError(
-            "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
-        )
+
+
+def _answering(plan: Plan) -> Started | None:
+    """The stage that money is left for while the reasoner thinks."""
+    if plan.answerer is None:
+        return None
+    return Heard(Stage.ANSWER, plan.answerer, plan.prompt).started()
+
+
+def _ended(heard: Heard, meter: Meter, *, goes_on: bool) -> Generator[Event, None, None]:
+    """The stage's account; raises IncompleteError where it was cut, by the vendor or by a cap.
+
+    A reasoner that a cap has stopped is whole enough where the turn goes on.
+    """
+    finished: Finished = heard.finished()
+    if not meter.is_full:
+        yield meter.settle(finished)
+        heard.demand_whole()
+    elif goes_on:
+        yield meter.settle(finished)
+        yield Warned(meter.notice)
+    else:
+        yield meter.settle(replace(finished, stop_reason=COST_CAP, complete=False))
+        raise meter.stopped(heard.stage)
 
 
 def _demand_reasoning(plan: Plan, heard: Heard) -> None:

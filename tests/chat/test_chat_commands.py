@@ -216,6 +216,20 @@ def test_undo_takes_out_one_turn_after_the_other() -> None:
     assert chat.archive.turns("first") == []
 
 
+def test_undo_after_a_turn_that_was_not_kept_drops_no_other() -> None:
+    chat = chat_with(("one", "1", "hm"))
+    chat.turns.keeps, chat.turns.number = False, 2
+    assert said(chat, "stopped at once", "/undo")[1] == "forgotten: stopped at once\n"
+    assert chat.talk.demand_last().opened.prompt == "one"
+
+
+def test_what_was_stopped_before_it_was_a_turn_is_not_the_last_one() -> None:
+    chat = chat_with(("one", "1", "hm"))
+    chat.turns.opens = False
+    said(chat, "too early", "/retry all")
+    assert [each[:2] for each in chat.turns.asked] == [("ask", "too early"), ("instead", "one")]
+
+
 def test_files_go_with_the_next_question_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,3 +272,8 @@ def test_a_pipe_gets_plain_text() -> None:
         b"error: there is no command /nope\nhint: /help lists them; // sends a /\n"
         b"error: no credit\nhint: top up\n"
     )
+
+
+def test_a_pipe_does_not_wait_for_the_line_editor_to_load() -> None:
+    code = "import sys, deepreasoning_cli.chat.start; print('prompt_toolkit' in sys.modules)"
+    assert run("-c", code, program=(sys.executable,)).stdout == b"False\n"

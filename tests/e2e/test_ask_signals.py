@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 
-from e2e.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, named
+from e2e.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 from loopback import Loopback
 from replies import Pause, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
 from runner import Finished
@@ -228,31 +228,54 @@ def test_the_shortest_output_is_quiet_on_a_closed_pipe(vendors: Vendors, flag: s
     assert vendors.shell(script) == Finished(0, b"141\n", b"")
 
 
-FULL = b"error: cannot write: No space left on device\nhint: make room, try again\n"
+FULL = b"error: cannot write: No space left on device\nhint: make room"
+TRY_AGAIN = FULL + b", try again\n"
+RESUME = FULL + b"; `deepreasoning resume ID` goes on from what is kept\n"
+SHOW = FULL + b"; `deepreasoning history show ID` has the text\n"
 
 
-@pytest.mark.parametrize("flags", ["", "--raw", "--json", "--no-stream", "-x"])
-def test_a_full_disk_behind_stdout_is_exit_code_7(vendors: Vendors, flags: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "stderr"),
+    [("", RESUME), ("--raw", RESUME), ("--no-stream", SHOW), ("-x", SHOW)],
+)
+def test_a_full_disk_behind_stdout_is_exit_code_7_and_loses_nothing(
+    vendors: Vendors, flags: str, stderr: bytes
+) -> None:
     vendors.reply(texts=["```\ncode\n```\n"])
     result = vendors.shell(f'deepreasoning ask {flags} "6 x 7?" > /dev/full')
+    assert named(result) == Finished(7, b"", stderr)
+
+
+def test_a_full_disk_behind_the_json_is_told_as_json(vendors: Vendors) -> None:
+    vendors.reply()
+    result = vendors.shell('deepreasoning ask --json "6 x 7?" > /dev/full')
     assert (result.code, result.stdout) == (7, b"")
-    if flags == "--json":
-        error = json.loads(result.stderr)["error"]
-        assert error["message"] == "cannot write: No space left on device"
-        assert error["kind"] == "cannot_write"
-    else:
-        assert result.stderr == FULL
+    assert error_of(named(result)) == {
+        "stage": None,
+        "kind": "cannot_write",
+        "message": "cannot write: No space left on device",
+        "status": None,
+        "request_id": None,
+        "hint": "make room; `deepreasoning history show ID` has the text",
+        "resume": None,
+    }
+
+
+def test_without_a_history_a_full_disk_is_not_said_to_keep_anything(vendors: Vendors) -> None:
+    vendors.reply()
+    result = vendors.shell('deepreasoning ask --no-save "6 x 7?" > /dev/full')
+    assert result == Finished(7, b"", TRY_AGAIN)
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_a_full_disk_is_told_for_the_shortest_output_too(vendors: Vendors, flag: str) -> None:
-    assert vendors.shell(f"deepreasoning {flag} > /dev/full") == Finished(7, b"", FULL)
+    assert vendors.shell(f"deepreasoning {flag} > /dev/full") == Finished(7, b"", TRY_AGAIN)
 
 
 def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
     vendors.reply(texts=long_answer())
     result = vendors.shell('deepreasoning ask "6 x 7?" > /dev/full')
-    assert result == Finished(7, b"", FULL)
+    assert named(result) == Finished(7, b"", RESUME)
     (claude,) = vendors.claude.connections
     claude.wait_closed()
     assert claude.closed_by == "peer"

@@ -212,25 +212,21 @@ STARTS: Final = {
 }
 
 
-RESUME: Final = re.compile(rb"deepreasoning resume ([^` \"\n]*)")
+KEPT: Final = re.compile(rb"deepreasoning (resume|history show) ([^` \"\n]*)")
 TURN_ID: Final = re.compile(rb"[0-9a-hjkmnp-tv-z]{16}")
 
 
-def resume_id(result: Finished) -> str:
-    """The id of the turn that the program says can be resumed."""
-    (found,) = {each[1] for each in RESUME.finditer(result.stderr)}
+def turn_id(result: Finished) -> str:
+    """The id of the turn that the program says is kept."""
+    (found,) = {each[2] for each in KEPT.finditer(result.stderr)}
     assert TURN_ID.fullmatch(found), found
     return str(found, "ascii")
 
 
 def named(result: Finished) -> Finished:
     """The result with ID in place of the id of its turn, which is another each time."""
-    turn = resume_id(result).encode()
-    return Finished(
-        result.code,
-        result.stdout,
-        RESUME.sub(b"deepreasoning resume ID", result.stderr).replace(turn, b"ID"),
-    )
+    stderr = result.stderr.replace(turn_id(result).encode(), b"ID")
+    return Finished(result.code, result.stdout, stderr)
 
 
 def kept(hint: str | None = None) -> str:

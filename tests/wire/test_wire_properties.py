@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Chunk, End, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import chat_completions, messages
+from deepreasoning_cli.wire import chat_completions, messages, responses
 
 odd = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -98,6 +98,38 @@ def messages_payloads() -> st.SearchStrategy[Any]:
     )
 
 
+def responses_payloads() -> st.SearchStrategy[Any]:
+    usage = thing(
+        input_tokens=counts,
+        output_tokens=counts,
+        input_tokens_details=st.none() | thing(cached_tokens=counts, cache_write_tokens=counts),
+        output_tokens_details=st.none() | thing(reasoning_tokens=counts),
+    )
+    part = thing(
+        type=st.sampled_from(["output_text", "reasoning_text", "refusal", "audio"]),
+        text=texts,
+        refusal=texts,
+    )
+    item = thing(content=st.lists(part, max_size=2), summary=st.lists(part, max_size=2))
+    response = thing(
+        model=texts,
+        status=st.sampled_from(["completed", "incomplete", "failed"]),
+        output=st.lists(item, max_size=2),
+        incomplete_details=st.none() | thing(reason=texts),
+        usage=st.none() | usage,
+        error=failures,
+    )
+    names = ["output_text.delta", "reasoning_text.delta", "reasoning_summary_text.delta", "new"]
+    kinds = st.sampled_from([f"response.{name}" for name in names])
+    ends = st.sampled_from(["response.created", "response.completed", "response.incomplete"])
+    return st.one_of(
+        thing(type=kinds, output_index=st.integers(0, 2), delta=texts),
+        thing(type=st.just("response.output_item.done"), output_index=counts, item=item),
+        thing(type=ends, response=response),
+        thing(object=st.just("response"), output=st.lists(item, max_size=2), error=failures),
+    )
+
+
 def check(chunks: Iterator[Chunk]) -> None:
     received: list[Chunk] = []
     failed = False
@@ -125,6 +157,11 @@ def test_chat_completions_take_any_stream(stream: list[Any], opens_thinking: boo
 @given(streams(messages_payloads()))
 def test_messages_take_any_stream(stream: list[Any]) -> None:
     check(messages.read(stream))
+
+
+@given(streams(responses_payloads()))
+def test_responses_take_any_stream(stream: list[Any]) -> None:
+    check(responses.read(stream))
 
 
 @given(st.lists(texts, max_size=10), st.booleans())

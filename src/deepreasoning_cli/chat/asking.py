@@ -41,7 +41,9 @@ def undo(talk: Talk, rest: str) -> None:
     """Take the last turn out of the conversation."""
     nothing(rest)
     last = talk.demand_last()
-    talk.ports.archive.drop_last(talk.state.session)
+    kept = talk.ports.archive.turns(talk.state.session)[-1:]
+    if [turn.opened.id for turn in kept] == [last.opened.id]:  # not so if it was stopped at once
+        talk.ports.archive.drop_last(talk.state.session)
     talk.forget_last()
     talk.printer.note(f"forgotten: {one_line(last.opened.prompt)}")
 

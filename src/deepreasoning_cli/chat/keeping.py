@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepreasoning_cli.chat.command import Command, MisuseError, number, words
-from deepreasoning_cli.chat.export import markdown
 from deepreasoning_cli.chat.printer import counted
 from deepreasoning_cli.chat.talk import Talk
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.code import code_blocks
 from deepreasoning_cli.views.safe import Sink, file_name, safe
 
 
@@ -40,6 +38,8 @@ def _chosen(talk: Talk, rest: str) -> tuple[str, str]:
 
 
 def _code_block(last: Record, which: list[str]) -> tuple[str, str]:
+    from deepreasoning_cli.views.code import code_blocks
+
     blocks = code_blocks(last.answer)
     if not blocks:
         raise UsageError("the last answer has no code block", kind="no_code")
@@ -49,6 +49,8 @@ def _code_block(last: Record, which: list[str]) -> tuple[str, str]:
 
 def export(talk: Talk, rest: str) -> None:
     """Write the session to a Markdown file."""
+    from deepreasoning_cli.chat.export import markdown
+
     turns = talk.ports.archive.turns(talk.state.session)
     if not turns:
         raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")

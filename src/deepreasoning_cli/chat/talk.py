@@ -112,7 +112,8 @@ class Talk:
         self._settle(self.ports.turns.answer_again(of, self.state))
 
     def _settle(self, outcome: Outcome) -> None:
-        self._last, self._last_is_known = outcome.record, True
+        if outcome.record.opened.id:  # else it was stopped before there was a turn
+            self._last, self._last_is_known = outcome.record, True
         self.tally = self.tally.plus(outcome.record)
         self.code = outcome.code or self.code
         if outcome.code == STOPPED:

@@ -64,6 +64,8 @@ def ask(
     no_stream: o.NoStreamOption = False,
     no_save: o.NoSaveOption = False,
     max_tokens: o.MaxTokensOption = None,
+    max_cost: o.MaxCostOption = None,
+    on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
     dry_run: o.DryRunOption = False,
 ) -> None:
@@ -97,6 +99,8 @@ def ask(
         "temperature": temperature,
         "top_p": top_p,
         "max_tokens": max_tokens,
+        "max_cost": max_cost,
+        "on_cap": on_cap and on_cap.value,
         "timeout": timeout,
     }
     question = Question(

@@ -124,7 +124,7 @@ def _kept(turns: Turns, name: str | None) -> tuple[Work | None, str | None]:
     """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
     if name is None:
         return None, None
-    if name != "last" and (os.path.exists(name) or not name.isalnum()):
+    if name != "last" and (_is_there(name) or not name.isalnum()):
         return Work(_reasoning_in(Path(name))), None
     turn = None
     if turns.saves or turns.has_history():
@@ -133,6 +133,10 @@ def _kept(turns: Turns, name: str | None) -> tuple[Work | None, str | None]:
     if turn is None:
         raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
     return work_of(turn), turn.opened.id
+
+
+def _is_there(name: str) -> bool:
+    return os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
 
 
 def work_of(turn: Record) -> Work:

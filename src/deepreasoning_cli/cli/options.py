@@ -120,6 +120,32 @@ TimeoutOption = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+
+
+class OnCap(StrEnum):
+    """What gives way to a cap."""
+
+    STOP = "stop"
+    ANSWER = "answer"
+
+
+MaxCostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Stop when this question has cost so much.",
+        rich_help_panel=LIMITS,
+    ),
+]
+OnCapOption = Annotated[
+    OnCap | None,
+    typer.Option(
+        "--on-cap",
+        help="answer: stop the reasoner early, so that Claude can answer.",
+        rich_help_panel=LIMITS,
+    ),
+]
 FileOption = Annotated[
     list[str] | None,
     typer.Option(

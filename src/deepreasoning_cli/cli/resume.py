@@ -40,6 +40,8 @@ def resume(
     output: o.OutputOption = None,
     copy: o.CopyOption = False,
     max_tokens: o.MaxTokensOption = None,
+    max_cost: o.MaxCostOption = None,
+    on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
 ) -> None:
     """Finish an unfinished turn: Claude answers from the reasoning that is kept.
@@ -63,6 +65,8 @@ def resume(
         flags = {
             "model": model or _model_of(found),
             "max_tokens": max_tokens,
+            "max_cost": max_cost,
+            "on_cap": on_cap and on_cap.value,
             "timeout": timeout,
             "backend": found.opened.backend,
             "handoff": str(found.opened.handoff),

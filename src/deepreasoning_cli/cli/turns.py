@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths, pipeline, wiring
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
+from deepreasoning_cli.cli.capped import capped
 from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
@@ -23,6 +25,7 @@ from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.history.spending import Spending
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.transport import Transport, Waiting
 
@@ -71,7 +74,21 @@ class Turns:
         for provider in (plan.reasoner, plan.answerer):
             if provider is not None:
                 demand_fit(plan.prompt.text, provider.context, provider.model)
-        return plan
+        return capped(plan, loaded.settings, self.spending, saves=self._save)
+
+    def spending(self, since: datetime | None = None) -> list[Spending] | None:
+        """What was paid for since then (aware; None: ever).
+
+        None where nothing was ever kept: to ask does not make a history.
+        """
+        from deepreasoning_cli.history.adopt import leftovers
+        from deepreasoning_cli.history.database import NAME
+
+        folder = paths.data_dir()
+        if not (folder / NAME).exists() and not leftovers(folder):
+            return None
+        with self.history() as store:
+            return store.spending(since)
 
     @property
     def saves(self) -> bool:

@@ -14,9 +14,7 @@ COUNTED = ("model", "system", "messages")
 """The fields of a request that may be counted; the rest is refused there."""
 
 
-def count_tokens(
-    transport: Fetches, base_url: str, key: Key, model: str, prompt: Prompt
-) -> int:
+def count_tokens(transport: Fetches, base_url: str, key: Key, model: str, prompt: Prompt) -> int:
     """Input tokens of `prompt` for `model`; the call is free and counts per model
     (platform.claude.com, token counting).
 

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     max_cost: Dollars | None = Field(default=None, description=MONEY)
     daily_cost: Dollars | None = Field(default=None, description=MONEY)
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)
+    on_cap: Literal["stop", "answer"] = Field(default="stop", description='"stop" or "answer"')
     code_theme: str = Field(
         default="ansi_dark", min_length=1, description='a text such as "monokai"'
     )

@@ -36,6 +36,7 @@ SETTINGS = (
     Line("max_cost", '"1.00"', "USD for one run; no limit without this line"),
     Line("daily_cost", '"5.00"', "USD; no limit without this line"),
     Line("monthly_cost", '"50.00"', "USD; no limit without this line"),
+    Line("on_cap", '"stop"', "answer: the reasoner is stopped early, so that Claude can answer"),
     Line("timeout", "120", "seconds without any text; the program's own patience without it"),
 )
 KEYS = (

@@ -61,7 +61,7 @@ class _Page:
             yield from self._panel(*self._labels(Stage.REASON), rows, dim=True)
 
     def answer(self) -> list[Row]:
-        """The answer's Markdown, and below it the sources; nothing where it did not come to that."""
+        """The answer's Markdown, and below it the sources; nothing where there is neither."""
         width = self._frame(dim=False).width
         text = self._shown(self._record.answer)
         rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)

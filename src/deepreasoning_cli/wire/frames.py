@@ -18,4 +18,5 @@ def frame(payload: Payload) -> bytes:
     if payload == DONE:
         return b"data: [DONE]\n\n"
     name = event_name(payload)
-    return f"{f'event: {name}\n' if name else ''}data: {json.dumps(payload)}\n\n".encode("ascii")
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {json.dumps(payload)}\n\n".encode("ascii")

@@ -50,7 +50,7 @@ class Gathered:
                 self.model = model
             case Usage():
                 self.usage = chunk
-            case End():
+            case _:
                 self.end = chunk
 
     @property

@@ -11,7 +11,8 @@ import typer
 
 from deepreasoning_cli.cli.history import finding, periods
 from deepreasoning_cli.cli.history.opening import counted
-from deepreasoning_cli.errors import UsageError, WriteError
+from deepreasoning_cli.cli.history.typed import forget
+from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.store import Store
 
 
@@ -24,22 +25,28 @@ class Wanted:
 
     def erase(self, store: Store, *, sure: bool) -> int:
         """Erase them; return how many. Raises UsageError where nobody can be asked."""
-        ids = self._ids(store)
-        everything = not self.names and self.before is None
-        if not ids and not everything:
+        found = self._found(store)
+        if not (found or self._everything):
             return 0
-        if not sure and not _agreed(f"Erase {self._described(ids)} for good?"):
+        if not sure and not _agreed(f"Erase {self._described(list(found))} for good?"):
             return 0
-        if everything:
-            _forget_what_was_typed()
+        forget(None if self._everything else set(found.values()))
+        if self._everything:
             return store.delete_all()
-        return store.delete_older(self.before) if self.before else store.delete(ids)
+        return store.delete_older(self.before) if self.before else store.delete(found)
 
-    def _ids(self, store: Store) -> list[str]:
+    @property
+    def _everything(self) -> bool:
+        return not self.names and self.before is None
+
+    def _found(self, store: Store) -> dict[str, str]:
+        """The ids of the turns, with what was asked."""
         if self.names:
-            return list(dict.fromkeys(finding.turn(store, name).opened.id for name in self.names))
+            asked = (finding.turn(store, name).opened for name in self.names)
+            return {each.id: each.prompt for each in asked}
         before = self.before
-        return [row.id for row in store.listing() if before is None or row.started < before]
+        rows = (row for row in store.listing() if before is None or row.started < before)
+        return {row.id: row.prompt for row in rows}
 
     def _described(self, ids: Sequence[str]) -> str:
         if self.names:
@@ -57,17 +64,6 @@ def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) ->
         )
     before = periods.moment("--older-than", older_than) if older_than is not None else None
     return Wanted(names, before)
-
-
-def _forget_what_was_typed() -> None:
-    """The chat's line editor keeps the questions too."""
-    from deepreasoning_cli import paths
-    from deepreasoning_cli.cli.chat.run import PROMPTS
-
-    try:
-        (paths.data_dir() / PROMPTS).unlink(missing_ok=True)
-    except OSError as exc:
-        raise WriteError(f"cannot erase what was typed in chats: {exc.strerror}") from exc
 
 
 def _agreed(question: str) -> bool:

@@ -45,7 +45,7 @@ def turns(store: Store, name: str) -> Found:
         near = _nearest(store, name)
         if error.kind == "unknown_turn" and near:
             message = f"no turn and no session {name} in the history"
-            hint = f"the nearest session is {near}; {error.hint}"
+            hint = f"the nearest session is {near}; of turns, {error.hint}"
             raise UsageError(message, kind=error.kind, hint=hint) from error
         raise
     return Found(found.opened.id, [found])

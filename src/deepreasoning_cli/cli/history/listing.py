@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from deepreasoning_cli.history.listing import Row
+from deepreasoning_cli.history.rows import stamp
 from deepreasoning_cli.history.search import Hit
 from deepreasoning_cli.money import shown, usd
 from deepreasoning_cli.views.safe import one_line
@@ -48,7 +49,7 @@ def row_object(row: Row) -> dict[str, Any]:
     return {
         "id": row.id,
         "session": row.session,
-        "started": row.started.isoformat(),
+        "started": stamp(row.started),
         "status": row.status,
         "prompt": row.prompt,
         "model": row.model,

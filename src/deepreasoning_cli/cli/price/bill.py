@@ -89,8 +89,9 @@ class Pair:
         return card.at(self.when, read) if card else None
 
     def _item(self, stage: str, model: str, what: str, count: int, rates: Rates | None) -> Item:
-        rate = rates and (rates.input if what == "input" else rates.output)
-        return Item(stage, model, what, count, rate)
+        if rates is None:
+            return Item(stage, model, what, count, None)
+        return Item(stage, model, what, count, rates.input if what == "input" else rates.output)
 
 
 def total(items: Iterable[Item]) -> Decimal | None:

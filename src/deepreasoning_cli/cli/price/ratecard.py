@@ -64,19 +64,17 @@ def _pairing(scope: Scope, model: ClaudeModel) -> list[str]:
 
 
 def _direct(scope: Scope, width: int | None) -> Iterator[str]:
-    known, reasoners = scope.known, scope.reasoners()
+    reasoners = scope.reasoners()
     yield "Direct, USD per million tokens; a question pays for both stages"
     yield ""
     yield "1. The reasoner reads the question and writes the chain of thought"
     yield ""
-    rows = [
-        row for each in reasoners for row in _stage(scope, each, each == known.default_reasoner)
-    ]
+    rows = [row for each in reasoners for row in _reasoner(scope, each)]
     yield from table(STAGE, rows, width).lines
     yield ""
     yield "2. Claude reads the question and the chain of thought, and writes the answer"
     yield ""
-    rows = [row for model in scope.models() for row in _stage(scope, model, model == known.default)]
+    rows = [row for model in scope.models() for row in _claude(scope, model)]
     yield from table(STAGE, rows, width).lines
     yield ""
     yield f"Web search (Linkup): ${usd(scope.search())} per call, when one is made"
@@ -84,13 +82,21 @@ def _direct(scope: Scope, width: int | None) -> Iterator[str]:
     yield from _sources(scope, reasoners)
 
 
-def _stage(scope: Scope, row: ClaudeModel | Reasoner, default: bool) -> Iterator[list[str]]:
-    """A line for each case of the model's card; the first has its name."""
-    is_claude = isinstance(row, ClaudeModel)
-    card = scope.card(row) if is_claude else row.rates
-    name = row.id if is_claude else f"{row.name}: {row.model}"
+def _reasoner(scope: Scope, row: Reasoner) -> Iterator[list[str]]:
+    default = row == scope.known.default_reasoner
+    return _lines(f"{row.name}: {row.model}", row.rates, scope.now, default=default)
+
+
+def _claude(scope: Scope, row: ClaudeModel) -> Iterator[list[str]]:
+    return _lines(row.id, scope.card(row), scope.now, default=row == scope.known.default)
+
+
+def _lines(
+    name: str, card: RateCard | None, now: datetime, *, default: bool
+) -> Iterator[list[str]]:
+    """A line for each case of a model's card; the first has its name."""
     heads = [MARK if default else "", name]
-    for when, rates in _cases(card, scope.now):
+    for when, rates in _cases(card, now):
         yield [*heads, when, *(cells(rates) if rates else [UNKNOWN] * 4)]
         heads = ["", ""]
 

@@ -1,125 +1,122 @@
-"""What `price` does once its flags are known: prompt, history, counts; then text, JSON or CSV."""
+"""What `price` does once its flags are known: which of its four forms is meant, and its text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from deepreasoning_cli import paths, wiring
 from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.price import counted, forecast, ratecard, spent
 from deepreasoning_cli.cli.price.bill import Tokens
+from deepreasoning_cli.cli.price.exact import exact_counts
 from deepreasoning_cli.cli.price.outlook import Outlook
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.cli.price.since import parse_since
 from deepreasoning_cli.cli.turns import Turns
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
-from deepreasoning_cli.events import Message, Prompt
-from deepreasoning_cli.history.adopt import leftovers
-from deepreasoning_cli.history.database import NAME
-from deepreasoning_cli.history.spending import Spending
+from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import estimate_tokens
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.views import console
 
-Log = Callable[[str], None]
+DEFAULT_SINCE = "30d"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How the result is printed: in `width` cells (None: a pipe), as JSON, as CSV."""
+class Wish:
+    """The command line; `counts` are tokens of question, chain of thought and answer."""
 
-    width: int | None
-    unicode: bool
+    words: Sequence[str] = ()
+    files: Sequence[str] = ()
+    use_stdin: bool = True
+    counts: tuple[int | None, int | None, int | None] = (None, None, None)
+    flags: Mapping[str, str | None] = field(default_factory=dict)
+    backend: str | None = None
+    web: bool = False
+    exact: bool = False
+    spent: bool = False
+    since: str | None = None
+    by: str | None = None
     json: bool = False
     csv: bool = False
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the bill for given tokens is asked for."""
+        return any(count is not None for count in self.counts)
 
-def of_history(turns: Turns, since: str, by: str, form: Form) -> str:
+    def check(self) -> None:
+        """Raise UsageError for flags that contradict or that nothing asks for."""
+        prompt = bool(self.words or self.files)
+        _at_most_one({"--spent": self.spent, "--input": self.counts_tokens, "a prompt": prompt})
+        _at_most_one({"--json": self.json, "--csv": self.csv})
+        only_spent = {"--since": self.since, "--by": self.by, "--csv": self.csv}
+        for name, value in only_spent.items():
+            if value and not self.spent:
+                raise UsageError(f"{name} belongs to --spent", hint=f"price --spent {name} …")
+        if self.exact and (self.spent or self.counts_tokens):
+            raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
+
+
+def run(given: Globals, wish: Wish) -> str:
+    """What to print. Raises every kind of DeepReasoningError but WriteError."""
+    wish.check()
+    width = console.size()[0] if console.is_terminal(sys.stdout) else None
+    with Turns(given) as turns:
+        loaded = turns.load(wish.flags)
+        if wish.spent:
+            return _spent(turns, wish, width)
+        scope = Scope.of(loaded, wish.backend, web=wish.web)
+        if wish.counts_tokens:
+            return _counted(turns, scope, wish, width)
+        prompt = _prompt(wish)
+        if prompt is None:
+            return ratecard.as_json(scope) if wish.json else ratecard.text(scope, width)
+        counts = exact_counts(scope, prompt, turns.say, given) if wish.exact else {}
+        outlook = Outlook.of(turns.spending() or ())
+        found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
+        return forecast.as_json(found) if wish.json else forecast.text(found, width)
+
+
+def _at_most_one(flags: Mapping[str, bool]) -> None:
+    given = [name for name, wanted in flags.items() if wanted]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
+
+
+def _spent(turns: Turns, wish: Wish, width: int | None) -> str:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
-    start = parse_since(since, datetime.now(UTC))
-    rows = _kept(turns, start)
+    start = parse_since(wish.since or DEFAULT_SINCE, datetime.now(UTC))
+    rows = turns.spending(start)
     if rows is None:
         raise UsageError(
             "there is no history to add up", kind="no_history", hint="ask something first"
         )
-    found = spent.Spent(rows, start, by)
-    if form.json:
+    found = spent.Spent(rows, start, wish.by or "day")
+    if wish.json:
         return spent.as_json(found)
-    if form.csv:
+    if wish.csv:
         return spent.as_csv(found)
-    return spent.text(found, form.width, unicode=form.unicode)
+    return spent.text(found, width, unicode=console.is_unicode(sys.stdout))
 
 
-def of_tokens(scope: Scope, tokens: Tokens, form: Form) -> str:
-    """The bill for so many tokens. Raises UsageError for more than the models take."""
-    pair = scope.pair(scope.model())
+def _counted(turns: Turns, scope: Scope, wish: Wish, width: int | None) -> str:
+    """The bill for given tokens. Raises UsageError for more than the models take."""
+    if wish.counts[1] is None and (scope.on_gateway or scope.reasoner()):
+        turns.say("note", "no chain of thought is counted; --reasoning-tokens N adds it")
+    pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in wish.counts))
     counted.demand_possible(pair, tokens)
-    return counted.as_json(pair, tokens) if form.json else counted.text(pair, tokens, form.width)
+    return counted.as_json(pair, tokens) if wish.json else counted.text(pair, tokens, width)
 
 
-def of_prompt(turns: Turns, scope: Scope, prompt: str, form: Form, exact: Log | None) -> str:
-    """What the question would cost on each model; `exact` logs the calls that count its tokens."""
-    counts = _counts(turns, scope, prompt, exact) if exact else {}
-    outlook = Outlook.of(_kept(turns, None) or ())
-    found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
-    return forecast.as_json(found) if form.json else forecast.text(found, form.width)
-
-
-def of_models(scope: Scope, form: Form) -> str:
-    """The rate card."""
-    return ratecard.as_json(scope) if form.json else ratecard.text(scope, form.width)
-
-
-def asked(words: Sequence[str], files: Sequence[str], *, use_stdin: bool) -> str | None:
+def _prompt(wish: Wish) -> str | None:
     """The prompt to price; None where there is none. Raises UsageError for unreadable input."""
+    asked = bool(wish.words or wish.files)
     try:
-        return read_prompt(words, files, use_stdin=use_stdin, announce=write_stderr)
+        return read_prompt(wish.words, wish.files, use_stdin=wish.use_stdin, announce=write_stderr)
     except UsageError as error:
-        if error.kind != "empty_prompt" or words or files:
+        if asked or error.kind != "empty_prompt":
             raise
         return None
-
-
-def _kept(turns: Turns, since: datetime | None) -> list[Spending] | None:
-    """What was paid for; None where nothing was ever kept. Asking does not make a history."""
-    folder = paths.data_dir()
-    if not (folder / NAME).exists() and not leftovers(folder):
-        return None
-    with turns.history() as store:
-        return store.spending(since)
-
-
-def _counts(turns: Turns, scope: Scope, prompt: str, log: Log) -> Mapping[str, int]:
-    """Anthropic's count for each model; one that cannot be counted is a warning.
-
-    Raises ConfigError without a key.
-    """
-    from deepreasoning_cli.providers.count import count_tokens
-    from deepreasoning_cli.transport.client import ignore
-
-    loaded = scope.known.loaded
-    key = loaded.key("anthropic")
-    if key is None:
-        hint = "export ANTHROPIC_API_KEY=…, or leave --exact out"
-        raise ConfigError("--exact needs the key of Anthropic", kind="key_missing", hint=hint)
-    base = _base_url(loaded, scope)
-    question = Prompt((Message("user", prompt),))
-    found = {}
-    with wiring.connected(loaded, ignore, log) as transport:
-        for model in scope.models():
-            if scope.known.is_retired(model):
-                continue
-            try:
-                found[model.id] = count_tokens(transport, base, key, model.id, question)
-            except ConfigError:
-                raise
-            except DeepReasoningError as error:
-                turns.say("warning", f"{model.id} is estimated: {error.message}")
-    return found
-
-
-def _base_url(loaded: Loaded, scope: Scope) -> str:
-    vendor = scope.known.catalog.vendor("anthropic")
-    return loaded.settings.base_urls.get("anthropic", vendor.base_url)

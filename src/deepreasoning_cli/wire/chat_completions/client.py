@@ -50,7 +50,8 @@ def read(payloads: Iterable[Payload], *, opens_thinking: bool = False) -> Iterat
     Usage comes once, near the end; `End` comes last, and only if a finish reason was given or
     `[DONE]` followed some answer: a reply without it was cut. `opens_thinking` says that this
     host omits the opening `<think>`. Raises UnavailableError (kind `stream_error`), ConfigError or
-    RefusedError for a failure that the server reports; a failure after the finish reason costs only the usage.
+    RefusedError for a failure that the server reports; a failure after the finish reason costs
+    only the usage.
     """
     reply = _Reply(ThinkSplitter(opens_thinking))
     try:

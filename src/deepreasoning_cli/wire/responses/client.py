@@ -1,0 +1,167 @@
+"""Responses as a client speaks it: build a request, read a streamed or a whole reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from deepreasoning_cli.events import (
+    CUT,
+    DECLINED,
+    Chunk,
+    End,
+    Payload,
+    Prompt,
+    Served,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire.failures import failure
+from deepreasoning_cli.wire.shape import count, mapping, mappings, text
+
+DELTAS: Final[Mapping[str, type[Thought | Text]]] = {
+    "response.output_text.delta": Text,
+    "response.refusal.delta": Text,
+    "response.reasoning_text.delta": Thought,
+    "response.reasoning_summary_text.delta": Thought,
+}
+PARTS: Final[Mapping[str, tuple[str, type[Thought | Text]]]] = {
+    "output_text": ("text", Text),
+    "refusal": ("refusal", Text),
+    "reasoning_text": ("text", Thought),
+    "summary_text": ("text", Thought),
+}
+ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+def body(
+    prompt: Prompt,
+    *,
+    model: str,
+    samplers: Mapping[str, float],
+    stream: bool = True,
+    extra: Mapping[str, Any] = {},
+) -> Payload:
+    """The request for `prompt`; `samplers` and `extra` become top-level fields as they are."""
+    turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
+    request: Payload = {"model": model, "input": turns, **samplers}
+    if prompt.system:
+        request["instructions"] = prompt.system
+    if stream:
+        request["stream"] = True
+    return request | dict(extra)
+
+
+def read(payloads: Iterable[Payload]) -> Iterator[Chunk]:
+    """The chunks of one reply, from its stream of events or one whole `response` object.
+
+    Reasoning is taken from its raw text or from its summary, whichever of an item comes first;
+    text that no delta brought is taken from the finished item, or from the last event. Usage and
+    `End` come with `response.completed` (reason `completed`) or `response.incomplete` (the reason
+    it gives); a reply that ends without either was cut. Raises for `response.failed` and `error`:
+    ConfigError for a rejected key, RefusedError for a request that would fail again, else
+    UnavailableError (kind `stream_error`).
+    """
+    reply = _Reply()
+    for payload in payloads:
+        yield from reply.take(mapping(payload))
+        if reply.whole:
+            return
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What is known of a reply while it is read.
+
+    `heard` tells by which event the text of an item came; `refused` that words of a refusal came.
+    """
+
+    model: str | None = None
+    whole: bool = False
+    refused: bool = False
+    heard: dict[int, str] = field(default_factory=dict)
+
+    def take(self, payload: Payload) -> Iterator[Chunk]:
+        kind = text(payload.get("type"))
+        if kind == "error" or payload.get("error"):
+            raise failure(payload.get("error") or payload, kind="stream_error")
+        if kind in DELTAS:
+            yield from self._delta(kind, payload)
+        elif kind == "response.output_item.done":
+            yield from self._item(payload.get("output_index"), mapping(payload.get("item")))
+        elif kind in ENDS:
+            yield from self._end(mapping(payload.get("response")))
+        elif payload.get("object") == "response":
+            yield from self._end(payload)
+        else:
+            yield from self._served(mapping(payload.get("response")))
+
+    def _delta(self, kind: str, payload: Payload) -> Iterator[Chunk]:
+        piece, index = text(payload.get("delta")), payload.get("output_index")
+        if piece and self.heard.setdefault(_number(index), kind) == kind:
+            self.refused = self.refused or kind == "response.refusal.delta"
+            yield DELTAS[kind](piece)
+
+    def _item(self, index: object, item: Payload) -> Iterator[Chunk]:
+        """The text of a finished item, if nothing of it came before."""
+        if _number(index) in self.heard:
+            return
+        for part in mappings(item.get("content")) or mappings(item.get("summary")):
+            name, kind = PARTS.get(text(part.get("type")), ("", Text))
+            if piece := text(part.get(name)):
+                self.heard[_number(index)] = "response.output_item.done"
+                self.refused = self.refused or name == "refusal"
+                yield kind(piece)
+
+    def _served(self, response: Payload) -> Iterator[Chunk]:
+        served = text(response.get("model"))
+        if served and served != self.model:
+            self.model = served
+            yield Served(served)
+
+    def _end(self, response: Payload) -> Iterator[Chunk]:
+        if response.get("error") or response.get("status") == "failed":
+            raise failure(response.get("error"), kind="stream_error")
+        yield from self._served(response)
+        for index, item in enumerate(mappings(response.get("output"))):
+            yield from self._item(index, item)
+        if usage := _usage(mapping(response.get("usage"))):
+            yield usage
+        self.whole = True
+        yield End(self._reason(response))
+
+    def _reason(self, response: Payload) -> str:
+        """Why it ended; a reply that is incomplete for a reason of no known name was cut."""
+        details = mapping(response.get("incomplete_details"))
+        if response.get("status") != "incomplete" and not details:
+            return "refusal" if self.refused else "completed"
+        reason = text(details.get("reason"))
+        return reason if reason in CUT | DECLINED else "max_output_tokens"
+
+
+def _number(index: object) -> int:
+    """An item's place; an item without one is the first."""
+    return count(index) or 0
+
+
+def _usage(usage: Payload) -> Usage | None:
+    """The counts, if input and output are both given; two zeros mean that nobody counted.
+
+    `input_tokens` includes cached ones and `output_tokens` the reasoning.
+    """
+    given, output = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    if given is None or output is None or not given + output:
+        return None
+    details = mapping(usage.get("input_tokens_details"))
+    cached = min(count(details.get("cached_tokens")) or 0, given)
+    written = min(count(details.get("cache_write_tokens")) or 0, given - cached)
+    reasoning = count(mapping(usage.get("output_tokens_details")).get("reasoning_tokens"))
+    return Usage(
+        input_tokens=given,
+        output_tokens=output,
+        reasoning_tokens=None if reasoning is None else min(reasoning, output),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+    )

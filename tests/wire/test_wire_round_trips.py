@@ -1,0 +1,251 @@
+"""What a server writes, a client reads: every format, streamed and whole."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.events import (
+    CUT,
+    DECLINED,
+    DONE,
+    Chunk,
+    End,
+    Payload,
+    Served,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.money import Usage
+from deepreasoning_cli.transport import Clocks
+from deepreasoning_cli.transport.sse import payloads
+from deepreasoning_cli.wire import chat_completions, messages, reasons, responses
+from deepreasoning_cli.wire.frames import event_name, frame
+from deepreasoning_cli.wire.reply import Head
+
+HEAD = Head("abc", "deepreasoning", 1795392000)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format's four functions, its word for a stop reason, and an event it does not know."""
+
+    write: Callable[[Iterable[Chunk], Head], Iterator[Payload]]
+    whole: Callable[[Iterable[Chunk], Head], Payload]
+    read: Callable[[Iterable[Payload]], Iterator[Chunk]]
+    reason: Callable[[str | None], str]
+    unknown: Payload
+
+
+FORMATS = {
+    "chat_completions": Format(
+        chat_completions.write,
+        chat_completions.whole,
+        chat_completions.read,
+        reasons.for_chat_completions,
+        {"object": "chat.completion.news", "choices": [{"index": 0, "delta": {"mood": "calm"}}]},
+    ),
+    "messages": Format(
+        messages.write,
+        messages.whole,
+        messages.read,
+        reasons.for_messages,
+        {"type": "content_block_news", "index": 7, "delta": {"type": "mood_delta", "text": "calm"}},
+    ),
+    "responses": Format(
+        responses.write,
+        responses.whole,
+        responses.read,
+        reasons.for_responses,
+        {"type": "response.mood.delta", "output_index": 7, "delta": "calm"},
+    ),
+}
+every_format = pytest.mark.parametrize("name", FORMATS)
+REASONS = [None, "", "stop_sequence", "tool_use", "stop", "end_turn", *sorted(CUT | DECLINED)]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+pieces = st.builds(Thought, texts) | st.builds(Text, texts)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    cached, written, fresh = (draw(st.integers(0, 50)) for _ in range(3))
+    output = draw(st.integers(1, 50))
+    thought = draw(st.none() | st.integers(0, output))
+    return Usage(cached + written + fresh, output, thought, cached, written)
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> list[Chunk]:
+    """A reply that begins with a thought: before one, `<think>` and white space mean something."""
+    served = draw(st.none() | st.builds(Served, texts))
+    usage = draw(st.none() | usages())
+    return [
+        *([served] if served else []),
+        Thought(draw(texts)),
+        *draw(st.lists(pieces, max_size=8)),
+        *([usage] if usage else []),
+        End(draw(st.sampled_from(REASONS))),
+    ]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a reply comes to, however it was cut into pieces."""
+
+    model: str | None
+    reasoning: str
+    answer: str
+    usage: Usage | None
+    end: End | None
+
+
+def said(chunks: Iterable[Chunk]) -> Said:
+    heard = list(chunks)
+
+    def last(kind: type[Chunk]) -> Chunk | None:
+        return next((chunk for chunk in reversed(heard) if isinstance(chunk, kind)), None)
+
+    served, usage, end = last(Served), last(Usage), last(End)
+    return Said(
+        served.model if isinstance(served, Served) else None,
+        "".join(chunk.text for chunk in heard if isinstance(chunk, Thought)),
+        "".join(chunk.text for chunk in heard if isinstance(chunk, Text)),
+        usage if isinstance(usage, Usage) else None,
+        end if isinstance(end, End) else None,
+    )
+
+
+def expected(name: str, chunks: list[Chunk]) -> Said:
+    """`chunks` in the words of the format; Responses has no word for an unknown count."""
+    whole = said(chunks)
+    usage = whole.usage
+    if usage and usage.reasoning_tokens is None and name == "responses":
+        usage = replace(usage, reasoning_tokens=0)
+    reason = FORMATS[name].reason(whole.end.reason if whole.end else None)
+    return replace(whole, model=whole.model or HEAD.model, usage=usage, end=End(reason))
+
+
+@every_format
+@given(chunks=replies())
+def test_a_streamed_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
+    known = FORMATS[name]
+    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+
+
+@every_format
+@given(chunks=replies())
+def test_a_whole_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
+    known = FORMATS[name]
+    assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
+
+
+@every_format
+@given(chunks=replies(), seed=st.randoms(use_true_random=False))
+def test_fields_and_events_that_nobody_knows_change_nothing(
+    name: str, chunks: list[Chunk], seed: random.Random
+) -> None:
+    known = FORMATS[name]
+
+    def disturbed() -> Iterator[Payload]:
+        for payload in known.write(chunks, HEAD):
+            if seed.random() < 0.5:
+                yield dict(known.unknown)
+            yield payload if payload == DONE else {**payload, "obfuscation": "x9"}
+
+    assert said(known.read(disturbed())) == expected(name, chunks)
+
+
+@every_format
+@given(chunks=replies(), cuts=st.lists(st.integers(0, 4000), max_size=30), crlf=st.booleans())
+def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
+    name: str, chunks: list[Chunk], cuts: list[int], crlf: bool
+) -> None:
+    known = FORMATS[name]
+    data = b": hello\n\n".join([b"", *map(frame, known.write(chunks, HEAD))])
+    data = data.replace(b"\n", b"\r\n") if crlf else data
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    parts = [data[start:end] for start, end in itertools.pairwise(places)]
+    response = httpx.Response(
+        200, headers={"content-type": "text/event-stream"}, content=iter(parts)
+    )
+    assert said(known.read(payloads(response, Clocks()))) == expected(name, chunks)
+
+
+@every_format
+@given(chunks=replies())
+def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list[Chunk]) -> None:
+    known = FORMATS[name]
+    heard = said(known.read(known.write(chunks[:-1], HEAD)))
+    whole = said(chunks)
+    assert (heard.reasoning, heard.answer, heard.end) == (whole.reasoning, whole.answer, None)
+
+
+@pytest.mark.parametrize("name", ["messages", "responses"])
+def test_an_answer_without_reasoning_has_one_block(name: str) -> None:
+    known = FORMATS[name]
+    chunks: list[Chunk] = [Text("4"), Text("2"), End("end_turn")]
+    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+
+
+@every_format
+def test_an_empty_reply_has_a_beginning_and_an_end(name: str) -> None:
+    known = FORMATS[name]
+    chunks: list[Chunk] = [Served("m"), End("end_turn")]
+    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+    assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
+
+
+def test_usage_is_left_out_where_the_client_did_not_ask_for_it() -> None:
+    chunks: list[Chunk] = [Text("42"), Usage(1, 2), End("stop")]
+    written = list(chat_completions.write(chunks, HEAD, include_usage=False))
+    assert [payload.get("usage") for payload in written] == [None] * len(written)
+
+
+def test_a_chat_reply_is_written_word_for_word() -> None:
+    head = {"id": "chatcmpl-abc", "object": "chat.completion.chunk", "created": 1795392000}
+
+    def chunk(delta: Payload, finish_reason: str | None = None) -> Payload:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return head | {"model": "deepreasoning", "choices": [choice], "usage": None}
+
+    counts = {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "total_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
+    chunks: list[Chunk] = [Thought("six"), Text("42"), Usage(3, 4, 2, 1), End("max_tokens")]
+    assert list(chat_completions.write(chunks, HEAD)) == [
+        chunk({"role": "assistant", "content": "", "reasoning_content": "six"}),
+        chunk({"content": "42"}),
+        chunk({}, "length"),
+        head | {"model": "deepreasoning", "choices": [], "usage": counts},
+        DONE,
+    ]
+
+
+def test_frames_name_the_event_where_the_format_has_names() -> None:
+    assert frame({"type": "message_stop"}) == (
+        b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
+    )
+    assert frame({"object": "x", "text": "\u2028"}) == (
+        b'data: {"object": "x", "text": "\\u2028"}\n\n'
+    )
+    assert frame(DONE) == b"data: [DONE]\n\n"
+    assert event_name({"type": 7}) is None
+
+
+@every_format
+def test_everything_written_is_json(name: str) -> None:
+    chunks: list[Chunk] = [Thought("six"), Text("42"), Usage(3, 4, 2, 1), End("end_turn")]
+    assert json.loads(json.dumps(FORMATS[name].whole(chunks, HEAD)))["id"].endswith("abc")
