@@ -76,12 +76,16 @@ def growth(rounds: int, sizes: list[int]) -> None:
 
 
 def one_block(rounds: int) -> None:
-    print("one endless block: CPU in µs a token, exponent from 1k to 4k")
+    """1k tokens take about 20 ms, which noise can double: the second exponent is firmer."""
+    print("one endless block: CPU in µs a token at 1k, 4k, 16k; exponents from 1k and from 4k")
     for kind in KINDS:
-        small, large = (cpu(endless(kind, size), "panels", rounds) for size in (1024, 4096))
+        one, four, sixteen = (
+            cpu(endless(kind, size), "panels", rounds) for size in (1024, 4096, 16384)
+        )
         print(
-            f"{kind:10} {small / 1024 * 1e6:6.1f} {large / 4096 * 1e6:6.1f}"
-            f"  exponent {exponent(small, large, 4):.2f}"
+            f"{kind:10} {one / 1024 * 1e6:6.1f} {four / 4096 * 1e6:6.1f}"
+            f" {sixteen / 16384 * 1e6:6.1f}"
+            f"  exponents {exponent(one, four, 4):.2f} {exponent(four, sixteen, 4):.2f}"
         )
 
 

@@ -13,10 +13,10 @@ from typing import Final, Self
 from rich.cells import cell_len
 
 from deepreasoning_cli.views.elements import (
+    Block,
     Code,
     Definition,
     Heading,
-    Leaf,
     Page,
     Paragraph,
     Rule,
@@ -40,7 +40,7 @@ class Flow:
     def __init__(self, *, dense: bool = False) -> None:
         self.begun = False
         self._dense = dense
-        self._block: Leaf | None = None  # the open block, once begun
+        self._block: Block | None = None  # the open block, once begun
         self._previous: str | None = None  # kind of the last block that has a row
         self._shown = False  # whether the open block has one
 
@@ -80,7 +80,7 @@ class Flow:
         return rows if before is None or together or dense else [[], *rows]
 
 
-class Quote(Leaf):
+class Quote(Block):
     """A quotation: a bar in front of each row."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Quote(Leaf):
         return fork
 
 
-class Items(Leaf):
+class Items(Block):
     """A list, item by item.
 
     A number takes the room of two digits, and more only if it has more: so the first rows of a list
@@ -155,7 +155,7 @@ class Items(Leaf):
         return fork
 
 
-class Item(Leaf):
+class Item(Block):
     """One item of a list: its bullet or number before the first row, blanks before the others."""
 
     def __init__(self, marker: Run) -> None:
@@ -209,7 +209,7 @@ def _marker(node: Node, number: int, page: Page) -> Run:
     return f"{number}. ".rjust(_NUMBER), page.ink.style("markdown.item.number")
 
 
-_KINDS: Final[dict[str, Callable[[], Leaf]]] = {
+_KINDS: Final[dict[str, Callable[[], Block]]] = {
     "heading": Heading,
     "definition": Definition,
     "hr": Rule,

@@ -8,6 +8,7 @@ still needs, with `STUB` for what is done with. The same code lays out a whole t
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final, Self
@@ -67,18 +68,14 @@ class Source:
         return self.prefix + " " * self.indent
 
 
-class Leaf:
-    """A block that shows nothing before its end. `begun`: something was taken from its source."""
+class Block(ABC):
+    """A block of the document. `begun`: something was taken from its source."""
 
     begun = False
 
+    @abstractmethod
     def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
         """The rows that have become final; all that are left if the block is `closed`."""
-        return self.rows(node, page) if closed else []
-
-    def rows(self, node: Node, page: Page) -> list[Row]:
-        """The rows of the whole block."""
-        raise NotImplementedError
 
     def keep(self, node: Node, source: Source) -> list[str]:
         """The source lines to parse again, from this block to the end."""
@@ -87,6 +84,18 @@ class Leaf:
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
         return copy(self)
+
+
+class Leaf(Block):
+    """A block that shows nothing before its end."""
+
+    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+        """The rows that have become final; all that are left if the block is `closed`."""
+        return self.rows(node, page) if closed else []
+
+    @abstractmethod
+    def rows(self, node: Node, page: Page) -> list[Row]:
+        """The rows of the whole block."""
 
 
 class Heading(Leaf):
@@ -114,7 +123,7 @@ class Rule(Leaf):
         return [row([(page.ink.line * page.width, page.ink.style("markdown.hr"))])]
 
 
-class Paragraph(Leaf):
+class Paragraph(Block):
     """Text, shown row by row once it is long and wherever no span is open."""
 
     def __init__(self) -> None:
@@ -178,7 +187,7 @@ class Paragraph(Leaf):
         return len(text) if surely else line
 
 
-class Code(Leaf):
+class Code(Block):
     """A code block, shown line by line, at the left edge and without padding, for copying."""
 
     def __init__(self) -> None:
@@ -221,7 +230,7 @@ class Code(Leaf):
         return [[]] * blanks + [row(part) for part in folded(runs, page.width)]
 
 
-class Table(Leaf):
+class Table(Block):
     """A table: whole, or row by row from when enough rows have decided the columns' widths."""
 
     def __init__(self) -> None:
