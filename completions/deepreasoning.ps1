@@ -19,7 +19,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['--help'] = 'Show this message and exit.'
     $help['-h'] = 'Show this message and exit.'
     $commands['ask'] = @()
-    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-tokens', '--timeout', '--dry-run', '--help', '-h')
+    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--help', '-h')
     $help['ask'] = 'Ask one question: a reasoner thinks, Claude answers from its thoughts.'
     $help['ask --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['ask -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -35,12 +35,17 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --allow-empty-reasoning'] = 'Ask Claude even if the reasoner brought nothing.'
     $help['ask --file'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
     $help['ask -f'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
+    $help['ask --no-web'] = 'Search the web first, with Linkup.'
+    $help['ask --web'] = 'Search the web first, with Linkup.'
+    $help['ask -w'] = 'Search the web first, with Linkup.'
+    $help['ask --web-optional'] = 'Answer without the search where it cannot be had.'
     $help['ask --no-stdin'] = 'Do not read piped text.'
     $help['ask --continue'] = 'Go on from the last turn.'
     $help['ask -c'] = 'Go on from the last turn.'
     $help['ask --session'] = 'Go on in this session; a new name begins one.'
     $help['ask --reasoning-from'] = 'Use reasoning that is there already; the reasoner is not called or paid.'
     $help['ask --reasoning'] = 'Where the chain of thought goes; only stops before Claude.'
+    $help['ask --no-sources'] = 'No list of sources under the answer.'
     $help['ask --json'] = 'One JSON object.'
     $help['ask --jsonl'] = 'One JSON event a line, at once.'
     $help['ask --plain'] = 'Text without panels or rendering.'
@@ -54,12 +59,14 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --no-stream'] = 'Print when all is there, not as it comes.'
     $help['ask --no-save'] = 'Keep nothing on disk.'
     $help['ask --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
+    $help['ask --max-cost'] = 'Stop when this question has cost so much.'
+    $help['ask --on-cap'] = 'answer: stop the reasoner early, so that Claude can answer.'
     $help['ask --timeout'] = 'Give up when nothing has come for so long.'
     $help['ask --dry-run'] = 'Print the requests and an estimate; send nothing.'
     $help['ask --help'] = 'Show this message and exit.'
     $help['ask -h'] = 'Show this message and exit.'
     $commands['chat'] = @()
-    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--session', '--continue', '-c', '--hide-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
+    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--no-web', '--web', '-w', '--session', '--continue', '-c', '--hide-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
     $help['chat'] = 'Talk: several turns, with a line editor, sessions and slash commands.'
     $help['chat --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['chat -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -69,6 +76,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --system'] = 'System prompt for both.'
     $help['chat -s'] = 'System prompt for both.'
     $help['chat --handoff'] = 'What Claude gets of the reasoner''s work; none asks Claude alone.'
+    $help['chat --no-web'] = 'Search the web first, with Linkup.'
+    $help['chat --web'] = 'Search the web first, with Linkup.'
+    $help['chat -w'] = 'Search the web first, with Linkup.'
     $help['chat --session'] = 'Go on in this session; a new name begins one.'
     $help['chat --continue'] = 'Go on from the last turn.'
     $help['chat -c'] = 'Go on from the last turn.'
@@ -80,7 +90,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --help'] = 'Show this message and exit.'
     $help['chat -h'] = 'Show this message and exit.'
     $commands['resume'] = @()
-    $flags['resume'] = @('--model', '-m', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--max-tokens', '--timeout', '--help', '-h')
+    $flags['resume'] = @('--model', '-m', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
     $help['resume'] = 'Finish an unfinished turn: Claude answers from the reasoning that is kept.'
     $help['resume --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['resume -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -95,6 +105,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume -o'] = 'Write the answer to FILE, when it is whole.'
     $help['resume --copy'] = 'Copy the answer to the clipboard too.'
     $help['resume --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
+    $help['resume --max-cost'] = 'Stop when this question has cost so much.'
+    $help['resume --on-cap'] = 'answer: stop the reasoner early, so that Claude can answer.'
     $help['resume --timeout'] = 'Give up when nothing has come for so long.'
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
@@ -123,18 +135,20 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['price --help'] = 'Show this message and exit.'
     $help['price -h'] = 'Show this message and exit.'
     $commands['models'] = @('list', 'show', 'default')
-    $flags['models'] = @('--backend', '--all', '--json', '--help', '-h')
+    $flags['models'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models'] = 'Claude models and reasoners: list, show, default.'
     $help['models --backend'] = 'Whose models and prices; default: the one in use.'
     $help['models --all'] = 'Retired models too.'
+    $help['models --live'] = 'Ask the vendors that have a key; later runs use what they say.'
     $help['models --json'] = 'As JSON; money as decimal strings.'
     $help['models --help'] = 'Show this message and exit.'
     $help['models -h'] = 'Show this message and exit.'
     $commands['models list'] = @()
-    $flags['models list'] = @('--backend', '--all', '--json', '--help', '-h')
+    $flags['models list'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models list'] = 'List them, as the command alone does.'
     $help['models list --backend'] = 'Whose models and prices; default: the one in use.'
     $help['models list --all'] = 'Retired models too.'
+    $help['models list --live'] = 'Ask the vendors that have a key; later runs use what they say.'
     $help['models list --json'] = 'As JSON; money as decimal strings.'
     $help['models list --help'] = 'Show this message and exit.'
     $help['models list -h'] = 'Show this message and exit.'
@@ -320,6 +334,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['ask --top-p'] = @()
     $words['ask --session'] = @()
     $words['ask --max-tokens'] = @()
+    $words['ask --max-cost'] = @()
     $words['ask --timeout'] = @()
     $words['chat --system'] = @()
     $words['chat -s'] = @()
@@ -327,6 +342,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat --max-tokens'] = @()
     $words['chat --timeout'] = @()
     $words['resume --max-tokens'] = @()
+    $words['resume --max-cost'] = @()
     $words['resume --timeout'] = @()
     $words['price --input'] = @()
     $words['price --output'] = @()
@@ -352,6 +368,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $files['ask --reasoning'] = $true
     $words['resume --reasoning'] = @('show', 'hide', 'only', 'stderr')
     $files['resume --reasoning'] = $true
+    $words['ask --on-cap'] = @('stop', 'answer')
+    $words['resume --on-cap'] = @('stop', 'answer')
     $words['price --backend'] = @('direct', 'gateway')
     $words['models --backend'] = @('direct', 'gateway')
     $words['models list --backend'] = @('direct', 'gateway')
@@ -361,8 +379,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history export --format'] = @('md', 'json', 'html')
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search')
 
     $path = ''; $option = ''; $ended = $false; $count = 0
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |

@@ -65,6 +65,9 @@ class MemoryArchive:
     def turns(self, session: str) -> Sequence[Record]:
         return self.kept.get(session, [])
 
+    def enter(self, session: str) -> str:
+        return session
+
     def drop_last(self, session: str) -> None:
         self.kept[session].pop()
 

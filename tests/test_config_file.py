@@ -250,7 +250,7 @@ def test_the_template_names_every_setting_with_its_default() -> None:
         line.name: tomllib.loads(f"v = {line.default}")["v"] for line in config_template.SETTINGS
     }
     defaults = Settings.model_validate({}).model_dump()
-    tables = {"keys", "reasoners", "base_urls", "gateway"}
+    tables = {"keys", "reasoners", "base_urls", "gateway", "search"}
     assert set(shown) == set(defaults) - tables
     examples = {name for name, value in defaults.items() if value is None}
     assert {name: value for name, value in shown.items() if name not in examples} == {

@@ -16,12 +16,13 @@ PACKAGE: Final = "deepreasoning_cli"
 
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("version", "errors", "text", "paths"),
-    ("safe", "files", "keys", "money"),
+    ("safe", "files", "keys", "money", "marks"),
     ("events",),
-    ("record", "catalog", "prompt", "handoff", "stage"),
+    ("record", "catalog", "prompt", "handoff", "findings", "stage"),
     ("wire", "transport", "conversation", "caps"),
-    ("providers",),
+    ("providers", "hosted", "searching"),
     ("settings", "pipeline", "views", "history"),
+    ("backends",),
     ("wiring", "chat", "server"),
     ("cli",),
     ("main",),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -147,3 +148,12 @@ def test_the_reasoners_own_answer_is_kept_apart_from_claudes() -> None:
     for event in (Draft("its "), Draft("own"), Text("Claude's")):
         record.apply(event)
     assert (record.draft, record.answer) == ("its own", "Claude's")
+
+
+def test_the_reasoning_is_by_the_model_that_served_it() -> None:
+    assert record(OPENED).reasoned_by is None
+    assert record(OPENED, REASON, finished(Stage.REASON, None)).reasoned_by == "m"
+    served = replace(finished(Stage.REASON, None), served_model="m-0922")
+    assert record(OPENED, REASON, served).reasoned_by == "m-0922"
+    reused = record(OPENED, Reused("why", "42", "r1"), ANSWER, finished(Stage.ANSWER, None))
+    assert (reused.reasoned_by, reused.reasoning, reused.draft) == ("r1", "why", "42")

@@ -82,12 +82,14 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "max_cost": None,
         "daily_cost": None,
         "monthly_cost": None,
+        "on_cap": "stop",
         "code_theme": "ansi_dark",
         "timeout": None,
         "keys": {},
         "reasoners": {},
         "base_urls": {},
         "gateway": {"endpoint": "chat_completions"},
+        "search": {"depth": "standard"},
     }
 
 

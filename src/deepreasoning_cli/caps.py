@@ -56,6 +56,9 @@ class Caps:
         return min(self.caps, key=lambda cap: cap.left, default=None)
 
 
+NO_CAPS: Final = Caps()
+
+
 class Meter:
     """The running cost of one turn against the cap that leaves least.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from deepreasoning_cli.events import Handoff, Message, Prompt
+from deepreasoning_cli.marks import mark_for
 from deepreasoning_cli.views.safe import one_line
 
 INTRODUCTION = (
@@ -33,22 +32,7 @@ def briefed(prompt: Prompt, handoff: Handoff, *, model: str, reasoning: str, ans
 
 
 def _notes(parts: list[tuple[str, str]], model: str, question: str) -> str:
-    mark = _mark("\n".join([question, model, *(text for _, text in parts)]))
+    mark = mark_for("notes", "\n".join([question, model, *(text for _, text in parts)]))
     introduction = INTRODUCTION.format(model=model, mark=mark)
     blocks = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in parts]
     return "\n\n".join([introduction, *blocks])
-
-
-def _mark(text: str) -> str:
-    """A word that does not occur in `text`, the same for the same text: nothing can close it.
-
-    All that goes to the answerer has its part in it, down to the name that the reasoner's host
-    gave the model: whoever knows the reasoning could else foretell the mark.
-    """
-    salt = 0
-    while True:
-        digest = hashlib.sha256(f"{salt}:{text}".encode("utf-8", "replace")).hexdigest()
-        mark = f"notes-{digest[:12]}"
-        if mark not in text:
-            return mark
-        salt += 1

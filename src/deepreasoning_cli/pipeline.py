@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
-from deepreasoning_cli.caps import COST_CAP, Caps, Meter
+from deepreasoning_cli.caps import COST_CAP, NO_CAPS, Caps, Meter
 from deepreasoning_cli.errors import (
     IncompleteError,
     RefusedError,
@@ -25,7 +25,10 @@ from deepreasoning_cli.events import (
     Thought,
     Warned,
 )
+from deepreasoning_cli.findings import Finding, footer, informed
 from deepreasoning_cli.handoff import briefed
+from deepreasoning_cli.hosted import Hosted, relay
+from deepreasoning_cli.searching import Search, look_up
 from deepreasoning_cli.stage import Heard, Provider
 
 
@@ -44,7 +47,8 @@ class Plan:
     """One turn before it runs.
 
     `kept` is reasoning from elsewhere: the reasoner is not called then, nor without `reasoner`.
-    Without `answerer` the turn ends after the reasoning.
+    Without `answerer` the turn ends after the reasoning. `hosted` does all stages in one call; it
+    stands in the place of the answerer too, or in the reasoner's where only reasoning is wanted.
     """
 
     id: str
@@ -61,7 +65,9 @@ class Plan:
     reasoning_from: str | None = None
     enough: Callable[[], bool] = lambda: False
     """Asked at each thought: whether the user wants the answer now, from what there is."""
-    caps: Caps = Caps()
+    caps: Caps = NO_CAPS
+    hosted: Hosted | None = None
+    search: Search | None = None
 
 
 def run(plan: Plan) -> Generator[Event, None, None]:
@@ -75,6 +81,12 @@ def run(plan: Plan) -> Generator[Event, None, None]:
     system, source = plan.prompt.system, plan.reasoning_from
     yield Opened(plan.id, plan.backend, plan.question, plan.handoff, plan.session, system, source)
     yield from map(Warned, plan.warnings)
+    if plan.hosted:
+        answers = plan.answerer is not None
+        yield from relay(plan.hosted, plan.prompt, meter, _ended_for_good, answers=answers)
+        return
+    found = (yield from look_up(plan.search, meter)) if plan.search else ()
+    plan = replace(plan, prompt=informed(plan.prompt, found))
     with ExitStack() as calls:
         work = plan.kept or Work()
         if plan.kept:
@@ -82,7 +94,7 @@ def run(plan: Plan) -> Generator[Event, None, None]:
         if plan.reasoner and not plan.kept:
             work = yield from _reason(plan, plan.reasoner, calls, meter)
         if plan.answerer:
-            yield from _answer(plan, plan.answerer, work, calls, meter)
+            yield from _answer(plan, plan.answerer, work, calls, meter, found)
 
 
 def _starts(plan: Plan) -> Iterator[Started]:
@@ -120,9 +132,17 @@ def _reason(
 
 
 def _answer(
-    plan: Plan, answerer: Provider, work: Work, calls: ExitStack, meter: Meter
+    plan: Plan,
+    answerer: Provider,
+    work: Work,
+    calls: ExitStack,
+    meter: Meter,
+    found: Sequence[Finding],
 ) -> Generator[Event, None, None]:
-    """Claude's stage; the reasoner's call is closed as soon as Claude's request is out."""
+    """Claude's stage; the reasoner's call is closed as soon as Claude's request is out.
+
+    An answer that came whole ends with the list of what was `found`, if that is wanted.
+    """
     prompt = _briefed(plan, work)
     heard = Heard(Stage.ANSWER, answerer, prompt)
     started = heard.started()
@@ -133,6 +153,8 @@ def _answer(
         for chunk in meter.watched(started, heard.all(chunks, paid=work.paid)):
             if isinstance(chunk, Text):
                 yield chunk
+    if plan.search and plan.search.lists and found and heard.is_whole and not meter.is_full:
+        yield Text(footer([finding.source for finding in found]))
     yield from _ended(heard, meter, goes_on=False)
     if not heard.answer.strip():
         raise IncompleteError(
@@ -172,6 +194,10 @@ def _ended(heard: Heard, meter: Meter, *, goes_on: bool) -> Generator[Event, Non
     else:
         yield meter.settle(replace(finished, stop_reason=COST_CAP, complete=False))
         raise meter.stopped(heard.stage)
+
+
+def _ended_for_good(heard: Heard, meter: Meter) -> Generator[Event, None, None]:
+    return _ended(heard, meter, goes_on=False)
 
 
 def _demand_reasoning(plan: Plan, heard: Heard) -> None:

@@ -128,7 +128,8 @@ class Record:
     @property
     def cost(self) -> Decimal | None:
         """USD of all stages; None as soon as one of them is unknown."""
-        costs = [stage.cost for stage in self.stages.values() if stage.usage]
+        counted = (stage for stage in self.stages.values() if stage.usage or stage.cost is not None)
+        costs = [stage.cost for stage in counted]
         return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
 
     @property

@@ -79,6 +79,12 @@ class Heard:
     def _reason(self) -> str | None:
         return self.end.reason if self.end else None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is an answer that ended by itself."""
+        whole = self.end is not None and self._reason not in CUT | DECLINED
+        return whole and bool(self.answer.strip())
+
     def started(self) -> Started:
         """The event that the stage begins with."""
         tokens = estimate_tokens(self.prompt.text)

@@ -12,27 +12,25 @@ from typing import TYPE_CHECKING
 
 from deepreasoning_cli import catalog as catalogs
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import Catalog, Reasoner, Vendor
+from deepreasoning_cli.backends import GATEWAY, GATEWAY_KEY, STARTS, Wanted, chosen
+from deepreasoning_cli.catalog import Catalog, Reasoner, Vendor, live
 from deepreasoning_cli.conversation import fitted
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard, Rates, estimate_tokens
 from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
+from deepreasoning_cli.searching import Search
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.settings.parts import CustomReasoner
 from deepreasoning_cli.stage import Provider
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import Transport, Waiting
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that is read as another
-STARTS = (
-    "three ways to start: a reasoner's key and one for Claude"
-    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…), `deepreasoning config init`,"
-    " or --backend demo, which calls no model"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,8 @@ class Asked:
     """What this call asks for beyond the settings.
 
     `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far.
+    messages of the session so far. `without_search` is asked
+    whether to go on where the search cannot be had.
     """
 
     question: str
@@ -52,6 +51,7 @@ class Asked:
     reasoning_only: bool = False
     allow_empty_reasoning: bool = False
     enough: Callable[[], bool] = lambda: False
+    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
 
 
 def new_id() -> str:
@@ -72,6 +72,11 @@ def connected(
 
 
 def catalog_for(loaded: Loaded) -> Catalog:
+    """The written catalog with what the vendors said last. Raises ConfigError."""
+    return live.laid_over(written_catalog(loaded), paths.data_dir())
+
+
+def written_catalog(loaded: Loaded) -> Catalog:
     """The catalog with the user's own rows and reasoners. Raises ConfigError."""
     own = [_own_reasoner(*item) for item in loaded.settings.reasoners.items()]
     override = paths.catalog_override()
@@ -114,10 +119,15 @@ class Wiring:
         """The turn that is asked for. Raises ConfigError and RefusedError."""
         handoff = Handoff(self._settings.handoff)
         thinks = handoff is not Handoff.NONE and asked.kept is None
-        backend = self._backend(thinks=thinks, answers=not asked.reasoning_only)
-        build_reasoner, build_answerer = self._pair(backend)
+        wanted = Wanted(thinks, not asked.reasoning_only, asked.kept is not None, handoff)
+        backend = chosen(self._loaded, self._catalog, wanted)
+        hosted = self._hosted() if backend == GATEWAY else None
+        build_reasoner, build_answerer = self._pair(backend, hosted)
         reasoner = build_reasoner() if thinks else None
         answerer = None if asked.reasoning_only else build_answerer()
+        if hosted and answerer:
+            reasoner = None  # one call does both
+        search = self._search(backend, asked)
         return Plan(
             new_id(),
             backend,
@@ -132,6 +142,8 @@ class Wiring:
             tuple(self._warnings),
             asked.reasoning_from,
             asked.enough,
+            hosted=hosted,
+            search=search,
         )
 
     def _prompt(self, asked: Asked, models: Sequence[Provider]) -> Prompt:
@@ -148,33 +160,11 @@ class Wiring:
             )
         return Prompt((*earlier, Message("user", asked.question)), asked.system)
 
-    def _backend(self, *, thinks: bool, answers: bool) -> str:
-        """What `auto` stands for, given which stages will run."""
-        chosen = self._settings.backend
-        if chosen == "gateway":
-            raise ConfigError(
-                "the gateway backend is not part of this version",
-                kind="backend",
-                hint="--backend direct uses your own two keys; --backend demo needs none",
-            )
-        if chosen != "auto":
-            return chosen
-        reasons = (
-            not thinks
-            or self._settings.reasoner
-            or self._catalog.default_reasoner(self._loaded.has_key)
-        )
-        if reasons and (not answers or self._loaded.has_key("anthropic")):
-            return "direct"
-        raise ConfigError(self._missing(thinks=thinks), kind="key_missing", hint=STARTS)
-
-    def _missing(self, *, thinks: bool) -> str:
-        has = self._loaded.has_key
-        if thinks and not self._catalog.default_reasoner(has):
-            return "no key for a reasoner" if has("anthropic") else "no keys are set"
-        return "no key for Claude: set ANTHROPIC_API_KEY"
-
-    def _pair(self, backend: str) -> tuple[Callable[[], Provider], Callable[[], Provider]]:
+    def _pair(
+        self, backend: str, hosted: GatewayProvider | None
+    ) -> tuple[Callable[[], Provider], Callable[[], Provider]]:
+        if hosted:
+            return hosted.as_reasoner, lambda: hosted
         if backend != "demo":
             return self._reasoner, self._claude
         from deepreasoning_cli.providers.demo import Scripted
@@ -224,6 +214,58 @@ class Wiring:
             model.rates.get("direct"),
             model.context,
             vendor.page,
+        )
+
+    def _hosted(self) -> GatewayProvider:
+        from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
+
+        settings, today = self._settings, datetime.now(UTC).date()
+        name = settings.model or self._catalog.gateway_default
+        choice = self._catalog.claude(name, GATEWAY, today)
+        self._warnings += [choice.warning] if choice.warning else []
+        if self._loaded.is_typed("reasoner"):
+            self._warnings.append("--reasoner is not sent: the gateway has its own")
+        vendor = self._catalog.vendor(GATEWAY_KEY)
+        return GatewayProvider(
+            Parameters(
+                choice.model.id,
+                settings.temperature,
+                settings.top_p,
+                settings.max_tokens,
+                settings.web_search_linkup,
+                settings.disable_formatting,
+            ),
+            settings.gateway.endpoint,
+            settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
+            self._key(GATEWAY_KEY),
+            self._transport,
+            choice.model.rates.get(GATEWAY),
+            choice.model.context,
+            vendor.page,
+            self._catalog.search.gateway,
+        )
+
+    def _search(self, backend: str, asked: Asked) -> Search | None:
+        """The search that a turn of our own begins with; the gateway makes its own."""
+        settings = self._settings
+        if not settings.web_search_linkup or backend == GATEWAY:
+            return None
+        if backend == "demo":
+            self._warnings.append("the demo does not search the web")
+            return None
+        from deepreasoning_cli.providers.linkup import LinkupProvider
+
+        vendor, prices = self._catalog.vendor("linkup"), self._catalog.search
+        searcher = LinkupProvider(
+            settings.base_urls.get("linkup", vendor.base_url),
+            self._key("linkup"),
+            self._transport,
+            settings.search.depth,
+            prices.deep if settings.search.depth == "deep" else prices.standard,
+            vendor.page,
+        )
+        return Search(
+            searcher, asked.question, asked.without_search, lists=not settings.disable_formatting
         )
 
     def _max_tokens(self, most: int | None, model: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deepreasoning_cli import wiring
+from deepreasoning_cli import backends
 from deepreasoning_cli.cli.config import app, asking
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
@@ -591,7 +591,7 @@ def test_check_without_a_vendor_names_the_ways_to_start(path: Path) -> None:
     assert (error.exit_code, error.message, error.hint) == (
         3,
         "no vendor is configured",
-        wiring.STARTS,
+        backends.STARTS,
     )
 
 

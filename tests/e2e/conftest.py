@@ -10,6 +10,7 @@ import pytest
 
 from e2e.vendors import Vendors
 from loopback import Loopback
+from tmux import Tmux
 
 
 @pytest.fixture
@@ -17,3 +18,10 @@ def vendors(clean_environment: None) -> Iterator[Vendors]:
     """A reasoner and a Claude without replies yet, and a home without files."""
     with Loopback() as reasoner, Loopback() as claude, Loopback() as novita:
         yield Vendors(reasoner, claude, novita, Path(os.environ["HOME"]))
+
+
+@pytest.fixture
+def tmux() -> Iterator[Tmux]:
+    terminal = Tmux()
+    yield terminal
+    terminal.run("kill-server")

@@ -68,8 +68,9 @@ def told_to_resume(stage: str, kind: str, message: str, hint: str | None, **know
 
 STARTS = (
     "three ways to start: a reasoner's key and one for Claude"
-    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…), `deepreasoning config init`,"
-    " or --backend demo, which calls no model"
+    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…), one key for the gateway"
+    " (export EMPIRIOLABS_API_KEY=…), or --backend demo, which calls no model;"
+    " `deepreasoning config init` asks for them"
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of
+from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 from replies import claude_stream, reasoner_stream
 from runner import Finished
 
@@ -268,12 +268,10 @@ def test_an_output_file_that_cannot_be_written_is_exit_code_7(
 ) -> None:
     vendors.reply()
     target = tmp_path / "missing/answer.md"
-    assert vendors.ask("-o", str(target), "6 x 7?") == Finished(
-        7,
-        b"",
-        f"error: cannot write {target}: No such file or directory\n"
-        "hint: make room, or name another place\n".encode(),
-    )
+    result = vendors.ask("-o", str(target), "6 x 7?")
+    error = f"error: cannot write {target}: No such file or directory\n"
+    hint = "hint: make room, or name another place; `deepreasoning history show ID` has the text\n"
+    assert named(result) == Finished(7, b"", f"{error}{hint}".encode())
 
 
 # ------------------------------------------------------------------------------------------ code

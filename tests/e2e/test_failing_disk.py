@@ -16,7 +16,7 @@ from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
 from deepreasoning_cli.providers.demo import Scripted
-from history.test_survival import CALLS, NthCallFails
+from failing_calls import CALLS, NthCallFails
 
 QUESTION = "How many r's are in strawberry?"
 FAULTS = [(code, ever) for code in ("ENOSPC", "EIO", "EACCES") for ever in (False, True)]

@@ -209,6 +209,8 @@ STARTS: Final = {
     "DEEPSEEK_API_KEY": "sk-",
     "ANTHROPIC_API_KEY": "sk-ant-api03-",
     "NOVITA_API_KEY": "sk_novita_",
+    "EMPIRIOLABS_API_KEY": "sk-empiriolabs-",
+    "LINKUP_API_KEY": "lk-",
 }
 
 

@@ -17,7 +17,7 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
+from deepreasoning_cli.events import Draft, Event, Finished, Reused, Stage, Text, Thought
 from deepreasoning_cli.history import journal_file
 from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.ending import Ending
@@ -233,8 +233,9 @@ def test_where_nothing_can_be_kept_the_turn_is_shown_and_its_fate_said(tmp_path:
     warnings: list[str] = []
     record = journalled(folder, whole(), warn=warnings.append)
     assert record.answer == "Forty-two."
-    assert len(warnings) == 2
-    assert warnings[1].endswith("; this turn is not kept")
+    assert warnings == [
+        f"cannot write the journal in {folder}: Not a directory; this turn is in memory only"
+    ]
 
 
 def test_a_turn_that_is_kept_in_part_says_so(
@@ -366,3 +367,48 @@ def test_the_first_event_alone_is_a_turn(tmp_path: Path) -> None:
     journalled(tmp_path, [opened()], UnavailableError("no network"), no_warning)
     with opened_store(tmp_path) as store:
         assert store.turn("turn1").opened == opened()
+
+
+DRAFTED: list[Event] = [opened(), *reasoned()[:-1], Draft("For"), Draft("ty"), reasoned()[-1]]
+REUSED: list[Event] = [opened(reasoning_from="turn0"), Reused("Six sevens.", "42", "r1")]
+
+
+@pytest.mark.parametrize("first", [DRAFTED, REUSED], ids=["drafted", "reused"])
+def test_all_that_the_reasoner_brought_is_kept(tmp_path: Path, first: list[Event]) -> None:
+    record = journalled(tmp_path, [*first, *answered()], warn=no_warning)
+    with opened_store(tmp_path) as store:
+        kept = store.turn("turn1")
+    assert (kept.reasoning, kept.draft) == (record.reasoning, record.draft)
+    assert (kept.reasoned_by, kept.reused_model) == (record.reasoned_by, record.reused_model)
+
+
+@pytest.mark.parametrize("first", [DRAFTED, REUSED], ids=["drafted", "reused"])
+def test_what_the_reasoner_brought_is_in_the_file_before_it_is_shown(
+    tmp_path: Path, first: list[Event]
+) -> None:
+    record = Record()
+    journal = Journal(tmp_path, record, no_warning)
+    for event in first:
+        record.apply(event)
+        journal(event)
+        with (tmp_path / "journal/turn1.jsonl").open("rb") as file:
+            seen = replay(file).record
+        assert (seen.thoughts, seen.drafts) == (record.thoughts, record.drafts)
+        assert seen.reused_model == record.reused_model
+    journal.close(None)
+
+
+def test_a_journal_knows_whether_it_keeps_the_turn(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, keeps in ((tmp_path, [True, True]), (tmp_path / "file/data", [False, False])):
+        record = Record()
+        journal = Journal(folder, record, lambda _: None)
+        assert not journal.keeps
+        seen = []
+        for event in whole():
+            record.apply(event)
+            journal(event)
+        seen.append(journal.keeps)
+        record.close(complete=True)
+        journal.close(None)
+        assert [*seen, journal.keeps] == keeps

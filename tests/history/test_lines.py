@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.events import (
+    Draft,
     Event,
     Finished,
     Handoff,
     Opened,
+    Reused,
     Source,
     Sources,
     Stage,
@@ -49,7 +51,9 @@ EVENTS: st.SearchStrategy[Event | Closed] = st.one_of(
         st.none() | st.builds(RateCard, RATES, as_of=TEXTS, source=TEXTS),
         TIMES,
     ),
+    st.builds(Reused, TEXTS, TEXTS, TEXTS),
     st.builds(Thought, TEXTS),
+    st.builds(Draft, TEXTS),
     st.builds(Text, TEXTS),
     st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
     st.builds(

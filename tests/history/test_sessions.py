@@ -11,7 +11,7 @@ from deepreasoning_cli.history import sessions
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.history.store import Store
-from kept_turns import WHEN, no_warning, opened_store, shown, whole
+from kept_turns import WHEN, answered, no_warning, opened, opened_store, shown, whole
 
 
 def fold(store: Store, turn: str, session: str) -> None:
@@ -51,9 +51,9 @@ def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> N
         assert last is not None
         assert last.opened.id == "b"
         assert store.sessions() == [
-            Session("sums-2-2", 1, WHEN, "sums-2"),
-            Session("sums-2", 2, WHEN, "sums"),
-            Session("sums", 2, WHEN, None),
+            Session("sums-2-2", 1, WHEN, "sums-2", "What is 6×7?"),
+            Session("sums-2", 2, WHEN, "sums", "What is 6×7?"),
+            Session("sums", 2, WHEN, None, "What is 6×7?"),
         ]
 
 
@@ -97,3 +97,47 @@ def test_a_fork_of_what_was_erased_is_forgotten(tmp_path: Path) -> None:
         with store.claim("secret"), store.claim("secret") as second, store.claim(second.name):
             store.delete(["a"])
     assert b"secret" not in (tmp_path / "history.db").read_bytes()
+
+
+def chained(store: Store) -> None:
+    """`sums` has a and b, `branched` goes on from both."""
+    fold(store, "a", "sums")
+    fold(store, "b", "sums")
+    store.branch("sums", "branched", 2)
+
+
+def test_a_branch_begins_with_the_turns_it_is_told_to(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        store.branch("branched", "shorter", 1)
+        fold(store, "c", "shorter")
+        assert (ids(store, "branched"), ids(store, "shorter")) == (["a", "b"], ["a", "c"])
+
+
+def test_a_branch_without_turns_of_its_own_can_be_made_again(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        store.branch("sums", "branched", 1)
+        assert ids(store, "branched") == ["a"]
+
+
+def test_a_turn_leaves_its_session_and_stays_in_the_history(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        fold(store, "c", "branched")
+        store.leave_session("c", "branched")
+        assert (ids(store, "branched"), store.turn("c").opened.session) == (["a", "b"], None)
+
+
+def test_a_turn_that_leaves_a_branch_stays_where_it_came_from(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        store.leave_session("b", "branched")
+        fold(store, "c", "branched")
+        assert (ids(store, "sums"), ids(store, "branched")) == (["a", "b"], ["a", "c"])
+
+
+def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        store.fold(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
+        assert store.sessions() == [Session("sums", 1, WHEN, None, "long " * 60)]

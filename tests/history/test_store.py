@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import IncompleteError, UsageError
 from deepreasoning_cli.events import (
+    Draft,
     Event,
     Finished,
     Handoff,
     Opened,
+    Reused,
     Source,
     Sources,
     Stage,
@@ -63,6 +65,8 @@ FINISHED = st.builds(
 EVENTS: st.SearchStrategy[list[Event]] = st.lists(
     st.one_of(
         st.builds(Thought, TEXTS),
+        st.builds(Draft, TEXTS),
+        st.builds(Reused, TEXTS, TEXTS, TEXTS),
         st.builds(Text, TEXTS),
         st.builds(Warned, TEXTS),
         st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
@@ -108,6 +112,7 @@ def test_a_turn_comes_back_as_it_was_shown(
     assert turn_object(back) == turn_object(record)
     assert (back.opened, back.sources) == (record.opened, record.sources)
     assert (back.warnings, back.stages) == (record.warnings, record.stages)
+    assert (back.draft, back.reused_model) == (record.draft, record.reused_model)
 
 
 def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
@@ -281,7 +286,11 @@ def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) 
         found.append(store.last_unfinished())
         store.fold(shown([opened("f", reasoning_from="a"), *answered()[:1]], failure=CUT))
         found.append(store.last_unfinished())
-    assert [turn.opened.id for turn in found if turn] == ["b", "a", "f"]
+        store.fold(shown([opened("g", reasoning_from="f"), *answered()]))
+        found.append(store.last_unfinished())  # "a" is finished by "g", at one remove
+        store.fold(shown([opened("h"), Draft("the reasoner's own answer")], failure=CUT))
+        found.append(store.last_unfinished())
+    assert [turn and turn.opened.id for turn in found] == ["b", "a", "f", None, "h"]
 
 
 def test_words_are_found_in_prompt_reasoning_and_answer(tmp_path: Path) -> None:

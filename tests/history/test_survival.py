@@ -19,12 +19,12 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.history.store import Store
+from failing_calls import CALLS, NthCallFails
 from kept_turns import WHEN, filled, journalled, opened, whole
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, kills and limits its files")
 
 HERE = Path(__file__).parent
-CALLS = ("open", "write", "fsync", "rename", "unlink", "mkdir")
 
 
 @pytest.fixture
@@ -73,29 +73,6 @@ def test_a_full_disk_costs_history_and_never_the_answer(folder: Path) -> None:
     assert all(said >= 1 for _, kept, said, _ in results if kept != ["Forty-two."])
     assert results[-1] == ["Forty-two.", ["Forty-two."], 0, []]
     assert results[0][1:3] == [[], 2]
-
-
-class NthCallFails:
-    """The Nth of all calls fails, once or from then on."""
-
-    def __init__(self, nth: int, code: int, *, for_ever: bool) -> None:
-        self.calls = 0
-        self._nth = nth
-        self._code = code
-        self._for_ever = for_ever
-
-    def wrapped(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*given: Any, **options: Any) -> Any:
-            self.calls += 1
-            if self.calls == self._nth or (self._for_ever and self.calls > self._nth):
-                raise OSError(self._code, os.strerror(self._code))
-            return call(*given, **options)
-
-        return counted
-
-    @property
-    def struck(self) -> bool:
-        return self.calls >= self._nth
 
 
 def fresh(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 
 import pytest
@@ -9,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
 
+from deepreasoning_cli.views import console
 from deepreasoning_cli.views.blocks import MarkdownStream, Row, whole
 from deepreasoning_cli.views.frame import Frame
 from deepreasoning_cli.views.live import LiveArea
+from markdown_documents import documents, pieces
 from screen import Terminal, foreign
-from views.test_blocks import CONSOLE, documents, pieces
 
 PLAIN = Style()
+CONSOLE = console.console(io.StringIO(), color=True, columns=80)
 
 
 def as_kept(rows: list[Row]) -> list[str]:

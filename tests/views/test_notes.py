@@ -2,8 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from deepreasoning_cli.errors import IncompleteError
-from deepreasoning_cli.events import Event, Finished, Handoff, Opened, Stage, Text, Warned
+from deepreasoning_cli.errors import IncompleteError, Interrupted
+from deepreasoning_cli.events import (
+    Draft,
+    Event,
+    Finished,
+    Handoff,
+    Opened,
+    Reused,
+    Stage,
+    Text,
+    Thought,
+    Warned,
+)
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.notes import Notes
@@ -22,10 +33,13 @@ def said(
     neutralised: int = 0,
     quiet: bool = False,
     bill: bool = False,
+    kept: bool = False,
 ) -> list[str]:
     lines: list[str] = []
     record = Record()
-    notes = Notes(record, lines.append, lambda: neutralised, quiet=quiet, bill=bill)
+    notes = Notes(
+        record, lines.append, lambda: neutralised, quiet=quiet, bill=bill, kept=lambda: kept
+    )
     for event in events:
         record.apply(event)
         notes(event)
@@ -110,3 +124,35 @@ def test_nothing_is_said_at_the_end_when_quiet_or_when_nobody_reads(
 ) -> None:
     assert said(Text("x"), bill=True, neutralised=3, quiet=quiet, failure=failure) == []
     assert said(Warned("w"), finished("a", "b"), quiet=True) == []
+
+
+GO_ON = "hint: `deepreasoning resume id1` goes on from here"
+SOMETHING = [Thought("a"), Draft("a"), Text("a"), Reused("a", "", "r1")]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), Interrupted(15)])
+@pytest.mark.parametrize("event", SOMETHING)
+def test_after_a_signal_the_way_on_is_named_where_something_is_kept(
+    failure: BaseException, event: Event
+) -> None:
+    assert said(opened("direct"), event, failure=failure, kept=True) == [GO_ON]
+    assert said(opened("direct"), event, failure=failure, kept=False) == []
+    assert said(opened("direct"), event, failure=failure, kept=True, quiet=True) == []
+    assert said(opened("direct"), failure=failure, kept=True) == []
+
+
+@pytest.mark.parametrize("failure", [None, IncompleteError("cut"), BrokenPipeError()])
+def test_whatever_else_ends_a_turn_is_said_elsewhere(failure: BaseException | None) -> None:
+    assert said(opened("direct"), Text("a"), failure=failure, kept=True) == []
+
+
+def test_the_way_on_stands_below_the_bill() -> None:
+    lines = said(
+        opened("direct"),
+        Text("a"),
+        finished("s", None),
+        failure=KeyboardInterrupt(),
+        kept=True,
+        bill=True,
+    )
+    assert lines == ["s · 3 tokens · cost unknown · 2.0 s", GO_ON]

@@ -24,7 +24,8 @@ from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
 from deepreasoning_cli.views.blocks import whole
-from deepreasoning_cli.views.panels import Look, PanelsView
+from deepreasoning_cli.views.panel import Look
+from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 from screen import Terminal, foreign

@@ -66,7 +66,10 @@ class Turns(Protocol):
         """
 
     def answer_again(self, of: Record, state: State) -> Outcome:
-        """Claude again, on the reasoning of `of`, in whose place the new turn stands."""
+        """Claude again, on the reasoning of `of`, in whose place the new turn stands.
+
+        Where no text came, `of` keeps its place.
+        """
 
 
 class Archive(Protocol):
@@ -77,6 +80,12 @@ class Archive(Protocol):
 
     def turns(self, session: str) -> Sequence[Record]:
         """The turns of a session in order; none for a name that is new."""
+
+    def enter(self, session: str) -> str:
+        """Make the session this chat's own, and no longer the one before.
+
+        Returns the name to go on with: that of a fork where another process is in the session.
+        """
 
     def drop_last(self, session: str) -> None:
         """Take the last turn out of the session; the history keeps it."""

@@ -56,8 +56,8 @@ def resume(talk: Talk, rest: str) -> None:
         hint = f"/resume {close[0]}" if close else "/sessions lists them"
         raise UsageError(f"there is no session {rest}", kind="unknown_session", hint=hint)
     talk.move(rest)
-    turns = len(talk.ports.archive.turns(rest))
-    talk.printer.note(f"session {rest}, {counted(turns, 'turn')}")
+    turns = len(talk.ports.archive.turns(talk.state.session))
+    talk.printer.note(f"session {talk.state.session}, {counted(turns, 'turn')}")
     talk.printer.note(f"last question: {one_line(talk.demand_last().opened.prompt)}")
 
 
@@ -74,7 +74,7 @@ def branch(talk: Talk, rest: str) -> None:
         raise UsageError(f"there is a session {name} already", kind="session_exists")
     talk.ports.archive.branch(talk.state.session, name, upto)
     talk.move(name)
-    talk.printer.note(f"session {name}, {counted(upto, 'turn')}")
+    talk.printer.note(f"session {talk.state.session}, {counted(upto, 'turn')}")
 
 
 def _branch(session: str, rest: str, turns: int) -> tuple[str, int]:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.chat import clipboard, external_editor
+from deepreasoning_cli.chat import external_editor
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, State
 from deepreasoning_cli.chat.printer import Printer, counted
 from deepreasoning_cli.chat.tally import Tally
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.clipboard import copy_text
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import cells_of
 
@@ -39,7 +40,7 @@ class Talk:
         printer: Printer,
         *,
         is_interactive: bool,
-        copy: Callable[[str], None] = clipboard.copy,
+        copy: Callable[[str], None] = copy_text,
         edit: Callable[[str], str] = external_editor.edit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -76,8 +77,8 @@ class Talk:
         self.state = replace(self.state, **changes)
 
     def move(self, session: str) -> None:
-        """Go on in another session."""
-        self.change(session=session)
+        """Go on in another session, or in a fork of it where another process is in it."""
+        self.change(session=self.ports.archive.enter(session))
         self.forget_last()
 
     def forget_last(self) -> None:
@@ -109,10 +110,11 @@ class Talk:
 
     def answer_again(self, of: Record) -> None:
         """Have the same reasoning answered again. Raises DeepReasoningError."""
-        self._settle(self.ports.turns.answer_again(of, self.state))
+        outcome = self.ports.turns.answer_again(of, self.state)
+        self._settle(outcome, is_last=bool(outcome.record.texts))  # else `of` still stands
 
-    def _settle(self, outcome: Outcome) -> None:
-        if outcome.record.opened.id:  # else it was stopped before there was a turn
+    def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
+        if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
             self._last, self._last_is_known = outcome.record, True
         self.tally = self.tally.plus(outcome.record)
         self.code = outcome.code or self.code

@@ -15,6 +15,7 @@ from deepreasoning_cli.events import Prompt, Stage
 from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.money import MILLION, RateCard, estimate_tokens, shown, usd
 from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.searching import LONGEST_QUERY, Search, Searcher
 from deepreasoning_cli.stage import Provider
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.views.safe import json_text, safe
@@ -29,6 +30,13 @@ class Sending(Protocol):
         """The call it would make."""
 
 
+class SendingSearch(Searcher, Protocol):
+    """A search that sends requests."""
+
+    def request(self, query: str) -> Request:
+        """The call it would make."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stage as it would be called; `input_tokens` is an estimate."""
@@ -38,6 +46,8 @@ class Step:
     request: Request | None
     input_tokens: int
     rates: RateCard | None
+    price: Decimal | None = None
+    """USD for the call itself, whatever it reads and writes."""
 
     def shown_request(self) -> dict[str, Any] | None:
         """The request with its key masked."""
@@ -52,11 +62,15 @@ class Step:
 
     def input_cost(self) -> Decimal | None:
         """USD for the input alone."""
+        if self.price is not None:
+            return self.price
         rate = self._rate("input")
         return None if rate is None else rate * self.input_tokens / MILLION
 
     def thousand_tokens(self) -> Decimal | None:
         """USD for each thousand tokens written."""
+        if self.price is not None:
+            return Decimal(0)
         rate = self._rate("output")
         return None if rate is None else rate / 1000
 
@@ -69,6 +83,8 @@ class Step:
 
 def steps(plan: Plan) -> Iterator[Step]:
     """The stages of `plan`, Claude's with a place-holder for what the reasoner would write."""
+    if plan.search:
+        yield _search(plan.search)
     if plan.reasoner and not plan.kept:
         yield _step(Stage.REASON, plan.reasoner, plan.prompt)
     if plan.answerer:
@@ -81,6 +97,12 @@ def steps(plan: Plan) -> Iterator[Step]:
             answer=work.answer,
         )
         yield _step(Stage.ANSWER, plan.answerer, prompt)
+
+
+def _search(search: Search) -> Step:
+    searcher = cast(SendingSearch, search.searcher)
+    query = search.query[:LONGEST_QUERY]
+    return Step(Stage.SEARCH, searcher.name, searcher.request(query), 0, None, searcher.price)
 
 
 def _to_come(plan: Plan) -> Work:

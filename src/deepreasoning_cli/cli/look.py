@@ -190,7 +190,7 @@ class Views:
         return Delayed(view)
 
     def _panels(self, settings: Settings) -> View:
-        from deepreasoning_cli.views.panels import Look as PanelLook
+        from deepreasoning_cli.views.panel import Look as PanelLook
         from deepreasoning_cli.views.panels import PanelsView
 
         wish = self._look.reasoning

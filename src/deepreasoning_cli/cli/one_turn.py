@@ -13,6 +13,7 @@ from deepreasoning_cli import wiring
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.look import Look
 from deepreasoning_cli.cli.turns import Turns
+from deepreasoning_cli.cli.web import without_search
 from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.pipeline import Work
@@ -35,6 +36,7 @@ class Question:
     session: str | None = None
     reasoning_from: str | None = None
     allow_empty_reasoning: bool = False
+    web_optional: bool = False
     dry_run: bool = False
 
 
@@ -62,6 +64,9 @@ def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) 
             messages(earlier),
             look.reasoning_only,
             question.allow_empty_reasoning,
+            without_search=without_search(
+                optional=question.web_optional, structured=look.json or look.jsonl
+            ),
         )
         plan = turns.plan(loaded, asked)
         if question.dry_run:
@@ -81,14 +86,25 @@ def session_of(
         return None, ()
     if not (turns.saves or turns.has_history()):
         return _begun(question), ()
-    with turns.history() as store:
-        last = store.last() if question.resume_last else None
-        name = question.session or _session_of_last(turns, store, last)
-        if name is None:
-            return None, [last] if last else ()
-        if turns.saves:
-            name = claimed(turns, store, name, stack)
-        return name, store.session_turns(name)
+    try:
+        with turns.history() as store:
+            return _found(turns, question, store, stack)
+    except DeepReasoningError:
+        if turns.has_history():
+            raise
+        return _begun(question), ()  # nothing can be kept either: the turn itself warns of that
+
+
+def _found(
+    turns: Turns, question: Question, store: Store, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    last = store.last() if question.resume_last else None
+    name = question.session or _session_of_last(turns, store, last)
+    if name is None:
+        return None, [last] if last else ()
+    if turns.saves:
+        name = claimed(turns, store, name, stack)
+    return name, store.session_turns(name)
 
 
 def claimed(turns: Turns, store: Store, session: str, stack: ExitStack) -> str:

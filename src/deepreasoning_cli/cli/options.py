@@ -178,6 +178,30 @@ ReasoningOption = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+WebOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--web/--no-web",
+        "-w",
+        help="Search the web first, with Linkup.",
+        rich_help_panel=INPUT,
+        show_default=False,
+    ),
+]
+WebOptionalOption = Annotated[
+    bool,
+    typer.Option(
+        "--web-optional",
+        help="Answer without the search where it cannot be had.",
+        rich_help_panel=INPUT,
+    ),
+]
+NoSourcesOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-sources", help="No list of sources under the answer.", rich_help_panel=OUTPUT
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON object.", rich_help_panel=OUTPUT)
 ]

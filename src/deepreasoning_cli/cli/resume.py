@@ -163,7 +163,9 @@ def _saving(turn: Record) -> str:
     from deepreasoning_cli.money import shown
 
     stage = turn.stages.get(Stage.REASON)
-    cost = f"; {shown(stage.cost, estimated=True)} saved" if stage and stage.cost else ""
+    cost = ""
+    if stage and stage.cost and stage.usage:
+        cost = f"; {shown(stage.cost, estimated=stage.usage.estimated)} saved"
     model = f" by {turn.reasoned_by}" if turn.reasoned_by else ""
     own = f" and {len(turn.draft):,} of its own answer" if turn.draft else ""
     size = f"{len(turn.reasoning):,} characters of reasoning{model}{own}"

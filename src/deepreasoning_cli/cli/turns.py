@@ -44,6 +44,7 @@ class Turns:
         self._transport: Transport | None = None
         self._adopted = False
         self._said: set[str] = set()
+        self._warned: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -81,11 +82,7 @@ class Turns:
 
         None where nothing was ever kept: to ask does not make a history.
         """
-        from deepreasoning_cli.history.adopt import leftovers
-        from deepreasoning_cli.history.database import NAME
-
-        folder = paths.data_dir()
-        if not (folder / NAME).exists() and not leftovers(folder):
+        if not self.has_history():
             return None
         with self.history() as store:
             return store.spending(since)
@@ -167,7 +164,10 @@ class Turns:
             self.say("note", f"recovered {count} unfinished {turns}: `deepreasoning history list`")
 
     def _warn(self, text: str) -> None:
-        self.say("warning", text)
+        """Say it, unless it is what was said before, with or without more words after it."""
+        if not any(text.startswith(said) for said in self._warned):
+            self._warned.append(text)
+            self.say("warning", text)
 
     def _pause(self, waiting: Waiting) -> None:
         self._progress.pause(waiting.why, waiting.seconds)

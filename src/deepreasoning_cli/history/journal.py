@@ -83,7 +83,8 @@ class Journal:
         try:
             self._fold(ending, self._began)
         except DeepReasoningError as exc:
-            self._warn(f"{exc.message}; this turn {self._fate()}")
+            if self._file:  # else it was said at the start
+                self._warn(f"{exc.message}; this turn is in {self._place(self._file)}")
             self._release(remove=False)
         except BaseException:  # interrupted: the file is whole, and free for the next start
             self._release(remove=False)
@@ -109,9 +110,10 @@ class Journal:
 
     def _go_silent(self, fault: OSError) -> None:
         self._whole = False
+        until = "until it is in the history " if self._file else ""
         self._warn(
             f"cannot write the journal in {self._folder}: {fault.strerror or fault};"
-            " until it is in the history this turn is in memory only"
+            f" {until}this turn is in memory only"
         )
 
     def _write_end(self, ending: Ending) -> None:
@@ -138,10 +140,8 @@ class Journal:
         with Store.open(self._folder, self._warn) as store:
             store.fold(self._record, began=began, ending=ending, starts=self._starts)
 
-    def _fate(self) -> str:
-        if self._file is None:
-            return "is not kept"
-        return f"is in {self._file.path}{'' if self._whole else ', as far as it could be written'}"
+    def _place(self, file: JournalFile) -> str:
+        return f"{file.path}{'' if self._whole else ', as far as it could be written'}"
 
     def _release(self, *, remove: bool) -> None:
         if self._file:

@@ -18,16 +18,21 @@ from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_
 from deepreasoning_cli.history.rows import moment
 
 FOLDER: Final = "sessions"
+SHOWN: Final = 300  # characters of a prompt that go into a list
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A conversation: how many turns it has, and when its last one began (aware)."""
+    """A conversation: how many turns it has, and when its last one began (aware).
+
+    `first_prompt` is the beginning of its own first question.
+    """
 
     name: str
     turns: int
     last: datetime
     forked_from: str | None
+    first_prompt: str = ""
 
 
 class Claim:
@@ -94,28 +99,39 @@ def branch(connection: sqlite3.Connection, session: str, new: str, upto: int) ->
     """Let the session `new` begin with the first `upto` turns of `session`."""
     shared = turns_of(connection, session)[:upto]
     last = shared[-1]["seq"] if shared else 0
-    connection.execute("INSERT INTO forks VALUES (?, ?, ?)", (new, session, last))
+    connection.execute("INSERT OR REPLACE INTO forks VALUES (?, ?, ?)", (new, session, last))
 
 
-def leave(connection: sqlite3.Connection, turn: str) -> None:
-    """Take a turn out of its session; the history keeps it."""
-    connection.execute("UPDATE turns SET session = NULL WHERE id = ?", (turn,))
+def leave(connection: sqlite3.Connection, turn: str, session: str) -> None:
+    """Take a turn out of the session; the history keeps it.
+
+    One from before the session's fork stays where it is: the fork begins earlier, ahead of it.
+    """
+    connection.execute(
+        "UPDATE forks SET last = (SELECT seq FROM turns WHERE id = ?1) - 1 WHERE session = ?2"
+        " AND EXISTS (SELECT 1 FROM turns WHERE id = ?1 AND session IS NOT ?2)",
+        (turn, session),
+    )
+    connection.execute(
+        "UPDATE turns SET session = NULL WHERE id = ? AND session = ?", (turn, session)
+    )
 
 
 def sessions(connection: sqlite3.Connection) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(
-        "SELECT turns.session, count(*) AS turns, max(turns.seq) AS newest, forks.origin"
-        " FROM turns LEFT JOIN forks USING (session) WHERE turns.session NOTNULL"
-        " GROUP BY turns.session ORDER BY newest DESC"
+        "SELECT own.session, own.turns, newest.started, forks.origin,"
+        " (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
+        "   WHERE first.session = own.session ORDER BY first.place LIMIT 1) AS first_prompt"
+        " FROM (SELECT session, count(*) AS turns, max(seq) AS newest FROM turns"
+        "   WHERE session NOTNULL GROUP BY session) AS own"
+        " JOIN turns AS newest ON newest.seq = own.newest"
+        " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC",
+        (SHOWN,),
     ).fetchall()
-    started = "SELECT started FROM turns WHERE seq = ?"
     return [
         Session(
-            row["session"],
-            row["turns"],
-            moment(connection.execute(started, (row["newest"],)).fetchone()[0]),
-            row["origin"],
+            row["session"], row["turns"], moment(row["started"]), row["origin"], row["first_prompt"]
         )
         for row in rows
     ]

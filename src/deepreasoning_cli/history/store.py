@@ -140,9 +140,10 @@ class Store:
             )
         )
 
-    def leave_session(self, turn: str) -> None:
-        """Take a turn out of its session, so that it is not sent again; the history keeps it."""
-        self._database.write(lambda connection: conversations.leave(connection, turn))
+    def leave_session(self, turn: str, session: str) -> None:
+        """Take a turn out of the session, so that it is not sent again; the history keeps it."""
+        name = well_formed(session)
+        self._database.write(lambda connection: conversations.leave(connection, turn, name))
 
     def branch(self, session: str, new: str, upto: int) -> None:
         """Let the session `new` begin with the first `upto` turns of `session`."""

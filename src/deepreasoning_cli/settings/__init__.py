@@ -27,6 +27,7 @@ from deepreasoning_cli.settings.parts import (
     GatewaySettings,
     KeyCommand,
     Number,
+    SearchSettings,
 )
 from deepreasoning_cli.settings.sources import (
     Layer,
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
     base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
     gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
+    search: SearchSettings = Field(default=SearchSettings(), description="a table with depth")
 
     @classmethod
     def settings_customise_sources(

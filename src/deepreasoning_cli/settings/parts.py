@@ -110,3 +110,12 @@ class GatewaySettings(BaseModel):
     endpoint: Literal["chat_completions", "responses", "messages"] = Field(
         default="chat_completions", description='"chat_completions", "responses" or "messages"'
     )
+
+
+class SearchSettings(BaseModel):
+    """How the web is searched."""
+
+    model_config = PART
+    depth: Literal["standard", "deep"] = Field(
+        default="standard", description='"standard" or "deep"'
+    )

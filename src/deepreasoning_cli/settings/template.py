@@ -53,6 +53,9 @@ OTHER_TABLES = """\
 # [gateway]
 # endpoint = "chat_completions"    # chat_completions, responses, messages
 
+# [search]
+# depth = "standard"               # standard, or deep: slower, ten times the price
+
 # A reasoner of your own, chosen with reasoner = "lab":
 # [reasoners.lab]
 # base_url = "http://gpu:8000/v1"

@@ -50,14 +50,11 @@ class Transport:
         self._log = log
         self._sleep = sleep
         self._proxied = environment.proxied()
-        timeout = httpx.Timeout(self._clocks.silence, connect=self._clocks.connect)
         with environment.worded():
             context = httpx.create_ssl_context()
             self._warm = WarmBackend(context)
             direct = None if self._proxied else WarmTransport(context, self._warm)
-            self._client = httpx.Client(
-                transport=direct, verify=context, timeout=timeout, follow_redirects=False
-            )
+            self._client = httpx.Client(transport=direct, verify=context, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self
@@ -145,6 +142,7 @@ class Transport:
             request.url,
             headers=headers,
             content=request.content(),
+            timeout=self._timeout(request),
             extensions={"trace": trace},
         )
         response = self._client.send(built, stream=True)
@@ -152,6 +150,10 @@ class Transport:
             yield response
         finally:
             response.close()
+
+    def _timeout(self, request: Request) -> httpx.Timeout:
+        silence = min(request.silence or self._clocks.silence, self._clocks.silence)
+        return httpx.Timeout(silence, connect=self._clocks.connect)
 
     def _check(self, response: httpx.Response, request: Request) -> None:
         if response.is_success:

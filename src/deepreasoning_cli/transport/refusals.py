@@ -21,10 +21,11 @@ from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import redacted
 from deepreasoning_cli.transport.faults import LOGIN
 from deepreasoning_cli.transport.request import Request
-from deepreasoning_cli.transport.retry import NEVER_HEALS, worth_retrying
+from deepreasoning_cli.transport.retry import NEVER_HEALS, meant, worth_retrying
 
 LONGEST_MESSAGE = 500  # characters of a vendor's own words
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
+NO_RESULT = "SEARCH_QUERY_NO_RESULT"  # Linkup says 400 to a search that finds nothing
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 IMPLIED = {
     "rate_limit_error": 429,
@@ -91,6 +92,7 @@ def begun_with(payload: Payload, request: Request) -> Reply | None:
     words = _words(payload)
     numbers = (error.get("code"), IMPLIED.get(str(error.get("type"))))
     status = next((number for number in numbers if isinstance(number, int)), 200)
+    status = meant(status, words[1])
     if not worth_retrying(status, {}, words[1]):
         return None
     return _reply(status, words, payload.get("request_id"), request)
@@ -150,10 +152,10 @@ Verdict = tuple[str, type[DeepReasoningError], str, str]
 
 
 def _verdict(reply: Reply, request: Request) -> Verdict:
-    status = reply.status
-    if status == 401:
-        return _wrong_key(request)
-    if status == 402 or reply.code in NEVER_HEALS or _is_billing(reply):
+    status, means = reply.status, meant(reply.status, reply.code)
+    if means == 401:
+        return _wrong_key(reply, request)
+    if means == 402 or reply.code in NEVER_HEALS or _is_billing(reply):
         where = f" at {request.top_up}" if request.top_up else ""
         return (
             "no_credit",
@@ -161,13 +163,13 @@ def _verdict(reply: Reply, request: Request) -> Verdict:
             f"asks for credit ({status})",
             f"top up the account{where}",
         )
-    if status == 429:
-        what, hint = "limits the rate (429)", "try again later"
+    if means == 429:
+        what, hint = f"limits the rate ({status})", "try again later"
         return "rate_limit", UnavailableError, what, hint
-    if status >= 500 or status in (408, 409):
+    if means >= 500 or means in (408, 409):
         what = "is overloaded (529)" if status == 529 else f"failed ({status})"
         return (
-            "overloaded" if status in (503, 529) else "server",
+            "overloaded" if means in (503, 529) else "server",
             UnavailableError,
             what,
             "try again later",
@@ -186,21 +188,24 @@ def _client_fault(reply: Reply) -> Verdict:
     if status == 403:
         hint = "the key lacks the right, or the region is not served"
         return "forbidden", RefusedError, "forbids it (403)", hint
-    if status == 404:
+    if meant(status, reply.code) == 404:
         hint = "`deepreasoning models` lists what can be asked; check the base URL too"
-        return "not_found", RefusedError, "does not know the model or the address (404)", hint
+        return "not_found", RefusedError, f"does not know the model or the address ({status})", hint
     if status == 413 or _is_overflow(reply):
         hint = "shorten the prompt, drop files, or choose a model with a larger context"
         return "too_long", RefusedError, f"finds the request too long ({status})", hint
+    if reply.code == NO_RESULT:
+        return "no_result", RefusedError, "found nothing", "word the question differently"
     hint = "change the request as the message says"
     return "bad_request", RefusedError, f"refused the request ({status})", hint
 
 
-def _wrong_key(request: Request) -> Verdict:
-    key = request.key
+def _wrong_key(reply: Reply, request: Request) -> Verdict:
+    key, status = request.key, reply.status
     if key is None:
-        return "key_missing", ConfigError, "asks for a key (401)", "set a key for this host"
-    what = f"rejected the key {key.name} from {key.origin} ({key.masked}) (401)"
+        what = f"asks for a key ({status})"
+        return "key_missing", ConfigError, what, "set a key for this host"
+    what = f"rejected the key {key.name} from {key.origin} ({key.masked}) ({status})"
     hint = f"replace it: `deepreasoning config set keys.{key.name}`"
     return "key_rejected", ConfigError, what, hint
 

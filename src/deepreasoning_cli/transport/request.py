@@ -30,6 +30,8 @@ class Request:
     method: str = "POST"
     key_header: str = "authorization"
     top_up: str | None = None
+    silence: float | None = None
+    """Seconds without a byte after which this call is given up, where it needs less patience."""
 
     @property
     def host(self) -> str:

@@ -26,6 +26,23 @@ NEVER_HEALS = frozenset(
     }
 )
 
+IMPLIED = {
+    "missing_api_key": 401,
+    "invalid_api_key": 401,
+    "insufficient_credits": 402,
+    "model_not_found": 404,
+    "rate_limit_exceeded": 429,
+    "upstream_error": 502,
+    "model_unavailable": 503,
+}
+"""What the gateway's codes mean: it publishes them, but not the status that goes with each
+(docs.empiriolabs.ai, api-facts.md, section 4.2)."""
+
+
+def meant(status: int, code: str | None) -> int:
+    """The status that a refusal is to be treated as: what its code says, where that is known."""
+    return IMPLIED.get(code or "", status)
+
 
 def worth_retrying(status: int, headers: Mapping[str, str], code: str | None) -> bool:
     """Whether waiting can heal this reply; the server's own word comes first."""
@@ -36,6 +53,7 @@ def worth_retrying(status: int, headers: Mapping[str, str], code: str | None) ->
             return True
         case "false":
             return False
+    status = meant(status, code)
     return status in (408, 409, 429) or status >= 500
 
 

@@ -15,7 +15,7 @@ def copy_text(text: str) -> None:
 
     try:
         pyperclip.copy(text)
-    except pyperclip.PyperclipException as exc:
+    except (pyperclip.PyperclipException, OSError) as exc:
         raise WriteError(
             "nothing here can write to the clipboard",
             kind="clipboard",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepreasoning_cli.events import Finished
+from deepreasoning_cli.events import Finished, Stage
 from deepreasoning_cli.money import shown
 from deepreasoning_cli.record import Record
 
@@ -23,13 +23,16 @@ def stage_line(stage: Finished) -> str:
     if stage.usage:
         parts.append(f"{_tokens(stage)} tokens")
         parts.append(shown(stage.cost, estimated=stage.usage.estimated))
+    elif stage.cost is not None:
+        parts.append(shown(stage.cost))
     return " · ".join(parts)
 
 
 def turn_line(record: Record) -> str:
     """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`."""
     stages = record.stages.values()
-    models = " → ".join(stage.served_model or stage.model for stage in stages)
+    named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
+    models = " → ".join(stage.served_model or stage.model for stage in named or stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
     tokens = f"{'≈' if record.estimated else ''}{used:,} tokens"
     cost = shown(record.cost, estimated=record.estimated)

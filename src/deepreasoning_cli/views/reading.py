@@ -10,16 +10,15 @@ from rich.console import COLOR_SYSTEMS
 from rich.style import Style
 
 from deepreasoning_cli.events import Stage
+from deepreasoning_cli.findings import listed
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.blocks import PlainStream, whole
 from deepreasoning_cli.views.footer import stage_line, turn_line
 from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
 from deepreasoning_cli.views.live import Row
-from deepreasoning_cli.views.panels import DIM, TITLES, Look
+from deepreasoning_cli.views.panel import DIM, TITLES, Look
 from deepreasoning_cli.views.safe import one_line, safe
-
-LONGEST_LINE = 2000  # characters of a source's address
 
 
 def reading(record: Record, stream: TextIO, look: Look, *, reasoning: bool) -> str:
@@ -65,9 +64,8 @@ class _Page:
         width = self._frame(dim=False).width
         text = self._shown(self._record.answer)
         rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)
-        for number, source in enumerate(self._record.sources, 1):
-            line = f"{number}. {one_line(source.title, 200)} <{one_line(source.url, LONGEST_LINE)}>"
-            rows += [*([[]] if number == 1 else []), *self._plain(line)]
+        for number, line in enumerate(listed(self._record.sources)):
+            rows += [*([] if number else [[]]), *self._plain(line)]
         return self._panel(*self._labels(Stage.ANSWER), rows, dim=False) if rows else []
 
     def bill(self) -> list[Row]:

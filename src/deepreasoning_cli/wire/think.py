@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 
-from deepreasoning_cli.events import Text, Thought
+from deepreasoning_cli.events import Chunk, End, Text, Thought
 
 OPENING = "<think>"
 CLOSING = "</think>"
@@ -105,6 +106,27 @@ class ThinkSplitter:
     @staticmethod
     def _as_pieces(text: str, kind: type[Piece]) -> list[Piece]:
         return [kind(text)] if text else []
+
+
+def split(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The chunks, with reasoning that stands inline in the text told apart from the answer.
+
+    For formats that have a place of their own for reasoning, and servers that do not use it.
+    """
+    splitter = ThinkSplitter()
+    for chunk in chunks:
+        match chunk:
+            case Text(text):
+                yield from splitter.feed(text)
+            case Thought():
+                yield from splitter.separate()
+                yield chunk
+            case End():
+                yield from splitter.close()
+                yield chunk
+            case _:
+                yield chunk
+    yield from splitter.close()
 
 
 def _begun(text: str, tag: str) -> int:

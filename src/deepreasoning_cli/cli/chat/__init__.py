@@ -16,6 +16,7 @@ def chat(
     backend: o.BackendOption = None,
     system: o.SystemOption = None,
     handoff: o.HandoffOption = None,
+    web: o.WebOption = None,
     session: o.SessionOption = None,
     resume_last: o.ContinueOption = False,
     hide_reasoning: Annotated[
@@ -38,6 +39,7 @@ def chat(
         "reasoner": reasoner,
         "backend": backend and backend.value,
         "handoff": handoff and handoff.value,
+        "web_search_linkup": web,
         "max_tokens": max_tokens,
         "timeout": timeout,
     }

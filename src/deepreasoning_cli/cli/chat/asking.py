@@ -12,6 +12,7 @@ from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
 from deepreasoning_cli.cli.boundary import lines_of, write_stderr
 from deepreasoning_cli.cli.chat.archive import ChatArchive
 from deepreasoning_cli.cli.chat.enough import watched
+from deepreasoning_cli.cli.chat.stopping import stopped_once
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.look import Look
 from deepreasoning_cli.cli.one_turn import work_of
@@ -61,7 +62,7 @@ class ChatTurns:
     ) -> Outcome:
         record = Record()
         code = 0
-        with watched() as enough:
+        with stopped_once(), watched() as enough:
             loaded, plan = self._planned(prompt, state, reasoned, instead_of, enough)
             look = Look(plain=self._plain, reasoning="hide" if state.reasoning == "hide" else None)
             try:
@@ -71,7 +72,7 @@ class ChatTurns:
             except DeepReasoningError as error:
                 write_stderr("\n".join(lines_of(error)))
                 code = error.exit_code
-        if record.thoughts or record.texts:
+        if record.texts or (record.thoughts and reasoned is None):
             self._archive.add(state.session, record, instead_of)
         return Outcome(record, code)
 
@@ -84,7 +85,9 @@ class ChatTurns:
         enough: Any = None,
     ) -> tuple[Loaded, Plan]:
         loaded = self._turns.load({**self._flags, **_flags_of(state)})
-        earlier = [turn for turn in self._archive.turns(state.session) if turn is not instead_of]
+        replaced = instead_of.opened.id if instead_of else None
+        known = self._archive.remembered(state.session)
+        earlier = [turn for turn in known if turn.opened.id != replaced]
         kept: Work | None = work_of(reasoned) if reasoned else None
         asked = wiring.Asked(
             prompt,
@@ -105,6 +108,7 @@ def _flags_of(state: State) -> dict[str, Any]:
             ("model", state.model),
             ("reasoner", state.reasoner),
             ("handoff", str(state.handoff)),
+            ("web_search_linkup", state.web),
         )
         if value is not None
     }

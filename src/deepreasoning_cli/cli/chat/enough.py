@@ -7,7 +7,6 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 ENTER = (b"\r", b"\n")
 
@@ -41,13 +40,19 @@ def watched() -> Iterator[Callable[[], bool]]:
 
 
 class _Keys:
-    """The keys pressed on a terminal that does not wait for the end of a line."""
+    """The keys pressed on a terminal that does not wait for the end of a line.
+
+    It is asked after each thought. What was pressed before the first one, such as the Enter that
+    sends the question once more, is not meant for it: there was nothing to have enough of.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._listens = False
 
-    def __call__(self, *_: Any) -> bool:
+    def __call__(self) -> bool:
+        listened, self._listens = self._listens, True
         if not select.select([self._descriptor], [], [], 0)[0]:
             return False
         pressed = os.read(self._descriptor, 1024)
-        return any(key in pressed for key in ENTER)
+        return listened and any(key in pressed for key in ENTER)

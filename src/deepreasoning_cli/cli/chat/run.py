@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.turns import Turns
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.events import Handoff
+from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings.loaded import Loaded
 
 TIP = "Enter: answer now"
 PROMPTS = "prompts"
+ANSWERING = ("anthropic", "empiriolabs")  # without one of these keys nothing answers
 
 
 def run(
@@ -36,15 +38,18 @@ def run(
     save: bool,
 ) -> int:
     """Chat until the user leaves; the exit code. Raises DeepReasoningError."""
-    if session and resume_last:
+    if session is not None and resume_last:
         raise UsageError("--continue and --session exclude each other", hint="choose one")
+    if session is not None and not session.strip():
+        raise UsageError("a session needs a name", hint="--session NAME")
     typed = sys.stdin is not None and sys.stdin.isatty()
     with ExitStack() as stack:
         turns = stack.enter_context(Turns(given, save=save, tip=TIP if typed else ""))
         loaded = turns.load(flags)
+        _demand_a_key(turns, loaded)
+        archive = stack.enter_context(ChatArchive(turns))
         question = Question((), session=session, resume_last=resume_last)
-        name, earlier = session_of(turns, question, stack)
-        archive = ChatArchive(turns)
+        name, earlier = session_of(turns, question, archive.claim)
         state = State(
             session=name or archive.new_name(),
             model=loaded.settings.model,
@@ -52,14 +57,22 @@ def run(
             system=system if system is not None else _system_of(earlier),
             reasoning="hide" if hide_reasoning else "show",
             handoff=Handoff(loaded.settings.handoff),
+            web=loaded.settings.web_search_linkup,
         )
+        archive.begin(state.session, earlier)
         asking = ChatTurns(turns, archive, flags, plain=plain or not typed)
         names = ChatNames(wiring.catalog_for(loaded), loaded.settings.backend)
         ports = Ports(asking, archive, names, asking)
         return repl(ports, state, history=_prompts(turns, loaded), color=given.color).run()
 
 
-def _system_of(earlier: Any) -> str | None:
+def _demand_a_key(turns: Turns, loaded: Loaded) -> None:
+    """Raise ConfigError where no question could be asked, whatever is typed."""
+    if not any(map(loaded.has_key, ANSWERING)):
+        turns.plan(loaded, wiring.Asked("?"))  # knows what is missing; the demo misses nothing
+
+
+def _system_of(earlier: Sequence[Record]) -> str | None:
     return earlier[-1].opened.system if earlier else None
 
 

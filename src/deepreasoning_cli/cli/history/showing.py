@@ -29,7 +29,7 @@ def show(record: Record, given: Globals, *, reasoning: bool) -> None:
 
 def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.views.panels import Look
+    from deepreasoning_cli.views.panel import Look
     from deepreasoning_cli.views.reading import reading
 
     settings = Settings.load(given.config, {}).settings

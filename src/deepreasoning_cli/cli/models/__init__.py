@@ -30,6 +30,10 @@ BackendOption = Annotated[
     typer.Option("--backend", help="Whose models and prices; default: the one in use."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Retired models too.")]
+LiveOption = Annotated[
+    bool,
+    typer.Option("--live", help="Ask the vendors that have a key; later runs use what they say."),
+]
 NameArgument = Annotated[
     str, typer.Argument(metavar="ID", help="An id, an alias, or a family such as sonnet.")
 ]
@@ -40,13 +44,14 @@ def models(
     context: typer.Context,
     backend: BackendOption = None,
     everything: AllOption = False,
+    live: LiveOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the Claude models and reasoners, with limits and prices; * marks the default."""
     if context.invoked_subcommand is None:
-        list_(context, backend, everything, as_json)
+        list_(context, backend, everything, live, as_json)
     else:
-        _refuse_flags(context.invoked_subcommand, bool(backend or everything or as_json))
+        _refuse_flags(context.invoked_subcommand, bool(backend or everything or live or as_json))
 
 
 @app.command("list")
@@ -54,17 +59,22 @@ def list_(
     context: typer.Context,
     backend: BackendOption = None,
     everything: AllOption = False,
+    live: LiveOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.models import listing, objects
 
+    differences = _ask(context) if live else None
     known = _known(context, backend)
     _warn(context, known.problems)
     if as_json:
         _print(objects.listing(known, retired=everything))
-    else:
-        _print(listing.listing(known, _columns(), retired=everything))
+        _warn(context, differences or (), "live")
+        return
+    _print(listing.listing(known, _columns(), retired=everything))
+    if differences is not None:
+        _print(listing.differences(differences))
 
 
 @app.command()
@@ -100,6 +110,18 @@ def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
     loaded = Settings.load(globals_of(context).config, {})
     _warn(context, loaded.notes, "note")
     return Known.of(loaded, backend and backend.value)
+
+
+def _ask(context: typer.Context) -> list[str]:
+    """Ask the vendors; what they say otherwise than the catalog. Raises ConfigError."""
+    from deepreasoning_cli import wiring
+    from deepreasoning_cli.cli.models import asking
+    from deepreasoning_cli.settings import Settings
+
+    given = globals_of(context)
+    loaded = Settings.load(given.config, {})
+    said = asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
+    return list(said.differences(wiring.written_catalog(loaded)))
 
 
 def _refuse_flags(command: str, given: bool) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
-from deepreasoning_cli import wiring
-from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
+from deepreasoning_cli import paths, wiring
+from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.settings.loaded import Loaded
 
@@ -38,6 +38,8 @@ class Known:
     default: ClaudeModel | None = None
     default_reasoner: Reasoner | None = None
     problems: tuple[str, ...] = ()
+    asked: date | None = None
+    """The day on which the vendors were asked last, if they were."""
 
     @classmethod
     def of(cls, loaded: Loaded, backend: str | None) -> Known:
@@ -48,7 +50,9 @@ class Known:
         problems: list[str] = []
         model = _default_model(loaded, catalog, chosen, today, problems)
         reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
-        return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems))
+        said = live.read(paths.data_dir() / live.NAME)
+        asked = said.as_of.date() if said else None
+        return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems), asked)
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
         """What the backend offers, by family, the newest first; the default is always there."""
@@ -93,7 +97,7 @@ class Known:
                 return reasoner
         found = self.catalog.claude(name, self.backend, self.today)
         if found.model.status is Lifecycle.UNKNOWN:
-            close = get_close_matches(written, list(self._all_names()), n=2)
+            close = get_close_matches(written, list(dict.fromkeys(self._all_names())), n=2)
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
                 hint=f"did you mean {' or '.join(close)}?" if close else LIST,

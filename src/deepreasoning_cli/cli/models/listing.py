@@ -48,6 +48,13 @@ def listing(known: Known, width: int | None, *, retired: bool) -> str:
     return "\n".join(lines)
 
 
+def differences(found: Sequence[str]) -> str:
+    """What the vendors say otherwise than the catalog."""
+    if not found:
+        return "\nThe vendors that answered say nothing else than the catalog."
+    return "\n".join(["", "The vendors say otherwise:", *(one_line(each, 1000) for each in found)])
+
+
 def _fitted(
     columns: Sequence[Column], rows: list[list[str]], width: int | None, left_out: list[str]
 ) -> tuple[str, ...]:
@@ -93,6 +100,8 @@ def _notes(
     yield f"{MARK} is the default. Limits and dates as of {known.catalog.as_of}."
     if any(card.bands or card.peak for card in cards):
         yield "A range: long prompts or peak hours cost more; `models show NAME` says when."
+    if known.asked:
+        yield f"With what the vendors said on {known.asked} (`models --live`)."
     hidden = sum(map(known.is_retired, known.catalog.offered(known.backend)))
     if hidden and not retired:
         yield f"{hidden} retired: --all lists them."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from deepreasoning_cli.events import Event, Handoff, Opened, Reused
-from deepreasoning_cli.views.panels import Look
+from deepreasoning_cli.views.panel import Look
 from deepreasoning_cli.views.reading import reading
 from kept_turns import answered, opened, reasoned, shown, whole
 from screen import foreign
@@ -43,7 +43,7 @@ def test_a_turn_is_prompt_reasoning_answer_sources_and_bill() -> None:
         " Answer · claude-sonnet-5 ",
         "Forty-two.",
         "",
-        "1. Tables <https://example.org/7>",
+        "1. Tables — https://example.org/7",
         " 0.8 s · 5 tokens · <$0.0001 ",
         "turn1 · session talk · deepseek-v4-pro-0922 →",
     ]

@@ -1,0 +1,139 @@
+"""The hosted DeepReasoning model: search, reasoning and answer behind one call and one key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from deepreasoning_cli.events import Chunk, Payload, Prompt, Served
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.money import RateCard
+from deepreasoning_cli.providers.claude import VERSION
+from deepreasoning_cli.transport import Request, Transport
+from deepreasoning_cli.transport.client import ignore
+from deepreasoning_cli.wire import chat_completions, messages, responses
+from deepreasoning_cli.wire.think import split
+
+HOSTED: Final = "deepreasoning"
+"""The id of the model, which is the pairing of R1 with a Claude model."""
+
+Endpoint = Literal["chat_completions", "responses", "messages"]
+PATHS: Final[Mapping[Endpoint, str]] = {
+    "chat_completions": "/chat/completions",
+    "responses": "/responses",
+    "messages": "/messages",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The six parameters that the model's page publishes, with its defaults.
+
+    `temperature` 0 to 2, `top_p` 0 to 1, `max_tokens` 1 to 65536 of Claude's; the settings hold
+    them to these ranges (empiriolabs.ai/models/deepreasoning; api-facts.md, section 4.3).
+    """
+
+    anthropic_model: str
+    temperature: float = 0.7
+    top_p: float = 0.9
+    max_tokens: int = 8192
+    web_search_linkup: bool = False
+    disable_formatting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayProvider:
+    """The hosted model ready to be asked; `search_price` is USD for a search it makes.
+
+    `model` is the Claude model of the pairing, or the hosted model itself for the part of the
+    reply that is reasoning.
+    """
+
+    parameters: Parameters
+    endpoint: Endpoint
+    base_url: str
+    key: Key
+    transport: Transport
+    rates: RateCard | None = None
+    context: int | None = None
+    top_up: str | None = None
+    search_price: Decimal | None = None
+    reasons: bool = False
+
+    @property
+    def model(self) -> str:
+        """Who is named in panels, bills and history."""
+        return HOSTED if self.reasons else self.parameters.anthropic_model
+
+    @property
+    def searches(self) -> bool:
+        """Whether it is asked to search the web."""
+        return self.parameters.web_search_linkup
+
+    def as_reasoner(self) -> GatewayProvider:
+        """The same, named for its reasoning."""
+        return replace(self, reasons=True)
+
+    def request(self, prompt: Prompt) -> Request:
+        """The call that `stream` makes."""
+        headers = {"anthropic-version": VERSION} if self.endpoint == "messages" else {}
+        return Request(
+            f"{self.base_url.rstrip('/')}{PATHS[self.endpoint]}",
+            body=self._body(prompt),
+            key=self.key,
+            headers=headers,
+            top_up=self.top_up,
+        )
+
+    def _body(self, prompt: Prompt) -> Payload:
+        ours = self.parameters
+        samplers = {"temperature": ours.temperature, "top_p": ours.top_p}
+        extra: dict[str, Any] = {
+            "max_tokens": ours.max_tokens,
+            "anthropic_model": ours.anthropic_model,
+            "web_search_linkup": ours.web_search_linkup,
+            "disable_formatting": ours.disable_formatting,
+        }
+        match self.endpoint:
+            case "messages":
+                return messages.body(
+                    prompt,
+                    model=HOSTED,
+                    max_tokens=ours.max_tokens,
+                    samplers=samplers,
+                    extra=extra,
+                )
+            case "responses":
+                return responses.body(prompt, model=HOSTED, samplers=samplers, extra=extra)
+            case _:
+                return chat_completions.body(prompt, model=HOSTED, samplers=samplers, extra=extra)
+
+    def warm(self) -> None:
+        """Open the connection ahead."""
+        self.transport.warm(self.base_url)
+
+    def stream(
+        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
+    ) -> Generator[Chunk, None, None]:
+        """Chunks as they come, reasoning told from the answer wherever it stands.
+
+        Where the page does not say it is in the stream, every place is looked at: a field or item
+        of its own, a thinking block, `<think>` in the text. That the hosted model itself served
+        the reply is no news.
+        """
+        with closing(self.transport.stream(self.request(prompt), when_sent)) as payloads:
+            for chunk in self._read(payloads):
+                if chunk != Served(HOSTED):
+                    yield chunk
+
+    def _read(self, payloads: Iterator[Payload]) -> Iterator[Chunk]:
+        match self.endpoint:
+            case "messages":
+                return split(messages.read(payloads))
+            case "responses":
+                return split(responses.read(payloads))
+            case _:
+                return chat_completions.read(payloads)

@@ -1,0 +1,463 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.app import app
+from deepreasoning_cli.cli.models import known as knowing
+from deepreasoning_cli.cli.price import scope
+from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
+from deepreasoning_cli.money import Usage
+from kept_turns import opened_store, shown
+from loopback import Loopback, Reply, error_reply_anthropic, json_reply
+from runner import run
+
+GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
+
+
+class Monday(datetime):
+    """A clock that stands still, in DeepSeek's peak hours."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Monday:
+        return cls(2026, 11, 23, 2, 0, tzinfo=tz or UTC)
+
+
+class Sunday(datetime):
+    """A clock that stands still on a day without a peak."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Sunday:
+        return cls(2026, 11, 22, 2, 0, tzinfo=tz or UTC)
+
+
+@pytest.fixture(autouse=True)
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowing, "datetime", Sunday)
+    monkeypatch.setattr(scope, "datetime", Sunday)
+
+
+def price(*words: str) -> Result:
+    return CliRunner().invoke(app, ["price", *words])
+
+
+def shown_by(*words: str) -> str:
+    result = price(*words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def found_by(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(shown_by(*words, "--json"))
+    return found
+
+
+def failed(*words: str) -> tuple[int, str, str]:
+    result = price(*words)
+    error, hint = result.stderr.splitlines()
+    assert result.stdout == ""
+    return result.exit_code, error, hint
+
+
+def row(text: str, *names: str) -> list[str]:
+    """The words of the one line that holds all `names` as words."""
+    [found] = [line.split() for line in text.splitlines() if set(names) <= set(line.split())]
+    return found
+
+
+def spend(
+    name: str, reason: str | None, answer: str | None, days_ago: int = 0, session: str | None = None
+) -> None:
+    """A turn in the history that cost so much; None is an unknown cost."""
+    stages = [
+        Finished(stage, model, None, usage, Decimal(cost) if cost else None, 1.0, "stop")
+        for stage, model, usage, cost in (
+            (Stage.REASON, "r1", Usage(100, 2_000), reason),
+            (Stage.ANSWER, "sonnet", Usage(2_100, 300), answer),
+        )
+    ]
+    begun = Opened(name, "direct", "?", Handoff.REASONING, session)
+    began = datetime.now(UTC) - timedelta(days=days_ago)
+    with opened_store(paths.data_dir()) as store:
+        store.fold(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
+
+
+# --- the rate card
+
+
+@pytest.mark.parametrize(
+    ("model", "figures"),
+    [
+        ("claude-sonnet-4-5-20250929", ["0.012", "0.058", "12.00", "58.00"]),
+        ("claude-sonnet-4-20250514", ["0.012", "0.058", "12.00", "58.00"]),
+        ("claude-haiku-4-5-20251001", ["0.0048", "0.023", "4.80", "23.00"]),
+        ("claude-opus-4-5-20251101", ["0.019", "0.092", "19.00", "92.00"]),
+        ("claude-opus-4-1-20250805", ["0.053", "0.26", "53.00", "260.00"]),
+        ("claude-opus-4-20250514", ["0.053", "0.26", "53.00", "260.00"]),
+    ],
+)
+def test_the_gateways_card_has_each_pairing_as_published(model: str, figures: list[str]) -> None:
+    assert row(shown_by("--backend", "gateway"), model)[-4:] == figures
+    [found] = [m for m in found_by("--backend", "gateway")["models"] if m["id"] == model]
+    assert found["per_thousand"] == {"input": figures[0], "output": figures[1]}
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["claude-3-7-sonnet-20250219", "claude-3-5-haiku-20241022", "claude-3-opus-20240229"],
+)
+def test_a_pairing_without_a_published_price_says_so(model: str) -> None:
+    assert row(shown_by("--backend", "gateway"), model)[-8:] == ["not", "published"] * 4
+    [found] = [m for m in found_by("--backend", "gateway")["models"] if m["id"] == model]
+    assert (found["per_thousand"], found["rates"]) == ({"input": None, "output": None}, None)
+
+
+def test_the_gateways_card_ends_with_search_date_and_source() -> None:
+    text = shown_by("--backend", "gateway")
+    assert "Web search (Linkup): $0.013 per call, when one is made\n" in text
+    assert text.endswith(f"As of 2026-11-23: {GATEWAY}\nAs of 2026-11-23: https://docs.linkup.so\n")
+
+
+def test_a_direct_card_has_both_stages_and_the_search() -> None:
+    text = shown_by()
+    assert row(text, "openrouter:")[2:] == ["0.50", "2.15", "as", "input", "as", "input"]
+    assert row(text, "claude-sonnet-5-5") == [
+        *("*", "claude-sonnet-5-5", "2.00", "10.00", "0.10", "2.50")
+    ]
+    assert "Web search (Linkup): $0.005 per call" in text
+    assert "As of 2026-10-27: https://api-docs.deepseek.com/quick_start/pricing\n" in text
+
+
+def test_deepseeks_hours_are_on_the_card_and_the_one_that_holds_now_is_marked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pro = ("--reasoner", "deepseek")
+    assert "off-peak, now" in shown_by(*pro)
+    assert "Peak hours (not now): Monday, Tuesday" in shown_by(*pro)
+    assert row(shown_by(*pro), "off-peak,")[3:] == [
+        *("off-peak,", "now", "0.66", "1.98", "0.022", "as", "input")
+    ]
+    assert row(shown_by(*pro), "peak") == ["peak", "1.32", "3.96", "0.044", "as", "input"]
+    monkeypatch.setattr(scope, "datetime", Monday)
+    assert row(shown_by(*pro), "peak,") == ["peak,", "now", "1.32", "3.96", "0.044", "as", "input"]
+    assert found_by(*pro)["reasoners"][0]["peak_now"] is True
+
+
+def test_both_bands_of_a_model_are_on_the_card() -> None:
+    text = shown_by("-m", "haiku")
+    low, high = (line.split()[-4:] for line in text.splitlines() if "100,000" in line)
+    assert low == ["0.10", "0.50", "0.01", "0.125"]
+    assert high == ["0.50", "2.50", "0.05", "0.625"]
+
+
+def test_a_model_narrows_the_card() -> None:
+    assert [m["id"] for m in found_by("-m", "opus")["models"]] == ["claude-opus-5-5"]
+    assert [r["id"] for r in found_by("-r", "novita")["reasoners"]] == ["novita"]
+
+
+# --- the bill for given tokens
+
+
+def test_a_bill_has_each_item_and_their_sum() -> None:
+    words = ("--input", "1000", "--output", "500", "--reasoning-tokens", "3000", "--web")
+    lines = [line.split() for line in shown_by(*words).splitlines()]
+    assert lines[1:] == [
+        ["search", "linkup", "search", "1", "0.005", "each", "0.005"],
+        ["reason", "deepseek-v4-pro", "input", "1,000", "0.66/1M", "0.00066"],
+        ["reason", "deepseek-v4-pro", "output", "3,000", "1.98/1M", "0.00594"],
+        ["answer", "claude-sonnet-5-5", "input", "4,000", "2.00/1M", "0.008"],
+        ["answer", "claude-sonnet-5-5", "output", "500", "10.00/1M", "0.005"],
+        ["total", "0.0246"],
+    ]
+
+
+def test_a_bill_as_json_has_exact_amounts() -> None:
+    found = found_by("--input", "1", "--output", "1", "--reasoning-tokens", "1")
+    costs = [item["cost_usd"] for item in found["items"]]
+    assert costs == ["0.00000066", "0.00000198", "0.000004", "0.00001"]
+    assert found["cost_usd"] == "0.00001664"
+
+
+def test_the_peak_holds_for_a_bill_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--input", "1000", "--output", "0", "--reasoning-tokens", "1000")
+    assert found_by(*words)["cost_usd"] == "0.00664"
+    monkeypatch.setattr(scope, "datetime", Monday)
+    assert found_by(*words)["cost_usd"] == "0.00928"
+
+
+def test_the_gateway_bills_one_pairing() -> None:
+    words = ("--backend", "gateway", "--input", "1000", "--output", "1000")
+    assert found_by(*words, "--reasoning-tokens", "0")["cost_usd"] == "0.07"
+    assert found_by(*words, "--reasoning-tokens", "1000")["cost_usd"] == "0.128"
+    assert found_by(*words, "--reasoning-tokens", "0", "--web")["cost_usd"] == "0.083"
+
+
+def test_without_a_reasoner_only_claude_is_billed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPREASONING_HANDOFF", "none")
+    found = found_by("--input", "1000", "--output", "1000")
+    assert [item["stage"] for item in found["items"]] == ["answer", "answer"]
+    assert found["cost_usd"] == "0.012"
+
+
+def test_an_unknown_rate_makes_the_sum_unknown_and_never_nothing() -> None:
+    words = ("--input", "10", "--output", "10", "--reasoning-tokens", "10", "-r", "together")
+    assert row(shown_by(*words), "total") == ["total", "unknown"]
+    assert found_by(*words)["cost_usd"] is None
+
+
+def test_a_bill_without_a_chain_of_thought_says_so() -> None:
+    result = price("--input", "10", "--output", "10")
+    assert result.stderr == "note: no chain of thought is counted; --reasoning-tokens N adds it\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (
+            ("--input", "1000001", "--reasoning-tokens", "0"),
+            "error: claude-sonnet-5-5 reads at most 1,000,000 tokens, not 1,000,001",
+            "hint: `deepreasoning models` lists the limits",
+        ),
+        (
+            ("--output", "128001", "--reasoning-tokens", "0"),
+            "error: claude-sonnet-5-5 writes at most 128,000 tokens, not 128,001",
+            "hint: `deepreasoning models` lists the limits",
+        ),
+        (
+            ("--input", "1", "--reasoning-tokens", "384001"),
+            "error: deepseek-v4-pro writes at most 384,000 tokens, not 384,001",
+            "hint: `deepreasoning models` lists the limits",
+        ),
+        (
+            ("--input", "1", "--reasoning-tokens", "0", "-m", "sonet"),
+            "error: the catalog has no model or reasoner 'sonet'",
+            "hint: did you mean sonnet?",
+        ),
+        (
+            ("--input", "1", "--reasoning-tokens", "0", "-m", "deepseek"),
+            "error: deepseek is a reasoner",
+            "hint: --reasoner deepseek",
+        ),
+        (
+            ("--spent", "--input", "1"),
+            "error: --spent and --input exclude each other",
+            "hint: choose one",
+        ),
+        (("--csv",), "error: --csv belongs to --spent", "hint: price --spent --csv …"),
+        (
+            ("--exact", "--input", "1"),
+            "error: --exact counts a prompt",
+            'hint: price --exact "your question"',
+        ),
+        (
+            ("--spent", "--since", "yesterday"),
+            "error: --since 'yesterday' is no time",
+            "hint: write 30d, 12h, 4w, a date such as 2026-11-01, or all",
+        ),
+        (("--spent",), "error: there is no history to add up", "hint: ask something first"),
+    ],
+)
+def test_what_cannot_be_priced_is_a_mistake_in_the_call(
+    words: tuple[str, ...], error: str, hint: str
+) -> None:
+    assert failed(*words) == (2, error, hint)
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "100000001"])
+def test_a_count_that_is_none_is_a_mistake_in_the_call(number: str) -> None:
+    code, error, _ = failed(f"--input={number}")
+    assert (code, error.startswith("error: Invalid value for '--input'")) == (2, True)
+
+
+def test_a_retired_model_has_no_price_at_anthropic() -> None:
+    code, error, hint = failed("--input", "1", "--reasoning-tokens", "0", "-m", "claude-3-opus")
+    assert code == 4
+    assert error == "error: answer: claude-3-opus-20240229 was retired on 2026-01-05"
+    assert hint == "hint: use claude-opus-5-5 instead"
+
+
+# --- a prompt
+
+
+def test_a_prompt_is_priced_on_every_model_by_documented_assumptions() -> None:
+    text = shown_by("four" * 1_000)
+    # 1,000 in: at DeepSeek 0.00066; typical 2,000 thoughts 0.00396; 3,000 read 0.006; 600 out 0.006
+    assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0062", "≈$0.0166", "≈$0.0595"]
+    assert "Reasoning tokens, low/typical/high (assumed): 500 / 2,000 / 8,000.\n" in text
+    assert "Answer tokens, low/typical/high (assumed): 150 / 600 / 2,500.\n" in text
+
+
+def test_a_forecast_is_on_all_models_that_can_be_asked() -> None:
+    found = found_by("why?")
+    names = [model["model"] for model in found["models"]]
+    assert "claude-opus-5-5" in names
+    assert "claude-3-opus-20240229" not in names
+    assert all(model["estimated"] for model in found["models"])
+    assert found["history_turns"] == 0
+
+
+def test_a_forecast_takes_its_lengths_from_the_users_own_turns() -> None:
+    for number in range(5):
+        spend(f"turn{number}", "0.1", "0.1")
+    found = found_by("why?")
+    assert found["history_turns"] == 5
+    assert found["reasoning_tokens"] == [2_000, 2_000, 2_000]
+    assert found["answer_tokens"] == [300, 300, 300]
+
+
+def test_four_turns_say_nothing_yet() -> None:
+    for number in range(4):
+        spend(f"turn{number}", "0.1", "0.1")
+    assert found_by("why?")["history_turns"] == 0
+
+
+def test_piped_text_and_files_are_priced(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("word " * 400)
+    piped = run("price", "--json", "-m", "sonnet", stdin=b"four" * 10)
+    assert json.loads(piped.stdout)["models"][0]["input_tokens"] == 10
+    assert found_by("-f", str(file), "-m", "sonnet")["models"][0]["input_tokens"] > 500
+
+
+def test_an_empty_prompt_is_no_prompt_to_price() -> None:
+    assert failed(" ")[:2] == (2, "error: the prompt is empty")
+
+
+def test_exact_asks_anthropic_to_count_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    with Loopback(json_reply(200, {"input_tokens": 17})) as vendor:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", vendor.url)
+        found = found_by("why?", "--exact", "-m", "sonnet")
+    assert found["models"][0]["input_tokens"] == 17
+    assert found["models"][0]["estimated"] is False
+    [request] = vendor.requests
+    assert (request.method, request.path) == ("POST", "/v1/messages/count_tokens")
+    assert request.body == {
+        "model": "claude-sonnet-5-5",
+        "messages": [{"role": "user", "content": "why?"}],
+    }
+    assert request.headers["x-api-key"] == "sk-ant-test"
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (json_reply(200, {"tokens": 17}), "sent no count of tokens"),
+        (json_reply(200, {"input_tokens": "17"}), "sent no count of tokens"),
+        (json_reply(200, {"input_tokens": -1}), "sent no count of tokens"),
+        (error_reply_anthropic(404, "not_found_error", "model: gone"), "model: gone"),
+    ],
+)
+def test_a_model_that_is_not_counted_is_estimated_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, reply: Reply, said: str
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    with Loopback(reply) as vendor:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", vendor.url)
+        result = price("why?", "--exact", "-m", "sonnet", "--json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: the input of claude-sonnet-5-5 is estimated: ")
+    assert said in result.stderr
+    assert json.loads(result.stdout)["models"][0]["estimated"] is True
+
+
+def test_exact_needs_a_key() -> None:
+    assert failed("why?", "--exact") == (
+        3,
+        "error: --exact needs a key of Anthropic's",
+        "hint: export ANTHROPIC_API_KEY=…, or leave --exact out",
+    )
+
+
+# --- what was spent
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        ("model", {"sonnet": "0.75", "r1": "0.3"}),
+        ("stage", {"answer": "0.75", "reason": "0.3"}),
+        ("session", {"work": "0.7", "(none)": "0.35"}),
+    ],
+)
+def test_spending_is_summed_by_what_is_asked_the_dearest_first(
+    by: str, groups: dict[str, str]
+) -> None:
+    spend("a", "0.1", "0.25")
+    spend("b", "0.2", "0.5", session="work")
+    found = found_by("--spent", "--by", by)
+    assert [(group[by], group["cost_usd"]) for group in found["groups"]] == list(groups.items())
+    assert (found["cost_usd"], found["turns"], found["unknown"]) == ("1.05", 2, 0)
+
+
+def test_days_come_in_their_order_and_old_ones_only_when_asked_for() -> None:
+    spend("new", "0.1", "0.1")
+    spend("old", "0.2", "0.2", days_ago=40)
+    assert [group["cost_usd"] for group in found_by("--spent")["groups"]] == ["0.2"]
+    everything = found_by("--spent", "--since", "all")["groups"]
+    assert [group["cost_usd"] for group in everything] == ["0.4", "0.2"]
+
+
+def test_spending_is_drawn_as_bars() -> None:
+    spend("a", "0.25", "1")
+    lines = shown_by("--spent", "--by", "model").splitlines()
+    assert lines[2].split() == ["model", "turns", "tokens", "in", "tokens", "out", "cost"]
+    assert lines[3].split() == ["sonnet", "1", "2,100", "300", "$1.00", "█" * 40]
+    assert lines[4].split() == ["r1", "1", "100", "2,000", "$0.2500", "█" * 10]
+    assert lines[5].split() == ["total", "1", "2,200", "2,300", "$1.25"]
+
+
+def test_a_terminal_without_unicode_gets_bars_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    spend("a", "0.25", "1")
+    done = run(
+        "price",
+        "--spent",
+        "--by",
+        "model",
+        env={"PYTHONIOENCODING": "ascii", "DEEPREASONING_DATA_DIR": str(paths.data_dir())},
+    )
+    assert b"#" * 40 in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_an_unknown_cost_is_said_and_not_counted_as_nothing() -> None:
+    spend("a", None, "0.5")
+    text = shown_by("--spent", "--by", "stage")
+    assert row(text, "reason")[-2:] == ["cost", "unknown"]
+    assert row(text, "total")[-3:] == ["$0.5000", "+", "unknown"]
+    assert text.endswith("The cost of 1 stage is unknown and not in the sum.\n")
+    found = found_by("--spent", "--by", "stage")
+    assert [group["cost_usd"] for group in found["groups"]] == ["0.5", None]
+
+
+def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
+    spend("a", None, "0.5", session='a "b", c')
+    text = shown_by("--spent", "--by", "session", "--csv")
+    assert list(csv.reader(io.StringIO(text))) == [
+        [
+            *("session", "turns", "stages", "input_tokens", "output_tokens"),
+            *("cost_usd", "unknown", "estimated"),
+        ],
+        ['a "b", c', "1", "2", "2200", "2300", "0.5", "1", "False"],
+    ]
+
+
+def test_a_history_without_spending_says_so() -> None:
+    spend("old", "0.2", "0.2", days_ago=3)
+    assert shown_by("--spent", "--since", "1h").startswith("Nothing was spent since ")
+    assert found_by("--spent", "--since", "1h")["groups"] == []
+
+
+def test_asking_for_prices_makes_no_history() -> None:
+    shown_by("why?")
+    failed("--spent")
+    assert not paths.data_dir().exists()

@@ -1,0 +1,106 @@
+"""The parts of `price` that compute: times, bars, percentiles."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.cli.price.bars import bar
+from deepreasoning_cli.cli.price.bill import Tokens
+from deepreasoning_cli.cli.price.outlook import ASSUMED, Outlook
+from deepreasoning_cli.cli.price.since import parse_since
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.history.spending import Spending
+from deepreasoning_cli.money import Usage
+
+NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
+
+
+def local(year: int, month: int, day: int) -> datetime:
+    return datetime(year, month, day).astimezone()
+
+
+@pytest.mark.parametrize(
+    ("text", "days"), [("1d", 0), ("0d", 0), ("7d", 6), ("1w", 6), ("30d", 29), (" 30D ", 29)]
+)
+def test_days_and_weeks_are_whole_days_with_today_the_last(text: str, days: int) -> None:
+    today = NOW.astimezone().date()
+    first = today - timedelta(days=days)
+    assert parse_since(text, NOW) == local(first.year, first.month, first.day)
+
+
+def test_hours_are_counted_back_from_now() -> None:
+    assert parse_since("12h", NOW) == NOW - timedelta(hours=12)
+
+
+def test_a_date_is_its_midnight_here_and_all_is_ever() -> None:
+    assert parse_since("2026-11-01", NOW) == local(2026, 11, 1)
+    assert parse_since("all", NOW) is None
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "2026-13-01", "30m", "1e3d"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        parse_since(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "unicode", "expected"),
+    [
+        ("8", True, "████████"),
+        ("4", True, "████"),
+        ("1", True, "█"),
+        ("0.5", True, "▌"),
+        ("1.125", True, "█▏"),
+        ("0.0001", True, "▏"),
+        ("0", True, ""),
+        ("8", False, "########"),
+        ("3.9", False, "###"),
+        ("0.0001", False, "#"),
+    ],
+)
+def test_a_bar_is_as_long_as_its_value(value: str, unicode: bool, expected: str) -> None:
+    assert bar(Decimal(value), Decimal(8), 8, unicode=unicode) == expected
+
+
+@given(
+    st.decimals(0, 100, places=6), st.decimals(0, 100, places=6), st.integers(0, 60), st.booleans()
+)
+def test_a_bar_never_leaves_its_room(
+    one: Decimal, other: Decimal, width: int, unicode: bool
+) -> None:
+    small, large = sorted((one, other))
+    assert len(bar(small, large, width, unicode=unicode)) <= width
+
+
+def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> list[Spending]:
+    return [
+        Spending(str(n), None, NOW, complete, stage, "m", Usage(1, count), Decimal(1))
+        for n, count in enumerate(tokens)
+    ]
+
+
+def test_the_three_cases_are_the_tenth_the_median_and_the_ninetieth_percentile() -> None:
+    outlook = Outlook.of(rows(list(range(10, 110, 10))))
+    assert (outlook.answer, outlook.turns) == ((10, 50, 90), 10)
+    assert outlook.reasoning == ASSUMED["reason"]
+
+
+def test_unfinished_turns_say_nothing_about_lengths() -> None:
+    assert Outlook.of(rows([1] * 10, complete=False)) == Outlook(
+        ASSUMED["reason"], ASSUMED["answer"]
+    )
+
+
+def test_only_the_newest_thousand_turns_count() -> None:
+    assert Outlook.of(rows([9] * 500 + [1] * 1_000)).answer == (1, 1, 1)
+
+
+def test_the_cases_of_a_question_leave_the_reasoning_out_where_nothing_reasons() -> None:
+    outlook = Outlook((1, 2, 3), (4, 5, 6))
+    assert outlook.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
+    assert outlook.cases(7, thinks=False)[2] == Tokens(7, 0, 6)

@@ -1,0 +1,84 @@
+"""A chat of a thousand turns through the real adapters takes what its answers take."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.chat.run import run
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.providers import demo
+
+TURNS = 1_000
+EARLY = 100  # turns after which all that is loaded once is there
+DESCRIPTORS = Path("/proc/self/fd")
+REASONING = "thought " * 2_500
+SMALL = 3_000  # bytes a turn: question, answer, what they cost; far from its reasoning
+TINY = demo.Script("tiny", REASONING, "", "42")
+
+
+class Questions:
+    """A stdin of a thousand lines that looks at the process before some of them."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.held: list[int] = []
+        self.open: list[int] = []
+
+    @property
+    def buffer(self) -> Questions:
+        return self
+
+    def isatty(self) -> bool:
+        return False
+
+    def readline(self, _limit: int) -> bytes:
+        if self.asked in (EARLY, TURNS):
+            gc.collect()
+            self.held.append(tracemalloc.get_traced_memory()[0])
+            self.open.append(len(list(DESCRIPTORS.iterdir())))
+        self.asked += 1
+        return b"6 x 7?\n" if self.asked <= TURNS else b""
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux counts them there")
+def test_a_thousand_turns_take_the_memory_of_their_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stdin = Questions()
+    monkeypatch.setattr(sys, "stdin", stdin)
+    monkeypatch.setattr(demo, "chosen", lambda _: TINY)
+    monkeypatch.setattr(demo, "pieces", lambda text: [text] if text else [])
+    monkeypatch.setattr(demo.Scripted, "_wait", lambda *_: None)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        monkeypatch.setattr(sys, "stderr", nowhere)
+        tracemalloc.start()
+        try:
+            code = run(
+                Globals(),
+                {"backend": "demo"},
+                session="long",
+                resume_last=False,
+                system=None,
+                hide_reasoning=False,
+                plain=False,
+                save=True,
+            )
+        finally:
+            tracemalloc.stop()
+    assert (code, stdin.asked) == (0, TURNS + 1)
+    assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
+    assert stdin.open[0] == stdin.open[1]
+    with Store.open(paths.data_dir(), pytest.fail) as store:
+        kept = store.session_turns("long")
+    assert [(turn.reasoning, turn.answer) for turn in kept] == [(REASONING, "42")] * TURNS

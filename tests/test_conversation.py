@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.conversation import CUT_OFF, RESERVE, fitted, messages
+from deepreasoning_cli.events import Handoff, Message, Opened
+from deepreasoning_cli.money import estimate_tokens
+from deepreasoning_cli.record import Record
+
+
+def turn(
+    name: str,
+    answer: str = "42.",
+    *,
+    prompt: str = "6 × 7?",
+    complete: bool = True,
+    source: str | None = None,
+) -> Record:
+    record = Record()
+    record.opened = Opened(name, "direct", prompt, Handoff.REASONING, reasoning_from=source)
+    record.thoughts = ["a thought that is never sent again"]
+    record.texts = [answer]
+    record.complete = complete
+    return record
+
+
+def exchange(prompt: str, answer: str) -> tuple[Message, Message]:
+    return Message("user", prompt), Message("assistant", answer)
+
+
+def test_questions_and_answers_are_sent_in_order_without_their_reasoning() -> None:
+    turns = [turn("a", "42."), turn("b", "Yes.", prompt="Sure?")]
+    assert messages(turns) == (*exchange("6 × 7?", "42."), *exchange("Sure?", "Yes."))
+
+
+def test_without_turns_there_are_no_messages() -> None:
+    assert messages([]) == ()
+
+
+@pytest.mark.parametrize("answer", ["", " \n"])
+def test_a_turn_without_an_answer_is_left_out(answer: str) -> None:
+    turns = [turn("a", answer, complete=False), turn("b", "Yes.", prompt="Sure?")]
+    assert messages(turns) == exchange("Sure?", "Yes.")
+
+
+def test_an_answer_that_was_cut_says_so() -> None:
+    assert messages([turn("a", "4", complete=False)]) == exchange("6 × 7?", f"4{CUT_OFF}")
+
+
+def test_a_cut_turn_gives_way_to_the_one_that_finished_it() -> None:
+    assert messages([turn("a", "4", complete=False), turn("b", source="a")]) == exchange(
+        "6 × 7?", "42."
+    )
+
+
+def test_of_a_chain_of_resumed_turns_the_last_with_an_answer_is_sent() -> None:
+    first = turn("a", "4", complete=False)
+    second = turn("b", "", complete=False, source="a")
+    third = turn("c", "42", complete=False, source="b")
+    assert messages([first, second, third]) == exchange("6 × 7?", f"42{CUT_OFF}")
+    assert messages([first, second, third, turn("d", source="c")]) == exchange("6 × 7?", "42.")
+
+
+def test_a_resumed_turn_that_brought_nothing_takes_no_ones_place() -> None:
+    turns = [turn("a", "4", complete=False), turn("b", "", complete=False, source="a")]
+    assert messages(turns) == exchange("6 × 7?", f"4{CUT_OFF}")
+
+
+def test_another_question_on_the_same_reasoning_takes_no_ones_place() -> None:
+    cut, other = turn("a", "4", complete=False), turn("b", "Yes.", prompt="Even?", source="a")
+    assert messages([cut, other]) == (
+        *exchange("6 × 7?", f"4{CUT_OFF}"),
+        *exchange("Even?", "Yes."),
+    )
+
+
+def test_two_whole_answers_to_one_question_are_both_sent() -> None:
+    turns = [turn("a", "42."), turn("b", "Forty-two.", source="a")]
+    assert messages(turns) == (*exchange("6 × 7?", "42."), *exchange("6 × 7?", "Forty-two."))
+
+
+def test_turns_that_name_each_other_end_the_search() -> None:
+    turns = [turn("a", complete=False, source="b"), turn("b", complete=False, source="a")]
+    assert messages(turns) == ()
+
+
+EARLIER = tuple(message for number in range(5) for message in exchange(f"q{number}" * 40, "a" * 90))
+EACH = sum(estimate_tokens(message.text) for message in EARLIER[:2])
+QUESTION = estimate_tokens("and?")
+
+
+def test_where_the_context_is_unknown_all_is_sent() -> None:
+    assert fitted(EARLIER, "and?", None) == (EARLIER, 0)
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_the_newest_exchanges_that_fit_are_sent(count: int) -> None:
+    room = RESERVE + QUESTION + count * EACH
+    assert fitted(EARLIER, "and?", room) == (EARLIER[10 - 2 * count :], 5 - count)
+    assert fitted(EARLIER, "and?", room - 1)[1] == min(5, 6 - count)
+
+
+@given(st.lists(st.text(max_size=400), max_size=8), st.text(max_size=400), st.integers(-10, 3000))
+def test_what_is_sent_is_the_end_of_what_was_said_and_never_more_than_fits(
+    texts: list[str], question: str, room: int
+) -> None:
+    earlier = tuple(message for text in texts for message in exchange(text, text))
+    sent, left_out = fitted(earlier, question, room)
+    assert (*earlier[: 2 * left_out], *sent) == earlier
+    tokens = sum(estimate_tokens(message.text) for message in sent)
+    assert not sent or tokens + estimate_tokens(question) + RESERVE <= room
