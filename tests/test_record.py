@@ -132,6 +132,12 @@ def test_one_unknown_cost_makes_the_whole_unknown(
     assert record(OPENED, *stages).cost == total
 
 
+def test_a_search_counts_by_its_price_alone() -> None:
+    search = replace(finished(Stage.SEARCH, "0.005"), usage=None)
+    free = replace(finished(Stage.REASON, None), usage=None)
+    assert record(OPENED, search, free, finished(Stage.ANSWER, "0.1")).cost == Decimal("0.105")
+
+
 def test_an_estimate_in_one_stage_makes_the_turn_an_estimate() -> None:
     guessed = finished(Stage.REASON, "0.1", Usage(1, 2, estimated=True))
     assert record(OPENED, guessed, finished(Stage.ANSWER, "0.1")).estimated is True

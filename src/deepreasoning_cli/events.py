@@ -103,7 +103,9 @@ class Source:
 class Opened:
     """A turn begins: the question and the system prompt as they were given.
 
-    `reasoning_from` is the id of the turn whose reasoning is used again, if one is.
+    `reasoning_from` is the id of the turn whose reasoning is used again, if one is; `reasoner`
+    the name of the one that was chosen, and `answerer` Claude's model id, so that the turn can be
+    finished by the same.
     """
 
     id: str
@@ -113,6 +115,8 @@ class Opened:
     session: str | None = None
     system: str | None = None
     reasoning_from: str | None = None
+    reasoner: str | None = None
+    answerer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Plan:
     session: str | None = None
     warnings: tuple[str, ...] = ()
     reasoning_from: str | None = None
+    reasoner_name: str | None = None
     enough: Callable[[], bool] = lambda: False
     """Asked at each thought: whether the user wants the answer now, from what there is."""
     caps: Caps = NO_CAPS
@@ -78,8 +79,7 @@ def run(plan: Plan) -> Generator[Event, None, None]:
     """
     meter = Meter(plan.caps)
     meter.demand_room(_starts(plan))
-    system, source = plan.prompt.system, plan.reasoning_from
-    yield Opened(plan.id, plan.backend, plan.question, plan.handoff, plan.session, system, source)
+    yield _opened(plan)
     yield from map(Warned, plan.warnings)
     if plan.hosted:
         answers = plan.answerer is not None
@@ -95,6 +95,20 @@ def run(plan: Plan) -> Generator[Event, None, None]:
             work = yield from _reason(plan, plan.reasoner, calls, meter)
         if plan.answerer:
             yield from _answer(plan, plan.answerer, work, calls, meter, found)
+
+
+def _opened(plan: Plan) -> Opened:
+    return Opened(
+        plan.id,
+        plan.backend,
+        plan.question,
+        plan.handoff,
+        plan.session,
+        plan.prompt.system,
+        plan.reasoning_from,
+        plan.reasoner_name,
+        plan.answerer.model if plan.answerer else None,
+    )
 
 
 def _starts(plan: Plan) -> Iterator[Started]:

@@ -109,6 +109,7 @@ class Wiring:
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
         self._wish = Wish(loaded.settings.temperature, loaded.settings.top_p, typed)
         self._warnings: list[str] = []
+        self._chosen_reasoner: str | None = None
 
     @cached_property
     def _transport(self) -> Transport:
@@ -141,6 +142,7 @@ class Wiring:
             asked.session,
             tuple(self._warnings),
             asked.reasoning_from,
+            self._chosen_reasoner,
             asked.enough,
             hosted=hosted,
             search=search,
@@ -182,6 +184,7 @@ class Wiring:
         )
         if preset is None:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
+        self._chosen_reasoner = preset.name
         samplers = granted(self._wish, preset.samplers, preset.model)
         self._warnings += samplers.warnings
         host = preset.key or preset.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from deepreasoning_cli.chat.commands import COMMANDS, take
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
 from deepreasoning_cli.events import Handoff
-from scripted_chat import Chat, MemoryArchive, turn
+from deepreasoning_cli.record import Record
+from scripted_chat import Chat, EchoTurns, MemoryArchive, turn
 
 CODE = "Two:\n\n```py\nx = 1\n```\n\n- in a list:\n\n  ```sh\n  ls\n  ```\n"
 
@@ -162,6 +164,19 @@ def test_another_model_answers_the_same_reasoning() -> None:
     said(chat, "/model opus", "/retry answer")
     assert chat.turns.asked == [("again", "hm", State("first", "opus", "deepseek"))]
     assert chat.talk.demand_last().answer == "opus says q"
+
+
+def test_an_answer_that_does_not_come_leaves_the_one_there_is() -> None:
+    chat = chat_with(("q", "a", "hm"))
+    before = chat.talk.demand_last()
+
+    class Silent(EchoTurns):
+        def answer_again(self, of: Record, state: State) -> Outcome:
+            return Outcome(turn(of.opened.prompt, reasoning=of.reasoning, number=2), 6)
+
+    chat.talk.ports = replace(chat.talk.ports, turns=Silent(chat.archive))
+    take(chat.talk, "/retry answer")
+    assert (chat.talk.demand_last(), chat.talk.code) == (before, 6)
 
 
 def test_a_retry_takes_the_reasoning_that_is_there_and_all_pays_again() -> None:

@@ -63,8 +63,19 @@ def test_a_failure_names_its_stage_and_advice() -> None:
 def test_a_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     screen = Screen()
-    Printer(screen, screen).table((Column(""), Column("", least=8)), [("漢字", "x" * 30)])
-    assert screen.getvalue() == f"漢字  {'x' * 13}…\n"
+    Printer(screen, screen).table((Column("a"), Column("b", least=8)), [("漢字", "x" * 30)])
+    assert screen.getvalue() == f"a     b\n漢字  {'x' * 13}…\n"
+
+
+def test_facts_are_wrapped_on_a_terminal_and_whole_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    screen, pipe = Screen(), Pipe()
+    for stream in (screen, pipe):
+        Printer(stream, stream).facts([("漢字", "one two three four"), ("b", "")])
+    assert screen.getvalue() == "漢字  one two three\n      four\nb\n"
+    assert pipe.getvalue() == "漢字  one two three four\nb\n"
 
 
 def test_things_are_counted() -> None:

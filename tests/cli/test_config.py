@@ -385,8 +385,18 @@ def test_init_asks_for_two_keys_without_showing_them(path: Path, terminal: None)
     }
 
 
+def test_init_asks_for_one_key_for_the_gateway(path: Path, terminal: None) -> None:
+    outcome = run("init", stdin=f"2\nhaiku\n{CANARY}\n")
+    assert outcome.code == 0
+    assert tomllib.loads(path.read_text()) == {
+        "backend": "gateway",
+        "model": "haiku",
+        "keys": {"empiriolabs": CANARY},
+    }
+
+
 def test_init_asks_nothing_more_for_the_demo(path: Path, terminal: None) -> None:
-    run("init", stdin="7\n2\n")
+    run("init", stdin="7\n3\n")
     assert tomllib.loads(path.read_text()) == {"backend": "demo", "keys": {}}
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli import catalog, paths
+from deepreasoning_cli import catalog
 from deepreasoning_cli.cli.chat.run import run
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.history.store import Store
@@ -19,6 +21,7 @@ from deepreasoning_cli.providers import demo
 TURNS = 1_000
 EARLY = 100  # turns after which all that is loaded once is there
 DESCRIPTORS, MEMORY = Path("/proc/self/fd"), Path("/proc/self/statm")
+SHARED = Path("/dev/shm")
 PAGE = 4096  # bytes
 REASONING = "thought " * 5_000
 SMALL = 8_000  # bytes a turn: question, answer and their cost, and all noise; not its reasoning
@@ -51,17 +54,24 @@ class Questions:
         return b"6 x 7?\n" if self.asked <= TURNS else b""
 
 
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory, where there is one."""
+    with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux counts them there")
 def test_a_thousand_turns_take_the_memory_of_their_answers(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, quick_folder: Path
 ) -> None:
     stdin = Questions()
     monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr(demo, "chosen", lambda _: TINY)
     monkeypatch.setattr(demo, "pieces", lambda text: [text] if text else [])
     monkeypatch.setattr(demo.Scripted, "_wait", lambda *_: None)
-    # what takes time and holds nothing: the disk, and reading our own tables again
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+    # what takes time and holds nothing: a disk, and reading our own tables again
+    monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(quick_folder))
     monkeypatch.setattr(catalog, "load", cache(catalog.load))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
@@ -77,9 +87,8 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
             save=True,
         )
     assert (code, stdin.asked) == (0, TURNS + 1)
-    print("PER TURN", (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY))
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]
-    with Store.open(paths.data_dir(), pytest.fail) as store:
+    with Store.open(quick_folder, pytest.fail) as store:
         kept = store.session_turns("long")
     assert [(turn.reasoning, turn.answer) for turn in kept] == [(REASONING, "42")] * TURNS

@@ -303,6 +303,16 @@ def test_without_a_terminal_the_choice_has_to_be_named(vendors: Vendors, flags: 
     assert vendors.counts() == (1, 0)
 
 
+def test_a_turn_is_finished_by_the_models_that_were_chosen_for_it(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS).failing(3, Cut()))
+    vendors.claude.reply(WHOLE)
+    assert vendors.ask("-m", "claude-haiku-4-5", "-r", "deepseek", "6 x 7?").code == 6
+    assert resume(vendors, "--partial").code == 0
+    assert [each.body["model"] for each in vendors.claude.requests] == [
+        "claude-haiku-4-5-20251001"
+    ]
+
+
 def test_partial_answers_from_what_there_is(vendors: Vendors) -> None:
     turn = cut_reasoning(vendors)
     saved = f"{len(PARTIAL)} characters of reasoning by deepseek-v4-pro are used again"

@@ -141,3 +141,31 @@ def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> N
     with opened_store(tmp_path) as store:
         store.fold(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
         assert store.sessions() == [Session("sums", 1, WHEN, None, "long " * 60)]
+
+
+def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        store.branch("sums", "another", 2)
+        store.branch("sums", "early", 1)
+        fold(store, "c", "branched")
+        fold(store, "d", "another")
+        store.leave_session("b", "sums")
+        fold(store, "e", "sums")
+        names = ("sums", "branched", "another", "early")
+        assert {name: ids(store, name) for name in names} == {
+            "sums": ["a", "e"],
+            "branched": ["a", "b", "c"],
+            "another": ["a", "b", "d"],
+            "early": ["a"],
+        }
+        store.leave_session("e", "sums")
+        store.leave_session("a", "sums")
+        assert [ids(store, name) for name in names] == [[], ["a", "b", "c"], ["a", "b", "d"], ["a"]]
+
+
+def test_a_turn_that_nobody_knows_leaves_nothing(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as store:
+        chained(store)
+        store.leave_session("z", "sums")
+        assert ids(store, "sums") == ["a", "b"]

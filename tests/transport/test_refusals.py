@@ -330,6 +330,18 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": 
         ),
         ({"error": {"code": 502, "message": "Bad"}}, "server", 502, "failed (502): Bad"),
         ({"error": {"type": "api_error"}}, "server", 500, "failed (500)"),
+        (
+            {"error": {"code": "model_unavailable", "message": "Off"}},
+            "overloaded",
+            503,
+            "failed (503): Off",
+        ),
+        (
+            {"error": {"code": "upstream_error", "message": "Off"}},
+            "server",
+            502,
+            "failed (502): Off",
+        ),
     ],
 )
 def test_an_error_that_is_the_first_payload_is_tried_again(
@@ -374,3 +386,33 @@ def test_an_error_after_the_first_payload_is_handed_on(
     headers = {"content-type": "text/event-stream"}
     httpx_mock.add_response(headers=headers, content=said(first, OVERLOADED))
     assert (seen.answer(), seen.waits) == ([first, OVERLOADED], [])
+
+
+MEANT = [
+    ("missing_api_key", ConfigError, "key_rejected", f"{WRONG_KEY[:-6]} (418)"),
+    ("invalid_api_key", ConfigError, "key_rejected", f"{WRONG_KEY[:-6]} (418)"),
+    ("insufficient_credits", RefusedError, "no_credit", "asks for credit (418)"),
+    ("model_not_found", RefusedError, "not_found", "does not know the model or the address (418)"),
+    ("rate_limit_exceeded", UnavailableError, "rate_limit", "limits the rate (418)"),
+    ("model_unavailable", UnavailableError, "overloaded", "failed (418)"),
+    ("upstream_error", UnavailableError, "server", "failed (418)"),
+    ("SEARCH_QUERY_NO_RESULT", RefusedError, "no_result", "found nothing"),
+]
+
+
+@pytest.mark.parametrize(("code", "error", "kind", "what"), MEANT)
+def test_a_code_that_is_known_says_more_than_the_status(
+    httpx_mock: HTTPXMock,
+    seen: Witness,
+    code: str,
+    error: type[ConfigError | RefusedError | UnavailableError],
+    kind: str,
+    what: str,
+) -> None:
+    httpx_mock.add_response(
+        418, json={"error": {"message": "So it is.", "code": code}}, is_reusable=True
+    )
+    failure = seen.failure()
+    assert (type(failure), failure.kind, failure.status) == (error, kind, 418)
+    assert failure.message == f"{HOST} {what}: So it is."
+    assert len(httpx_mock.get_requests()) == (3 if error is UnavailableError else 1)

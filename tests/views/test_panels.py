@@ -15,6 +15,8 @@ from deepreasoning_cli.events import (
     Finished,
     Handoff,
     Opened,
+    Source,
+    Sources,
     Stage,
     Started,
     Text,
@@ -125,6 +127,54 @@ def test_both_panels_stand_whole_with_what_they_took(monkeypatch: pytest.MonkeyP
     ]
     assert lines[6].startswith("m → m · 60 tokens · $0.0140 · ")
     assert len(lines) == 7
+
+
+FOUND = Sources((Source("Tables", "https://a.org"), Source("\x1b[2JMore", "javascript:1")))
+LISTED = ["1. Tables — https://a.org", "2. ␛[2JMore — javascript:1", ""]
+
+
+def searched() -> list[Event]:
+    found = Finished(Stage.SEARCH, "linkup", None, None, Decimal("0.005"), 1.0, None)
+    return [started(Stage.SEARCH), FOUND, found]
+
+
+def test_what_was_found_stands_above_the_reasoning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "size", lambda: (60, 24))
+    opened, *rest = turn(["hm"], ["42"])
+    lines = show([opened, *searched(), *rest], (60, 24)).terminal.lines()
+    assert lines[0].startswith("╭─ Reasoning")
+    assert contents(lines, "Reasoning") == [*LISTED, "hm"]
+    assert contents(lines, "Answer") == ["42"]
+    assert lines[-1].startswith("m → m · 60 tokens · $0.0190 · ")
+
+
+def test_without_reasoning_it_stands_above_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "size", lambda: (60, 24))
+    opened, *rest = turn([], ["42"])
+    lines = show([opened, *searched(), *rest[2:]], (60, 24)).terminal.lines()
+    assert contents(lines, "Answer") == [*LISTED, "42"]
+
+
+def test_while_it_searches_one_row_says_so_and_then_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "size", lambda: (60, 24))
+    stream = Tty(60, 24)
+    record = Record()
+    view = PanelsView(record, Progress(), stream, Look(color=False))
+    view(started(Stage.SEARCH))
+    until = time.monotonic() + 5
+    while "searching" not in stream.terminal.text and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "searching · 0 s" in stream.terminal.text
+    view(searched()[-1])
+    assert "".join(stream.terminal.lines()).strip() == ""
+    view.close(None)
+
+
+def test_a_thought_that_comes_late_is_not_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "size", lambda: (60, 24))
+    *rest, text, end = turn(["hm"], ["42"])
+    lines = show([*rest, text, Thought("later"), end], (60, 24)).terminal.lines()
+    assert contents(lines, "Answer") == ["42"]
 
 
 LISTING = "".join(f"- item {n:03d} 漢字 👍 with `code`\n" for n in range(100))

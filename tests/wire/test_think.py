@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import Text, Thought
+from deepreasoning_cli.events import Chunk, End, Served, Text, Thought
+from deepreasoning_cli.money import Usage
 from deepreasoning_cli.wire.think import ThinkSplitter
+from deepreasoning_cli.wire.think import split as split_chunks
 
 
 def split(*pieces: str, opens_thinking: bool = False) -> tuple[str, str]:
@@ -132,3 +134,31 @@ def test_every_cutting_gives_the_same(
 @given(content=st.text().filter(lambda text: not text.lstrip().startswith("<think>")))
 def test_content_without_a_leading_tag_is_answer_to_the_letter(content: str) -> None:
     assert split(content) == ("", content)
+
+
+def test_inline_reasoning_is_told_apart_among_other_chunks() -> None:
+    chunks: list[Chunk] = [
+        Served("m"),
+        Text("<thi"),
+        Text("nk>six</think>\n4"),
+        Text("2"),
+        Usage(1, 2),
+        End("end_turn"),
+    ]
+    assert list(split_chunks(chunks)) == [
+        Served("m"),
+        Thought("six"),
+        Text("4"),
+        Text("2"),
+        Usage(1, 2),
+        End("end_turn"),
+    ]
+
+
+def test_a_thought_of_its_own_makes_all_text_answer() -> None:
+    chunks: list[Chunk] = [Text(" "), Thought("six"), Text("<think>42"), End(None)]
+    assert list(split_chunks(chunks)) == [Thought("six"), Text("<think>42"), End(None)]
+
+
+def test_a_reply_that_was_cut_loses_nothing_that_was_held_back() -> None:
+    assert list(split_chunks([Text("<think>six</th")])) == [Thought("six"), Thought("</th")]

@@ -8,7 +8,7 @@ from deepreasoning_cli.chat.asking import ASKING
 from deepreasoning_cli.chat.choices import CHOICES
 from deepreasoning_cli.chat.command import Command, MisuseError
 from deepreasoning_cli.chat.keeping import KEEPING
-from deepreasoning_cli.chat.sessions import FACTS, SESSIONS
+from deepreasoning_cli.chat.sessions import SESSIONS
 from deepreasoning_cli.chat.talk import Talk
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
 
@@ -25,7 +25,7 @@ def help_(talk: Talk, rest: str) -> None:
         command = _found(rest.removeprefix("/"))
         talk.printer.show(f"{command.usage}\n{command.help}")
         return
-    talk.printer.table(FACTS, [(each.usage, each.help) for each in COMMANDS.values()] + [*KEYS])
+    talk.printer.facts([(each.usage, each.help) for each in COMMANDS.values()] + [*KEYS])
 
 
 COMMANDS = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 
 from deepreasoning_cli.events import Stage
+from deepreasoning_cli.findings import sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.footer import turn_line
 from deepreasoning_cli.views.safe import Sink, one_line, safe
@@ -33,7 +34,7 @@ def _turn(number: int, turn: Record) -> Iterator[str]:
         yield _quoted(turn.reasoning)
     yield f"### Answer{_by(turn, Stage.ANSWER)}"
     yield _closed(safe(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
-    if turn.sources:
+    if turn.sources and not sources_in(turn.answer):
         yield "\n".join(
             f"- {one_line(s.title, 200)} <{one_line(s.url, 2000)}>" for s in turn.sources
         )

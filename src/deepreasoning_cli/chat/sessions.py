@@ -18,7 +18,6 @@ COLUMNS = (
     Column("last used", leaves=2),
     Column("first question", leaves=1, least=20),
 )
-FACTS = (Column(""), Column("", least=20))
 
 
 def clear(talk: Talk, rest: str) -> None:
@@ -89,8 +88,7 @@ def info(talk: Talk, rest: str) -> None:
     """Say how the next question will be asked, and what was used so far."""
     nothing(rest)
     state = talk.state
-    talk.printer.table(
-        FACTS,
+    talk.printer.facts(
         [
             ("model", state.model or "default"),
             ("reasoner", state.reasoner or "default"),

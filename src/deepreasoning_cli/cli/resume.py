@@ -63,7 +63,8 @@ def resume(
     with Turns(o.globals_of(context)) as turns, ExitStack() as claims:
         found = _found(turns, turn)
         flags = {
-            "model": model or _model_of(found),
+            "model": model or _chosen(found, found.opened.answerer),
+            "reasoner": _chosen(found, found.opened.reasoner),
             "max_tokens": max_tokens,
             "max_cost": max_cost,
             "on_cap": on_cap and on_cap.value,
@@ -102,12 +103,9 @@ def _found(turns: Turns, turn: str | None) -> Record:
     return found
 
 
-def _model_of(turn: Record) -> str | None:
-    """The Claude model that was asked before; None where it had not come to that."""
-    from deepreasoning_cli.events import Stage
-
-    stage = turn.stages.get(Stage.ANSWER)
-    return stage.model if stage and turn.opened.backend != "demo" else None
+def _chosen(turn: Record, name: str | None) -> str | None:
+    """A model that was chosen for the turn; the demo's and the hosted one's are no choice."""
+    return name if turn.opened.backend == "direct" else None
 
 
 def _conversation(

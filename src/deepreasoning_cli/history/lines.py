@@ -143,6 +143,8 @@ def _opened(fields: Fields) -> Opened:
         _optional(fields["session"]),
         _optional(fields["system"]),
         _optional(fields["reasoning_from"]),
+        _optional(fields["reasoner"]),
+        _optional(fields["answerer"]),
     )
 
 

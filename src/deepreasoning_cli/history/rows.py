@@ -66,6 +66,8 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Record:
         row["session"],
         row["system"],
         row["reasoning_from"],
+        row["reasoner"],
+        row["answerer"],
     )
     record.thoughts = [row["reasoning"]] if row["reasoning"] else []
     record.drafts = [row["draft"]] if row["draft"] else []
@@ -112,6 +114,8 @@ def _turn_row(record: Record, began: datetime, ending: Ending) -> dict[str, Any]
             "reasoning_complete": bool(thinker and thinker.complete),
             "stop_reason": last.stop_reason if last else None,
             "reasoning_from": opened.reasoning_from,
+            "reasoner": opened.reasoner,
+            "answerer": opened.answerer,
             "reused_model": record.reused_model,
             "backend": opened.backend,
             "handoff": str(opened.handoff),

@@ -22,6 +22,8 @@ FIRST: Final[Migration] = (
         stop_reason TEXT,
         reasoning_from TEXT,
         reused_model TEXT,
+        reasoner TEXT,
+        answerer TEXT,
         backend TEXT NOT NULL,
         handoff TEXT NOT NULL,
         model TEXT,

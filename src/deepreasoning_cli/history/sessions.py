@@ -103,18 +103,33 @@ def branch(connection: sqlite3.Connection, session: str, new: str, upto: int) ->
 
 
 def leave(connection: sqlite3.Connection, turn: str, session: str) -> None:
-    """Take a turn out of the session; the history keeps it.
+    """Take the last turn out of the session; the history keeps it, and so do its branches.
 
     One from before the session's fork stays where it is: the fork begins earlier, ahead of it.
     """
+    query = "SELECT seq, session FROM turns WHERE id = ?"
+    row = connection.execute(query, (turn,)).fetchone()
+    if row and row["session"] == session:
+        heir = _heir(connection, row["seq"], session)
+        connection.execute(
+            "UPDATE turns SET session = ?1, place ="
+            " (SELECT coalesce(min(place), 1) - 1 FROM turns WHERE session = ?1) WHERE seq = ?2",
+            (heir, row["seq"]),
+        )
+    elif row:
+        connection.execute("UPDATE forks SET last = ? WHERE session = ?", (row["seq"] - 1, session))
+
+
+def _heir(connection: sqlite3.Connection, seq: int, session: str) -> str | None:
+    """The branch that the turn goes to; others that begin with it branch off from there."""
+    query = "SELECT min(session) FROM forks WHERE origin = ? AND last >= ?"
+    heir: str | None = connection.execute(query, (session, seq)).fetchone()[0]
     connection.execute(
-        "UPDATE forks SET last = (SELECT seq FROM turns WHERE id = ?1) - 1 WHERE session = ?2"
-        " AND EXISTS (SELECT 1 FROM turns WHERE id = ?1 AND session IS NOT ?2)",
-        (turn, session),
+        "UPDATE forks SET origin = ?1, last = ?2"
+        " WHERE origin = ?3 AND last >= ?2 AND session <> ?1",
+        (heir, seq, session),
     )
-    connection.execute(
-        "UPDATE turns SET session = NULL WHERE id = ? AND session = ?", (turn, session)
-    )
+    return heir
 
 
 def sessions(connection: sqlite3.Connection) -> list[Session]:

@@ -10,7 +10,7 @@ from rich.console import COLOR_SYSTEMS
 from rich.style import Style
 
 from deepreasoning_cli.events import Stage
-from deepreasoning_cli.findings import listed
+from deepreasoning_cli.findings import listed, sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.blocks import PlainStream, whole
@@ -60,11 +60,12 @@ class _Page:
             yield from self._panel(*self._labels(Stage.REASON), rows, dim=True)
 
     def answer(self) -> list[Row]:
-        """The answer's Markdown, and below it the sources; nothing where there is neither."""
+        """The answer's Markdown, and below it the sources, unless it ends with them."""
         width = self._frame(dim=False).width
         text = self._shown(self._record.answer)
         rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)
-        for number, line in enumerate(listed(self._record.sources)):
+        found = () if sources_in(self._record.answer) else self._record.sources
+        for number, line in enumerate(listed(found)):
             rows += [*([] if number else [[]]), *self._plain(line)]
         return self._panel(*self._labels(Stage.ANSWER), rows, dim=False) if rows else []
 

@@ -13,6 +13,7 @@ from deepreasoning_cli.errors import UsageError
 
 WAYS = {
     "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
+    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
     "demo": "no key: scripted replies, to look around",
 }
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
