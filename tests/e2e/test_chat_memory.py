@@ -28,6 +28,11 @@ SMALL = 8_000  # bytes a turn: question, answer and their cost, and all noise; n
 TINY = demo.Script("tiny", REASONING, "", "42")
 
 
+def halves(text: str) -> list[str]:
+    """Two pieces, so that what they are joined to is a text of its own in each turn."""
+    return [half for half in (text[: len(text) // 2], text[len(text) // 2 :]) if half]
+
+
 class Questions:
     """A stdin of a thousand lines that looks at the process before some of them."""
 
@@ -68,7 +73,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     stdin = Questions()
     monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr(demo, "chosen", lambda _: TINY)
-    monkeypatch.setattr(demo, "pieces", lambda text: [text] if text else [])
+    monkeypatch.setattr(demo, "pieces", halves)
     monkeypatch.setattr(demo.Scripted, "_wait", lambda *_: None)
     # what takes time and holds nothing: a disk, and reading our own tables again
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(quick_folder))
