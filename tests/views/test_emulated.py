@@ -17,6 +17,8 @@ from deepreasoning_cli.views.live import LiveArea
 from markdown_documents import documents, pieces
 from screen import Terminal, foreign
 
+pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
+
 PLAIN = Style()
 CONSOLE = console.console(io.StringIO(), color=True, columns=80)
 

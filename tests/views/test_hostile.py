@@ -16,6 +16,8 @@ from deepreasoning_cli.views.live import LiveArea
 from deepreasoning_cli.views.safe import Sanitiser, Sink
 from screen import foreign
 
+pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
+
 TEXTS = 100_000
 SHARES = 8
 PARTS = (

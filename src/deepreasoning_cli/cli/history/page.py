@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from deepreasoning_cli.cli.history.finding import Found
 from deepreasoning_cli.events import Stage
+from deepreasoning_cli.findings import sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.footer import turn_line
 from deepreasoning_cli.views.safe import one_line, safe
@@ -62,7 +63,7 @@ def _section(turn: Record) -> Iterator[str]:
         yield "</details>"
     yield f"<h3>Answer{_by(turn, Stage.ANSWER)}</h3>"
     yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
-    if turn.sources:
+    if turn.sources and not sources_in(turn.answer):
         yield "<ol>"
         for source in turn.sources:
             place = f"{one_line(source.title, 200)} <{one_line(source.url, 2000)}>"
