@@ -155,7 +155,9 @@ def test_a_whole_turn_is_these_events_in_this_order() -> None:
     early = Usage(6, 4, 3, estimated=True)
     assert events(turn) == (
         [
-            Opened("id1", "direct", "Why is the sky blue?", Handoff.REASONING, "s1", answerer="sonnet"),
+            Opened(
+                "id1", "direct", "Why is the sky blue?", Handoff.REASONING, "s1", answerer="sonnet"
+            ),
             Warned("mind the gap"),
             started(Stage.REASON, "r1", QUESTION, CHEAP),
             Thought("air "),

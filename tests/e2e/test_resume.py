@@ -308,9 +308,7 @@ def test_a_turn_is_finished_by_the_models_that_were_chosen_for_it(vendors: Vendo
     vendors.claude.reply(WHOLE)
     assert vendors.ask("-m", "claude-haiku-4-5", "-r", "deepseek", "6 x 7?").code == 6
     assert resume(vendors, "--partial").code == 0
-    assert [each.body["model"] for each in vendors.claude.requests] == [
-        "claude-haiku-4-5-20251001"
-    ]
+    assert [each.body["model"] for each in vendors.claude.requests] == ["claude-haiku-4-5-20251001"]
 
 
 def test_partial_answers_from_what_there_is(vendors: Vendors) -> None:
