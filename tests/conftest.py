@@ -16,7 +16,7 @@ settings.register_profile(
 settings.register_profile(
     "ci",
     settings.get_profile("default"),
-    derandomize=True,  # what lands is judged by the same documents each time; a person's runs search
+    derandomize=True,  # what lands is judged by the same documents each time; a person's search
 )
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
