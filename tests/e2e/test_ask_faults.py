@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ from runner import Finished
 QUIET = Finished(0, PRINTED, b"")
 PAID = f"; {len(REASONING)} characters of the reasoning came before"
 LATER = "try again later"
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of runs of lines that other tests cover: measuring them only takes time."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
 
 
 def host(vendor: Loopback) -> str:

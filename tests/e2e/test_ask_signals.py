@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -22,6 +23,13 @@ QUIET = Finished(0, PRINTED, b"")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 PROMPTLY = 2.0  # seconds; a machine that runs other tests too needs some of it
 Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of runs of lines that other tests cover: measuring them only takes time."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
 
 
 def read_until(stream: IO[bytes] | None, text: bytes) -> bytes:

@@ -38,12 +38,17 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment without coverage: a process that is killed writes half a file of it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def output(script: str, *arguments: object) -> Any:
     """What a program of this folder printed, read as JSON."""
     path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, HERE / script, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path},
+        env=unmeasured() | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         timeout=110,
