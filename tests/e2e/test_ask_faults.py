@@ -161,7 +161,7 @@ def test_a_rejected_reasoner_key_is_named_by_its_origin_and_last_letters(vendors
         f"reason: {host(vendors.reasoner)} rejected the key deepseek from environment"
         f" DEEPSEEK_API_KEY (…{key[-4:]}) (401): Authentication Fails, Your api key: [key] is"
         " invalid",
-        "replace it: `deepreasoning config set keys.deepseek`",
+        "correct DEEPSEEK_API_KEY: the environment outranks the config file",
     )
     assert vendors.counts() == (1, 0)
 
@@ -178,7 +178,7 @@ def test_a_key_that_claude_rejects_after_the_reasoning_leaves_it_incomplete(
         "key_rejected",
         f"{host(vendors.claude)} rejected the key anthropic from environment ANTHROPIC_API_KEY"
         f" (…{key[-4:]}) (401): invalid key [key]",
-        "replace it: `deepreasoning config set keys.anthropic`",
+        "correct ANTHROPIC_API_KEY: the environment outranks the config file",
         status=401,
         request_id="req_011Loopback",
     )

@@ -206,7 +206,11 @@ def _wrong_key(reply: Reply, request: Request) -> Verdict:
         what = f"asks for a key ({status})"
         return "key_missing", ConfigError, what, "set a key for this host"
     what = f"rejected the key {key.name} from {key.origin} ({key.masked}) ({status})"
-    hint = f"replace it: `deepreasoning config set keys.{key.name}`"
+    variable = key.origin.removeprefix("environment ")
+    if variable != key.origin:  # a key set in the file would not be heard
+        hint = f"correct {variable}: the environment outranks the config file"
+    else:
+        hint = f"replace it: `deepreasoning config set keys.{key.name}`"
     return "key_rejected", ConfigError, what, hint
 
 
