@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepreasoning_cli import wiring
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.look import Look
 from deepreasoning_cli.cli.turns import Turns
@@ -19,6 +18,7 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.pipeline import Work
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.wiring.asked import Asked
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
@@ -55,7 +55,7 @@ def ask(turns: Turns, flags: Mapping[str, Any], look: Look, question: Question) 
         session, earlier = session_of(turns, question, stack)
         kept, reasoning_from = _kept(turns, question.reasoning_from)
         last_system = earlier[-1].opened.system if earlier else None
-        asked = wiring.Asked(
+        asked = Asked(
             text,
             question.system if question.system is not None else last_system,
             kept,

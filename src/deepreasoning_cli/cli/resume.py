@@ -52,7 +52,7 @@ def resume(
     from deepreasoning_cli.cli.turns import Turns
     from deepreasoning_cli.conversation import messages
     from deepreasoning_cli.errors import UsageError
-    from deepreasoning_cli.wiring import Asked
+    from deepreasoning_cli.wiring.asked import Asked
 
     look = Look(
         json=json, jsonl=jsonl, plain=plain, raw=raw, output=output, reasoning=reasoning, copy=copy

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from deepreasoning_cli import paths, pipeline, wiring
+from deepreasoning_cli import paths, pipeline
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
-from deepreasoning_cli.cli.capped import capped
 from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
+from deepreasoning_cli.errors import IncompleteError, WriteError
+from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.prompt import demand_fit
@@ -23,6 +23,11 @@ from deepreasoning_cli.views.notes import can_be_resumed
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
+from deepreasoning_cli.wiring.asked import Asked
+from deepreasoning_cli.wiring.build import Wiring
+from deepreasoning_cli.wiring.capped import capped
+from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.wiring.connect import connected
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.spending import Spending
@@ -42,7 +47,7 @@ class Turns:
         self._progress = Progress(tip=tip)
         self._stack = ExitStack()
         self._transport: Transport | None = None
-        self._adopted = False
+        self._archive = Archive(paths.data_dir(), self._warn, self._tell_adopted)
         self._said: set[str] = set()
         self._warned: list[str] = []
 
@@ -62,30 +67,24 @@ class Turns:
         self._save = self._save and loaded.settings.history
         return loaded
 
-    def plan(self, loaded: Loaded, asked: wiring.Asked) -> Plan:
+    def plan(self, loaded: Loaded, asked: Asked) -> Plan:
         """The turn that is asked for; raises UsageError where a model cannot read so much."""
 
         def connect() -> Transport:
             if self._transport is None:
-                opened = wiring.connected(loaded, self._pause, self._log)
+                opened = connected(loaded, self._pause, self._log)
                 self._transport = self._stack.enter_context(opened)
             return self._transport
 
-        plan = wiring.Wiring(loaded, wiring.catalog_for(loaded), connect).plan(asked)
+        plan = Wiring(loaded, catalog_for(loaded), connect).plan(asked)
         for provider in (plan.reasoner, plan.answerer):
             if provider is not None:
                 demand_fit(plan.prompt.text, provider.context, provider.model)
         return capped(plan, loaded.settings, self.spending, saves=self._save)
 
     def spending(self, since: datetime | None = None) -> list[Spending] | None:
-        """What was paid for since then (aware; None: ever).
-
-        None where nothing was ever kept: to ask does not make a history.
-        """
-        if not self.has_history():
-            return None
-        with self.history() as store:
-            return store.spending(since)
+        """What was paid for since then (aware; None: ever); None where nothing was ever kept."""
+        return self._archive.spending(since, adopts=self._save)
 
     @property
     def saves(self) -> bool:
@@ -120,38 +119,16 @@ class Turns:
 
     def has_history(self) -> bool:
         """Whether anything was ever kept; to ask makes no file."""
-        from deepreasoning_cli.history.adopt import leftovers
-        from deepreasoning_cli.history.database import NAME
+        return self._archive.exists
 
-        folder = paths.data_dir()
-        try:
-            return (folder / NAME).exists() or bool(leftovers(folder))
-        except OSError:  # whoever opens it is told why it cannot be read
-            return True
-
-    @contextmanager
-    def history(self) -> Iterator[Store]:
+    def history(self) -> AbstractContextManager[Store]:
         """The history, with the turns that dead processes left behind."""
-        from deepreasoning_cli.history.adopt import adopt
-        from deepreasoning_cli.history.store import Store
-
-        folder = paths.data_dir()
-        with Store.open(folder, self._warn) as store:
-            if self._save and not self._adopted:
-                self._adopted = True
-                self._tell_adopted(adopt(folder, store, self._warn))
-            yield store
+        return self._archive.opened(adopts=self._save)
 
     def adopt_leftovers(self) -> None:
         """Take up what dead processes left behind, where there is any; never a reason to fail."""
-        from deepreasoning_cli.history.adopt import leftovers
-
-        if self._save and leftovers(paths.data_dir()):
-            try:
-                with self.history():
-                    pass
-            except DeepReasoningError as error:
-                self._warn(error.message)
+        if self._save:
+            self._archive.adopt_leftovers()
 
     def say(self, kind: str, text: str) -> None:
         """A line on stderr, unless the user wants it quiet."""
@@ -159,9 +136,8 @@ class Turns:
             write_stderr(f"{kind}: {one_line(text, 500)}")
 
     def _tell_adopted(self, count: int) -> None:
-        if count:
-            turns = "turn" if count == 1 else "turns"
-            self.say("note", f"recovered {count} unfinished {turns}: `deepreasoning history list`")
+        turns = "turn" if count == 1 else "turns"
+        self.say("note", f"recovered {count} unfinished {turns}: `deepreasoning history list`")
 
     def _warn(self, text: str) -> None:
         """Say it, unless it is what was said before, with or without more words after it."""

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from deepreasoning_cli import wiring
 from deepreasoning_cli.chat.ports import SessionRow
 from deepreasoning_cli.cli.one_turn import claimed
 from deepreasoning_cli.cli.turns import Turns
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.wiring.ids import new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
@@ -98,7 +98,7 @@ class ChatArchive:
 
     def new_name(self) -> str:
         """A name that no session has."""
-        return wiring.new_id()
+        return new_id()
 
     def _forget(self, session: str, record: Record) -> None:
         turn = record.opened.id

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from deepreasoning_cli import wiring
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
 from deepreasoning_cli.cli.boundary import lines_of, write_stderr
@@ -23,6 +22,7 @@ from deepreasoning_cli.money import shown
 from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.wiring.asked import Asked
 
 
 class ChatTurns:
@@ -89,7 +89,7 @@ class ChatTurns:
         known = self._archive.remembered(state.session)
         earlier = [turn for turn in known if turn.opened.id != replaced]
         kept: Work | None = work_of(reasoned) if reasoned else None
-        asked = wiring.Asked(
+        asked = Asked(
             prompt,
             state.system,
             kept,

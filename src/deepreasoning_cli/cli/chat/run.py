@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli import paths, wiring
+from deepreasoning_cli import paths
 from deepreasoning_cli.chat.ports import Ports, State
 from deepreasoning_cli.chat.start import repl
 from deepreasoning_cli.cli.chat.archive import ChatArchive
@@ -20,6 +20,8 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.events import Handoff
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.wiring.asked import Asked
+from deepreasoning_cli.wiring.catalogs import catalog_for
 
 TIP = "Enter: answer now"
 PROMPTS = "prompts"
@@ -61,7 +63,7 @@ def run(
         )
         archive.begin(state.session, earlier)
         asking = ChatTurns(turns, archive, flags, plain=plain or not typed)
-        names = ChatNames(wiring.catalog_for(loaded), loaded.settings.backend)
+        names = ChatNames(catalog_for(loaded), loaded.settings.backend)
         ports = Ports(asking, archive, names, asking)
         return repl(ports, state, history=_prompts(turns, loaded), color=given.color).run()
 
@@ -69,7 +71,7 @@ def run(
 def _demand_a_key(turns: Turns, loaded: Loaded) -> None:
     """Raise ConfigError where no question could be asked, whatever is typed."""
     if not any(map(loaded.has_key, ANSWERING)):
-        turns.plan(loaded, wiring.Asked("?"))  # knows what is missing; the demo misses nothing
+        turns.plan(loaded, Asked("?"))  # knows what is missing; the demo misses nothing
 
 
 def _system_of(earlier: Sequence[Record]) -> str | None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.history.adopt import adopt, leftovers
+from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import SUFFIX
 from deepreasoning_cli.history.listing import Row
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.safe import one_line
 
 
-@contextmanager
-def history(given: Globals) -> Iterator[Store]:
+def history(given: Globals) -> AbstractContextManager[Store]:
     """The history, with the turns that dead processes left behind. Raises as Store does."""
-    with _opened(given) as store:
-        if count := _adopt(store, given):
-            say(given, "note", f"recovered {counted(count)}: `deepreasoning history list`")
-        yield store
+
+    def tell(count: int) -> None:
+        say(given, "note", f"recovered {counted(count)}: `deepreasoning history list`")
+
+    return Archive(paths.data_dir(), lambda text: say(given, "warning", text), tell).opened()
 
 
 def recovered(given: Globals) -> tuple[list[Row], int]:

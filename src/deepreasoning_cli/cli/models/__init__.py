@@ -114,14 +114,14 @@ def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
 
 def _ask(context: typer.Context) -> list[str]:
     """Ask the vendors; what they say otherwise than the catalog. Raises ConfigError."""
-    from deepreasoning_cli import wiring
     from deepreasoning_cli.cli.models import asking
     from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.wiring.catalogs import written_catalog
 
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
     said = asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
-    return list(said.differences(wiring.written_catalog(loaded)))
+    return list(said.differences(written_catalog(loaded)))
 
 
 def _refuse_flags(command: str, given: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from deepreasoning_cli import backends, paths, wiring
+from deepreasoning_cli import backends, paths
 from deepreasoning_cli.catalog.live import NAME, Live, read
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
@@ -16,6 +16,7 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Clocks, Transport
 from deepreasoning_cli.transport.client import ignore
 from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.wiring.catalogs import written_catalog
 
 PATIENCE: Final = 15.0  # seconds without a sign of life; a list of models is quickly written
 HOSTS: Final = ("deepseek", "openrouter")
@@ -43,7 +44,7 @@ class _Asking:
 
     def __init__(self, loaded: Loaded, transport: Transport, warn: Callable[[str], None]) -> None:
         self._loaded = loaded
-        self._catalog = wiring.written_catalog(loaded)
+        self._catalog = written_catalog(loaded)
         self._transport = transport
         self._warn = warn
 

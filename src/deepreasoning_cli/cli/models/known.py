@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
-from deepreasoning_cli import paths, wiring
+from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.wiring.catalogs import catalog_for
 
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
@@ -44,7 +45,7 @@ class Known:
     @classmethod
     def of(cls, loaded: Loaded, backend: str | None) -> Known:
         """The catalog as these settings have it; raises ConfigError if it cannot be read."""
-        catalog = wiring.catalog_for(loaded)
+        catalog = catalog_for(loaded)
         chosen = backend or _backend_in_use(loaded, catalog)
         today = datetime.now(UTC).date()
         problems: list[str] = []

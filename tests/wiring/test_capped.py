@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.caps import NO_CAPS, Cap, Caps
-from deepreasoning_cli.cli import capped as module
-from deepreasoning_cli.cli.capped import capped
 from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.wiring import capped as module
+from deepreasoning_cli.wiring.capped import capped
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PLAN = Plan("id1", "direct", "?", Prompt((Message("user", "?"),)), None, None)

@@ -1,101 +1,30 @@
-"""Composition root: names in settings → live objects."""
+"""A turn's parts, built from settings and catalog."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli import catalog as catalogs
-from deepreasoning_cli import paths
 from deepreasoning_cli.backends import GATEWAY, GATEWAY_KEY, STARTS, Wanted, chosen
-from deepreasoning_cli.catalog import Catalog, Reasoner, Vendor, live
+from deepreasoning_cli.catalog import Catalog, Vendor
 from deepreasoning_cli.conversation import fitted
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError
+from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import RateCard, Rates, estimate_tokens
-from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.money import estimate_tokens
+from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.searching import Search
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.settings.parts import CustomReasoner
 from deepreasoning_cli.stage import Provider
+from deepreasoning_cli.wiring.asked import Asked
+from deepreasoning_cli.wiring.ids import new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.providers.gateway import GatewayProvider
-    from deepreasoning_cli.transport import Transport, Waiting
-
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that is read as another
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What this call asks for beyond the settings.
-
-    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far. `without_search` is asked
-    whether to go on where the search cannot be had.
-    """
-
-    question: str
-    system: str | None = None
-    kept: Work | None = None
-    reasoning_from: str | None = None
-    session: str | None = None
-    earlier: tuple[Message, ...] = ()
-    reasoning_only: bool = False
-    allow_empty_reasoning: bool = False
-    enough: Callable[[], bool] = lambda: False
-    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
-
-
-def new_id() -> str:
-    """A turn's id: sixteen letters that sort by time of birth."""
-    number = time.time_ns() // 1_000_000 << 32 | secrets.randbits(32)
-    return "".join(ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
-
-
-def connected(
-    loaded: Loaded, notify: Callable[[Waiting], None], log: Callable[[str], None]
-) -> Transport:
-    """The transport of this run, with the user's patience. Raises ConfigError."""
-    from deepreasoning_cli.transport import Clocks, Transport
-
-    patience = loaded.settings.timeout
-    clocks = Clocks.all_of(patience) if patience else Clocks()
-    return Transport(clocks, notify=notify, log=log)
-
-
-def catalog_for(loaded: Loaded) -> Catalog:
-    """The written catalog with what the vendors said last. Raises ConfigError."""
-    return live.laid_over(written_catalog(loaded), paths.data_dir())
-
-
-def written_catalog(loaded: Loaded) -> Catalog:
-    """The catalog with the user's own rows and reasoners. Raises ConfigError."""
-    own = [_own_reasoner(*item) for item in loaded.settings.reasoners.items()]
-    override = paths.catalog_override()
-    return catalogs.load(override if override.exists() else None).with_reasoners(own)
-
-
-def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:
-    own = fields.rates
-    rates = RateCard(Rates(own.input, own.output), source="config.toml") if own else None
-    return Reasoner(
-        name,
-        name,
-        fields.base_url,
-        fields.model,
-        fields.key,
-        fields.context,
-        opens_thinking=fields.opens_thinking,
-        rates=rates,
-    )
+    from deepreasoning_cli.transport import Transport
 
 
 class Wiring:

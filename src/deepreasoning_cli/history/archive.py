@@ -1,0 +1,76 @@
+"""The history as one process uses it: opened when needed, what dead processes left taken up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepreasoning_cli.errors import DeepReasoningError
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.spending import Spending
+    from deepreasoning_cli.history.store import Store
+
+
+class Archive:
+    """The history in one data folder.
+
+    `warn` is told of repairs and of what cannot be read, `tell_adopted` how many unfinished turns
+    were taken up.
+    """
+
+    def __init__(
+        self, folder: Path, warn: Callable[[str], None], tell_adopted: Callable[[int], None]
+    ) -> None:
+        self._folder = folder
+        self._warn = warn
+        self._tell_adopted = tell_adopted
+        self._adopted = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept; to ask makes no file."""
+        from deepreasoning_cli.history.adopt import leftovers
+        from deepreasoning_cli.history.database import NAME
+
+        try:
+            return (self._folder / NAME).exists() or bool(leftovers(self._folder))
+        except OSError:  # whoever opens it is told why it cannot be read
+            return True
+
+    @contextmanager
+    def opened(self, *, adopts: bool = True) -> Iterator[Store]:
+        """The store; leftovers are taken up once in a process. Raises as Store does."""
+        from deepreasoning_cli.history.adopt import adopt
+        from deepreasoning_cli.history.store import Store
+
+        with Store.open(self._folder, self._warn) as store:
+            if adopts and not self._adopted:
+                self._adopted = True
+                if count := adopt(self._folder, store, self._warn):
+                    self._tell_adopted(count)
+            yield store
+
+    def spending(self, since: datetime | None = None, *, adopts: bool) -> list[Spending] | None:
+        """What was paid for since then (aware; None: ever).
+
+        None where nothing was ever kept: to ask does not make a history.
+        """
+        if not self.exists:
+            return None
+        with self.opened(adopts=adopts) as store:
+            return store.spending(since)
+
+    def adopt_leftovers(self) -> None:
+        """Take up what dead processes left behind, where there is any; never a reason to fail."""
+        from deepreasoning_cli.history.adopt import leftovers
+
+        if leftovers(self._folder):
+            try:
+                with self.opened():
+                    pass
+            except DeepReasoningError as error:
+                self._warn(error.message)

@@ -1,0 +1,1 @@
+"""Composition root: names in settings → live objects."""
