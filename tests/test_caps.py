@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -128,6 +129,16 @@ def test_the_next_stage_of_a_paid_turn_is_incomplete_and_not_refused() -> None:
     meter.settle(ended(Stage.REASON, "0.009"))
     with pytest.raises(IncompleteError, match=r"input alone costs ≈\$0.0020 after ≈\$0.0090"):
         meter.demand_more(started(Stage.ANSWER, 1_000, CLAUDE))
+
+
+def test_input_that_may_have_to_be_written_to_a_cache_is_counted_as_dearly() -> None:
+    caching = RateCard(Rates(Decimal(2), Decimal(10), Decimal("0.1"), Decimal("2.5")))
+    start = replace(started(Stage.ANSWER, 4_400, caching), cache_write_tokens=4_000)
+    # 400 tokens at 2 and 4,000 at 2.50 are $0.0108, all at 2 were $0.0088
+    capped("0.0108").demand_room([start])
+    with pytest.raises(RefusedError, match=r"input alone costs ≈\$0.0108"):
+        capped("0.0107").demand_room([start])
+    assert tokens_through(capped("0.0208"), start) == 1_000
 
 
 @given(st.integers(1, 10**6), st.integers(0, 5_000), st.lists(st.text(min_size=1), max_size=50))

@@ -179,6 +179,22 @@ def test_samplers_are_those_the_api_takes(model: str) -> None:
     assert MODELS[model].samplers is expected
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_cache_keeps_at_least_is_known_of_every_model_that_still_answers(model: str) -> None:
+    of_its_own = {
+        "claude-opus-4-8": 1024,
+        "claude-opus-4-7": 2048,
+        "claude-opus-4-6": 4096,
+        "claude-opus-4-5-20251101": 4096,
+        "claude-sonnet-5": 1024,
+        "claude-sonnet-4-6": 1024,
+        "claude-sonnet-4-5-20250929": 1024,
+        "claude-haiku-4-5-20251001": 4096,
+    }
+    answers = MODELS[model].lifecycle(TODAY) is not Lifecycle.RETIRED
+    assert MODELS[model].cache_minimum == (of_its_own.get(model, 512) if answers else None)
+
+
 @pytest.mark.parametrize(
     ("model", "released"),
     [

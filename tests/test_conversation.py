@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.conversation import CUT_OFF, RESERVE, fitted, messages
+from deepreasoning_cli.conversation import CUT_OFF, RESERVE, fitted, messages, steady
 from deepreasoning_cli.events import Handoff, Message, Opened
 from deepreasoning_cli.money import estimate_tokens
 from deepreasoning_cli.record import Record
@@ -111,3 +111,19 @@ def test_what_is_sent_is_the_end_of_what_was_said_and_never_more_than_fits(
     assert (*earlier[: 2 * left_out], *sent) == earlier
     tokens = sum(estimate_tokens(message.text) for message in sent)
     assert not sent or tokens + estimate_tokens(question) + RESERVE <= room
+
+
+def test_what_is_sent_whole_is_sent_again_and_what_is_cut_is_cut_elsewhere() -> None:
+    assert (steady(EARLIER, 0), steady(EARLIER[2:], 1), steady((), 0)) == (10, 0, 0)
+
+
+@given(st.lists(st.text(max_size=40), max_size=6), st.integers(0, 2000))
+def test_the_steady_part_begins_the_next_turn_while_it_still_fits(
+    texts: list[str], room: int
+) -> None:
+    earlier = tuple(message for text in texts for message in exchange(text, text))
+    sent, left_out = fitted(earlier, "and?", room)
+    then, left_out_then = fitted((*earlier, *exchange("and?", "so.")), "more?", room)
+    if not left_out_then:
+        steadily = steady(sent, left_out)
+        assert then[:steadily] == sent[:steadily] == earlier

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from deepreasoning_cli.findings import (
     sources_in,
 )
 
-PROMPT = Prompt((Message("user", "before"), Message("user", "6×7?")), "Be brief.")
+PROMPT = Prompt((Message("user", "before"), Message("user", "6×7?")), "Be brief.", 1)
 PAGE = Finding(Source("Tables", "https://example.org/6x7"), "6×7 is 42.")
 
 
@@ -35,7 +36,8 @@ def mark_of(text: str) -> str:
 def test_pages_stand_numbered_between_marks_below_the_question() -> None:
     other = Finding(Source("More", "https://example.com"), "  42 again \n")
     prompt = informed(PROMPT, [PAGE, other])
-    assert (prompt.system, prompt.messages[0]) == (PROMPT.system, PROMPT.messages[0])
+    assert replace(prompt, messages=()) == replace(PROMPT, messages=())
+    assert prompt.messages[0] == PROMPT.messages[0]
     text = prompt.messages[-1].text
     mark = mark_of(text)
     assert text.startswith("6×7?\n\nA search of the web for the question above")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -12,7 +13,7 @@ from deepreasoning_cli.handoff import briefed
 
 EARLIER = (Message("user", "Hello"), Message("assistant", "Hi"))
 QUESTION = Message("user", "What is 6 × 7?")
-PROMPT = Prompt((*EARLIER, QUESTION), system="Be brief.")
+PROMPT = Prompt((*EARLIER, QUESTION), system="Be brief.", stable=2)
 MARK = re.compile(r"notes-[0-9a-f]{12}")
 HANDS_OVER = [Handoff.REASONING, Handoff.ANSWER, Handoff.BOTH]
 
@@ -21,7 +22,8 @@ def added(prompt: Prompt, handoff: Handoff, reasoning: str, answer: str, model: 
     """What was put behind the question; everything else is held to be as it was."""
     result = briefed(prompt, handoff, model=model, reasoning=reasoning, answer=answer)
     last = result.messages[-1]
-    assert (result.system, result.messages[:-1]) == (prompt.system, prompt.messages[:-1])
+    assert replace(result, messages=()) == replace(prompt, messages=())
+    assert result.messages[:-1] == prompt.messages[:-1]
     assert (last.role, last.text[: len(prompt.messages[-1].text)]) == (
         "user",
         prompt.messages[-1].text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
@@ -72,6 +73,52 @@ def test_negative_counts_of_a_broken_host_cost_nothing() -> None:
 
 def test_negative_cached_tokens_do_not_make_the_prompt_dearer() -> None:
     assert SMALL.cost(Usage(100, 0, cached_tokens=-50)) == SMALL.cost(Usage(100, 0))
+
+
+@pytest.mark.parametrize(
+    ("usage", "saved"),
+    [
+        (Usage(10_000, 500), "0"),
+        # 8,000 read at 0.01 in place of 0.10
+        (Usage(10_000, 500, cached_tokens=8_000), "0.00072"),
+        # 8,000 written at 0.125 in place of 0.10
+        (Usage(10_000, 500, cache_write_tokens=8_000), "-0.0002"),
+        # 6,000 read and 2,000 written
+        (Usage(10_000, 500, None, 6_000, 2_000), "0.00049"),
+        # the larger band: 90,000 read at 0.05 and 20,000 written at 0.625 in place of 0.50
+        (Usage(120_000, 0, None, 90_000, 20_000), "0.038"),
+        (Usage(10_000, 500, None, 6_000, 2_000, estimated=True), "0"),
+    ],
+)
+def test_caches_save_what_they_cost_less_than_plain_input(usage: Usage, saved: str) -> None:
+    assert HAIKU.saved(usage, MONDAY) == Decimal(saved)
+
+
+def test_what_a_cache_saves_goes_by_the_hour_too() -> None:
+    usage = Usage(20_000, 0, cached_tokens=16_000)
+    assert DEEPSEEK.saved(usage, MONDAY) == Decimal("0.010208")
+    assert DEEPSEEK.saved(usage, MONDAY + timedelta(hours=1)) == Decimal("0.020416")
+
+
+def test_at_a_host_that_bills_cached_tokens_as_any_other_nothing_is_saved() -> None:
+    plain = Rates(Decimal("0.50"), Decimal("2.15"))
+    assert plain.saved(Usage(1_000, 5, cached_tokens=600, cache_write_tokens=300)) == 0
+
+
+@given(rates, usages)
+def test_what_was_paid_and_what_was_saved_is_what_no_cache_would_have_cost(
+    card: Rates, usage: Usage
+) -> None:
+    plain = replace(usage, cached_tokens=0, cache_write_tokens=0)
+    assert card.cost(usage) + card.saved(usage) == card.cost(plain)
+
+
+@pytest.mark.parametrize(
+    ("card", "known"),
+    [(SMALL, True), (OFF_PEAK, False), (Rates(Decimal(1), Decimal(2)), False)],
+)
+def test_what_a_cache_costs_is_known_if_both_of_its_rates_are(card: Rates, known: bool) -> None:
+    assert card.prices_caching is known
 
 
 @given(rates, usages)

@@ -163,3 +163,37 @@ def test_the_reasoning_is_by_the_model_that_served_it() -> None:
     assert record(OPENED, REASON, served).reasoned_by == "m-0922"
     reused = record(OPENED, Reused("why", "42", "r1"), ANSWER, finished(Stage.ANSWER, None))
     assert (reused.reasoned_by, reused.reasoning, reused.draft) == ("r1", "why", "42")
+
+
+CACHING = RateCard(Rates(Decimal(2), Decimal(10), Decimal("0.1"), Decimal("2.5")))
+READS = replace(ANSWER, input_tokens=5_000, rates=CACHING, cache_write_tokens=4_000)
+
+
+def test_what_caches_spared_is_summed_over_the_stages() -> None:
+    wrote = Usage(3_000, 10, cache_write_tokens=2_000)
+    read = Usage(5_000, 10, cached_tokens=3_000, cache_write_tokens=1_000)
+    kept = record(
+        replace(REASON, rates=CACHING),
+        finished(Stage.REASON, "0.1", wrote),
+        READS,
+        finished(Stage.ANSWER, "0.1", read),
+    )
+    # 2,000 and 1,000 written at 0.50 more, 3,000 read at 1.90 less, per million
+    assert kept.saved == Decimal("0.0042")
+
+
+def test_nothing_is_said_to_be_saved_where_the_rates_are_unknown_or_nobody_counted() -> None:
+    read = Usage(5_000, 10, cached_tokens=3_000)
+    assert record(ANSWER, finished(Stage.ANSWER, None, read)).saved == 0
+    assert record(finished(Stage.ANSWER, "0.1", read)).saved == 0
+    assert record(REASON, finished(Stage.ANSWER, "0.1", read)).saved == 0
+    guess = replace(read, estimated=True)
+    assert record(READS, finished(Stage.ANSWER, "0.1", guess)).saved == 0
+
+
+def test_a_stage_that_broke_off_is_priced_as_if_it_had_written_to_the_cache() -> None:
+    kept = record(READS, Text("four"), complete=False)
+    stage = kept.stages[Stage.ANSWER]
+    assert stage.usage == Usage(5_000, 1, None, 0, 4_000, estimated=True)
+    # 1,000 at 2, 4,000 at 2.50, one token out at 10
+    assert (stage.cost, kept.saved) == (Decimal("0.01201"), Decimal(0))

@@ -174,7 +174,9 @@ def _rates(started: Started) -> Rates | None:
 def _input_cost(started: Started) -> Decimal:
     """USD to have the input read; nothing where the rate is unknown."""
     rates = _rates(started)
-    return rates.cost(Usage(started.input_tokens, 0)) if rates else Decimal(0)
+    written = started.cache_write_tokens
+    usage = Usage(started.input_tokens, 0, cache_write_tokens=written)
+    return rates.cost(usage) if rates else Decimal(0)
 
 
 def _incomplete(error: DeepReasoningError) -> IncompleteError:

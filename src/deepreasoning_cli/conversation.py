@@ -58,3 +58,11 @@ def fitted(
             break
         start -= 2
     return earlier[start:], start // 2
+
+
+def steady(sent: tuple[Message, ...], left_out: int) -> int:
+    """How many of the earlier messages that are `sent` the next turn begins with as well.
+
+    None once old exchanges are left out: the next turn leaves out more of them.
+    """
+    return 0 if left_out else len(sent)

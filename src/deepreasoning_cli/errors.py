@@ -18,7 +18,8 @@ class DeepReasoningError(Exception):
     """A failure with a place, a reason and advice.
 
     `kind` is a short stable word for scripts; `stage` is `search`, `reason`, `answer` or None;
-    `status` the HTTP status and `request_id` the vendor's id, where there was a reply.
+    `status` the HTTP status and `request_id` the vendor's id, where there was a reply;
+    `retry_after` the seconds that the vendor asked to wait.
     """
 
     exit_code: ClassVar[int] = 1
@@ -34,6 +35,7 @@ class DeepReasoningError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         resume: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -43,6 +45,7 @@ class DeepReasoningError(Exception):
         self.status = status
         self.request_id = request_id
         self.resume = resume
+        self.retry_after = retry_after
 
     def at(self, stage: str) -> DeepReasoningError:
         """Name the stage it happened in, unless one is named already; return itself."""

@@ -42,10 +42,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked: a system prompt and messages, the last of them the user's."""
+    """What a model is asked: a system prompt and messages, the last of them the user's.
+
+    `stable` says how many of the first messages the next turn sends again as they are, behind the
+    same system prompt; None for a prompt that is sent once.
+    """
 
     messages: tuple[Message, ...]
     system: str | None = None
+    stable: int | None = None
 
     @property
     def text(self) -> str:
@@ -121,13 +126,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A stage begins: the model asked, and what an unfinished stage is priced by."""
+    """A stage begins: the model asked, and what an unfinished stage is priced by.
+
+    `cache_write_tokens` of the `input_tokens` may be billed as a write to the vendor's cache.
+    """
 
     stage: Stage
     model: str
     input_tokens: int
     rates: RateCard | None
     at: datetime
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

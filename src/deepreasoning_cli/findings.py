@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from deepreasoning_cli.events import Message, Prompt, Source
@@ -57,7 +57,7 @@ def informed(prompt: Prompt, findings: Sequence[Finding]) -> Prompt:
         for number, page in enumerate(pages, start=1)
     ]
     text = "\n\n".join([last.text, INTRODUCTION.format(mark=mark), *blocks])
-    return Prompt((*prompt.messages[:-1], Message(last.role, text)), prompt.system)
+    return replace(prompt, messages=(*prompt.messages[:-1], Message(last.role, text)))
 
 
 def _page(finding: Finding) -> str:

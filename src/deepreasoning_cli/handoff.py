@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.marks import mark_for
 from deepreasoning_cli.views.safe import one_line
@@ -28,7 +30,7 @@ def briefed(prompt: Prompt, handoff: Handoff, *, model: str, reasoning: str, ans
         return prompt
     last = prompt.messages[-1]
     text = "\n\n".join([last.text, _notes(parts, one_line(model), last.text)])
-    return Prompt((*prompt.messages[:-1], Message(last.role, text)), prompt.system)
+    return replace(prompt, messages=(*prompt.messages[:-1], Message(last.role, text)))
 
 
 def _notes(parts: list[tuple[str, str]], model: str, question: str) -> str:

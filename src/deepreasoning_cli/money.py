@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Final
@@ -50,6 +50,21 @@ class Rates:
             + max(usage.output_tokens, 0) * self.output
         )
         return millionths / MILLION
+
+    def saved(self, usage: Usage) -> Decimal:
+        """USD that caches spared: what the same tokens had cost without any, less what they cost.
+
+        Below 0 where more was paid for writing than was saved by reading. Of an estimate it is 0:
+        nobody has counted what was read.
+        """
+        if usage.estimated:
+            return Decimal(0)
+        return self.cost(replace(usage, cached_tokens=0, cache_write_tokens=0)) - self.cost(usage)
+
+    @property
+    def prices_caching(self) -> bool:
+        """Whether it is known what a cache costs and saves."""
+        return self.cache_read is not None and self.cache_write is not None
 
     @property
     def per_thousand(self) -> tuple[Decimal, Decimal]:
@@ -101,6 +116,10 @@ class RateCard:
     def cost(self, usage: Usage, when: datetime) -> Decimal:
         """USD for `usage` of a request sent at `when` (aware)."""
         return self.at(when, usage.input_tokens).cost(usage)
+
+    def saved(self, usage: Usage, when: datetime) -> Decimal:
+        """USD that caches spared a request sent at `when` (aware), as `Rates.saved` has it."""
+        return self.at(when, usage.input_tokens).saved(usage)
 
 
 def estimate_tokens(text: str) -> int:

@@ -38,6 +38,8 @@ class Record:
     sources: tuple[Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
     stages: dict[Stage, Finished] = field(default_factory=dict)
+    saved: Decimal = Decimal(0)
+    """USD that the vendors' caches spared; below 0 where more was paid for writing to them."""
     running: Started | None = None
     complete: bool = False
     first_reasoning: float | None = None
@@ -57,6 +59,7 @@ class Record:
                 self._stage_began = self.clock()
             case Finished():
                 self.stages[event.stage] = event
+                self.saved += _saved(self.running, event)
                 self.running = None
             case Sources(sources):
                 self.sources = sources
@@ -92,7 +95,9 @@ class Record:
         thinks = started.stage is Stage.REASON
         tokens = estimate_tokens(self.reasoning if thinks else self.answer)
         thought = tokens if thinks else None
-        usage = Usage(started.input_tokens, tokens, thought, estimated=True) if tokens else None
+        written = started.cache_write_tokens
+        counted = Usage(started.input_tokens, tokens, thought, 0, written, estimated=True)
+        usage = counted if tokens else None
         return Finished(
             started.stage,
             started.model,
@@ -136,3 +141,12 @@ class Record:
     def estimated(self) -> bool:
         """Whether any part of the usage is an estimate."""
         return any(stage.usage and stage.usage.estimated for stage in self.stages.values())
+
+
+def _saved(started: Started | None, finished: Finished) -> Decimal:
+    """USD that caches spared the stage; 0 where nobody knows its rates."""
+    if started is None or started.stage is not finished.stage:
+        return Decimal(0)
+    if started.rates is None or finished.usage is None:
+        return Decimal(0)
+    return started.rates.saved(finished.usage, started.at)

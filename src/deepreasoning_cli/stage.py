@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
 from deepreasoning_cli.events import (
@@ -50,6 +50,22 @@ class Provider(Protocol):
         """The reply's chunks; `when_sent` is called once, when the request is out."""
 
 
+@runtime_checkable
+class Caching(Protocol):
+    """A provider that has the beginning of a prompt kept for the next turn, which costs extra."""
+
+    def written_tokens(self, prompt: Prompt) -> int:
+        """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""
+
+
+def reading(provider: Provider, prompt: Prompt) -> Usage:
+    """What `provider` reads of `prompt`, by the estimate, and at its dearest: nothing of it is
+    found in a cache, and all that can be is written to one.
+    """
+    written = provider.written_tokens(prompt) if isinstance(provider, Caching) else 0
+    return Usage(estimate_tokens(prompt.text), 0, cache_write_tokens=written, estimated=True)
+
+
 @dataclass(slots=True)
 class Heard:
     """What one stage has brought so far."""
@@ -87,8 +103,15 @@ class Heard:
 
     def started(self) -> Started:
         """The event that the stage begins with."""
-        tokens = estimate_tokens(self.prompt.text)
-        return Started(self.stage, self.provider.model, tokens, self.provider.rates, self.at)
+        read = reading(self.provider, self.prompt)
+        return Started(
+            self.stage,
+            self.provider.model,
+            read.input_tokens,
+            self.provider.rates,
+            self.at,
+            read.cache_write_tokens,
+        )
 
     def all(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
         """The chunks, noted down; a fault is worded by what was received or paid for before."""
@@ -129,6 +152,7 @@ class Heard:
             stage=error.stage or self.stage,
             status=error.status,
             request_id=error.request_id,
+            retry_after=error.retry_after,
         )
 
     def finished(self) -> Finished:
@@ -149,7 +173,8 @@ class Heard:
     def _estimate(self) -> Usage:
         thought = estimate_tokens(self.reasoning)
         written = thought + estimate_tokens(self.answer)
-        return Usage(estimate_tokens(self.prompt.text), written, thought, estimated=True)
+        read = reading(self.provider, self.prompt)
+        return replace(read, output_tokens=written, reasoning_tokens=thought)
 
     def demand_whole(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""

@@ -432,6 +432,7 @@ def test_info_tells_how_it_stands() -> None:
         "session        first\n"
         "turns          1\n"
         "this chat      1 turn · 300 tokens · $0.0030\n"
+        "cache          not used yet\n"
     )
 
 

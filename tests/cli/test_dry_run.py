@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -151,3 +151,25 @@ def test_as_text_the_demo_says_that_nothing_would_be_sent(
         "# answer: demo-answerer",
         "nothing would be sent: the demo calls no model",
     ]
+
+
+CACHING = RateCard(Rates(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75")))
+KEEPING = ClaudeProvider(
+    "sonnet", "https://a.example", KEY, 100, {}, LINE, CACHING, cache_minimum=1000
+)
+LONG = Prompt((Message("user", "?"),), "Be brief. " * 400, stable=0)
+
+
+def test_what_is_put_into_a_cache_costs_more_and_is_shown_marked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turn = replace(plan(reasoner=None, answerer=KEEPING, handoff=Handoff.NONE), prompt=LONG)
+    (only,) = stages(capsys, turn)
+    assert only["request"]["body"]["system"][0]["cache_control"] == {"type": "ephemeral"}
+    # 1,000 tokens at 3.75 and 1 at 3
+    assert (only["input_tokens"], only["input_cost_usd"]) == (1001, "0.003753")
+    show_plan(turn, as_json=False)
+    assert capsys.readouterr().out.splitlines()[-2] == (
+        "estimate: 1,001 tokens in, ≈$0.0038, or ≈$0.0003 where the cache has 1,000 of them;"
+        " each 1,000 tokens out $0.0150"
+    )

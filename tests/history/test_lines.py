@@ -50,6 +50,7 @@ EVENTS: st.SearchStrategy[Event | Closed] = st.one_of(
         COUNTS,
         st.none() | st.builds(RateCard, RATES, as_of=TEXTS, source=TEXTS),
         TIMES,
+        COUNTS,
     ),
     st.builds(Reused, TEXTS, TEXTS, TEXTS),
     st.builds(Thought, TEXTS),
@@ -124,6 +125,13 @@ def test_of_a_rate_card_the_rates_of_this_very_request_are_kept() -> None:
     start = Started(Stage.ANSWER, "claude-opus-5", 300_000, card, when)
     kept = RateCard(large, as_of="2026-11-01", source="page")
     assert read_line(line(start, 1.0)).event == replace(start, rates=kept)
+
+
+def test_a_stage_in_an_older_journal_wrote_to_no_cache() -> None:
+    start = Started(Stage.ANSWER, "claude-opus-5", 300, CARD, WHEN, 200)
+    fields = json.loads(line(start, 1.0))
+    del fields["cache_write_tokens"]
+    assert read_line(json.dumps(fields).encode()).event == replace(start, cache_write_tokens=0)
 
 
 @pytest.mark.parametrize(

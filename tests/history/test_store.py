@@ -39,6 +39,7 @@ from kept_turns import (
     CARD,
     WHEN,
     answered,
+    journalled,
     no_warning,
     opened,
     opened_store,
@@ -127,6 +128,23 @@ def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
         (None, None, None, None, None),
         ("0.28", "0.42", "0.028", None, "2026-11-01"),
     ]
+
+
+def test_what_caches_spared_is_known_again_from_the_rates_that_are_kept(tmp_path: Path) -> None:
+    record = journalled(tmp_path, whole())
+    assert record.saved == 0  # 3 tokens were read at a tenth, by an estimate
+    counted = [
+        replace(event, usage=Usage(1_000, 40, 40, 600))
+        if isinstance(event, Finished) and event.stage is Stage.REASON
+        else event
+        for event in whole("turn2")
+    ]
+    shown_then = journalled(tmp_path, counted)
+    with opened_store(tmp_path) as store:
+        kept = store.turn("turn2").saved
+        never = store.turn("turn1").saved
+    # 600 read at 0.028 in place of 0.28 per million
+    assert (shown_then.saved, kept, never) == (*[Decimal("0.0001512")] * 2, Decimal(0))
 
 
 def test_money_is_kept_as_its_digits(tmp_path: Path) -> None:

@@ -85,3 +85,20 @@ def record(*stages: Finished) -> Record:
 )
 def test_a_turn_in_one_line(turn: Record, line: str) -> None:
     assert turn_line(turn) == line
+
+
+@pytest.mark.parametrize(
+    ("saved", "line"),
+    [
+        ("0.02224", "asked-answer · 12,357 tokens · $0.0500 · 12,345 cached, $0.0222 saved · 52 s"),
+        ("0.0001", "asked-answer · 12,357 tokens · $0.0500 · 12,345 cached, $0.0001 saved · 52 s"),
+        ("0.00009", "asked-answer · 12,357 tokens · $0.0500 · 52 s"),
+        ("-0.5", "asked-answer · 12,357 tokens · $0.0500 · 52 s"),
+    ],
+)
+def test_what_a_cache_saved_stands_behind_the_cost_if_it_is_worth_a_word(
+    saved: str, line: str
+) -> None:
+    turn = record(stage(Stage.ANSWER, Usage(12_350, 7, None, 12_345), "0.05"))
+    turn.saved = Decimal(saved)
+    assert turn_line(turn) == line

@@ -38,6 +38,8 @@ class ClaudeModel:
     `context` and `max_output` are tokens, None where unknown. `rates` has a key for each backend
     that offers the model; its value is None where that backend publishes no rates. `status` is
     what Anthropic called the model when the catalog was made; ask `lifecycle` for a given day.
+    `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in tokens, None
+    where unknown.
     """
 
     id: str
@@ -54,6 +56,7 @@ class ClaudeModel:
     successor: str | None = None
     samplers: Samplers = Samplers.NONE
     rates: Mapping[str, RateCard | None] = field(default_factory=dict)
+    cache_minimum: int | None = None
 
     @property
     def ends(self) -> date | None:

@@ -100,6 +100,7 @@ CLAUDE: Mapping[str, read.Reader] = {
     "family": read.text,
     "context": read.count,
     "max_output": read.count,
+    "cache_minimum": read.count,
     "released": read.day,
     "status": read.one_of(Lifecycle),
     "deprecated": read.day,

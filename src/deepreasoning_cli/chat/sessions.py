@@ -100,6 +100,7 @@ def info(talk: Talk, rest: str) -> None:
             ("session", state.session),
             ("turns", str(len(talk.ports.archive.turns(state.session)))),
             ("this chat", f"{counted(talk.tally.turns, 'turn')} · {talk.tally.words}"),
+            ("cache", talk.tally.cache_words),
         ],
     )
 

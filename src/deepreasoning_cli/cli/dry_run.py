@@ -13,10 +13,10 @@ import typer
 
 from deepreasoning_cli.events import Prompt, Stage
 from deepreasoning_cli.handoff import briefed
-from deepreasoning_cli.money import MILLION, RateCard, estimate_tokens, shown, usd
+from deepreasoning_cli.money import RateCard, Rates, Usage, shown, usd
 from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.searching import LONGEST_QUERY, Search, Searcher
-from deepreasoning_cli.stage import Provider
+from deepreasoning_cli.stage import Provider, reading
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.views.safe import json_text, safe
 
@@ -39,7 +39,11 @@ class SendingSearch(Searcher, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage as it would be called; `input_tokens` is an estimate."""
+    """One stage as it would be called; the tokens are estimates.
+
+    `cache_write_tokens` of the `input_tokens` are written to the vendor's cache, or read from it
+    where it has them.
+    """
 
     stage: Stage
     model: str
@@ -48,6 +52,7 @@ class Step:
     rates: RateCard | None
     price: Decimal | None = None
     """USD for the call itself, whatever it reads and writes."""
+    cache_write_tokens: int = 0
 
     def shown_request(self) -> dict[str, Any] | None:
         """The request with its key masked."""
@@ -61,24 +66,33 @@ class Step:
         }
 
     def input_cost(self) -> Decimal | None:
-        """USD for the input alone."""
+        """USD for the input alone, all of it new to the cache."""
         if self.price is not None:
             return self.price
-        rate = self._rate("input")
-        return None if rate is None else rate * self.input_tokens / MILLION
+        usage = Usage(self.input_tokens, 0, cache_write_tokens=self.cache_write_tokens)
+        return self._rates.cost(usage) if self._rates else None
 
     def thousand_tokens(self) -> Decimal | None:
         """USD for each thousand tokens written."""
         if self.price is not None:
             return Decimal(0)
-        rate = self._rate("output")
-        return None if rate is None else rate / 1000
+        return None if self._rates is None else self._rates.output / 1000
 
-    def _rate(self, name: str) -> Decimal | None:
-        if self.rates is None:
-            return None
-        rates = self.rates.at(datetime.now(UTC), self.input_tokens)
-        return cast(Decimal, getattr(rates, name))
+    @property
+    def words(self) -> str:
+        """`4,100 tokens in, ≈$0.0100, or ≈$0.0008 where the cache has 3,900 of them; each 1,000
+        tokens out $0.0100`.
+        """
+        words = f"{self.input_tokens:,} tokens in, {shown(self.input_cost(), estimated=True)}"
+        if self._rates and self.cache_write_tokens:
+            found = Usage(self.input_tokens, 0, cached_tokens=self.cache_write_tokens)
+            least = shown(self._rates.cost(found), estimated=True)
+            words += f", or {least} where the cache has {self.cache_write_tokens:,} of them"
+        return f"{words}; each 1,000 tokens out {shown(self.thousand_tokens())}"
+
+    @property
+    def _rates(self) -> Rates | None:
+        return self.rates.at(datetime.now(UTC), self.input_tokens) if self.rates else None
 
 
 def steps(plan: Plan) -> Iterator[Step]:
@@ -112,7 +126,15 @@ def _to_come(plan: Plan) -> Work:
 def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
     sending = hasattr(provider, "request")
     request = cast(Sending, provider).request(prompt) if sending else None
-    return Step(stage, provider.model, request, estimate_tokens(prompt.text), provider.rates)
+    read = reading(provider, prompt)
+    return Step(
+        stage,
+        provider.model,
+        request,
+        read.input_tokens,
+        provider.rates,
+        cache_write_tokens=read.cache_write_tokens,
+    )
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
@@ -149,8 +171,5 @@ def _lines(step: Step) -> Iterator[str]:
         yield ""
         yield json.dumps(request["body"], ensure_ascii=False, indent=2)
     yield ""
-    yield (
-        f"estimate: {step.input_tokens:,} tokens in, {shown(step.input_cost(), estimated=True)};"
-        f" each 1,000 tokens out {shown(step.thousand_tokens())}"
-    )
+    yield f"estimate: {step.words}"
     yield ""

@@ -102,6 +102,7 @@ def _fields(event: Event | Closed) -> dict[str, Any]:
                 "stage": event.stage,
                 "model": event.model,
                 "input_tokens": event.input_tokens,
+                "cache_write_tokens": event.cache_write_tokens,
                 "at": event.at.isoformat(),
                 "rates": card and _rates_fields(card, card.at(event.at, event.input_tokens)),
             }
@@ -155,6 +156,7 @@ def _started(fields: Fields) -> Started:
         int(fields["input_tokens"]),
         _card(fields["rates"]) if fields["rates"] else None,
         datetime.fromisoformat(fields["at"]),
+        int(fields.get("cache_write_tokens", 0)),  # a journal of an older program has none
     )
 
 

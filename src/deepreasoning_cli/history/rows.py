@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from deepreasoning_cli.events import Finished, Handoff, Opened, Source, Stage, Started
 from deepreasoning_cli.history.ending import Ending
-from deepreasoning_cli.money import Usage
+from deepreasoning_cli.money import Rates, Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.text import well_formed
 
@@ -75,9 +75,10 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> Record:
     record.texts = [row["answer"]] if row["answer"] else []
     record.sources = tuple(Source(*pair) for pair in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
-    stages = connection.execute("SELECT * FROM stages WHERE turn = ?", (row["seq"],))
-    found = {stage.stage: stage for stage in map(_stage, stages)}
+    rows = connection.execute("SELECT * FROM stages WHERE turn = ?", (row["seq"],)).fetchall()
+    found = {stage.stage: stage for stage in map(_stage, rows)}
     record.stages = {stage: found[stage] for stage in Stage if stage in found}
+    record.saved = sum(map(_saved, rows), Decimal(0))
     record.complete = row["status"] == "complete"
     record.first_reasoning = row["first_reasoning"]
     record.first_answer = row["first_answer"]
@@ -183,6 +184,20 @@ def _stage(row: sqlite3.Row) -> Finished:
         row["stop_reason"],
         bool(row["complete"]),
     )
+
+
+def _saved(row: sqlite3.Row) -> Decimal:
+    """USD that caches spared the stage; 0 where its rates are not known."""
+    usage = _usage(row)
+    if usage is None or row["rate_input"] is None:
+        return Decimal(0)
+    rates = Rates(
+        Decimal(row["rate_input"]),
+        Decimal(row["rate_output"]),
+        amount(row["rate_cache_read"]),
+        amount(row["rate_cache_write"]),
+    )
+    return rates.saved(usage)
 
 
 def _usage(row: sqlite3.Row) -> Usage | None:

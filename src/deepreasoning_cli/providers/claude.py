@@ -20,7 +20,10 @@ VERSION = "2023-06-01"
 
 @dataclass(frozen=True, slots=True)
 class ClaudeProvider:
-    """A Claude model ready to be asked; nothing is sent before `stream` is iterated."""
+    """A Claude model ready to be asked; nothing is sent before `stream` is iterated.
+
+    `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in tokens.
+    """
 
     model: str
     base_url: str
@@ -31,19 +34,35 @@ class ClaudeProvider:
     rates: RateCard | None = None
     context: int | None = None
     top_up: str | None = None
+    cache_minimum: int | None = None
 
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""
         return Request(
             f"{self.base_url.rstrip('/')}/v1/messages",
             body=messages.body(
-                prompt, model=self.model, max_tokens=self.max_tokens, samplers=self.samplers
+                prompt,
+                model=self.model,
+                max_tokens=self.max_tokens,
+                samplers=self.samplers,
+                breakpoints=self._breakpoints(prompt),
             ),
             key=self.key,
             headers={"anthropic-version": VERSION},
             key_header="x-api-key",
             top_up=self.top_up,
         )
+
+    def written_tokens(self, prompt: Prompt) -> int:
+        """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""
+        places = self._breakpoints(prompt)
+        return messages.tokens_before(prompt, places[-1]) if places else 0
+
+    def _breakpoints(self, prompt: Prompt) -> tuple[int, ...]:
+        """Where the request is marked; nowhere if nobody knows what that costs and saves."""
+        if self.rates is None or not self.rates.base.prices_caching:
+            return ()
+        return messages.breakpoints(prompt, self.cache_minimum)
 
     def warm(self) -> None:
         """Open the connection ahead."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import shown
+from deepreasoning_cli.money import SMALLEST_SHOWN, shown
 from deepreasoning_cli.record import Record
 
 
@@ -29,14 +29,25 @@ def stage_line(stage: Finished) -> str:
 
 
 def turn_line(record: Record) -> str:
-    """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`."""
+    """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
+
+    Where caches have spared the turn something, that stands behind its cost.
+    """
     stages = record.stages.values()
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
     models = " → ".join(stage.served_model or stage.model for stage in named or stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
     tokens = f"{'≈' if record.estimated else ''}{used:,} tokens"
     cost = shown(record.cost, estimated=record.estimated)
-    return " · ".join([models, tokens, cost, duration(record.total)])
+    return " · ".join([models, tokens, cost, *_saving(record), duration(record.total)])
+
+
+def _saving(record: Record) -> list[str]:
+    """`12,345 cached, $0.0222 saved`, or nothing."""
+    if record.saved < SMALLEST_SHOWN:
+        return []
+    cached = sum(stage.usage.cached_tokens for stage in record.stages.values() if stage.usage)
+    return [f"{cached:,} cached, {shown(record.saved)} saved"]
 
 
 def _tokens(stage: Finished) -> str:

@@ -47,15 +47,7 @@ class ChatTurns:
     def price(self, prompt: str, state: State) -> str:
         """What the next turn would cost, as far as that can be known before it."""
         _, plan = self._planned(prompt or "?", state, None, None)
-        parts = []
-        for step in steps(plan):
-            cost = shown(step.input_cost(), estimated=True)
-            more = shown(step.thousand_tokens())
-            parts.append(
-                f"{step.model}: ≈{step.input_tokens:,} tokens in, {cost};"
-                f" each 1,000 tokens out {more}"
-            )
-        return "\n".join(parts)
+        return "\n".join(f"{step.model}: ≈{step.words}" for step in steps(plan))
 
     def _run(
         self, prompt: str, state: State, reasoned: Record | None, instead_of: Record | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Chunk, End, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.wire.failures import failure
+from deepreasoning_cli.wire.messages.caching import content
 from deepreasoning_cli.wire.shape import count, mapping, mappings, text
 
 COUNTED = (
@@ -28,16 +29,21 @@ def body(
     samplers: Mapping[str, float],
     stream: bool = True,
     extra: Mapping[str, Any] = {},
+    breakpoints: Collection[int] = (),
 ) -> Payload:
     """The request for `prompt`; `max_tokens` is required here and includes thinking.
 
     `samplers` and `extra` become top-level fields as they are: which of them a model takes is the
-    catalog's knowledge.
+    catalog's knowledge. Behind `breakpoints` messages, 0 for the system prompt, the vendor is
+    told to keep what it has read.
     """
-    turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
+    turns = [
+        {"role": message.role, "content": content(message.text, marked=place in breakpoints)}
+        for place, message in enumerate(prompt.messages, start=1)
+    ]
     request: Payload = {"model": model, "max_tokens": max_tokens}
     if prompt.system:
-        request["system"] = prompt.system
+        request["system"] = content(prompt.system, marked=0 in breakpoints)
     request |= {"messages": turns, **samplers}
     if stream:
         request["stream"] = True
