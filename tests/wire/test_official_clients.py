@@ -4,55 +4,75 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import anthropic
 import httpx2
 import openai
 import pytest
 
-from deepreasoning_cli.events import Chunk, End, Payload, Served, Text, Thought
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import chat_completions, messages, responses
+from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
+from deepreasoning_cli.money import Rates, Usage
+from deepreasoning_cli.wire import chat_completions, listing, messages, responses
+from deepreasoning_cli.wire.asked import Asked, Parameters
 from deepreasoning_cli.wire.frames import frame
-from deepreasoning_cli.wire.reply import Head
+from deepreasoning_cli.wire.listing import Listed, Priced
+from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.reply import Cost, Head
+from deepreasoning_cli.wire.writer import Part
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
-CHUNKS: list[Chunk] = [
+CHUNKS: list[Chunk | Cost] = [
     Served("claude-sonnet-5-5"),
     Thought("six "),
     Thought("sevens\u2028are 42"),
     Text("It is "),
     Text("**42**."),
     Usage(100, 40, 30, cached_tokens=8, cache_write_tokens=5),
+    Cost(Decimal("0.0123")),
     End("end_turn"),
 ]
-CUT: list[Chunk] = [*CHUNKS[:-1], End("max_tokens")]
+CUT: list[Chunk | Cost] = [*CHUNKS[:-1], End("max_tokens")]
 REASONING, ANSWER = "six sevens\u2028are 42", "It is **42**."
 ASKED: Any = [{"role": "user", "content": "6×7?"}]
 
 
-def answering(reply: Payload | Iterable[Payload]) -> httpx2.Client:
-    """An HTTP client whose server says this: one object, or a stream."""
+Reply = Payload | Iterable[Payload]
 
-    def handle(_: httpx2.Request) -> httpx2.Response:
+
+def answering(reply: Reply, status: int, heard: list[Any] | None) -> httpx2.Client:
+    """An HTTP client whose server says this, one object or a stream, and keeps what it hears."""
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        if heard is not None:
+            heard.append(json.loads(request.content))
         if isinstance(reply, dict):
-            return httpx2.Response(200, json=reply)
+            return httpx2.Response(status, json=reply)
         stream = {"content-type": "text/event-stream"}
         return httpx2.Response(200, headers=stream, content=b"".join(map(frame, reply)))
 
     return httpx2.Client(transport=httpx2.MockTransport(handle))
 
 
-def openai_client(reply: Payload | Iterable[Payload]) -> openai.OpenAI:
+def openai_client(reply: Reply, status: int = 200, heard: list[Any] | None = None) -> openai.OpenAI:
     return openai.OpenAI(
-        api_key="sk-test", base_url="http://127.0.0.1/v1", http_client=answering(reply)
+        api_key="sk-test",
+        base_url="http://127.0.0.1/v1",
+        http_client=answering(reply, status, heard),
+        max_retries=0,
     )
 
 
-def anthropic_client(reply: Payload | Iterable[Payload]) -> anthropic.Anthropic:
+def anthropic_client(
+    reply: Reply, status: int = 200, heard: list[Any] | None = None
+) -> anthropic.Anthropic:
     return anthropic.Anthropic(
-        api_key="sk-test", base_url="http://127.0.0.1", http_client=answering(reply)
+        api_key="sk-test",
+        base_url="http://127.0.0.1",
+        http_client=answering(reply, status, heard),
+        max_retries=0,
     )
 
 
@@ -60,18 +80,19 @@ def anthropic_client(reply: Payload | Iterable[Payload]) -> anthropic.Anthropic:
     ("chunks", "finish_reason"), [(CHUNKS, "stop"), (CUT, "length")], ids=["whole", "cut"]
 )
 class TestChatCompletions:
-    COUNTS = (100, 40, 140, 8, 30)
+    COUNTS = (100, 40, 140, 8, 30, "0.0123")
 
-    def counts(self, usage: Any) -> tuple[int, ...]:
+    def counts(self, usage: Any) -> tuple[object, ...]:
         return (
             usage.prompt_tokens,
             usage.completion_tokens,
             usage.total_tokens,
             usage.prompt_tokens_details.cached_tokens,
             usage.completion_tokens_details.reasoning_tokens,
+            usage.model_extra["cost_usd"],
         )
 
-    def test_streamed(self, chunks: list[Chunk], finish_reason: str) -> None:
+    def test_streamed(self, chunks: list[Chunk | Cost], finish_reason: str) -> None:
         client = openai_client(chat_completions.write(chunks, HEAD))
         received = list(
             client.chat.completions.create(
@@ -93,7 +114,7 @@ class TestChatCompletions:
             ("chatcmpl-abc", "claude-sonnet-5-5", 1795392000)
         }
 
-    def test_whole(self, chunks: list[Chunk], finish_reason: str) -> None:
+    def test_whole(self, chunks: list[Chunk | Cost], finish_reason: str) -> None:
         client = openai_client(chat_completions.whole(chunks, HEAD))
         reply = client.chat.completions.create(model="deepreasoning", messages=ASKED)
         choice = reply.choices[0]
@@ -119,8 +140,9 @@ class TestResponses:
         assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (100, 40, 140)
         assert usage.input_tokens_details.cached_tokens == 8
         assert usage.output_tokens_details.reasoning_tokens == 30
+        assert usage.model_extra["cost_usd"] == "0.0123"
 
-    def test_streamed(self, chunks: list[Chunk], status: str, reason: str | None) -> None:
+    def test_streamed(self, chunks: list[Chunk | Cost], status: str, reason: str | None) -> None:
         client = openai_client(responses.write(chunks, HEAD))
         with client.responses.stream(model="deepreasoning", input="6×7?") as stream:
             events = list(stream)
@@ -134,7 +156,7 @@ class TestResponses:
         assert last.type == f"response.{status}"
         self.check(last.response, status, reason)
 
-    def test_whole(self, chunks: list[Chunk], status: str, reason: str | None) -> None:
+    def test_whole(self, chunks: list[Chunk | Cost], status: str, reason: str | None) -> None:
         client = openai_client(responses.whole(chunks, HEAD))
         self.check(client.responses.create(model="deepreasoning", input="6×7?"), status, reason)
 
@@ -153,7 +175,7 @@ class TestMessages:
         assert (usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (8, 5)
         assert usage.output_tokens_details.thinking_tokens == 30
 
-    def test_streamed(self, chunks: list[Chunk], stop_reason: str) -> None:
+    def test_streamed(self, chunks: list[Chunk | Cost], stop_reason: str) -> None:
         client = anthropic_client(messages.write(chunks, HEAD))
         with client.messages.stream(
             model="deepreasoning", max_tokens=100, messages=ASKED
@@ -162,15 +184,203 @@ class TestMessages:
             self.check(stream.get_final_message(), stop_reason)
         assert texts == ANSWER
 
-    def test_whole(self, chunks: list[Chunk], stop_reason: str) -> None:
+    def test_whole(self, chunks: list[Chunk | Cost], stop_reason: str) -> None:
         client = anthropic_client(messages.whole(chunks, HEAD))
-        self.check(
-            client.messages.create(model="deepreasoning", max_tokens=100, messages=ASKED),
-            stop_reason,
-        )
+        reply = client.messages.create(model="deepreasoning", max_tokens=100, messages=ASKED)
+        self.check(reply, stop_reason)
+        assert (reply.usage.model_extra or {})["cost_usd"] == "0.0123"
 
 
 def test_what_is_sent_is_plain_json() -> None:
     for written in (chat_completions.write, messages.write, responses.write):
         for payload in written(CHUNKS, HEAD):
             assert json.loads(json.dumps(payload)) == payload
+
+
+OVERLOADED = Failure(529, "overloaded", "Claude is overloaded", request_id="req_1")
+BROKEN: list[Part] = [Thought("six "), Text("It is "), Text("4"), OVERLOADED]
+
+
+class TestBrokenOff:
+    """What the packages make of a reply that breaks off, after they have had its text."""
+
+    def test_a_chat_stream_raises(self) -> None:
+        client = openai_client(chat_completions.write(BROKEN, HEAD))
+        stream = client.chat.completions.create(model="m", messages=ASKED, stream=True)
+        heard: list[str | None] = []
+        with pytest.raises(openai.APIError, match="Claude is overloaded") as caught:
+            heard.extend(chunk.choices[0].delta.content for chunk in stream)
+        assert "".join(filter(None, heard)) == "It is 4"
+        assert (caught.value.type, caught.value.code) == ("server_error", "overloaded")
+
+    def test_a_responses_stream_has_the_failed_event_last(self) -> None:
+        client = openai_client(responses.write(BROKEN, HEAD))
+        events: list[Any] = list(
+            client.responses.create(model="deepreasoning", input="6×7?", stream=True)
+        )
+        last = events[-1]
+        assert (last.type, last.sequence_number) == ("response.failed", len(events) - 1)
+        assert (last.response.status, last.response.error.code) == ("failed", "server_error")
+        assert last.response.error.message == "Claude is overloaded"
+        assert last.response.output_text == "It is 4"
+
+    def test_a_messages_stream_raises(self) -> None:
+        client = anthropic_client(messages.write(BROKEN, HEAD))
+        heard: list[str] = []
+        with client.messages.stream(model="m", max_tokens=9, messages=ASKED) as stream:
+            texts = stream.text_stream
+            with pytest.raises(anthropic.APIStatusError, match="is overloaded") as caught:
+                heard.extend(texts)
+        assert "".join(heard) == "It is 4"
+        assert caught.value.error_code == "overloaded"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (400, "BadRequestError"),
+        (401, "AuthenticationError"),
+        (403, "PermissionDeniedError"),
+        (404, "NotFoundError"),
+        (429, "RateLimitError"),
+        (502, "InternalServerError"),
+    ],
+)
+class TestRefused:
+    """What the packages make of an envelope with its status."""
+
+    FIELD = "messages[0].content[1].type"
+
+    def failure(self, status: int) -> Failure:
+        return Failure(status, "some_kind", "No.", self.FIELD, "req_1")
+
+    def test_openais(self, status: int, name: str) -> None:
+        client = openai_client(chat_completions.envelope(self.failure(status)), status)
+        with pytest.raises(getattr(openai, name), match="No\\.") as caught:
+            client.chat.completions.create(model="deepreasoning", messages=ASKED)
+        assert (caught.value.code, caught.value.param) == ("some_kind", self.FIELD)
+        client = openai_client(responses.envelope(self.failure(status)), status)
+        with pytest.raises(getattr(openai, name), match="No\\."):
+            client.responses.create(model="deepreasoning", input="6×7?")
+
+    def test_anthropics(self, status: int, name: str) -> None:
+        client = anthropic_client(messages.envelope(self.failure(status)), status)
+        with pytest.raises(getattr(anthropic, name), match="No\\.") as caught:
+            client.messages.create(model="m", max_tokens=9, messages=ASKED)
+        assert (caught.value.error_code, caught.value.body["request_id"]) == ("some_kind", "req_1")
+
+
+class TestListing:
+    MODELS = (
+        Listed(
+            "deepreasoning",
+            "The pair",
+            1795392000,
+            Parameters("sonnet", 0.7, 0.9, 8192),
+            Priced("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
+            context=200_000,
+        ),
+        Listed("deepreasoning/haiku", "Haiku", 0, Parameters(), Priced("claude-haiku-5-5", None)),
+    )
+
+    def test_openais_client_lists_and_retrieves(self) -> None:
+        first, second = openai_client(listing.page(self.MODELS)).models.list()
+        assert (first.id, first.object, first.created) == ("deepreasoning", "model", 1795392000)
+        assert (second.id, second.owned_by) == ("deepreasoning/haiku", "deepreasoning")
+        one = openai_client(listing.entry(self.MODELS[0])).models.retrieve("deepreasoning")
+        assert one.model_dump()["pricing"]["answer"]["output"] == "15"
+
+    def test_anthropics_client_lists_and_retrieves(self) -> None:
+        found = anthropic_client(listing.page(self.MODELS)).models.list()
+        assert [model.id for model in found] == ["deepreasoning", "deepreasoning/haiku"]
+        assert (found.first_id, found.last_id, found.has_more) == (
+            "deepreasoning",
+            "deepreasoning/haiku",
+            False,
+        )
+        one = anthropic_client(listing.entry(self.MODELS[0])).models.retrieve("deepreasoning")
+        assert (one.type, one.display_name, one.lifecycle) == ("model", "The pair", "active")
+        assert one.created_at == datetime(2026, 11, 23, tzinfo=UTC)
+        assert one.max_input_tokens == 200_000
+
+
+class TestAsked:
+    """What the packages send, our server's side reads."""
+
+    EXTRA: ClassVar[dict[str, object]] = {
+        "anthropic_model": "haiku",
+        "web_search_linkup": True,
+        "temperature": 0.5,
+    }
+    PARAMETERS = Parameters("haiku", 0.5, None, 100, web_search_linkup=True)
+    PROMPT = Prompt((Message("user", "6×7?"),), "Be brief.")
+
+    def test_chat_completions(self) -> None:
+        heard: list[Any] = []
+        client = openai_client(chat_completions.write(CHUNKS, HEAD), heard=heard)
+        client.chat.completions.create(
+            model="deepreasoning",
+            messages=[{"role": "system", "content": "Be brief."}, *ASKED],
+            max_completion_tokens=100,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body=self.EXTRA,
+        ).close()
+        assert [chat_completions.asked.read(body) for body in heard] == [
+            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True, include_usage=True)
+        ]
+
+    def test_responses(self) -> None:
+        heard: list[Any] = []
+        client = openai_client(responses.whole(CHUNKS, HEAD), heard=heard)
+        client.responses.create(
+            model="deepreasoning",
+            instructions="Be brief.",
+            input=[{"role": "user", "content": [{"type": "input_text", "text": "6×7?"}]}],
+            max_output_tokens=100,
+            extra_body=self.EXTRA,
+        )
+        assert [responses.asked.read(body) for body in heard] == [
+            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=False)
+        ]
+
+    def test_messages(self) -> None:
+        heard: list[Any] = []
+        client = anthropic_client(messages.write(CHUNKS, HEAD), heard=heard)
+        client.messages.create(
+            model="deepreasoning",
+            system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+            messages=ASKED,
+            max_tokens=100,
+            stream=True,
+            extra_body=self.EXTRA,
+        ).close()
+        assert [messages.asked.read(body) for body in heard] == [
+            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True)
+        ]
+
+    def test_what_a_reply_held_may_be_sent_back(self) -> None:
+        """Output items and content blocks, as clients keep them for the next turn."""
+        response = openai_client(responses.whole(CHUNKS, HEAD)).responses.create(
+            model="deepreasoning", input="6×7?"
+        )
+        items = [json.loads(item.model_dump_json()) for item in response.output]
+        answered = (Message("user", "6×7?"), Message("assistant", ANSWER), Message("user", "Sure?"))
+        question, sure = ASKED[0], {"role": "user", "content": "Sure?"}
+        body: Payload = {"model": "deepreasoning", "input": [question, *items, sure]}
+        assert responses.asked.read(body).prompt.messages == answered
+
+        message = anthropic_client(messages.whole(CHUNKS, HEAD)).messages.create(
+            model="deepreasoning", max_tokens=9, messages=ASKED
+        )
+        blocks = json.loads(message.model_dump_json())["content"]
+        turns = [question, {"role": "assistant", "content": blocks}, sure]
+        body = {"model": "deepreasoning", "messages": turns}
+        assert messages.asked.read(body).prompt.messages == answered
+
+        completion = openai_client(chat_completions.whole(CHUNKS, HEAD)).chat.completions.create(
+            model="deepreasoning", messages=ASKED
+        )
+        said = json.loads(completion.choices[0].message.model_dump_json())
+        body = {"model": "deepreasoning", "messages": [question, said, sure]}
+        assert chat_completions.asked.read(body).prompt.messages == answered

@@ -226,7 +226,8 @@ def test_a_chat_reply_is_written_word_for_word() -> None:
     }
     chunks: list[Chunk] = [Thought("six"), Text("42"), Usage(3, 4, 2, 1), End("max_tokens")]
     assert list(chat_completions.write(chunks, HEAD)) == [
-        chunk({"role": "assistant", "content": "", "reasoning_content": "six"}),
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"reasoning_content": "six"}),
         chunk({"content": "42"}),
         chunk({}, "length"),
         head | {"model": "deepreasoning", "choices": [], "usage": counts},
@@ -236,10 +237,10 @@ def test_a_chat_reply_is_written_word_for_word() -> None:
 
 def test_frames_name_the_event_where_the_format_has_names() -> None:
     assert frame({"type": "message_stop"}) == (
-        b'event: message_stop\ndata: {"type": "message_stop"}\n\n'
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     )
     assert frame({"object": "x", "text": "\u2028"}) == (
-        b'data: {"object": "x", "text": "\\u2028"}\n\n'
+        b'data: {"object":"x","text":"\\u2028"}\n\n'
     )
     assert frame(DONE) == b"data: [DONE]\n\n"
     assert event_name({"type": 7}) is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from deepreasoning_cli.events import Chunk, End, Served, Text, Thought
-from deepreasoning_cli.money import Usage
+from deepreasoning_cli.events import Chunk, End, Payload, Served, Text, Thought
+from deepreasoning_cli.money import Usage, usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class Head:
     created: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the whole reply cost in USD, all stages; None where a rate is unknown."""
+
+    usd: Decimal | None
+
+
 @dataclass(slots=True)
 class Gathered:
     """A reply as far as it has come: `runs` are its texts, a new one wherever the kind changes."""
@@ -29,17 +37,18 @@ class Gathered:
     model: str
     runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
     usage: Usage | None = None
+    cost: Cost | None = None
     end: End | None = None
 
     @classmethod
-    def of(cls, chunks: Iterable[Chunk], head: Head) -> Gathered:
+    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> Gathered:
         """The whole of `chunks`."""
         reply = cls(head.model)
         for chunk in chunks:
             reply.take(chunk)
         return reply
 
-    def take(self, chunk: Chunk) -> None:
+    def take(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
         match chunk:
             case Thought(text) | Text(text):
@@ -50,8 +59,20 @@ class Gathered:
                 self.model = model
             case Usage():
                 self.usage = chunk
+            case Cost():
+                self.cost = chunk
             case _:
                 self.end = chunk
+
+    @property
+    def kind(self) -> type[Thought | Text] | None:
+        """What kind of text came last, None before any."""
+        return self.runs[-1][0] if self.runs else None
+
+    @property
+    def priced(self) -> Payload:
+        """What an object of usage says about the cost: nothing, unless one was given."""
+        return {"cost_usd": usd(self.cost.usd)} if self.cost else {}
 
     @property
     def reason(self) -> str | None:

@@ -4,52 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from deepreasoning_cli.events import Chunk, End, Payload, Text, Thought
+from deepreasoning_cli.events import Chunk, Payload, Text, Thought
 from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire import writer
 from deepreasoning_cli.wire.reasons import for_messages
-from deepreasoning_cli.wire.reply import Gathered, Head
+from deepreasoning_cli.wire.refusal import Failure, anthropic_envelope
+from deepreasoning_cli.wire.reply import Cost, Gathered, Head
+from deepreasoning_cli.wire.writer import Part
+
+envelope = anthropic_envelope
 
 NO_SIGNATURE = ""
 """A thinking block has to carry one, and only Anthropic can make one that Anthropic accepts."""
 
 
-def write(chunks: Iterable[Chunk], head: Head) -> Iterator[Payload]:
-    """The events of a reply: thinking and text blocks, a new one wherever the kind changes.
+class Writer(writer.Writer):
+    """Writes thinking and text blocks, a new one wherever the kind changes."""
 
-    Without `End` there is no `message_stop`: the reply was cut.
-    """
-    reply = Gathered(head.model)
-    started = False
-    for chunk in chunks:
-        kind, block = _open_block(reply), len(reply.runs) - 1
-        reply.take(chunk)
-        if not started:
-            started = True
-            yield {"type": "message_start", "message": _message(head, reply.model, [])}
-        match chunk:
-            case Thought() | Text():
-                if kind is not type(chunk):
-                    yield from _closed(kind, block)
-                    block += 1
-                    content = _block(type(chunk), "")
-                    yield _of(block, "content_block_start", content_block=content)
-                yield _of(block, "content_block_delta", delta=_delta(chunk))
-            case End():
-                yield from _closed(kind, block)
-                yield _ending(reply)
-                yield {"type": "message_stop"}
+    def _head(self) -> Iterable[Payload]:
+        yield {"type": "message_start", "message": _message(self.head, self.reply.model, [])}
+
+    def _opened(self) -> Iterable[Payload]:
+        yield self._event("content_block_start", content_block=_block(self.reply.kind, ""))
+
+    def _delta(self, text: str) -> Payload:
+        name = "thinking" if self.reply.kind is Thought else "text"
+        return self._event("content_block_delta", delta={"type": f"{name}_delta", name: text})
+
+    def _closed(self) -> Iterable[Payload]:
+        if self.reply.kind is Thought:
+            delta = {"type": "signature_delta", "signature": NO_SIGNATURE}
+            yield self._event("content_block_delta", delta=delta)
+        if self.reply.kind:
+            yield self._event("content_block_stop")
+
+    def _finished(self) -> Iterable[Payload]:
+        delta = {"stop_reason": for_messages(self.reply.reason), "stop_sequence": None}
+        usage = _usage(self.reply.usage) | self.reply.priced
+        yield {"type": "message_delta", "delta": delta, "usage": usage}
+        yield {"type": "message_stop"}
+
+    def _broken(self, failure: Failure) -> Iterable[Payload]:
+        yield anthropic_envelope(failure)
+
+    def _event(self, name: str, **fields: Payload) -> Payload:
+        """An event of the open block."""
+        return {"type": name, "index": len(self.reply.runs) - 1, **fields}
 
 
-def whole(chunks: Iterable[Chunk], head: Head) -> Payload:
+def write(parts: Iterable[Part], head: Head) -> Iterator[Payload]:
+    """The events of a reply. Without `End` there is no `message_stop`: the reply was cut."""
+    return Writer(head).written(parts)
+
+
+def whole(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
     """The `message` object of a whole reply."""
     reply = Gathered.of(chunks, head)
     content = [_block(kind, "".join(texts)) for kind, texts in reply.runs]
     message = _message(head, reply.model, content)
-    return message | {"stop_reason": for_messages(reply.reason), "usage": _usage(reply.usage)}
-
-
-def _open_block(reply: Gathered) -> type[Thought | Text] | None:
-    return reply.runs[-1][0] if reply.runs else None
+    usage = _usage(reply.usage) | reply.priced
+    return message | {"stop_reason": for_messages(reply.reason), "usage": usage}
 
 
 def _message(head: Head, model: str, content: list[Payload]) -> Payload:
@@ -65,34 +79,10 @@ def _message(head: Head, model: str, content: list[Payload]) -> Payload:
     }
 
 
-def _block(kind: type[Thought | Text], text: str) -> Payload:
+def _block(kind: type[Thought | Text] | None, text: str) -> Payload:
     if kind is Thought:
         return {"type": "thinking", "thinking": text, "signature": NO_SIGNATURE}
     return {"type": "text", "text": text}
-
-
-def _delta(chunk: Thought | Text) -> Payload:
-    if isinstance(chunk, Thought):
-        return {"type": "thinking_delta", "thinking": chunk.text}
-    return {"type": "text_delta", "text": chunk.text}
-
-
-def _closed(kind: type[Thought | Text] | None, block: int) -> Iterator[Payload]:
-    """The end of the open block, if there is one; a thinking block is signed first."""
-    if kind is Thought:
-        delta = {"type": "signature_delta", "signature": NO_SIGNATURE}
-        yield _of(block, "content_block_delta", delta=delta)
-    if kind is not None:
-        yield _of(block, "content_block_stop")
-
-
-def _of(block: int, name: str, **fields: Payload) -> Payload:
-    return {"type": name, "index": block, **fields}
-
-
-def _ending(reply: Gathered) -> Payload:
-    delta = {"stop_reason": for_messages(reply.reason), "stop_sequence": None}
-    return {"type": "message_delta", "delta": delta, "usage": _usage(reply.usage)}
 
 
 def _usage(usage: Usage | None) -> Payload:

@@ -2,52 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from deepreasoning_cli.events import Chunk, End, Payload, Text, Thought
+from deepreasoning_cli.events import Chunk, Payload, Text, Thought
 from deepreasoning_cli.money import Usage
+from deepreasoning_cli.wire import writer
 from deepreasoning_cli.wire.reasons import for_responses
-from deepreasoning_cli.wire.reply import Gathered, Head
+from deepreasoning_cli.wire.refusal import Failure, openai_envelope
+from deepreasoning_cli.wire.reply import Cost, Gathered, Head
+from deepreasoning_cli.wire.writer import Part
+
+envelope = openai_envelope
+
+NUMBER: Final = "sequence_number"
+CODES: Final[Mapping[str, str]] = {
+    "rate_limit_error": "rate_limit_exceeded",
+    "server_error": "server_error",
+}
+"""The codes of a failed response: a closed list in the vendor's types, so that ours has to fit."""
 
 
-def write(chunks: Iterable[Chunk], head: Head) -> Iterator[Payload]:
-    """The events of a reply, numbered: reasoning and message items, a new one at each change.
+class Writer(writer.Writer):
+    """Writes numbered events: reasoning and message items, a new one wherever the kind changes.
 
-    The chain of thought is written as raw `reasoning_text`. Without `End` there is no last event:
-    the reply was cut.
+    The chain of thought is written as raw `reasoning_text`.
     """
-    for number, event in enumerate(_events(chunks, head)):
-        yield event | {"sequence_number": number}
+
+    def __init__(self, head: Head) -> None:
+        super().__init__(head)
+        self._number = 0
+
+    def _out(self, events: Iterable[Payload]) -> list[Payload]:
+        said = [event | {NUMBER: number} for number, event in enumerate(events, self._number)]
+        self._number += len(said)
+        return said
+
+    def _again(self, text: str, before: str, after: str) -> str:
+        end = after.replace("}\n", f',"{NUMBER}":{self._number}}}\n')
+        self._number += 1
+        return super()._again(text, before, end)
+
+    def _head(self) -> Iterable[Payload]:
+        response = _response(self.head, self.reply.model, "in_progress")
+        yield {"type": "response.created", "response": response}
+        yield {"type": "response.in_progress", "response": response}
+
+    def _opened(self) -> Iterable[Payload]:
+        return self._item.opened()
+
+    def _delta(self, text: str) -> Payload:
+        return self._item.delta(text)
+
+    def _closed(self) -> Iterable[Payload]:
+        return self._item.closed() if self.reply.runs else ()
+
+    def _finished(self) -> Iterable[Payload]:
+        finished = _finished(self.reply, self.head)
+        yield {"type": f"response.{finished['status']}", "response": finished}
+
+    def _broken(self, failure: Failure) -> Iterable[Payload]:
+        yield {"type": "response.failed", "response": _failed(self.reply, self.head, failure)}
+
+    @property
+    def _item(self) -> _Item:
+        """The open item."""
+        return _Item(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
 
 
-def whole(chunks: Iterable[Chunk], head: Head) -> Payload:
+def write(parts: Iterable[Part], head: Head) -> Iterator[Payload]:
+    """The events of a reply. Without `End` there is no last event: the reply was cut."""
+    return Writer(head).written(parts)
+
+
+def whole(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
     """The `response` object of a whole reply."""
     return _finished(Gathered.of(chunks, head), head)
-
-
-def _events(chunks: Iterable[Chunk], head: Head) -> Iterator[Payload]:
-    reply = Gathered(head.model)
-    item: _Item | None = None
-    started = False
-    for chunk in chunks:
-        reply.take(chunk)
-        if not started:
-            started = True
-            response = _response(head, reply.model, "in_progress")
-            yield {"type": "response.created", "response": response}
-            yield {"type": "response.in_progress", "response": response}
-        match chunk:
-            case Thought(text) | Text(text):
-                if item is None or item.kind is not type(chunk):
-                    yield from item.closed() if item else ()
-                    item = _Item(len(reply.runs) - 1, *reply.runs[-1], head.id)
-                    yield from item.opened()
-                yield item.delta(text)
-            case End():
-                yield from item.closed() if item else ()
-                finished = _finished(reply, head)
-                yield {"type": f"response.{finished['status']}", "response": finished}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +178,29 @@ def _response(head: Head, model: str, status: str) -> Payload:
 def _finished(reply: Gathered, head: Head) -> Payload:
     reason = for_responses(reply.reason)
     status = "completed" if reason == "completed" else "incomplete"
-    items = [_Item(index, *run, head.id) for index, run in enumerate(reply.runs)]
     return _response(head, reply.model, status) | {
         "incomplete_details": None if status == "completed" else {"reason": reason},
-        "output": [item.whole() for item in items],
-        "usage": _usage(reply.usage) if reply.usage else None,
+        "output": _output(reply, head),
+        "usage": _usage(reply.usage) | reply.priced if reply.usage else None,
     }
+
+
+def _failed(reply: Gathered, head: Head, failure: Failure) -> Payload:
+    """The object with what came until it broke off; of the last item, more would have come."""
+    code = CODES.get(failure.openai_type, "invalid_prompt")
+    error = {"code": code, "message": failure.said, "type": failure.openai_type}
+    output = _output(reply, head)
+    if output:
+        output[-1]["status"] = "incomplete"
+    return _response(head, reply.model, "failed") | {
+        "error": error,
+        "output": output,
+        "usage": _usage(reply.usage) | reply.priced if reply.usage else None,
+    }
+
+
+def _output(reply: Gathered, head: Head) -> list[Payload]:
+    return [_Item(index, *run, head.id).whole() for index, run in enumerate(reply.runs)]
 
 
 def _usage(usage: Usage) -> Payload:
