@@ -15,7 +15,7 @@ ROOT: Final = Path(deepreasoning_cli.__file__).parent
 PACKAGE: Final = "deepreasoning_cli"
 
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
-    ("version", "errors", "text", "paths"),
+    ("version", "errors", "text", "paths", "bridge", "waits", "put_off"),
     ("safe", "files", "keys", "money", "marks"),
     ("events",),
     ("record", "catalog", "prompt", "handoff", "findings", "stage"),
@@ -23,7 +23,8 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("providers", "hosted", "searching"),
     ("settings", "pipeline", "views", "history"),
     ("backends",),
-    ("wiring", "chat", "server"),
+    ("wiring", "chat"),
+    ("server",),
     ("cli",),
     ("main",),
 )
@@ -132,6 +133,7 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
         "prompt_toolkit": {"chat"},
         "starlette": {"server"},
         "uvicorn": {"server", "cli"},
+        "greenlet": {"bridge"},
         "typer": {"cli"},
     }
     strays = {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError
@@ -14,6 +15,7 @@ from deepreasoning_cli.history.ending import Ending, ending_of
 from deepreasoning_cli.history.journal_file import JournalFile
 from deepreasoning_cli.history.lines import Closed, delta_line, line
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.waits import BLOCKING, Waits
 
 Warn = Callable[[str], None]
 FOLDER = "journal"
@@ -35,12 +37,14 @@ class Journal:
         warn: Warn,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        waits: Waits = BLOCKING,
     ) -> None:
         self._folder = folder
         self._record = record
         self._warn = warn
         self._clock = clock
         self._now = now
+        self._waits = waits
         self._file: JournalFile | None = None
         self._whole = False
         self._folded = False
@@ -57,7 +61,7 @@ class Journal:
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
         if isinstance(event, Opened):
-            self._open(event)
+            self._waits.apart(partial(self._open, event))
         elif isinstance(event, Started):
             self._starts.append(event)
         elif isinstance(event, Finished):
@@ -70,18 +74,20 @@ class Journal:
             elif not isinstance(event, Opened):
                 self._file.append(self._line(event))
                 if isinstance(event, Started | Finished):
-                    self._file.sync()
+                    self._file.sync_soon()
         except OSError as exc:
             self._go_silent(exc)
 
     def close(self, failure: BaseException | None) -> None:
         """Fold the turn into the store and remove the file; where that fails, the file stays."""
-        if self._began is None:
-            return
+        if self._began is not None:
+            self._waits.apart(partial(self._close, failure, self._began))
+
+    def _close(self, failure: BaseException | None, began: datetime) -> None:
         ending = ending_of(self._record, failure)
         self._write_end(ending)
         try:
-            self._fold(ending, self._began)
+            self._fold(ending, began)
         except DeepReasoningError as exc:
             if self._file:  # else it was said at the start
                 self._warn(f"{exc.message}; this turn is in {self._place(self._file)}")

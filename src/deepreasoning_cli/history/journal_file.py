@@ -41,7 +41,8 @@ class JournalFile:
             raise
         self._unsynced = False
         self._fault: OSError | None = None
-        self._over = threading.Event()
+        self._over = False
+        self._asked = threading.Event()
         self._syncer = threading.Thread(target=self._sync_each_second, daemon=True)
         with suppress(RuntimeError):  # no thread to be had: it is synced at stage borders alone
             self._syncer.start()
@@ -60,13 +61,21 @@ class JournalFile:
         self._unsynced = False
         os.fsync(self._descriptor)
 
+    def sync_soon(self) -> None:
+        """Have it put on the disk now, without waiting; the next call raises what went wrong."""
+        if self._syncer.is_alive():
+            self._asked.set()
+        else:
+            self.sync()
+
     def sync_name(self) -> None:
         """Wait until the disk has the file's name too."""
         sync_folder(self.path.parent)
 
     def close(self, *, remove: bool) -> None:
         """Give the lock back; the file stays for the next start, or is gone."""
-        self._over.set()
+        self._over = True
+        self._asked.set()
         if self._syncer.is_alive():
             self._syncer.join()
         if remove:
@@ -76,8 +85,10 @@ class JournalFile:
 
     def _sync_each_second(self) -> None:
         """Beside the stream, so that text is safe within a second also when no more comes."""
-        while not self._over.wait(SYNC_SECONDS):
-            if self._unsynced:
+        while not self._over:
+            self._asked.wait(SYNC_SECONDS)
+            self._asked.clear()
+            if self._unsynced and not self._over:
                 try:
                     self.sync()
                 except OSError as exc:

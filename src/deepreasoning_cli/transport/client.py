@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+import httpcore
 import httpx
 
 from deepreasoning_cli.errors import ConfigError, UnavailableError
@@ -19,11 +20,26 @@ from deepreasoning_cli.transport import environment, faults, refusals, retry
 from deepreasoning_cli.transport.patience import Failed, Patience
 from deepreasoning_cli.transport.request import Clocks, Request, Waiting
 from deepreasoning_cli.transport.sse import Watched, payloads
-from deepreasoning_cli.transport.warm import WarmBackend, WarmTransport
+from deepreasoning_cli.transport.warm import (
+    KEPT_IDLE,
+    KEPT_IDLE_SECONDS,
+    WarmBackend,
+    WarmTransport,
+    open_by,
+)
 
 SENT = "http11.send_request_body.complete"  # httpcore's name for the moment a request is out
 PORTS = {"http": 80, "https": 443}
+LIMITS = httpx.Limits(
+    max_connections=None,
+    max_keepalive_connections=KEPT_IDLE,
+    keepalive_expiry=KEPT_IDLE_SECONDS,
+)
 NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
+
+
+Through = Callable[[httpcore.NetworkBackend], httpcore.NetworkBackend]
+"""Makes of what opens connections something that opens them in another manner."""
 
 
 def ignore(*_: object) -> None:
@@ -33,7 +49,8 @@ def ignore(*_: object) -> None:
 class Transport:
     """One pool of connections for a run. Enter it with `with`.
 
-    `notify` hears of every pause, `log` gets one redacted line for each request and reply.
+    `notify` hears of every pause, `log` gets one redacted line for each request and reply;
+    `sleep` makes the pauses, and `through` what connections are opened by.
     Raises ConfigError when a proxy or CA setting of the environment is wrong.
     """
 
@@ -44,6 +61,7 @@ class Transport:
         notify: Callable[[Waiting], None] = ignore,
         log: Callable[[str], None] = ignore,
         sleep: Callable[[float], None] = time.sleep,
+        through: Through | None = None,
     ) -> None:
         self._clocks = clocks or Clocks()
         self._notify = notify
@@ -53,8 +71,13 @@ class Transport:
         with environment.worded():
             context = httpx.create_ssl_context()
             self._warm = WarmBackend(context)
-            direct = None if self._proxied else WarmTransport(context, self._warm)
-            self._client = httpx.Client(transport=direct, verify=context, follow_redirects=False)
+            opened_by = through(self._warm) if through else self._warm
+            direct = None if self._proxied else WarmTransport(context, opened_by)
+            self._client = httpx.Client(
+                transport=direct, verify=context, follow_redirects=False, limits=LIMITS
+            )
+            if through and self._proxied:
+                open_by(through, self._client)
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +185,7 @@ class Transport:
         error = refusals.refused(reply, request)
         heals = retry.worth_retrying(reply.status, response.headers, reply.code)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
+        error.retry_after = wait
         raise Failed(error, heals=heals, wait=wait)
 
     def _read(self, response: httpx.Response, request: Request) -> Iterator[Payload]:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore
@@ -14,6 +14,9 @@ import httpx
 
 POLL = 1.0  # seconds between two looks at a waiting connection
 RENEWED_AFTER = 60.0  # seconds; idle limits of the vendors are not published
+GIVEN_UP_AFTER = 1800.0  # seconds; no reasoner thinks for so long, its turn has ended otherwise
+KEPT_IDLE = 20  # connections that wait for another request
+KEPT_IDLE_SECONDS = 60.0
 KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 
 
@@ -55,7 +58,8 @@ class _Opening:
         self._taken = threading.Event()
         self._opened = threading.Event()
         self._stream: httpcore.NetworkStream | None = None
-        threading.Thread(target=self._keep, name=f"warm {host}", daemon=True).start()
+        self._thread = threading.Thread(target=self._keep, name=f"warm {host}", daemon=True)
+        self._thread.start()
 
     def ready(self) -> bool:
         with self._lock:
@@ -72,8 +76,14 @@ class _Opening:
             return None
         return stream
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody keeps a connection here any more."""
+        return not self._thread.is_alive()
+
     def _keep(self) -> None:
-        while not self._taken.is_set():
+        given_up = time.monotonic() + GIVEN_UP_AFTER
+        while not self._taken.is_set() and time.monotonic() < given_up:
             stream = self._connect()
             with self._lock:
                 if self._taken.is_set():
@@ -86,6 +96,14 @@ class _Opening:
             if stream is None:
                 return
             self._watch()
+        self._drop()
+
+    def _drop(self) -> None:
+        """Close what nobody came for."""
+        with self._lock:
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _watch(self) -> None:
         """Return when the waiting stream has died, has grown old, or was taken."""
@@ -133,7 +151,8 @@ class WarmBackend(httpcore.NetworkBackend):
 
     def open(self, host: str, port: int, *, tls: bool) -> None:
         """Begin to open a connection; one for each host and port."""
-        if (host, port) not in self._openings:
+        opening = self._openings.get((host, port))
+        if opening is None or opening.is_over:
             context = self._context if tls else None
             self._openings[host, port] = _Opening(self._real, host, port, context)
 
@@ -164,12 +183,27 @@ class WarmBackend(httpcore.NetworkBackend):
                 stream.close()
 
 
+def open_by(
+    through: Callable[[httpcore.NetworkBackend], httpcore.NetworkBackend], client: httpx.Client
+) -> None:
+    """Let the pools that httpx has made for the proxies open their connections by `through`."""
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            pool = transport._pool
+            pool._network_backend = through(pool._network_backend)
+
+
 class WarmTransport(httpx.HTTPTransport):
     """httpx's own transport over a pool that asks `backend` for its connections."""
 
-    def __init__(self, context: ssl.SSLContext, backend: WarmBackend) -> None:
+    def __init__(self, context: ssl.SSLContext, backend: httpcore.NetworkBackend) -> None:
         super().__init__(verify=context, trust_env=False)
         context.set_alpn_protocols(["http/1.1"])
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, network_backend=backend, socket_options=KEEP_ALIVE
+            ssl_context=context,
+            max_connections=None,  # a server's turns do not wait for each other
+            max_keepalive_connections=KEPT_IDLE,
+            keepalive_expiry=KEPT_IDLE_SECONDS,
+            network_backend=backend,
+            socket_options=KEEP_ALIVE,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deepreasoning_cli.backends import GATEWAY, GATEWAY_KEY, STARTS, Wanted, chosen
 from deepreasoning_cli.catalog import Catalog, Vendor
-from deepreasoning_cli.conversation import fitted
+from deepreasoning_cli.conversation import fitted, steady
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
@@ -19,6 +19,7 @@ from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.searching import Search
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.stage import Provider
+from deepreasoning_cli.waits import BLOCKING, Waits
 from deepreasoning_cli.wiring.asked import Asked
 from deepreasoning_cli.wiring.ids import new_id
 
@@ -30,11 +31,18 @@ if TYPE_CHECKING:
 class Wiring:
     """Builds a turn's parts from settings and catalog; nothing is sent."""
 
-    def __init__(self, loaded: Loaded, catalog: Catalog, connect: Callable[[], Transport]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        catalog: Catalog,
+        connect: Callable[[], Transport],
+        waits: Waits = BLOCKING,
+    ) -> None:
         self._loaded = loaded
         self._settings = loaded.settings
         self._catalog = catalog
         self._connect = connect
+        self._waits = waits
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
         self._wish = Wish(loaded.settings.temperature, loaded.settings.top_p, typed)
         self._warnings: list[str] = []
@@ -89,7 +97,8 @@ class Wiring:
                 f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
                 f" {'is' if left_out == 1 else 'are'} not sent"
             )
-        return Prompt((*earlier, Message("user", asked.question)), asked.system)
+        stable = None if asked.session is None else steady(earlier, left_out)
+        return Prompt((*earlier, Message("user", asked.question)), asked.system, stable)
 
     def _pair(
         self, backend: str, hosted: GatewayProvider | None
@@ -100,7 +109,8 @@ class Wiring:
             return self._reasoner, self._claude
         from deepreasoning_cli.providers.demo import Scripted
 
-        return lambda: Scripted("reasoner"), lambda: Scripted("answerer")
+        sleep = self._waits.sleep
+        return lambda: Scripted("reasoner", sleep=sleep), lambda: Scripted("answerer", sleep=sleep)
 
     def _reasoner(self) -> Provider:
         from deepreasoning_cli.providers.reasoner import ReasonerProvider
@@ -146,6 +156,7 @@ class Wiring:
             model.rates.get("direct"),
             model.context,
             vendor.page,
+            model.cache_minimum,
         )
 
     def _hosted(self) -> GatewayProvider:

@@ -1,0 +1,195 @@
+"""`deepreasoning serve`: the same pipeline as a local HTTP API."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.settings.loaded import Loaded
+
+ADDRESS, ACCESS, RUNNING = "Address", "Who may ask", "Running"
+LIBRARIES = ("greenlet", "starlette", "uvicorn")
+MISSING = "pip install 'deepreasoning-cli[serve]'"
+
+
+class LogStyle(StrEnum):
+    """How a request is logged."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen here; any but 127.0.0.1 needs a token.  [default: 127.0.0.1]",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65535,
+            help="0 takes any that is free.  [default: 1337]",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = None,
+    token_command: Annotated[
+        str | None,
+        typer.Option(
+            "--token-command",
+            metavar="COMMAND",
+            help="Program that prints the token which callers have to show.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    byok: Annotated[
+        bool,
+        typer.Option("--byok", help="Callers bring their own keys.", rich_help_panel=ACCESS),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Answer under this Host name too. Repeatable.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors",
+            metavar="ORIGIN",
+            help="Let web pages of this origin ask. Repeatable.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, max=256, help="Processes.  [default: 1]", rich_help_panel=RUNNING
+        ),
+    ] = None,
+    streams: Annotated[
+        int | None,
+        typer.Option(
+            "--streams",
+            min=1,
+            max=10000,
+            help="Most replies at once, for each process.  [default: 256]",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            "--drain",
+            min=0,
+            metavar="SECONDS",
+            help="Let replies finish for so long when told to stop.  [default: 30]",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    log: Annotated[
+        LogStyle | None,
+        typer.Option("--log", help="The log's form, on stderr.", rich_help_panel=RUNNING),
+    ] = None,
+    metrics: Annotated[
+        bool,
+        typer.Option("--metrics", help="Answer /metrics, for Prometheus.", rich_help_panel=RUNNING),
+    ] = False,
+    no_save: o.NoSaveOption = False,
+    model: o.ModelOption = None,
+    reasoner: o.ReasonerOption = None,
+    backend: o.BackendOption = None,
+    handoff: o.HandoffOption = None,
+    max_cost: o.MaxCostOption = None,
+) -> None:
+    """Serve the pipeline as an HTTP API that OpenAI's and Anthropic's clients can talk to.
+
+    POST /v1/chat/completions, /v1/responses and /v1/messages; the model is `deepreasoning`, or
+    `deepreasoning/NAME` for a certain Claude model. GET /openapi.json describes all of it.
+    """
+    flags: dict[str, object] = {
+        "serve.host": host,
+        "serve.port": port,
+        "serve.byok": byok or None,
+        "serve.hosts": allow_host,
+        "serve.origins": cors,
+        "serve.workers": workers,
+        "serve.streams": streams,
+        "serve.drain": drain,
+        "serve.log": log and log.value,
+        "serve.metrics": metrics or None,
+        "keys.serve.command": token_command,
+        "history": False if no_save else None,
+        "model": model,
+        "reasoner": reasoner,
+        "backend": backend and backend.value,
+        "handoff": handoff and handoff.value,
+        "max_cost": max_cost,
+    }
+    _demand_libraries()
+    from deepreasoning_cli.server.run import bound, run, url_of
+    from deepreasoning_cli.server.service import Service
+    from deepreasoning_cli.settings import Settings
+
+    given = o.globals_of(context)
+    loaded = Settings.load(given.config, flags)
+    settings = loaded.settings.serve
+    _demand_token(loaded)
+    with Service(loaded) as service:
+        service.prepare()  # what is wrong with the settings is said before anybody is let in
+    listening = bound(settings)
+    if not given.quiet:
+        for line in (*_notes(loaded), f"serving on {url_of(listening)}"):
+            write_stderr(line)
+    run(listening, settings, given.config, flags, debug=given.debug)
+
+
+def _demand_libraries() -> None:
+    try:
+        for name in LIBRARIES:
+            import_module(name)
+    except ImportError as exc:
+        raise ConfigError(
+            f"serve needs a library that is not installed: {exc.name}",
+            hint=MISSING,
+            kind="not_installed",
+        ) from exc
+
+
+def _demand_token(loaded: Loaded) -> None:
+    """Whoever listens to more than this machine has to know who asks."""
+    from deepreasoning_cli.server.hosts import is_loopback
+
+    host = loaded.settings.serve.host
+    if not is_loopback(host) and not loaded.has_key("serve"):
+        raise ConfigError(
+            f"{host} can be reached by others, and there is no token",
+            hint="`deepreasoning config set keys.serve`, --token-command,"
+            " or DEEPREASONING_KEYS__SERVE in the environment",
+            kind="token_missing",
+        )
+
+
+def _notes(loaded: Loaded) -> list[str]:
+    notes = [f"note: {note}" for note in loaded.notes]
+    if loaded.settings.backend == "demo":
+        notes.append("note: this is the demo; no model is called, every reply is scripted")
+    return notes

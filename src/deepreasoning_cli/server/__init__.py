@@ -1,0 +1,24 @@
+"""The pipeline as an HTTP API: an ASGI app that speaks three formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+def create_app(
+    config: Path | None = None, flags: Mapping[str, object] | None = None, *, debug: bool = False
+) -> ASGIApp:
+    """The app for any ASGI server, as `uvicorn --factory deepreasoning_cli.server:create_app`.
+
+    `config` is a config file that must exist, else the usual one counts; `flags` are settings
+    that win over it and over the environment. Raises ConfigError where they are wrong.
+    """
+    from deepreasoning_cli.server.app import application
+    from deepreasoning_cli.server.service import Service
+
+    return application(Service.load(config, flags or {}, debug=debug))

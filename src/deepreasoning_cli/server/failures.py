@@ -1,0 +1,60 @@
+"""Failures of a turn as HTTP knows them: the status, and for how long to wait."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from deepreasoning_cli.keys import without_keys
+from deepreasoning_cli.wire.refusal import Failure
+
+PASSED_ON: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
+"""Statuses of a vendor that say to our caller what they say to us.
+
+401 is not among them: the owner's key was rejected, not the caller's.
+"""
+BY_KIND: Final = {
+    "model_retired": 404,
+    "model_not_found": 404,
+    "context_length_exceeded": 400,
+    "too_long": 400,
+    "cost_cap": 402,
+    "timeout": 504,
+    "dns": 502,
+    "connect": 502,
+}
+BUSY: Final = Failure(503, "overloaded", "too many replies at once; try again in a moment")
+STOPPING: Final = Failure(503, "shutting_down", "the server is shutting down; ask again")
+BROKEN: Final = Failure(502, "internal", "the reply could not be made; the server's log says why")
+
+
+def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> Failure:
+    """What the caller is told; no key is in it. A caller's own key that was rejected is a 401."""
+    status = _status(error)
+    if byok and error.status == 401:
+        status = 401
+    stage = f"{error.stage}: " if error.stage else ""
+    return Failure(status, error.kind, without_keys(stage + error.message), None, turn)
+
+
+def _status(error: DeepReasoningError) -> int:
+    if error.kind in BY_KIND:
+        return BY_KIND[error.kind]
+    if error.status in PASSED_ON:
+        return error.status
+    match error:
+        case UsageError() | RefusedError():
+            return 400
+        case ConfigError():
+            return 503  # the caller can do nothing about it, and later it may be mended
+        case UnavailableError() | IncompleteError():
+            return 502
+        case _:
+            return 500

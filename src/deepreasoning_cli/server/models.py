@@ -1,0 +1,29 @@
+"""`/v1/models` and `/v1/models/{id}`."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope, Send
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.server.answers import Rejected, send_json
+from deepreasoning_cli.server.offers import Offers
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.wire.listing import entry, page
+from deepreasoning_cli.wire.refusal import Failure
+
+
+class Models:
+    """Answers the list, and one model where the route has put its `id` into the scope."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as of now: rates and lifecycle change by the day and the hour."""
+        offers = Offers.of(self._service.loaded, self._service.catalog)
+        name: str | None = scope.get("path_params", {}).get("id")
+        try:
+            told = page(offers.listed()) if name is None else entry(offers.find(name))
+        except DeepReasoningError as error:
+            raise Rejected(Failure(404, "model_not_found", error.message, "model")) from None
+        await send_json(send, told)

@@ -1,0 +1,98 @@
+"""Serve until told to stop: one process, or a supervisor with several."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Mapping
+from functools import partial
+from math import ceil
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from deepreasoning_cli.errors import ConfigError, Interrupted
+from deepreasoning_cli.server import create_app
+from deepreasoning_cli.settings.parts import ServeSettings
+
+BACKLOG = 2048
+KEPT_OPEN = 75  # seconds; longer than the minute for which proxies keep a connection
+HEALTHY_WITHIN = 30  # seconds; a worker with all its streams busy answers late, and must live
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's own, which knows afterwards what ended it."""
+
+    ended_by = signal.SIGTERM
+
+    def handle_int(self) -> None:
+        """Ctrl-C."""
+        self.ended_by = signal.SIGINT
+        super().handle_int()
+
+
+def bound(settings: ServeSettings) -> socket.socket:
+    """The socket to listen on. Raises ConfigError where the address cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot listen on {settings.host} port {settings.port}: {exc.strerror or exc}",
+            hint="choose another with --host and --port",
+            kind="address",
+        ) from exc
+    listening.set_inheritable(True)
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where clients find it."""
+    host, port, *_ = listening.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(
+    listening: socket.socket,
+    settings: ServeSettings,
+    config: Path | None,
+    flags: Mapping[str, object],
+    *,
+    debug: bool,
+) -> None:
+    """Serve on `listening`; each worker makes its app from `config` and `flags`.
+
+    Returns or raises, once all is drained, as for the signal that ended it.
+    """
+    server = uvicorn.Config(
+        partial(create_app, config, dict(flags), debug=debug),
+        factory=True,
+        workers=settings.workers,
+        lifespan="on",
+        ws="none",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEPT_OPEN,
+        timeout_graceful_shutdown=ceil(settings.drain),
+        timeout_worker_healthcheck=HEALTHY_WITHIN,
+    )
+    if settings.workers == 1:
+        uvicorn.Server(server).run(sockets=[listening])
+        return
+    supervisor = Supervisor(server, [listening])
+    supervisor.run()
+    raise Interrupted(supervisor.ended_by)

@@ -1,0 +1,171 @@
+"""What all requests of one process share, and how a request becomes a planned turn."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.bridge import in_thread, pause
+from deepreasoning_cli.catalog import Catalog
+from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.history.archive import Archive
+from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.spending import Spending
+from deepreasoning_cli.keys import Key, without_keys
+from deepreasoning_cli.pipeline import Plan
+from deepreasoning_cli.prompt import demand_fit
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.transport import Transport
+from deepreasoning_cli.transport.nonblocking import NonblockingBackend
+from deepreasoning_cli.views.safe import one_line, safe
+from deepreasoning_cli.waits import Waits
+from deepreasoning_cli.wire.asked import Asked
+from deepreasoning_cli.wiring.asked import Asked as Wanted
+from deepreasoning_cli.wiring.build import Wiring
+from deepreasoning_cli.wiring.capped import capped
+from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.wiring.connect import connected
+
+TOKEN = "serve"  # noqa: S105 (the name of a key)
+MODEL = "deepreasoning"
+BRIDGED = Waits(pause, in_thread)
+"""A turn waits while others go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallersKeys:
+    """The keys that a caller brought, each fit for a header."""
+
+    deepseek: Key
+    anthropic: Key
+
+
+class Service:
+    """Settings, catalog, connections and history of one process that serves.
+
+    Raises ConfigError where the settings are wrong.
+    """
+
+    def __init__(self, loaded: Loaded, *, debug: bool = False) -> None:
+        self.loaded = loaded
+        self.catalog: Catalog = catalog_for(loaded)
+        self.token: Key | None = loaded.key(TOKEN)
+        self.saves = loaded.settings.history and not loaded.settings.serve.byok
+        self._folder = paths.data_dir()
+        self.archive = Archive(self._folder, self.warn, self._tell_adopted)
+        self._debug = debug
+        self._transport: Transport = connected(
+            loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
+        )
+
+    @classmethod
+    def load(cls, config: Path | None, flags: Mapping[str, object], *, debug: bool) -> Self:
+        """The service that the settings describe."""
+        loaded = Settings.load(config, flags)
+        return cls(loaded, debug=debug)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that wait for use."""
+        self._transport.__exit__(None, None, None)
+
+    def adopt_leftovers(self) -> None:
+        """Take up what dead processes left behind."""
+        if self.saves:
+            self.archive.adopt_leftovers()
+
+    def prepare(self) -> None:
+        """Do once what every turn needs: import its parts, run the commands that print keys.
+
+        Raises ConfigError where the settings allow no turn at all, as without keys.
+        """
+        if not self.loaded.settings.serve.byok:
+            self._wiring(self.loaded).plan(Wanted("?"))
+        gc.collect()
+        gc.freeze()  # what is here stays: not to be looked through again while replies stream
+
+    @property
+    def plans_at_once(self) -> bool:
+        """Whether planning waits for nothing: no cap that has to look into the history."""
+        settings = self.loaded.settings
+        return settings.daily_cost is None and settings.monthly_cost is None
+
+    def plan(self, asked: Asked, keys: CallersKeys | None, turn: str) -> Plan:
+        """The turn, with `turn` for its id; it may wait for a disk or a key's command.
+
+        Raises ConfigError, RefusedError and UsageError.
+        """
+        loaded = self._loaded(asked, keys)
+        *earlier, last = asked.prompt.messages
+        plan = self._wiring(loaded).plan(
+            Wanted(last.text, asked.prompt.system, earlier=tuple(earlier))
+        )
+        if len(plan.prompt.messages) < len(asked.prompt.messages):
+            raise RefusedError(
+                "the messages are longer than the models read", kind="context_length_exceeded"
+            )
+        for provider in (plan.reasoner, plan.answerer):
+            if provider is not None:
+                demand_fit(plan.prompt.text, provider.context, provider.model)
+        plan = capped(plan, loaded.settings, self._spending, saves=self.saves)
+        return replace(plan, id=turn)
+
+    def _wiring(self, loaded: Loaded) -> Wiring:
+        return Wiring(loaded, self.catalog, lambda: self._transport, BRIDGED)
+
+    def _loaded(self, asked: Asked, keys: CallersKeys | None) -> Loaded:
+        """The settings with what the request asks for in their place."""
+        given = asked.parameters.given()
+        model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
+        if model:
+            given["model"] = model
+        if keys is None:
+            return self.loaded.changed(given, "of the request")
+        given |= {"backend": "direct", "reasoner": "deepseek"}
+        brought = {"deepseek": keys.deepseek, "anthropic": keys.anthropic}
+        return self.loaded.changed(given, "of the request", brought)
+
+    def journal(self, record: Record) -> Journal | None:
+        """The keeper of one turn; None where nothing is kept."""
+        return Journal(self._folder, record, self.warn, waits=BRIDGED) if self.saves else None
+
+    def _spending(self, since: datetime) -> list[Spending] | None:
+        return self.archive.spending(since, adopts=self.saves)
+
+    def _tell_adopted(self, count: int) -> None:
+        self.warn(f"recovered {count} unfinished turns: `deepreasoning history list`", "note")
+
+    def broke(self, error: Exception) -> None:
+        """A bug of ours, for whoever watches the server: where it was, without any values."""
+        lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
+        say(f"error: unexpected {safe(without_keys(''.join(lines)))}")
+
+    def warn(self, text: str, kind: str = "warning") -> None:
+        """A line for whoever watches the server."""
+        say(f"{kind}: {one_line(text, 500)}")
+
+    def _log(self, line: str) -> None:
+        if self._debug:
+            say(one_line(f"debug: {line}", 4000))
+
+
+def say(line: str) -> None:
+    """A whole line at once: many threads write here. A closed stderr has no reader to tell."""
+    try:
+        sys.stderr.write(line + "\n")
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,202 @@
+"""Connections whose readers wait on an event loop: for the server, where many share a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import httpcore
+
+from deepreasoning_cli.bridge import in_thread, wait
+
+READ_AT_ONCE = 65_536  # bytes; as much as httpcore asks for
+ENOUGH = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
+NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
+
+
+class NonblockingBackend(httpcore.NetworkBackend):
+    """Connects in a thread, by `inner`; what it hands out waits on the running event loop."""
+
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A new connection."""
+        connect = partial(
+            self._inner.connect_tcp, host, port, timeout, local_address, socket_options
+        )
+        return NonblockingStream(_connected(connect))
+
+
+class NonblockingStream(httpcore.NetworkStream):
+    """A stream whose socket the event loop reads as soon as there is something to read."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[bytes] = deque()
+        self._size = 0
+        self._fault: OSError | None = None
+        self._is_over = False
+        self._reads = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._patience = Patience(self._loop, self._give_up)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, b"" at the end; at most 64 KB, which is less than anybody asks for."""
+        if not self._arrived and not self._is_over:
+            self._await_more(timeout)
+        if self._arrived:
+            piece = self._arrived.popleft()
+            self._size -= len(piece)
+            return piece
+        if self._fault:
+            raise httpcore.ReadError(str(self._fault)) from self._fault
+        return b""
+
+    def _await_more(self, timeout: float | None) -> None:
+        self._waiter = self._loop.create_future()
+        self._patience.until(timeout)
+        if not self._reads:
+            self._begin_to_read()
+        try:
+            wait(self._waiter)
+        finally:
+            self._waiter = None
+
+    def _begin_to_read(self) -> None:
+        self._reads = True
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._take)
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._take()  # what came with the handshake makes no socket readable
+
+    def _take(self) -> None:
+        """Take in all that is there: what TLS has decrypted already wakes nobody again."""
+        try:
+            while piece := self._socket.recv(READ_AT_ONCE):
+                self._arrived.append(piece)
+                self._size += len(piece)
+                if len(piece) < READ_AT_ONCE and not isinstance(self._socket, ssl.SSLSocket):
+                    break
+            else:
+                self._is_over = True
+        except NOT_YET:
+            pass
+        except OSError as fault:
+            self._fault = fault
+            self._is_over = True
+        if self._is_over or self._size > ENOUGH:
+            self._stop_reading()
+        if self._waiter is not None and not self._waiter.done() and self._has_news:
+            self._waiter.set_result(None)
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self._arrived) or self._is_over
+
+    def _stop_reading(self) -> None:
+        if self._reads:
+            self._reads = False
+            self._loop.remove_reader(self._socket)
+
+    def _give_up(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(httpcore.ReadTimeout("timed out"))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it; what the system does not take at once is sent by a thread."""
+        if not buffer:
+            return
+        self._stop_reading()
+        self._socket.setblocking(False)
+        try:
+            sent = self._socket.send(buffer)
+        except (*NOT_YET, ssl.SSLWantWriteError):
+            sent = 0
+        except OSError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+        if rest := buffer[sent:]:
+            in_thread(partial(self._stream.write, rest, timeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """The stream inside TLS."""
+        shake_hands = partial(self._stream.start_tls, ssl_context, server_hostname, timeout)
+        return NonblockingStream(_connected(shake_hands))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection; one that has ended is readable, as a socket would be."""
+        if info == "is_readable" and self._has_news:
+            return True
+        return self._stream.get_extra_info(info)
+
+    def close(self) -> None:
+        """Close it; to be called where the event loop runs."""
+        self._stop_reading()
+        self._patience.stop()
+        self._stream.close()
+
+
+class Patience:
+    """Calls `give_up` once nothing has come for too long; moving the moment on costs nothing."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, give_up: Callable[[], None]) -> None:
+        self._loop = loop
+        self._give_up = give_up
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def until(self, seconds: float | None) -> None:
+        """Begin to wait, for so long at most; None waits for ever."""
+        if seconds is None:
+            self.stop()
+            return
+        self._until = self._loop.time() + seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._until, self._fire)
+
+    def stop(self) -> None:
+        """Wait no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._fire)
+        else:
+            self._give_up()
+
+
+def _connected(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
+    """What `connect` opens, in a thread; what is opened too late for whoever waited is closed."""
+    opening = asyncio.get_running_loop().run_in_executor(None, connect)
+    try:
+        return wait(asyncio.shield(opening))
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[httpcore.NetworkStream]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

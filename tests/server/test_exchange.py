@@ -1,0 +1,63 @@
+"""What is told of a request once it is over."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from asgi_calls import Answer, call, scope
+from deepreasoning_cli.server.answers import send_json
+from deepreasoning_cli.server.exchange import TURN, Exchange, Observed
+
+
+def told(app: object, asked: Scope) -> tuple[Answer, list[Exchange]]:
+    heard: list[Exchange] = []
+    answer = call(Observed(app, [heard.append]), asked)  # type: ignore[arg-type] # asks for less
+    return answer, heard
+
+
+def test_an_answer_passes_unchanged_and_is_told() -> None:
+    async def app(asked: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, {"a": 1}, 201)
+
+    asked = scope("/deep/x", "POST", root_path="/deep", query_string=b"key=secret")
+    answer, [exchange] = told(app, asked)
+    assert (answer.status, answer.json) == (201, {"a": 1})
+    assert 0 <= exchange.seconds < 10
+    expected = Exchange("POST", "/x", 201, exchange.seconds, "127.0.0.1", None)
+    assert exchange == expected
+
+
+def test_a_turn_that_was_put_into_the_scope_is_told() -> None:
+    turn = object()
+
+    async def app(asked: Scope, receive: Receive, send: Send) -> None:
+        asked[TURN] = turn
+
+    _, [exchange] = told(app, scope(client=None))
+    assert (exchange.turn, exchange.status, exchange.client) == (turn, None, None)
+
+
+def test_what_breaks_is_told_and_breaks_on() -> None:
+    async def app(asked: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("late")
+
+    heard: list[Exchange] = []
+    with pytest.raises(RuntimeError, match="late"):
+        call(Observed(app, [heard.append]), scope())
+    assert [exchange.status for exchange in heard] == [200]
+
+
+def test_nothing_is_told_of_what_is_no_request() -> None:
+    async def app(asked: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "lifespan.startup.complete"})
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    heard: list[Exchange] = []
+    answer = call(Observed(app, [heard.append]), {"type": "lifespan"})
+    assert (answer, heard) == (Answer(), [])

@@ -1,0 +1,203 @@
+"""What may be asked for, on each backend, with what it costs here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
+
+from asgi_calls import Answer, call, scope
+from deepreasoning_cli.catalog import Lifecycle
+from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.money import Rates
+from deepreasoning_cli.server.answers import Rejected
+from deepreasoning_cli.server.models import Models
+from deepreasoning_cli.server.offers import Offers
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.wire.asked import Parameters
+from deepreasoning_cli.wire.listing import Listed, Priced
+from deepreasoning_cli.wiring.catalogs import written_catalog
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+KEYS = {"DEEPSEEK_API_KEY": "sk-deepseek-0000", "ANTHROPIC_API_KEY": "sk-ant-0000"}
+SONNET = "claude-sonnet-4-5-20250929"
+
+
+def loaded(keys: dict[str, str] | None = None, **flags: Any) -> Loaded:
+    return Settings.load(None, flags, KEYS if keys is None else keys)
+
+
+def offers(settings: Loaded | None = None, now: datetime = NOW) -> Offers:
+    known = settings or loaded()
+    backend = Offers.of(known, written_catalog(known)).backend
+    return Offers(known, written_catalog(known), backend, now)
+
+
+def model(found: Listed) -> str | None:
+    return found.defaults.anthropic_model
+
+
+def test_the_pair_comes_first_and_then_every_model_that_is_offered() -> None:
+    catalog = written_catalog(loaded())
+    living = [
+        each.id
+        for each in catalog.offered("direct")
+        if each.lifecycle(NOW.date()) is not Lifecycle.RETIRED
+    ]
+    ids = [each.id for each in offers().listed()]
+    assert ids == ["deepreasoning", *(f"deepreasoning/{each}" for each in living)]
+    assert len(living) < len(catalog.offered("direct"))
+
+
+def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() -> None:
+    found = offers(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
+        f"deepreasoning/{SONNET}"
+    )
+    expected = Parameters(SONNET, 0.2, 0.9, 64_000, False, True)
+    assert (found.id, found.name) == (
+        f"deepreasoning/{SONNET}",
+        "DeepSeek V4 Pro + Claude Sonnet 4.5",
+    )
+    assert found.defaults == expected
+    cache = {"cache_read": Decimal("0.30"), "cache_write": Decimal("3.75")}
+    assert found.answerer == Priced(SONNET, Rates(Decimal(3), Decimal(15), **cache))
+    assert found.reasoner is not None
+    assert found.reasoner.model == "deepseek-v4-pro"
+    assert (found.context, found.max_output) == (200_000, 64_000)
+    assert found.created == datetime(2025, 9, 29, tzinfo=UTC).timestamp()
+    assert found.lifecycle == "deprecated"
+    assert found.search == written_catalog(loaded()).search.standard
+
+
+@pytest.mark.parametrize("name", ["sonnet", "claude-sonnet", "Claude Sonnet 5.5"])
+def test_an_alias_stands_for_the_model_of_its_id(name: str) -> None:
+    assert offers().find(f"deepreasoning/{name}").id == "deepreasoning/claude-sonnet-5-5"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "sonnet",
+        SONNET,
+        "gpt-5",
+        "deepreasoning/",
+        "deepreasoning/ ",
+        "deepreasoning/gpt-5",
+        "deepreasoning/claude-3-opus-20240229",
+        "Deepreasoning",
+    ],
+)
+def test_a_model_that_is_not_offered_is_refused(name: str) -> None:
+    with pytest.raises(RefusedError):
+        offers().find(name)
+
+
+def test_a_model_is_offered_until_the_day_it_retires() -> None:
+    ends = next(m.ends for m in written_catalog(loaded()).claude_models if m.id == SONNET)
+    assert ends is not None
+    last = datetime(ends.year, ends.month, ends.day, tzinfo=UTC)
+    assert f"deepreasoning/{SONNET}" not in [each.id for each in offers(now=last).listed()]
+
+
+def test_a_default_that_is_retired_is_not_listed() -> None:
+    listed = offers(loaded(model="claude-3-opus-20240229")).listed()
+    assert "deepreasoning" not in [each.id for each in listed]
+
+
+def test_the_gateway_has_its_own_models_and_one_rate_for_both_stages() -> None:
+    found = offers(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"})).listed()
+    assert model(found[0]) == SONNET
+    assert [each.reasoner for each in found] == [None] * len(found)
+    assert found[0].answerer.rates == Rates(Decimal("12.000"), Decimal("58.000"))
+    assert found[0].search == written_catalog(loaded()).search.gateway
+
+
+def test_the_demo_lists_what_direct_does_for_nothing() -> None:
+    free = offers(loaded(backend="demo")).listed()
+    assert [each.id for each in free] == [each.id for each in offers().listed()]
+    assert free[0].name.endswith("(demo: no model is called)")
+    nothing = Rates(Decimal(0), Decimal(0))
+    assert {each.answerer for each in free} == {Priced("demo-answerer", nothing)}
+    assert {each.reasoner for each in free} == {Priced("demo-reasoner", nothing)}
+    assert {each.search for each in free} == {Decimal(0)}
+
+
+def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
+    known = loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}, **{"serve.byok": True})
+    found = offers(known).find("deepreasoning/sonnet")
+    assert found.reasoner is not None
+    assert found.reasoner.model == "deepseek-v4-pro"
+
+
+@pytest.mark.parametrize(
+    ("flags", "reasoner"),
+    [
+        ({"handoff": "none"}, None),
+        ({"reasoner": "nobody"}, None),
+        ({"reasoner": "openrouter"}, "deepseek/deepseek-r1-0528"),
+        ({"backend": "gateway", "handoff": "none"}, None),
+    ],
+)
+def test_the_reasoner_is_the_one_of_the_settings(
+    flags: dict[str, str], reasoner: str | None
+) -> None:
+    found = offers(loaded(**flags)).find("deepreasoning").reasoner
+    assert (found and found.model) == reasoner
+
+
+def test_without_keys_the_models_are_listed_all_the_same() -> None:
+    assert [each.id for each in offers(loaded({})).listed()] == [
+        each.id for each in offers().listed()
+    ]
+
+
+def asked(name: str | None) -> Answer:
+    known = loaded(backend="demo")
+    service = SimpleNamespace(loaded=known, catalog=written_catalog(known))
+
+    async def app(at: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await Models(cast("Service", service))(at, receive, send)
+        except Rejected as rejected:
+            await rejected.answer(at, send)
+
+    where = {} if name is None else {"path_params": {"id": name}}
+    return call(app, scope("/v1/models" if name is None else f"/v1/models/{name}", **where))
+
+
+def test_the_list_is_one_page() -> None:
+    answer = asked(None)
+    assert answer.status == 200
+    assert answer.json["object"] == "list"
+    assert answer.json["data"][0]["id"] == "deepreasoning"
+
+
+def test_one_model_is_its_entry_of_the_list() -> None:
+    entries = {each["id"]: each for each in asked(None).json["data"]}
+    assert asked("deepreasoning/haiku").json == entries["deepreasoning/claude-haiku-5-5"]
+    assert asked("deepreasoning").json == entries["deepreasoning"]
+
+
+def test_an_unknown_model_is_not_found() -> None:
+    answer = asked("gpt-5")
+    assert answer.status == 404
+    assert answer.json["error"] == {
+        "message": "there is no model gpt-5",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "model_not_found",
+    }
+
+
+@given(st.text(max_size=40))
+def test_no_name_is_a_bug(name: str) -> None:
+    assert asked(f"deepreasoning/{name}").status in {200, 404}

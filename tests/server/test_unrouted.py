@@ -1,0 +1,82 @@
+"""What no route takes is answered in the envelope of its path."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from asgi_calls import Answer, call, scope
+from deepreasoning_cli.server.answers import send_json
+from deepreasoning_cli.server.endpoint import Plain
+from deepreasoning_cli.server.guard import Guard
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.server.unrouted import unrouted
+from deepreasoning_cli.settings.parts import ServeSettings
+
+
+async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
+    await send_json(send, {})
+
+
+async def teapot(asked: Scope, receive: Receive, send: Send) -> None:
+    raise HTTPException(418, "short and stout")
+
+
+def ask(path: str, method: str = "GET") -> Answer:
+    service = SimpleNamespace(
+        token=None, loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings()))
+    )
+    routes = [
+        Route("/v1/messages", Plain(welcome), methods=["POST"]),
+        Route("/v1/models", Plain(welcome), methods=["GET"]),
+        Route("/tea", Plain(teapot), methods=["GET"]),
+    ]
+    guard = Middleware(Guard, service=cast("Service", service))
+    app = Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: unrouted})
+    return call(app, scope(path, method))
+
+
+def test_an_unknown_path_is_not_found() -> None:
+    answer = ask("/v1/nothing")
+    assert answer.status == 404
+    assert answer.json == {
+        "error": {
+            "message": "there is nothing at this path; /openapi.json lists what is",
+            "type": "invalid_request_error",
+            "param": None,
+            "code": "not_found",
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allow"),
+    [("/v1/models", "DELETE", "GET, HEAD"), ("/v1/models", "OPTIONS", "GET, HEAD")],
+)
+def test_a_wrong_method_is_told_the_right_ones(path: str, method: str, allow: str) -> None:
+    answer = ask(path, method)
+    assert (answer.status, answer.headers["allow"]) == (405, allow)
+    assert answer.json["error"]["code"] == "method_not_allowed"
+
+
+def test_a_wrong_method_of_messages_is_told_in_its_envelope() -> None:
+    answer = ask("/v1/messages")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert answer.json["error"]["details"] == {"error_code": "method_not_allowed"}
+
+
+def test_head_is_answered_where_get_is() -> None:
+    assert ask("/v1/models", "HEAD").status == 200
+
+
+def test_any_other_failure_of_a_route_keeps_its_status() -> None:
+    answer = ask("/tea")
+    assert (answer.status, answer.json["error"]["message"]) == (418, "short and stout")
+    assert "allow" not in answer.headers
