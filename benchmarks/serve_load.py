@@ -23,7 +23,7 @@ from typing import TypedDict
 
 from serve_wire import TOKEN, Load, question, request, spread, unchunked
 
-RAMP = 1.0  # seconds over which the streams begin
+RAMP = 5.0  # seconds over which the streams begin; the rest of the time all of them run
 PATIENCE = 20.0  # seconds beyond the load's own after which a stream counts as cut
 READ = 16384  # a larger buffer costs more to make than to fill
 

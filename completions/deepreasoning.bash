@@ -3,14 +3,14 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'price' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
+    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask chat resume price models history config' ;;
+    '') words='ask chat resume price serve models history config' ;;
     'models') words='list show default' ;;
     'history') words='list show search export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
@@ -25,6 +25,7 @@ _deepreasoning_options() {
     'chat') words='--model -m --reasoner -r --backend --system -s --handoff --no-web --web -w --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
     'resume') words='--model -m --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --backend --spent --since --by --json --csv --help -h' ;;
+    'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --backend --handoff --max-cost --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
     'models list') words='--backend --all --live --json --help -h' ;;
     'models show') words='--json --help -h' ;;
@@ -52,16 +53,17 @@ _deepreasoning_option() {
     case $1 in
     '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'resume --output' | 'resume -o' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o') words='' files=1 ;;
     '--color') words='auto always never' files= ;;
-    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
-    'ask --backend' | 'chat --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
-    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command') words='' files= ;;
-    'ask --handoff' | 'chat --handoff') words='reasoning answer both none' files= ;;
+    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'serve --model' | 'serve -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
+    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'serve --reasoner' | 'serve -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
+    'ask --backend' | 'chat --backend' | 'serve --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
+    'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command') words='' files= ;;
+    'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
     'ask --reasoning-from') words='last' files=1 ;;
     'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
     'ask --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
     'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway' files= ;;
     'price --by') words='day model stage session' files= ;;
+    'serve --log') words='text json' files= ;;
     'history --status' | 'history list --status') words='complete incomplete' files= ;;
     'history export --format') words='md json html' files= ;;
     *) words= files= && return 1 ;;
@@ -72,7 +74,7 @@ _deepreasoning_argument() {
     case $1 in
     'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-flash openrouter deepinfra novita ollama together fireworks siliconflow sambanova huggingface' files= ;;
     'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'config set 0' | 'config unset 0') words='model backend reasoner temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history max_cost daily_cost monthly_cost on_cap code_theme timeout keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search' files= ;;
+    'config set 0' | 'config unset 0') words='model backend reasoner temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history max_cost daily_cost monthly_cost on_cap code_theme timeout keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
     *) words= files= ;;
     esac
 }

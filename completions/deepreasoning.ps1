@@ -7,7 +7,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     # Of this type, and not @{}, because -v and -V are two options.
     $commands, $flags, $words, $files, $help = 1..5 |
         ForEach-Object { [System.Collections.Hashtable]::new() }
-    $commands[''] = @('ask', 'chat', 'resume', 'price', 'models', 'history', 'config')
+    $commands[''] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config')
     $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h')
     $help['--config'] = 'Use this config file.'
     $help['--debug'] = 'Log requests on stderr, keys masked.'
@@ -134,6 +134,30 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['price --csv'] = 'Spending as CSV.'
     $help['price --help'] = 'Show this message and exit.'
     $help['price -h'] = 'Show this message and exit.'
+    $commands['serve'] = @()
+    $flags['serve'] = @('--host', '--port', '--token-command', '--byok', '--allow-host', '--cors', '--workers', '--streams', '--drain', '--log', '--metrics', '--no-save', '--model', '-m', '--reasoner', '-r', '--backend', '--handoff', '--max-cost', '--help', '-h')
+    $help['serve'] = 'Serve the pipeline as an HTTP API that OpenAI''s and Anthropic''s clients can talk to.'
+    $help['serve --host'] = 'Listen here; any but 127.0.0.1 needs a token. [default: 127.0.0.1]'
+    $help['serve --port'] = '0 takes any that is free. [default: 1337]'
+    $help['serve --token-command'] = 'Program that prints the token which callers have to show.'
+    $help['serve --byok'] = 'Callers bring their own keys.'
+    $help['serve --allow-host'] = 'Answer under this Host name too. Repeatable.'
+    $help['serve --cors'] = 'Let web pages of this origin ask. Repeatable.'
+    $help['serve --workers'] = 'Processes. [default: 1]'
+    $help['serve --streams'] = 'Most replies at once, for each process. [default: 256]'
+    $help['serve --drain'] = 'Let replies finish for so long when told to stop. [default: 30]'
+    $help['serve --log'] = 'The log''s form, on stderr.'
+    $help['serve --metrics'] = 'Answer /metrics, for Prometheus.'
+    $help['serve --no-save'] = 'Keep nothing on disk.'
+    $help['serve --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
+    $help['serve -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
+    $help['serve --reasoner'] = 'Reasoner that thinks: deepseek, openrouter, … or one of your own.'
+    $help['serve -r'] = 'Reasoner that thinks: deepseek, openrouter, … or one of your own.'
+    $help['serve --backend'] = 'Who is called; demo calls no model.'
+    $help['serve --handoff'] = 'What Claude gets of the reasoner''s work; none asks Claude alone.'
+    $help['serve --max-cost'] = 'Stop when this question has cost so much.'
+    $help['serve --help'] = 'Show this message and exit.'
+    $help['serve -h'] = 'Show this message and exit.'
     $commands['models'] = @('list', 'show', 'default')
     $flags['models'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models'] = 'Claude models and reasoners: list, show, default.'
@@ -310,6 +334,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['resume -m'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['price --model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['price -m'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
+    $words['serve --model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
+    $words['serve -m'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['history --model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['history -m'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['history list --model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
@@ -322,10 +348,13 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat -r'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['price --reasoner'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['price -r'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
+    $words['serve --reasoner'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
+    $words['serve -r'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['config init --reasoner'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['config init -r'] = @('deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['ask --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['chat --backend'] = @('auto', 'direct', 'gateway', 'demo')
+    $words['serve --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['config init --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['ask --system'] = @()
     $words['ask -s'] = @()
@@ -348,6 +377,15 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['price --output'] = @()
     $words['price --reasoning-tokens'] = @()
     $words['price --since'] = @()
+    $words['serve --host'] = @()
+    $words['serve --port'] = @()
+    $words['serve --token-command'] = @()
+    $words['serve --allow-host'] = @()
+    $words['serve --cors'] = @()
+    $words['serve --workers'] = @()
+    $words['serve --streams'] = @()
+    $words['serve --drain'] = @()
+    $words['serve --max-cost'] = @()
     $words['history --session'] = @()
     $words['history --since'] = @()
     $words['history --limit'] = @()
@@ -362,6 +400,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['config init --key-command'] = @()
     $words['ask --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['chat --handoff'] = @('reasoning', 'answer', 'both', 'none')
+    $words['serve --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['ask --reasoning-from'] = @('last')
     $files['ask --reasoning-from'] = $true
     $words['ask --reasoning'] = @('show', 'hide', 'only', 'stderr')
@@ -374,13 +413,14 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['models --backend'] = @('direct', 'gateway')
     $words['models list --backend'] = @('direct', 'gateway')
     $words['price --by'] = @('day', 'model', 'stage', 'session')
+    $words['serve --log'] = @('text', 'json')
     $words['history --status'] = @('complete', 'incomplete')
     $words['history list --status'] = @('complete', 'incomplete')
     $words['history export --format'] = @('md', 'json', 'html')
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-flash', 'openrouter', 'deepinfra', 'novita', 'ollama', 'together', 'fireworks', 'siliconflow', 'sambanova', 'huggingface')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
 
     $path = ''; $option = ''; $ended = $false; $count = 0
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |

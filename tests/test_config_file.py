@@ -250,12 +250,20 @@ def test_the_template_names_every_setting_with_its_default() -> None:
         line.name: tomllib.loads(f"v = {line.default}")["v"] for line in config_template.SETTINGS
     }
     defaults = Settings.model_validate({}).model_dump()
-    tables = {"keys", "reasoners", "base_urls", "gateway", "search"}
+    tables = {"keys", "reasoners", "base_urls", "gateway", "search", "serve"}
     assert set(shown) == set(defaults) - tables
     examples = {name for name, value in defaults.items() if value is None}
     assert {name: value for name, value in shown.items() if name not in examples} == {
         name: value for name, value in defaults.items() if name not in tables | examples
     }
+
+
+@pytest.mark.parametrize("table", ["gateway", "search", "serve"])
+def test_the_template_shows_the_defaults_of_a_table(table: str) -> None:
+    _, _, rest = config_template.OTHER_TABLES.partition(f"# [{table}]\n")
+    lines = [line.removeprefix("# ") for line in rest.partition("\n\n")[0].splitlines()]
+    defaults = Settings.model_validate({}).model_dump(mode="json")
+    assert tomllib.loads("\n".join(lines)) == defaults[table]
 
 
 def test_every_commented_line_of_the_template_is_valid_without_its_mark(tmp_path: Path) -> None:

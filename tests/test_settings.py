@@ -90,6 +90,20 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "base_urls": {},
         "gateway": {"endpoint": "chat_completions"},
         "search": {"depth": "standard"},
+        "serve": {
+            "host": "127.0.0.1",
+            "port": 1337,
+            "workers": 1,
+            "drain": 30,
+            "byok": False,
+            "hosts": (),
+            "origins": (),
+            "streams": 256,
+            "body_limit": 16_777_216,
+            "keep_alive": 10,
+            "log": "text",
+            "metrics": False,
+        },
     }
 
 
@@ -363,6 +377,8 @@ def test_what_is_wrong_inside_a_reasoner_is_found_at_its_line(
         ("max-tokens = 1", 1, "max-tokens", "did you mean max_tokens?"),
         ("xyzzy = 1", 1, "xyzzy", SHOW),
         ('[gateway]\nendpont = "x"', 2, "gateway.endpont", "did you mean endpoint?"),
+        ('[search]\ndeep = "x"', 2, "search.deep", "did you mean depth?"),
+        ("[serve]\nprot = 1338", 2, "serve.prot", "did you mean port?"),
         (f'[keys.lab]\ncomand = "{CANARY}"', 2, "keys.lab.comand", "did you mean command?"),
         ('[reasoners.lab]\nbase-url = "x"', 2, "reasoners.lab.base-url", "did you mean base_url?"),
         (f"{LAB}rates = {{ inputs = 1 }}", 4, "reasoners.lab.rates.inputs", "did you mean input?"),
@@ -389,6 +405,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_valid_one(
         ("HISTORY", "perhaps", "HISTORY must be true or false", None),
         ("KEYS", CANARY, f"KEYS must be a table: NAME = {KEY}", None),
         ("GATEWAY__ENDPONT", "x", "GATEWAY__ENDPONT is not a setting", "did you mean endpoint?"),
+        ("SEARCH__DEPTH", "x", 'SEARCH__DEPTH must be "standard" or "deep"', None),
+        ("SERVE__PORT", "70000", "SERVE__PORT must be a port from 0 to 65535", None),
         ("BASE_URLS__OLLAMA", "gpu", f"BASE_URLS__OLLAMA must be {ADDRESS}", None),
         (
             "REASONERS__LAB__MODEL",
@@ -561,6 +579,27 @@ def test_a_name_that_looks_like_a_slip_is_told(
 def test_the_key_of_ones_own_reasoner_is_no_slip(config: Path) -> None:
     text = f'{LAB}key = "deepseek2"\n[keys]\ndeepseek2 = "sk-two"\nlab = "sk-lab"\nxyz = "sk-x"'
     assert load(config, text).notes == []
+
+
+def test_the_token_of_serve_is_a_key_without_a_vendor(config: Path) -> None:
+    environ = {
+        "DEEPREASONING_KEYS__SERVE": "token-of-the-callers",
+        "SERVE_API_KEY": "sk-of-somebody",
+        "SERVE_BASE_URL": "https://x.example",
+    }
+    loaded = load(config, environ=environ)
+    key = Key("serve", "token-of-the-callers", "environment DEEPREASONING_KEYS__SERVE")
+    assert (loaded.notes, loaded.key("serve")) == ([], key)
+    assert loaded.settings.base_urls == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "notes"),
+    [("serve", []), ("server", ["{}:2: nothing asks for keys.server; did you mean serve?"])],
+)
+def test_the_token_of_serve_is_asked_for(config: Path, name: str, notes: list[str]) -> None:
+    found = load(config, f'[keys]\n{name} = "token-of-the-callers"').notes
+    assert found == [note.format(config) for note in notes]
 
 
 def test_a_key_with_a_line_break_is_refused_without_being_shown(config: Path) -> None:

@@ -2,6 +2,12 @@
 
 import sys
 
+UNUSED = (
+    "importlib.metadata._adapters",  # by pydantic to look for plugins; it loads the email package
+    "secrets",  # by pydantic to compare secrets; it loads OpenSSL
+)
+"""What is imported for something that a command seldom does, and takes long."""
+
 
 def main() -> None:
     """Run the command line and end the process; `--version` alone is answered at once."""
@@ -17,10 +23,12 @@ def main() -> None:
     import os
 
     from deepreasoning_cli.cli.app import app
+    from deepreasoning_cli.put_off import put_off
 
     code = 1
     try:
-        app()
+        with put_off(*UNUSED):
+            app()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
     finally:

@@ -540,7 +540,7 @@ def test_every_command_takes_up_what_was_left_behind(data: Path) -> None:
     left_behind(data, "gamma1", [opened("gamma1"), *reasoned()[:2]])
     result = history("list")
     assert result.stdout.splitlines()[1].startswith("gamma1 ")
-    assert result.stderr == "note: recovered 1 turn: `deepreasoning history list`\n"
+    assert result.stderr == "note: recovered 1 unfinished turn: `deepreasoning history list`\n"
 
 
 # terminals and pagers

@@ -16,8 +16,9 @@ from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.models import known as knowing
 from deepreasoning_cli.cli.price import scope
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
+from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.money import Usage
-from kept_turns import opened_store, shown
+from kept_turns import WHEN, opened, opened_store, reasoned, shown
 from loopback import Loopback, Reply, error_reply_anthropic, json_reply
 from runner import run
 
@@ -89,6 +90,15 @@ def spend(
     began = datetime.now(UTC) - timedelta(days=days_ago)
     with opened_store(paths.data_dir()) as store:
         store.fold(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
+
+
+def left_behind(folder: Path, turn: str) -> Path:
+    """The journal of a process that died while the reasoner wrote."""
+    path = folder / "journal" / f"{turn}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = line(opened(turn), 0.0, WHEN)
+    path.write_bytes(begun + b"".join(line(event, 0.5) for event in reasoned()[:2]))
+    return path
 
 
 # --- the rate card
@@ -318,6 +328,31 @@ def test_four_turns_say_nothing_yet() -> None:
     for number in range(4):
         spend(f"turn{number}", "0.1", "0.1")
     assert found_by("why?")["history_turns"] == 0
+
+
+@pytest.mark.parametrize(
+    ("keeps", "note"),
+    [
+        ("true", "note: recovered 1 unfinished turn: `deepreasoning history list`\n"),
+        ("false", ""),
+    ],
+)
+def test_what_a_dead_process_left_behind_is_taken_up_where_a_history_is_kept(
+    monkeypatch: pytest.MonkeyPatch, keeps: str, note: str
+) -> None:
+    spend("turn0", "0.1", "0.1")
+    journal = left_behind(paths.data_dir(), "gamma1")
+    monkeypatch.setenv("DEEPREASONING_HISTORY", keeps)
+    result = price("why?")
+    assert (result.exit_code, result.stderr) == (0, note)
+    assert journal.exists() == (keeps == "false")
+
+
+def test_the_rate_card_leaves_the_history_alone() -> None:
+    journal = left_behind(paths.data_dir(), "gamma1")
+    result = price()
+    assert (result.exit_code, result.stderr, journal.exists()) == (0, "", True)
+    assert [file.name for file in paths.data_dir().iterdir()] == ["journal"]
 
 
 def test_piped_text_and_files_are_priced(tmp_path: Path) -> None:

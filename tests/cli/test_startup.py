@@ -74,3 +74,31 @@ def test_the_version_alone_does_not_even_import_typer() -> None:
     bare = modules("import sys; print(*sys.modules)")  # a measuring tool may have its own
     loaded = modules(f"{code}; main(); print(*sys.modules)") - bare
     assert loaded & (HEAVY | {"typer", "rich"}) == frozenset()
+
+
+def imported_by(*words: str) -> frozenset[str]:
+    """What a process of ours imports, sub-modules by their whole names."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment({}),
+    )
+    return frozenset(line.rpartition("|")[2].strip() for line in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize(
+    "words", [["models"], ["price"], ["price", "--backend", "gateway"]], ids=" ".join
+)
+def test_a_list_imports_only_what_it_shows(words: list[str]) -> None:
+    bare = imported_by("-c", "pass")  # a measuring tool may have its own
+    unused = {
+        *("_hashlib", "asyncio", "email.message", "httpx", "markdown_it", "prompt_toolkit", "rich"),
+        *("secrets", "sqlite3", "ssl", "tomlkit"),
+        *(f"deepreasoning_cli.{room}" for room in ("history", "pipeline", "providers")),
+        *("deepreasoning_cli.transport", "deepreasoning_cli.cli.turns"),
+    }
+    loaded = imported_by("-m", "deepreasoning_cli", *words) - bare
+    assert {"pydantic_settings", "deepreasoning_cli.catalog"} <= loaded
+    assert loaded & unused == frozenset()

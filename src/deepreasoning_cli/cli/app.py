@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deepreasoning_cli import __version__
-from deepreasoning_cli.cli import ask, chat, config, history, models, price, resume
+from deepreasoning_cli.cli import ask, chat, config, history, models, price, resume, serve
 from deepreasoning_cli.cli.boundary import Boundary
 from deepreasoning_cli.cli.options import Color, Globals
 from deepreasoning_cli.cli.signals import end_on_signals
@@ -30,6 +30,7 @@ app.add_typer(models.app, name="models")
 app.command(context_settings=ask.CONTEXT)(price.price)
 app.add_typer(history.app, name="history")
 app.add_typer(config.app, name="config")
+app.command(context_settings=ask.CONTEXT)(serve.serve)
 
 
 def _print_version(wanted: bool) -> None:

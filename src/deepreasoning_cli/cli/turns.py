@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths, pipeline
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.errors import IncompleteError, WriteError
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
@@ -47,7 +49,7 @@ class Turns:
         self._progress = Progress(tip=tip)
         self._stack = ExitStack()
         self._transport: Transport | None = None
-        self._archive = Archive(paths.data_dir(), self._warn, self._tell_adopted)
+        self._archive = Archive(paths.data_dir(), self._hear)
         self._said: set[str] = set()
         self._warned: list[str] = []
 
@@ -132,12 +134,11 @@ class Turns:
 
     def say(self, kind: str, text: str) -> None:
         """A line on stderr, unless the user wants it quiet."""
-        if not self._given.quiet:
-            write_stderr(f"{kind}: {one_line(text, 500)}")
+        say(self._given, kind, text)
 
-    def _tell_adopted(self, count: int) -> None:
-        turns = "turn" if count == 1 else "turns"
-        self.say("note", f"recovered {count} unfinished {turns}: `deepreasoning history list`")
+    def _hear(self, kind: str, text: str) -> None:
+        """What the history says; it warns of the same thing once."""
+        (self._warn if kind == "warning" else partial(self.say, kind))(text)
 
     def _warn(self, text: str) -> None:
         """Say it, unless it is what was said before, with or without more words after it."""

@@ -18,16 +18,13 @@ if TYPE_CHECKING:
 class Archive:
     """The history in one data folder.
 
-    `warn` is told of repairs and of what cannot be read, `tell_adopted` how many unfinished turns
-    were taken up.
+    `say` is told `warning` and what was repaired or cannot be read, `note` and how many
+    unfinished turns were taken up.
     """
 
-    def __init__(
-        self, folder: Path, warn: Callable[[str], None], tell_adopted: Callable[[int], None]
-    ) -> None:
+    def __init__(self, folder: Path, say: Callable[[str, str], None]) -> None:
         self._folder = folder
-        self._warn = warn
-        self._tell_adopted = tell_adopted
+        self._say = say
         self._adopted = False
 
     @property
@@ -50,8 +47,7 @@ class Archive:
         with Store.open(self._folder, self._warn) as store:
             if adopts and not self._adopted:
                 self._adopted = True
-                if count := adopt(self._folder, store, self._warn):
-                    self._tell_adopted(count)
+                self._tell(adopt(self._folder, store, self._warn))
             yield store
 
     def spending(self, since: datetime | None = None, *, adopts: bool) -> list[Spending] | None:
@@ -74,3 +70,13 @@ class Archive:
                     pass
             except DeepReasoningError as error:
                 self._warn(error.message)
+
+    def _tell(self, adopted: int) -> None:
+        if adopted:
+            turns = "turn" if adopted == 1 else "turns"
+            self._say(
+                "note", f"recovered {adopted} unfinished {turns}: `deepreasoning history list`"
+            )
+
+    def _warn(self, text: str) -> None:
+        self._say("warning", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.server.answers import Rejected, send_json
+from deepreasoning_cli.server.answers import send_failure, send_json
 from deepreasoning_cli.server.offers import Offers
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.wire.listing import entry, page
@@ -25,5 +25,7 @@ class Models:
         try:
             told = page(offers.listed()) if name is None else entry(offers.find(name))
         except DeepReasoningError as error:
-            raise Rejected(Failure(404, "model_not_found", error.message, "model")) from None
-        await send_json(send, told)
+            unknown = Failure(404, "model_not_found", error.message, "model")
+            await send_failure(scope, send, unknown)
+        else:
+            await send_json(send, told)

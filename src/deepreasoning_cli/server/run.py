@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from deepreasoning_cli.server import create_app
 from deepreasoning_cli.settings.parts import ServeSettings
 
 BACKLOG = 2048
+LOOP = "asyncio:SelectorEventLoop" if os.name == "nt" else "auto"
+"""A loop that reads sockets which others have opened; the usual one of Windows cannot."""
 KEPT_OPEN = 75  # seconds; longer than the minute for which proxies keep a connection
 HEALTHY_WITHIN = 30  # seconds; a worker with all its streams busy answers late, and must live
 
@@ -33,7 +36,7 @@ class Supervisor(Multiprocess):
 
 
 def bound(settings: ServeSettings) -> socket.socket:
-    """The socket to listen on. Raises ConfigError where the address cannot be had."""
+    """The socket, which listens already. Raises ConfigError where the address cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -42,6 +45,7 @@ def bound(settings: ServeSettings) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
+            listening.listen(BACKLOG)  # from now on callers wait for the workers, not in vain
         except OSError:
             listening.close()
             raise
@@ -78,6 +82,7 @@ def run(
         factory=True,
         workers=settings.workers,
         lifespan="on",
+        loop=LOOP,
         ws="none",
         interface="asgi3",
         log_config=None,

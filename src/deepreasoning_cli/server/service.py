@@ -61,7 +61,7 @@ class Service:
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = Archive(self._folder, self.warn, self._tell_adopted)
+        self.archive = Archive(self._folder, self._hear)
         self._debug = debug
         self._transport: Transport = connected(
             loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
@@ -146,17 +146,17 @@ class Service:
     def _spending(self, since: datetime) -> list[Spending] | None:
         return self.archive.spending(since, adopts=self.saves)
 
-    def _tell_adopted(self, count: int) -> None:
-        self.warn(f"recovered {count} unfinished turns: `deepreasoning history list`", "note")
+    def _hear(self, kind: str, text: str) -> None:
+        say(f"{kind}: {one_line(text, 500)}")
 
     def broke(self, error: Exception) -> None:
         """A bug of ours, for whoever watches the server: where it was, without any values."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
         say(f"error: unexpected {safe(without_keys(''.join(lines)))}")
 
-    def warn(self, text: str, kind: str = "warning") -> None:
+    def warn(self, text: str) -> None:
         """A line for whoever watches the server."""
-        say(f"{kind}: {one_line(text, 500)}")
+        self._hear("warning", text)
 
     def _log(self, line: str) -> None:
         if self._debug:

@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.put_off import put_off
 from deepreasoning_cli.settings.errors import KEY, first_problem
 from deepreasoning_cli.settings.file import file_layer
 from deepreasoning_cli.settings.loaded import Loaded, suspicious
@@ -28,6 +23,7 @@ from deepreasoning_cli.settings.parts import (
     KeyCommand,
     Number,
     SearchSettings,
+    ServeSettings,
 )
 from deepreasoning_cli.settings.sources import (
     Layer,
@@ -35,6 +31,14 @@ from deepreasoning_cli.settings.sources import (
     from_flags,
     leaves,
 )
+
+with put_off("asyncio"):  # for command lines of its own, which this program does not have
+    from pydantic_settings import (
+        BaseSettings,
+        InitSettingsSource,
+        PydanticBaseSettingsSource,
+        SettingsConfigDict,
+    )
 
 Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
 MONEY = "an amount in USD above 0"
@@ -84,6 +88,7 @@ class Settings(BaseSettings):
     base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
     gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
     search: SearchSettings = Field(default=SearchSettings(), description="a table with depth")
+    serve: ServeSettings = Field(default=ServeSettings(), description="a table: [serve]")
 
     @classmethod
     def settings_customise_sources(

@@ -14,10 +14,14 @@ from deepreasoning_cli.settings.parts import (
     CustomReasoner,
     GatewaySettings,
     KeyCommand,
+    SearchSettings,
+    ServeSettings,
 )
 from deepreasoning_cli.settings.sources import nearest
 
 UNKNOWN, MISSING = "extra_forbidden", "missing"
+DEPTHS = {"keys": 3, "reasoners": 4, "base_urls": 2, "gateway": 2, "search": 2, "serve": 2}
+"""How many parts a name inside these tables has at most."""
 KEY = 'the key in quotes, or { command = "…" }'
 
 
@@ -68,8 +72,7 @@ def _path(loc: tuple[int | str, ...]) -> list[str]:
     parts = [str(part) for part in loc]
     if parts[0] == "keys" and len(parts) > 2:
         del parts[2]
-    depth = {"keys": 3, "reasoners": 4, "base_urls": 2, "gateway": 2}.get(parts[0], 1)
-    return parts[:depth]
+    return parts[: DEPTHS.get(parts[0], 1)]
 
 
 def _model(path: list[str], top: type[BaseModel]) -> type[BaseModel] | None:
@@ -79,6 +82,10 @@ def _model(path: list[str], top: type[BaseModel]) -> type[BaseModel] | None:
             return top
         case ["gateway"]:
             return GatewaySettings
+        case ["search"]:
+            return SearchSettings
+        case ["serve"]:
+            return ServeSettings
         case ["keys", _]:
             return KeyCommand
         case ["reasoners", _]:

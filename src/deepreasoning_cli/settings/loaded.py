@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from deepreasoning_cli.keys import Key, checked
 from deepreasoning_cli.settings.key_command import printed_by
-from deepreasoning_cli.settings.sources import HOSTS, KEYED, nearest
+from deepreasoning_cli.settings.sources import HOSTS, KEYS, nearest
 
 if TYPE_CHECKING:
     from deepreasoning_cli.settings import Settings
@@ -53,6 +53,21 @@ class Loaded:
             self._fetched[name] = self._fetch(name)
         return self._fetched[name]
 
+    def changed(
+        self, given: Mapping[str, object], origin: str, keys: Mapping[str, Key] | None = None
+    ) -> Loaded:
+        """The settings with those `given`, which are valid, as if typed; with `keys` and no others.
+
+        Each is said to come from `flag {origin}`.
+        """
+        origins = dict(self.origins) | dict.fromkeys(given, f"flag {origin}")
+        settings = self.settings.model_copy(update=given)
+        if keys is None:
+            return replace(self, settings=settings, origins=origins)
+        secrets = {name: SecretStr(key.value) for name, key in keys.items()}
+        settings = settings.model_copy(update={"keys": secrets})
+        return replace(self, settings=settings, origins=origins, _fetched=dict(keys))
+
     def _fetch(self, name: str) -> Key:
         entry = self.settings.keys[name]
         if isinstance(entry, SecretStr):
@@ -71,7 +86,7 @@ def suspicious(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
     hosts = settings.reasoners
     used = {name for host, its in hosts.items() for name in (host, its.key) if name}
     for table, entries, known in (
-        ("keys", settings.keys, KEYED),
+        ("keys", settings.keys, KEYS),
         ("base_urls", settings.base_urls, HOSTS),
     ):
         for name in set(entries) - used - set(known):

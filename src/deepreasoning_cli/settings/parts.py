@@ -33,6 +33,13 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _listed(value: Any) -> Any:
+    """A list, or in the environment its members between commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
 def _command(value: str | list[str]) -> str | list[str]:
     if not (shlex.split(value) if isinstance(value, str) else value):
         raise ValueError("empty")
@@ -51,6 +58,8 @@ KeyName = Annotated[str, AfterValidator(_name_of_a_key)]
 BaseUrl = Annotated[str, AfterValidator(_address)]
 Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
 Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 ADDRESS = (
     "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
@@ -119,3 +128,33 @@ class SearchSettings(BaseModel):
     depth: Literal["standard", "deep"] = Field(
         default="standard", description='"standard" or "deep"'
     )
+
+
+class ServeSettings(BaseModel):
+    """How the API is served. The token that callers show is the key named `serve`."""
+
+    model_config = PART
+    host: str = Field(default="127.0.0.1", min_length=1, description="a host name or an address")
+    port: Annotated[int, Number] = Field(
+        default=1337, ge=0, le=65535, description="a port from 0 to 65535"
+    )
+    workers: Annotated[int, Number] = Field(
+        default=1, ge=1, le=256, description="a number of processes from 1 to 256"
+    )
+    drain: Annotated[float, Number] = Field(
+        default=30, ge=0, le=86_400, description="a number of seconds, 0 or more"
+    )
+    byok: bool = Field(default=False, description="true or false")
+    hosts: Names = Field(default=(), description="a list of host names")
+    origins: Names = Field(default=(), description='a list such as ["https://app.example.com"]')
+    streams: Annotated[int, Number] = Field(
+        default=256, ge=1, le=10_000, description="a number of replies from 1 to 10000"
+    )
+    body_limit: Annotated[int, Number] = Field(
+        default=16_777_216, ge=1024, description="a number of bytes, 1024 or more"
+    )
+    keep_alive: Annotated[float, Number] = Field(
+        default=10, gt=0, le=600, description="a number of seconds above 0"
+    )
+    log: Literal["text", "json"] = Field(default="text", description='"text" or "json"')
+    metrics: bool = Field(default=False, description="true or false")

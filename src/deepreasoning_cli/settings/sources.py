@@ -14,8 +14,16 @@ from deepreasoning_cli.errors import ConfigError
 PREFIX = "DEEPREASONING_"
 PLACES = ("DEEPREASONING_CONFIG", "DEEPREASONING_DATA_DIR")  # read by paths.py
 KEYED = ("deepseek", "anthropic", "empiriolabs", "linkup", "openrouter", "deepinfra", "novita")
+KEYS = (*KEYED, "serve")  # the token of the API's callers has no vendor
 HOSTS = (*KEYED, "ollama")
-FLAGS = {"web_search_linkup": "--web", "disable_formatting": "--no-sources"}
+FLAGS = {
+    "web_search_linkup": "--web",
+    "disable_formatting": "--no-sources",
+    "history": "--no-save",
+    "serve.hosts": "--allow-host",
+    "serve.origins": "--cors",
+    "keys.serve.command": "--token-command",
+}
 
 Tree = dict[str, Any]
 
@@ -34,12 +42,15 @@ class Layer:
 def from_flags(flags: Mapping[str, Any]) -> Layer:
     """What was typed; None is a flag that was not given."""
     given = {name: value for name, value in flags.items() if value is not None}
-    return Layer(given, {name: f"flag {flag_of(name)}" for name in given})
+    values: Tree = {}
+    for name, value in given.items():
+        _plant(values, name, value, flag_of(name))
+    return Layer(values, {name: f"flag {flag_of(name)}" for name in given})
 
 
 def flag_of(name: str) -> str:
-    """The flag that sets `name`."""
-    return FLAGS.get(name, "--" + name.replace("_", "-"))
+    """The flag that sets `name`; what is in a table has a flag by its own last name."""
+    return FLAGS.get(name, "--" + name.rpartition(".")[2].replace("_", "-"))
 
 
 def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
@@ -85,8 +96,8 @@ def _nearest_variable(variable: str, known: Iterable[str]) -> str | None:
     return f"did you mean {PREFIX}{close[0]}?" if close else None
 
 
-def _plant(tree: Tree, name: str, text: str, variable: str) -> None:
-    """Put `text` at the dotted place."""
+def _plant(tree: Tree, name: str, value: object, variable: str) -> None:
+    """Put `value` at the dotted place."""
     *tables, last = name.split(".")
     for table in tables:
         if not isinstance(tree.get(table, {}), dict):
@@ -97,7 +108,7 @@ def _plant(tree: Tree, name: str, text: str, variable: str) -> None:
                 kind="setting_wrong",
             )
         tree = tree.setdefault(table, {})
-    tree[last] = text
+    tree[last] = value
 
 
 def from_file(path: Path, text: str) -> Layer:

@@ -47,6 +47,7 @@ KEYS = (
     Line("openrouter", '"…"', ""),
     Line("deepinfra", '"…"', ""),
     Line("novita", '"…"', ""),
+    Line("serve", '"…"', "the token that callers of `deepreasoning serve` show"),
 )
 OTHER_TABLES = """\
 
@@ -55,6 +56,20 @@ OTHER_TABLES = """\
 
 # [search]
 # depth = "standard"               # standard, or deep: slower, ten times the price
+
+# [serve]
+# host = "127.0.0.1"               # another one needs keys.serve
+# port = 1337
+# workers = 1                      # processes
+# drain = 30                       # seconds that running replies get when it is stopped
+# byok = false                     # true: callers bring their own keys
+# hosts = []                       # other names under which it is called
+# origins = []                     # web pages that may call it, as "https://app.example.com"
+# streams = 256                    # replies at once
+# body_limit = 16777216            # bytes of a request
+# keep_alive = 10                  # seconds of silence before a sign of life
+# log = "text"                     # text, or json
+# metrics = false                  # true: figures at /metrics
 
 # A reasoner of your own, chosen with reasoner = "lab":
 # [reasoners.lab]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -235,6 +236,7 @@ def _once(action: Callable[[], None]) -> Callable[[], None]:
     return act
 
 
+@lru_cache(maxsize=64)  # a server asks the same few again and again
 def _origin(url: str) -> tuple[str, int]:
     parsed = httpx.URL(url)
     if parsed.scheme not in PORTS:

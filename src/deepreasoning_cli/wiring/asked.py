@@ -29,3 +29,8 @@ class Asked:
     allow_empty_reasoning: bool = False
     enough: Callable[[], bool] = lambda: False
     without_search: Callable[[DeepReasoningError], bool] = lambda _: False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another turn is likely to begin with what this one does."""
+        return self.session is not None or bool(self.earlier)

@@ -97,7 +97,7 @@ class Wiring:
                 f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
                 f" {'is' if left_out == 1 else 'are'} not sent"
             )
-        stable = None if asked.session is None else steady(earlier, left_out)
+        stable = steady(earlier, left_out) if asked.goes_on else None
         return Prompt((*earlier, Message("user", asked.question)), asked.system, stable)
 
     def _pair(

@@ -82,6 +82,7 @@ def list_(
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.history import finding, listing, opening, output, periods
+    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     after = periods.moment("--since", since) if since is not None else None
@@ -98,7 +99,7 @@ def list_(
         output.put(listing.listed(rows, output.width()))
     else:
         filtered = session or model or status or since
-        opening.say(given, "note", "no turn fits" if filtered else "the history is empty")
+        say(given, "note", "no turn fits" if filtered else "the history is empty")
 
 
 @app.command()
@@ -132,6 +133,7 @@ def search(
 ) -> None:
     """Find the turns that hold all the words, the best first."""
     from deepreasoning_cli.cli.history import listing, opening, output
+    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     with opening.history(given) as store:
@@ -141,7 +143,7 @@ def search(
     elif hits:
         output.put(listing.hits(hits))
     else:
-        opening.say(given, "note", "no turn holds all of these words")
+        say(given, "note", "no turn holds all of these words")
 
 
 @app.command()
@@ -157,13 +159,14 @@ def export(
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
     from deepreasoning_cli.cli.history import exporting, finding, opening
+    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     with opening.history(given) as store:
         found = finding.turns(store, name)
     exporting.export(found, form.value, file)
     if file is not None:
-        opening.say(given, "note", f"wrote {opening.counted(len(found.turns))} to {file}")
+        say(given, "note", f"wrote {opening.counted(len(found.turns))} to {file}")
 
 
 @app.command()
@@ -182,6 +185,7 @@ def delete(
 ) -> None:
     """Erase turns from the disk, for good."""
     from deepreasoning_cli.cli.history import deleting, opening, output
+    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     wanted = deleting.wanted(turns or [], older_than, everything=everything)
@@ -190,13 +194,14 @@ def delete(
     if as_json:
         output.put_json({"deleted": count})
     else:
-        opening.say(given, "note", f"erased {opening.counted(count)}")
+        say(given, "note", f"erased {opening.counted(count)}")
 
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
     from deepreasoning_cli.cli.history import listing, opening, output
+    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     rows, left = opening.recovered(given)
@@ -205,6 +210,6 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     elif rows:
         output.put(listing.listed(rows, output.width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
-    opening.say(given, "note", done)
+    say(given, "note", done)
     if left:
-        opening.say(given, "note", f"{opening.counted(left)} still running, or not readable")
+        say(given, "note", f"{opening.counted(left)} still running, or not readable")

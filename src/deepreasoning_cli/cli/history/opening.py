@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.history.adopt import adopt, leftovers
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import SUFFIX
 from deepreasoning_cli.history.listing import Row
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.views.safe import one_line
 
 
 def history(given: Globals) -> AbstractContextManager[Store]:
     """The history, with the turns that dead processes left behind. Raises as Store does."""
-
-    def tell(count: int) -> None:
-        say(given, "note", f"recovered {counted(count)}: `deepreasoning history list`")
-
-    return Archive(paths.data_dir(), lambda text: say(given, "warning", text), tell).opened()
+    return Archive(paths.data_dir(), partial(say, given)).opened()
 
 
 def recovered(given: Globals) -> tuple[list[Row], int]:
@@ -32,12 +28,6 @@ def recovered(given: Globals) -> tuple[list[Row], int]:
         _adopt(store, given)
         after = _waiting()
         return list(_found(store, before - after)), len(after)
-
-
-def say(given: Globals, kind: str, text: str) -> None:
-    """A line on stderr, unless the user wants it quiet."""
-    if not given.quiet:
-        write_stderr(f"{kind}: {one_line(text, 500)}")
 
 
 def counted(count: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from deepreasoning_cli.cli.history import opening, output
+from deepreasoning_cli.cli.history import output
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
 from deepreasoning_cli.views.plain import ended
@@ -24,7 +25,7 @@ def show(record: Record, given: Globals, *, reasoning: bool) -> None:
     texts = [record.reasoning] if reasoning and record.reasoning else []
     output.put(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
     for note in _notes(record, sanitiser.neutralised):
-        opening.say(given, "note", note)
+        say(given, "note", note)
 
 
 def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:

@@ -63,12 +63,14 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.models import listing, objects
+    from deepreasoning_cli.cli.models import listing
 
     differences = _ask(context) if live else None
     known = _known(context, backend)
     _warn(context, known.problems)
     if as_json:
+        from deepreasoning_cli.cli.models import objects
+
         _print(objects.listing(known, retired=everything))
         _warn(context, differences or (), "live")
         return

@@ -8,9 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
+from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.money import MILLION, RateCard, Rates
-
-GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ class Pair:
         """
         if self.search is not None:
             yield Item("search", "linkup", "search", 1, self.search, 1)
-        if self.backend == GATEWAY:
-            rates = self._rates(self.model.rates.get(GATEWAY), tokens.input)
+        if self.backend == PricedBackend.GATEWAY:
+            rates = self._rates(self.model.rates.get(self.backend), tokens.input)
             yield self._item("reason+answer", self.model.id, "input", tokens.input, rates)
             yield self._item("reason", self.model.id, "output", tokens.reasoning, rates)
             yield self._item("answer", self.model.id, "output", tokens.output, rates)

@@ -6,19 +6,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.price import counted, forecast, ratecard, spent
-from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.exact import exact_counts
-from deepreasoning_cli.cli.price.outlook import Outlook
+from deepreasoning_cli.cli.price import ratecard
 from deepreasoning_cli.cli.price.scope import Scope
-from deepreasoning_cli.cli.price.since import parse_since
-from deepreasoning_cli.cli.turns import Turns
+from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.money import estimate_tokens
 from deepreasoning_cli.prompt import read_prompt
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views import console
 
 DEFAULT_SINCE = "30d"
@@ -61,23 +59,24 @@ class Wish:
 
 
 def run(given: Globals, wish: Wish) -> str:
-    """What to print. Raises every kind of DeepReasoningError but WriteError."""
+    """What to print. Raises every kind of DeepReasoningError but WriteError.
+
+    The rate card needs neither history nor arithmetic, and is quick because it imports neither.
+    """
     wish.check()
     width = console.size()[0] if console.is_terminal(sys.stdout) else None
-    with Turns(given) as turns:
-        loaded = turns.load(wish.flags)
-        if wish.spent:
-            return _spent(turns, wish, width)
-        scope = Scope.of(loaded, wish.backend, web=wish.web)
-        if wish.counts_tokens:
-            return _counted(turns, scope, wish, width)
-        prompt = _prompt(wish)
-        if prompt is None:
-            return ratecard.as_json(scope) if wish.json else ratecard.text(scope, width)
-        counts = exact_counts(scope, prompt, turns.say, given) if wish.exact else {}
-        outlook = Outlook.of(turns.spending() or ())
-        found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
-        return forecast.as_json(found) if wish.json else forecast.text(found, width)
+    loaded = Settings.load(given.config, wish.flags)
+    for note in loaded.notes:
+        say(given, "note", note)
+    if wish.spent:
+        return _spent(given, loaded, wish, width)
+    scope = Scope.of(loaded, wish.backend, web=wish.web)
+    if wish.counts_tokens:
+        return _counted(given, scope, wish, width)
+    prompt = _prompt(wish)
+    if prompt is not None:
+        return _forecast(given, scope, prompt, wish, width)
+    return ratecard.as_json(scope) if wish.json else ratecard.text(scope, width)
 
 
 def _at_most_one(flags: Mapping[str, bool]) -> None:
@@ -86,10 +85,14 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
 
 
-def _spent(turns: Turns, wish: Wish, width: int | None) -> str:
+def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> str:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
+    from deepreasoning_cli.cli.price import spent
+    from deepreasoning_cli.cli.price.kept import spending
+    from deepreasoning_cli.cli.price.since import parse_since
+
     start = parse_since(wish.since or DEFAULT_SINCE, datetime.now(UTC))
-    rows = turns.spending(start)
+    rows = spending(given, loaded, start)
     if rows is None:
         raise UsageError(
             "there is no history to add up", kind="no_history", hint="ask something first"
@@ -102,13 +105,30 @@ def _spent(turns: Turns, wish: Wish, width: int | None) -> str:
     return spent.text(found, width, unicode=console.is_unicode(sys.stdout))
 
 
-def _counted(turns: Turns, scope: Scope, wish: Wish, width: int | None) -> str:
+def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> str:
     """The bill for given tokens. Raises UsageError for more than the models take."""
+    from deepreasoning_cli.cli.price import counted
+    from deepreasoning_cli.cli.price.bill import Tokens
+
     if wish.counts[1] is None and (scope.on_gateway or scope.reasoner()):
-        turns.say("note", "no chain of thought is counted; --reasoning-tokens N adds it")
+        say(given, "note", "no chain of thought is counted; --reasoning-tokens N adds it")
     pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in wish.counts))
     counted.demand_possible(pair, tokens)
     return counted.as_json(pair, tokens) if wish.json else counted.text(pair, tokens, width)
+
+
+def _forecast(given: Globals, scope: Scope, prompt: str, wish: Wish, width: int | None) -> str:
+    """What the prompt would cost on each model. Raises what counting and the history raise."""
+    from deepreasoning_cli.cli.price import forecast
+    from deepreasoning_cli.cli.price.exact import exact_counts
+    from deepreasoning_cli.cli.price.kept import spending
+    from deepreasoning_cli.cli.price.outlook import Outlook
+    from deepreasoning_cli.money import estimate_tokens
+
+    counts = exact_counts(scope, prompt, partial(say, given), given) if wish.exact else {}
+    outlook = Outlook.of(spending(given, scope.known.loaded) or ())
+    found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
+    return forecast.as_json(found) if wish.json else forecast.text(found, width)
 
 
 def _prompt(wish: Wish) -> str | None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
+from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.models.known import Known
-from deepreasoning_cli.cli.price.bill import GATEWAY, Pair
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.settings.loaded import Loaded
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.cli.price.bill import Pair
 
 FALLBACK = "deepseek"
 """The reasoner that is priced where no reasoner's key is set."""
@@ -34,7 +38,7 @@ class Scope:
     @property
     def on_gateway(self) -> bool:
         """Whether the hosted model does all stages."""
-        return self.known.backend == GATEWAY
+        return self.known.backend == PricedBackend.GATEWAY
 
     @property
     def names_a_model(self) -> bool:
@@ -90,6 +94,8 @@ class Scope:
 
     def pair(self, model: ClaudeModel) -> Pair:
         """Who is paid for a question that `model` answers."""
+        from deepreasoning_cli.cli.price.bill import Pair
+
         search = self.search() if self.web else None
         return Pair(self.known.backend, model, self.reasoner(), search, self.now)
 

@@ -82,6 +82,8 @@ class _Reply:
         if payload.get("error") or payload.get("type") == "error":
             raise _failure(payload)
         match payload:
+            case {"type": "content_block_delta", "delta": delta}:  # first, since most are
+                yield from _pieces(delta)
             case {"type": "message_start", "message": message}:
                 yield from self._message(mapping(message))
             case {"type": "message", "content": list()}:
@@ -89,8 +91,6 @@ class _Reply:
                 self.whole = True
             case {"type": "content_block_start", "content_block": block}:
                 yield from _pieces(block)
-            case {"type": "content_block_delta", "delta": delta}:
-                yield from _pieces(delta)
             case {"type": "message_delta"}:
                 self._state(mapping(payload.get("delta")), payload.get("usage"))
             case {"type": "message_stop"}:

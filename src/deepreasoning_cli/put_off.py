@@ -1,0 +1,42 @@
+"""Put off what libraries import for features that nobody asks for, until somebody does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+@contextmanager
+def put_off(*names: str) -> Iterator[None]:
+    """Within the `with`, `import NAME` gets a stand-in that loads the module when it is used.
+
+    A module that is loaded already stays. What got a stand-in may keep and use it afterwards;
+    who imports the module later gets the module itself.
+    """
+    with ExitStack() as stack:
+        for name in names:
+            if name not in sys.modules:
+                stand_in = _stand_in(name)
+                sys.modules[name] = stand_in
+                stack.callback(_withdraw, name, stand_in)
+        yield
+
+
+def _stand_in(name: str) -> ModuleType:
+    stand_in = ModuleType(name)
+
+    def load(attribute: str) -> Any:
+        _withdraw(name, stand_in)
+        return getattr(import_module(name), attribute)
+
+    vars(stand_in)["__getattr__"] = load
+    return stand_in
+
+
+def _withdraw(name: str, stand_in: ModuleType) -> None:
+    if sys.modules.get(name) is stand_in:
+        del sys.modules[name]

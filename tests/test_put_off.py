@@ -1,0 +1,97 @@
+"""What is put off is loaded when it is used, and never before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from deepreasoning_cli.put_off import put_off
+
+NAME = "a_slow_library"
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that takes notice of being loaded."""
+    tmp_path.joinpath(f"{NAME}.py").write_text("answer = 42\nimport sys\nsys.slow_loads += 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "slow_loads", 0, raising=False)
+    monkeypatch.delitem(sys.modules, NAME, raising=False)
+
+
+def loads() -> int:
+    return int(vars(sys)["slow_loads"])
+
+
+def test_an_import_alone_loads_nothing() -> None:
+    with put_off(NAME):
+        import_module(NAME)
+    assert loads() == 0
+
+
+def test_the_first_use_loads_it() -> None:
+    with put_off(NAME):
+        library = import_module(NAME)
+        assert library.answer == 42
+    assert loads() == 1
+
+
+def test_importing_a_name_from_it_is_a_use() -> None:
+    with put_off(NAME):
+        namespace: dict[str, object] = {}
+        exec(f"from {NAME} import answer", namespace)
+    assert (namespace["answer"], loads()) == (42, 1)
+
+
+def test_it_can_be_used_after_the_with_and_is_loaded_once() -> None:
+    with put_off(NAME):
+        library = import_module(NAME)
+    assert (library.answer, library.answer, loads()) == (42, 42, 1)
+
+
+def test_who_imports_it_later_gets_the_module_itself() -> None:
+    with put_off(NAME):
+        stand_in = import_module(NAME)
+    library = import_module(NAME)
+    assert library is not stand_in
+    assert (library.answer, library.__file__ is not None, loads()) == (42, True, 1)
+
+
+def test_what_it_lacks_is_an_attribute_error() -> None:
+    with put_off(NAME):
+        library = import_module(NAME)
+        with pytest.raises(AttributeError, match="question"):
+            _ = library.question
+
+
+def test_what_is_loaded_already_stays() -> None:
+    library = import_module(NAME)
+    with put_off(NAME):
+        assert import_module(NAME) is library
+    assert sys.modules[NAME] is library
+
+
+def test_a_failure_inside_leaves_no_stand_in_behind() -> None:
+    with pytest.raises(ZeroDivisionError), put_off(NAME):
+        _ = 1 / 0
+    assert NAME not in sys.modules
+
+
+def test_asyncio_and_what_the_program_puts_off_work_when_they_are_needed() -> None:
+    code = (
+        "from deepreasoning_cli.__main__ import UNUSED\n"
+        "from deepreasoning_cli.put_off import put_off\n"
+        "with put_off('asyncio', *UNUSED):\n"
+        "    import asyncio, importlib.metadata, secrets\n"
+        "    async def nothing(): return len(secrets.token_hex(4))\n"
+        "    found = importlib.metadata.metadata('pydantic')['Name']\n"
+        "    print(asyncio.run(nothing()), found)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("8 pydantic\n", "")
