@@ -74,7 +74,8 @@ def receiving(messages: Iterable[Message]) -> Receive:
     async def receive() -> Message:
         for message in waiting:
             return message
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
     return receive
 

@@ -30,7 +30,17 @@ class Key:
 
 
 def checked(name: str, value: str, origin: str) -> Key:
-    """A key that can stand in a header; raises ConfigError, which shows no part of the value."""
+    """A key of the user's that can stand in a header; raises as `fit` does."""
+    key = fit(name, value, origin)
+    _loaded.add(key.value)
+    return key
+
+
+def fit(name: str, value: str, origin: str) -> Key:
+    """A key that can stand in a header; raises ConfigError, which shows no part of the value.
+
+    It is not remembered: a server sees keys of others without end.
+    """
     value = value.strip(" \t\r\n")
     if not value:
         raise ConfigError(f"the key {name} from {origin} is empty", kind="key_missing")
@@ -42,7 +52,6 @@ def checked(name: str, value: str, origin: str) -> Key:
                 hint="copy the key again, without line breaks or typographic signs",
                 kind="key_malformed",
             )
-    _loaded.add(value)
     return Key(name, value, origin)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -103,11 +103,39 @@ def test_what_is_no_json_is_refused_with_its_place(body: bytes, why: str) -> Non
     ],
 )
 def test_what_would_bring_python_down_is_refused(body: bytes, why: str) -> None:
-    asked = scope(method="POST", headers=JSON)
     with pytest.raises(Rejected) as caught:
-        asyncio.run(read_json(asked, receiving(pieces(body)), 1_000_000))
+        read_large(body)
     assert caught.value.failure.message == f"the body is not valid JSON: {why}"
     assert caught.value.failure.status == 400
+
+
+def read_large(body: bytes) -> object:
+    asked = scope(method="POST", headers=JSON)
+    return asyncio.run(read_json(asked, receiving(pieces(body)), 10_000_000))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [b"[],", b"{},", b"1,", b'"",', b'"a\\"",', b'{"":""},', b'"' + b",," * 9 + b'",'],
+)
+def test_more_values_than_a_question_has_are_refused(values: bytes) -> None:
+    assert len(cast("list[object]", read_large(b"[" + values * 49_999 + b"0]"))) == 50_000
+    for end in (b"0]", b'""' * 10, b'"', b'"\\'):
+        with pytest.raises(Rejected) as caught:
+            read_large(b"[" + values * 50_000 + end)
+        failure = caught.value.failure
+        assert (failure.status, failure.kind) == (413, "request_too_large")
+        assert failure.message == "the body has more than 50,000 values"
+
+
+def test_strings_without_commas_between_them_are_no_json() -> None:
+    with pytest.raises(Rejected):
+        read_large(b'","' + b'""' * 200_000 + b'",' * 50_000)
+
+
+@pytest.mark.parametrize("text", ["," * 2_000_000, '\\",' * 500_000, '",\\' * 300_000])
+def test_a_text_may_be_full_of_commas(text: str) -> None:
+    assert read_large(json.dumps({"a": [text, 1]}).encode()) == {"a": [text, 1]}
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,11 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Receive, Scope, Send
 
 from asgi_calls import Answer, call, scope
 from deepreasoning_cli.catalog import Lifecycle
 from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.money import Rates
-from deepreasoning_cli.server.answers import Rejected
 from deepreasoning_cli.server.models import Models
 from deepreasoning_cli.server.offers import Offers
 from deepreasoning_cli.server.service import Service
@@ -148,7 +146,7 @@ def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
     ],
 )
 def test_the_reasoner_is_the_one_of_the_settings(
-    flags: dict[str, str], reasoner: str | None
+    flags: dict[str, Any], reasoner: str | None
 ) -> None:
     found = offers(loaded(**flags)).find("deepreasoning").reasoner
     assert (found and found.model) == reasoner
@@ -164,14 +162,11 @@ def asked(name: str | None) -> Answer:
     known = loaded(backend="demo")
     service = SimpleNamespace(loaded=known, catalog=written_catalog(known))
 
-    async def app(at: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await Models(cast("Service", service))(at, receive, send)
-        except Rejected as rejected:
-            await rejected.answer(at, send)
-
-    where = {} if name is None else {"path_params": {"id": name}}
-    return call(app, scope("/v1/models" if name is None else f"/v1/models/{name}", **where))
+    where: dict[str, Any] = {} if name is None else {"path_params": {"id": name}}
+    return call(
+        Models(cast("Service", service)),
+        scope("/v1/models" if name is None else f"/v1/models/{name}", **where),
+    )
 
 
 def test_the_list_is_one_page() -> None:

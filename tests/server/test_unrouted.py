@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +16,7 @@ from deepreasoning_cli.server.answers import send_json
 from deepreasoning_cli.server.endpoint import Plain
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.server.unrouted import unrouted
+from deepreasoning_cli.server.unrouted import HANDLERS
 from deepreasoning_cli.settings.parts import ServeSettings
 
 
@@ -29,18 +28,24 @@ async def teapot(asked: Scope, receive: Receive, send: Send) -> None:
     raise HTTPException(418, "short and stout")
 
 
-def ask(path: str, method: str = "GET") -> Answer:
+async def buggy(asked: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("sk-secret")
+
+
+def ask(path: str, method: str = "GET", broken: list[Exception] | None = None) -> Answer:
     service = SimpleNamespace(
-        token=None, loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings()))
+        token=None,
+        loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings())),
+        broke=([] if broken is None else broken).append,
     )
     routes = [
         Route("/v1/messages", Plain(welcome), methods=["POST"]),
         Route("/v1/models", Plain(welcome), methods=["GET"]),
         Route("/tea", Plain(teapot), methods=["GET"]),
+        Route("/bug", Plain(buggy), methods=["GET"]),
     ]
-    guard = Middleware(Guard, service=cast("Service", service))
-    app = Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: unrouted})
-    return call(app, scope(path, method))
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    return call(Guard(app, cast("Service", service)), scope(path, method))
 
 
 def test_an_unknown_path_is_not_found() -> None:
@@ -80,3 +85,12 @@ def test_any_other_failure_of_a_route_keeps_its_status() -> None:
     answer = ask("/tea")
     assert (answer.status, answer.json["error"]["message"]) == (418, "short and stout")
     assert "allow" not in answer.headers
+
+
+def test_a_bug_in_a_route_is_told_in_the_envelope_and_noted() -> None:
+    broken: list[Exception] = []
+    answer = ask("/bug", broken=broken)
+    assert answer.status == 500
+    assert answer.json["error"]["code"] == "internal"
+    assert [str(bug) for bug in broken] == ["sk-secret"]
+    assert b"secret" not in answer.body

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.settings.loaded import Loaded
 
 ADDRESS, ACCESS, RUNNING = "Address", "Who may ask", "Running"
-LIBRARIES = ("greenlet", "starlette", "uvicorn")
+LIBRARIES = ("greenlet", "httptools", "starlette", "uvicorn")
 MISSING = "pip install 'deepreasoning-cli[serve]'"
 
 

@@ -1,8 +1,6 @@
-"""What a turn used and cost, all stages together, as the caller is told."""
+"""What a turn used, all stages together, as the caller is told."""
 
 from __future__ import annotations
-
-from decimal import Decimal
 
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.money import Usage
@@ -28,11 +26,3 @@ def usage_of(record: Record) -> Usage | None:
         sum(usage.cache_write_tokens for usage in usages.values()),
         any(usage.estimated for usage in usages.values()),
     )
-
-
-def cost_of(record: Record) -> Decimal | None:
-    """USD for the stages that have ended; None where a rate is unknown."""
-    costs = [done.cost for done in record.stages.values()]
-    if any(cost is None for cost in costs):
-        return None
-    return sum((cost for cost in costs if cost is not None), Decimal(0))

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,7 +24,7 @@ from deepreasoning_cli.server.metrics import Metrics
 from deepreasoning_cli.server.models import Models
 from deepreasoning_cli.server.scopes import path_of
 from deepreasoning_cli.server.service import Service, say
-from deepreasoning_cli.server.unrouted import unrouted
+from deepreasoning_cli.server.unrouted import HANDLERS
 
 
 def application(service: Service) -> ASGIApp:
@@ -77,4 +76,4 @@ def _routed(service: Service, desk: Desk, metrics: Metrics) -> Starlette:
     ]
     if service.loaded.settings.serve.metrics:
         routes.append(Route("/metrics", Plain(metrics), methods=["GET"]))
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: unrouted})
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Final, NoReturn
 
 from starlette.types import Receive, Scope
@@ -16,6 +17,12 @@ __all__ = ["Gone", "header", "read_json"]
 
 SLOWEST: Final = 30.0
 """Seconds that a whole body may take."""
+MOST_VALUES: Final = 50_000
+"""Values in a body, without keys.
+
+Millions of small ones would hold up all replies, and take a hundred times their length in memory.
+"""
+STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 
 
@@ -85,11 +92,25 @@ def _closing(scope: Scope) -> Headers:
 
 
 def _decoded(data: bytes) -> object:
+    if data.count(b",") >= MOST_VALUES and _has_too_many_values(data):
+        why = f"the body has more than {MOST_VALUES:,} values"
+        raise Rejected(Failure(413, "request_too_large", why))
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # both are raised by nothing but the input
         why = f"the body is not valid JSON: {_words(error)}"
     raise Rejected(Failure(400, "invalid_json", why))
+
+
+def _has_too_many_values(data: bytes) -> bool:
+    """Whether there are too many, told by the commas outside of strings."""
+    commas = end = 0
+    for strings, string in enumerate(STRING.finditer(data)):
+        commas += data.count(b",", end, string.start())
+        end = string.end()
+        if commas >= MOST_VALUES or strings > 3 * MOST_VALUES:  # JSON has no more between them
+            return True
+    return commas + data.count(b",", end) >= MOST_VALUES
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import checked
+from deepreasoning_cli.keys import fit
 from deepreasoning_cli.server.answers import Rejected
 from deepreasoning_cli.server.body import read_json
 from deepreasoning_cli.server.exchange import TURN
@@ -31,6 +32,7 @@ class Desk:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._serve = service.loaded.settings.serve
         self._running: set[Turn] = set()
 
     @property
@@ -40,24 +42,30 @@ class Desk:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One question, from its body to its last byte. Raises Rejected before a turn begins."""
-        settings = self._service.loaded.settings.serve
         turn_id = new_id()
-        keys = self._callers_keys(scope)
-        spoken = BY_PATH[path_of(scope)]
         try:
-            asked = spoken.read(await read_json(scope, receive, settings.body_limit))
-            _demand_known(asked)
-        except BadRequest as refused:
-            raise Rejected(Failure.of(refused, turn_id)) from None
-        if len(self._running) >= settings.streams:
-            raise Rejected(BUSY, retry_after=BUSY_SECONDS)
-        turn = Turn(turn_id, asked, spoken, self._service, keys)
+            turn = await self._begun(turn_id, scope, receive)
+        except Rejected as rejected:
+            rejected.failure = replace(rejected.failure, request_id=turn_id)
+            raise
         scope[TURN] = turn
         self._running.add(turn)
         try:
-            await Reply(turn, settings.keep_alive)(scope, receive, send)
+            await Reply(turn, self._serve.keep_alive)(scope, receive, send)
         finally:
             self._running.discard(turn)
+
+    async def _begun(self, turn_id: str, scope: Scope, receive: Receive) -> Turn:
+        keys = self._callers_keys(scope)
+        spoken = BY_PATH[path_of(scope)]
+        try:
+            asked = spoken.read(await read_json(scope, receive, self._serve.body_limit))
+        except BadRequest as refused:
+            raise Rejected(Failure.of(refused)) from None
+        _demand_known(asked)
+        if len(self._running) >= self._serve.streams:
+            raise Rejected(BUSY, retry_after=BUSY_SECONDS)
+        return Turn(turn_id, asked, spoken, self._service, keys)
 
     async def close(self) -> None:
         """Wait until the turns that were told to end have been kept."""
@@ -67,12 +75,12 @@ class Desk:
 
     def _callers_keys(self, scope: Scope) -> CallersKeys | None:
         """The keys that came with the request, where callers bring their own."""
-        if not self._service.loaded.settings.serve.byok:
+        if not self._serve.byok:
             return None
         found = {}
         for name, wanted in CALLERS_KEYS.items():
             try:
-                found[name] = checked(name, header(scope, wanted) or "", wanted)
+                found[name] = fit(name, header(scope, wanted) or "", wanted)
             except ConfigError as error:
                 raise Rejected(Failure(401, error.kind, error.message)) from None
         return CallersKeys(**found)

@@ -20,7 +20,9 @@ PASSED_ON: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 
 
 401 is not among them: the owner's key was rejected, not the caller's.
 """
+KEY_REJECTED: Final = "key_rejected"
 BY_KIND: Final = {
+    KEY_REJECTED: 503,
     "model_retired": 404,
     "model_not_found": 404,
     "context_length_exceeded": 400,
@@ -30,6 +32,9 @@ BY_KIND: Final = {
     "dns": 502,
     "connect": 502,
 }
+REJECTED: Final = "the key of the server's owner was rejected"
+MISSING: Final = "the server is not set up for this; its log says what is missing"
+"""All that a caller is told of the owner's settings."""
 BUSY: Final = Failure(503, "overloaded", "too many replies at once; try again in a moment")
 STOPPING: Final = Failure(503, "shutting_down", "the server is shutting down; ask again")
 BROKEN: Final = Failure(502, "internal", "the reply could not be made; the server's log says why")
@@ -40,8 +45,11 @@ def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> F
     status = _status(error)
     if byok and error.status == 401:
         status = 401
+    said = error.message
+    if isinstance(error, ConfigError) and not byok:
+        said = REJECTED if error.kind == KEY_REJECTED else MISSING
     stage = f"{error.stage}: " if error.stage else ""
-    return Failure(status, error.kind, without_keys(stage + error.message), None, turn)
+    return Failure(status, error.kind, without_keys(stage + said), None, turn)
 
 
 def _status(error: DeepReasoningError) -> int:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.money import usd
-from deepreasoning_cli.server.accounting import cost_of, usage_of
+from deepreasoning_cli.server.accounting import usage_of
 from deepreasoning_cli.server.exchange import RUNNING, Exchange, Turn
 from deepreasoning_cli.views.safe import json_text, one_line
 
@@ -66,7 +66,7 @@ def _facts_of_turn(turn: Turn) -> Payload:
         "ended": turn.ended or RUNNING,
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
-        "cost_usd": usd(cost_of(turn.record)) if turn.ended else None,
+        "cost_usd": usd(turn.record.cost) if turn.ended else None,
     }
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.server.accounting import cost_of
 from deepreasoning_cli.server.answers import send_whole
 from deepreasoning_cli.server.exchange import RUNNING, Exchange, Turn
 from deepreasoning_cli.server.exposition import CONTENT_TYPE, Family, Number, Sample, spans
@@ -62,7 +61,7 @@ class Metrics:
                 self._tokens[stage, "input"] += done.usage.input_tokens
                 self._tokens[stage, "output"] += done.usage.output_tokens
             self._cost[stage,] += done.cost or 0
-        self._unknown_cost += cost_of(turn.record) is None
+        self._unknown_cost += turn.record.cost is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with all of it."""

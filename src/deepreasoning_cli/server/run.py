@@ -15,6 +15,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from deepreasoning_cli.errors import ConfigError, Interrupted
 from deepreasoning_cli.server import create_app
+from deepreasoning_cli.server.protocol import BoundedProtocol
 from deepreasoning_cli.settings.parts import ServeSettings
 
 BACKLOG = 2048
@@ -33,6 +34,12 @@ class Supervisor(Multiprocess):
         """Ctrl-C."""
         self.ended_by = signal.SIGINT
         super().handle_int()
+
+    def terminate_all(self) -> None:
+        """Tell the workers to end; nobody may wait for them on the socket that all share."""
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def bound(settings: ServeSettings) -> socket.socket:
@@ -83,6 +90,7 @@ def run(
         workers=settings.workers,
         lifespan="on",
         loop=LOOP,
+        http=BoundedProtocol,
         ws="none",
         interface="asgi3",
         log_config=None,

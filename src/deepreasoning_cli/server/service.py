@@ -37,6 +37,7 @@ from deepreasoning_cli.wiring.connect import connected
 
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
+SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
 BRIDGED = Waits(pause, in_thread)
 """A turn waits while others go on."""
 
@@ -97,6 +98,7 @@ class Service:
             self._wiring(self.loaded).plan(Wanted("?"))
         gc.collect()
         gc.freeze()  # what is here stays: not to be looked through again while replies stream
+        sys.setswitchinterval(SWITCH)
 
     @property
     def plans_at_once(self) -> bool:

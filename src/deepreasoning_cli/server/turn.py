@@ -12,11 +12,11 @@ from functools import partial
 
 from deepreasoning_cli import pipeline
 from deepreasoning_cli.caps import COST_CAP
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
 from deepreasoning_cli.events import End, Event, Stage
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.server.accounting import cost_of, usage_of
+from deepreasoning_cli.server.accounting import usage_of
 from deepreasoning_cli.server.failures import BROKEN, STOPPING, failure_of
 from deepreasoning_cli.server.formats import Format
 from deepreasoning_cli.server.service import MODEL, CallersKeys, Service
@@ -79,6 +79,8 @@ class Turn:
     def failure(self, error: DeepReasoningError) -> Failure:
         """What the caller is told of `error`."""
         self.ended = error.kind
+        if isinstance(error, ConfigError) and self.keys is None:
+            self.service.warn(f"{self.id}: {error.message}")  # the caller is told less
         self.retry_after = error.retry_after
         return failure_of(error, self.id, byok=self.keys is not None)
 
@@ -110,7 +112,7 @@ class Turn:
 
     def _account(self, reason: str | None) -> list[Part]:
         usage = usage_of(self.record)
-        counted: list[Part] = [usage, Cost(cost_of(self.record))] if usage else []
+        counted: list[Part] = [usage, Cost(self.record.cost)] if usage else []
         return [*counted, End(reason)]
 
     def _stop_reason(self) -> str | None:

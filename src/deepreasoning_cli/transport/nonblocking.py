@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -87,13 +88,15 @@ class NonblockingStream(httpcore.NetworkStream):
     def _take(self) -> None:
         """Take in all that is there: what TLS has decrypted already wakes nobody again."""
         try:
-            while piece := self._socket.recv(READ_AT_ONCE):
+            while self._size <= ENOUGH:
+                piece = self._socket.recv(READ_AT_ONCE)
+                if not piece:
+                    self._is_over = True
+                    break
                 self._arrived.append(piece)
                 self._size += len(piece)
                 if len(piece) < READ_AT_ONCE and not isinstance(self._socket, ssl.SSLSocket):
                     break
-            else:
-                self._is_over = True
         except NOT_YET:
             pass
         except OSError as fault:
@@ -139,8 +142,13 @@ class NonblockingStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """The stream inside TLS."""
+        self._stop_reading()  # the socket is another's from now on
+        self._patience.stop()
         shake_hands = partial(self._stream.start_tls, ssl_context, server_hostname, timeout)
-        return NonblockingStream(_connected(shake_hands))
+        secured = _connected(shake_hands)
+        if isinstance(self._socket, ssl.SSLSocket) and secured is not self._stream:
+            return ThreadedStream(secured)
+        return NonblockingStream(secured)
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection; one that has ended is readable, as a socket would be."""
@@ -152,6 +160,31 @@ class NonblockingStream(httpcore.NetworkStream):
         """Close it; to be called where the event loop runs."""
         self._stop_reading()
         self._patience.stop()
+        self._stream.close()
+
+
+class ThreadedStream(httpcore.NetworkStream):
+    """TLS inside the TLS of a proxy: what its socket gets is not yet what is to be read."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, read by a thread."""
+        return in_thread(partial(self._stream.read, max_bytes, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it, by a thread."""
+        in_thread(partial(self._stream.write, buffer, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection."""
+        return self._stream.get_extra_info(info)
+
+    def close(self) -> None:
+        """Close it; a thread that still reads is woken."""
+        with suppress(OSError):  # it has ended already
+            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._stream.close()
 
 
@@ -170,6 +203,8 @@ class Patience:
             self.stop()
             return
         self._until = self._loop.time() + seconds
+        if self._timer is not None and self._until < self._timer.when():
+            self.stop()
         if self._timer is None:
             self._timer = self._loop.call_at(self._until, self._fire)
 

@@ -101,10 +101,15 @@ class Fields:
         """Refuse each field named here whose value is given and none of those accepted."""
         for name, values in accepted.items():
             value = self.get(name)
-            if value is not None and value not in values:
+            if value is not None and not any(_same(value, each) for each in values):
                 words = " or ".join(json.dumps(each) for each in values)
                 self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(value: object, other: object) -> bool:
+    """Equal in JSON, where true is not 1."""
+    return value == other and isinstance(value, bool) == isinstance(other, bool)

@@ -1,0 +1,133 @@
+"""Connections as floods and slow callers open them, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from deepreasoning_cli.server.answers import send_json
+from deepreasoning_cli.server.protocol import LARGEST_HEAD, BoundedProtocol
+
+HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
+
+
+class Impatient(BoundedProtocol):
+    _head_within = 0.05
+
+
+async def length(asked: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the bytes of the body."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message["body"]), message["more_body"]
+    await send_json(send, {"size": size})
+
+
+def talking(talk: Talk, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:
+    """What a caller hears."""
+
+    async def served() -> bytes:
+        config = uvicorn.Config(length, lifespan="off", log_config=None, http=protocol)
+        config.load()
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: protocol(config, state, {}), "127.0.0.1", 0
+        )
+        async with server:
+            address = server.sockets[0].getsockname()
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                async with asyncio.timeout(20):
+                    return await talk(reader, writer)
+            finally:
+                writer.close()
+
+    return asyncio.run(served())
+
+
+async def all_of(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b"reset"
+
+
+@pytest.mark.parametrize("line", [b"x: " + b"a" * 50_000 + b"\r\n", b"a" * 50_000])
+def test_headers_without_end_are_cut_off(line: bytes) -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        nonlocal sent
+        writer.write(HEAD + (b"" if line.startswith(b"x") else b"x: "))
+        try:
+            for _ in range(1_000):
+                writer.write(line)
+                await writer.drain()
+                sent += len(line)
+                await asyncio.sleep(0)
+        except ConnectionError:
+            return b"reset"
+        return await all_of(reader)
+
+    heard = talking(flood)
+    assert heard == b"reset" or heard.startswith(b"HTTP/1.1 431 ")
+    assert sent < 20 * LARGEST_HEAD
+
+
+def test_headers_just_above_the_limit_are_told_so() -> None:
+    async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD + b"x: " + b"a" * LARGEST_HEAD)
+        return await all_of(reader)
+
+    assert talking(much).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", HEAD])
+def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
+    async def idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(sent)
+        return await all_of(reader)
+
+    assert talking(idle, Impatient) == b""
+
+
+def test_the_head_of_a_later_request_is_not_waited_for() -> None:
+    async def second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        first = await reader.readuntil(b"}")
+        writer.write(HEAD)
+        return first[:15] + await all_of(reader)
+
+    assert talking(second, Impatient) == b"HTTP/1.1 200 OK"
+
+
+def test_a_body_is_neither_counted_nor_hurried() -> None:
+    size = 4 * LARGEST_HEAD
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        head = HEAD.replace(b"GET", b"POST") + f"content-length: {size}\r\n\r\n".encode()
+        writer.write(head + b"a" * (size - 1))
+        await asyncio.sleep(0.15)
+        writer.write(b"b")
+        return await reader.readuntil(b"}")
+
+    assert talking(slow, Impatient).endswith(f'{{"size": {size}}}'.encode())
+
+
+def test_requests_one_after_the_other_are_each_counted_anew() -> None:
+    one = HEAD + b"x: " + b"a" * 60_000 + b"\r\n\r\n"
+
+    async def many(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(5):
+            writer.write(one)
+            heard = await reader.readuntil(b"}")
+        return heard
+
+    assert talking(many).startswith(b"HTTP/1.1 200 OK")

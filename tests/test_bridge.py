@@ -1,0 +1,236 @@
+"""Blocking code on an event loop: it waits, and nobody else does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from deepreasoning_cli.bridge import bridged, in_thread, pause, wait
+
+
+async def later(value: int, seconds: float = 0.0) -> int:
+    await asyncio.sleep(seconds)
+    return value
+
+
+async def failing(error: BaseException) -> int:
+    await asyncio.sleep(0)
+    raise error
+
+
+def test_what_never_waits_returns_at_once() -> None:
+    assert asyncio.run(bridged(lambda: 42)) == 42
+
+
+def test_what_never_waits_may_fail() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(bridged(lambda: 1 // 0))
+
+
+def test_it_gets_the_results_of_all_that_it_waits_for() -> None:
+    def work() -> list[int]:
+        return [wait(later(number)) for number in range(3)]
+
+    assert asyncio.run(bridged(work)) == [0, 1, 2]
+
+
+def test_a_failure_is_raised_where_it_waits() -> None:
+    def work() -> str:
+        try:
+            wait(failing(OSError("lost")))
+        except OSError as lost:
+            return f"{lost}, then {wait(later(1))}"
+        return "nothing"
+
+    assert asyncio.run(bridged(work)) == "lost, then 1"
+
+
+def test_a_failure_that_nobody_catches_leaves_with_the_place_it_came_from() -> None:
+    def work() -> None:
+        wait(failing(OSError("lost")))
+
+    with pytest.raises(OSError, match="lost") as caught:
+        asyncio.run(bridged(work))
+    names = [entry.name for entry in caught.traceback]
+    assert (names.count("work"), names.count("wait"), names[-1]) == (1, 1, "failing")
+
+
+def test_while_one_waits_the_others_go_on() -> None:
+    seen: list[str] = []
+
+    def work(name: str) -> str:
+        for step in range(3):
+            seen.append(f"{name}{step}")
+            wait(asyncio.sleep(0))
+        return name
+
+    async def together() -> list[str]:
+        return await asyncio.gather(*(bridged(partial(work, name)) for name in "abc"))
+
+    assert asyncio.run(together()) == ["a", "b", "c"]
+    assert seen == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+def test_a_cancelled_task_is_cancelled_where_it_waits() -> None:
+    seen: list[str] = []
+
+    def work() -> None:
+        try:
+            wait(asyncio.get_running_loop().create_future())
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        finally:
+            wait(asyncio.sleep(0))
+            seen.append("tidied up")
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(bridged(work))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(cancelled())
+    assert seen == ["cancelled", "tidied up"]
+
+
+def test_a_cancellation_may_be_taken_for_an_end() -> None:
+    def work() -> str:
+        try:
+            wait(asyncio.get_running_loop().create_future())
+        except asyncio.CancelledError:
+            return f"ended {wait(later(1))}"
+        return "never"
+
+    async def cancelled() -> str:
+        task = asyncio.create_task(bridged(work))
+        await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    assert asyncio.run(cancelled()) == "ended 1"
+
+
+def test_generators_inside_generators_wait_too_and_are_closed_in_order() -> None:
+    closed: list[str] = []
+
+    def inner() -> Generator[int, None, None]:
+        try:
+            for number in range(9):
+                yield wait(later(number))
+        finally:
+            wait(asyncio.sleep(0))
+            closed.append("inner")
+
+    def outer() -> Iterator[int]:
+        try:
+            with closing(inner()) as numbers:
+                yield from (number * 2 for number in numbers)
+        finally:
+            closed.append("outer")
+
+    def work() -> list[int]:
+        taken = []
+        with closing(outer()) as numbers:  # type: ignore[type-var] # it is a generator
+            for number in numbers:
+                taken.append(number)
+                if number == 4:
+                    break
+        return taken
+
+    assert asyncio.run(bridged(work)) == [0, 2, 4]
+    assert closed == ["inner", "outer"]
+
+
+def test_bridged_code_may_run_on_a_loop_inside_what_it_waits_for() -> None:
+    def inner() -> int:
+        return wait(later(20)) + 1
+
+    def outer() -> int:
+        return wait(bridged(inner)) + wait(asyncio.create_task(bridged(inner)))
+
+    assert asyncio.run(bridged(outer)) == 42
+
+
+def test_a_thread_works_for_it_while_the_loop_goes_on() -> None:
+    at_work, may_end = threading.Event(), threading.Event()
+
+    def block() -> int:
+        at_work.set()
+        assert may_end.wait(5)
+        return threading.get_ident()
+
+    async def beside() -> int:
+        task = asyncio.create_task(bridged(lambda: in_thread(block)))
+        while not at_work.is_set():  # only a loop that runs gets here
+            await asyncio.sleep(0.001)
+        may_end.set()
+        return await task
+
+    assert asyncio.run(beside()) != threading.get_ident()
+
+
+def test_what_fails_in_the_thread_fails_where_it_was_asked() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(bridged(lambda: in_thread(lambda: 1 // 0)))
+
+
+def test_many_pauses_take_the_time_of_one() -> None:
+    async def together() -> None:
+        await asyncio.gather(*(bridged(lambda: pause(0.1)) for _ in range(50)))
+
+    begun = time.monotonic()
+    asyncio.run(together())
+    assert 0.1 <= time.monotonic() - begun < 2
+
+
+def test_what_a_caller_has_set_in_its_context_is_left_alone() -> None:
+    colour = contextvars.ContextVar("colour", default="none")
+
+    def work(name: str) -> str:
+        colour.set(name)
+        wait(asyncio.sleep(0))
+        return colour.get()
+
+    async def together() -> list[str]:
+        colour.set("ours")
+        names = await asyncio.gather(*(bridged(partial(work, name)) for name in ("red", "blue")))
+        return [*names, colour.get()]
+
+    assert asyncio.run(together()) == ["red", "blue", "ours"]
+
+
+def test_a_wait_where_nothing_runs_it_is_a_bug() -> None:
+    awaitable = asyncio.Event().wait()
+    with pytest.raises(AssertionError, match="nothing runs this on an event loop"):
+        wait(awaitable)
+    awaitable.close()
+
+
+def test_what_is_never_finished_is_freed() -> None:
+    ended: list[str] = []
+
+    def work() -> None:
+        try:
+            wait(asyncio.get_running_loop().create_future())
+        finally:
+            ended.append("freed")
+
+    async def abandoned() -> None:
+        waiting = bridged(work)
+        waiting.send(None)
+        del waiting
+        gc.collect()
+
+    asyncio.run(abandoned())
+    assert ended == ["freed"]
