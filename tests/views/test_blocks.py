@@ -16,6 +16,7 @@ from rich.style import Style
 from deepreasoning_cli.views import markup
 from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, Row, RowStream, whole
 from markdown_documents import documents, lists, pieces, quotes, simple
+from often import often
 
 
 def console() -> Console:
@@ -60,7 +61,8 @@ def assert_streams_whole(document: str, width: int, seed: int) -> None:
 
 
 @given(documents(simple), widths, seeds)
-@settings(max_examples=1_600)
+@pytest.mark.no_cover  # the same lines thousands of times: only slower
+@settings(max_examples=often(1_600))
 def test_the_rows_of_a_stream_are_those_of_the_whole_text(
     document: str, width: int, seed: int
 ) -> None:
@@ -69,7 +71,8 @@ def test_the_rows_of_a_stream_are_those_of_the_whole_text(
 
 @example("- \n\n\n\n- a", 80, 0)
 @given(documents(st.one_of(lists(simple), quotes(simple))), widths, seeds)
-@settings(max_examples=1_000)
+@pytest.mark.no_cover  # the same lines thousands of times: only slower
+@settings(max_examples=often(1_000))
 def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
     document: str, width: int, seed: int
 ) -> None:
@@ -80,7 +83,8 @@ def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
 @example("> \n    > a\n    > b\n", 80, 0)
 @example("- ```\n  a\n\nb\n```\n", 80, 0)
 @given(documents(), widths, seeds)
-@settings(max_examples=400)
+@pytest.mark.no_cover  # the same lines thousands of times: only slower
+@settings(max_examples=often(400))
 def test_the_rows_of_streamed_nested_blocks_are_those_of_the_whole_text(
     document: str, width: int, seed: int
 ) -> None:

@@ -15,6 +15,7 @@ from deepreasoning_cli.views.blocks import MarkdownStream, Row, whole
 from deepreasoning_cli.views.frame import Frame
 from deepreasoning_cli.views.live import LiveArea
 from markdown_documents import documents, pieces
+from often import often
 from screen import Terminal, foreign
 
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
@@ -32,7 +33,7 @@ def as_kept(rows: list[Row]) -> list[str]:
 
 
 @pytest.mark.parametrize(("columns", "height"), [(80, 24), (40, 10), (20, 5)])
-@settings(max_examples=150)
+@settings(max_examples=often(150))
 @given(document=documents(), seed=st.integers(0, 2**32))
 def test_streamed_in_any_pieces_the_scrollback_holds_the_whole_text_once(
     columns: int, height: int, document: str, seed: int

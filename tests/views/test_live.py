@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
@@ -9,6 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from deepreasoning_cli.views.live import LiveArea, Row
+from often import often
 from screen import Terminal, foreign
 
 STYLES = [None, Style(bold=True), Style(color="red", dim=True)]
@@ -43,7 +45,8 @@ def shown(rows: list[Row]) -> list[str]:
     return lines
 
 
-@settings(max_examples=300)
+@pytest.mark.no_cover  # the same lines thousands of times: only slower
+@settings(max_examples=often(300))
 @given(STEPS)
 def test_every_final_row_stands_once_and_the_live_ones_as_they_are_now(
     steps: list[tuple[list[Row], list[Row]]],
