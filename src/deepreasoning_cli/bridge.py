@@ -44,6 +44,16 @@ def in_thread(action: Callable[[], T]) -> T:
     return wait(asyncio.to_thread(action))
 
 
+def to_its_end(action: Callable[[], T]) -> T:
+    """As `in_thread`, but a task that is cancelled goes on only when `action` has ended."""
+    work = asyncio.ensure_future(asyncio.to_thread(action))
+    try:
+        return wait(asyncio.shield(work))
+    except asyncio.CancelledError:
+        wait(asyncio.wait([work]))
+        raise
+
+
 def pause(seconds: float) -> None:
     """`time.sleep` for code that `bridged` runs."""
     wait(asyncio.sleep(seconds))

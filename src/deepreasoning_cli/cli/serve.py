@@ -34,7 +34,7 @@ def serve(
         typer.Option(
             "--host",
             metavar="ADDRESS",
-            help="Listen here; any but 127.0.0.1 needs a token.  [default: 127.0.0.1]",
+            help="Listen here and not on 127.0.0.1; what others can reach needs a token.",
             rich_help_panel=ADDRESS,
         ),
     ] = None,
@@ -44,7 +44,7 @@ def serve(
             "--port",
             min=0,
             max=65535,
-            help="0 takes any that is free.  [default: 1337]",
+            help="1337 if not given; 0 takes any that is free.",
             rich_help_panel=ADDRESS,
         ),
     ] = None,
@@ -59,7 +59,12 @@ def serve(
     ] = None,
     byok: Annotated[
         bool,
-        typer.Option("--byok", help="Callers bring their own keys.", rich_help_panel=ACCESS),
+        typer.Option(
+            "--byok",
+            help="Callers bring keys of their own, in X-DeepSeek-API-Token and"
+            " X-Anthropic-API-Token; yours are not used.",
+            rich_help_panel=ACCESS,
+        ),
     ] = False,
     allow_host: Annotated[
         list[str] | None,
@@ -82,7 +87,11 @@ def serve(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, max=256, help="Processes.  [default: 1]", rich_help_panel=RUNNING
+            "--workers",
+            min=1,
+            max=256,
+            help="So many processes; 1 if not given.",
+            rich_help_panel=RUNNING,
         ),
     ] = None,
     streams: Annotated[
@@ -91,7 +100,7 @@ def serve(
             "--streams",
             min=1,
             max=10000,
-            help="Most replies at once, for each process.  [default: 256]",
+            help="At most so many replies at once in each process; 256 if not given.",
             rich_help_panel=RUNNING,
         ),
     ] = None,
@@ -101,7 +110,7 @@ def serve(
             "--drain",
             min=0,
             metavar="SECONDS",
-            help="Let replies finish for so long when told to stop.  [default: 30]",
+            help="Let replies finish for so long when told to stop; 30 if not given.",
             rich_help_panel=RUNNING,
         ),
     ] = None,
@@ -118,12 +127,23 @@ def serve(
     reasoner: o.ReasonerOption = None,
     backend: o.BackendOption = None,
     handoff: o.HandoffOption = None,
-    max_cost: o.MaxCostOption = None,
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            "--max-cost",
+            metavar="USD",
+            help="Stop a reply when it has cost so much.",
+            rich_help_panel=o.LIMITS,
+        ),
+    ] = None,
 ) -> None:
-    """Serve the pipeline as an HTTP API that OpenAI's and Anthropic's clients can talk to.
+    """Serve the pipeline as an HTTP API for OpenAI's and Anthropic's clients.
 
-    POST /v1/chat/completions, /v1/responses and /v1/messages; the model is `deepreasoning`, or
-    `deepreasoning/NAME` for a certain Claude model. GET /openapi.json describes all of it.
+    It answers /v1/chat/completions, /v1/responses and /v1/messages.
+
+    The model is called deepreasoning, or deepreasoning/NAME for one of Claude's.
+
+    GET /openapi.json describes all of it.
     """
     flags: dict[str, object] = {
         "serve.host": host,
@@ -152,7 +172,6 @@ def serve(
     given = o.globals_of(context)
     loaded = Settings.load(given.config, flags)
     settings = loaded.settings.serve
-    _demand_token(loaded)
     with Service(loaded) as service:
         service.prepare()  # what is wrong with the settings is said before anybody is let in
     listening = bound(settings)
@@ -172,20 +191,6 @@ def _demand_libraries() -> None:
             hint=MISSING,
             kind="not_installed",
         ) from exc
-
-
-def _demand_token(loaded: Loaded) -> None:
-    """Whoever listens to more than this machine has to know who asks."""
-    from deepreasoning_cli.server.hosts import is_loopback
-
-    host = loaded.settings.serve.host
-    if not is_loopback(host) and not loaded.has_key("serve"):
-        raise ConfigError(
-            f"{host} can be reached by others, and there is no token",
-            hint="`deepreasoning config set keys.serve`, --token-command,"
-            " or DEEPREASONING_KEYS__SERVE in the environment",
-            kind="token_missing",
-        )
 
 
 def _notes(loaded: Loaded) -> list[str]:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deepreasoning_cli import __version__
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.server.answers import send_json
 from deepreasoning_cli.server.cors import cross_origin
 from deepreasoning_cli.server.description import Description
@@ -23,7 +24,7 @@ from deepreasoning_cli.server.log import AccessLog
 from deepreasoning_cli.server.metrics import Metrics
 from deepreasoning_cli.server.models import Models
 from deepreasoning_cli.server.scopes import path_of
-from deepreasoning_cli.server.service import Service, say
+from deepreasoning_cli.server.service import Service, explain, say
 from deepreasoning_cli.server.unrouted import HANDLERS
 
 
@@ -58,7 +59,11 @@ def _routed(service: Service, desk: Desk, metrics: Metrics) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(service.adopt_leftovers)
-        service.prepare()
+        try:
+            service.prepare()
+        except DeepReasoningError as error:  # servers may keep what a lifespan raises to themselves
+            explain(error)
+            raise
         yield
         await desk.close()
         service.close()

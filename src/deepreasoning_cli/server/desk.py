@@ -80,9 +80,10 @@ class Desk:
         found = {}
         for name, wanted in CALLERS_KEYS.items():
             try:
-                found[name] = fit(name, header(scope, wanted) or "", wanted)
+                found[name] = fit(name, header(scope, wanted) or "", f"the header {wanted}")
             except ConfigError as error:
-                raise Rejected(Failure(401, error.kind, error.message)) from None
+                what = f"{error.message}; callers bring their own keys here"
+                raise Rejected(Failure(401, error.kind, what)) from None
         return CallersKeys(**found)
 
 

@@ -46,8 +46,11 @@ def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> F
     if byok and error.status == 401:
         status = 401
     said = error.message
-    if isinstance(error, ConfigError) and not byok:
-        said = REJECTED if error.kind == KEY_REJECTED else MISSING
+    if not byok:
+        if error.kind == KEY_REJECTED:  # after the reasoning it is an IncompleteError
+            said = REJECTED
+        elif isinstance(error, ConfigError):
+            said = MISSING
     stage = f"{error.stage}: " if error.stage else ""
     return Failure(status, error.kind, without_keys(stage + said), None, turn)
 

@@ -23,14 +23,6 @@ def allowed(serve: ServeSettings) -> frozenset[str]:
     return LOOPBACK | (names - ANY)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on `host`."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def host_of(value: str) -> str | None:
     """The name or address in a `Host` header, without its port; None where it is malformed."""
     found = HOST.fullmatch(value)

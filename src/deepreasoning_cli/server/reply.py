@@ -10,7 +10,6 @@ from deepreasoning_cli.bridge import bridged, wait
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.server.answers import Headers, send_failure
 from deepreasoning_cli.server.beat import KEEP_ALIVE, Beat
-from deepreasoning_cli.server.failures import STOPPING
 from deepreasoning_cli.server.turn import Turn, Why
 from deepreasoning_cli.wire.refusal import Failure
 
@@ -32,6 +31,7 @@ class Reply:
         self._turn = turn
         self._beat = Beat(keep_alive, self._keep_alive) if turn.asked.stream else None
         self._begun = False
+        self._said = False  # and not only kept alive
         self._send: Send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,9 +42,9 @@ class Reply:
         watch = asyncio.create_task(self._watch(receive, task))
         try:
             failure = await self._run()
-        except asyncio.CancelledError:  # before the first stage
-            failure = STOPPING if self._turn.why is Why.STOPPING else None
-            self._turn.ended = self._turn.why.value
+        except asyncio.CancelledError:  # before the first stage, or after the last
+            failure = self._turn.stopping if self._turn.why is Why.STOPPING else None
+            self._turn.ended = self._turn.ended or self._turn.why.value
         finally:
             watch.cancel()
             if self._beat:
@@ -61,6 +61,7 @@ class Reply:
     def _put(self, piece: bytes) -> None:
         if self._beat:
             self._beat.sent()
+        self._said = True
         wait(self._body(piece))
 
     async def _body(self, piece: bytes) -> None:
@@ -74,7 +75,8 @@ class Reply:
 
     async def _finish(self, scope: Scope, failure: Failure | None) -> None:
         if self._begun:
-            await self._send({"type": "http.response.body", "body": b""})
+            last = self._turn.broken_off(failure) if failure and not self._said else b""
+            await self._send({"type": "http.response.body", "body": last})
         elif failure:
             await send_failure(scope, self._send, failure, retry_after=self._turn.retry_after)
 
@@ -85,8 +87,9 @@ class Reply:
         """End the turn as soon as its caller has gone."""
         while (await receive())["type"] != "http.disconnect":
             continue
-        self._turn.why = Why.GONE
-        task.cancel()
+        if not self._turn.ended:  # else all is said, and what came is being kept
+            self._turn.why = Why.GONE
+            task.cancel()
 
 
 def _whole(reply: bytes) -> Headers:

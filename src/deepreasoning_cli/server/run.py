@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Mapping
 from functools import partial
 from math import ceil
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from deepreasoning_cli.errors import ConfigError, Interrupted
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, Interrupted
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.protocol import BoundedProtocol
+from deepreasoning_cli.server.service import explain
 from deepreasoning_cli.settings.parts import ServeSettings
 
 BACKLOG = 2048
@@ -34,6 +40,12 @@ class Supervisor(Multiprocess):
         """Ctrl-C."""
         self.ended_by = signal.SIGINT
         super().handle_int()
+
+    def keep_subprocess_alive(self) -> None:
+        """Begin the workers anew that have died; one that dies while it is asked tells so."""
+        for worker in self.processes:
+            worker.child_conn.close()  # the worker's end of the pipe: it is to close with it
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """Tell the workers to end; nobody may wait for them on the socket that all share."""
@@ -84,8 +96,9 @@ def run(
 
     Returns or raises, once all is drained, as for the signal that ended it.
     """
+    alone = settings.workers == 1
     server = uvicorn.Config(
-        partial(create_app, config, dict(flags), debug=debug),
+        partial(create_app if alone else worker_app, config, dict(flags), debug=debug),
         factory=True,
         workers=settings.workers,
         lifespan="on",
@@ -103,9 +116,31 @@ def run(
         timeout_graceful_shutdown=ceil(settings.drain),
         timeout_worker_healthcheck=HEALTHY_WITHIN,
     )
-    if settings.workers == 1:
+    if alone:
         uvicorn.Server(server).run(sockets=[listening])
         return
     supervisor = Supervisor(server, [listening])
     supervisor.run()
+    if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
     raise Interrupted(supervisor.ended_by)
+
+
+def worker_app(config: Path | None, flags: Mapping[str, object], *, debug: bool) -> ASGIApp:
+    """The app of a process that has a supervisor, and ends with it, however that ends.
+
+    Where the settings are wrong it says so, and ends in the way that is not tried again.
+    """
+    threading.Thread(target=_end_with_supervisor, daemon=True).start()
+    try:
+        return create_app(config, flags, debug=debug)
+    except DeepReasoningError as error:
+        explain(error)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _end_with_supervisor() -> None:
+    supervisor = multiprocessing.parent_process()
+    if supervisor:
+        supervisor.join()
+        signal.raise_signal(signal.SIGTERM)

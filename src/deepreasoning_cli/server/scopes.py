@@ -29,13 +29,14 @@ def is_from_here(scope: Scope) -> bool:
     """
     match scope.get("server"):
         case [str(host), int()]:
-            return _is_loopback(host)
+            return is_loopback(host)
         case _:
             return True
 
 
 @lru_cache(maxsize=64)
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
     try:
         address = ip_address(host)
     except ValueError:

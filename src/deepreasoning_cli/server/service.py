@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.bridge import in_thread, pause
+from deepreasoning_cli.bridge import pause, to_its_end
 from deepreasoning_cli.catalog import Catalog
-from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.spending import Spending
@@ -22,6 +22,7 @@ from deepreasoning_cli.keys import Key, without_keys
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.prompt import demand_fit
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.server.scopes import is_loopback
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Transport
@@ -38,7 +39,7 @@ from deepreasoning_cli.wiring.connect import connected
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
 SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
-BRIDGED = Waits(pause, in_thread)
+BRIDGED = Waits(pause, to_its_end)
 """A turn waits while others go on."""
 
 
@@ -92,13 +93,25 @@ class Service:
     def prepare(self) -> None:
         """Do once what every turn needs: import its parts, run the commands that print keys.
 
-        Raises ConfigError where the settings allow no turn at all, as without keys.
+        Raises ConfigError where the settings allow no turn at all, as without keys, or anybody's.
         """
+        self._demand_token()
         if not self.loaded.settings.serve.byok:
             self._wiring(self.loaded).plan(Wanted("?"))
         gc.collect()
         gc.freeze()  # what is here stays: not to be looked through again while replies stream
         sys.setswitchinterval(SWITCH)
+
+    def _demand_token(self) -> None:
+        """Whoever listens to more than this machine has to know who asks."""
+        host = self.loaded.settings.serve.host
+        if self.token is None and not is_loopback(host):
+            raise ConfigError(
+                f"{host} can be reached by others, and there is no token",
+                hint="`deepreasoning config set keys.serve`, --token-command,"
+                " or DEEPREASONING_KEYS__SERVE in the environment",
+                kind="token_missing",
+            )
 
     @property
     def plans_at_once(self) -> bool:
@@ -163,6 +176,13 @@ class Service:
     def _log(self, line: str) -> None:
         if self._debug:
             say(one_line(f"debug: {line}", 4000))
+
+
+def explain(error: DeepReasoningError) -> None:
+    """Why a process cannot begin to serve."""
+    say(f"error: {one_line(without_keys(error.message), 500)}")
+    if error.hint:
+        say(f"hint: {one_line(error.hint, 500)}")
 
 
 def say(line: str) -> None:

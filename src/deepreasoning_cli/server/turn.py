@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
@@ -25,7 +25,7 @@ from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.wire.asked import Asked
 from deepreasoning_cli.wire.refusal import Failure
 from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.writer import Part
+from deepreasoning_cli.wire.writer import Part, Writer
 
 ENDS: dict[str, str] = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
 """What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
@@ -73,7 +73,8 @@ class Turn:
             return voice.unsaid
         except Exception as error:  # noqa: BLE001 (the boundary of a turn)
             self.service.broke(error)
-            return voice.unsaid
+            self.ended = BROKEN.kind
+            return voice.unsaid or BROKEN
         return None
 
     def failure(self, error: DeepReasoningError) -> Failure:
@@ -83,6 +84,15 @@ class Turn:
             self.service.warn(f"{self.id}: {error.message}")  # the caller is told less
         self.retry_after = error.retry_after
         return failure_of(error, self.id, byok=self.keys is not None)
+
+    @property
+    def stopping(self) -> Failure:
+        """What the caller is told when the server shuts down."""
+        return replace(STOPPING, request_id=self.id)
+
+    def broken_off(self, failure: Failure) -> bytes:
+        """What ends a stream in which nothing was said before `failure`."""
+        return self._writer(self._head(self.asked.model)).frames(failure)
 
     def _follow(self, events: Iterator[Event], show: Show) -> None:
         """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
@@ -100,7 +110,7 @@ class Turn:
                 return self._account(self._stop_reason())
             case BrokenPipeError():
                 self.ended = self.why.value
-                return [STOPPING] if self.why is Why.STOPPING else []
+                return [self.stopping] if self.why is Why.STOPPING else []
             case IncompleteError() if error.kind in ENDS:
                 self.ended = error.kind
                 return self._account(ENDS[error.kind])
@@ -121,8 +131,13 @@ class Turn:
 
     def _voice(self, plan: Plan, put: Put) -> Voice:
         model = plan.answerer.model if plan.answerer else "none"
-        head = Head(self.id, f"{MODEL}/{model}", int(time.time()))
+        head = self._head(f"{MODEL}/{model}")
         if self.asked.stream:
-            writer = self.format.writer(head, self.asked.include_usage)
-            return Streamed(writer, put, self._ending)
+            return Streamed(self._writer(head), put, self._ending)
         return Whole(lambda parts: self.format.whole(parts, head), put, self._ending)
+
+    def _head(self, model: str) -> Head:
+        return Head(self.id, model, int(time.time()))
+
+    def _writer(self, head: Head) -> Writer:
+        return self.format.writer(head, self.asked.include_usage)

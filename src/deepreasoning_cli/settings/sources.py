@@ -45,7 +45,7 @@ def from_flags(flags: Mapping[str, Any]) -> Layer:
     values: Tree = {}
     for name, value in given.items():
         _plant(values, name, value, flag_of(name))
-    return Layer(values, {name: f"flag {flag_of(name)}" for name in given})
+    return Layer(values, {name: f"flag {flag_of(name)}" for name in leaves(values)})
 
 
 def flag_of(name: str) -> str:

@@ -1,0 +1,89 @@
+"""What README.md and docs/serve.md say of `serve`: run, or compared with what is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deepreasoning_cli.cli import serve as command
+from deepreasoning_cli.settings.parts import ServeSettings
+from runner import PROGRAM, environment
+
+ROOT: Final = Path(__file__).parents[2]
+README: Final = (ROOT / "README.md").read_text("utf-8")
+MANUAL: Final = (ROOT / "docs/serve.md").read_text("utf-8")
+PROGRAMS: Final = [
+    code
+    for page in (README, MANUAL)
+    for code in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+]
+USUAL: Final = "http://127.0.0.1:1337"
+THOUGHT: Final = 'Count the letter r in "strawberry".'
+ANSWER: Final = "There are **three**."
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that plays the demo."""
+    env = environment({"DEEPREASONING_DATA_DIR": str(tmp_path_factory.mktemp("data"))})
+    with subprocess.Popen(
+        [*PROGRAM, "serve", "--backend", "demo", "--port", "0", "--drain", "0"],
+        stderr=subprocess.PIPE,
+        env=env,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            said = next(line for line in process.stderr if line.startswith(b"serving on"))
+            yield said.split()[-1].decode()
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("code", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_a_program_as_it_is_printed_shows_the_reasoning_and_the_answer(code: str, url: str) -> None:
+    assert USUAL in code
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code.replace(USUAL, url)],
+        capture_output=True,
+        env=environment({"PYTHONUTF8": "1"}),
+        check=False,
+    )
+
+    shown = ran.stdout.decode()
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert 0 <= shown.find(THOUGHT) < shown.find(ANSWER)
+
+
+def test_each_client_is_shown_in_the_readme() -> None:
+    assert [re.findall(r"from (\w+) import", code) for code in PROGRAMS[:2]] == [
+        ["openai"],
+        ["anthropic"],
+    ]
+
+
+def test_the_table_of_settings_has_all_of_them_with_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:`--[\w-]+`)? *\| `([^`]+)` \|", MANUAL, re.MULTILINE)
+    values = {
+        name: value
+        if value in {"text", "127.0.0.1"}
+        else tomllib.loads(f"value = {value}")["value"]
+        for name, value in rows
+    }
+    fields = ServeSettings.model_fields
+
+    assert values == {
+        name: list(default) if isinstance(default := field.default, tuple) else default
+        for name, field in fields.items()
+    }
+
+
+def test_the_installed_extra_is_the_one_that_the_program_asks_for() -> None:
+    assert f"$ {command.MISSING}\n" in README
