@@ -63,6 +63,17 @@ class Loopback:
         with self._changed:
             self._replies.extend(replies)
 
+    def forget(self) -> None:
+        """Begin anew, without replies and requests; connections stay, in the list too."""
+        with self._changed:
+            self._replies.clear()
+            self._turn = 0
+            self.requests.clear()
+
+    def connection_of(self, request: Received) -> Connection:
+        """The connection on which it came."""
+        return next(each for each in self.connections if request in each.requests)
+
     def wait_for_requests(self, count: int, seconds: float = PATIENCE) -> list[Received]:
         """The requests, as soon as there are so many; fails if they do not come."""
         with self._changed:

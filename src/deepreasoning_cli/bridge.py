@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
@@ -39,9 +40,9 @@ def wait(awaitable: Awaitable[T]) -> T:
     return cast(T, hub.switch(awaitable))
 
 
-def in_thread(action: Callable[[], T]) -> T:
-    """What `action` returns or raises; it blocks, and so does it elsewhere."""
-    return wait(asyncio.to_thread(action))
+def in_thread(action: Callable[[], T], threads: Executor | None = None) -> T:
+    """What `action` returns or raises; it blocks, and so does it elsewhere: in one of `threads`."""
+    return wait(asyncio.get_running_loop().run_in_executor(threads, action))
 
 
 def to_its_end(action: Callable[[], T]) -> T:

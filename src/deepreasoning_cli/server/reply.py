@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
@@ -62,7 +63,11 @@ class Reply:
         if self._beat:
             self._beat.sent()
         self._said = True
-        wait(self._body(piece))
+        try:
+            wait(self._body(piece))
+        except OSError as gone:  # so ASGI servers may say that the caller has left
+            self._turn.why = Why.GONE
+            raise BrokenPipeError(Why.GONE) from gone
 
     async def _body(self, piece: bytes) -> None:
         if not self._begun:
@@ -74,6 +79,8 @@ class Reply:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def _finish(self, scope: Scope, failure: Failure | None) -> None:
+        if self._turn.why is Why.GONE:
+            return
         if self._begun:
             last = self._turn.broken_off(failure) if failure and not self._said else b""
             await self._send({"type": "http.response.body", "body": last})
@@ -81,7 +88,8 @@ class Reply:
             await send_failure(scope, self._send, failure, retry_after=self._turn.retry_after)
 
     async def _keep_alive(self) -> None:
-        await self._body(KEEP_ALIVE)
+        with suppress(OSError):  # the next piece meets it too
+            await self._body(KEEP_ALIVE)
 
     async def _watch(self, receive: Receive, task: asyncio.Task[object]) -> None:
         """End the turn as soon as its caller has gone."""

@@ -8,9 +8,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from math import ceil
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import uvicorn
@@ -25,6 +27,7 @@ from deepreasoning_cli.server.service import explain
 from deepreasoning_cli.settings.parts import ServeSettings
 
 BACKLOG = 2048
+CTRL_C = {signal.SIGINT}
 LOOP = "asyncio:SelectorEventLoop" if os.name == "nt" else "auto"
 """A loop that reads sockets which others have opened; the usual one of Windows cannot."""
 KEPT_OPEN = 75  # seconds; longer than the minute for which proxies keep a connection
@@ -41,17 +44,37 @@ class Supervisor(Multiprocess):
         self.ended_by = signal.SIGINT
         super().handle_int()
 
+    def init_processes(self) -> None:
+        """Begin the workers."""
+        with deaf():
+            super().init_processes()
+
     def keep_subprocess_alive(self) -> None:
         """Begin the workers anew that have died; one that dies while it is asked tells so."""
         for worker in self.processes:
             worker.child_conn.close()  # the worker's end of the pipe: it is to close with it
-        super().keep_subprocess_alive()
+        with deaf():
+            super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """Tell the workers to end; nobody may wait for them on the socket that all share."""
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """No Ctrl-C, for what is begun meanwhile neither: it has to be ready to hear one first."""
+    if os.name == "nt":
+        yield
+        return
+    resource_tracker.ensure_running()  # which would listen again once it has begun
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, CTRL_C)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def bound(settings: ServeSettings) -> socket.socket:
@@ -131,6 +154,8 @@ def worker_app(config: Path | None, flags: Mapping[str, object], *, debug: bool)
 
     Where the settings are wrong it says so, and ends in the way that is not tried again.
     """
+    if os.name != "nt":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CTRL_C)  # uvicorn hears it by now
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
         return create_app(config, flags, debug=debug)

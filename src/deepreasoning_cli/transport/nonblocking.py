@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from deepreasoning_cli.bridge import in_thread, wait
 
 READ_AT_ONCE = 65_536  # bytes; as much as httpcore asks for
 ENOUGH = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
+THREADS = ThreadPoolExecutor(128, "connection")
+"""For what waits for a peer. They are many, and no others': a disk is not to wait behind a peer."""
 NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
 
 
@@ -133,7 +136,7 @@ class NonblockingStream(httpcore.NetworkStream):
         except OSError as exc:
             raise httpcore.WriteError(str(exc)) from exc
         if rest := buffer[sent:]:
-            in_thread(partial(self._stream.write, rest, timeout))
+            in_thread(partial(self._stream.write, rest, timeout), THREADS)
 
     def start_tls(
         self,
@@ -171,11 +174,11 @@ class ThreadedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, read by a thread."""
-        return in_thread(partial(self._stream.read, max_bytes, timeout))
+        return in_thread(partial(self._stream.read, max_bytes, timeout), THREADS)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it, by a thread."""
-        in_thread(partial(self._stream.write, buffer, timeout))
+        in_thread(partial(self._stream.write, buffer, timeout), THREADS)
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection."""
@@ -224,7 +227,7 @@ class Patience:
 
 def _connected(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
     """What `connect` opens, in a thread; what is opened too late for whoever waited is closed."""
-    opening = asyncio.get_running_loop().run_in_executor(None, connect)
+    opening = asyncio.get_running_loop().run_in_executor(THREADS, connect)
     try:
         return wait(asyncio.shield(opening))
     except asyncio.CancelledError:
