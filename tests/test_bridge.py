@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from deepreasoning_cli.bridge import bridged, in_thread, pause, wait
+from deepreasoning_cli.bridge import bridged, in_thread, pause, to_its_end, wait
 
 
 async def later(value: int, seconds: float = 0.0) -> int:
@@ -234,3 +234,38 @@ def test_what_is_never_finished_is_freed() -> None:
 
     asyncio.run(abandoned())
     assert ended == ["freed"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_must_not_be_left_halfway_is_finished_before_the_task_is_cancelled(
+    fails: bool,
+) -> None:
+    at_work, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def write() -> None:
+        at_work.set()
+        assert may_end.wait(5)
+        time.sleep(0.02)
+        ended.set()
+        if fails:
+            raise OSError("full")
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(bridged(lambda: to_its_end(write)))
+        while not at_work.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.sleep(0.02)
+        assert not task.done()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+
+    asyncio.run(cancelled())
+
+
+def test_what_is_finished_returns_or_fails_as_in_any_thread() -> None:
+    assert asyncio.run(bridged(lambda: to_its_end(lambda: 42))) == 42
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(bridged(lambda: to_its_end(lambda: 1 // 0)))

@@ -744,3 +744,67 @@ def test_every_name_is_found_at_the_line_it_begins_on(
             expected[f"{prefix}{name}.q"] = text.count("\n") + 1
         text += f"{name} = {value}\n"
     assert lines_of(text) == expected
+
+
+def test_flags_of_tables_win_and_are_named_by_their_own_words(config: Path) -> None:
+    loaded = load(
+        config,
+        "[serve]\nport = 1\nworkers = 2\n[keys]\nserve = 'of-the-file'",
+        {
+            "serve.port": 2,
+            "serve.hosts": ["a.example"],
+            "serve.streams": None,
+            "keys.serve.command": "printf of-the-command",
+        },
+        {"DEEPREASONING_SERVE__ORIGINS": "https://a.example, https://b.example,"},
+    )
+    serve = loaded.settings.serve
+    assert (serve.port, serve.workers, serve.hosts) == (2, 2, ("a.example",))
+    assert serve.origins == ("https://a.example", "https://b.example")
+    assert {name: loaded.origins[name] for name in ("serve.port", "serve.streams")} == {
+        "serve.port": "flag --port",
+        "serve.streams": "default",
+    }
+    assert loaded.origins["serve.hosts"] == "flag --allow-host"
+    assert loaded.origins["serve.workers"] == f"file {config}:3"
+    assert loaded.key("serve") == Key("serve", "of-the-command", "the command of keys.serve")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"serve.port": 70000}, "--port must be a port from 0 to 65535"),
+        ({"serve": {"port": 70000}}, "--port must be a port from 0 to 65535"),
+        ({"serve.log": "xml"}, '--log must be "text" or "json"'),
+        ({"serve.drain": float("inf")}, "--drain must be a number of seconds, 0 or more"),
+        ({"serve.drain": float("nan")}, "--drain must be a number of seconds, 0 or more"),
+        ({"serve.body_limit": 1}, "--body-limit must be a number of bytes, 1024 or more"),
+    ],
+)
+def test_a_flag_of_a_table_that_is_wrong_is_named(
+    config: Path, flags: dict[str, Any], message: str
+) -> None:
+    error = failure(config, flags=flags)
+    assert (type(error), error.message) == (UsageError, message)
+
+
+def test_settings_may_be_changed_for_one_request(config: Path) -> None:
+    text = f"temperature = 0.1\n[keys]\ndeepseek = '{CANARY}'"
+    loaded = load(config, text)
+    changed = loaded.changed({"temperature": 1.5}, "of the request")
+    assert (changed.settings.temperature, loaded.settings.temperature) == (1.5, 0.1)
+    assert (changed.origins["temperature"], changed.is_typed("temperature")) == (
+        "flag of the request",
+        True,
+    )
+    assert not loaded.is_typed("temperature")
+    assert changed.key("deepseek") is loaded.key("deepseek")
+
+
+def test_settings_may_be_changed_to_the_keys_of_somebody_else(config: Path) -> None:
+    loaded = load(config, f"[keys]\ndeepseek = '{CANARY}'\nlinkup = '{CANARY}'")
+    theirs = Key("deepseek", "sk-of-the-caller", "a header")
+    changed = loaded.changed({}, "of the request", {"deepseek": theirs})
+    assert (changed.key("deepseek"), changed.key("linkup")) == (theirs, None)
+    assert loaded.key("deepseek") != theirs
+    assert "sk-of-the-caller" not in repr(changed)

@@ -636,3 +636,29 @@ def test_a_key_whose_command_fails_is_that_vendors_failure(
 def test_errors_of_the_sub_app_are_the_houses_own(path: Path) -> None:
     write(path, "modle = 1")
     assert isinstance(run("show").failed(), ConfigError)
+
+
+def test_a_setting_of_a_table_is_set_shown_and_taken_out(path: Path) -> None:
+    for name, value in (
+        ("serve.port", "8080"),
+        ("serve.byok", "true"),
+        ("serve.origins", '["https://a.example"]'),
+    ):
+        assert run("set", name, value).code == 0
+    assert tomllib.loads(path.read_text())["serve"] == {
+        "port": 8080,
+        "byok": True,
+        "origins": ["https://a.example"],
+    }
+    shown = json.loads(run("show", "--json").stdout)["settings"]
+    assert shown["serve.port"]["value"] == 8080
+    assert run("unset", "serve.port").code == 0
+    assert "port" not in tomllib.loads(path.read_text())["serve"]
+
+
+def test_a_setting_of_a_table_that_is_wrong_is_refused_by_its_name(path: Path) -> None:
+    error = run("set", "serve.port", "many").failed()
+    assert "serve.port must be a port from 0 to 65535" in error.message
+    error = run("set", "serve.prot", "1").failed()
+    assert (error.message, error.hint) == ("serve.prot is not a setting", "did you mean port?")
+    assert not path.exists()

@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from deepreasoning_cli.history.replay import replay
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.json import turn_object
+from deepreasoning_cli.waits import Waits
 from kept_turns import (
     THOUGHTS,
     WHEN,
@@ -412,3 +414,68 @@ def test_a_journal_knows_whether_it_keeps_the_turn(tmp_path: Path) -> None:
         record.close(complete=True)
         journal.close(None)
         assert [*seen, journal.keeps] == keeps
+
+
+def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 60)
+    journal = Journal(tmp_path, Record(), no_warning)
+    journal(opened())
+    synced_by: list[int] = []
+    real = os.fsync
+
+    def slow(descriptor: int) -> None:
+        time.sleep(0.5)
+        real(descriptor)
+        synced_by.append(threading.get_ident())
+
+    monkeypatch.setattr(os, "fsync", slow)
+    begun = time.monotonic()
+    journal(reasoned()[0])
+    assert time.monotonic() - begun < 0.4
+    while not synced_by:
+        assert time.monotonic() - begun < 5, "nobody asked for it"
+        time.sleep(0.005)
+    assert threading.get_ident() not in synced_by
+    monkeypatch.undo()
+    journal.close(CUT)
+
+
+def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:
+    apart: list[str] = []
+
+    def elsewhere(action: Any) -> Any:
+        apart.append(action.func.__name__)
+        return action()
+
+    waits = Waits(apart=elsewhere)
+    record = shown(whole(), lambda record: Journal(tmp_path, record, no_warning, waits=waits))
+    assert apart == ["_open", "_close"]
+    with opened_store(tmp_path) as store:
+        assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    record = Record()
+    journal = Journal(tmp_path, record, warnings.append)
+    for event in whole():
+        record.apply(event)
+        journal(event)
+    record.close(complete=True)
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b'"closed"' in data or b"complete" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    journal.close(None)
+    monkeypatch.undo()
+    assert [warning.count("No space left on device") for warning in warnings] == [1]
+    with opened_store(tmp_path) as store:
+        assert turn_object(store.turn("turn1")) == turn_object(record)

@@ -267,3 +267,26 @@ def test_a_waiting_connection_is_only_for_its_own_port(seen: Witness) -> None:
         assert transport.fetch(to(other.url)) == {"id": 1}
         assert ready(transport, one)()
         assert (one.requests, len(one.connections), len(other.connections)) == ([], 1, 1)
+
+
+def test_a_connection_that_nobody_comes_for_is_given_up_and_opened_again_when_asked(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
+) -> None:
+    monkeypatch.setattr(warm, "RENEWED_AFTER", 0.02)
+    monkeypatch.setattr(warm, "GIVEN_UP_AFTER", 0.1)
+    with Loopback(OK, tls=tls) as vendor:
+        trust(monkeypatch, vendor, tls=tls)
+        with seen.transport() as transport:
+            transport.warm(vendor.url)
+            [opening] = transport._warm._openings.values()
+            eventually(lambda: opening.is_over)
+            for connection in vendor.connections:
+                connection.wait_closed()
+            assert not ready(transport, vendor)()
+            count = len(vendor.connections)
+            monkeypatch.setattr(warm, "GIVEN_UP_AFTER", 60.0)
+            monkeypatch.setattr(warm, "RENEWED_AFTER", 60.0)
+            transport.warm(vendor.url)
+            eventually(ready(transport, vendor))
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+        assert len(vendor.connections) == count + 1

@@ -1,0 +1,104 @@
+"""The routes beside the questions, and the beginning and the end of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message
+
+from asgi_calls import call, scope
+from deepreasoning_cli import __version__
+from deepreasoning_cli.events import Thought
+from deepreasoning_cli.server import create_app, desk
+from serving import Caller, Serve, thinks
+from serving import serve as serve
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """What a server sets for its whole process."""
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+    gc.unfreeze()
+
+
+def test_a_machine_that_asks_is_told_that_all_is_well(serve: Serve) -> None:
+    async def main() -> None:
+        served = serve(thinks(Thought("Hm."), asyncio.Event()))
+        caller = Caller.of(served.app, stream=True)
+        await caller.until(lambda: caller.body)
+        asking = Caller()
+        asking.takes.set()
+        await served.app(scope("/health"), asking.inbox.get, asking.take)
+        assert asking.body.decode() == (
+            f'{{"status": "ok", "version": "{__version__}", "streams": 1}}'
+        )
+        caller.leave()
+        await caller.task
+
+    asyncio.run(main())
+
+
+def test_counters_are_told_only_where_they_are_wanted(serve: Serve) -> None:
+    assert call(serve().app, scope("/metrics")).status == 404
+    answer = call(serve(serve__metrics=True).app, scope("/metrics"))
+    assert (answer.status, b"deepreasoning_" in answer.body) == (200, True)
+
+
+def test_pages_of_other_origins_are_let_in_where_they_are_named(serve: Serve) -> None:
+    app = serve(serve__origins=["https://a.example"]).app
+    answer = call(app, scope("/health", headers={"origin": "https://a.example"}))
+    assert answer.headers["access-control-allow-origin"] == "https://a.example"
+
+
+class Life:
+    """The lifespan of an app, as a server leads it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.said: asyncio.Queue[Message] = asyncio.Queue()
+        self.task = asyncio.ensure_future(
+            app({"type": "lifespan", "asgi": {"version": "3.0"}}, self.inbox.get, self.said.put)
+        )
+
+    async def be(self, what: str) -> str:
+        self.inbox.put_nowait({"type": f"lifespan.{what}"})
+        said: str = (await self.said.get())["type"]
+        return said.removeprefix("lifespan.")
+
+
+def test_a_process_begins_prepared_and_ends_with_its_turns_kept(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "LAST_WORDS", 1.0)
+
+    async def main() -> None:
+        served = serve(thinks(Thought("Hm."), asyncio.Event()), history=True)
+        life = Life(served.app)
+        assert await life.be("startup") == "startup.complete"
+        caller = Caller.of(served.app, stream=True)
+        await caller.until(lambda: caller.body)
+        caller.task.cancel()
+        assert await life.be("shutdown") == "shutdown.complete"
+        assert caller.task.done()
+        assert served.service._transport._client.is_closed
+        await life.task
+
+    asyncio.run(main())
+
+
+def test_a_process_that_can_answer_nothing_does_not_begin() -> None:
+    async def main() -> Any:
+        life = Life(create_app(flags={"backend": "direct"}))
+        said = await life.be("startup")
+        with pytest.raises(BaseException, match="no key"):
+            await life.task
+        return said
+
+    assert asyncio.run(main()) == "startup.failed"

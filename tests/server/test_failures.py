@@ -1,0 +1,74 @@
+"""The status that each failure has, and that nothing of the owner's is in its words."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+    WriteError,
+)
+from deepreasoning_cli.keys import checked
+from deepreasoning_cli.server.failures import PASSED_ON, failure_of
+from deepreasoning_cli.wire.refusal import Failure
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UsageError("empty"), 400),
+        (UsageError("long", kind="too_long"), 400),
+        (RefusedError("no"), 400),
+        (RefusedError("gone", kind="model_retired", status=410), 404),
+        (RefusedError("unknown", kind="model_not_found"), 404),
+        (RefusedError("long", kind="context_length_exceeded"), 400),
+        (RefusedError("dear", kind="cost_cap"), 402),
+        (RefusedError("no credit", status=402), 402),
+        (RefusedError("rejected", status=401), 400),
+        (ConfigError("no key", kind="key_missing"), 503),
+        (ConfigError("rejected", kind="key_rejected", status=401), 503),
+        (UnavailableError("silent", kind="timeout"), 504),
+        (UnavailableError("who?", kind="dns"), 502),
+        (UnavailableError("refused", kind="connect"), 502),
+        (UnavailableError("lost", kind="connection_lost"), 502),
+        (UnavailableError("busy", status=529), 529),
+        (UnavailableError("slow down", status=429), 429),
+        (UnavailableError("broken", status=500), 502),
+        (IncompleteError("cut"), 502),
+        (WriteError("full"), 500),
+        (DeepReasoningError("?"), 500),
+    ],
+)
+def test_each_failure_has_its_status(error: DeepReasoningError, status: int) -> None:
+    assert failure_of(error, "turn1").status == status
+
+
+@pytest.mark.parametrize("status", sorted(PASSED_ON))
+def test_what_a_vendor_says_to_us_it_says_to_the_caller(status: int) -> None:
+    assert failure_of(UnavailableError("no", status=status), "turn1").status == status
+
+
+def test_the_caller_is_told_the_stage_and_the_turn() -> None:
+    error = UnavailableError("api.example.com is busy", kind="overloaded", status=503)
+    assert failure_of(error.at("answer"), "turn1") == Failure(
+        503, "overloaded", "answer: api.example.com is busy", None, "turn1"
+    )
+
+
+def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_it() -> None:
+    error = ConfigError("key …abcd was rejected", kind="key_rejected", status=401)
+    owners, callers = failure_of(error, "1"), failure_of(error, "1", byok=True)
+    assert (owners.status, callers.status) == (503, 401)
+    assert "abcd" not in owners.message
+    assert callers.message == "key …abcd was rejected"
+
+
+def test_no_key_that_was_loaded_is_in_the_words() -> None:
+    key = checked("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
+    told = failure_of(UnavailableError(f"it said {key.value}"), "1")
+    assert told.message == "it said [key]"

@@ -1,0 +1,184 @@
+"""The socket that is listened on, and what uvicorn is told."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from deepreasoning_cli.errors import ConfigError, Interrupted, UsageError
+from deepreasoning_cli.server.run import Supervisor, bound, run, url_of, worker_app
+from deepreasoning_cli.settings.parts import ServeSettings
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """The signals' handlers, which a supervisor replaces."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU)
+    before = {number: signal.getsignal(number) for number in signals}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_an_address_is_listened_on_at_once(host: str, url: str) -> None:
+    with closing(bound(ServeSettings(host=host, port=0))) as listening:
+        port = listening.getsockname()[1]
+        assert url_of(listening) == f"http://{url}:{port}"
+        assert listening.get_inheritable()
+        with socket.create_connection((host, port), timeout=5):
+            pass
+
+
+def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError) as caught:
+            bound(ServeSettings(port=port))
+    assert (caught.value.kind, caught.value.message, caught.value.hint) == (
+        "address",
+        f"cannot listen on 127.0.0.1 port {port}: {os.strerror(errno.EADDRINUSE)}",
+        "choose another with --host and --port",
+    )
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_ours_is_said(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not host[0].isdigit():
+
+        def unknown(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ConfigError, match=f"cannot listen on {host} port 0: "):
+        bound(ServeSettings(host=host, port=0))
+
+
+def made(config: uvicorn.Config) -> object:
+    """The app that a worker makes."""
+    factory: Any = config.app
+    return factory()
+
+
+def test_one_process_serves_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    served: list[tuple[uvicorn.Config, Any]] = []
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda self, sockets: served.append((self.config, sockets))
+    )
+    with closing(bound(ServeSettings(port=0))) as listening:
+        settings = ServeSettings(drain=2.5)
+        config = tmp_path / "config.toml"
+        run(listening, settings, config, {"backend": "demo"}, debug=False)
+        [(told, sockets)] = served
+        assert sockets == [listening]
+    assert (told.timeout_graceful_shutdown, told.lifespan, told.factory) == (3, "on", True)
+    assert (told.access_log, told.server_header, told.proxy_headers) == (False, False, False)
+    with pytest.raises(ConfigError, match=r"config\.toml"):  # which does not exist
+        made(told)
+    run(listening, settings, None, {"serve.port": -1}, debug=False)
+    with pytest.raises(UsageError, match="--port"):
+        made(served[1][0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_supervisor_ends_as_its_signal_says(
+    monkeypatch: pytest.MonkeyPatch, handlers: None, number: signal.Signals
+) -> None:
+    def told(self: Multiprocess) -> None:
+        self.signal_queue.append(number)
+        self.handle_signals()
+        assert self.should_exit.is_set()
+
+    monkeypatch.setattr(Multiprocess, "run", told)
+    with closing(bound(ServeSettings(port=0))) as listening, pytest.raises(Interrupted) as caught:
+        run(listening, ServeSettings(workers=2), None, {}, debug=False)
+    assert caught.value.exit_code == 128 + number
+
+
+def test_nobody_waits_on_the_socket_of_workers_that_end(handlers: None) -> None:
+    class Process:
+        ended = False
+
+        def terminate(self) -> None:
+            self.ended = True
+
+    listening = bound(ServeSettings(port=0))
+    supervisor = Supervisor(uvicorn.Config("none:none", workers=2), [listening])
+    process = Process()
+    supervisor.processes = [process]  # type: ignore[list-item] # as far as it is asked
+    supervisor.terminate_all()
+    assert (listening.fileno(), process.ended) == (-1, True)
+
+
+def test_workers_that_cannot_begin_end_the_supervisor_as_one_would_end(
+    monkeypatch: pytest.MonkeyPatch, handlers: None
+) -> None:
+    def told(self: Multiprocess) -> None:
+        self.processes = [SimpleNamespace(exitcode=code) for code in (0, 3)]  # type: ignore[misc]
+
+    monkeypatch.setattr(Multiprocess, "run", told)
+    with closing(bound(ServeSettings(port=0))) as listening, pytest.raises(SystemExit) as caught:
+        run(listening, ServeSettings(workers=2), None, {}, debug=False)
+    assert caught.value.code == 3
+
+
+def test_a_worker_whose_settings_are_wrong_says_so_and_is_not_tried_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    with pytest.raises(SystemExit) as caught:
+        worker_app(config, {}, debug=False)
+    assert caught.value.code == 3
+    error, *_ = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert "config.toml" in error
+
+
+def test_a_worker_makes_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert callable(worker_app(None, {"backend": "demo"}, debug=False))
+
+
+def test_a_worker_ends_with_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Parent:
+        joined = False
+
+        def join(self) -> None:
+            self.joined = True
+
+    parent, raised, told = Parent(), [], threading.Event()
+
+    def raise_signal(number: int) -> None:
+        raised.append(number)
+        told.set()
+
+    monkeypatch.setattr(signal, "raise_signal", raise_signal)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: parent)
+    worker_app(None, {"backend": "demo"}, debug=False)
+    assert told.wait(5)
+    assert (raised, parent.joined) == ([signal.SIGTERM], True)
+
+
+def test_a_supervisor_lets_go_of_its_workers_end_of_the_pipe(
+    monkeypatch: pytest.MonkeyPatch, handlers: None
+) -> None:
+    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda self: None)
+    with closing(bound(ServeSettings(port=0))) as listening:
+        supervisor = Supervisor(uvicorn.Config("none:none", workers=2), [listening])
+        ours, theirs = multiprocessing.Pipe()
+        supervisor.processes = [SimpleNamespace(child_conn=theirs)]  # type: ignore[list-item]
+        supervisor.keep_subprocess_alive()
+        assert theirs.closed
+        ours.close()

@@ -1,0 +1,219 @@
+"""What all requests of a process share."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpcore
+import pytest
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.bridge import bridged
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+from deepreasoning_cli.events import Message, Prompt
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.keys import fit
+from deepreasoning_cli.server import create_app
+from deepreasoning_cli.server.service import SWITCH, CallersKeys, Service
+from deepreasoning_cli.transport import Request
+from deepreasoning_cli.wire.asked import Asked, Parameters
+from kept_turns import reasoned
+from loopback import Loopback, json_reply
+
+OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
+CALLERS = CallersKeys(
+    fit("deepseek", "sk-caller-deepseek", "a test"), fit("anthropic", "sk-caller-ant", "a test")
+)
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OWNERS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """What a server sets for its whole process."""
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+    gc.unfreeze()
+
+
+def service(*, debug: bool = False, **settings: Any) -> Service:
+    flags = {name.replace("__", "."): value for name, value in settings.items()}
+    return Service.load(None, flags, debug=debug)
+
+
+def asked(model: str = "deepreasoning", **parameters: Any) -> Asked:
+    prompt = Prompt((Message("user", "Two?"),), "Be brief.")
+    return Asked(model, prompt, Parameters(**parameters), stream=True)
+
+
+def test_a_turn_has_the_id_that_the_caller_is_told() -> None:
+    plan = service().plan(asked(), None, "01turn")
+    assert (plan.id, plan.question, plan.prompt.system) == ("01turn", "Two?", "Be brief.")
+    assert plan.prompt == Prompt((Message("user", "Two?"),), "Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "settings", "answerer"),
+    [
+        (asked(), {"model": "haiku"}, "claude-haiku-"),
+        (asked("deepreasoning/haiku"), {}, "claude-haiku-"),
+        (asked("deepreasoning/"), {"model": "haiku"}, "claude-haiku-"),
+        (asked("deepreasoning", anthropic_model="haiku"), {}, "claude-haiku-"),
+        (asked("deepreasoning/opus", anthropic_model="haiku"), {}, "claude-haiku-"),
+    ],
+)
+def test_the_model_is_that_of_the_request_or_of_the_settings(
+    wanted: Asked, settings: dict[str, Any], answerer: str
+) -> None:
+    plan = service(**settings).plan(wanted, None, "1")
+    assert plan.answerer is not None
+    assert plan.answerer.model.startswith(answerer)
+
+
+def test_a_claude_that_is_retired_is_refused() -> None:
+    with pytest.raises(RefusedError) as caught:
+        service().plan(asked("deepreasoning/claude-3-opus-20240229"), None, "1")
+    assert caught.value.kind == "model_retired"
+
+
+def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:
+    ours = service(temperature=0.1)
+    plan = ours.plan(asked(temperature=1.5, max_tokens=7), None, "1")
+    settings = ours._loaded(asked(temperature=1.5, max_tokens=7), None)
+    assert (settings.settings.temperature, settings.settings.max_tokens) == (1.5, 7)
+    assert settings.is_typed("temperature")
+    assert settings.origins["temperature"] == "flag of the request"
+    assert (ours.loaded.settings.temperature, plan.id) == (0.1, "1")
+
+
+def test_a_caller_with_keys_uses_no_other() -> None:
+    ours = service(serve__byok=True, reasoner="openrouter", backend="auto")
+    plan: Any = ours.plan(asked(), CALLERS, "1")
+    assert plan.reasoner.key == CALLERS.deepseek
+    assert plan.answerer.key == CALLERS.anthropic
+    loaded = ours._loaded(asked(), CALLERS)
+    assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS.deepseek)
+
+
+def test_a_search_needs_a_key_of_the_callers_own() -> None:
+    ours = service(serve__byok=True)
+    with pytest.raises(ConfigError, match="no key for linkup"):
+        ours.plan(asked(web_search_linkup=True), CALLERS, "1")
+
+
+def test_only_caps_that_look_back_make_planning_wait() -> None:
+    assert service(max_cost="1").plans_at_once
+    assert not service(daily_cost="1").plans_at_once
+    assert not service(monthly_cost="1").plans_at_once
+
+
+def test_a_service_that_can_answer_is_prepared_once_for_all_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = tmp_path / "count"
+    command = f"sh -c 'echo run >> {count}; echo sk-of-the-command'"
+    monkeypatch.delenv("DEEPSEEK_API_KEY")
+    ours = service(keys__deepseek__command=command)
+    ours.prepare()
+    plan: Any = ours.plan(asked(), None, "1")
+    assert plan.reasoner.key.value == "sk-of-the-command"
+    assert count.read_text() == "run\n"
+    assert sys.getswitchinterval() == pytest.approx(SWITCH)
+
+
+def test_a_service_that_can_answer_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OWNERS:
+        monkeypatch.delenv(name)
+    with pytest.raises(ConfigError) as caught:
+        service().prepare()
+    assert caught.value.kind == "key_missing"
+    service(serve__byok=True).prepare()
+
+
+def left_behind() -> None:
+    """The journal of a process that died."""
+    from deepreasoning_cli.history.lines import line
+    from kept_turns import WHEN, opened
+
+    folder = paths.data_dir() / "journal"
+    folder.mkdir(parents=True)
+    lines = [line(opened(), 0.0, WHEN), *(line(event, 0.1) for event in reasoned()[:3])]
+    (folder / "turn1.jsonl").write_bytes(b"".join(lines))
+
+
+def kept() -> list[str]:
+    with Store.open(paths.data_dir(), lambda _: None) as store:
+        return [row.id for row in store.listing()]
+
+
+def test_what_dead_processes_left_is_taken_up_once(capsys: pytest.CaptureFixture[str]) -> None:
+    left_behind()
+    service(history=False).adopt_leftovers()
+    service(serve__byok=True).adopt_leftovers()
+    assert capsys.readouterr().err == ""
+    ours = service()
+    ours.adopt_leftovers()
+    ours.adopt_leftovers()
+    assert kept() == ["turn1"]
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("note: recovered ")
+
+
+def test_a_request_and_its_reply_are_logged_to_whom_debugs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for debug in (False, True):
+        with Loopback(json_reply(200, {"id": 1})) as vendor, service(debug=debug) as ours:
+
+            async def main(url: str = vendor.url, ours: Service = ours) -> object:
+                request = Request(url, {}, fit("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
+                try:
+                    return await bridged(lambda: ours._transport.fetch(request))
+                finally:
+                    ours.close()
+
+            assert asyncio.run(main()) == {"id": 1}
+        lines = capsys.readouterr().err.splitlines()
+        assert [line[:9] for line in lines] == ["debug: > ", "debug: < "] * debug
+        assert "canary" not in "".join(lines)
+
+
+def test_a_closed_stderr_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed:
+        def write(self, _: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    service().warn("nobody hears it")
+
+
+def test_what_is_said_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    service().warn("two\nlines\x1b[31m")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_app_is_made_from_the_settings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPREASONING_SERVE__PORT", "many")
+    with pytest.raises(ConfigError, match="DEEPREASONING_SERVE__PORT must be a port"):
+        create_app()
+    monkeypatch.delenv("DEEPREASONING_SERVE__PORT")
+    assert callable(create_app(flags={"backend": "demo", "serve": {"byok": True}}))
+    with pytest.raises(UsageError, match="--port"):
+        create_app(flags={"serve": {"port": "many"}})
+
+
+def test_a_service_closes_what_waits_for_use() -> None:
+    with service() as ours:
+        pool: Any = ours._transport._client._transport
+    assert isinstance(pool._pool, httpcore.ConnectionPool)
+    assert ours._transport._client.is_closed
