@@ -6,6 +6,7 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.server import run as running
+from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.parts import ServeSettings
 
 
@@ -33,18 +35,15 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """With what it would have been served."""
     runs: list[Run] = []
 
-    def run(
-        listening: socket.socket,
-        settings: ServeSettings,
-        config: Path | None,
-        flags: dict[str, object],
-        *,
-        debug: bool,
-    ) -> None:
+    def run(listening: socket.socket, settings: ServeSettings, make: partial[object]) -> None:
         assert listening.getsockname()[1] > 0
         listening.close()
-        given = {name: value for name, value in flags.items() if value is not None}
-        runs.append((settings, given | {"config": config, "debug": debug}))
+        match make.args:
+            case [Service() as service]:
+                runs.append((settings, {"backend": service.loaded.settings.backend}))
+            case [config, dict(flags)]:
+                given = {name: value for name, value in flags.items() if value is not None}
+                runs.append((settings, given | {"config": config, **make.keywords}))
 
     monkeypatch.setattr(running, "run", run)
     return runs
@@ -71,7 +70,7 @@ def test_it_says_where_it_serves(served: list[Run]) -> None:
     assert served == [
         (
             ServeSettings(port=0),
-            {"backend": "demo", "serve.port": 0, "config": None, "debug": False},
+            {"backend": "demo"},
         )
     ]
 
@@ -119,10 +118,11 @@ def test_the_settings_of_a_file_hold_without_flags(served: list[Run], tmp_path: 
     config = tmp_path / "config.toml"
     config.touch(0o600)
     config.write_text('backend = "demo"\n[serve]\nport = 0\nstreams = 3\norigins = ["http://a"]\n')
-    result = CliRunner().invoke(app, ["--config", str(config), "serve", "--streams", "4"])
+    words = ["--config", str(config), "serve", "--streams", "4", "--workers", "2"]
+    result = CliRunner().invoke(app, words)
     assert result.exception is None
     [(settings, given)] = served
-    assert settings == ServeSettings(port=0, streams=4, origins=("http://a",))
+    assert settings == ServeSettings(port=0, streams=4, workers=2, origins=("http://a",))
     assert given["config"] == config
 
 

@@ -203,13 +203,13 @@ def test_without_a_key_it_does_not_begin(vendors: Vendors) -> None:
 def test_a_key_that_its_command_prints_only_once_is_not_missed_in_silence(
     vendors: Vendors, tmp_path: Path
 ) -> None:
-    """The command runs once to look whether all is well, and once for what serves."""
+    """The command runs once to look whether all is well, and once in each worker."""
     once = f"mkdir {tmp_path / 'asked'} 2>/dev/null || {{ echo locked >&2; exit 1; }}; echo sk-once"
     script = tmp_path / "key.sh"
     script.write_text(once)
     vendors.config(f'[keys]\ndeepseek = {{ command = "sh {script}" }}\n')
-    result = refused(vendors, env={"DEEPSEEK_API_KEY": ""})
-    assert (result.code, result.stderr.decode().splitlines()[1:]) == (
+    result = refused(vendors, "--workers", "2", env={"DEEPSEEK_API_KEY": ""})
+    assert (result.code, result.stderr.decode().splitlines()[1:3]) == (
         3,
         [
             "error: the command of keys.deepseek failed with status 1: locked",

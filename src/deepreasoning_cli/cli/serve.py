@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
@@ -165,20 +166,23 @@ def serve(
         "max_cost": max_cost,
     }
     _demand_libraries()
-    from deepreasoning_cli.server.run import bound, run, url_of
+    from deepreasoning_cli.server.app import application
+    from deepreasoning_cli.server.run import bound, run, url_of, worker_app
     from deepreasoning_cli.server.service import Service
     from deepreasoning_cli.settings import Settings
 
     given = o.globals_of(context)
     loaded = Settings.load(given.config, flags)
     settings = loaded.settings.serve
-    with Service(loaded) as service:
+    with Service(loaded, debug=given.debug) as service:
         service.prepare()  # what is wrong with the settings is said before anybody is let in
-    listening = bound(settings)
-    if not given.quiet:
-        for line in (*_notes(loaded), f"serving on {url_of(listening)}"):
-            write_stderr(line)
-    run(listening, settings, given.config, flags, debug=given.debug)
+        listening = bound(settings)
+        if not given.quiet:
+            for line in (*_notes(loaded), f"serving on {url_of(listening)}"):
+                write_stderr(line)
+        alone = settings.workers == 1
+        workers_app = partial(worker_app, given.config, flags, debug=given.debug)
+        run(listening, settings, partial(application, service) if alone else workers_app)
 
 
 def _demand_libraries() -> None:

@@ -8,9 +8,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from math import ceil
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -107,21 +106,13 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(
-    listening: socket.socket,
-    settings: ServeSettings,
-    config: Path | None,
-    flags: Mapping[str, object],
-    *,
-    debug: bool,
-) -> None:
-    """Serve on `listening`; each worker makes its app from `config` and `flags`.
+def run(listening: socket.socket, settings: ServeSettings, make: Callable[[], ASGIApp]) -> None:
+    """Serve on `listening` what `make` makes: here, or in each worker, which has to unpickle it.
 
     Returns or raises, once all is drained, as for the signal that ended it.
     """
-    alone = settings.workers == 1
     server = uvicorn.Config(
-        partial(create_app if alone else worker_app, config, dict(flags), debug=debug),
+        make,
         factory=True,
         workers=settings.workers,
         lifespan="on",
@@ -139,7 +130,7 @@ def run(
         timeout_graceful_shutdown=ceil(settings.drain),
         timeout_worker_healthcheck=HEALTHY_WITHIN,
     )
-    if alone:
+    if settings.workers == 1:
         uvicorn.Server(server).run(sockets=[listening])
         return
     supervisor = Supervisor(server, [listening])
