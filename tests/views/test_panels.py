@@ -227,6 +227,28 @@ def test_before_the_first_text_the_panel_says_what_it_waits_for() -> None:
             time.sleep(0.005)
 
 
+@pytest.mark.parametrize("columns", [5, 12, 20])
+def test_what_a_narrow_panel_waits_for_takes_one_row_and_goes(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setattr(console, "size", lambda: (columns, 10))
+    stream = Tty(columns, 10)
+    record = Record()
+    shown = Show(record, [PanelsView(record, Progress(), stream, Look(color=False))])
+    with shown:
+        for event in (*turn([], [])[:1], started(Stage.ANSWER)):
+            shown(event)
+        deadline = time.monotonic() + 5
+        while not set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏") & set(stream.terminal.text):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        shown(Text("42"))
+        shown(stage(Stage.ANSWER))
+    lines = "\n".join(stream.terminal.lines())
+    assert not set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏") & set(lines), lines
+    assert "42" in lines
+
+
 @pytest.mark.parametrize(
     ("failure", "words"),
     [

@@ -55,9 +55,7 @@ class Frame:
         """The last row while the panel is open: only as long as its words, for it moves often."""
         corner = self._marks.bottom[0] if self._box else self._marks.line
         text = f"{corner}{self._marks.line} {words}" if words else f"{corner}{self._marks.line}"
-        if cell_len(text) > self.columns:
-            text = set_cell_size(text, self.columns)
-        return [Segment(text, self._style)]
+        return [Segment(cut(text, self.columns), self._style)]
 
     def row(self, content: Row) -> Row:
         """A content row in its frame; where it reads from right to left, without a right side.
@@ -81,10 +79,14 @@ class Frame:
         if inner < 1:
             return [Segment(self._marks.line * self.columns, style)]
         label = f"{self._marks.line} {words} " if words else ""
-        if cell_len(label) > inner:
-            label = set_cell_size(label, inner)
+        label = cut(label, inner)
         label += self._marks.line * (inner - cell_len(label))
         return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
+
+
+def cut(text: str, width: int) -> str:
+    """As much of `text` as fits into `width` cells."""
+    return text if cell_len(text) <= width else set_cell_size(text, width)
 
 
 def _isolated(segment: Segment) -> Segment:

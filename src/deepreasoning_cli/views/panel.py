@@ -13,7 +13,7 @@ from rich.style import Style
 from deepreasoning_cli.events import Stage, Text, Thought
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, RowStream
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
+from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame, cut
 from deepreasoning_cli.views.live import LiveArea, Row
 from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
@@ -84,7 +84,7 @@ class Panel:
         live = self._rows.tail(self._tallest())
         self._empty = self._empty and not final and not live
         if self._empty:
-            live = [[Segment(f"{self._style.spin()} {progress}", DIM)]]
+            live = [[Segment(cut(f"{self._style.spin()} {progress}", self._frame.width), DIM)]]
         foot = self._frame.open_foot("" if self._empty else progress)
         self._area.draw(self._framed(final), [*self._framed(live), foot])
 

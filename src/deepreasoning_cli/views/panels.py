@@ -27,6 +27,7 @@ from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.blocks import PlainStream
 from deepreasoning_cli.views.footer import stage_line, turn_line
+from deepreasoning_cli.views.frame import cut
 from deepreasoning_cli.views.live import HIDE, SHOW, LiveArea
 from deepreasoning_cli.views.panel import DIM, Look, Panel, Styling
 from deepreasoning_cli.views.plain import to
@@ -156,7 +157,8 @@ class PanelsView:
             if self._panel:
                 self._panel.draw(self._taken(), progress)
             elif self._searching:
-                self._area.draw([], [[Segment(f"{self._style.spin()} {progress}", DIM)]])
+                row = cut(f"{self._style.spin()} {progress}", terminal.size()[0])
+                self._area.draw([], [[Segment(row, DIM)]])
 
     def _taken(self) -> str:
         pieces = []
