@@ -66,6 +66,7 @@ def quick_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.no_cover  # the same lines a thousand times: only slower
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="only Linux counts them there")
 def test_a_thousand_turns_take_the_memory_of_their_answers(
     monkeypatch: pytest.MonkeyPatch, quick_folder: Path

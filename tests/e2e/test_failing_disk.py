@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from deepreasoning_cli import catalog
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.store import Store
@@ -18,6 +20,7 @@ from deepreasoning_cli.providers import demo
 from deepreasoning_cli.providers.demo import Scripted
 from failing_calls import CALLS, NthCallFails
 
+pytestmark = pytest.mark.no_cover  # the same lines hundreds of times: only slower
 QUESTION = "How many r's are in strawberry?"
 FAULTS = [(code, ever) for code in ("ENOSPC", "EIO", "EACCES") for ever in (False, True)]
 
@@ -26,6 +29,7 @@ FAULTS = [(code, ever) for code in ("ENOSPC", "EIO", "EACCES") for ever in (Fals
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pieces and no waiting: each piece is a call that can fail."""
     monkeypatch.setattr(Scripted, "_wait", lambda self, seconds: None)
+    monkeypatch.setattr(catalog, "load", cache(catalog.load))
     monkeypatch.setattr(demo, "pieces", lambda text: [text[:40], text[40:]])
 
 

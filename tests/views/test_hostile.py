@@ -14,11 +14,12 @@ from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream
 from deepreasoning_cli.views.frame import Frame
 from deepreasoning_cli.views.live import LiveArea
 from deepreasoning_cli.views.safe import Sanitiser, Sink
+from often import often
 from screen import foreign
 
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
 
-TEXTS = 100_000
+TEXTS = often(100_000)
 SHARES = 8
 PARTS = (
     *"abc \n\n\t#*_`|->[]()<>&;!~1.",
