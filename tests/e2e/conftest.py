@@ -14,7 +14,7 @@ from e2e.vendors import Vendors
 from loopback import Loopback
 from tmux import Tmux
 
-MEASURED = 4  # one of so many tests
+MEASURED = 2  # one of so many tests
 
 
 @pytest.fixture(autouse=True)

@@ -17,10 +17,13 @@ from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Serve
 from deepreasoning_cli.money import Rates, Usage
 from deepreasoning_cli.wire import chat_completions, listing, messages, responses
 from deepreasoning_cli.wire.asked import Asked, Parameters
+from deepreasoning_cli.wire.chat_completions.asked import read as read_chat_completions
 from deepreasoning_cli.wire.frames import frame
 from deepreasoning_cli.wire.listing import Listed, Priced
+from deepreasoning_cli.wire.messages.asked import read as read_messages
 from deepreasoning_cli.wire.refusal import Failure
 from deepreasoning_cli.wire.reply import Cost, Head
+from deepreasoning_cli.wire.responses.asked import read as read_responses
 from deepreasoning_cli.wire.writer import Part
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
@@ -326,7 +329,7 @@ class TestAsked:
             stream_options={"include_usage": True},
             extra_body=self.EXTRA,
         ).close()
-        assert [chat_completions.asked.read(body) for body in heard] == [
+        assert [read_chat_completions(body) for body in heard] == [
             Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True, include_usage=True)
         ]
 
@@ -340,7 +343,7 @@ class TestAsked:
             max_output_tokens=100,
             extra_body=self.EXTRA,
         )
-        assert [responses.asked.read(body) for body in heard] == [
+        assert [read_responses(body) for body in heard] == [
             Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=False)
         ]
 
@@ -355,7 +358,7 @@ class TestAsked:
             stream=True,
             extra_body=self.EXTRA,
         ).close()
-        assert [messages.asked.read(body) for body in heard] == [
+        assert [read_messages(body) for body in heard] == [
             Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True)
         ]
 
@@ -368,7 +371,7 @@ class TestAsked:
         answered = (Message("user", "6×7?"), Message("assistant", ANSWER), Message("user", "Sure?"))
         question, sure = ASKED[0], {"role": "user", "content": "Sure?"}
         body: Payload = {"model": "deepreasoning", "input": [question, *items, sure]}
-        assert responses.asked.read(body).prompt.messages == answered
+        assert read_responses(body).prompt.messages == answered
 
         message = anthropic_client(messages.whole(CHUNKS, HEAD)).messages.create(
             model="deepreasoning", max_tokens=9, messages=ASKED
@@ -376,11 +379,11 @@ class TestAsked:
         blocks = json.loads(message.model_dump_json())["content"]
         turns = [question, {"role": "assistant", "content": blocks}, sure]
         body = {"model": "deepreasoning", "messages": turns}
-        assert messages.asked.read(body).prompt.messages == answered
+        assert read_messages(body).prompt.messages == answered
 
         completion = openai_client(chat_completions.whole(CHUNKS, HEAD)).chat.completions.create(
             model="deepreasoning", messages=ASKED
         )
         said = json.loads(completion.choices[0].message.model_dump_json())
         body = {"model": "deepreasoning", "messages": [question, said, sure]}
-        assert chat_completions.asked.read(body).prompt.messages == answered
+        assert read_chat_completions(body).prompt.messages == answered

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.events import Message, Prompt
-from deepreasoning_cli.wire import chat_completions, messages, responses
 from deepreasoning_cli.wire.asked import Asked, BadRequest, Parameters
+from deepreasoning_cli.wire.chat_completions.asked import read as read_chat_completions
+from deepreasoning_cli.wire.messages.asked import read as read_messages
+from deepreasoning_cli.wire.responses.asked import read as read_responses
 
 QUESTION = {"role": "user", "content": "6×7?"}
 PROMPT = Prompt((Message("user", "6×7?"),))
@@ -22,9 +24,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "messages": {"model": "deepreasoning", "max_tokens": 8192, "messages": [QUESTION]},
 }
 READERS = {
-    "chat_completions": chat_completions.asked.read,
-    "responses": responses.asked.read,
-    "messages": messages.asked.read,
+    "chat_completions": read_chat_completions,
+    "responses": read_responses,
+    "messages": read_messages,
 }
 WHERE = {"chat_completions": "messages", "responses": "input", "messages": "messages"}
 every_format = pytest.mark.parametrize("name", READERS)

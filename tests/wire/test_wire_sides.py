@@ -27,4 +27,3 @@ def test_a_client_imports_nothing_of_the_servers_side(name: str) -> None:
 def test_a_format_has_no_other_names() -> None:
     for spoken in (chat_completions, messages, responses):
         assert not hasattr(spoken, "speak")
-        assert spoken.asked.read is spoken.asked.read

@@ -13,8 +13,6 @@ def server_side(package: str) -> Callable[[str], Any]:
     """The `__getattr__` of a format's package: its server's side is there once it is asked for."""
 
     def find(name: str) -> Any:
-        if name == "asked":
-            return import_module(f"{package}.asked")
         if name in SERVER:
             return getattr(import_module(f"{package}.server"), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
