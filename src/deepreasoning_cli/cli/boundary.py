@@ -114,24 +114,14 @@ def _command_path(exc: Any) -> str:
 
 
 def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
+    from deepreasoning_cli.views.failure import lines_of
     from deepreasoning_cli.views.safe import json_text
 
-    lines = [json_text(error.as_json())] if as_json else list(lines_of(error))
+    lines = [json_text(error.as_json())] if as_json else lines_of(error)
     if debug:
         lines.append(_traceback(error))
     write_stderr("\n".join(lines))
     return error.exit_code
-
-
-def lines_of(error: DeepReasoningError) -> list[str]:
-    """What a person is told of `error`: what happened, and what to do."""
-    from deepreasoning_cli.views.safe import one_line
-
-    stage = f"{error.stage}: " if error.stage else ""
-    lines = [f"error: {one_line(stage + error.message, 1000)}"]
-    if error.hint:
-        lines.append(f"hint: {one_line(error.hint, 1000)}")
-    return lines
 
 
 def _traceback(error: DeepReasoningError) -> str:

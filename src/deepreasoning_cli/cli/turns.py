@@ -17,7 +17,6 @@ from deepreasoning_cli.errors import IncompleteError, WriteError
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.prompt import demand_fit
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
@@ -27,9 +26,9 @@ from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.wiring.asked import Asked
 from deepreasoning_cli.wiring.build import Wiring
-from deepreasoning_cli.wiring.capped import capped
 from deepreasoning_cli.wiring.catalogs import catalog_for
 from deepreasoning_cli.wiring.connect import connected
+from deepreasoning_cli.wiring.planning import planned
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.spending import Spending
@@ -78,11 +77,8 @@ class Turns:
                 self._transport = self._stack.enter_context(opened)
             return self._transport
 
-        plan = Wiring(loaded, catalog_for(loaded), connect).plan(asked)
-        for provider in (plan.reasoner, plan.answerer):
-            if provider is not None:
-                demand_fit(plan.prompt.text, provider.context, provider.model)
-        return capped(plan, loaded.settings, self.spending, saves=self._save)
+        wiring = Wiring(loaded, catalog_for(loaded), connect)
+        return planned(wiring, asked, loaded.settings, self.spending, saves=self._save)
 
     def spending(self, since: datetime | None = None) -> list[Spending] | None:
         """What was paid for since then (aware; None: ever); None where nothing was ever kept."""

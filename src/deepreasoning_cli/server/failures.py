@@ -25,13 +25,10 @@ BY_KIND: Final = {
     KEY_REJECTED: 503,
     "model_retired": 404,
     "model_not_found": 404,
-    "context_length_exceeded": 400,
-    "too_long": 400,
     "cost_cap": 402,
     "timeout": 504,
-    "dns": 502,
-    "connect": 502,
 }
+"""Kinds whose status is not that of their class or of the vendor."""
 REJECTED: Final = "the key of the server's owner was rejected"
 MISSING: Final = "the server is not set up for this; its log says what is missing"
 """All that a caller is told of the owner's settings."""

@@ -20,21 +20,21 @@ from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.keys import Key, without_keys
 from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.prompt import demand_fit
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.server.scopes import is_loopback
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
+from deepreasoning_cli.views.failure import lines_of
 from deepreasoning_cli.views.safe import one_line, safe
 from deepreasoning_cli.waits import Waits
 from deepreasoning_cli.wire.asked import Asked
 from deepreasoning_cli.wiring.asked import Asked as Wanted
 from deepreasoning_cli.wiring.build import Wiring
-from deepreasoning_cli.wiring.capped import capped
 from deepreasoning_cli.wiring.catalogs import catalog_for
 from deepreasoning_cli.wiring.connect import connected
+from deepreasoning_cli.wiring.planning import planned
 
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
@@ -126,17 +126,13 @@ class Service:
         """
         loaded = self._loaded(asked, keys)
         *earlier, last = asked.prompt.messages
-        plan = self._wiring(loaded).plan(
-            Wanted(last.text, asked.prompt.system, earlier=tuple(earlier))
-        )
+        wanted = Wanted(last.text, asked.prompt.system, earlier=tuple(earlier))
+        wiring = self._wiring(loaded)
+        plan = planned(wiring, wanted, loaded.settings, self._spending, saves=self.saves)
         if len(plan.prompt.messages) < len(asked.prompt.messages):
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
-        for provider in (plan.reasoner, plan.answerer):
-            if provider is not None:
-                demand_fit(plan.prompt.text, provider.context, provider.model)
-        plan = capped(plan, loaded.settings, self._spending, saves=self.saves)
         return replace(plan, id=turn)
 
     def _wiring(self, loaded: Loaded) -> Wiring:
@@ -180,9 +176,8 @@ class Service:
 
 def explain(error: DeepReasoningError) -> None:
     """Why a process cannot begin to serve."""
-    say(f"error: {one_line(without_keys(error.message), 500)}")
-    if error.hint:
-        say(f"hint: {one_line(error.hint, 500)}")
+    for line in lines_of(error):
+        say(without_keys(line))
 
 
 def say(line: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
-from deepreasoning_cli.cli.boundary import lines_of, write_stderr
+from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.chat.archive import ChatArchive
 from deepreasoning_cli.cli.chat.enough import watched
 from deepreasoning_cli.cli.chat.stopping import stopped_once
@@ -22,6 +22,7 @@ from deepreasoning_cli.money import shown
 from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.views.failure import lines_of
 from deepreasoning_cli.wiring.asked import Asked
 
 
