@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli import keys
 
@@ -37,3 +38,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local/state"))
+
+
+@pytest.fixture
+def httpx_mock(httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch) -> HTTPXMock:
+    """pytest-httpx's mock, also for our own transport: it puts itself into httpx's alone."""
+    import httpx
+
+    from deepreasoning_cli.transport.pool import PoolTransport
+
+    monkeypatch.setattr(PoolTransport, "handle_request", httpx.HTTPTransport.handle_request)
+    return httpx_mock

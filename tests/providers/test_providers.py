@@ -24,7 +24,7 @@ class Line:
         self.payloads = payloads
         self.log: list[Any] = []
 
-    def warm(self, url: str) -> None:
+    def preconnect(self, url: str) -> None:
         self.log.append(url)
 
     def stream(

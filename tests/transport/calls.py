@@ -11,7 +11,7 @@ import pytest
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import checked
-from deepreasoning_cli.transport import Clocks, Request, Transport, Waiting
+from deepreasoning_cli.transport import Clocks, Request, Transport, TransportLimits, Waiting
 
 URL = "https://api.example.com/v1/chat/completions"
 HOST = "api.example.com"
@@ -34,9 +34,15 @@ class Witness:
     told: list[Waiting] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def transport(self, clocks: Clocks | None = None) -> Transport:
+    def transport(
+        self, clocks: Clocks | None = None, limits: TransportLimits | None = None
+    ) -> Transport:
         return Transport(
-            clocks, notify=self.told.append, log=self.lines.append, sleep=self.waits.append
+            clocks,
+            notify=self.told.append,
+            log=self.lines.append,
+            sleep=self.waits.append,
+            limits=limits,
         )
 
     def answer(self, request: Request = REQUEST, clocks: Clocks | None = None) -> list[Payload]:

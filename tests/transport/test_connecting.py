@@ -172,7 +172,7 @@ def test_an_impossible_address_is_a_matter_of_the_configuration(
     seen: Witness, url: str, host: str
 ) -> None:
     with seen.transport() as transport:
-        transport.warm(url)
+        transport.preconnect(url)
         with pytest.raises(ConfigError) as caught:
             list(transport.stream(replace(REQUEST, url=url)))
     hint = "write the base URL as https://host/path"
@@ -267,13 +267,13 @@ def test_a_host_the_proxy_is_not_for_is_called_directly(
     assert seen.failure(to(url)).message == message
 
 
-def test_a_plain_address_is_asked_through_the_proxy_and_nothing_is_warmed(
+def test_a_plain_address_is_asked_through_the_proxy_and_nothing_is_preconnected(
     monkeypatch: pytest.MonkeyPatch, seen: Witness
 ) -> None:
     with Loopback(json_reply(200, {"id": 1})) as proxy, Loopback() as vendor:
         proxy_at(monkeypatch, proxy.url)
         with seen.transport() as transport:
-            transport.warm(vendor.url)
+            transport.preconnect(vendor.url)
             assert transport.fetch(to(vendor.url)) == {"id": 1}
         assert [request.path for request in proxy.requests] == [to(vendor.url).url]
         assert (len(proxy.connections), vendor.connections) == (1, [])

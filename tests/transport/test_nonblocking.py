@@ -29,7 +29,7 @@ from deepreasoning_cli.bridge import bridged, pause
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Payload
 from deepreasoning_cli.transport import Clocks, Request, Transport
-from deepreasoning_cli.transport.nonblocking import NonblockingBackend, Patience
+from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend
 from loopback import (
     Cut,
     Gate,
@@ -73,7 +73,7 @@ def with_transport(
             notify=seen.told.append,
             log=seen.lines.append,
             sleep=seen.waits.append,
-            through=NonblockingBackend,
+            wrap_backend=NonblockingBackend,
         ) as transport:
             return await bridged(lambda: work(transport))
 
@@ -124,7 +124,7 @@ def test_many_replies_come_at_once_on_one_thread(
                     got.append(payload)
                 return got
 
-            with Transport(through=NonblockingBackend) as transport:
+            with Transport(wrap_backend=NonblockingBackend) as transport:
                 return await asyncio.gather(*(bridged(partial(work, transport)) for _ in range(20)))
 
         assert looped(main) == [[{"a": 1}, {"a": 2}, DONE]] * 20
@@ -170,10 +170,11 @@ def test_a_connection_opened_ahead_serves_the_request(
     with Loopback(OK, tls=tls) as vendor:
         trust(monkeypatch, vendor)
         port = int(vendor.url.rpartition(":")[2])
+        origin = httpcore.Origin(b"https" if tls else b"http", b"127.0.0.1", port)
 
         def work(transport: Transport) -> list[Payload]:
-            transport.warm(vendor.url)
-            while not (vendor.connections and transport._warm.ready("127.0.0.1", port)):
+            transport.preconnect(vendor.url)
+            while not (vendor.connections and transport._preconnect.is_ready(origin)):
                 pause(0.002)
             assert (len(vendor.connections), vendor.requests) == (1, [])
             return [transport.fetch(to(vendor.url)), transport.fetch(to(vendor.url))]
@@ -359,7 +360,7 @@ def test_a_turn_that_is_cancelled_closes_its_connection_at_once(
                 for payload in transport.stream(to(vendor.url)):
                     got.append(payload)
 
-            with Transport(through=NonblockingBackend) as transport:
+            with Transport(wrap_backend=NonblockingBackend) as transport:
                 task = asyncio.create_task(bridged(partial(work, transport)))
                 while len(got) < 2:
                     await asyncio.sleep(0.002)
@@ -388,7 +389,7 @@ def test_a_connection_whose_turn_has_gone_before_it_is_open_is_closed(
     with Loopback(OK) as vendor:
 
         async def main() -> None:
-            with Transport(through=NonblockingBackend) as transport:
+            with Transport(wrap_backend=NonblockingBackend) as transport:
                 task = asyncio.create_task(bridged(lambda: list(transport.stream(to(vendor.url)))))
                 await asyncio.to_thread(came.wait, 5)
                 task.cancel()
@@ -594,19 +595,19 @@ def test_no_time_at_all_is_for_ever() -> None:
     assert conversing(serve, work) == b"late"
 
 
-def test_patience_ends_once_after_the_last_moment_it_was_given() -> None:
+def test_a_deadline_passes_once_at_the_last_moment_it_was_moved_to() -> None:
     async def main() -> tuple[list[float], float]:
         loop = asyncio.get_running_loop()
         fired: list[float] = []
-        patience = Patience(loop, lambda: fired.append(loop.time()))
-        patience.until(0.03)
+        deadline = Deadline(loop, lambda: fired.append(loop.time()))
+        deadline.move(0.03)
         await asyncio.sleep(0.02)
-        patience.until(0.1)
+        deadline.move(0.1)
         last = loop.time() + 0.1
         await asyncio.sleep(0.2)
-        patience.until(0.01)
-        patience.stop()
-        patience.stop()
+        deadline.move(0.01)
+        deadline.cancel()
+        deadline.cancel()
         await asyncio.sleep(0.03)
         return fired, last
 
@@ -637,7 +638,7 @@ def test_peers_that_never_answer_hold_up_nobody_else(seen: Witness) -> None:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
 
         async def main() -> float:
-            with Transport(Clocks(connect=1), through=NonblockingBackend) as transport:
+            with Transport(Clocks(connect=1), wrap_backend=NonblockingBackend) as transport:
                 tasks = [
                     asyncio.create_task(bridged(lambda: list(transport.stream(to(url)))))
                     for _ in range(40)

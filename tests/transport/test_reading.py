@@ -12,7 +12,7 @@ from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.events import DONE
-from deepreasoning_cli.transport import Clocks, sse
+from deepreasoning_cli.transport import Clocks, TransportLimits
 from loopback import (
     Cut,
     Gate,
@@ -213,9 +213,11 @@ def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> 
     assert (failure.kind, failure.message) == ("timeout", "nothing but keep-alives for 0 s")
 
 
-def test_a_reply_without_end_is_not_read_without_end(
-    httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch, seen: Witness
-) -> None:
-    monkeypatch.setattr(sse, "LARGEST_EVENT", 1000)
+def test_a_reply_without_end_is_not_read_without_end(httpx_mock: HTTPXMock, seen: Witness) -> None:
     httpx_mock.add_response(json={"a": "x" * 1000})
-    assert seen.failure().message == "one event of the reply passes 16 MB"
+    with (
+        seen.transport(limits=TransportLimits(largest_event=1000)) as transport,
+        pytest.raises(UnavailableError) as caught,
+    ):
+        transport.fetch(REQUEST)
+    assert caught.value.message == "one event of the reply passes 16 MB"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.events import DONE, Payload
-from deepreasoning_cli.transport import Clocks, sse
-from deepreasoning_cli.transport.sse import Watched, payloads
+from deepreasoning_cli.transport import Clocks, TransportLimits
+from deepreasoning_cli.transport.sse import StallGuard, payloads
 from loopback import Reply, claude_stream, reasoner_stream
 
 
@@ -130,14 +130,14 @@ def test_any_bytes_give_payloads_or_our_error(pieces: list[bytes]) -> None:
     assert all(isinstance(payload, dict) for payload in received)
 
 
-def watch(pieces: Pieces, clocks: Clocks) -> Watched:
-    return Watched(cast(httpx.Response, pieces), clocks, pieces.now)
+def watch(pieces: Pieces, clocks: Clocks) -> StallGuard:
+    return StallGuard(cast(httpx.Response, pieces), clocks, TransportLimits(now=pieces.now))
 
 
 CLOCKS = Clocks(silence=120, first_progress=620, progress=180)
 
 
-def texts(watched: Watched) -> int:
+def texts(watched: StallGuard) -> int:
     """How many pieces come before it gives up."""
     came: list[str] = []
     with pytest.raises(UnavailableError, match=r"^nothing but keep-alives for \d+ s$"):
@@ -177,11 +177,11 @@ def test_progress_starts_the_clock_again() -> None:
     assert pieces.time == 5000
 
 
-def test_an_event_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "LARGEST_EVENT", 100)
+def test_an_event_has_a_largest_size() -> None:
+    limits = TransportLimits(largest_event=100)
     small, large = said({"a": "x" * 50}), said({"a": "x" * 100})
-    assert len(read(*[small] * 9)) == 9
-    stream = payloads(cast(Any, Pieces([small, large[:60], large[60:]])), Clocks())
+    assert len(list(payloads(cast(Any, Pieces([small] * 9)), Clocks(), limits))) == 9
+    stream = payloads(cast(Any, Pieces([small, large[:60], large[60:]])), Clocks(), limits)
     assert next(stream) == {"a": "x" * 50}
     with pytest.raises(UnavailableError) as caught:
         next(stream)

@@ -113,7 +113,7 @@ class GatewayProvider:
 
     def warm(self) -> None:
         """Open the connection ahead."""
-        self.transport.warm(self.base_url)
+        self.transport.preconnect(self.base_url)
 
     def stream(
         self, prompt: Prompt, when_sent: Callable[[], None] = ignore

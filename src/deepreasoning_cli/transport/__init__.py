@@ -1,6 +1,10 @@
-"""The only room that opens connections: pool, clocks, retries, SSE."""
+"""Everything that opens a connection: pool, timeouts, retries, server-sent events.
+
+It imports what is below it (errors, events, keys) and knows no vendor's format. Open `client.py`
+first.
+"""
 
 from deepreasoning_cli.transport.client import Transport
-from deepreasoning_cli.transport.request import Clocks, Request, Waiting
+from deepreasoning_cli.transport.request import Clocks, Request, TransportLimits, Waiting
 
-__all__ = ["Clocks", "Request", "Transport", "Waiting"]
+__all__ = ["Clocks", "Request", "Transport", "TransportLimits", "Waiting"]

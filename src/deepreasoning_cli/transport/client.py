@@ -1,4 +1,4 @@
-"""Send a request, hand back decoded payloads; wait and try again only while nothing came."""
+"""Send a request, return its decoded payloads; try again only before the first one came."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,29 +18,17 @@ from deepreasoning_cli.errors import ConfigError, UnavailableError
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import redacted
 from deepreasoning_cli.transport import environment, faults, refusals, retry
-from deepreasoning_cli.transport.patience import Failed, Patience
-from deepreasoning_cli.transport.request import Clocks, Request, Waiting
-from deepreasoning_cli.transport.sse import Watched, payloads
-from deepreasoning_cli.transport.warm import (
-    KEPT_IDLE,
-    KEPT_IDLE_SECONDS,
-    WarmBackend,
-    WarmTransport,
-    open_by,
-)
+from deepreasoning_cli.transport.patience import AttemptFailed, RetryBudget
+from deepreasoning_cli.transport.pool import REQUEST_SENT, PoolTransport, create_pool
+from deepreasoning_cli.transport.preconnect import PreconnectBackend
+from deepreasoning_cli.transport.request import Clocks, Request, TransportLimits, Waiting
+from deepreasoning_cli.transport.sse import StallGuard, payloads
 
-SENT = "http11.send_request_body.complete"  # httpcore's name for the moment a request is out
 PORTS = {"http": 80, "https": 443}
-LIMITS = httpx.Limits(
-    max_connections=None,
-    max_keepalive_connections=KEPT_IDLE,
-    keepalive_expiry=KEPT_IDLE_SECONDS,
-)
 NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 
-
-Through = Callable[[httpcore.NetworkBackend], httpcore.NetworkBackend]
-"""Makes of what opens connections something that opens them in another manner."""
+WrapBackend = Callable[[httpcore.NetworkBackend], httpcore.NetworkBackend]
+"""Makes a backend that opens its connections by the one it is given."""
 
 
 def ignore(*_: object) -> None:
@@ -50,8 +38,8 @@ def ignore(*_: object) -> None:
 class Transport:
     """One pool of connections for a run. Enter it with `with`.
 
-    `notify` hears of every pause, `log` gets one redacted line for each request and reply;
-    `sleep` makes the pauses, and `through` what connections are opened by.
+    `notify` hears of every pause, `log` gets one redacted line for each request and reply; `sleep`
+    makes the pauses; `wrap_backend` is for a server, whose connections wait on an event loop.
     Raises ConfigError when a proxy or CA setting of the environment is wrong.
     """
 
@@ -62,23 +50,36 @@ class Transport:
         notify: Callable[[Waiting], None] = ignore,
         log: Callable[[str], None] = ignore,
         sleep: Callable[[float], None] = time.sleep,
-        through: Through | None = None,
+        wrap_backend: WrapBackend | None = None,
+        limits: TransportLimits | None = None,
     ) -> None:
         self._clocks = clocks or Clocks()
+        self._limits = limits or TransportLimits()
         self._notify = notify
         self._log = log
         self._sleep = sleep
-        self._proxied = environment.proxied()
+        self._running: set[object] = set()
         with environment.worded():
-            context = httpx.create_ssl_context()
-            self._warm = WarmBackend(context)
-            opened_by = through(self._warm) if through else self._warm
-            direct = None if self._proxied else WarmTransport(context, opened_by)
-            self._client = httpx.Client(
-                transport=direct, verify=context, follow_redirects=False, limits=LIMITS
-            )
-            if through and self._proxied:
-                open_by(through, self._client)
+            self._open_pools(wrap_backend)
+
+    def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
+        context = httpx.create_ssl_context()
+        context.set_alpn_protocols(["http/1.1"])
+        self._preconnect = PreconnectBackend(context, self._limits)
+        backend = wrap_backend(self._preconnect) if wrap_backend else self._preconnect
+
+        def transport(proxy: str | None = None) -> PoolTransport:
+            return PoolTransport(create_pool(context, backend, self._limits, proxy))
+
+        proxies = environment.proxies()
+        self._may_proxy = any(proxies.values())
+        self._direct = transport()
+        self._client = httpx.Client(
+            transport=self._direct,
+            mounts={
+                pattern: transport(proxy) if proxy else None for pattern, proxy in proxies.items()
+            },
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -89,15 +90,20 @@ class Transport:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._warm.close()
+        self._preconnect.close()
         self._client.close()
 
-    def warm(self, url: str) -> None:
-        """Open the connection that a request to `url` will need; never through a proxy."""
-        if self._proxied:
+    def preconnect(self, url: str) -> None:
+        """Have a connection ready for the next request to `url`; never through a proxy.
+
+        An idle connection serves. Otherwise one is opened, and kept ready until a request to that
+        host goes out or no request is running any more.
+        """
+        if self._may_proxy:
             return
         with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
-            self._warm.open(*_origin(url), tls=httpx.URL(url).scheme == "https")
+            origin = _origin(url)
+            self._preconnect.preconnect(origin, partial(self._direct.has_idle, origin))
 
     def fetch(self, request: Request) -> Payload:
         """The JSON object that answers `request`; raises as `stream` does."""
@@ -116,28 +122,43 @@ class Transport:
         ConfigError (401), RefusedError (the vendor says no) and UnavailableError (all else).
         """
         sent = _once(when_sent)
-        patience = Patience()
-        while True:
-            received = False
-            try:
-                with closing(self._attempt(request, sent)) as attempt:
-                    for payload in attempt:
-                        received = True
-                        yield payload
-            except Failed as failed:
-                wait = None if received else patience.next_wait(failed)
-                if wait is None:
-                    raise failed.error from failed.__cause__
-                self._notify(Waiting(failed.error.message, wait))
-                self._sleep(wait)
-            else:
-                return
+        budget = RetryBudget()
+        with self._counted():
+            while True:
+                received = False
+                try:
+                    with closing(self._attempt(request, sent)) as attempt:
+                        for payload in attempt:
+                            received = True
+                            yield payload
+                except AttemptFailed as failed:
+                    wait = None if received else budget.next_wait(failed)
+                    if wait is None:
+                        raise failed.error from failed.__cause__
+                    self._notify(Waiting(failed.error.message, wait))
+                    self._sleep(wait)
+                else:
+                    return
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A request is running; after the last one nobody comes for what was opened."""
+        request = object()
+        self._running.add(request)
+        try:
+            yield
+        finally:
+            self._running.discard(request)
+            if not self._running:
+                self._preconnect.lapse()
 
     def _attempt(
         self, request: Request, sent: Callable[[], None]
     ) -> Generator[Payload, None, None]:
         try:
-            if not self._warm.ready(*_origin(request.url)):
+            origin = _origin(request.url)
+            self._preconnect.lapse(origin)  # this is the request that it was opened for
+            if not self._preconnect.is_ready(origin) and not self._direct.has_idle(origin):
                 sent()
             with self._opened(request, sent) as response:
                 self._log_reply(response, request)
@@ -150,12 +171,12 @@ class Transport:
             ) from exc
         except httpx.HTTPError as exc:
             error, heals = faults.lost(exc, request)
-            raise Failed(error, heals=heals) from exc
+            raise AttemptFailed(error, heals=heals) from exc
 
     @contextmanager
     def _opened(self, request: Request, sent: Callable[[], None]) -> Iterator[httpx.Response]:
         def trace(name: str, _info: dict[str, Any]) -> None:
-            if name == SENT:
+            if name == REQUEST_SENT:
                 sent()
 
         headers = request.all_headers(show_key=True)
@@ -187,14 +208,14 @@ class Transport:
         heals = retry.worth_retrying(reply.status, response.headers, reply.code)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
         error.retry_after = wait
-        raise Failed(error, heals=heals, wait=wait)
+        raise AttemptFailed(error, heals=heals, wait=wait)
 
     def _read(self, response: httpx.Response, request: Request) -> Iterator[Payload]:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
-            yield from payloads(response, self._clocks)
+            yield from payloads(response, self._clocks, self._limits)
         elif kind.endswith("json"):
-            yield _whole(Watched(response, self._clocks), request)
+            yield _whole(StallGuard(response, self._clocks, self._limits), request)
         else:
             raise refusals.not_an_answer(response, request)
 
@@ -205,16 +226,16 @@ class Transport:
 
 
 def _begun_well(payloads: Iterator[Payload], request: Request) -> Iterator[Payload]:
-    """The payloads; raises Failed where the first one says no, but waiting can heal it."""
+    """The payloads; raises AttemptFailed where the first one says no, but waiting can heal it."""
     for number, payload in enumerate(payloads):
         reply = refusals.begun_with(payload, request) if number == 0 else None
         if reply:
-            raise Failed(refusals.refused(reply, request), heals=True)
+            raise AttemptFailed(refusals.refused(reply, request), heals=True)
         yield payload
 
 
-def _whole(watched: Watched, request: Request) -> Payload:
-    text = "".join(watched.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
+def _whole(guard: StallGuard, request: Request) -> Payload:
+    text = "".join(guard.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
     if not text:
         raise refusals.empty(request)
     try:
@@ -237,8 +258,8 @@ def _once(action: Callable[[], None]) -> Callable[[], None]:
 
 
 @lru_cache(maxsize=64)  # a server asks the same few again and again
-def _origin(url: str) -> tuple[str, int]:
+def _origin(url: str) -> httpcore.Origin:
     parsed = httpx.URL(url)
     if parsed.scheme not in PORTS:
         raise httpx.UnsupportedProtocol(f"not {parsed.scheme}")
-    return parsed.raw_host.decode("ascii"), parsed.port or PORTS[parsed.scheme]
+    return httpcore.Origin(parsed.raw_scheme, parsed.raw_host, parsed.port or PORTS[parsed.scheme])

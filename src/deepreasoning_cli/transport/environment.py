@@ -1,12 +1,13 @@
-"""What the environment says about proxies and the CA bundle, and which variable is wrong."""
+"""Proxies and the CA bundle, as the environment names them, and which variable is wrong."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,18 +15,41 @@ import httpx
 
 from deepreasoning_cli.errors import ConfigError
 
-KINDS = ("http", "https", "all")  # the proxies that httpx looks for
+KINDS = ("http", "https", "all")  # of proxies
 
 
-def proxied() -> bool:
-    """Whether any request may go through a proxy."""
-    return any(kind in urllib.request.getproxies() for kind in KINDS)
+def proxies() -> dict[str, str | None]:
+    """The proxy for each pattern of addresses, in httpx's notation; None to go without one.
+
+    Reads what httpx itself reads: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the system's
+    settings on macOS and Windows.
+    """
+    found = urllib.request.getproxies()
+    exceptions = [host.strip() for host in found.get("no", "").split(",")]
+    patterns: dict[str, str | None] = {
+        f"{kind}://": found[kind] if "://" in found[kind] else f"http://{found[kind]}"
+        for kind in KINDS
+        if found.get(kind)
+    }
+    if not patterns or "*" in exceptions:
+        return {}
+    return patterns | {_pattern(host): None for host in exceptions if host}
+
+
+def _pattern(host: str) -> str:
+    """An entry of NO_PROXY as a pattern: a domain covers what is below it."""
+    if "://" in host:
+        return host
+    with suppress(ValueError):
+        is_v6 = ipaddress.ip_address(host.partition("/")[0]).version == 6
+        return f"all://[{host}]" if is_v6 else f"all://{host}"
+    return f"all://{host}" if host.lower() == "localhost" else f"all://*{host}"
 
 
 def proxy_of(url: str) -> str | None:
     """The proxy that a request to `url` goes through, without its login; None where there is none.
 
-    Serves messages only: what is really used is httpx's business.
+    For messages only: `proxies` says what is used.
     """
     parts = urlsplit(url)
     found = urllib.request.getproxies()
@@ -37,12 +61,12 @@ def proxy_of(url: str) -> str | None:
 
 @contextmanager
 def worded() -> Iterator[None]:
-    """Say which variable of the environment is wrong; httpx says it in many ways."""
+    """Raises ConfigError that names the wrong variable of the environment."""
     try:
         yield
     except OSError as exc:
         raise _bad_bundle() from exc
-    except (ValueError, ImportError, httpx.InvalidURL):
+    except (ValueError, RuntimeError, httpx.InvalidURL):
         # its cause would hold the proxy's password
         raise ConfigError(
             f"a proxy setting is wrong: look at {', '.join(_proxy_settings())}",

@@ -1,4 +1,4 @@
-"""Connections whose readers wait on an event loop: for the server, where many share a thread."""
+"""Connections that wait on an event loop: for the server, where many share one thread."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import httpcore
 
 from deepreasoning_cli.bridge import in_thread, wait
 
-READ_AT_ONCE = 65_536  # bytes; as much as httpcore asks for
-ENOUGH = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
+READ_SIZE = 65_536  # bytes; as much as httpcore asks for
+MAX_UNREAD = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
 THREADS = ThreadPoolExecutor(128, "connection")
 """For what waits for a peer. They are many, and no others': a disk is not to wait behind a peer."""
 NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError)
@@ -57,7 +57,7 @@ class NonblockingStream(httpcore.NetworkStream):
         self._is_over = False
         self._reads = False
         self._waiter: asyncio.Future[None] | None = None
-        self._patience = Patience(self._loop, self._give_up)
+        self._deadline = Deadline(self._loop, self._give_up)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, b"" at the end; at most 64 KB, which is less than anybody asks for."""
@@ -73,7 +73,7 @@ class NonblockingStream(httpcore.NetworkStream):
 
     def _await_more(self, timeout: float | None) -> None:
         self._waiter = self._loop.create_future()
-        self._patience.until(timeout)
+        self._deadline.move(timeout)
         if not self._reads:
             self._begin_to_read()
         try:
@@ -91,21 +91,21 @@ class NonblockingStream(httpcore.NetworkStream):
     def _take(self) -> None:
         """Take in all that is there: what TLS has decrypted already wakes nobody again."""
         try:
-            while self._size <= ENOUGH:
-                piece = self._socket.recv(READ_AT_ONCE)
+            while self._size <= MAX_UNREAD:
+                piece = self._socket.recv(READ_SIZE)
                 if not piece:
                     self._is_over = True
                     break
                 self._arrived.append(piece)
                 self._size += len(piece)
-                if len(piece) < READ_AT_ONCE and not isinstance(self._socket, ssl.SSLSocket):
+                if len(piece) < READ_SIZE and not isinstance(self._socket, ssl.SSLSocket):
                     break
         except NOT_YET:
             pass
         except OSError as fault:
             self._fault = fault
             self._is_over = True
-        if self._is_over or self._size > ENOUGH:
+        if self._is_over or self._size > MAX_UNREAD:
             self._stop_reading()
         if self._waiter is not None and not self._waiter.done() and self._has_news:
             self._waiter.set_result(None)
@@ -146,7 +146,7 @@ class NonblockingStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         """The stream inside TLS."""
         self._stop_reading()  # the socket is another's from now on
-        self._patience.stop()
+        self._deadline.cancel()
         shake_hands = partial(self._stream.start_tls, ssl_context, server_hostname, timeout)
         secured = _connected(shake_hands)
         if isinstance(self._socket, ssl.SSLSocket) and secured is not self._stream:
@@ -162,7 +162,7 @@ class NonblockingStream(httpcore.NetworkStream):
     def close(self) -> None:
         """Close it; to be called where the event loop runs."""
         self._stop_reading()
-        self._patience.stop()
+        self._deadline.cancel()
         self._stream.close()
 
 
@@ -191,36 +191,36 @@ class ThreadedStream(httpcore.NetworkStream):
         self._stream.close()
 
 
-class Patience:
-    """Calls `give_up` once nothing has come for too long; moving the moment on costs nothing."""
+class Deadline:
+    """Calls `give_up` when it passes; to move it to a later moment costs nothing."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, give_up: Callable[[], None]) -> None:
         self._loop = loop
         self._give_up = give_up
-        self._until = 0.0
+        self._moment = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def until(self, seconds: float | None) -> None:
-        """Begin to wait, for so long at most; None waits for ever."""
+    def move(self, seconds: float | None) -> None:
+        """Pass so many seconds from now; None never passes."""
         if seconds is None:
-            self.stop()
+            self.cancel()
             return
-        self._until = self._loop.time() + seconds
-        if self._timer is not None and self._until < self._timer.when():
-            self.stop()
+        self._moment = self._loop.time() + seconds
+        if self._timer is not None and self._moment < self._timer.when():
+            self.cancel()
         if self._timer is None:
-            self._timer = self._loop.call_at(self._until, self._fire)
+            self._timer = self._loop.call_at(self._moment, self._fire)
 
-    def stop(self) -> None:
-        """Wait no more."""
+    def cancel(self) -> None:
+        """Never pass."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _fire(self) -> None:
         self._timer = None
-        if self._loop.time() < self._until:
-            self._timer = self._loop.call_at(self._until, self._fire)
+        if self._loop.time() < self._moment:
+            self._timer = self._loop.call_at(self._moment, self._fire)
         else:
             self._give_up()
 

@@ -1,4 +1,4 @@
-"""A failed attempt, and how much longer a stage goes on trying."""
+"""A failed attempt, and how many more a request may make."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.transport import retry
 
 
-class Failed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
-    """One attempt that came to nothing: `wait` is what the server asks for, in seconds."""
+class AttemptFailed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
+    """One attempt failed: `heals` if another may succeed, `wait` seconds if the server says so."""
 
     def __init__(
         self, error: DeepReasoningError, *, heals: bool, wait: float | None = None
@@ -21,13 +21,13 @@ class Failed(Exception):  # noqa: N818 (never seen outside: it carries the error
 
 
 @dataclass(slots=True)
-class Patience:
-    """How often and how long one stage has waited."""
+class RetryBudget:
+    """The attempts that one request has made again, and the seconds that it waited."""
 
     attempts: int = 0
     seconds: float = 0.0
 
-    def next_wait(self, failed: Failed) -> float | None:
+    def next_wait(self, failed: AttemptFailed) -> float | None:
         """Seconds until the next attempt; None when there is none, and the hint says why."""
         if not failed.heals or self.attempts >= retry.RETRIES:
             return None

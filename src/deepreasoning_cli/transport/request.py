@@ -1,10 +1,11 @@
-"""What is sent, and how long is waited for what comes back."""
+"""A request, and the limits of a transport: how long it waits, how much it keeps."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deepreasoning_cli import __version__
@@ -85,6 +86,25 @@ class Clocks:
     def all_of(cls, seconds: float) -> Clocks:
         """Every wait for a reply lasts at most `seconds`."""
         return cls(min(seconds, 10), seconds, seconds, seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """How much is kept, and how long, in seconds.
+
+    `idle_connections` wait for another request, each for `idle_seconds`. A connection that was
+    opened before it is needed is looked at every `poll` seconds, opened anew after `renew_after`
+    (the vendors publish no idle limits) and given up after `give_up_after` (no reasoner thinks for
+    so long). `largest_event` is in characters. `now` reads the clock.
+    """
+
+    idle_connections: int = 20
+    idle_seconds: float = 60.0
+    poll: float = 1.0
+    renew_after: float = 60.0
+    give_up_after: float = 1800.0
+    largest_event: int = 16 * 1024 * 1024
+    now: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
-"""A reply's bytes → decoded payloads, with the two clocks running."""
+"""The bytes of a response → decoded payloads; a response that stalls is given up."""
 
 from __future__ import annotations
 
 import codecs
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import httpx
@@ -13,13 +12,13 @@ from httpx_sse import EventSource
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.events import DONE, Payload
-from deepreasoning_cli.transport.request import Clocks
+from deepreasoning_cli.transport.request import Clocks, TransportLimits
 
-LARGEST_EVENT = 16 * 1024 * 1024  # characters
 BAD_IN_A_ROW = 3
+LIMITS = TransportLimits()
 
 
-class Watched:
+class StallGuard:
     """A response as httpx-sse reads it: strict UTF-8, no BOM, the no-progress clock running.
 
     A gap between two reads counts for at most the silence limit, so that a program that was
@@ -27,12 +26,13 @@ class Watched:
     """
 
     def __init__(
-        self, response: httpx.Response, clocks: Clocks, now: Callable[[], float] = time.monotonic
+        self, response: httpx.Response, clocks: Clocks, limits: TransportLimits = LIMITS
     ) -> None:
         self.headers = {"content-type": "text/event-stream"}
         self._response = response
         self._clocks = clocks
-        self._now = now
+        self._now = limits.now
+        self._largest_event = limits.largest_event
         self._limit = clocks.first_progress
         self._waited = 0.0
         self._pending = 0
@@ -66,18 +66,22 @@ class Watched:
             raise UnavailableError(
                 f"nothing but keep-alives for {self._limit:.0f} s", kind="timeout"
             )
-        if self._pending > LARGEST_EVENT:
+        if self._pending > self._largest_event:
             raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
         return now
 
 
-def payloads(response: httpx.Response, clocks: Clocks) -> Iterator[Payload]:
+def payloads(
+    response: httpx.Response, clocks: Clocks, limits: TransportLimits = LIMITS
+) -> Iterator[Payload]:
     """The JSON objects of a stream, DONE where it says `[DONE]`; pings and junk are skipped.
 
-    Raises UnavailableError when three events in a row are not JSON, and what `Watched` raises.
+    Raises UnavailableError when three events in a row are not JSON, and what `StallGuard` raises.
     """
-    watched = Watched(response, clocks)
-    source = EventSource(cast(Any, watched))  # reads nothing else of a response than Watched has
+    guard = StallGuard(response, clocks, limits)
+    source = EventSource(
+        cast(Any, guard)
+    )  # it reads nothing else of a response than StallGuard has
     bad = 0
     for event in source.iter_sse():
         if not event.data:
@@ -94,5 +98,5 @@ def payloads(response: httpx.Response, clocks: Clocks) -> Iterator[Payload]:
             continue
         bad = 0
         if isinstance(payload, dict) and payload.get("type") != "ping":
-            watched.progressed()
+            guard.progressed()
             yield payload

@@ -10,7 +10,7 @@ from deepreasoning_cli.waits import BLOCKING, Waits
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import Transport, Waiting
-    from deepreasoning_cli.transport.client import Through
+    from deepreasoning_cli.transport.client import WrapBackend
 
 
 def connected(
@@ -18,7 +18,7 @@ def connected(
     notify: Callable[[Waiting], None],
     log: Callable[[str], None],
     waits: Waits = BLOCKING,
-    through: Through | None = None,
+    through: WrapBackend | None = None,
 ) -> Transport:
     """The transport of this run, with the user's patience; `through` as Transport takes it.
 
@@ -28,4 +28,4 @@ def connected(
 
     patience = loaded.settings.timeout
     clocks = Clocks.all_of(patience) if patience else Clocks()
-    return Transport(clocks, notify=notify, log=log, sleep=waits.sleep, through=through)
+    return Transport(clocks, notify=notify, log=log, sleep=waits.sleep, wrap_backend=through)

@@ -5,8 +5,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Self
 
 import httpcore
@@ -16,15 +16,22 @@ from calls import no_jitter as no_jitter
 from calls import seen as seen
 
 from deepreasoning_cli.errors import UnavailableError
-from deepreasoning_cli.transport import Transport, warm
-from loopback import Cut, Gate, Loopback, Reply, json_reply, reasoner_stream, refusing_url
+from deepreasoning_cli.transport import Transport, TransportLimits
+from loopback import Cut, Gate, Loopback, Reply, Stall, json_reply, reasoner_stream, refusing_url
 
 OK = json_reply(200, {"id": 1})
+QUICK = TransportLimits(poll=0.01)
+RENEWING = TransportLimits(poll=0.01, renew_after=0.05)
 
 
-@pytest.fixture(autouse=True)
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm, "POLL", 0.01)
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that stands still until the test moves it on."""
+
+    seconds: float = 1000.0
+
+    def now(self) -> float:
+        return self.seconds
 
 
 def eventually(happened: Callable[[], object]) -> None:
@@ -34,9 +41,10 @@ def eventually(happened: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
-def ready(transport: Transport, vendor: Loopback) -> Callable[[], bool]:
-    port = int(vendor.url.rpartition(":")[2])
-    return lambda: transport._warm.ready("127.0.0.1", port)
+def ready(transport: Transport, vendor: Loopback | Listener) -> Callable[[], bool]:
+    """Whether a preconnection is ready, as something to call."""
+    origin = httpcore.URL(vendor.url).origin
+    return lambda: transport._preconnect.is_ready(origin)
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
@@ -54,9 +62,9 @@ def test_a_connection_opened_ahead_serves_the_next_request(
 ) -> None:
     with Loopback(OK, tls=tls) as vendor:
         trust(monkeypatch, vendor, tls=tls)
-        with seen.transport() as transport:
-            transport.warm(vendor.url)
-            transport.warm(vendor.url)
+        with seen.transport(limits=QUICK) as transport:
+            transport.preconnect(vendor.url)
+            transport.preconnect(vendor.url)
             eventually(ready(transport, vendor))
             time.sleep(0.1)  # some looks at it; session tickets of TLS have come
             assert ready(transport, vendor)()
@@ -72,8 +80,8 @@ def test_a_connection_still_being_opened_is_waited_for(
 ) -> None:
     with Loopback(OK, tls=True) as vendor:
         trust(monkeypatch, vendor, tls=True)
-        with seen.transport() as transport:
-            transport.warm(vendor.url)
+        with seen.transport(limits=QUICK) as transport:
+            transport.preconnect(vendor.url)
             assert transport.fetch(to(vendor.url)) == {"id": 1}
         assert len(vendor.connections) == 1
 
@@ -83,14 +91,14 @@ def test_an_unused_connection_is_closed_at_the_end(
 ) -> None:
     with Loopback(tls=tls) as vendor:
         trust(monkeypatch, vendor, tls=tls)
-        with seen.transport() as transport:
-            transport.warm(vendor.url)
+        with seen.transport(limits=QUICK) as transport:
+            transport.preconnect(vendor.url)
             eventually(ready(transport, vendor))
             eventually(lambda: vendor.connections)
         [connection] = vendor.connections
         connection.wait_closed()
         assert connection.closed_by == "peer"
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("warm")])
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("preconnect")])
 
 
 def test_a_connection_that_opens_after_the_end_is_closed(
@@ -105,8 +113,8 @@ def test_a_connection_that_opens_after_the_end_is_closed(
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", late)
     with Loopback() as vendor:
-        with seen.transport() as transport:
-            transport.warm(vendor.url)
+        with seen.transport(limits=QUICK) as transport:
+            transport.preconnect(vendor.url)
         go.set()
         eventually(lambda: vendor.connections)
         vendor.connections[0].wait_closed()
@@ -166,13 +174,13 @@ def unasked(peer: socket.socket) -> None:
 def test_a_connection_that_died_is_opened_again(
     seen: Witness, die: Callable[[socket.socket], None]
 ) -> None:
-    with Listener() as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+    with Listener() as vendor, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(vendor.url)
         first = vendor.accept()
-        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        eventually(ready(transport, vendor))
         die(first)
         second = vendor.accept()
-        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        eventually(ready(transport, vendor))
         with vendor.serving(lambda: second):
             assert transport.fetch(to(vendor.url)) == {"id": 1}
     assert (len(vendor.peers), seen.waits) == (2, [])
@@ -180,24 +188,22 @@ def test_a_connection_that_died_is_opened_again(
 
 @pytest.mark.parametrize("die", [fin, reset, unasked])
 def test_a_death_that_nobody_saw_costs_no_retry(
-    monkeypatch: pytest.MonkeyPatch, seen: Witness, die: Callable[[socket.socket], None]
+    seen: Witness, die: Callable[[socket.socket], None]
 ) -> None:
-    monkeypatch.setattr(warm, "POLL", 60)
-    with Listener() as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+    with Listener() as vendor, seen.transport(limits=TransportLimits(poll=60)) as transport:
+        transport.preconnect(vendor.url)
         first = vendor.accept()
-        eventually(lambda: transport._warm.ready("127.0.0.1", vendor.port))
+        eventually(ready(transport, vendor))
         die(first)
-        eventually(lambda: not transport._warm.ready("127.0.0.1", vendor.port))
+        eventually(lambda: not ready(transport, vendor)())
         with vendor.serving(vendor.accept):
             assert transport.fetch(to(vendor.url)) == {"id": 1}
     assert (len(vendor.peers), seen.waits) == (2, [])
 
 
-def test_an_old_connection_is_renewed(monkeypatch: pytest.MonkeyPatch, seen: Witness) -> None:
-    monkeypatch.setattr(warm, "RENEWED_AFTER", 0.05)
-    with Listener() as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+def test_an_old_connection_is_renewed(seen: Witness) -> None:
+    with Listener() as vendor, seen.transport(limits=RENEWING) as transport:
+        transport.preconnect(vendor.url)
         first = vendor.accept()
         vendor.accept()
         first.settimeout(5)
@@ -206,16 +212,16 @@ def test_an_old_connection_is_renewed(monkeypatch: pytest.MonkeyPatch, seen: Wit
 
 def test_what_cannot_be_opened_ahead_is_worded_by_the_request(seen: Witness) -> None:
     url = refusing_url()
-    with seen.transport() as transport:
-        transport.warm(url)
+    with seen.transport(limits=QUICK) as transport:
+        transport.preconnect(url)
         with pytest.raises(UnavailableError, match="connection refused"):
             transport.fetch(to(url))
     assert seen.waits == [0.5, 1.0]
 
 
 def test_a_certificate_that_is_not_trusted_is_worded_by_the_request(seen: Witness) -> None:
-    with Loopback(OK, tls=True) as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+    with Loopback(OK, tls=True) as vendor, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(vendor.url)
         with pytest.raises(UnavailableError, match="cannot trust"):
             transport.fetch(to(vendor.url))
         assert vendor.requests == []
@@ -232,8 +238,8 @@ def test_over_a_waiting_connection_the_signal_comes_when_the_request_is_out(
         go.set()  # only now the vendor answers
 
     reply = replace(reasoner_stream(["a"]), before=[Gate(go)])
-    with Loopback(reply) as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+    with Loopback(reply) as vendor, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(vendor.url)
         eventually(ready(transport, vendor))
         assert len(list(transport.stream(to(vendor.url), sent))) == 5
     assert calls == [1]
@@ -241,7 +247,7 @@ def test_over_a_waiting_connection_the_signal_comes_when_the_request_is_out(
 
 def test_without_one_the_signal_comes_before_connecting(seen: Witness) -> None:
     calls: list[tuple[int, int]] = []
-    with Loopback(json_reply(529, {}), OK) as vendor, seen.transport() as transport:
+    with Loopback(json_reply(529, {}), OK) as vendor, seen.transport(limits=QUICK) as transport:
         stream = transport.stream(
             to(vendor.url), lambda: calls.append((len(vendor.connections), len(vendor.requests)))
         )
@@ -253,16 +259,16 @@ def test_without_one_the_signal_comes_before_connecting(seen: Witness) -> None:
 
 def test_the_signal_comes_once_even_if_the_first_attempt_fails(seen: Witness) -> None:
     calls: list[int] = []
-    with Loopback(Reply(before=[Cut()]), OK) as vendor, seen.transport() as transport:
-        transport.warm(vendor.url)
+    with Loopback(Reply(before=[Cut()]), OK) as vendor, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(vendor.url)
         eventually(ready(transport, vendor))
         assert list(transport.stream(to(vendor.url), lambda: calls.append(1))) == [{"id": 1}]
     assert (calls, seen.waits) == ([1], [0.5])
 
 
 def test_a_waiting_connection_is_only_for_its_own_port(seen: Witness) -> None:
-    with Loopback() as one, Loopback(OK) as other, seen.transport() as transport:
-        transport.warm(one.url)
+    with Loopback() as one, Loopback(OK) as other, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(one.url)
         eventually(ready(transport, one))
         assert transport.fetch(to(other.url)) == {"id": 1}
         assert ready(transport, one)()
@@ -272,21 +278,124 @@ def test_a_waiting_connection_is_only_for_its_own_port(seen: Witness) -> None:
 def test_a_connection_that_nobody_comes_for_is_given_up_and_opened_again_when_asked(
     monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
 ) -> None:
-    monkeypatch.setattr(warm, "RENEWED_AFTER", 0.02)
-    monkeypatch.setattr(warm, "GIVEN_UP_AFTER", 0.1)
+    clock = ManualClock()
+    limits = TransportLimits(poll=0.01, renew_after=60, give_up_after=90, now=clock.now)
     with Loopback(OK, tls=tls) as vendor:
         trust(monkeypatch, vendor, tls=tls)
-        with seen.transport() as transport:
-            transport.warm(vendor.url)
-            [opening] = transport._warm._openings.values()
-            eventually(lambda: opening.is_over)
+        with seen.transport(limits=limits) as transport:
+            transport.preconnect(vendor.url)
+            [preconnection] = transport._preconnect._preconnections.values()
+            eventually(ready(transport, vendor))
+            clock.seconds += 61
+            vendor.connections[0].wait_closed()  # the next one stands
+            clock.seconds += 61
+            eventually(lambda: preconnection.is_over)
             for connection in vendor.connections:
                 connection.wait_closed()
             assert not ready(transport, vendor)()
             count = len(vendor.connections)
-            monkeypatch.setattr(warm, "GIVEN_UP_AFTER", 60.0)
-            monkeypatch.setattr(warm, "RENEWED_AFTER", 60.0)
-            transport.warm(vendor.url)
+            transport.preconnect(vendor.url)
             eventually(ready(transport, vendor))
             assert transport.fetch(to(vendor.url)) == {"id": 1}
         assert len(vendor.connections) == count + 1
+
+
+def test_nothing_is_opened_beside_an_idle_connection_of_the_pool(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
+) -> None:
+    with Loopback(OK, tls=tls) as vendor:
+        trust(monkeypatch, vendor, tls=tls)
+        with seen.transport(limits=RENEWING) as transport:
+            transport.fetch(to(vendor.url))
+            transport.preconnect(vendor.url)
+            time.sleep(0.3)
+            assert not ready(transport, vendor)()
+            transport.fetch(to(vendor.url))
+            time.sleep(0.3)
+        assert (len(vendor.connections), len(vendor.requests)) == (1, 2)
+
+
+def test_one_is_opened_as_soon_as_the_idle_connection_has_gone(seen: Witness) -> None:
+    with Listener() as vendor, seen.transport(limits=QUICK) as transport:
+        with vendor.serving(vendor.accept):
+            transport.fetch(to(vendor.url))
+        transport.preconnect(vendor.url)
+        time.sleep(0.1)
+        assert len(vendor.peers) == 1
+        fin(vendor.peers[0])
+        second = vendor.accept()
+        eventually(ready(transport, vendor))
+        with vendor.serving(lambda: second):
+            assert transport.fetch(to(vendor.url)) == {"id": 1}
+    assert (len(vendor.peers), seen.waits) == (2, [])
+
+
+def test_one_is_opened_as_soon_as_the_idle_connection_is_too_old(seen: Witness) -> None:
+    limits = TransportLimits(poll=0.01, idle_seconds=0.1)
+    with Loopback(OK) as vendor, seen.transport(limits=limits) as transport:
+        transport.fetch(to(vendor.url))
+        transport.preconnect(vendor.url)
+        eventually(ready(transport, vendor))
+        assert transport.fetch(to(vendor.url)) == {"id": 1}
+        assert len(vendor.connections) == 2
+
+
+def test_nothing_is_opened_for_a_request_that_has_gone_out_already(seen: Witness) -> None:
+    """The pool served it: another request to that host had ended meanwhile."""
+    go = threading.Event()
+    other = replace(OK, before=[Gate(go)])
+    with Loopback(other, OK) as vendor, seen.transport(limits=RENEWING) as transport:
+        running = threading.Thread(target=lambda: transport.fetch(to(vendor.url)))
+        running.start()
+        vendor.wait_for_requests(1)
+        transport.preconnect(vendor.url)
+        eventually(ready(transport, vendor))
+        go.set()
+        running.join()
+        eventually(lambda: transport._direct.has_idle(httpcore.URL(vendor.url).origin))
+        transport.fetch(to(vendor.url))
+        count = len(vendor.connections)
+        time.sleep(0.3)
+        assert (len(vendor.connections), ready(transport, vendor)()) == (count, False)
+
+
+def test_nothing_is_opened_once_no_request_is_running(seen: Witness) -> None:
+    """A turn that ends while the reasoner thinks has no answer to come."""
+    thinking = reasoner_stream(["a", "b"]).failing(2, Stall(5))
+    with (
+        Loopback(thinking) as reasoner,
+        Loopback() as answerer,
+        seen.transport(limits=RENEWING) as transport,
+    ):
+        stream = transport.stream(to(reasoner.url), lambda: transport.preconnect(answerer.url))
+        with closing(stream):
+            next(stream)
+            eventually(lambda: len(answerer.connections) > 2)
+        eventually(lambda: not ready(transport, answerer)())
+        count = len(answerer.connections)
+        time.sleep(0.3)
+        assert len(answerer.connections) == count
+
+
+def test_a_turn_after_one_that_ended_early_takes_the_connection_over(seen: Witness) -> None:
+    with (
+        Loopback(OK) as reasoner,
+        Loopback(OK) as answerer,
+        seen.transport(limits=QUICK) as transport,
+    ):
+        for _ in range(2):
+            list(transport.stream(to(reasoner.url), lambda: transport.preconnect(answerer.url)))
+            eventually(ready(transport, answerer))
+        assert transport.fetch(to(answerer.url)) == {"id": 1}
+        assert len(answerer.connections) == 1
+
+
+def test_over_an_idle_connection_the_signal_comes_when_the_request_is_out(seen: Witness) -> None:
+    calls: list[int] = []
+    with Loopback(OK) as vendor, seen.transport(limits=QUICK) as transport:
+        transport.fetch(to(vendor.url))
+        stream = transport.stream(
+            to(vendor.url), lambda: calls.append(len(vendor.wait_for_requests(2)))
+        )
+        assert list(stream) == [{"id": 1}]
+    assert calls == [2]

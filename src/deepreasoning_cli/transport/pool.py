@@ -1,0 +1,128 @@
+"""httpx over httpcore's public API: the only module that knows httpcore's pools and errors.
+
+httpx has no public way to say how connections are opened. httpcore has one, `network_backend`.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+
+from deepreasoning_cli.transport.request import TransportLimits
+
+REQUEST_SENT = "http11.send_request_body.complete"
+"""httpcore's name, in its `trace` extension, for the moment a request is out."""
+SOCKET_KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
+    httpcore.ConnectTimeout: httpx.ConnectTimeout,
+    httpcore.ReadTimeout: httpx.ReadTimeout,
+    httpcore.WriteTimeout: httpx.WriteTimeout,
+    httpcore.PoolTimeout: httpx.PoolTimeout,
+    httpcore.ConnectError: httpx.ConnectError,
+    httpcore.ReadError: httpx.ReadError,
+    httpcore.WriteError: httpx.WriteError,
+    httpcore.LocalProtocolError: httpx.LocalProtocolError,
+    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
+    httpcore.ProxyError: httpx.ProxyError,
+    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
+}
+"""Every error that httpcore raises for a request, and httpx's error of that name."""
+
+
+class PoolTransport(httpx.BaseTransport):
+    """Sends httpx's requests over a pool of httpcore; raises httpx's errors."""
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._pool = pool
+
+    def has_idle(self, origin: httpcore.Origin) -> bool:
+        """Whether an open connection to `origin` waits for a request; any thread may ask."""
+        return any(
+            connection.can_handle_request(origin)
+            and connection.is_available()
+            and not connection.has_expired()
+            for connection in self._pool.connections
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The response's head; its body comes from the connection as it is read."""
+        with _as_httpx_errors():
+            response = self._pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    _url(request.url),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_ResponseStream(response),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+
+class _ResponseStream(httpx.SyncByteStream):
+    """A response's body. To close it early closes its connection."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx_errors():
+            yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def create_pool(
+    context: ssl.SSLContext,
+    backend: httpcore.NetworkBackend,
+    limits: TransportLimits,
+    proxy: str | None = None,
+) -> httpcore.ConnectionPool:
+    """A pool whose connections `backend` opens; all of them go through `proxy` where there is one.
+
+    Raises ValueError or httpx.InvalidURL when `proxy` is no proxy's address, and RuntimeError when
+    it speaks SOCKS and the package `socksio` is missing.
+    """
+    options: dict[str, Any] = {
+        "ssl_context": context,
+        "max_connections": None,  # a server's turns do not wait for each other
+        "max_keepalive_connections": limits.idle_connections,
+        "keepalive_expiry": limits.idle_seconds,
+        "network_backend": backend,
+    }
+    if proxy is None:
+        return httpcore.ConnectionPool(socket_options=SOCKET_KEEP_ALIVE, **options)
+    parsed = httpx.Proxy(proxy)
+    is_socks = parsed.url.scheme.startswith("socks")
+    kind = httpcore.SOCKSProxy if is_socks else httpcore.HTTPProxy
+    return kind(_url(parsed.url), parsed.raw_auth, **options)
+
+
+@contextmanager
+def _as_httpx_errors() -> Iterator[None]:
+    try:
+        yield
+    except tuple(ERRORS) as exc:
+        raise ERRORS[type(exc)](str(exc)) from exc
+
+
+def _url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+    )

@@ -1,0 +1,221 @@
+"""Connections opened before they are needed: their set-up is done while the reasoner thinks."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import httpcore
+
+from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE
+from deepreasoning_cli.transport.request import TransportLimits
+
+
+class _SecuredStream(httpcore.NetworkStream):
+    """A stream after its TLS handshake: `start_tls` returns the stream itself."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Preconnection:
+    """Keeps one connection ready, in a thread of its own, until a request takes it.
+
+    While the pool has an idle connection (`has_idle`), that one serves and nothing is opened.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[], httpcore.NetworkStream | None],
+        has_idle: Callable[[], bool],
+        limits: TransportLimits,
+    ) -> None:
+        self._connect, self._has_idle, self._limits = connect, has_idle, limits
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._connected = threading.Event()  # clear while a request should wait for the outcome
+        self._stream: httpcore.NetworkStream | None = None
+        self._renew_at = 0.0
+        self._expected_until = limits.now() + limits.give_up_after
+        threading.Thread(target=self._run, name=f"preconnect {name}", daemon=True).start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a request took the connection, or nobody came for it."""
+        return self._ended.is_set()
+
+    def is_ready(self) -> bool:
+        """Whether a live connection waits."""
+        with self._lock:
+            return _is_alive(self._stream)
+
+    def expect(self) -> bool:
+        """Go on for one more request; False where this is over."""
+        with self._lock:
+            self._expected_until = self._limits.now() + self._limits.give_up_after
+            return not self.is_over
+
+    def lapse(self) -> None:
+        """Open nothing more: no request is expected. What is open waits until it is old."""
+        with self._lock:
+            self._expected_until = 0.0
+
+    def take(self, timeout: float | None) -> httpcore.NetworkStream | None:
+        """The live stream, or None where there is none; waits `timeout` seconds for its opening."""
+        self._connected.wait(timeout)
+        with self._lock:
+            self._ended.set()
+            stream, self._stream = self._stream, None
+        if stream is not None and not _is_alive(stream):
+            stream.close()
+            return None
+        return stream
+
+    def _run(self) -> None:
+        while self._maintain():
+            self._connected.set()
+            self._ended.wait(self._limits.poll)
+        self._connected.set()
+
+    def _maintain(self) -> bool:
+        """Open, renew or close what is due; False when this is over."""
+        with self._lock:
+            now, is_alive = self._limits.now(), _is_alive(self._stream)
+            if is_alive and now < self._renew_at:
+                return True
+            if now >= self._expected_until:
+                self._ended.set()
+            elif not is_alive:
+                self._connected.clear()
+        if not self.is_over and not self._has_idle():
+            fresh = self._connect()
+            if fresh is None:
+                self._ended.set()  # the request meets the same fault, and words it
+        else:
+            fresh = None
+        self._hold(fresh)
+        return not self.is_over
+
+    def _hold(self, fresh: httpcore.NetworkStream | None) -> None:
+        """Keep `fresh` for the request, unless this is over; close what is not needed."""
+        with self._lock:
+            unused = [self._stream, fresh] if self.is_over else [self._stream]
+            self._stream = None if self.is_over else fresh
+            self._renew_at = self._limits.now() + self._limits.renew_after
+        for stream in unused:
+            if stream is not None:
+                stream.close()
+
+
+def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
+    """Whether there is a stream, unused so far, whose peer still holds its end.
+
+    A live stream can be readable: TLS 1.3 servers send session tickets unasked. To read takes
+    those in; then there must be nothing.
+    """
+    if stream is None:
+        return False
+    sock: socket.socket = stream.get_extra_info("socket")
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+class PreconnectBackend(httpcore.NetworkBackend):
+    """Opens connections, and hands out those that were opened before they were needed."""
+
+    def __init__(self, context: ssl.SSLContext, limits: TransportLimits) -> None:
+        self._backend = httpcore.SyncBackend()
+        self._context = context
+        self._limits = limits
+        self._preconnections: dict[tuple[str, int], _Preconnection] = {}
+
+    def preconnect(self, origin: httpcore.Origin, has_idle: Callable[[], bool]) -> None:
+        """Have a connection ready for the next request to `origin`: one at a time for each.
+
+        Nothing is opened as long as `has_idle` says that the pool has a connection for it.
+        """
+        key = _key(origin)
+        current = self._preconnections.get(key)
+        if current is None or not current.expect():
+            connect = partial(self._connect, *key, tls=origin.scheme == b"https")
+            self._preconnections[key] = _Preconnection(key[0], connect, has_idle, self._limits)
+
+    def is_ready(self, origin: httpcore.Origin) -> bool:
+        """Whether a live connection to `origin` waits here."""
+        current = self._preconnections.get(_key(origin))
+        return current is not None and current.is_ready()
+
+    def lapse(self, origin: httpcore.Origin | None = None) -> None:
+        """Open nothing more to `origin`, or to anybody, until `preconnect` is called again."""
+        for key, preconnection in list(self._preconnections.items()):
+            if origin is None or key == _key(origin):
+                preconnection.lapse()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A connection that was opened before, or a new one."""
+        waiting = self._preconnections.pop((host, port), None)
+        stream = waiting.take(timeout) if waiting else None
+        return stream or self._backend.connect_tcp(
+            host, port, timeout, local_address, socket_options
+        )
+
+    def close(self) -> None:
+        """Close what no request took."""
+        while self._preconnections:
+            _, waiting = self._preconnections.popitem()
+            stream = waiting.take(0)
+            if stream is not None:
+                stream.close()
+
+    def _connect(self, host: str, port: int, *, tls: bool) -> httpcore.NetworkStream | None:
+        try:
+            stream = self._backend.connect_tcp(
+                host, port, timeout=10, socket_options=SOCKET_KEEP_ALIVE
+            )
+            if tls:
+                return _SecuredStream(stream.start_tls(self._context, host, timeout=10))
+        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
+            return None
+        return stream
+
+
+def _key(origin: httpcore.Origin) -> tuple[str, int]:
+    return origin.host.decode("ascii"), origin.port

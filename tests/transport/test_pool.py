@@ -1,0 +1,137 @@
+"""What we rely on in httpcore and httpx, and the proxies of the environment."""
+
+from __future__ import annotations
+
+import httpcore
+import httpx
+import pytest
+from calls import to
+
+from deepreasoning_cli.transport import TransportLimits
+from deepreasoning_cli.transport.environment import proxies
+from deepreasoning_cli.transport.pool import ERRORS, REQUEST_SENT, PoolTransport, create_pool
+from loopback import Loopback, Reply, json_reply, refusing_url, sse
+
+
+def connect(backend: httpcore.NetworkBackend | None = None) -> httpx.Client:
+    pool = create_pool(
+        httpx.create_ssl_context(), backend or httpcore.SyncBackend(), TransportLimits()
+    )
+    return httpx.Client(transport=PoolTransport(pool))
+
+
+def test_httpcore_says_when_a_request_is_out() -> None:
+    events: list[str] = []
+    with Loopback(json_reply(200, {})) as vendor, connect() as client:
+        extensions = {"trace": lambda name, _info: events.append(name)}
+        client.post(to(vendor.url).url, content=b"{}", extensions=extensions)
+    assert REQUEST_SENT in events, (
+        f"httpcore changed the name of its trace event {REQUEST_SENT}:"
+        " the reasoner would not be stopped, and that costs money"
+    )
+    reply = next(name for name in events if "response" in name)
+    assert events.index(REQUEST_SENT) < events.index(reply), (
+        f"httpcore changed the moment of {REQUEST_SENT}:"
+        " the reasoner would be stopped late, and that costs money"
+    )
+
+
+def test_every_error_of_httpcore_is_one_of_httpx() -> None:
+    names = {name for name in httpcore.__all__ if name.endswith(("Error", "Timeout"))}
+    names |= {"UnsupportedProtocol"}
+    abstract = {"NetworkError", "ProtocolError"}
+    mapped = {kind.__name__ for kind in ERRORS}
+    assert mapped == names - abstract, "httpcore changed its errors: name the new ones in ERRORS"
+    assert all(ours.__name__ == kind.__name__ for kind, ours in ERRORS.items())
+
+
+class FailingBackend(httpcore.MockBackend):
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__([])
+        self.error = error
+
+    def connect_tcp(self, *_args: object, **_named: object) -> httpcore.NetworkStream:
+        raise self.error("why")
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_keeps_its_name_its_words_and_its_cause(error: type[Exception]) -> None:
+    with connect(FailingBackend(error)) as client, pytest.raises(ERRORS[error]) as caught:
+        client.get("http://a.example")
+    assert (type(caught.value), str(caught.value)) == (ERRORS[error], "why")
+    assert type(caught.value.__cause__) is error
+
+
+def test_an_error_in_the_body_is_one_of_httpx() -> None:
+    broken = Reply(framing="raw", body=[b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc"])
+    with (
+        Loopback(broken) as vendor,
+        connect() as client,
+        client.stream("GET", to(vendor.url).url) as response,
+        pytest.raises(httpx.RemoteProtocolError, match="closed") as caught,
+    ):
+        response.read()
+    assert isinstance(caught.value.__cause__, httpcore.RemoteProtocolError)
+
+
+def test_a_body_that_is_not_read_to_its_end_closes_its_connection() -> None:
+    endless = Reply(body=[sse({"a": 1})] * 100_000)
+    with Loopback(endless) as vendor, connect() as client:
+        with client.stream("GET", to(vendor.url).url) as response:
+            next(response.iter_bytes())
+        vendor.connections[0].wait_closed()
+        assert vendor.connections[0].closed_by == "peer"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, {}),
+        ({"NO_PROXY": "a.example"}, {}),
+        ({"HTTPS_PROXY": "http://p:1"}, {"https://": "http://p:1"}),
+        ({"http_proxy": "p:1"}, {"http://": "http://p:1"}),
+        ({"ALL_PROXY": "socks5://p:1", "TRAVIS_PROXY": "x"}, {"all://": "socks5://p:1"}),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "a.example, *"}, {}),
+    ],
+)
+def test_proxies_are_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert proxies() == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "direct", "proxied"),
+    [
+        ("a.example", ["https://a.example", "http://b.a.example"], ["https://ba.example"]),
+        (".a.example", ["https://b.a.example"], ["https://a.example"]),
+        ("localhost", ["http://localhost:1"], ["http://my.localhost"]),
+        ("127.0.0.1", ["http://127.0.0.1:1"], ["http://127.0.0.2"]),
+        ("10.0.0.1/8", ["http://10.0.0.1"], ["http://10.0.0.2"]),
+        ("::1", ["http://[::1]:1"], ["http://[::2]"]),
+        ("https://a.example", ["https://a.example"], ["http://a.example"]),
+        (" a.example , , b.example", ["https://a.example", "https://b.example"], []),
+    ],
+)
+def test_an_exception_to_the_proxy_is_one_for_httpx_too(
+    monkeypatch: pytest.MonkeyPatch, entry: str, direct: list[str], proxied: list[str]
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", refusing_url())
+    monkeypatch.setenv("NO_PROXY", entry)
+    route: list[str] = []
+
+    class Route(httpx.BaseTransport):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            route.append(self.name)
+            return httpx.Response(200)
+
+    mounts = {pattern: proxy and Route("proxied") for pattern, proxy in proxies().items()}
+    with httpx.Client(transport=Route("direct"), mounts=mounts) as client:
+        for url in [*direct, *proxied]:
+            client.get(url)
+    assert route == ["direct"] * len(direct) + ["proxied"] * len(proxied)
