@@ -183,6 +183,22 @@ def test_a_connection_opened_ahead_serves_the_request(
         assert len(vendor.connections) == 1
 
 
+def test_nothing_is_opened_beside_an_idle_connection(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
+) -> None:
+    with Loopback(OK, tls=tls) as vendor:
+        trust(monkeypatch, vendor)
+
+        def work(transport: Transport) -> list[Payload]:
+            first = transport.fetch(to(vendor.url))
+            transport.preconnect(vendor.url)
+            pause(0.1)
+            return [first, transport.fetch(to(vendor.url))]
+
+        assert with_transport(seen, work) == [{"id": 1}, {"id": 1}]
+        assert len(vendor.connections) == 1
+
+
 LARGE = "x" * 6_000_000  # more than a socket takes at once
 
 

@@ -130,7 +130,7 @@ def test_an_exception_to_the_proxy_is_one_for_httpx_too(
             route.append(self.name)
             return httpx.Response(200)
 
-    mounts = {pattern: proxy and Route("proxied") for pattern, proxy in proxies().items()}
+    mounts = {pattern: Route("proxied") if proxy else None for pattern, proxy in proxies().items()}
     with httpx.Client(transport=Route("direct"), mounts=mounts) as client:
         for url in [*direct, *proxied]:
             client.get(url)

@@ -340,23 +340,24 @@ def test_one_is_opened_as_soon_as_the_idle_connection_is_too_old(seen: Witness) 
         assert len(vendor.connections) == 2
 
 
-def test_nothing_is_opened_for_a_request_that_has_gone_out_already(seen: Witness) -> None:
-    """The pool served it: another request to that host had ended meanwhile."""
-    go = threading.Event()
-    other = replace(OK, before=[Gate(go)])
-    with Loopback(other, OK) as vendor, seen.transport(limits=RENEWING) as transport:
-        running = threading.Thread(target=lambda: transport.fetch(to(vendor.url)))
-        running.start()
-        vendor.wait_for_requests(1)
-        transport.preconnect(vendor.url)
-        eventually(ready(transport, vendor))
-        go.set()
-        running.join()
-        eventually(lambda: transport._direct.has_idle(httpcore.URL(vendor.url).origin))
-        transport.fetch(to(vendor.url))
-        count = len(vendor.connections)
-        time.sleep(0.3)
-        assert (len(vendor.connections), ready(transport, vendor)()) == (count, False)
+def test_nothing_is_opened_beside_the_request_that_an_idle_connection_serves(
+    seen: Witness,
+) -> None:
+    """The second turn of a chat: the reasoner's call is still open when the answer begins."""
+    thinking = reasoner_stream(["a", "b"]).failing(2, Stall(5))
+    with (
+        Loopback(thinking) as reasoner,
+        Loopback(OK, thinking) as answerer,
+        seen.transport(limits=RENEWING) as transport,
+    ):
+        transport.fetch(to(answerer.url))
+        reasoning = transport.stream(to(reasoner.url), lambda: transport.preconnect(answerer.url))
+        with closing(reasoning), closing(transport.stream(to(answerer.url))) as answer:
+            next(reasoning)
+            time.sleep(0.1)
+            next(answer)
+            time.sleep(0.3)
+            assert (len(answerer.connections), len(answerer.requests)) == (1, 2)
 
 
 def test_nothing_is_opened_once_no_request_is_running(seen: Witness) -> None:
