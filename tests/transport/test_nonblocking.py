@@ -616,11 +616,11 @@ def test_a_deadline_passes_once_at_the_last_moment_it_was_moved_to() -> None:
         loop = asyncio.get_running_loop()
         fired: list[float] = []
         deadline = Deadline(loop, lambda: fired.append(loop.time()))
-        deadline.move(0.03)
+        deadline.move(0.4)
         await asyncio.sleep(0.02)
-        deadline.move(0.1)
-        last = loop.time() + 0.1
-        await asyncio.sleep(0.2)
+        deadline.move(0.5)
+        last = loop.time() + 0.5
+        await asyncio.sleep(0.6)
         deadline.move(0.01)
         deadline.cancel()
         deadline.cancel()

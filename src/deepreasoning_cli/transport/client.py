@@ -65,7 +65,7 @@ class Transport:
     def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
         context = httpx.create_ssl_context()
         context.set_alpn_protocols(["http/1.1"])
-        self._preconnect = PreconnectBackend(context, self._limits)
+        self._preconnect = PreconnectBackend(context, self._limits, self._clocks.connect)
         backend = wrap_backend(self._preconnect) if wrap_backend else self._preconnect
 
         def transport(proxy: str | None = None) -> PoolTransport:

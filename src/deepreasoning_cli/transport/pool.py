@@ -1,4 +1,4 @@
-"""httpx over httpcore's public API: the only module that knows httpcore's pools and errors.
+"""httpx over httpcore's public API: pools made by us, and httpcore's errors as those of httpx.
 
 httpx has no public way to say how connections are opened. httpcore has one, `network_backend`.
 """

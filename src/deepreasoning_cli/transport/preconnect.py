@@ -152,12 +152,18 @@ def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
 
 
 class PreconnectBackend(httpcore.NetworkBackend):
-    """Opens connections, and hands out those that were opened before they were needed."""
+    """Opens connections, and hands out those that were opened before they were needed.
 
-    def __init__(self, context: ssl.SSLContext, limits: TransportLimits) -> None:
+    `connect_timeout` is in seconds, for TCP and for TLS each.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, limits: TransportLimits, connect_timeout: float
+    ) -> None:
         self._backend = httpcore.SyncBackend()
         self._context = context
         self._limits = limits
+        self._timeout = connect_timeout
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
 
     def preconnect(self, origin: httpcore.Origin, has_idle: Callable[[], bool]) -> None:
@@ -208,10 +214,10 @@ class PreconnectBackend(httpcore.NetworkBackend):
     def _connect(self, host: str, port: int, *, tls: bool) -> httpcore.NetworkStream | None:
         try:
             stream = self._backend.connect_tcp(
-                host, port, timeout=10, socket_options=SOCKET_KEEP_ALIVE
+                host, port, timeout=self._timeout, socket_options=SOCKET_KEEP_ALIVE
             )
             if tls:
-                return _SecuredStream(stream.start_tls(self._context, host, timeout=10))
+                return _SecuredStream(stream.start_tls(self._context, host, timeout=self._timeout))
         except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
             return None
         return stream
