@@ -28,6 +28,7 @@ from deepreasoning_cli.transport.warm import (
     WarmTransport,
     open_by,
 )
+from deepreasoning_cli.wire.client.errors import error_in, has_text, to_exception
 
 SENT = "http11.send_request_body.complete"  # httpcore's name for the moment a request is out
 PORTS = {"http": 80, "https": 443}
@@ -182,9 +183,8 @@ class Transport:
     def _check(self, response: httpx.Response, request: Request) -> None:
         if response.is_success:
             return
-        reply = refusals.read_refusal(response, request)
-        error = refusals.refused(reply, request)
-        heals = retry.worth_retrying(reply.status, response.headers, reply.code)
+        error = refusals.refused(response, request)
+        heals = retry.worth_retrying(error.kind, response.headers)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
         error.retry_after = wait
         raise Failed(error, heals=heals, wait=wait)
@@ -205,11 +205,12 @@ class Transport:
 
 
 def _begun_well(payloads: Iterator[Payload], request: Request) -> Iterator[Payload]:
-    """The payloads; raises Failed where the first one says no, but waiting can heal it."""
+    """The payloads; raises Failed where the first one is an error and brings no text."""
     for number, payload in enumerate(payloads):
-        reply = refusals.begun_with(payload, request) if number == 0 else None
-        if reply:
-            raise Failed(refusals.refused(reply, request), heals=True)
+        details = error_in(payload) if number == 0 and not has_text(payload) else None
+        if details:
+            error = to_exception(details, request.account)
+            raise Failed(error, heals=retry.worth_retrying(details.kind, {}))
         yield payload
 
 
