@@ -43,8 +43,8 @@ class Dialogue:
                 self.turns.append(Message("user", message_text(message)))
             case "assistant":
                 # a reply of thoughts alone, or none at all, leaves no turn
-                if (said := message_text(message, reply=True)).strip():
-                    self.turns.append(Message("assistant", said))
+                if (reply_text := message_text(message, reply=True)).strip():
+                    self.turns.append(Message("assistant", reply_text))
             case _:
                 message.refuse("role", "must be system, developer, user or assistant")
 

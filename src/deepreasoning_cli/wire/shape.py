@@ -34,7 +34,7 @@ def as_count(value: object) -> int | None:
 
 def error_text(error: object) -> str:
     """A vendor's own words for a failure on one line, from an `error` object or string."""
-    said = as_text(error)
+    message = as_text(error)
     for name in ("message", "code", "type"):
-        said = said or as_text(as_dict(error).get(name))
-    return " ".join(said.split())[:LONGEST_WORDS] or "no reason given"
+        message = message or as_text(as_dict(error).get(name))
+    return " ".join(message.split())[:LONGEST_WORDS] or "no reason given"

@@ -62,8 +62,10 @@ def completion_object(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
         "finish_reason": to_finish_reason(reply.reason),
         "logprobs": None,
     }
-    said = _base(head, reply.model) | {"object": "chat.completion", "choices": [choice]}
-    return said | ({"usage": _usage_object(reply.usage) | reply.cost_fields} if reply.usage else {})
+    payload = _base(head, reply.model) | {"object": "chat.completion", "choices": [choice]}
+    if reply.usage:
+        payload["usage"] = _usage_object(reply.usage) | reply.cost_fields
+    return payload
 
 
 def _base(head: Head, model: str) -> Payload:
@@ -76,7 +78,7 @@ def _base(head: Head, model: str) -> Payload:
 
 
 def _usage_object(usage: Usage) -> Payload:
-    said: Payload = {
+    payload: Payload = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
@@ -86,5 +88,5 @@ def _usage_object(usage: Usage) -> Payload:
         },
     }
     if usage.reasoning_tokens is not None:
-        said["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
-    return said
+        payload["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return payload

@@ -81,12 +81,12 @@ def _usage_object(usage: Usage | None) -> Payload:
     """The counts; `input_tokens` of this format are the uncached ones only."""
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
-    said: Payload = {
+    payload: Payload = {
         "input_tokens": usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
     }
     if usage.reasoning_tokens is not None:
-        said["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
-    return said
+        payload["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return payload

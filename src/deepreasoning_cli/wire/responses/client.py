@@ -81,14 +81,14 @@ def read_reply(
 class _ResponsesReader:
     """What is known of a reply while it is read.
 
-    `heard` tells by which event the text of an item came; `refused` that words of a refusal came.
+    `text_events` tells by which event the text of an item came, `refused` that a refusal came.
     """
 
     account: ApiAccount
     model: str | None = None
     whole: bool = False
     refused: bool = False
-    heard: dict[int, str] = field(default_factory=dict)
+    text_events: dict[int, str] = field(default_factory=dict)
 
     def read(self, payload: Payload) -> Iterator[Chunk]:
         kind = as_text(payload.get("type"))
@@ -107,18 +107,18 @@ class _ResponsesReader:
 
     def _delta(self, kind: str, payload: Payload) -> Iterator[Chunk]:
         piece, index = as_text(payload.get("delta")), payload.get("output_index")
-        if piece and self.heard.setdefault(_number(index), kind) == kind:
+        if piece and self.text_events.setdefault(_number(index), kind) == kind:
             self.refused = self.refused or kind == "response.refusal.delta"
             yield DELTAS[kind](piece)
 
     def _item(self, index: object, item: Payload) -> Iterator[Chunk]:
         """The text of a finished item, if nothing of it came before."""
-        if _number(index) in self.heard:
+        if _number(index) in self.text_events:
             return
         for part in as_dicts(item.get("content")) or as_dicts(item.get("summary")):
             name, kind = PARTS.get(as_text(part.get("type")), ("", Text))
             if piece := as_text(part.get(name)):
-                self.heard[_number(index)] = "response.output_item.done"
+                self.text_events[_number(index)] = "response.output_item.done"
                 self.refused = self.refused or name == "refusal"
                 yield kind(piece)
 
@@ -156,15 +156,15 @@ def _read_usage(usage: Payload) -> Usage | None:
 
     `input_tokens` includes cached ones and `output_tokens` the reasoning.
     """
-    given, output = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
-    if given is None or output is None or not given + output:
+    read, output = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
+    if read is None or output is None or not read + output:
         return None
     details = as_dict(usage.get("input_tokens_details"))
-    cached = min(as_count(details.get("cached_tokens")) or 0, given)
-    written = min(as_count(details.get("cache_write_tokens")) or 0, given - cached)
+    cached = min(as_count(details.get("cached_tokens")) or 0, read)
+    written = min(as_count(details.get("cache_write_tokens")) or 0, read - cached)
     reasoning = as_count(as_dict(usage.get("output_tokens_details")).get("reasoning_tokens"))
     return Usage(
-        input_tokens=given,
+        input_tokens=read,
         output_tokens=output,
         reasoning_tokens=None if reasoning is None else min(reasoning, output),
         cached_tokens=cached,

@@ -109,10 +109,10 @@ class _OutputItem:
         """The item with what is known of its text."""
         content = [self._part(self.text)] if status == "completed" else []
         if self.kind is Thought:
-            said: Payload = {"type": "reasoning", "summary": []}
+            payload: Payload = {"type": "reasoning", "summary": []}
         else:
-            said = {"type": "message", "role": "assistant"}
-        return {"id": self.id, "status": status, **said, "content": content}
+            payload = {"type": "message", "role": "assistant"}
+        return {"id": self.id, "status": status, **payload, "content": content}
 
     def _part(self, text: str) -> Payload:
         if self.kind is Thought:
