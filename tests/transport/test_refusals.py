@@ -301,6 +301,14 @@ def test_a_key_that_a_401_echoes_is_masked(
     assert without_keys(everything) == everything
 
 
+@pytest.mark.parametrize("form", ECHOES)
+def test_a_key_at_the_end_of_a_long_message_is_masked_before_the_message_is_cut(
+    httpx_mock: HTTPXMock, seen: Witness, form: str
+) -> None:
+    httpx_mock.add_response(400, json={"error": {"message": "x" * 480 + ECHOES[form]}})
+    assert seen.failure().message == f"{HOST} refused the request (400): {'x' * 480}[key]"
+
+
 def test_a_log_line_says_what_was_sent_and_what_came_without_the_key(
     httpx_mock: HTTPXMock, seen: Witness
 ) -> None:

@@ -18,7 +18,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key, redacted
-from deepreasoning_cli.wire.shape import as_dict, as_dicts, as_text, error_text
+from deepreasoning_cli.wire.shape import LONGEST_WORDS, as_dict, as_dicts, as_text, error_text
 
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
     "authentication_error": (401, "key_rejected"),
@@ -146,7 +146,7 @@ UNNAMED_ACCOUNT: Final = ApiAccount("the server")
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
     """What an error says, judged: `kind` is our word, `status` the HTTP status that it has or,
-    inside a reply, would have had; None where nothing tells.
+    inside a reply, would have had; None where nothing tells. The key may be in `message`.
     """
 
     kind: str
@@ -167,8 +167,8 @@ def read_error(error: object, status: int | None = None, request_id: object = No
         named, kind = _phrase(message, given or named) or (named, None)
     shown = given or named
     kind = kind or _kind_of(shown)
-    told = error_text(error) if message or kind == "stream_error" else ""
-    return ErrorDetails(kind, shown, told, as_text(request_id) or None)
+    words = " ".join(message.split()) or (error_text(error) if kind == "stream_error" else "")
+    return ErrorDetails(kind, shown, words, as_text(request_id) or None)
 
 
 def read_error_body(body: Mapping[str, Any], status: int, request_id: object) -> ErrorDetails:
@@ -199,7 +199,8 @@ def to_exception(
     """The exception for an error at `account`, without the key; `meaning` replaces our own."""
     error, what, hint, has_status = meaning or _meaning(details, account)
     number = f" ({details.status})" if details.status and not has_status else ""
-    reason = f": {account.redact(details.message)}" if details.message else ""
+    words = account.redact(details.message)[:LONGEST_WORDS]  # a key cut in two would be shown
+    reason = f": {words}" if words else ""
     return error(
         f"{account.host} {what}{number}{reason}",
         hint=hint,
