@@ -213,6 +213,12 @@ class TestFailures:
                 "the server broke off the reply: no reason given",
             ),
             (
+                {"type": "response.failed"},
+                UnavailableError,
+                "stream_error",
+                "the server broke off the reply: no reason given",
+            ),
+            (
                 {"error": {"code": "insufficient_credits", "message": "empty"}},
                 RefusedError,
                 "no_credit",

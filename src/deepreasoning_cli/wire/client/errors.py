@@ -239,15 +239,26 @@ def _kind_of(status: int | None) -> str:
 def _find_error(payload: Payload) -> object:
     if error := payload.get("error"):
         return error
-    if payload.get("type") == "error":
+    kind = payload.get("type")
+    if kind == "error":
         return {name: payload.get(name) for name in ("code", "message")}
-    response = payload if payload.get("object") == "response" else as_dict(payload.get("response"))
-    failed = payload.get("type") == "response.failed" or response.get("status") == "failed"
-    if response.get("error") or failed:
-        return response.get("error") or {}
-    choice = next(iter(as_dicts(payload.get("choices"))), {})
+    if "choices" in payload:
+        return _choice_error(payload["choices"])
+    if "response" in payload or kind == "response.failed" or payload.get("object") == "response":
+        return _response_error(payload)
+    return None
+
+
+def _choice_error(choices: object) -> object:
+    choice = next(iter(as_dicts(choices)), {})
     reason = as_text(choice.get("finish_reason"))
     return choice.get("error") or (reason if reason in BROKEN_OFF else None)
+
+
+def _response_error(payload: Payload) -> object:
+    response = as_dict(payload.get("response", payload))
+    failed = response.get("status") == "failed" or payload.get("type") == "response.failed"
+    return response.get("error") or ({} if failed else None)
 
 
 def _meaning(details: ErrorDetails, account: ApiAccount) -> Meaning:
