@@ -9,7 +9,7 @@ from typing import Any
 from deepreasoning_cli.events import Finished, Message, Prompt, Stage
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.wire.asked import Asked, Parameters
+from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 
 
 @dataclass
@@ -17,9 +17,12 @@ class Turned:
     """A turn as far as others see it."""
 
     id: str = "01turn"
-    asked: Asked = field(
-        default_factory=lambda: Asked(
-            "deepreasoning/sonnet", Prompt((Message("user", "secret"),)), Parameters(), stream=True
+    asked: ChatRequest = field(
+        default_factory=lambda: ChatRequest(
+            "deepreasoning/sonnet",
+            Prompt((Message("user", "secret"),)),
+            RequestParameters(),
+            stream=True,
         )
     )
     record: Record = field(default_factory=Record)

@@ -501,8 +501,8 @@ def test_an_error_within_the_reasoning_has_the_vendors_words(
 ) -> None:
     event = sse({"error": {"message": "queue\x1b full", "code": 503}})
     vendors.reasoner.reply(reasoner_stream(THOUGHTS).failing(after, event))
-    error = f"reason: the server broke off the reply: queue␛ full{suffix}"
-    result, hint = vendors.ask("6 x 7?"), "try again in a minute"
+    error = f"reason: {host(vendors.reasoner)} failed (503): queue␛ full{suffix}"
+    result, hint = vendors.ask("6 x 7?"), "try again later"
     if code == 6:  # something of it came, and is kept
         result, hint = named(result), kept(hint)
     assert result == failed(code, error, hint)
@@ -515,17 +515,20 @@ def test_an_error_within_the_answer_leaves_what_came(vendors: Vendors) -> None:
     assert result.code == 6
     assert error_of(named(result)) == told_to_resume(
         "answer",
-        "overloaded_error",
-        "the server broke off the reply: Overloaded; 6 characters of the answer came before",
-        "try again in a minute",
+        "overloaded",
+        f"{host(vendors.claude)} is overloaded (529): Overloaded;"
+        " 6 characters of the answer came before",
+        "try again later",
+        status=529,
     )
     assert vendors.counts() == (1, 1)
 
 
 def test_a_server_out_of_resources_breaks_the_reasoning_off(vendors: Vendors) -> None:
     vendors.reasoner.reply(reasoner_stream(THOUGHTS, finish="insufficient_system_resource"))
-    error = f"reason: the server broke off the reply: insufficient_system_resource{PAID}"
-    assert named(vendors.ask("6 x 7?")) == failed(6, error, kept("try again in a minute"))
+    failure = f"{host(vendors.reasoner)} failed (503): insufficient_system_resource"
+    error = f"reason: {failure}{PAID}"
+    assert named(vendors.ask("6 x 7?")) == failed(6, error, kept("try again later"))
 
 
 def test_an_unreadable_event_is_skipped(vendors: Vendors) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from deepreasoning_cli.wire.messages.caching import MARK
+from deepreasoning_cli.wire.messages.caching import CACHE_CONTROL
 from e2e.test_chat import screen, turns, typed
 from e2e.vendors import ANSWER, TEXTS, THOUGHTS, Vendors, turn_id
 from loopback import Received
@@ -60,7 +60,7 @@ def beginnings(request: Received) -> list[str]:
 
 def texts(request: Received) -> list[str]:
     """What stands before each mark."""
-    return [block["text"] for block in blocks(request) if MARK.items() <= block.items()]
+    return [block["text"] for block in blocks(request) if CACHE_CONTROL.items() <= block.items()]
 
 
 def finds(later: Received, earlier: Received) -> bool:

@@ -9,8 +9,12 @@ from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Serve
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.gateway import Endpoint, GatewayProvider, Parameters
 from deepreasoning_cli.transport import Request, Transport
-from deepreasoning_cli.wire import chat_completions, messages, responses
+from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter
+from deepreasoning_cli.wire.messages.server import MessagesWriter
 from deepreasoning_cli.wire.reply import Head
+from deepreasoning_cli.wire.responses.server import ResponsesWriter
+from deepreasoning_cli.wire.writer import ReplyWriter
+from written import written
 
 PROMPT = Prompt((Message("user", "6×7?"),))
 KEY = Key("empiriolabs", "sk-empiriolabs-0123456789", "a test")
@@ -58,12 +62,12 @@ PATHS: dict[Endpoint, str] = {
 def test_reasoning_is_told_apart_wherever_it_stands(
     endpoint: Endpoint, chunks: list[Chunk]
 ) -> None:
-    formats = {
-        "chat_completions": chat_completions.write,
-        "messages": messages.write,
-        "responses": responses.write,
+    formats: dict[str, Callable[[Head], ReplyWriter]] = {
+        "chat_completions": ChatCompletionsWriter,
+        "messages": MessagesWriter,
+        "responses": ResponsesWriter,
     }
-    line = Line(*formats[endpoint](chunks, HEAD))
+    line = Line(*written(formats[endpoint](HEAD), chunks))
     sent: list[int] = []
     received = list(gateway(line, endpoint).stream(PROMPT, lambda: sent.append(1)))
     assert received[:2] == [Thought("six"), Text("42")]
@@ -72,13 +76,13 @@ def test_reasoning_is_told_apart_wherever_it_stands(
 
 
 def test_a_model_that_is_not_the_hosted_one_is_told() -> None:
-    line = Line(*chat_completions.write([Served("claude-y"), *CHUNKS], HEAD))
+    line = Line(*written(ChatCompletionsWriter(HEAD), [Served("claude-y"), *CHUNKS]))
     received = list(gateway(line, "chat_completions").stream(PROMPT))
     assert received[0] == Served("claude-y")
 
 
 def test_closing_the_reply_closes_the_call() -> None:
-    line = Line(*messages.write(CHUNKS, HEAD))
+    line = Line(*written(MessagesWriter(HEAD), CHUNKS))
     stream = gateway(line, "messages").stream(PROMPT)
     next(stream)
     stream.close()

@@ -20,7 +20,7 @@ from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.wire.asked import BadRequest
 from deepreasoning_cli.wire.chat_completions.asked import ACCEPTED as CHAT_COMPLETIONS
-from deepreasoning_cli.wire.listing import TYPES
+from deepreasoning_cli.wire.listing import PARAMETER_TYPES
 from deepreasoning_cli.wire.messages.asked import ACCEPTED as MESSAGES
 from deepreasoning_cli.wire.responses.asked import ACCEPTED as RESPONSES
 
@@ -74,10 +74,10 @@ def test_the_version_is_the_one_that_runs() -> None:
 
 
 @pytest.mark.parametrize("request_name", REQUESTS)
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", PARAMETER_TYPES)
 def test_the_six_parameters_have_their_types_and_ranges(request_name: str, name: str) -> None:
     said = property_of(request_name, name)
-    kind = TYPES[name]
+    kind = PARAMETER_TYPES[name]
     assert said["type"] == [kind["type"], "null"]
     assert {limit: said.get(limit) for limit in ("minimum", "maximum")} == {
         limit: kind.get(limit) for limit in ("minimum", "maximum")

@@ -15,7 +15,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.keys import checked
 from deepreasoning_cli.server.failures import PASSED_ON, failure_of
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_a_vendor_says_to_us_it_says_to_the_caller(status: int) -> None:
 
 def test_the_caller_is_told_the_stage_and_the_turn() -> None:
     error = UnavailableError("api.example.com is busy", kind="overloaded", status=503)
-    assert failure_of(error.at("answer"), "turn1") == Failure(
+    assert failure_of(error.at("answer"), "turn1") == ApiError(
         503, "overloaded", "answer: api.example.com is busy", None, "turn1"
     )
 

@@ -19,7 +19,7 @@ from deepreasoning_cli.server.body import Gone
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.parts import ServeSettings
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 TOKEN = "tell-no-one-0123"
 OUTSIDE = ("192.168.1.5", 1337)
@@ -231,7 +231,7 @@ def test_a_method_that_is_never_answered_is_told_which_are() -> None:
 
 def test_a_rejection_inside_is_answered() -> None:
     async def rejecting(asked: Scope, receive: Receive, send: Send) -> None:
-        raise Rejected(Failure(429, "slow_down", "not so fast"), retry_after=1.5)
+        raise Rejected(ApiError(429, "slow_down", "not so fast"), retry_after=1.5)
 
     answer = call(guarded(rejecting), scope("/v1/chat/completions", "POST"))
     assert code(answer) == (429, "slow_down")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.server.exchange import Exchange
 from deepreasoning_cli.server.log import AccessLog
-from deepreasoning_cli.wire.asked import Asked, Parameters
+from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 from ended_turns import stage, turned
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
@@ -103,7 +103,7 @@ def test_a_request_is_one_line_whatever_is_in_it(
     path: str, model: str, style: Literal["text", "json"]
 ) -> None:
     turn = turned()
-    turn.asked = Asked(model, turn.asked.prompt, Parameters(), stream=False)
+    turn.asked = ChatRequest(model, turn.asked.prompt, RequestParameters(), stream=False)
     said = line(Exchange("GET", path, 404, 0.0, None, turn), style)
     assert said.splitlines() == [said]
     assert not any(character < " " or "\x7f" <= character < "\xa0" for character in said)

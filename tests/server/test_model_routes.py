@@ -20,8 +20,8 @@ from deepreasoning_cli.server.offers import Offers
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wire.asked import Parameters
-from deepreasoning_cli.wire.listing import Listed, Priced
+from deepreasoning_cli.wire.asked import RequestParameters
+from deepreasoning_cli.wire.listing import ModelListing, StageModel
 from deepreasoning_cli.wiring.catalogs import written_catalog
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ def offers(settings: Loaded | None = None, now: datetime = NOW) -> Offers:
     return Offers(known, written_catalog(known), backend, now)
 
 
-def model(found: Listed) -> str | None:
+def model(found: ModelListing) -> str | None:
     return found.defaults.anthropic_model
 
 
@@ -59,14 +59,14 @@ def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() 
     found = offers(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
         f"deepreasoning/{SONNET}"
     )
-    expected = Parameters(SONNET, 0.2, 0.9, 64_000, False, True)
+    expected = RequestParameters(SONNET, 0.2, 0.9, 64_000, False, True)
     assert (found.id, found.name) == (
         f"deepreasoning/{SONNET}",
         "DeepSeek V4 Pro + Claude Sonnet 4.5",
     )
     assert found.defaults == expected
     cache = {"cache_read": Decimal("0.30"), "cache_write": Decimal("3.75")}
-    assert found.answerer == Priced(SONNET, Rates(Decimal(3), Decimal(15), **cache))
+    assert found.answerer == StageModel(SONNET, Rates(Decimal(3), Decimal(15), **cache))
     assert found.reasoner is not None
     assert found.reasoner.model == "deepseek-v4-pro"
     assert (found.context, found.max_output) == (200_000, 64_000)
@@ -124,8 +124,8 @@ def test_the_demo_lists_what_direct_does_for_nothing() -> None:
     assert [each.id for each in free] == [each.id for each in offers().listed()]
     assert free[0].name.endswith("(demo: no model is called)")
     nothing = Rates(Decimal(0), Decimal(0))
-    assert {each.answerer for each in free} == {Priced("demo-answerer", nothing)}
-    assert {each.reasoner for each in free} == {Priced("demo-reasoner", nothing)}
+    assert {each.answerer for each in free} == {StageModel("demo-answerer", nothing)}
+    assert {each.reasoner for each in free} == {StageModel("demo-reasoner", nothing)}
     assert {each.search for each in free} == {Decimal(0)}
 
 

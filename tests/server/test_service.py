@@ -21,7 +21,7 @@ from deepreasoning_cli.keys import fit
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.service import SWITCH, CallersKeys, Service
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.wire.asked import Asked, Parameters
+from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 from kept_turns import reasoned
 from loopback import Loopback, json_reply
 
@@ -51,9 +51,9 @@ def service(*, debug: bool = False, **settings: Any) -> Service:
     return Service.load(None, flags, debug=debug)
 
 
-def asked(model: str = "deepreasoning", **parameters: Any) -> Asked:
+def asked(model: str = "deepreasoning", **parameters: Any) -> ChatRequest:
     prompt = Prompt((Message("user", "Two?"),), "Be brief.")
-    return Asked(model, prompt, Parameters(**parameters), stream=True)
+    return ChatRequest(model, prompt, RequestParameters(**parameters), stream=True)
 
 
 def test_a_turn_has_the_id_that_the_caller_is_told() -> None:
@@ -73,7 +73,7 @@ def test_a_turn_has_the_id_that_the_caller_is_told() -> None:
     ],
 )
 def test_the_model_is_that_of_the_request_or_of_the_settings(
-    wanted: Asked, settings: dict[str, Any], answerer: str
+    wanted: ChatRequest, settings: dict[str, Any], answerer: str
 ) -> None:
     plan = service(**settings).plan(wanted, None, "1")
     assert plan.answerer is not None

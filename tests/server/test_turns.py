@@ -273,12 +273,12 @@ def test_a_bug_is_shown_whole_to_whom_debugs(
 def test_a_bug_in_the_writing_of_a_reply_is_a_failure_too(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stream: bool
 ) -> None:
-    from deepreasoning_cli.wire.reply import Gathered
+    from deepreasoning_cli.wire.reply import ReplyAccumulator
 
     def broken(*_: object) -> None:
         raise KeyError("secret")
 
-    monkeypatch.setattr(Gathered, "take", broken)
+    monkeypatch.setattr(ReplyAccumulator, "add", broken)
     answer = serve().ask(stream=stream)
     if stream:
         assert (answer.status, error_in(events(answer.body)[-1])) == (200, "internal")

@@ -301,6 +301,14 @@ def test_a_key_that_a_401_echoes_is_masked(
     assert without_keys(everything) == everything
 
 
+@pytest.mark.parametrize("form", ECHOES)
+def test_a_key_at_the_end_of_a_long_message_is_masked_before_the_message_is_cut(
+    httpx_mock: HTTPXMock, seen: Witness, form: str
+) -> None:
+    httpx_mock.add_response(400, json={"error": {"message": "x" * 480 + ECHOES[form]}})
+    assert seen.failure().message == f"{HOST} refused the request (400): {'x' * 480}[key]"
+
+
 def test_a_log_line_says_what_was_sent_and_what_came_without_the_key(
     httpx_mock: HTTPXMock, seen: Witness
 ) -> None:
@@ -362,20 +370,46 @@ def test_an_error_that_is_the_first_payload_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("error", "kind", "what", "hint"),
     [
-        {"type": "error", "error": {"type": "invalid_request_error", "message": "No"}},
-        {"error": {"type": "rate_limit_error", "code": "insufficient_quota", "message": "No"}},
-        {"error": {"code": 402, "message": "No"}},
-        {"error": "in words"},
-        {"error": None, "choices": []},
+        (
+            {"type": "invalid_request_error", "message": "No"},
+            "bad_request",
+            "refused the request (400)",
+            CHANGE,
+        ),
+        (
+            {"type": "rate_limit_error", "code": "insufficient_quota", "message": "No"},
+            "no_credit",
+            "asks for credit (429)",
+            TOP_UP,
+        ),
+        ({"code": 402, "message": "No"}, "no_credit", "asks for credit (402)", TOP_UP),
+        ("No", "stream_error", "broke off the reply", "try again in a minute"),
     ],
 )
-def test_an_error_that_stays_is_handed_on_to_be_worded(
-    httpx_mock: HTTPXMock, seen: Witness, payload: dict[str, Any]
+def test_an_error_that_stays_is_raised_at_once(
+    httpx_mock: HTTPXMock, seen: Witness, error: Any, kind: str, what: str, hint: str
 ) -> None:
     headers = {"content-type": "text/event-stream"}
-    httpx_mock.add_response(headers=headers, content=said(payload))
+    httpx_mock.add_response(headers=headers, content=said({"error": error}))
+    failure = seen.failure()
+    assert (failure.kind, failure.message, failure.hint) == (kind, f"{HOST} {what}: No", hint)
+    assert seen.waits == []
+
+
+PARTLY: list[dict[str, Any]] = [
+    {"error": None, "choices": []},
+    {"error": {"code": 502}, "choices": [{"delta": {"role": "assistant", "content": "4"}}]},
+    {"choices": [{"message": {"content": "4"}, "finish_reason": "insufficient_system_resource"}]},
+]
+
+
+@pytest.mark.parametrize("payload", PARTLY)
+def test_a_first_payload_with_text_or_without_an_error_is_handed_on(
+    httpx_mock: HTTPXMock, seen: Witness, payload: dict[str, Any]
+) -> None:
+    httpx_mock.add_response(json=payload)
     assert (seen.answer(), seen.waits) == ([payload], [])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.events import (
     DONE,
     Chunk,
@@ -18,7 +18,7 @@ from deepreasoning_cli.events import (
     Thought,
 )
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import chat_completions
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
 
 QUESTION = Prompt((Message("user", "6×7?"),))
 
@@ -33,13 +33,15 @@ def content(piece: str) -> Payload:
 
 
 def read(*payloads: Any, opens_thinking: bool = False) -> list[Chunk]:
-    return list(chat_completions.read(payloads, opens_thinking=opens_thinking))
+    return list(chat_completions.read_reply(payloads, opens_thinking=opens_thinking))
 
 
-def read_until_failure(payloads: Iterator[Any] | list[Any]) -> tuple[list[Chunk], UnavailableError]:
+def read_until_failure(
+    payloads: Iterator[Any] | list[Any],
+) -> tuple[list[Chunk], DeepReasoningError]:
     received: list[Chunk] = []
-    with pytest.raises(UnavailableError) as failure:
-        received.extend(chat_completions.read(payloads))
+    with pytest.raises(DeepReasoningError) as failure:
+        received.extend(chat_completions.read_reply(payloads))
     return received, failure.value
 
 
@@ -49,7 +51,7 @@ class TestBody:
             (Message("user", "6×7?"), Message("assistant", "42"), Message("user", "7×7?")),
             system="Be brief.",
         )
-        assert chat_completions.body(
+        assert chat_completions.request_body(
             prompt,
             model="deepseek-v4-pro",
             samplers={"temperature": 0.7},
@@ -71,13 +73,13 @@ class TestBody:
         }
 
     def test_only_what_is_needed_is_sent(self) -> None:
-        assert chat_completions.body(QUESTION, model="m", samplers={}, stream=False) == {
+        assert chat_completions.request_body(QUESTION, model="m", samplers={}, stream=False) == {
             "model": "m",
             "messages": [{"role": "user", "content": "6×7?"}],
         }
 
     def test_an_extra_field_has_the_last_word(self) -> None:
-        body = chat_completions.body(
+        body = chat_completions.request_body(
             QUESTION, model="m", samplers={"top_p": 1}, stream=False, extra={"top_p": 0.5}
         )
         assert body["top_p"] == 0.5
@@ -300,8 +302,8 @@ class TestFailures:
         received, failure = read_until_failure([content("<th"), content("4"), failing])
         assert received == [Text("<th4"), Text("!")]
         assert (failure.kind, failure.message) == (
-            "stream_error",
-            "the server broke off the reply: Provider returned error",
+            "server",
+            "the server failed (502): Provider returned error",
         )
 
     def test_deepseek_breaks_off_under_load(self) -> None:
@@ -310,20 +312,37 @@ class TestFailures:
         )
         assert (received, failure.message) == (
             [Text("4")],
-            "the server broke off the reply: insufficient_system_resource",
+            "the server failed (503): insufficient_system_resource",
         )
 
     @pytest.mark.parametrize(
-        "payload",
+        ("payload", "what"),
         [
-            {"error": "overloaded"},
-            {"error": {"message": "overloaded", "type": "server_error"}},
-            {"choices": [{"error": {"message": "overloaded"}, "finish_reason": "error"}]},
+            ({"error": "overloaded"}, "broke off the reply"),
+            ({"error": {"message": "overloaded", "type": "server_error"}}, "failed (500)"),
+            (
+                {"choices": [{"error": {"message": "overloaded"}, "finish_reason": "error"}]},
+                "broke off the reply",
+            ),
+            ({"error": {"message": "overloaded", "code": 600}}, "broke off the reply"),
+            ({"error": {"message": "overloaded", "code": True}}, "broke off the reply"),
         ],
     )
-    def test_the_servers_words_are_passed_on(self, payload: Payload) -> None:
+    def test_the_servers_words_are_passed_on(self, payload: Payload, what: str) -> None:
         received, failure = read_until_failure([payload])
-        assert (received, failure.message) == ([], "the server broke off the reply: overloaded")
+        assert (received, failure.message) == ([], f"the server {what}: overloaded")
+
+    @pytest.mark.parametrize(
+        ("message", "kind"),
+        [
+            ("Insufficient Balance", "no_credit"),
+            ("The maximum context length is 9 tokens", "too_long"),
+            ("upstream took too long", "stream_error"),
+        ],
+    )
+    def test_words_without_a_code_are_read_with_care(self, message: str, kind: str) -> None:
+        _, failure = read_until_failure([{"error": message}])
+        assert failure.kind == kind
 
     @pytest.mark.parametrize("error", [None, False, "", {}, []])
     def test_an_empty_error_is_none(self, error: object) -> None:
@@ -335,7 +354,7 @@ class TestFailures:
 
     def test_a_connection_lost_after_the_finish_reason_costs_only_the_usage(self) -> None:
         payloads = cut_after(content("42"), chunk({}, "stop"))
-        assert list(chat_completions.read(payloads)) == [Text("42"), End("stop")]
+        assert list(chat_completions.read_reply(payloads)) == [Text("42"), End("stop")]
 
 
 def cut_after(*payloads: Payload) -> Iterator[Payload]:

@@ -22,7 +22,7 @@ from deepreasoning_cli.events import (
     Thought,
 )
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import messages
+from deepreasoning_cli.wire.messages import client as messages
 
 STOP: Payload = {"type": "message_stop"}
 
@@ -55,7 +55,7 @@ def text(piece: object) -> Payload:
 
 
 def read(*payloads: Any) -> list[Chunk]:
-    return list(messages.read(payloads))
+    return list(messages.read_reply(payloads))
 
 
 class TestBody:
@@ -64,7 +64,7 @@ class TestBody:
             (Message("user", "6×7?"), Message("assistant", "42"), Message("user", "7×7?")),
             system="Be brief.",
         )
-        assert messages.body(
+        assert messages.request_body(
             prompt,
             model="claude-sonnet-4-6",
             max_tokens=8192,
@@ -86,7 +86,7 @@ class TestBody:
 
     def test_only_what_is_needed_is_sent(self) -> None:
         prompt = Prompt((Message("user", "6×7?"),))
-        body = messages.body(prompt, model="m", max_tokens=1, samplers={}, stream=False)
+        body = messages.request_body(prompt, model="m", max_tokens=1, samplers={}, stream=False)
         assert body == {
             "model": "m",
             "max_tokens": 1,
@@ -227,35 +227,38 @@ class TestWholeMessage:
 
 class TestFailures:
     @pytest.mark.parametrize(
-        ("kind", "error", "told"),
+        ("name", "error", "kind", "told"),
         [
-            ("overloaded_error", UnavailableError, "the server broke off the reply: Enough"),
-            ("rate_limit_error", UnavailableError, "the server broke off the reply: Enough"),
-            ("api_error", UnavailableError, "the server broke off the reply: Enough"),
-            ("future_error", UnavailableError, "the server broke off the reply: Enough"),
-            ("authentication_error", ConfigError, "the server rejected the key: Enough"),
-            ("invalid_request_error", RefusedError, "the server refused the request: Enough"),
-            ("billing_error", RefusedError, "the server refused the request: Enough"),
-            ("permission_error", RefusedError, "the server refused the request: Enough"),
-            ("not_found_error", RefusedError, "the server refused the request: Enough"),
-            ("request_too_large", RefusedError, "the server refused the request: Enough"),
+            ("overloaded_error", UnavailableError, "overloaded", "is overloaded (529)"),
+            ("rate_limit_error", UnavailableError, "rate_limit", "limits the rate (429)"),
+            ("api_error", UnavailableError, "server", "failed (500)"),
+            ("future_error", UnavailableError, "stream_error", "broke off the reply"),
+            ("authentication_error", ConfigError, "key_missing", "asks for a key (401)"),
+            ("invalid_request_error", RefusedError, "bad_request", "refused the request (400)"),
+            ("billing_error", RefusedError, "no_credit", "asks for credit (402)"),
+            ("permission_error", RefusedError, "forbidden", "forbids it (403)"),
+            (
+                *("not_found_error", RefusedError, "not_found"),
+                "does not know the model or the address (404)",
+            ),
+            ("request_too_large", RefusedError, "too_long", "finds the request too long (413)"),
         ],
     )
     def test_an_error_event_is_classed_by_its_type(
-        self, kind: str, error: type[DeepReasoningError], told: str
+        self, name: str, error: type[DeepReasoningError], kind: str, told: str
     ) -> None:
         payload = {
             "type": "error",
-            "error": {"type": kind, "message": "Enough"},
+            "error": {"type": name, "message": "Enough"},
             "request_id": "req_1",
         }
         received: list[Chunk] = []
         with pytest.raises(error) as failure:
-            received.extend(messages.read([text("4"), payload]))
+            received.extend(messages.read_reply([text("4"), payload]))
         assert received == [Text("4")]
         assert (failure.value.kind, failure.value.message, failure.value.request_id) == (
             kind,
-            told,
+            f"the server {told}: Enough",
             "req_1",
         )
         assert failure.value.hint

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any, ClassVar
 
 import anthropic
@@ -15,16 +16,20 @@ import pytest
 
 from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Rates, Usage
-from deepreasoning_cli.wire import chat_completions, listing, messages, responses
-from deepreasoning_cli.wire.asked import Asked, Parameters
-from deepreasoning_cli.wire.chat_completions.asked import read as read_chat_completions
-from deepreasoning_cli.wire.frames import frame
-from deepreasoning_cli.wire.listing import Listed, Priced
-from deepreasoning_cli.wire.messages.asked import read as read_messages
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire import listing
+from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
+from deepreasoning_cli.wire.chat_completions.asked import read_request as read_chat_completions
+from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.frames import encode_event
+from deepreasoning_cli.wire.listing import ModelListing, StageModel
+from deepreasoning_cli.wire.messages.asked import read_request as read_messages
+from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
+from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope, openai_envelope
 from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.responses.asked import read as read_responses
+from deepreasoning_cli.wire.responses.asked import read_request as read_responses
+from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
 from deepreasoning_cli.wire.writer import Part
+from written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 CHUNKS: list[Chunk | Cost] = [
@@ -54,7 +59,7 @@ def answering(reply: Reply, status: int, heard: list[Any] | None) -> httpx2.Clie
         if isinstance(reply, dict):
             return httpx2.Response(status, json=reply)
         stream = {"content-type": "text/event-stream"}
-        return httpx2.Response(200, headers=stream, content=b"".join(map(frame, reply)))
+        return httpx2.Response(200, headers=stream, content=b"".join(map(encode_event, reply)))
 
     return httpx2.Client(transport=httpx2.MockTransport(handle))
 
@@ -96,7 +101,7 @@ class TestChatCompletions:
         )
 
     def test_streamed(self, chunks: list[Chunk | Cost], finish_reason: str) -> None:
-        client = openai_client(chat_completions.write(chunks, HEAD))
+        client = openai_client(written(ChatCompletionsWriter(HEAD), chunks))
         received = list(
             client.chat.completions.create(
                 model="deepreasoning",
@@ -118,7 +123,7 @@ class TestChatCompletions:
         }
 
     def test_whole(self, chunks: list[Chunk | Cost], finish_reason: str) -> None:
-        client = openai_client(chat_completions.whole(chunks, HEAD))
+        client = openai_client(completion_object(chunks, HEAD))
         reply = client.chat.completions.create(model="deepreasoning", messages=ASKED)
         choice = reply.choices[0]
         said = choice.message.model_dump()
@@ -146,7 +151,7 @@ class TestResponses:
         assert usage.model_extra["cost_usd"] == "0.0123"
 
     def test_streamed(self, chunks: list[Chunk | Cost], status: str, reason: str | None) -> None:
-        client = openai_client(responses.write(chunks, HEAD))
+        client = openai_client(written(ResponsesWriter(HEAD), chunks))
         with client.responses.stream(model="deepreasoning", input="6×7?") as stream:
             events = list(stream)
         deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
@@ -160,7 +165,7 @@ class TestResponses:
         self.check(last.response, status, reason)
 
     def test_whole(self, chunks: list[Chunk | Cost], status: str, reason: str | None) -> None:
-        client = openai_client(responses.whole(chunks, HEAD))
+        client = openai_client(response_object(chunks, HEAD))
         self.check(client.responses.create(model="deepreasoning", input="6×7?"), status, reason)
 
 
@@ -179,7 +184,7 @@ class TestMessages:
         assert usage.output_tokens_details.thinking_tokens == 30
 
     def test_streamed(self, chunks: list[Chunk | Cost], stop_reason: str) -> None:
-        client = anthropic_client(messages.write(chunks, HEAD))
+        client = anthropic_client(written(MessagesWriter(HEAD), chunks))
         with client.messages.stream(
             model="deepreasoning", max_tokens=100, messages=ASKED
         ) as stream:
@@ -188,19 +193,19 @@ class TestMessages:
         assert texts == ANSWER
 
     def test_whole(self, chunks: list[Chunk | Cost], stop_reason: str) -> None:
-        client = anthropic_client(messages.whole(chunks, HEAD))
+        client = anthropic_client(message_object(chunks, HEAD))
         reply = client.messages.create(model="deepreasoning", max_tokens=100, messages=ASKED)
         self.check(reply, stop_reason)
         assert (reply.usage.model_extra or {})["cost_usd"] == "0.0123"
 
 
 def test_what_is_sent_is_plain_json() -> None:
-    for written in (chat_completions.write, messages.write, responses.write):
-        for payload in written(CHUNKS, HEAD):
+    for writer in (ChatCompletionsWriter(HEAD), MessagesWriter(HEAD), ResponsesWriter(HEAD)):
+        for payload in chain.from_iterable(map(writer.feed, CHUNKS)):
             assert json.loads(json.dumps(payload)) == payload
 
 
-OVERLOADED = Failure(529, "overloaded", "Claude is overloaded", request_id="req_1")
+OVERLOADED = ApiError(529, "overloaded", "Claude is overloaded", request_id="req_1")
 BROKEN: list[Part] = [Thought("six "), Text("It is "), Text("4"), OVERLOADED]
 
 
@@ -208,7 +213,7 @@ class TestBrokenOff:
     """What the packages make of a reply that breaks off, after they have had its text."""
 
     def test_a_chat_stream_raises(self) -> None:
-        client = openai_client(chat_completions.write(BROKEN, HEAD))
+        client = openai_client(written(ChatCompletionsWriter(HEAD), BROKEN))
         stream = client.chat.completions.create(model="m", messages=ASKED, stream=True)
         heard: list[str | None] = []
         with pytest.raises(openai.APIError, match="Claude is overloaded") as caught:
@@ -217,7 +222,7 @@ class TestBrokenOff:
         assert (caught.value.type, caught.value.code) == ("server_error", "overloaded")
 
     def test_a_responses_stream_has_the_failed_event_last(self) -> None:
-        client = openai_client(responses.write(BROKEN, HEAD))
+        client = openai_client(written(ResponsesWriter(HEAD), BROKEN))
         events: list[Any] = list(
             client.responses.create(model="deepreasoning", input="6×7?", stream=True)
         )
@@ -228,7 +233,7 @@ class TestBrokenOff:
         assert last.response.output_text == "It is 4"
 
     def test_a_messages_stream_raises(self) -> None:
-        client = anthropic_client(messages.write(BROKEN, HEAD))
+        client = anthropic_client(written(MessagesWriter(HEAD), BROKEN))
         heard: list[str] = []
         with client.messages.stream(model="m", max_tokens=9, messages=ASKED) as stream:
             texts = stream.text_stream
@@ -254,20 +259,20 @@ class TestRefused:
 
     FIELD = "messages[0].content[1].type"
 
-    def failure(self, status: int) -> Failure:
-        return Failure(status, "some_kind", "No.", self.FIELD, "req_1")
+    def failure(self, status: int) -> ApiError:
+        return ApiError(status, "some_kind", "No.", self.FIELD, "req_1")
 
     def test_openais(self, status: int, name: str) -> None:
-        client = openai_client(chat_completions.envelope(self.failure(status)), status)
+        client = openai_client(openai_envelope(self.failure(status)), status)
         with pytest.raises(getattr(openai, name), match="No\\.") as caught:
             client.chat.completions.create(model="deepreasoning", messages=ASKED)
         assert (caught.value.code, caught.value.param) == ("some_kind", self.FIELD)
-        client = openai_client(responses.envelope(self.failure(status)), status)
+        client = openai_client(openai_envelope(self.failure(status)), status)
         with pytest.raises(getattr(openai, name), match="No\\."):
             client.responses.create(model="deepreasoning", input="6×7?")
 
     def test_anthropics(self, status: int, name: str) -> None:
-        client = anthropic_client(messages.envelope(self.failure(status)), status)
+        client = anthropic_client(anthropic_envelope(self.failure(status)), status)
         with pytest.raises(getattr(anthropic, name), match="No\\.") as caught:
             client.messages.create(model="m", max_tokens=9, messages=ASKED)
         assert (caught.value.error_code, caught.value.body["request_id"]) == ("some_kind", "req_1")
@@ -275,33 +280,41 @@ class TestRefused:
 
 class TestListing:
     MODELS = (
-        Listed(
+        ModelListing(
             "deepreasoning",
             "The pair",
             1795392000,
-            Parameters("sonnet", 0.7, 0.9, 8192),
-            Priced("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
+            RequestParameters("sonnet", 0.7, 0.9, 8192),
+            StageModel("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
             context=200_000,
         ),
-        Listed("deepreasoning/haiku", "Haiku", 0, Parameters(), Priced("claude-haiku-5-5", None)),
+        ModelListing(
+            "deepreasoning/haiku",
+            "Haiku",
+            0,
+            RequestParameters(),
+            StageModel("claude-haiku-5-5", None),
+        ),
     )
 
     def test_openais_client_lists_and_retrieves(self) -> None:
-        first, second = openai_client(listing.page(self.MODELS)).models.list()
+        first, second = openai_client(listing.model_list(self.MODELS)).models.list()
         assert (first.id, first.object, first.created) == ("deepreasoning", "model", 1795392000)
         assert (second.id, second.owned_by) == ("deepreasoning/haiku", "deepreasoning")
-        one = openai_client(listing.entry(self.MODELS[0])).models.retrieve("deepreasoning")
+        one = openai_client(listing.model_object(self.MODELS[0])).models.retrieve("deepreasoning")
         assert one.model_dump()["pricing"]["answer"]["output"] == "15"
 
     def test_anthropics_client_lists_and_retrieves(self) -> None:
-        found = anthropic_client(listing.page(self.MODELS)).models.list()
+        found = anthropic_client(listing.model_list(self.MODELS)).models.list()
         assert [model.id for model in found] == ["deepreasoning", "deepreasoning/haiku"]
         assert (found.first_id, found.last_id, found.has_more) == (
             "deepreasoning",
             "deepreasoning/haiku",
             False,
         )
-        one = anthropic_client(listing.entry(self.MODELS[0])).models.retrieve("deepreasoning")
+        one = anthropic_client(listing.model_object(self.MODELS[0])).models.retrieve(
+            "deepreasoning"
+        )
         assert (one.type, one.display_name, one.lifecycle) == ("model", "The pair", "active")
         assert one.created_at == datetime(2026, 11, 23, tzinfo=UTC)
         assert one.max_input_tokens == 200_000
@@ -315,12 +328,12 @@ class TestAsked:
         "web_search_linkup": True,
         "temperature": 0.5,
     }
-    PARAMETERS = Parameters("haiku", 0.5, None, 100, web_search_linkup=True)
+    PARAMETERS = RequestParameters("haiku", 0.5, None, 100, web_search_linkup=True)
     PROMPT = Prompt((Message("user", "6×7?"),), "Be brief.")
 
     def test_chat_completions(self) -> None:
         heard: list[Any] = []
-        client = openai_client(chat_completions.write(CHUNKS, HEAD), heard=heard)
+        client = openai_client(written(ChatCompletionsWriter(HEAD), CHUNKS), heard=heard)
         client.chat.completions.create(
             model="deepreasoning",
             messages=[{"role": "system", "content": "Be brief."}, *ASKED],
@@ -330,12 +343,14 @@ class TestAsked:
             extra_body=self.EXTRA,
         ).close()
         assert [read_chat_completions(body) for body in heard] == [
-            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True, include_usage=True)
+            ChatRequest(
+                "deepreasoning", self.PROMPT, self.PARAMETERS, stream=True, include_usage=True
+            )
         ]
 
     def test_responses(self) -> None:
         heard: list[Any] = []
-        client = openai_client(responses.whole(CHUNKS, HEAD), heard=heard)
+        client = openai_client(response_object(CHUNKS, HEAD), heard=heard)
         client.responses.create(
             model="deepreasoning",
             instructions="Be brief.",
@@ -344,12 +359,12 @@ class TestAsked:
             extra_body=self.EXTRA,
         )
         assert [read_responses(body) for body in heard] == [
-            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=False)
+            ChatRequest("deepreasoning", self.PROMPT, self.PARAMETERS, stream=False)
         ]
 
     def test_messages(self) -> None:
         heard: list[Any] = []
-        client = anthropic_client(messages.write(CHUNKS, HEAD), heard=heard)
+        client = anthropic_client(written(MessagesWriter(HEAD), CHUNKS), heard=heard)
         client.messages.create(
             model="deepreasoning",
             system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
@@ -359,12 +374,12 @@ class TestAsked:
             extra_body=self.EXTRA,
         ).close()
         assert [read_messages(body) for body in heard] == [
-            Asked("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True)
+            ChatRequest("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True)
         ]
 
     def test_what_a_reply_held_may_be_sent_back(self) -> None:
         """Output items and content blocks, as clients keep them for the next turn."""
-        response = openai_client(responses.whole(CHUNKS, HEAD)).responses.create(
+        response = openai_client(response_object(CHUNKS, HEAD)).responses.create(
             model="deepreasoning", input="6×7?"
         )
         items = [json.loads(item.model_dump_json()) for item in response.output]
@@ -373,7 +388,7 @@ class TestAsked:
         body: Payload = {"model": "deepreasoning", "input": [question, *items, sure]}
         assert read_responses(body).prompt.messages == answered
 
-        message = anthropic_client(messages.whole(CHUNKS, HEAD)).messages.create(
+        message = anthropic_client(message_object(CHUNKS, HEAD)).messages.create(
             model="deepreasoning", max_tokens=9, messages=ASKED
         )
         blocks = json.loads(message.model_dump_json())["content"]
@@ -381,7 +396,7 @@ class TestAsked:
         body = {"model": "deepreasoning", "messages": turns}
         assert read_messages(body).prompt.messages == answered
 
-        completion = openai_client(chat_completions.whole(CHUNKS, HEAD)).chat.completions.create(
+        completion = openai_client(completion_object(CHUNKS, HEAD)).chat.completions.create(
             model="deepreasoning", messages=ASKED
         )
         said = json.loads(completion.choices[0].message.model_dump_json())

@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import responses
+from deepreasoning_cli.wire.responses import client as responses
 
 USAGE = {
     "input_tokens": 20,
@@ -40,7 +40,7 @@ def part(text: object, kind: str = "output_text") -> Payload:
 
 
 def read(*payloads: Any) -> list[Chunk]:
-    return list(responses.read(payloads))
+    return list(responses.read_reply(payloads))
 
 
 def failure_of(*payloads: Any) -> DeepReasoningError:
@@ -55,7 +55,7 @@ class TestBody:
     def test_a_streamed_request_has_its_system_prompt_as_instructions(self) -> None:
         prompt = Prompt(self.PROMPT.messages, system="Be brief.")
         extra = {"max_tokens": 9}
-        assert responses.body(
+        assert responses.request_body(
             prompt, model="deepreasoning", samplers={"top_p": 0.9}, extra=extra
         ) == {
             "model": "deepreasoning",
@@ -72,7 +72,7 @@ class TestBody:
 
     def test_only_what_is_needed_is_sent(self) -> None:
         prompt = Prompt((Message("user", "6×7?"),))
-        assert responses.body(prompt, model="m", samplers={}, stream=False) == {
+        assert responses.request_body(prompt, model="m", samplers={}, stream=False) == {
             "model": "m",
             "input": [{"role": "user", "content": "6×7?"}],
         }
@@ -197,14 +197,14 @@ class TestFailures:
             (
                 {"type": "error", "code": "upstream_error", "message": "R1 is down"},
                 UnavailableError,
-                "stream_error",
-                "the server broke off the reply: R1 is down",
+                "server",
+                "the server failed (502): R1 is down",
             ),
             (
                 ended("failed", error={"code": "server_error", "message": "oops"}),
                 UnavailableError,
-                "stream_error",
-                "the server broke off the reply: oops",
+                "server",
+                "the server failed (500): oops",
             ),
             (
                 ended("failed"),
@@ -213,16 +213,22 @@ class TestFailures:
                 "the server broke off the reply: no reason given",
             ),
             (
+                {"type": "response.failed"},
+                UnavailableError,
+                "stream_error",
+                "the server broke off the reply: no reason given",
+            ),
+            (
                 {"error": {"code": "insufficient_credits", "message": "empty"}},
                 RefusedError,
-                "insufficient_credits",
-                "the server refused the request: empty",
+                "no_credit",
+                "the server asks for credit (402): empty",
             ),
             (
                 {"type": "error", "error": {"type": "invalid_api_key", "message": "no"}},
                 ConfigError,
-                "invalid_api_key",
-                "the server rejected the key: no",
+                "key_missing",
+                "the server asks for a key (401): no",
             ),
         ],
     )

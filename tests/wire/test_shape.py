@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.wire.shape import count, mapping, mappings, text, words
+from deepreasoning_cli.wire.shape import as_count, as_dict, as_dicts, as_text, error_text
 
 
 @pytest.mark.parametrize(("value", "tokens"), [(0, 0), (7, 7), (7.0, 7), (10**9, 10**9)])
 def test_a_believable_number_is_a_count(value: object, tokens: int) -> None:
-    counted = count(value)
+    counted = as_count(value)
     assert (counted, type(counted)) == (tokens, int)
 
 
@@ -19,11 +19,11 @@ def test_a_believable_number_is_a_count(value: object, tokens: int) -> None:
     "value", [-1, True, False, None, "7", 7.5, math.nan, math.inf, -math.inf, 1e300, 10**9 + 1, []]
 )
 def test_anything_else_is_no_count(value: object) -> None:
-    assert count(value) is None
+    assert as_count(value) is None
 
 
 def test_wrong_shapes_are_empty() -> None:
-    assert (mapping([]), mappings({}), mappings([1, {"a": 1}, None]), text(7)) == (
+    assert (as_dict([]), as_dicts({}), as_dicts([1, {"a": 1}, None]), as_text(7)) == (
         {},
         [],
         [{"a": 1}],
@@ -46,10 +46,10 @@ def test_wrong_shapes_are_empty() -> None:
     ],
 )
 def test_a_failure_is_told_in_the_vendors_words(error: object, said: str) -> None:
-    assert words(error) == said
+    assert error_text(error) == said
 
 
 @given(st.floats() | st.integers())
 def test_a_count_is_never_negative(value: float) -> None:
-    counted = count(value)
+    counted = as_count(value)
     assert counted is None or counted >= 0

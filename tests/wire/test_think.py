@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.events import Chunk, End, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.think import ThinkSplitter
-from deepreasoning_cli.wire.think import split as split_chunks
+from deepreasoning_cli.wire.think import ThinkSplitter, split_thinking
 
 
 def split(*pieces: str, opens_thinking: bool = False) -> tuple[str, str]:
@@ -145,7 +144,7 @@ def test_inline_reasoning_is_told_apart_among_other_chunks() -> None:
         Usage(1, 2),
         End("end_turn"),
     ]
-    assert list(split_chunks(chunks)) == [
+    assert list(split_thinking(chunks)) == [
         Served("m"),
         Thought("six"),
         Text("4"),
@@ -157,8 +156,8 @@ def test_inline_reasoning_is_told_apart_among_other_chunks() -> None:
 
 def test_a_thought_of_its_own_makes_all_text_answer() -> None:
     chunks: list[Chunk] = [Text(" "), Thought("six"), Text("<think>42"), End(None)]
-    assert list(split_chunks(chunks)) == [Thought("six"), Text("<think>42"), End(None)]
+    assert list(split_thinking(chunks)) == [Thought("six"), Text("<think>42"), End(None)]
 
 
 def test_a_reply_that_was_cut_loses_nothing_that_was_held_back() -> None:
-    assert list(split_chunks([Text("<think>six</th")])) == [Thought("six"), Thought("</th")]
+    assert list(split_thinking([Text("<think>six</th")])) == [Thought("six"), Thought("</th")]

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.events import Message, Prompt
-from deepreasoning_cli.wire.asked import Asked, BadRequest, Parameters
-from deepreasoning_cli.wire.chat_completions.asked import read as read_chat_completions
-from deepreasoning_cli.wire.messages.asked import read as read_messages
-from deepreasoning_cli.wire.responses.asked import read as read_responses
+from deepreasoning_cli.wire.asked import BadRequest, ChatRequest, RequestParameters
+from deepreasoning_cli.wire.chat_completions.asked import read_request as read_chat_completions
+from deepreasoning_cli.wire.messages.asked import read_request as read_messages
+from deepreasoning_cli.wire.responses.asked import read_request as read_responses
 
 QUESTION = {"role": "user", "content": "6×7?"}
 PROMPT = Prompt((Message("user", "6×7?"),))
@@ -32,7 +32,7 @@ WHERE = {"chat_completions": "messages", "responses": "input", "messages": "mess
 every_format = pytest.mark.parametrize("name", READERS)
 
 
-def ask(name: str, *turns: object, **fields: object) -> Asked:
+def ask(name: str, *turns: object, **fields: object) -> ChatRequest:
     """A request in the format, with other messages or fields."""
     body = BODIES[name] | ({WHERE[name]: list(turns)} if turns else {}) | fields
     return READERS[name](body)
@@ -55,10 +55,10 @@ def part(text: str, kind: str = "text") -> dict[str, str]:
 @every_format
 def test_a_question_alone_is_enough(name: str) -> None:
     given_limit = 8192 if name == "messages" else None
-    assert ask(name) == Asked(
+    assert ask(name) == ChatRequest(
         "deepreasoning",
         PROMPT,
-        Parameters(max_tokens=given_limit),
+        RequestParameters(max_tokens=given_limit),
         stream=False,
         include_usage=name != "chat_completions",
     )
@@ -76,14 +76,18 @@ def test_the_six_parameters_are_read_in_every_format(name: str) -> None:
     }
     asked = ask(name, stream=True, **parameters)
     assert asked.stream
-    assert asked.parameters.given() == parameters
+    assert asked.parameters.to_dict() == parameters
     assert (type(asked.parameters.temperature), type(asked.parameters.max_tokens)) == (float, int)
 
 
 @every_format
 def test_null_is_not_given(name: str) -> None:
-    nothing = dict.fromkeys(Parameters.__slots__) | {"stream": None, "tools": None, "stop": None}
-    assert ask(name, **nothing).parameters.given() == {}
+    nothing = dict.fromkeys(RequestParameters.__slots__) | {
+        "stream": None,
+        "tools": None,
+        "stop": None,
+    }
+    assert ask(name, **nothing).parameters.to_dict() == {}
 
 
 @every_format
@@ -482,7 +486,7 @@ turn_lists = st.lists(
 )
 
 
-def outcome(name: str, body: object) -> Asked | BadRequest:
+def outcome(name: str, body: object) -> ChatRequest | BadRequest:
     try:
         return READERS[name](body)
     except BadRequest as error:
@@ -501,7 +505,7 @@ def check(name: str, body: object) -> None:
     assert all(message.text.strip() for message in asked.prompt.messages)
     assert asked.prompt.system is None or asked.prompt.system.strip()
     asked.prompt.text.encode()  # well-formed
-    json.dumps(asked.parameters.given(), allow_nan=False)
+    json.dumps(asked.parameters.to_dict(), allow_nan=False)
 
 
 @every_format

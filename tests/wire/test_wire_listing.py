@@ -6,33 +6,35 @@ from decimal import Decimal
 
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.money import Rates
-from deepreasoning_cli.wire.asked import Parameters
-from deepreasoning_cli.wire.listing import Listed, Priced, entry, page
+from deepreasoning_cli.wire.asked import RequestParameters
+from deepreasoning_cli.wire.listing import ModelListing, StageModel, model_list, model_object
 
-PAIR = Listed(
+PAIR = ModelListing(
     "deepreasoning",
     "DeepSeek R1 + Claude Sonnet 5.5",
     1795392000,
-    Parameters("sonnet", 0.7, 0.9, 8192, web_search_linkup=False, disable_formatting=False),
-    Priced("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15), Decimal("0.30"), Decimal("3.75"))),
-    reasoner=Priced("deepseek-v4-pro", None),
+    RequestParameters("sonnet", 0.7, 0.9, 8192, web_search_linkup=False, disable_formatting=False),
+    StageModel(
+        "claude-sonnet-5-5", Rates(Decimal(3), Decimal(15), Decimal("0.30"), Decimal("3.75"))
+    ),
+    reasoner=StageModel("deepseek-v4-pro", None),
     search=Decimal("0.005"),
     claude_models=("claude-sonnet-5-5", "claude-haiku-5-5"),
     context=200_000,
     max_output=64_000,
 )
-PLAIN = Listed(
+PLAIN = ModelListing(
     "deepreasoning/haiku",
     "Haiku",
     0,
-    Parameters(),
-    Priced("claude-haiku-5-5", None),
+    RequestParameters(),
+    StageModel("claude-haiku-5-5", None),
     lifecycle="deprecated",
 )
 
 
 def test_a_model_is_written_word_for_word() -> None:
-    assert entry(PAIR) == {
+    assert model_object(PAIR) == {
         "id": "deepreasoning",
         "object": "model",
         "created": 1795392000,
@@ -85,7 +87,7 @@ def test_a_model_is_written_word_for_word() -> None:
 
 
 def test_what_is_unknown_is_null_and_what_is_open_has_no_list() -> None:
-    said = entry(PLAIN)
+    said = model_object(PLAIN)
     assert said["pricing"]["reason"] is None
     assert said["pricing"]["search"] == {"per_call": None}
     assert said["supported_parameters"][0] == {
@@ -97,10 +99,10 @@ def test_what_is_unknown_is_null_and_what_is_open_has_no_list() -> None:
 
 
 def test_the_list_is_one_page() -> None:
-    said: Payload = page([PAIR, PLAIN])
+    said: Payload = model_list([PAIR, PLAIN])
     assert said == {
         "object": "list",
-        "data": [entry(PAIR), entry(PLAIN)],
+        "data": [model_object(PAIR), model_object(PLAIN)],
         "has_more": False,
         "first_id": "deepreasoning",
         "last_id": "deepreasoning/haiku",
@@ -108,7 +110,7 @@ def test_the_list_is_one_page() -> None:
 
 
 def test_a_list_of_nothing_is_a_list() -> None:
-    assert page([]) == {
+    assert model_list([]) == {
         "object": "list",
         "data": [],
         "has_more": False,

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Chunk, End, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import chat_completions, messages, responses
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.wire.responses import client as responses
 
 odd = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -151,24 +153,24 @@ def check(chunks: Iterator[Chunk]) -> None:
 
 @given(streams(chat_payloads()), st.booleans())
 def test_chat_completions_take_any_stream(stream: list[Any], opens_thinking: bool) -> None:
-    check(chat_completions.read(stream, opens_thinking=opens_thinking))
+    check(chat_completions.read_reply(stream, opens_thinking=opens_thinking))
 
 
 @given(streams(messages_payloads()))
 def test_messages_take_any_stream(stream: list[Any]) -> None:
-    check(messages.read(stream))
+    check(messages.read_reply(stream))
 
 
 @given(streams(responses_payloads()))
 def test_responses_take_any_stream(stream: list[Any]) -> None:
-    check(responses.read(stream))
+    check(responses.read_reply(stream))
 
 
 @given(st.lists(texts, max_size=10), st.booleans())
 def test_content_cut_anywhere_reads_the_same(pieces: list[str], opens_thinking: bool) -> None:
     def joined(*contents: str) -> tuple[str, str]:
         stream = [{"choices": [{"delta": {"content": content}}]} for content in contents]
-        parts = list(chat_completions.read(stream, opens_thinking=opens_thinking))
+        parts = list(chat_completions.read_reply(stream, opens_thinking=opens_thinking))
         return (
             "".join(part.text for part in parts if isinstance(part, Thought)),
             "".join(part.text for part in parts if isinstance(part, Text)),

@@ -10,21 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.events import Payload
-from deepreasoning_cli.wire import chat_completions, messages, responses
 from deepreasoning_cli.wire.asked import BadRequest
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope, openai_envelope
 
-SLOW_DOWN = Failure(429, "rate_limited", "Slow\ndown.", "messages[2].role", "req_1")
-ENVELOPES: list[Callable[[Failure], Payload]] = [
-    chat_completions.envelope,
-    responses.envelope,
-    messages.envelope,
+SLOW_DOWN = ApiError(429, "rate_limited", "Slow\ndown.", "messages[2].role", "req_1")
+ENVELOPES: list[Callable[[ApiError], Payload]] = [
+    openai_envelope,
+    openai_envelope,
+    anthropic_envelope,
 ]
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES[:2])
 def test_openais_envelope_is_written_word_for_word(
-    envelope: Callable[[Failure], Payload],
+    envelope: Callable[[ApiError], Payload],
 ) -> None:
     assert envelope(SLOW_DOWN) == {
         "error": {
@@ -37,7 +36,7 @@ def test_openais_envelope_is_written_word_for_word(
 
 
 def test_anthropics_envelope_is_written_word_for_word() -> None:
-    assert messages.envelope(SLOW_DOWN) == {
+    assert anthropic_envelope(SLOW_DOWN) == {
         "type": "error",
         "error": {
             "type": "rate_limit_error",
@@ -70,13 +69,13 @@ def test_anthropics_envelope_is_written_word_for_word() -> None:
     ],
 )
 def test_each_vendor_has_its_word_for_a_status(status: int, openai: str, anthropic: str) -> None:
-    failure = Failure(status, "kind", "words")
+    failure = ApiError(status, "kind", "words")
     assert (failure.openai_type, failure.anthropic_type) == (openai, anthropic)
 
 
 def test_a_bad_request_names_its_field() -> None:
     refused = BadRequest("n is not supported, except as 1", "n")
-    assert Failure.of(refused, "req_1") == Failure(
+    assert ApiError.of(refused, "req_1") == ApiError(
         400, "invalid_request", "n is not supported, except as 1", "n", "req_1"
     )
 
@@ -84,9 +83,9 @@ def test_a_bad_request_names_its_field() -> None:
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @given(words=st.text(max_size=600))
 def test_a_message_is_one_short_line_without_control_characters(
-    envelope: Callable[[Failure], Payload], words: str
+    envelope: Callable[[ApiError], Payload], words: str
 ) -> None:
-    said = envelope(Failure(500, "bug", words))["error"]["message"]
+    said = envelope(ApiError(500, "bug", words))["error"]["message"]
     assert len(said) <= 500
     assert said.isprintable() or not any(ord(each) < 0x20 for each in said)
     assert len(said.splitlines()) <= 1
@@ -95,9 +94,9 @@ def test_a_message_is_one_short_line_without_control_characters(
 
 @pytest.mark.parametrize("envelope", ENVELOPES)
 def test_escape_sequences_are_shown_and_not_obeyed(
-    envelope: Callable[[Failure], Payload],
+    envelope: Callable[[ApiError], Payload],
 ) -> None:
-    failure = Failure(500, "bug", "\x1b[31mred\r\nand\u2028more " + "x" * 600)
+    failure = ApiError(500, "bug", "\x1b[31mred\r\nand\u2028more " + "x" * 600)
     said = envelope(failure)["error"]["message"]
     assert said.startswith("␛[31mred and more xxx")
     assert (len(said), said[-1]) == (500, "…")

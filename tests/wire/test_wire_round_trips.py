@@ -27,18 +27,26 @@ from deepreasoning_cli.events import (
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.transport import Clocks
 from deepreasoning_cli.transport.sse import payloads
-from deepreasoning_cli.wire import chat_completions, messages, reasons, responses
-from deepreasoning_cli.wire.frames import event_name, frame
+from deepreasoning_cli.wire import reasons
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.frames import encode_event, event_name
+from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
 from deepreasoning_cli.wire.reply import Head
+from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
+from deepreasoning_cli.wire.writer import ReplyWriter
+from written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format's four functions, its word for a stop reason, and an event it does not know."""
+    """One format's writer, functions, word for a stop reason, and an event it does not know."""
 
-    write: Callable[[Iterable[Chunk], Head], Iterator[Payload]]
+    writer: Callable[[Head], ReplyWriter]
     whole: Callable[[Iterable[Chunk], Head], Payload]
     read: Callable[[Iterable[Payload]], Iterator[Chunk]]
     reason: Callable[[str | None], str]
@@ -47,24 +55,24 @@ class Format:
 
 FORMATS = {
     "chat_completions": Format(
-        chat_completions.write,
-        chat_completions.whole,
-        chat_completions.read,
-        reasons.for_chat_completions,
+        ChatCompletionsWriter,
+        completion_object,
+        chat_completions.read_reply,
+        reasons.to_finish_reason,
         {"object": "chat.completion.news", "choices": [{"index": 0, "delta": {"mood": "calm"}}]},
     ),
     "messages": Format(
-        messages.write,
-        messages.whole,
-        messages.read,
-        reasons.for_messages,
+        MessagesWriter,
+        message_object,
+        messages.read_reply,
+        reasons.to_stop_reason,
         {"type": "content_block_news", "index": 7, "delta": {"type": "mood_delta", "text": "calm"}},
     ),
     "responses": Format(
-        responses.write,
-        responses.whole,
-        responses.read,
-        reasons.for_responses,
+        ResponsesWriter,
+        response_object,
+        responses.read_reply,
+        reasons.to_incomplete_reason,
         {"type": "response.mood.delta", "output_index": 7, "delta": "calm"},
     ),
 }
@@ -138,7 +146,7 @@ def expected(name: str, chunks: list[Chunk]) -> Said:
 @given(chunks=replies())
 def test_a_streamed_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
     known = FORMATS[name]
-    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
 
 
 @every_format
@@ -156,7 +164,7 @@ def test_fields_and_events_that_nobody_knows_change_nothing(
     known = FORMATS[name]
 
     def disturbed() -> Iterator[Payload]:
-        for payload in known.write(chunks, HEAD):
+        for payload in written(known.writer(HEAD), chunks):
             if seed.random() < 0.5:
                 yield dict(known.unknown)
             yield payload if payload == DONE else {**payload, "obfuscation": "x9"}
@@ -170,7 +178,7 @@ def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
     name: str, chunks: list[Chunk], cuts: list[int], crlf: bool
 ) -> None:
     known = FORMATS[name]
-    data = b": hello\n\n".join([b"", *map(frame, known.write(chunks, HEAD))])
+    data = b": hello\n\n".join([b"", *map(encode_event, written(known.writer(HEAD), chunks))])
     data = data.replace(b"\n", b"\r\n") if crlf else data
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     parts = [data[start:end] for start, end in itertools.pairwise(places)]
@@ -184,7 +192,7 @@ def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
 @given(chunks=replies())
 def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list[Chunk]) -> None:
     known = FORMATS[name]
-    heard = said(known.read(known.write(chunks[:-1], HEAD)))
+    heard = said(known.read(written(known.writer(HEAD), chunks[:-1])))
     whole = said(chunks)
     assert (heard.reasoning, heard.answer, heard.end) == (whole.reasoning, whole.answer, None)
 
@@ -193,21 +201,21 @@ def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list
 def test_an_answer_without_reasoning_has_one_block(name: str) -> None:
     known = FORMATS[name]
     chunks: list[Chunk] = [Text("4"), Text("2"), End("end_turn")]
-    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
 
 
 @every_format
 def test_an_empty_reply_has_a_beginning_and_an_end(name: str) -> None:
     known = FORMATS[name]
     chunks: list[Chunk] = [Served("m"), End("end_turn")]
-    assert said(known.read(known.write(chunks, HEAD))) == expected(name, chunks)
+    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
     assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
 
 
 def test_usage_is_left_out_where_the_client_did_not_ask_for_it() -> None:
     chunks: list[Chunk] = [Text("42"), Usage(1, 2), End("stop")]
-    written = list(chat_completions.write(chunks, HEAD, include_usage=False))
-    assert [payload.get("usage") for payload in written] == [None] * len(written)
+    sent = list(written(ChatCompletionsWriter(HEAD, include_usage=False), chunks))
+    assert [payload.get("usage") for payload in sent] == [None] * len(sent)
 
 
 def test_a_chat_reply_is_written_word_for_word() -> None:
@@ -225,7 +233,7 @@ def test_a_chat_reply_is_written_word_for_word() -> None:
         "completion_tokens_details": {"reasoning_tokens": 2},
     }
     chunks: list[Chunk] = [Thought("six"), Text("42"), Usage(3, 4, 2, 1), End("max_tokens")]
-    assert list(chat_completions.write(chunks, HEAD)) == [
+    assert list(written(ChatCompletionsWriter(HEAD), chunks)) == [
         chunk({"role": "assistant", "content": ""}),
         chunk({"reasoning_content": "six"}),
         chunk({"content": "42"}),
@@ -236,13 +244,13 @@ def test_a_chat_reply_is_written_word_for_word() -> None:
 
 
 def test_frames_name_the_event_where_the_format_has_names() -> None:
-    assert frame({"type": "message_stop"}) == (
+    assert encode_event({"type": "message_stop"}) == (
         b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     )
-    assert frame({"object": "x", "text": "\u2028"}) == (
+    assert encode_event({"object": "x", "text": "\u2028"}) == (
         b'data: {"object":"x","text":"\\u2028"}\n\n'
     )
-    assert frame(DONE) == b"data: [DONE]\n\n"
+    assert encode_event(DONE) == b"data: [DONE]\n\n"
     assert event_name({"type": 7}) is None
 
 

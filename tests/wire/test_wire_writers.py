@@ -19,35 +19,39 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import DONE, Chunk, End, Payload, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import chat_completions, messages, responses
-from deepreasoning_cli.wire.frames import framed
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.frames import encode_events
+from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
+from deepreasoning_cli.wire.refusal import ApiError
 from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.writer import Part, Writer
+from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
+from deepreasoning_cli.wire.writer import Part, ReplyWriter
+from written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
-OVERLOADED = Failure(529, "overloaded", "Claude is overloaded", request_id="req_1")
+OVERLOADED = ApiError(529, "overloaded", "Claude is overloaded", request_id="req_1")
 
 
 @dataclass(frozen=True)
 class Format:
     """A format's writer, and what its client and its whole replies are."""
 
-    writer: Callable[[Head], Writer]
-    write: Callable[[Iterable[Part], Head], Iterator[Payload]]
+    writer: Callable[[Head], ReplyWriter]
     whole: Callable[[Iterable[Chunk | Cost], Head], Payload]
     read: Callable[[Iterable[Payload]], Iterator[Chunk]]
 
 
 FORMATS = {
     "chat_completions": Format(
-        chat_completions.Writer,
-        chat_completions.write,
-        chat_completions.whole,
-        chat_completions.read,
+        ChatCompletionsWriter,
+        completion_object,
+        chat_completions.read_reply,
     ),
-    "messages": Format(messages.Writer, messages.write, messages.whole, messages.read),
-    "responses": Format(responses.Writer, responses.write, responses.whole, responses.read),
+    "messages": Format(MessagesWriter, message_object, messages.read_reply),
+    "responses": Format(ResponsesWriter, response_object, responses.read_reply),
 }
 every_format = pytest.mark.parametrize("name", FORMATS)
 
@@ -55,7 +59,7 @@ every_format = pytest.mark.parametrize("name", FORMATS)
 texts = st.text(min_size=1, max_size=6) | st.sampled_from(['"\0"', "\0", '\\u0000"}', "\u2028"])
 pieces = st.builds(Thought, texts) | st.builds(Text, texts)
 failures = st.builds(
-    Failure, st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503, 529]), texts, texts
+    ApiError, st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503, 529]), texts, texts
 )
 parts = st.one_of(
     pieces,
@@ -69,15 +73,11 @@ parts = st.one_of(
 
 
 @every_format
-@given(said=st.lists(parts, max_size=12), begun=st.booleans())
-def test_the_fast_bytes_are_those_of_the_plain_path(
-    name: str, said: list[Part], begun: bool
-) -> None:
+@given(said=st.lists(parts, max_size=12))
+def test_the_fast_bytes_are_those_of_the_plain_path(name: str, said: list[Part]) -> None:
     fast, plain = FORMATS[name].writer(HEAD), FORMATS[name].writer(HEAD)
-    if begun:
-        assert fast.begin() == plain.begin()
     for part in said:
-        assert fast.frames(part) == framed(plain.feed(part))
+        assert fast.frames(part) == encode_events(plain.feed(part))
 
 
 @every_format
@@ -85,8 +85,8 @@ def test_the_fast_bytes_are_those_of_the_plain_path(
 def test_both_paths_may_be_taken_in_turn(name: str, said: list[Part], fast: list[bool]) -> None:
     mixed, plain = FORMATS[name].writer(HEAD), FORMATS[name].writer(HEAD)
     for part, quickly in zip(said, fast, strict=False):
-        events = mixed.frames(part) if quickly else framed(mixed.feed(part))
-        assert events == framed(plain.feed(part))
+        events = mixed.frames(part) if quickly else encode_events(mixed.feed(part))
+        assert events == encode_events(plain.feed(part))
 
 
 @every_format
@@ -94,7 +94,9 @@ def test_both_paths_may_be_taken_in_turn(name: str, said: list[Part], fast: list
 def test_a_model_that_is_named_late_is_in_the_next_frame(name: str, model: str) -> None:
     said: list[Part] = [Text("4"), Served(model), Text("2"), Text("!"), End("end_turn")]
     fast, plain = FORMATS[name].writer(HEAD), FORMATS[name].writer(HEAD)
-    assert [fast.frames(part) for part in said] == [framed(plain.feed(part)) for part in said]
+    assert [fast.frames(part) for part in said] == [
+        encode_events(plain.feed(part)) for part in said
+    ]
 
 
 @every_format
@@ -112,26 +114,15 @@ def test_writing_is_feeding(name: str, said: list[Part]) -> None:
     known = FORMATS[name]
     writer = known.writer(HEAD)
     fed = [event for part in said for event in writer.feed(part)]
-    assert list(known.write(said, HEAD)) == fed
-
-
-@every_format
-def test_the_first_events_come_once_and_before_any_part_if_asked_for(name: str) -> None:
-    known = FORMATS[name]
-    waiting, ready = known.writer(HEAD), known.writer(HEAD)
-    first = waiting.begin()
-    assert first
-    assert waiting.begin() == []
-    said: list[Part] = [Thought("six"), Text("42"), End("end_turn")]
-    rest = [event for part in said for event in waiting.feed(part)]
-    assert first + rest == [event for part in said for event in ready.feed(part)]
+    assert list(written(known.writer(HEAD), said)) == fed
 
 
 @pytest.mark.parametrize("part", [Served("m"), Usage(1, 2), Cost(None), Thought("six"), Text("4")])
 @every_format
 def test_the_first_events_come_with_the_first_part(name: str, part: Part) -> None:
     model = part.model if isinstance(part, Served) else HEAD.model
-    first = FORMATS[name].writer(Head(HEAD.id, model, HEAD.created)).begin()
+    first = FORMATS[name].writer(Head(HEAD.id, model, HEAD.created)).feed(Usage(1, 2))
+    assert first
     assert FORMATS[name].writer(HEAD).feed(part)[: len(first)] == first
 
 
@@ -146,9 +137,9 @@ def test_nothing_is_written_after_the_end(name: str, last: Part) -> None:
 
 
 def test_every_event_of_responses_is_numbered_in_order() -> None:
-    writer = responses.Writer(HEAD)
+    writer = ResponsesWriter(HEAD)
     said: list[Part] = [Thought("a"), Thought("b"), Text("c"), Text("d"), Text("e"), OVERLOADED]
-    data = framed(writer.begin()) + b"".join(map(writer.frames, said))
+    data = b"".join(map(writer.frames, said))
     events = [json.loads(line[6:]) for line in data.splitlines() if line.startswith(b"data: ")]
     assert [event["sequence_number"] for event in events] == list(range(15))
     assert events[-1]["type"] == "response.failed"
@@ -156,7 +147,7 @@ def test_every_event_of_responses_is_numbered_in_order() -> None:
 
 class TestBrokenOff:
     def test_a_chat_reply_ends_with_an_error_and_without_done(self) -> None:
-        *_, text, last = chat_completions.write([Text("4"), OVERLOADED], HEAD)
+        *_, text, last = written(ChatCompletionsWriter(HEAD), [Text("4"), OVERLOADED])
         assert text["choices"][0]["delta"] == {"content": "4"}
         assert last == {
             "error": {
@@ -168,7 +159,7 @@ class TestBrokenOff:
         }
 
     def test_messages_end_with_an_error_event_and_an_open_block(self) -> None:
-        events = list(messages.write([Text("4"), OVERLOADED], HEAD))
+        events = list(written(MessagesWriter(HEAD), [Text("4"), OVERLOADED]))
         assert [event["type"] for event in events] == [
             "message_start",
             "content_block_start",
@@ -187,7 +178,7 @@ class TestBrokenOff:
 
     def test_a_response_fails_with_what_came_until_then(self) -> None:
         said: list[Part] = [Thought("six"), Text("4"), Usage(3, 4), Cost(Decimal("0.5"))]
-        *_, last = responses.write([*said, OVERLOADED], HEAD)
+        *_, last = written(ResponsesWriter(HEAD), [*said, OVERLOADED])
         assert (last["type"], last["sequence_number"]) == ("response.failed", 11)
         response = last["response"]
         assert response["status"] == "failed"
@@ -210,23 +201,23 @@ class TestBrokenOff:
     def test_a_failed_response_has_a_code_that_its_clients_know(
         self, status: int, code: str
     ) -> None:
-        *_, last = responses.write([Failure(status, "kind", "words")], HEAD)
+        *_, last = written(ResponsesWriter(HEAD), [ApiError(status, "kind", "words")])
         assert last["response"]["error"]["code"] == code
         assert last["response"]["output"] == []
 
     @every_format
     @given(said=st.lists(pieces, min_size=1, max_size=6), failure=failures)
     def test_a_client_has_the_same_chunks_and_then_the_error(
-        self, name: str, said: list[Chunk], failure: Failure
+        self, name: str, said: list[Chunk], failure: ApiError
     ) -> None:
         known = FORMATS[name]
-        whole = list(known.read(known.write(said, HEAD)))
+        whole = list(known.read(written(known.writer(HEAD), said)))
         heard: list[Chunk] = []
         with pytest.raises(DeepReasoningError) as caught:
-            heard.extend(known.read(known.write([*said, failure], HEAD)))
+            heard.extend(known.read(written(known.writer(HEAD), [*said, failure])))
         assert heard == whole
         assert type(caught.value) is expected(failure.status)
-        assert failure.said in caught.value.message or not failure.said
+        assert failure.safe_message in caught.value.message or not failure.safe_message
 
 
 def expected(status: int) -> type[DeepReasoningError]:
@@ -251,7 +242,7 @@ class TestCost:
     )
     def test_usage_says_what_was_paid(self, name: str, amount: Decimal, said: str) -> None:
         chunks = [*self.COUNTED, Cost(amount), End("end_turn")]
-        events = list(FORMATS[name].write(chunks, HEAD))
+        events = list(written(FORMATS[name].writer(HEAD), chunks))
         assert self.usage_of(name, events)["cost_usd"] == said
         assert FORMATS[name].whole(chunks, HEAD)["usage"]["cost_usd"] == said
 
@@ -259,22 +250,24 @@ class TestCost:
     def test_an_unknown_cost_is_null_and_one_that_nobody_gave_is_not_there(self, name: str) -> None:
         known = FORMATS[name]
         unknown = [*self.COUNTED, Cost(None), End("end_turn")]
-        assert self.usage_of(name, list(known.write(unknown, HEAD)))["cost_usd"] is None
+        assert self.usage_of(name, list(written(known.writer(HEAD), unknown)))["cost_usd"] is None
         assert known.whole(unknown, HEAD)["usage"]["cost_usd"] is None
         silent = [*self.COUNTED, End("end_turn")]
-        assert "cost_usd" not in self.usage_of(name, list(known.write(silent, HEAD)))
+        assert "cost_usd" not in self.usage_of(name, list(written(known.writer(HEAD), silent)))
         assert "cost_usd" not in known.whole(silent, HEAD)["usage"]
 
     @every_format
     def test_our_clients_do_not_mind(self, name: str) -> None:
         known = FORMATS[name]
-        heard = list(known.read(known.write([*self.COUNTED, Cost(None), End("stop")], HEAD)))
+        heard = list(
+            known.read(written(known.writer(HEAD), [*self.COUNTED, Cost(None), End("stop")]))
+        )
         assert Text("42") in heard
         assert next(each for each in heard if isinstance(each, Usage)).output_tokens == 4
 
 
 def test_a_chat_reply_without_usage_still_ends() -> None:
-    writer = chat_completions.Writer(HEAD, include_usage=False)
+    writer = ChatCompletionsWriter(HEAD, include_usage=False)
     said: list[Part] = [Text("42"), Usage(3, 4), Cost(None), End("stop")]
     events = [event for part in said for event in writer.feed(part)]
     assert [event.get("usage") for event in events] == [None] * 4

@@ -11,7 +11,8 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.transport.client import ignore
-from deepreasoning_cli.wire import messages
+from deepreasoning_cli.wire.messages import caching
+from deepreasoning_cli.wire.messages import client as messages
 
 VERSION = "2023-06-01"
 """The newest API version that still takes `temperature`; later ones refuse every sampler
@@ -40,7 +41,7 @@ class ClaudeProvider:
         """The call that `stream` makes."""
         return Request(
             f"{self.base_url.rstrip('/')}/v1/messages",
-            body=messages.body(
+            body=messages.request_body(
                 prompt,
                 model=self.model,
                 max_tokens=self.max_tokens,
@@ -56,13 +57,13 @@ class ClaudeProvider:
     def written_tokens(self, prompt: Prompt) -> int:
         """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""
         places = self._breakpoints(prompt)
-        return messages.tokens_before(prompt, places[-1]) if places else 0
+        return caching.tokens_before(prompt, places[-1]) if places else 0
 
     def _breakpoints(self, prompt: Prompt) -> tuple[int, ...]:
         """Where the request is marked; nowhere if nobody knows what that costs and saves."""
         if self.rates is None or not self.rates.base.prices_caching:
             return ()
-        return messages.breakpoints(prompt, self.cache_minimum)
+        return caching.cache_breakpoints(prompt, self.cache_minimum)
 
     def warm(self) -> None:
         """Open the connection ahead."""
@@ -72,5 +73,6 @@ class ClaudeProvider:
         self, prompt: Prompt, when_sent: Callable[[], None] = ignore
     ) -> Generator[Chunk, None, None]:
         """Chunks as they come; closing the iterator closes the connection."""
-        with closing(self.transport.stream(self.request(prompt), when_sent)) as payloads:
-            yield from messages.read(payloads)
+        request = self.request(prompt)
+        with closing(self.transport.stream(request, when_sent)) as payloads:
+            yield from messages.read_reply(payloads, request.account)

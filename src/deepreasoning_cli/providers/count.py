@@ -8,7 +8,7 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.claude import VERSION
 from deepreasoning_cli.providers.probe import Fetches
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.wire import messages
+from deepreasoning_cli.wire.messages import client as messages
 
 COUNTED = ("model", "system", "messages")
 """The fields of a request that may be counted; the rest is refused there."""
@@ -20,7 +20,7 @@ def count_tokens(transport: Fetches, base_url: str, key: Key, model: str, prompt
 
     Raises what the transport raises, UnavailableError for a reply without a count.
     """
-    body = messages.body(prompt, model=model, max_tokens=1, samplers={}, stream=False)
+    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={}, stream=False)
     request = Request(
         f"{base_url.rstrip('/')}/v1/messages/count_tokens",
         {name: body[name] for name in COUNTED if name in body},

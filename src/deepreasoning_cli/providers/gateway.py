@@ -14,8 +14,11 @@ from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.providers.claude import VERSION
 from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.transport.client import ignore
-from deepreasoning_cli.wire import chat_completions, messages, responses
-from deepreasoning_cli.wire.think import split
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.wire.client.errors import ApiAccount
+from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.wire.think import split_thinking
 
 HOSTED: Final = "deepreasoning"
 """The id of the model, which is the pairing of R1 with a Claude model."""
@@ -99,7 +102,7 @@ class GatewayProvider:
         }
         match self.endpoint:
             case "messages":
-                return messages.body(
+                return messages.request_body(
                     prompt,
                     model=HOSTED,
                     max_tokens=ours.max_tokens,
@@ -107,9 +110,11 @@ class GatewayProvider:
                     extra=extra,
                 )
             case "responses":
-                return responses.body(prompt, model=HOSTED, samplers=samplers, extra=extra)
+                return responses.request_body(prompt, model=HOSTED, samplers=samplers, extra=extra)
             case _:
-                return chat_completions.body(prompt, model=HOSTED, samplers=samplers, extra=extra)
+                return chat_completions.request_body(
+                    prompt, model=HOSTED, samplers=samplers, extra=extra
+                )
 
     def warm(self) -> None:
         """Open the connection ahead."""
@@ -124,16 +129,17 @@ class GatewayProvider:
         of its own, a thinking block, `<think>` in the text. That the hosted model itself served
         the reply is no news.
         """
-        with closing(self.transport.stream(self.request(prompt), when_sent)) as payloads:
-            for chunk in self._read(payloads):
+        request = self.request(prompt)
+        with closing(self.transport.stream(request, when_sent)) as payloads:
+            for chunk in self._read(payloads, request.account):
                 if chunk != Served(HOSTED):
                     yield chunk
 
-    def _read(self, payloads: Iterator[Payload]) -> Iterator[Chunk]:
+    def _read(self, payloads: Iterator[Payload], account: ApiAccount) -> Iterator[Chunk]:
         match self.endpoint:
             case "messages":
-                return split(messages.read(payloads))
+                return split_thinking(messages.read_reply(payloads, account))
             case "responses":
-                return split(responses.read(payloads))
+                return split_thinking(responses.read_reply(payloads, account))
             case _:
-                return chat_completions.read(payloads)
+                return chat_completions.read_reply(payloads, account)

@@ -14,7 +14,7 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.probe import Fetches
 from deepreasoning_cli.text import well_formed
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.wire.shape import mappings, text
+from deepreasoning_cli.wire.shape import as_dicts, as_text
 
 MOST_RESULTS: Final = 10
 PATIENCE: Final = 60.0  # seconds without a byte; a deep search takes thirty
@@ -72,7 +72,7 @@ def _findings(payload: Payload) -> Iterator[Finding]:
         raise UnavailableError(
             "Linkup sent no list of results", kind="bad_reply", hint="try again later"
         )
-    for result in mappings(results):
+    for result in as_dicts(results):
         url = _string(result.get("url"))
         if url and result.get("type", "text") == "text":
             title = _string(result.get("name"))
@@ -80,4 +80,4 @@ def _findings(payload: Payload) -> Iterator[Finding]:
 
 
 def _string(value: object) -> str:
-    return well_formed(text(value)).strip()
+    return well_formed(as_text(value)).strip()

@@ -12,7 +12,7 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.transport.client import ignore
-from deepreasoning_cli.wire import chat_completions
+from deepreasoning_cli.wire.chat_completions import client as chat_completions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ReasonerProvider:
         """The call that `stream` makes."""
         return Request(
             f"{self.base_url.rstrip('/')}/chat/completions",
-            body=chat_completions.body(
+            body=chat_completions.request_body(
                 prompt, model=self.model, samplers=self.samplers, extra=self.preset.body
             ),
             key=self.key,
@@ -60,5 +60,8 @@ class ReasonerProvider:
         self, prompt: Prompt, when_sent: Callable[[], None] = ignore
     ) -> Generator[Chunk, None, None]:
         """Chunks as they come; closing the iterator closes the connection."""
-        with closing(self.transport.stream(self.request(prompt), when_sent)) as payloads:
-            yield from chat_completions.read(payloads, opens_thinking=self.preset.opens_thinking)
+        request = self.request(prompt)
+        with closing(self.transport.stream(request, when_sent)) as payloads:
+            yield from chat_completions.read_reply(
+                payloads, request.account, opens_thinking=self.preset.opens_thinking
+            )

@@ -10,7 +10,7 @@ from starlette.types import Scope, Send
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.server.formats import BY_PATH, envelope_for
 from deepreasoning_cli.server.scopes import path_of
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -18,7 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 async def send_failure(
     scope: Scope,
     send: Send,
-    failure: Failure,
+    failure: ApiError,
     *,
     retry_after: float | None = None,
     headers: Headers | None = None,
@@ -57,7 +57,7 @@ class Rejected(Exception):  # noqa: N818 (what happened to the request, in a wor
     """A request that is answered with a failure before any turn begins."""
 
     def __init__(
-        self, failure: Failure, *, retry_after: float | None = None, headers: Headers | None = None
+        self, failure: ApiError, *, retry_after: float | None = None, headers: Headers | None = None
     ) -> None:
         super().__init__(failure.message)
         self.failure = failure

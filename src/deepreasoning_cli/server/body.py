@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from deepreasoning_cli.server.answers import Headers, Rejected
 from deepreasoning_cli.server.scopes import header
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 __all__ = ["Gone", "header", "read_json"]
 
@@ -44,7 +44,7 @@ async def read_json(scope: Scope, receive: Receive, limit: int, seconds: float =
         async with asyncio.timeout(seconds):
             data = await _whole(scope, receive, limit)
     except TimeoutError:
-        late = Failure(408, "timeout", f"the body was not complete within {seconds:g} seconds")
+        late = ApiError(408, "timeout", f"the body was not complete within {seconds:g} seconds")
         raise Rejected(late, headers=_closing(scope)) from None
     return _decoded(data)
 
@@ -61,8 +61,8 @@ def _demand_json(scope: Scope) -> None:
         raise Rejected(_unsupported("the body must not be compressed"))
 
 
-def _unsupported(why: str) -> Failure:
-    return Failure(415, "unsupported_media_type", why)
+def _unsupported(why: str) -> ApiError:
+    return ApiError(415, "unsupported_media_type", why)
 
 
 async def _whole(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -82,7 +82,7 @@ async def _whole(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(scope: Scope, limit: int) -> Rejected:
-    failure = Failure(413, "request_too_large", f"the body has more than {limit:,} bytes")
+    failure = ApiError(413, "request_too_large", f"the body has more than {limit:,} bytes")
     return Rejected(failure, headers=_closing(scope))
 
 
@@ -94,12 +94,12 @@ def _closing(scope: Scope) -> Headers:
 def _decoded(data: bytes) -> object:
     if data.count(b",") >= MOST_VALUES and _has_too_many_values(data):
         why = f"the body has more than {MOST_VALUES:,} values"
-        raise Rejected(Failure(413, "request_too_large", why))
+        raise Rejected(ApiError(413, "request_too_large", why))
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # both are raised by nothing but the input
         why = f"the body is not valid JSON: {_words(error)}"
-    raise Rejected(Failure(400, "invalid_json", why))
+    raise Rejected(ApiError(400, "invalid_json", why))
 
 
 def _has_too_many_values(data: bytes) -> bool:

@@ -18,8 +18,8 @@ from deepreasoning_cli.server.reply import Reply
 from deepreasoning_cli.server.scopes import header, path_of
 from deepreasoning_cli.server.service import MODEL, CallersKeys, Service
 from deepreasoning_cli.server.turn import Turn
-from deepreasoning_cli.wire.asked import Asked, BadRequest
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.asked import BadRequest, ChatRequest
+from deepreasoning_cli.wire.refusal import ApiError
 from deepreasoning_cli.wiring.ids import new_id
 
 BUSY_SECONDS = 5.0
@@ -61,7 +61,7 @@ class Desk:
         try:
             asked = spoken.read(await read_json(scope, receive, self._serve.body_limit))
         except BadRequest as refused:
-            raise Rejected(Failure.of(refused)) from None
+            raise Rejected(ApiError.of(refused)) from None
         _demand_known(asked)
         if len(self._running) >= self._serve.streams:
             raise Rejected(BUSY, retry_after=BUSY_SECONDS)
@@ -83,15 +83,15 @@ class Desk:
                 found[name] = fit(name, header(scope, wanted) or "", f"the header {wanted}")
             except ConfigError as error:
                 what = f"{error.message}; callers bring their own keys here"
-                raise Rejected(Failure(401, error.kind, what)) from None
+                raise Rejected(ApiError(401, error.kind, what)) from None
         return CallersKeys(**found)
 
 
-def _demand_known(asked: Asked) -> None:
+def _demand_known(asked: ChatRequest) -> None:
     name, _, _ = asked.model.partition("/")
     if name != MODEL:
         raise Rejected(
-            Failure(
+            ApiError(
                 404,
                 "model_not_found",
                 f"there is no model {asked.model}; ask {MODEL} or {MODEL}/<a Claude model>",

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.server.scopes import path_of
-from deepreasoning_cli.wire.asked import Asked
+from deepreasoning_cli.wire.asked import ChatRequest
 
 TURN: Final = "deepreasoning.turn"
 """Where the scope of a request holds its turn, if one has begun."""
@@ -23,7 +23,7 @@ class Turn(Protocol):
     """What a request set going; `ended` is empty until it has, as long as `record` changes."""
 
     id: str
-    asked: Asked
+    asked: ChatRequest
     record: Record
     ended: str
 

@@ -13,7 +13,7 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.keys import without_keys
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 PASSED_ON: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
 """Statuses of a vendor that say to our caller what they say to us.
@@ -32,12 +32,12 @@ BY_KIND: Final = {
 REJECTED: Final = "the key of the server's owner was rejected"
 MISSING: Final = "the server is not set up for this; its log says what is missing"
 """All that a caller is told of the owner's settings."""
-BUSY: Final = Failure(503, "overloaded", "too many replies at once; try again in a moment")
-STOPPING: Final = Failure(503, "shutting_down", "the server is shutting down; ask again")
-BROKEN: Final = Failure(502, "internal", "the reply could not be made; the server's log says why")
+BUSY: Final = ApiError(503, "overloaded", "too many replies at once; try again in a moment")
+STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
+BROKEN: Final = ApiError(502, "internal", "the reply could not be made; the server's log says why")
 
 
-def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> Failure:
+def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> ApiError:
     """What the caller is told; no key is in it. A caller's own key that was rejected is a 401."""
     status = _status(error)
     if byok and error.status == 401:
@@ -49,7 +49,7 @@ def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> F
         elif isinstance(error, ConfigError):
             said = MISSING
     stage = f"{error.stage}: " if error.stage else ""
-    return Failure(status, error.kind, without_keys(stage + said), None, turn)
+    return ApiError(status, error.kind, without_keys(stage + said), None, turn)
 
 
 def _status(error: DeepReasoningError) -> int:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from deepreasoning_cli.events import Chunk, Payload
-from deepreasoning_cli.wire import chat_completions, messages, responses
-from deepreasoning_cli.wire.asked import Asked
-from deepreasoning_cli.wire.chat_completions.asked import read as read_chat_completions
-from deepreasoning_cli.wire.messages.asked import read as read_messages
-from deepreasoning_cli.wire.refusal import Failure, anthropic_envelope, openai_envelope
+from deepreasoning_cli.wire.asked import ChatRequest
+from deepreasoning_cli.wire.chat_completions.asked import read_request as read_chat_completions
+from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.messages.asked import read_request as read_messages
+from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
+from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope, openai_envelope
 from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.responses.asked import read as read_responses
-from deepreasoning_cli.wire.writer import Writer
+from deepreasoning_cli.wire.responses.asked import read_request as read_responses
+from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
+from deepreasoning_cli.wire.writer import ReplyWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,15 @@ class Format:
     """How a format is read and written; `request_id` is the header that carries a turn's id."""
 
     path: str
-    read: Callable[[object], Asked]
-    writer: Callable[[Head, bool], Writer]
+    read: Callable[[object], ChatRequest]
+    writer: Callable[[Head, bool], ReplyWriter]
     whole: Callable[[Iterable[Chunk | Cost], Head], Payload]
-    envelope: Callable[[Failure], Payload]
+    envelope: Callable[[ApiError], Payload]
     request_id: str = "x-request-id"
 
 
-def _chat_writer(head: Head, include_usage: bool) -> Writer:
-    return chat_completions.Writer(head, include_usage=include_usage)
+def _chat_writer(head: Head, include_usage: bool) -> ReplyWriter:
+    return ChatCompletionsWriter(head, include_usage=include_usage)
 
 
 FORMATS: Final = (
@@ -38,21 +40,21 @@ FORMATS: Final = (
         "/v1/chat/completions",
         read_chat_completions,
         _chat_writer,
-        chat_completions.whole,
+        completion_object,
         openai_envelope,
     ),
     Format(
         "/v1/responses",
         read_responses,
-        lambda head, _: responses.Writer(head),
-        responses.whole,
+        lambda head, _: ResponsesWriter(head),
+        response_object,
         openai_envelope,
     ),
     Format(
         "/v1/messages",
         read_messages,
-        lambda head, _: messages.Writer(head),
-        messages.whole,
+        lambda head, _: MessagesWriter(head),
+        message_object,
         anthropic_envelope,
         "request-id",
     ),
@@ -60,7 +62,7 @@ FORMATS: Final = (
 BY_PATH: Final = {each.path: each for each in FORMATS}
 
 
-def envelope_for(path: str) -> Callable[[Failure], Payload]:
+def envelope_for(path: str) -> Callable[[ApiError], Payload]:
     """The envelope of whoever asks on `path`."""
     spoken = BY_PATH.get(path)
     return spoken.envelope if spoken else openai_envelope

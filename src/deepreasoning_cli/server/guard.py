@@ -12,7 +12,7 @@ from deepreasoning_cli.server.answers import Rejected, send_failure
 from deepreasoning_cli.server.body import Gone
 from deepreasoning_cli.server.hosts import allowed, host_of
 from deepreasoning_cli.server.scopes import header, is_from_here, path_of
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.service import Service
@@ -26,7 +26,7 @@ NEVER: Final = frozenset({"CONNECT", "TRACE"})
 HEALTH: Final = "/health"
 POLICY_VIOLATION: Final = 1008
 """Why a WebSocket is closed (RFC 6455, section 7.4.1); before it is open the status is 403."""
-BUG: Final = Failure(500, "internal", "unexpected; the server's log says where")
+BUG: Final = ApiError(500, "internal", "unexpected; the server's log says where")
 
 
 class Guard:
@@ -76,7 +76,7 @@ class Guard:
         _demand_limits(scope)
         if self._token is None and not is_from_here(scope):
             raise Rejected(
-                Failure(
+                ApiError(
                     403,
                     "token_required",
                     "without a token this server answers only on loopback addresses; "
@@ -95,7 +95,7 @@ class Guard:
         if not any(hmac.compare_digest(each, token) for each in shown):
             what = "the token is wrong" if shown else "a token is needed"
             raise Rejected(
-                Failure(401, "invalid_api_key", f"{what}: Authorization: Bearer <token>"),
+                ApiError(401, "invalid_api_key", f"{what}: Authorization: Bearer <token>"),
                 headers=[(b"www-authenticate", b"Bearer")],
             )
 
@@ -113,24 +113,26 @@ class Guard:
 def _demand_limits(scope: Scope) -> None:
     if scope["method"] in NEVER:
         allow = [(b"allow", b"GET, HEAD, POST")]
-        failure = Failure(405, "method_not_allowed", f"{scope['method']} is not answered")
+        failure = ApiError(405, "method_not_allowed", f"{scope['method']} is not answered")
         raise Rejected(failure, headers=allow)
     target = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     if target > LONGEST_TARGET:
-        raise Rejected(Failure(414, "path_too_long", f"the path has over {LONGEST_TARGET:,} bytes"))
+        raise Rejected(
+            ApiError(414, "path_too_long", f"the path has over {LONGEST_TARGET:,} bytes")
+        )
     headers = scope["headers"]
     if len(headers) > MOST_HEADERS:
-        raise Rejected(Failure(431, "too_many_headers", f"there are over {MOST_HEADERS} headers"))
+        raise Rejected(ApiError(431, "too_many_headers", f"there are over {MOST_HEADERS} headers"))
     if sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
         why = f"the headers have over {LARGEST_HEADERS:,} bytes"
-        raise Rejected(Failure(431, "headers_too_large", why))
+        raise Rejected(ApiError(431, "headers_too_large", why))
 
 
 def _demand_host(scope: Scope, hosts: frozenset[str]) -> None:
     """Raise Rejected with 400 for a Host that is missing or none, 421 for one that is not ours."""
     host = host_of(header(scope, "host") or "")
     if host is None:
-        raise Rejected(Failure(400, "invalid_host", "the Host header is missing or malformed"))
+        raise Rejected(ApiError(400, "invalid_host", "the Host header is missing or malformed"))
     if host not in hosts:
         why = f"{host} is no name of this server; its owner adds names to serve.hosts"
-        raise Rejected(Failure(421, "foreign_host", why))
+        raise Rejected(ApiError(421, "foreign_host", why))

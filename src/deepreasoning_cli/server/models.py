@@ -8,8 +8,8 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.server.answers import send_failure, send_json
 from deepreasoning_cli.server.offers import Offers
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.wire.listing import entry, page
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.listing import model_list, model_object
+from deepreasoning_cli.wire.refusal import ApiError
 
 
 class Models:
@@ -23,9 +23,9 @@ class Models:
         offers = Offers.of(self._service.loaded, self._service.catalog)
         name: str | None = scope.get("path_params", {}).get("id")
         try:
-            told = page(offers.listed()) if name is None else entry(offers.find(name))
+            told = model_list(offers.listed()) if name is None else model_object(offers.find(name))
         except DeepReasoningError as error:
-            unknown = Failure(404, "model_not_found", error.message, "model")
+            unknown = ApiError(404, "model_not_found", error.message, "model")
             await send_failure(scope, send, unknown)
         else:
             await send_json(send, told)

@@ -14,8 +14,8 @@ from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.providers.demo import Scripted
 from deepreasoning_cli.server.service import MODEL
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wire.asked import Parameters
-from deepreasoning_cli.wire.listing import Listed, Priced
+from deepreasoning_cli.wire.asked import RequestParameters
+from deepreasoning_cli.wire.listing import ModelListing, StageModel
 
 DEMO = "demo"
 
@@ -34,7 +34,7 @@ class Offers:
         """What is offered now. Where keys are missing it is what there would be with them."""
         return cls(loaded, catalog, _backend(loaded, catalog), datetime.now(UTC))
 
-    def listed(self) -> list[Listed]:
+    def listed(self) -> list[ModelListing]:
         """The pair that the settings name, if it can be had, then each model in its place."""
         every = [self._listed(f"{MODEL}/{model.id}", model) for model in self._living()]
         try:
@@ -42,7 +42,7 @@ class Offers:
         except RefusedError:
             return every
 
-    def find(self, name: str) -> Listed:
+    def find(self, name: str) -> ModelListing:
         """The model of that id; what follows the slash may be an alias or a family too.
 
         Raises RefusedError for one that is not offered, retired or unknown.
@@ -72,10 +72,10 @@ class Offers:
         today, offered = self.now.date(), self.catalog.offered(self._rated)
         return [model for model in offered if model.lifecycle(today) is not Lifecycle.RETIRED]
 
-    def _listed(self, name: str, model: ClaudeModel) -> Listed:
+    def _listed(self, name: str, model: ClaudeModel) -> ModelListing:
         thinks = self._reasoner()
         reads = [each.context for each in (thinks, model) if each and each.context]
-        return Listed(
+        return ModelListing(
             name,
             self._named(thinks, model),
             _unix(model.released),
@@ -94,9 +94,9 @@ class Offers:
             return f"{model.name} (demo: no model is called)"
         return f"{thinks.label} + {model.name}" if thinks else model.name
 
-    def _defaults(self, model: ClaudeModel) -> Parameters:
+    def _defaults(self, model: ClaudeModel) -> RequestParameters:
         settings = self.loaded.settings
-        return Parameters(
+        return RequestParameters(
             model.id,
             settings.temperature,
             settings.top_p,
@@ -105,18 +105,18 @@ class Offers:
             settings.disable_formatting,
         )
 
-    def _answerer(self, model: ClaudeModel) -> Priced:
+    def _answerer(self, model: ClaudeModel) -> StageModel:
         if self.backend == DEMO:
             return self._priced("demo-answerer", Scripted("answerer").rates)
         return self._priced(model.id, model.rates.get(self._rated))
 
-    def _thinker(self, reasoner: Reasoner | None) -> Priced | None:
+    def _thinker(self, reasoner: Reasoner | None) -> StageModel | None:
         if self.backend == DEMO:
             return self._priced("demo-reasoner", Scripted("reasoner").rates)
         return self._priced(reasoner.model, reasoner.rates) if reasoner else None
 
-    def _priced(self, model: str, card: RateCard | None) -> Priced:
-        return Priced(model, card.at(self.now) if card else None)
+    def _priced(self, model: str, card: RateCard | None) -> StageModel:
+        return StageModel(model, card.at(self.now) if card else None)
 
     def _reasoner(self) -> Reasoner | None:
         """Who thinks; nobody of our own on the gateway, or where Claude is asked alone."""

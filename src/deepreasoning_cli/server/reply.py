@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.server.answers import Headers, send_failure
 from deepreasoning_cli.server.beat import KEEP_ALIVE, Beat
 from deepreasoning_cli.server.turn import Turn, Why
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -52,7 +52,7 @@ class Reply:
                 self._beat.stop()
         await self._finish(scope, failure)
 
-    async def _run(self) -> Failure | None:
+    async def _run(self) -> ApiError | None:
         try:
             plan = await self._turn.plan()
         except DeepReasoningError as error:
@@ -78,7 +78,7 @@ class Reply:
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
-    async def _finish(self, scope: Scope, failure: Failure | None) -> None:
+    async def _finish(self, scope: Scope, failure: ApiError | None) -> None:
         if self._turn.why is Why.GONE:
             return
         if self._begun:

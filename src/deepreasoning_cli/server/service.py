@@ -29,7 +29,7 @@ from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.failure import lines_of
 from deepreasoning_cli.views.safe import one_line, safe
 from deepreasoning_cli.waits import Waits
-from deepreasoning_cli.wire.asked import Asked
+from deepreasoning_cli.wire.asked import ChatRequest
 from deepreasoning_cli.wiring.asked import Asked as Wanted
 from deepreasoning_cli.wiring.build import Wiring
 from deepreasoning_cli.wiring.catalogs import catalog_for
@@ -119,7 +119,7 @@ class Service:
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, asked: Asked, keys: CallersKeys | None, turn: str) -> Plan:
+    def plan(self, asked: ChatRequest, keys: CallersKeys | None, turn: str) -> Plan:
         """The turn, with `turn` for its id; it may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
@@ -138,9 +138,9 @@ class Service:
     def _wiring(self, loaded: Loaded) -> Wiring:
         return Wiring(loaded, self.catalog, lambda: self._transport, BRIDGED)
 
-    def _loaded(self, asked: Asked, keys: CallersKeys | None) -> Loaded:
+    def _loaded(self, asked: ChatRequest, keys: CallersKeys | None) -> Loaded:
         """The settings with what the request asks for in their place."""
-        given = asked.parameters.given()
+        given = asked.parameters.to_dict()
         model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
         if model:
             given["model"] = model

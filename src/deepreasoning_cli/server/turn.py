@@ -22,10 +22,10 @@ from deepreasoning_cli.server.formats import Format
 from deepreasoning_cli.server.service import MODEL, CallersKeys, Service
 from deepreasoning_cli.server.voice import Put, Streamed, Voice, Whole
 from deepreasoning_cli.views.show import Show
-from deepreasoning_cli.wire.asked import Asked
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.asked import ChatRequest
+from deepreasoning_cli.wire.refusal import ApiError
 from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.writer import Part, Writer
+from deepreasoning_cli.wire.writer import Part, ReplyWriter
 
 ENDS: dict[str, str] = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
 """What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
@@ -43,7 +43,7 @@ class Turn:
     """A request that is being answered, and afterwards what became of it."""
 
     id: str
-    asked: Asked
+    asked: ChatRequest
     format: Format
     service: Service
     keys: CallersKeys | None = None
@@ -60,7 +60,7 @@ class Turn:
         plan = partial(self.service.plan, self.asked, self.keys, self.id)
         return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
 
-    def run(self, plan: Plan, put: Put) -> Failure | None:
+    def run(self, plan: Plan, put: Put) -> ApiError | None:
         """Run the stages, hand all bytes to `put`; what came in place of a reply, if something did.
 
         To be called by `bridged`: where that is cancelled, the vendors' calls end at once.
@@ -77,7 +77,7 @@ class Turn:
             return voice.unsaid or BROKEN
         return None
 
-    def failure(self, error: DeepReasoningError) -> Failure:
+    def failure(self, error: DeepReasoningError) -> ApiError:
         """What the caller is told of `error`."""
         self.ended = error.kind
         if isinstance(error, ConfigError) and self.keys is None:
@@ -86,11 +86,11 @@ class Turn:
         return failure_of(error, self.id, byok=self.keys is not None)
 
     @property
-    def stopping(self) -> Failure:
+    def stopping(self) -> ApiError:
         """What the caller is told when the server shuts down."""
         return replace(STOPPING, request_id=self.id)
 
-    def broken_off(self, failure: Failure) -> bytes:
+    def broken_off(self, failure: ApiError) -> bytes:
         """What ends a stream in which nothing was said before `failure`."""
         return self._writer(self._head(self.asked.model)).frames(failure)
 
@@ -139,5 +139,5 @@ class Turn:
     def _head(self, model: str) -> Head:
         return Head(self.id, model, int(time.time()))
 
-    def _writer(self, head: Head) -> Writer:
+    def _writer(self, head: Head) -> ReplyWriter:
         return self.format.writer(head, self.asked.include_usage)

@@ -13,11 +13,11 @@ from starlette.types import ExceptionHandler
 from deepreasoning_cli.server.formats import envelope_for
 from deepreasoning_cli.server.guard import BUG
 from deepreasoning_cli.server.scopes import path_of
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 
 FAILURES: Final = {
-    404: Failure(404, "not_found", "there is nothing at this path; /openapi.json lists what is"),
-    405: Failure(405, "method_not_allowed", "this path does not answer that method"),
+    404: ApiError(404, "not_found", "there is nothing at this path; /openapi.json lists what is"),
+    405: ApiError(405, "method_not_allowed", "this path does not answer that method"),
 }
 
 
@@ -26,7 +26,7 @@ async def unrouted(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     failure = FAILURES.get(error.status_code)
     return _told(
-        request, failure or Failure(error.status_code, "http", str(error.detail)), _allow(error)
+        request, failure or ApiError(error.status_code, "http", str(error.detail)), _allow(error)
     )
 
 
@@ -42,7 +42,7 @@ HANDLERS: Final[Mapping[type[Exception], ExceptionHandler]] = {
 
 
 def _told(
-    request: Request, failure: Failure, headers: dict[str, str] | None = None
+    request: Request, failure: ApiError, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     envelope = envelope_for(path_of(request.scope))
     return JSONResponse(envelope(failure), failure.status, headers)

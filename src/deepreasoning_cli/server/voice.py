@@ -8,30 +8,30 @@ from typing import Protocol
 
 from deepreasoning_cli.events import Chunk, Event, Payload, Text, Thought
 from deepreasoning_cli.views.show import View
-from deepreasoning_cli.wire.refusal import Failure
+from deepreasoning_cli.wire.refusal import ApiError
 from deepreasoning_cli.wire.reply import Cost
-from deepreasoning_cli.wire.writer import Part, Writer
+from deepreasoning_cli.wire.writer import Part, ReplyWriter
 
 Put = Callable[[bytes], None]
 Ending = Callable[[BaseException | None], Sequence[Part]]
-"""What a reply ends with: usage, cost and End, or a Failure; nothing where nobody listens."""
+"""What a reply ends with: usage, cost and End, or an ApiError; nothing where nobody listens."""
 
 
 class Voice(View, Protocol):
     """A view that speaks; `unsaid` is the failure that came in place of a reply."""
 
-    unsaid: Failure | None
+    unsaid: ApiError | None
 
 
 class Streamed:
     """Every piece at once, as server-sent events."""
 
-    def __init__(self, writer: Writer, put: Put, ending: Ending) -> None:
+    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending) -> None:
         self._writer = writer
         self._put = put
         self._ending = ending
         self._begun = False
-        self.unsaid: Failure | None = None
+        self.unsaid: ApiError | None = None
 
     def __call__(self, event: Event) -> None:
         """Send a piece of text; all else is for others."""
@@ -42,7 +42,7 @@ class Streamed:
     def close(self, failure: BaseException | None) -> None:
         """Send what the reply ends with; a failure before any text is left to be told by HTTP."""
         for part in self._ending(failure):
-            if isinstance(part, Failure) and not self._begun:
+            if isinstance(part, ApiError) and not self._begun:
                 self.unsaid = part
             else:
                 self._put(self._writer.frames(part))
@@ -58,7 +58,7 @@ class Whole:
         self._put = put
         self._ending = ending
         self._parts: list[Chunk | Cost] = []
-        self.unsaid: Failure | None = None
+        self.unsaid: ApiError | None = None
 
     def __call__(self, event: Event) -> None:
         """Collect a piece of text."""
@@ -69,7 +69,7 @@ class Whole:
         """Send the whole reply, unless it broke off."""
         ending = self._ending(failure)
         for part in ending:
-            if isinstance(part, Failure):
+            if isinstance(part, ApiError):
                 self.unsaid = part
                 return
             self._parts.append(part)

@@ -23,6 +23,7 @@ from deepreasoning_cli.transport.pool import REQUEST_SENT, PoolTransport, create
 from deepreasoning_cli.transport.preconnect import PreconnectBackend
 from deepreasoning_cli.transport.request import Clocks, Request, TransportLimits, Waiting
 from deepreasoning_cli.transport.sse import StallGuard, payloads
+from deepreasoning_cli.wire.client.errors import error_in, has_text, to_exception
 
 PORTS = {"http": 80, "https": 443}
 NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
@@ -203,9 +204,8 @@ class Transport:
     def _check(self, response: httpx.Response, request: Request) -> None:
         if response.is_success:
             return
-        reply = refusals.read_refusal(response, request)
-        error = refusals.refused(reply, request)
-        heals = retry.worth_retrying(reply.status, response.headers, reply.code)
+        error = refusals.refused(response, request)
+        heals = retry.worth_retrying(error.kind, response.headers)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
         error.retry_after = wait
         raise AttemptFailed(error, heals=heals, wait=wait)
@@ -226,11 +226,12 @@ class Transport:
 
 
 def _begun_well(payloads: Iterator[Payload], request: Request) -> Iterator[Payload]:
-    """The payloads; raises AttemptFailed where the first one says no, but waiting can heal it."""
+    """The payloads; raises AttemptFailed where the first one is an error and brings no text."""
     for number, payload in enumerate(payloads):
-        reply = refusals.begun_with(payload, request) if number == 0 else None
-        if reply:
-            raise AttemptFailed(refusals.refused(reply, request), heals=True)
+        details = error_in(payload) if number == 0 and not has_text(payload) else None
+        if details:
+            error = to_exception(details, request.account)
+            raise AttemptFailed(error, heals=retry.worth_retrying(details.kind, {}))
         yield payload
 
 

@@ -12,8 +12,7 @@ from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import redacted
 from deepreasoning_cli.transport.environment import proxy_of
 from deepreasoning_cli.transport.request import Request
-
-LOGIN = "write it into the proxy's address: http://user:password@host:port"
+from deepreasoning_cli.wire.client.errors import PROXY_LOGIN
 
 
 def lost(exc: httpx.HTTPError, request: Request) -> tuple[DeepReasoningError, bool]:
@@ -42,7 +41,7 @@ def lost(exc: httpx.HTTPError, request: Request) -> tuple[DeepReasoningError, bo
 def _turned_away(exc: httpx.ProxyError, request: Request, proxy: str | None) -> DeepReasoningError:
     named = f"the proxy {proxy}" if proxy else "the proxy"
     if "407" in str(exc):
-        return _unreachable(f"{named} asks for a login (407)", "proxy", LOGIN)
+        return _unreachable(f"{named} asks for a login (407)", "proxy", PROXY_LOGIN)
     hint = "check the proxy's address and login in the environment"
     return _unreachable(f"{named} did not let {request.host} through", "proxy", hint)
 

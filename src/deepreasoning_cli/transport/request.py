@@ -12,6 +12,7 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.text import well_formed
+from deepreasoning_cli.wire.client.errors import ApiAccount
 
 USER_AGENT = f"deepreasoning-cli/{__version__}"
 
@@ -39,6 +40,11 @@ class Request:
         """The vendor's host, with the port where the address names one; never a login."""
         address = re.split(r"[/?#]", self.url.partition("//")[2], maxsplit=1)[0]
         return address.rpartition("@")[2].lower()
+
+    @property
+    def account(self) -> ApiAccount:
+        """Who is asked with which key, for the words of an error in the reply."""
+        return ApiAccount(self.host, self.key, self.top_up)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -12,49 +12,23 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from deepreasoning_cli.wire.client.errors import RETRYABLE
+
 RETRIES = 2
 LONGEST_WAIT = 60.0  # seconds in total; a longer one is the user's to choose
 LONGEST_SENSIBLE = 31 * 86_400.0  # seconds; quotas are renewed by the month at the latest
-NEVER_HEALS = frozenset(
-    {
-        "insufficient_quota",
-        "insufficient_credits",
-        "enforced_spend_limit_reached",
-        "contract_spend_limit_reached",
-        "INSUFFICIENT_FUNDS_CREDITS",
-        "EXCEED_BUDGET_LIMIT",
-    }
-)
-
-IMPLIED = {
-    "missing_api_key": 401,
-    "invalid_api_key": 401,
-    "insufficient_credits": 402,
-    "model_not_found": 404,
-    "rate_limit_exceeded": 429,
-    "upstream_error": 502,
-    "model_unavailable": 503,
-}
-"""What the gateway's codes mean: it publishes them, but not the status that goes with each
-(docs.empiriolabs.ai, api-facts.md, section 4.2)."""
 
 
-def meant(status: int, code: str | None) -> int:
-    """The status that a refusal is to be treated as: what its code says, where that is known."""
-    return IMPLIED.get(code or "", status)
-
-
-def worth_retrying(status: int, headers: Mapping[str, str], code: str | None) -> bool:
-    """Whether waiting can heal this reply; the server's own word comes first."""
-    if code in NEVER_HEALS:
-        return False
+def worth_retrying(kind: str, headers: Mapping[str, str]) -> bool:
+    """Whether waiting can heal an error of this kind; but for a lack of credit, the server's own
+    word comes first.
+    """
     match headers.get("x-should-retry"):
         case "true":
-            return True
+            return kind != "no_credit"
         case "false":
             return False
-    status = meant(status, code)
-    return status in (408, 409, 429) or status >= 500
+    return kind in RETRYABLE
 
 
 def asked_for(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -14,7 +14,7 @@ MAX_TOKENS: Final = (1, 65_536)
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class RequestParameters:
     """The six parameters of the product (api-facts.md, section 4.3); None is not given.
 
     `max_tokens` is the answer's limit in tokens, whatever the format calls it.
@@ -27,14 +27,14 @@ class Parameters:
     web_search_linkup: bool | None = None
     disable_formatting: bool | None = None
 
-    def given(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """Those that were given, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatRequest:
     """A request that can be answered; `model` is as the caller wrote it.
 
     `include_usage` says whether a stream ends with its usage, which only Chat Completions asks.
@@ -42,7 +42,7 @@ class Asked:
 
     model: str
     prompt: Prompt
-    parameters: Parameters
+    parameters: RequestParameters
     stream: bool
     include_usage: bool = True
 

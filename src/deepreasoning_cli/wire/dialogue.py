@@ -33,22 +33,22 @@ class Dialogue:
     systems: list[str] = field(default_factory=list)
     turns: list[Message] = field(default_factory=list)
 
-    def take(self, message: Fields) -> None:
+    def add_message(self, message: Fields) -> None:
         """Note one message. Raises BadRequest for a role or content that is no text."""
-        message.only(ONLY_TEXT)
+        message.reject_unless(ONLY_TEXT)
         match message.text("role"):
             case "system" | "developer":
-                self.instruct(content(message))
+                self.add_system(message_text(message))
             case "user":
-                self.turns.append(Message("user", content(message)))
+                self.turns.append(Message("user", message_text(message)))
             case "assistant":
                 # a reply of thoughts alone, or none at all, leaves no turn
-                if (said := content(message, reply=True)).strip():
-                    self.turns.append(Message("assistant", said))
+                if (reply_text := message_text(message, reply=True)).strip():
+                    self.turns.append(Message("assistant", reply_text))
             case _:
                 message.refuse("role", "must be system, developer, user or assistant")
 
-    def instruct(self, text: str) -> None:
+    def add_system(self, text: str) -> None:
         """Note a system prompt; several become one."""
         if text.strip():
             self.systems.append(text)
@@ -60,7 +60,7 @@ class Dialogue:
         last message of the assistant's (api-facts.md, section 1.8).
         """
         sides = groupby(self.turns, key=lambda turn: turn.role)
-        turns = [Message(role, _joined(turn.text for turn in side)) for role, side in sides]
+        turns = [Message(role, _join(turn.text for turn in side)) for role, side in sides]
         if not all(turn.text for turn in turns):
             self._refuse("has a message of the user's without text")
         match [turn.role for turn in turns]:
@@ -73,13 +73,13 @@ class Dialogue:
                     "must end with a message of the user's: "
                     "beginning the answer for the model (prefill) is not supported"
                 )
-        return Prompt(tuple(turns), _joined(self.systems) or None)
+        return Prompt(tuple(turns), _join(self.systems) or None)
 
     def _refuse(self, why: str) -> NoReturn:
         raise BadRequest(f"{self.place} {why}", self.place)
 
 
-def content(message: Fields, name: str = "content", *, reply: bool = False) -> str:
+def message_text(message: Fields, name: str = "content", *, reply: bool = False) -> str:
     """The text of a message: a string, or parts that are text.
 
     A `reply` of an earlier turn may be empty, hold thoughts, which are left out, and a refusal.
@@ -91,12 +91,12 @@ def content(message: Fields, name: str = "content", *, reply: bool = False) -> s
         return well_formed(value)
     if not isinstance(value, list):
         message.refuse(name, "must be a string or a list of parts")
-    parts = [_part(part, reply=reply) for part in message.objects(name)]
+    parts = [_part_text(part, reply=reply) for part in message.objects(name)]
     # what a user attaches are pieces of their own; a reply's are one text that was cut
-    return "".join(parts) if reply else _joined(parts)
+    return "".join(parts) if reply else _join(parts)
 
 
-def _part(part: Fields, *, reply: bool) -> str:
+def _part_text(part: Fields, *, reply: bool) -> str:
     kind = part.text("type")
     if reply and kind in THOUGHTS:
         return ""
@@ -107,5 +107,5 @@ def _part(part: Fields, *, reply: bool) -> str:
     return part.refuse(name, "must be a string") if text is None else text
 
 
-def _joined(texts: Iterable[str]) -> str:
+def _join(texts: Iterable[str]) -> str:
     return "\n\n".join(text for text in texts if text.strip())

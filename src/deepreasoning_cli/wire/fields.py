@@ -59,7 +59,7 @@ class Fields:
             self.refuse(name, f"must not have more than {LONGEST_NAME} characters")
         return value
 
-    def switch(self, name: str) -> bool | None:
+    def boolean(self, name: str) -> bool | None:
         """True or false."""
         value = self.get(name)
         if value is not None and not isinstance(value, bool):
@@ -75,7 +75,7 @@ class Fields:
             self.refuse(name, f"must be a number from {least} to {most}")
         return None
 
-    def whole(self, name: str, least: int, most: int) -> int | None:
+    def integer(self, name: str, least: int, most: int) -> int | None:
         """A whole number within the range; 1.0 is one."""
         value = self.get(name)
         if _is_number(value) and least <= value <= most and value == int(value):
@@ -97,11 +97,11 @@ class Fields:
         place = self.place(name)
         return [Fields.of(item, f"{place}[{index}]") for index, item in enumerate(value)]
 
-    def only(self, accepted: Mapping[str, tuple[object, ...]]) -> None:
-        """Refuse each field named here whose value is given and none of those accepted."""
+    def reject_unless(self, accepted: Mapping[str, tuple[object, ...]]) -> None:
+        """Refuse each field named here whose value is given and is none of those accepted."""
         for name, values in accepted.items():
             value = self.get(name)
-            if value is not None and not any(_same(value, each) for each in values):
+            if value is not None and not any(_is_equal(value, each) for each in values):
                 words = " or ".join(json.dumps(each) for each in values)
                 self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
 
@@ -110,6 +110,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _same(value: object, other: object) -> bool:
+def _is_equal(value: object, other: object) -> bool:
     """Equal in JSON, where true is not 1."""
     return value == other and isinstance(value, bool) == isinstance(other, bool)

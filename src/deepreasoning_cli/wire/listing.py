@@ -10,11 +10,11 @@ from typing import Final
 
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.money import Rates, usd
-from deepreasoning_cli.wire.asked import MAX_TOKENS, TEMPERATURE, TOP_P, Parameters
+from deepreasoning_cli.wire.asked import MAX_TOKENS, TEMPERATURE, TOP_P, RequestParameters
 
 OWNER: Final = "deepreasoning"
 
-TYPES: Final[Mapping[str, Payload]] = {
+PARAMETER_TYPES: Final[Mapping[str, Payload]] = {
     "anthropic_model": {"type": "string"},
     "temperature": {"type": "number", "minimum": TEMPERATURE[0], "maximum": TEMPERATURE[1]},
     "top_p": {"type": "number", "minimum": TOP_P[0], "maximum": TOP_P[1]},
@@ -25,7 +25,7 @@ TYPES: Final[Mapping[str, Payload]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class StageModel:
     """A model that does one stage, and its rates; None where they are unknown."""
 
     model: str
@@ -33,7 +33,7 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ModelListing:
     """A model id that callers may ask for.
 
     `created` is in Unix seconds. `defaults` are the parameters of a request that gives none, and
@@ -45,9 +45,9 @@ class Listed:
     id: str
     name: str
     created: int
-    defaults: Parameters
-    answerer: Priced
-    reasoner: Priced | None = None
+    defaults: RequestParameters
+    answerer: StageModel
+    reasoner: StageModel | None = None
     search: Decimal | None = None
     claude_models: tuple[str, ...] = ()
     context: int | None = None
@@ -55,7 +55,7 @@ class Listed:
     lifecycle: str = "active"
 
 
-def entry(model: Listed) -> Payload:
+def model_object(model: ModelListing) -> Payload:
     """The object of one model, with what both vendors' clients expect in it."""
     return {
         "id": model.id,
@@ -73,27 +73,27 @@ def entry(model: Listed) -> Payload:
     }
 
 
-def page(models: Sequence[Listed]) -> Payload:
+def model_list(models: Sequence[ModelListing]) -> Payload:
     """The list of all models, on one page."""
     return {
         "object": "list",
-        "data": [entry(model) for model in models],
+        "data": [model_object(model) for model in models],
         "has_more": False,
         "first_id": models[0].id if models else None,
         "last_id": models[-1].id if models else None,
     }
 
 
-def _parameters(model: Listed) -> list[Payload]:
+def _parameters(model: ModelListing) -> list[Payload]:
     """The six parameters with type, default and what they may be."""
     enum = {"anthropic_model": {"enum": list(model.claude_models)}} if model.claude_models else {}
     return [
         {"name": name, **kind, "default": getattr(model.defaults, name), **enum.get(name, {})}
-        for name, kind in TYPES.items()
+        for name, kind in PARAMETER_TYPES.items()
     ]
 
 
-def _pricing(model: Listed) -> Payload:
+def _pricing(model: ModelListing) -> Payload:
     """USD per million tokens for each stage, and per call for the search."""
     return {
         "currency": "USD",
@@ -104,7 +104,7 @@ def _pricing(model: Listed) -> Payload:
     }
 
 
-def _rates(priced: Priced) -> Payload:
+def _rates(priced: StageModel) -> Payload:
     names = ("input", "output", "cache_read", "cache_write")
     return {
         "model": priced.model,

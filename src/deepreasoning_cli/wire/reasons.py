@@ -6,10 +6,10 @@ from typing import Final
 
 from deepreasoning_cli.events import CUT, DECLINED
 
-CHAT_COMPLETIONS: Final = frozenset(
+FINISH_REASONS: Final = frozenset(
     {"stop", "length", "tool_calls", "content_filter", "function_call"}
 )
-MESSAGES: Final = frozenset(
+STOP_REASONS: Final = frozenset(
     {
         "end_turn",
         "stop_sequence",
@@ -22,22 +22,22 @@ MESSAGES: Final = frozenset(
 )
 
 
-def for_chat_completions(reason: str | None) -> str:
+def to_finish_reason(reason: str | None) -> str:
     """The `finish_reason` for a stop reason of any vendor's."""
-    return _translated(reason, CHAT_COMPLETIONS, ("stop", "length", "content_filter"))
+    return _translate(reason, FINISH_REASONS, ("stop", "length", "content_filter"))
 
 
-def for_messages(reason: str | None) -> str:
+def to_stop_reason(reason: str | None) -> str:
     """The `stop_reason` for a stop reason of any vendor's."""
-    return _translated(reason, MESSAGES, ("end_turn", "max_tokens", "refusal"))
+    return _translate(reason, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
 
 
-def for_responses(reason: str | None) -> str:
+def to_incomplete_reason(reason: str | None) -> str:
     """What `incomplete_details` says, or `completed` where there are none."""
-    return _translated(reason, frozenset(), ("completed", "max_output_tokens", "content_filter"))
+    return _translate(reason, frozenset(), ("completed", "max_output_tokens", "content_filter"))
 
 
-def _translated(reason: str | None, own: frozenset[str], words: tuple[str, str, str]) -> str:
+def _translate(reason: str | None, own: frozenset[str], words: tuple[str, str, str]) -> str:
     """A format's own word stays; another's becomes the one for done, cut or declined."""
     done, cut, declined = words
     if reason in own:

@@ -40,7 +40,7 @@ ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ApiError:
     """A failure to tell the caller: HTTP `status`, `kind` as a stable word, what happened.
 
     `field` is the place in the request that it is about. Among the parts of a reply it is the
@@ -54,12 +54,12 @@ class Failure:
     request_id: str | None = None
 
     @classmethod
-    def of(cls, refused: BadRequest, request_id: str | None = None) -> Failure:
+    def of(cls, refused: BadRequest, request_id: str | None = None) -> ApiError:
         """What a bad request is told."""
         return cls(400, "invalid_request", refused.message, refused.field, request_id)
 
     @property
-    def said(self) -> str:
+    def safe_message(self) -> str:
         """The message on one line, safe to show."""
         return one_line(self.message, LONGEST)
 
@@ -76,11 +76,11 @@ class Failure:
         return ANTHROPIC_TYPES.get(self.status, other)
 
 
-def openai_envelope(failure: Failure) -> Payload:
+def openai_envelope(failure: ApiError) -> Payload:
     """The object of Chat Completions and Responses (api-facts.md, section 5.1)."""
     return {
         "error": {
-            "message": failure.said,
+            "message": failure.safe_message,
             "type": failure.openai_type,
             "param": failure.field,
             "code": failure.kind,
@@ -88,11 +88,11 @@ def openai_envelope(failure: Failure) -> Payload:
     }
 
 
-def anthropic_envelope(failure: Failure) -> Payload:
+def anthropic_envelope(failure: ApiError) -> Payload:
     """The object of Messages; its `error_code` is the `kind` (api-facts.md, section 1.7)."""
     error = {
         "type": failure.anthropic_type,
-        "message": failure.said,
+        "message": failure.safe_message,
         "details": {"error_code": failure.kind},
     }
     return {"type": "error", "error": error, "request_id": failure.request_id}

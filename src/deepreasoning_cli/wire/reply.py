@@ -31,7 +31,7 @@ class Cost:
 
 
 @dataclass(slots=True)
-class Gathered:
+class ReplyAccumulator:
     """A reply as far as it has come: `runs` are its texts, a new one wherever the kind changes."""
 
     model: str
@@ -41,14 +41,14 @@ class Gathered:
     end: End | None = None
 
     @classmethod
-    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> Gathered:
+    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> ReplyAccumulator:
         """The whole of `chunks`."""
         reply = cls(head.model)
         for chunk in chunks:
-            reply.take(chunk)
+            reply.add(chunk)
         return reply
 
-    def take(self, chunk: Chunk | Cost) -> None:
+    def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
         match chunk:
             case Thought(text) | Text(text):
@@ -70,7 +70,7 @@ class Gathered:
         return self.runs[-1][0] if self.runs else None
 
     @property
-    def priced(self) -> Payload:
+    def cost_fields(self) -> Payload:
         """What an object of usage says about the cost: nothing, unless one was given."""
         return {"cost_usd": usd(self.cost.usd)} if self.cost else {}
 
@@ -79,6 +79,6 @@ class Gathered:
         """The stop reason, in the words of whoever gave it."""
         return self.end.reason if self.end else None
 
-    def joined(self, kind: type[Thought | Text]) -> str:
+    def text_of(self, kind: type[Thought | Text]) -> str:
         """All text of one kind."""
         return "".join(text for run, texts in self.runs if run is kind for text in texts)

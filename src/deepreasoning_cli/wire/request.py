@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from deepreasoning_cli.events import Prompt
-from deepreasoning_cli.wire.asked import MAX_TOKENS, TEMPERATURE, TOP_P, Asked, Parameters
+from deepreasoning_cli.wire.asked import (
+    MAX_TOKENS,
+    TEMPERATURE,
+    TOP_P,
+    ChatRequest,
+    RequestParameters,
+)
 from deepreasoning_cli.wire.fields import Fields
 
 NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
@@ -17,32 +23,32 @@ NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
 """What may stand in a request of any format only in these values."""
 
 
-def asked(
+def build_chat_request(
     request: Fields, prompt: Prompt, *, limits: tuple[str, ...], include_usage: bool = True
-) -> Asked:
+) -> ChatRequest:
     """The request for `prompt`; `limits` are the format's names for `max_tokens`."""
-    return Asked(
+    return ChatRequest(
         model=request.name("model") or request.refuse("model", "is required"),
         prompt=prompt,
-        parameters=Parameters(
+        parameters=RequestParameters(
             anthropic_model=request.name("anthropic_model"),
             temperature=request.number("temperature", *TEMPERATURE),
             top_p=request.number("top_p", *TOP_P),
             max_tokens=_max_tokens(request, limits),
-            web_search_linkup=request.switch("web_search_linkup"),
-            disable_formatting=request.switch("disable_formatting"),
+            web_search_linkup=request.boolean("web_search_linkup"),
+            disable_formatting=request.boolean("disable_formatting"),
         ),
-        stream=request.switch("stream") or False,
+        stream=request.boolean("stream") or False,
         include_usage=include_usage,
     )
 
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
-    """The one limit, under whichever of its names it is given."""
+    """The one limit, under whichever of its names it stands."""
     first: int | None = None
     for name in names:
-        given = request.whole(name, *MAX_TOKENS)
-        if None not in (first, given) and first != given:
+        value = request.integer(name, *MAX_TOKENS)
+        if None not in (first, value) and first != value:
             request.refuse(name, f"must not differ from {names[0]}")
-        first = first if given is None else given
+        first = first if value is None else value
     return first

@@ -8,22 +8,22 @@ MOST_TOKENS = 1_000_000_000  # no model reads or writes this much in one reply
 LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 
 
-def mapping(value: object) -> dict[str, Any]:
+def as_dict(value: object) -> dict[str, Any]:
     """The object itself, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def mappings(value: object) -> list[dict[str, Any]]:
+def as_dicts(value: object) -> list[dict[str, Any]]:
     """The objects of a list; what else is in it is left out."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def text(value: object) -> str:
+def as_text(value: object) -> str:
     """The string itself, or an empty one."""
     return value if isinstance(value, str) else ""
 
 
-def count(value: object) -> int | None:
+def as_count(value: object) -> int | None:
     """A believable number of tokens; None for anything else, as for -1, true, "7", NaN or 1e300."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -32,9 +32,9 @@ def count(value: object) -> int | None:
     return int(value)
 
 
-def words(error: object) -> str:
+def error_text(error: object) -> str:
     """A vendor's own words for a failure on one line, from an `error` object or string."""
-    said = text(error)
+    message = as_text(error)
     for name in ("message", "code", "type"):
-        said = said or text(mapping(error).get(name))
-    return " ".join(said.split())[:LONGEST_WORDS] or "no reason given"
+        message = message or as_text(as_dict(error).get(name))
+    return " ".join(message.split())[:LONGEST_WORDS] or "no reason given"

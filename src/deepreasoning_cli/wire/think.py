@@ -93,7 +93,7 @@ class ThinkSplitter:
         if tag:
             self._enter(_Place.ANSWER)
             return thought, answer
-        certain = len(thought) - _begun(thought, CLOSING)
+        certain = len(thought) - _partial_tag_length(thought, CLOSING)
         self._held = thought[certain:]
         return thought[:certain], ""
 
@@ -108,7 +108,7 @@ class ThinkSplitter:
         return [kind(text)] if text else []
 
 
-def split(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def split_thinking(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """The chunks, with reasoning that stands inline in the text told apart from the answer.
 
     For formats that have a place of their own for reasoning, and servers that do not use it.
@@ -129,7 +129,7 @@ def split(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     yield from splitter.close()
 
 
-def _begun(text: str, tag: str) -> int:
+def _partial_tag_length(text: str, tag: str) -> int:
     """How many characters at the end of `text` could be the start of `tag`."""
     longest = min(len(text), len(tag) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(tag[:size])), 0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from deepreasoning_cli.wire.asked import Asked
+from deepreasoning_cli.wire.asked import ChatRequest
 from deepreasoning_cli.wire.dialogue import Dialogue
 from deepreasoning_cli.wire.fields import Fields
-from deepreasoning_cli.wire.request import NO_TOOLS, asked
+from deepreasoning_cli.wire.request import NO_TOOLS, build_chat_request
 
 ACCEPTED: Final = NO_TOOLS | {
     "n": (1,),
@@ -25,13 +25,15 @@ ACCEPTED: Final = NO_TOOLS | {
 }
 
 
-def read(body: object) -> Asked:
+def read_request(body: object) -> ChatRequest:
     """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
     request = Fields.of(body)
-    request.only(ACCEPTED)
+    request.reject_unless(ACCEPTED)
     dialogue = Dialogue("messages")
     for message in request.objects("messages"):
-        dialogue.take(message)
-    wanted = request.within("stream_options").switch("include_usage")
+        dialogue.add_message(message)
+    include_usage = request.within("stream_options").boolean("include_usage")
     limits = ("max_tokens", "max_completion_tokens")
-    return asked(request, dialogue.prompt(), limits=limits, include_usage=bool(wanted))
+    return build_chat_request(
+        request, dialogue.prompt(), limits=limits, include_usage=bool(include_usage)
+    )

@@ -9,18 +9,20 @@ from typing import Any
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Chunk, End, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.failures import failure
-from deepreasoning_cli.wire.shape import count, mapping, mappings, text
+from deepreasoning_cli.wire.client.errors import (
+    UNNAMED_ACCOUNT,
+    ApiAccount,
+    error_in,
+    to_exception,
+)
+from deepreasoning_cli.wire.shape import as_count, as_dict, as_dicts, as_text
 from deepreasoning_cli.wire.think import ThinkSplitter
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 """Where hosts put the chain of thought, the same text at times under several names at once."""
 
-BROKEN_OFF = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons that are failures: OpenRouter's, and DeepSeek's under load."""
 
-
-def body(
+def request_body(
     prompt: Prompt,
     *,
     model: str,
@@ -44,22 +46,26 @@ def body(
     return request | dict(extra)
 
 
-def read(payloads: Iterable[Payload], *, opens_thinking: bool = False) -> Iterator[Chunk]:
+def read_reply(
+    payloads: Iterable[Payload],
+    account: ApiAccount = UNNAMED_ACCOUNT,
+    *,
+    opens_thinking: bool = False,
+) -> Iterator[Chunk]:
     """The chunks of one reply, from its `chat.completion.chunk` objects or one `chat.completion`.
 
     Usage comes once, near the end; `End` comes last, and only if a finish reason was given or
     `[DONE]` followed some answer: a reply without it was cut. `opens_thinking` says that this
-    host omits the opening `<think>`. Raises UnavailableError (kind `stream_error`), ConfigError or
-    RefusedError for a failure that the server reports; a failure after the finish reason costs
-    only the usage.
+    host omits the opening `<think>`. Raises what `errors.to_exception` makes of an error that the
+    server reports, in the words of `account`; one after the finish reason costs only the usage.
     """
-    reply = _Reply(ThinkSplitter(opens_thinking))
+    reply = _ChatCompletionsReader(ThinkSplitter(opens_thinking), account)
     try:
         for payload in payloads:
             if payload == DONE:
                 reply.done = True
                 break
-            yield from reply.take(payload)
+            yield from reply.read(payload)
     except DeepReasoningError:
         if reply.finish_reason is None:
             yield from reply.parts(reply.splitter.close())
@@ -72,32 +78,31 @@ def read(payloads: Iterable[Payload], *, opens_thinking: bool = False) -> Iterat
 
 
 @dataclass(slots=True)
-class _Reply:
+class _ChatCompletionsReader:
     """What is known of a reply while it is read."""
 
     splitter: ThinkSplitter
+    account: ApiAccount
     model: str | None = None
     usage: Usage | None = None
     finish_reason: str | None = None
     answered: bool = False
     done: bool = False
 
-    def take(self, payload: object) -> Iterator[Chunk]:
-        chunk = mapping(payload)
-        served = text(chunk.get("model"))
+    def read(self, payload: object) -> Iterator[Chunk]:
+        chunk = as_dict(payload)
+        served = as_text(chunk.get("model"))
         if served and served != self.model:
             self.model = served
             yield Served(served)
-        self.usage = _usage(mapping(chunk.get("usage"))) or self.usage
-        choice = next(iter(mappings(chunk.get("choices"))), {})
+        self.usage = _read_usage(as_dict(chunk.get("usage"))) or self.usage
+        choice = next(iter(as_dicts(chunk.get("choices"))), {})
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
-        yield from self._delta(mapping(choice.get("message") if delta is None else delta))
-        finish_reason = text(choice.get("finish_reason"))
-        if error := chunk.get("error") or choice.get("error"):
-            raise failure(error, kind="stream_error")
-        if finish_reason in BROKEN_OFF:
-            raise failure(finish_reason, kind="stream_error")
+        yield from self._delta(as_dict(choice.get("message") if delta is None else delta))
+        finish_reason = as_text(choice.get("finish_reason"))
+        if details := error_in(chunk):
+            raise to_exception(details, self.account)
         self.finish_reason = finish_reason or self.finish_reason
 
     def _delta(self, delta: Payload) -> Iterator[Chunk]:
@@ -113,32 +118,32 @@ class _Reply:
 
 
 def _reasoning(delta: Payload) -> str:
-    fields = (text(delta.get(name)) for name in REASONING_FIELDS)
-    details = mappings(delta.get("reasoning_details"))
-    return next(filter(None, fields), "") or "".join(text(item.get("text")) for item in details)
+    fields = (as_text(delta.get(name)) for name in REASONING_FIELDS)
+    details = as_dicts(delta.get("reasoning_details"))
+    return next(filter(None, fields), "") or "".join(as_text(item.get("text")) for item in details)
 
 
 def _content(content: object) -> str:
-    parts = (part for part in mappings(content) if part.get("type") == "text")
-    return text(content) or "".join(text(part.get("text")) for part in parts)
+    parts = (part for part in as_dicts(content) if part.get("type") == "text")
+    return as_text(content) or "".join(as_text(part.get("text")) for part in parts)
 
 
-def _usage(usage: Payload) -> Usage | None:
+def _read_usage(usage: Payload) -> Usage | None:
     """The counts, if prompt and completion are both given; two zeros mean that nobody counted.
 
     `prompt_tokens` includes cached ones and `completion_tokens` the reasoning; DeepSeek has its
     own name for the cached ones (api-facts.md, section 2.6).
     """
-    prompt = count(usage.get("prompt_tokens"))
-    completion = count(usage.get("completion_tokens"))
+    prompt = as_count(usage.get("prompt_tokens"))
+    completion = as_count(usage.get("completion_tokens"))
     if prompt is None or completion is None or not prompt + completion:
         return None
-    cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    cached = as_count(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
     if cached is None:
-        cached = count(usage.get("prompt_cache_hit_tokens"))
+        cached = as_count(usage.get("prompt_cache_hit_tokens"))
     cached = min(cached or 0, prompt)
-    written = count(mapping(usage.get("prompt_tokens_details")).get("cache_write_tokens"))
-    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    written = as_count(as_dict(usage.get("prompt_tokens_details")).get("cache_write_tokens"))
+    reasoning = as_count(as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,

@@ -7,11 +7,11 @@ from typing import Final
 from deepreasoning_cli.events import Payload, Prompt
 from deepreasoning_cli.money import estimate_tokens
 
-MARK: Final[Payload] = {"cache_control": {"type": "ephemeral"}}
+CACHE_CONTROL: Final[Payload] = {"cache_control": {"type": "ephemeral"}}
 """On a block: all up to here is kept for five minutes from its last use (api-facts.md, 1.10)."""
 
 
-def breakpoints(prompt: Prompt, minimum: int | None) -> tuple[int, ...]:
+def cache_breakpoints(prompt: Prompt, minimum: int | None) -> tuple[int, ...]:
     """Behind how many messages a mark belongs, rising; 0 stands for behind the system prompt.
 
     None where less than `minimum` tokens, by the estimate, stand before it: that would not be
@@ -28,6 +28,6 @@ def tokens_before(prompt: Prompt, place: int) -> int:
     return estimate_tokens(Prompt(prompt.messages[:place], prompt.system).text)
 
 
-def content(text: str, *, marked: bool) -> str | list[Payload]:
+def message_content(text: str, *, marked: bool) -> str | list[Payload]:
     """A text as the format has it: plain, or one block that carries the mark."""
-    return [{"type": "text", "text": text} | MARK] if marked else text
+    return [{"type": "text", "text": text} | CACHE_CONTROL] if marked else text

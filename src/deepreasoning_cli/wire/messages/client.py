@@ -6,12 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Chunk, End, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.failures import failure
-from deepreasoning_cli.wire.messages.caching import content
-from deepreasoning_cli.wire.shape import count, mapping, mappings, text
+from deepreasoning_cli.wire.client.errors import (
+    UNNAMED_ACCOUNT,
+    ApiAccount,
+    error_in,
+    to_exception,
+)
+from deepreasoning_cli.wire.messages.caching import message_content
+from deepreasoning_cli.wire.shape import as_count, as_dict, as_dicts, as_text
 
 COUNTED = (
     "input_tokens",
@@ -21,7 +25,7 @@ COUNTED = (
 )
 
 
-def body(
+def request_body(
     prompt: Prompt,
     *,
     model: str,
@@ -38,29 +42,33 @@ def body(
     told to keep what it has read.
     """
     turns = [
-        {"role": message.role, "content": content(message.text, marked=place in breakpoints)}
+        {
+            "role": message.role,
+            "content": message_content(message.text, marked=place in breakpoints),
+        }
         for place, message in enumerate(prompt.messages, start=1)
     ]
     request: Payload = {"model": model, "max_tokens": max_tokens}
     if prompt.system:
-        request["system"] = content(prompt.system, marked=0 in breakpoints)
+        request["system"] = message_content(prompt.system, marked=0 in breakpoints)
     request |= {"messages": turns, **samplers}
     if stream:
         request["stream"] = True
     return request | dict(extra)
 
 
-def read(payloads: Iterable[Payload]) -> Iterator[Chunk]:
+def read_reply(
+    payloads: Iterable[Payload], account: ApiAccount = UNNAMED_ACCOUNT
+) -> Iterator[Chunk]:
     """The chunks of one reply, from its stream of events or one whole `message` object.
 
     Usage and `End` come with `message_stop`; a reply that ends without it was cut, and gets
-    neither, because the counts given at its start are not those of its end. Raises for an `error`
-    event, with the vendor's `error.type` as kind: ConfigError for a rejected key, RefusedError for
-    a request that would fail again, UnavailableError for everything else.
+    neither, because the counts given at its start are not those of its end. Raises what
+    `errors.to_exception` makes of an `error` event, in the words of `account`.
     """
-    reply = _Reply()
+    reply = _MessagesReader(account)
     for payload in payloads:
-        yield from reply.take(mapping(payload))
+        yield from reply.read(as_dict(payload))
         if reply.whole:
             break
     if reply.whole:
@@ -70,49 +78,50 @@ def read(payloads: Iterable[Payload]) -> Iterator[Chunk]:
 
 
 @dataclass(slots=True)
-class _Reply:
+class _MessagesReader:
     """What is known of a reply while it is read."""
 
+    account: ApiAccount
     model: str | None = None
     stop_reason: str | None = None
     whole: bool = False
     counts: dict[str, int] = field(default_factory=dict)
 
-    def take(self, payload: Payload) -> Iterator[Chunk]:
-        if payload.get("error") or payload.get("type") == "error":
-            raise _failure(payload)
+    def read(self, payload: Payload) -> Iterator[Chunk]:
+        if details := error_in(payload):
+            raise to_exception(details, self.account)
         match payload:
             case {"type": "content_block_delta", "delta": delta}:  # first, since most are
                 yield from _pieces(delta)
             case {"type": "message_start", "message": message}:
-                yield from self._message(mapping(message))
+                yield from self._message(as_dict(message))
             case {"type": "message", "content": list()}:
                 yield from self._message(payload)
                 self.whole = True
             case {"type": "content_block_start", "content_block": block}:
                 yield from _pieces(block)
             case {"type": "message_delta"}:
-                self._state(mapping(payload.get("delta")), payload.get("usage"))
+                self._state(as_dict(payload.get("delta")), payload.get("usage"))
             case {"type": "message_stop"}:
                 self.whole = True
 
     def _message(self, message: Payload) -> Iterator[Chunk]:
-        served = text(message.get("model"))
+        served = as_text(message.get("model"))
         if served and served != self.model:
             self.model = served
             yield Served(served)
-        for block in mappings(message.get("content")):
+        for block in as_dicts(message.get("content")):
             yield from _pieces(block)
         self._state(message, message.get("usage"))
 
     def _state(self, source: Payload, usage: object) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
-        self.stop_reason = text(source.get("stop_reason")) or self.stop_reason
-        given = {name: mapping(usage).get(name) for name in COUNTED}
-        details = mapping(mapping(usage).get("output_tokens_details"))
+        self.stop_reason = as_text(source.get("stop_reason")) or self.stop_reason
+        given = {name: as_dict(usage).get(name) for name in COUNTED}
+        details = as_dict(as_dict(usage).get("output_tokens_details"))
         given["thinking_tokens"] = details.get("thinking_tokens")
         for name, value in given.items():
-            if (tokens := count(value)) is not None:
+            if (tokens := as_count(value)) is not None:
                 self.counts[name] = tokens
 
     def usage(self) -> Usage | None:
@@ -144,9 +153,3 @@ def _pieces(block: object) -> Iterator[Chunk]:
             yield Text(piece)
         case {"type": "thinking" | "thinking_delta", "thinking": str(piece)} if piece:
             yield Thought(piece)
-
-
-def _failure(payload: Payload) -> DeepReasoningError:
-    error = payload.get("error")
-    kind = text(mapping(error).get("type")) or "stream_error"
-    return failure(error, kind=kind, request_id=text(payload.get("request_id")) or None)

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from deepreasoning_cli.events import Chunk, Payload, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import writer
-from deepreasoning_cli.wire.reasons import for_messages
-from deepreasoning_cli.wire.refusal import Failure, anthropic_envelope
-from deepreasoning_cli.wire.reply import Cost, Gathered, Head
-from deepreasoning_cli.wire.writer import Part
-
-envelope = anthropic_envelope
+from deepreasoning_cli.wire.reasons import to_stop_reason
+from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope
+from deepreasoning_cli.wire.reply import Cost, Head, ReplyAccumulator
+from deepreasoning_cli.wire.writer import ReplyWriter
 
 NO_SIGNATURE = ""
 """A thinking block has to carry one, and only Anthropic can make one that Anthropic accepts."""
 
 
-class Writer(writer.Writer):
+class MessagesWriter(ReplyWriter):
     """Writes thinking and text blocks, a new one wherever the kind changes."""
 
-    def _head(self) -> Iterable[Payload]:
-        yield {"type": "message_start", "message": _message(self.head, self.reply.model, [])}
+    def _start_reply(self) -> Iterable[Payload]:
+        yield {"type": "message_start", "message": _base_message(self.head, self.reply.model, [])}
 
-    def _opened(self) -> Iterable[Payload]:
+    def _start_block(self) -> Iterable[Payload]:
         yield self._event("content_block_start", content_block=_block(self.reply.kind, ""))
 
     def _delta(self, text: str) -> Payload:
         name = "thinking" if self.reply.kind is Thought else "text"
         return self._event("content_block_delta", delta={"type": f"{name}_delta", name: text})
 
-    def _closed(self) -> Iterable[Payload]:
+    def _end_block(self) -> Iterable[Payload]:
         if self.reply.kind is Thought:
             delta = {"type": "signature_delta", "signature": NO_SIGNATURE}
             yield self._event("content_block_delta", delta=delta)
         if self.reply.kind:
             yield self._event("content_block_stop")
 
-    def _finished(self) -> Iterable[Payload]:
-        delta = {"stop_reason": for_messages(self.reply.reason), "stop_sequence": None}
-        usage = _usage(self.reply.usage) | self.reply.priced
+    def _end_reply(self) -> Iterable[Payload]:
+        delta = {"stop_reason": to_stop_reason(self.reply.reason), "stop_sequence": None}
+        usage = _usage_object(self.reply.usage) | self.reply.cost_fields
         yield {"type": "message_delta", "delta": delta, "usage": usage}
         yield {"type": "message_stop"}
 
-    def _broken(self, failure: Failure) -> Iterable[Payload]:
+    def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
         yield anthropic_envelope(failure)
 
     def _event(self, name: str, **fields: Payload) -> Payload:
@@ -52,21 +49,16 @@ class Writer(writer.Writer):
         return {"type": name, "index": len(self.reply.runs) - 1, **fields}
 
 
-def write(parts: Iterable[Part], head: Head) -> Iterator[Payload]:
-    """The events of a reply. Without `End` there is no `message_stop`: the reply was cut."""
-    return Writer(head).written(parts)
-
-
-def whole(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
+def message_object(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
     """The `message` object of a whole reply."""
-    reply = Gathered.of(chunks, head)
+    reply = ReplyAccumulator.of(chunks, head)
     content = [_block(kind, "".join(texts)) for kind, texts in reply.runs]
-    message = _message(head, reply.model, content)
-    usage = _usage(reply.usage) | reply.priced
-    return message | {"stop_reason": for_messages(reply.reason), "usage": usage}
+    message = _base_message(head, reply.model, content)
+    usage = _usage_object(reply.usage) | reply.cost_fields
+    return message | {"stop_reason": to_stop_reason(reply.reason), "usage": usage}
 
 
-def _message(head: Head, model: str, content: list[Payload]) -> Payload:
+def _base_message(head: Head, model: str, content: list[Payload]) -> Payload:
     return {
         "id": f"msg_{head.id}",
         "type": "message",
@@ -75,7 +67,7 @@ def _message(head: Head, model: str, content: list[Payload]) -> Payload:
         "content": content,
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": _usage(None),
+        "usage": _usage_object(None),
     }
 
 
@@ -85,16 +77,16 @@ def _block(kind: type[Thought | Text] | None, text: str) -> Payload:
     return {"type": "text", "text": text}
 
 
-def _usage(usage: Usage | None) -> Payload:
+def _usage_object(usage: Usage | None) -> Payload:
     """The counts; `input_tokens` of this format are the uncached ones only."""
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
-    said: Payload = {
+    payload: Payload = {
         "input_tokens": usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
     }
     if usage.reasoning_tokens is not None:
-        said["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
-    return said
+        payload["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return payload

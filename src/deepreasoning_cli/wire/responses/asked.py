@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from deepreasoning_cli.wire.asked import Asked
+from deepreasoning_cli.wire.asked import ChatRequest
 from deepreasoning_cli.wire.dialogue import Dialogue
 from deepreasoning_cli.wire.fields import Fields
-from deepreasoning_cli.wire.request import NO_TOOLS, asked
+from deepreasoning_cli.wire.request import NO_TOOLS, build_chat_request
 
 ACCEPTED: Final = NO_TOOLS | {
     "background": (False,),
@@ -18,26 +18,28 @@ ACCEPTED: Final = NO_TOOLS | {
 }
 
 
-def read(body: object) -> Asked:
+def read_request(body: object) -> ChatRequest:
     """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
     request = Fields.of(body)
-    request.only(ACCEPTED)
-    request.within("text").only({"format": ({"type": "text"},)})
+    request.reject_unless(ACCEPTED)
+    request.within("text").reject_unless({"format": ({"type": "text"},)})
     dialogue = Dialogue("input")
-    dialogue.instruct(request.text("instructions") or "")
+    dialogue.add_system(request.text("instructions") or "")
     if isinstance(request.get("input"), str):
-        dialogue.take(Fields({"role": "user", "content": request.get("input")}))
+        dialogue.add_message(Fields({"role": "user", "content": request.get("input")}))
     else:
         for item in request.objects("input"):
-            _take(dialogue, item)
-    return asked(request, dialogue.prompt(), limits=("max_tokens", "max_output_tokens"))
+            _add_item(dialogue, item)
+    return build_chat_request(
+        request, dialogue.prompt(), limits=("max_tokens", "max_output_tokens")
+    )
 
 
-def _take(dialogue: Dialogue, item: Fields) -> None:
+def _add_item(dialogue: Dialogue, item: Fields) -> None:
     """Note an item; reasoning of earlier replies is left out."""
     match item.text("type"):
         case None | "message":
-            dialogue.take(item)
+            dialogue.add_message(item)
         case "reasoning":
             return
         case _:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from deepreasoning_cli.events import Chunk, Payload, Text, Thought
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire import writer
-from deepreasoning_cli.wire.reasons import for_responses
-from deepreasoning_cli.wire.refusal import Failure, openai_envelope
-from deepreasoning_cli.wire.reply import Cost, Gathered, Head
-from deepreasoning_cli.wire.writer import Part
+from deepreasoning_cli.wire.reasons import to_incomplete_reason
+from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.reply import Cost, Head, ReplyAccumulator
+from deepreasoning_cli.wire.writer import ReplyWriter
 
-envelope = openai_envelope
-
-NUMBER: Final = "sequence_number"
-CODES: Final[Mapping[str, str]] = {
+SEQUENCE_NUMBER: Final = "sequence_number"
+ERROR_CODES: Final[Mapping[str, str]] = {
     "rate_limit_error": "rate_limit_exceeded",
     "server_error": "server_error",
 }
 """The codes of a failed response: a closed list in the vendor's types, so that ours has to fit."""
 
 
-class Writer(writer.Writer):
+class ResponsesWriter(ReplyWriter):
     """Writes numbered events: reasoning and message items, a new one wherever the kind changes.
 
     The chain of thought is written as raw `reasoning_text`.
@@ -34,55 +32,52 @@ class Writer(writer.Writer):
         super().__init__(head)
         self._number = 0
 
-    def _out(self, events: Iterable[Payload]) -> list[Payload]:
-        said = [event | {NUMBER: number} for number, event in enumerate(events, self._number)]
-        self._number += len(said)
-        return said
+    def _complete(self, events: Iterable[Payload]) -> list[Payload]:
+        numbers = itertools.count(self._number)
+        numbered = [event | {SEQUENCE_NUMBER: next(numbers)} for event in events]
+        self._number += len(numbered)
+        return numbered
 
-    def _again(self, text: str, before: str, after: str) -> str:
-        end = after.replace("}\n", f',"{NUMBER}":{self._number}}}\n')
+    def _repeat_frame(self, text: str, before: str, after: str) -> str:
+        end = after.replace("}\n", f',"{SEQUENCE_NUMBER}":{self._number}}}\n')
         self._number += 1
-        return super()._again(text, before, end)
+        return super()._repeat_frame(text, before, end)
 
-    def _head(self) -> Iterable[Payload]:
-        response = _response(self.head, self.reply.model, "in_progress")
+    def _start_reply(self) -> Iterable[Payload]:
+        response = _base_response(self.head, self.reply.model, "in_progress")
         yield {"type": "response.created", "response": response}
         yield {"type": "response.in_progress", "response": response}
 
-    def _opened(self) -> Iterable[Payload]:
-        return self._item.opened()
+    def _start_block(self) -> Iterable[Payload]:
+        return self._item.start_events()
 
     def _delta(self, text: str) -> Payload:
         return self._item.delta(text)
 
-    def _closed(self) -> Iterable[Payload]:
-        return self._item.closed() if self.reply.runs else ()
+    def _end_block(self) -> Iterable[Payload]:
+        return self._item.end_events() if self.reply.runs else ()
 
-    def _finished(self) -> Iterable[Payload]:
-        finished = _finished(self.reply, self.head)
+    def _end_reply(self) -> Iterable[Payload]:
+        finished = _finished_response(self.reply, self.head)
         yield {"type": f"response.{finished['status']}", "response": finished}
 
-    def _broken(self, failure: Failure) -> Iterable[Payload]:
-        yield {"type": "response.failed", "response": _failed(self.reply, self.head, failure)}
+    def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
+        response = _failed_response(self.reply, self.head, failure)
+        yield {"type": "response.failed", "response": response}
 
     @property
-    def _item(self) -> _Item:
+    def _item(self) -> _OutputItem:
         """The open item."""
-        return _Item(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
+        return _OutputItem(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
 
 
-def write(parts: Iterable[Part], head: Head) -> Iterator[Payload]:
-    """The events of a reply. Without `End` there is no last event: the reply was cut."""
-    return Writer(head).written(parts)
-
-
-def whole(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
+def response_object(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
     """The `response` object of a whole reply."""
-    return _finished(Gathered.of(chunks, head), head)
+    return _finished_response(ReplyAccumulator.of(chunks, head), head)
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _OutputItem:
     """One piece of the output: a chain of thought or a message, with its one part."""
 
     index: int
@@ -110,25 +105,25 @@ class _Item:
     def _logprobs(self) -> Payload:
         return {} if self.kind is Thought else {"logprobs": []}
 
-    def whole(self, status: str = "completed") -> Payload:
+    def to_object(self, status: str = "completed") -> Payload:
         """The item with what is known of its text."""
         content = [self._part(self.text)] if status == "completed" else []
         if self.kind is Thought:
-            said: Payload = {"type": "reasoning", "summary": []}
+            payload: Payload = {"type": "reasoning", "summary": []}
         else:
-            said = {"type": "message", "role": "assistant"}
-        return {"id": self.id, "status": status, **said, "content": content}
+            payload = {"type": "message", "role": "assistant"}
+        return {"id": self.id, "status": status, **payload, "content": content}
 
     def _part(self, text: str) -> Payload:
         if self.kind is Thought:
             return {"type": self._name, "text": text}
         return {"type": self._name, "text": text, "annotations": [], "logprobs": []}
 
-    def opened(self) -> Iterator[Payload]:
+    def start_events(self) -> Iterator[Payload]:
         yield {
             "type": "response.output_item.added",
             "output_index": self.index,
-            "item": self.whole("in_progress"),
+            "item": self.to_object("in_progress"),
         }
         yield {"type": "response.content_part.added", **self._place, "part": self._part("")}
 
@@ -136,7 +131,7 @@ class _Item:
         kind = f"response.{self._name}.delta"
         return {"type": kind, **self._place, "delta": text, **self._logprobs}
 
-    def closed(self) -> Iterator[Payload]:
+    def end_events(self) -> Iterator[Payload]:
         done = {"type": f"response.{self._name}.done", **self._place, "text": self.text}
         yield done | self._logprobs
         part = self._part(self.text)
@@ -144,11 +139,11 @@ class _Item:
         yield {
             "type": "response.output_item.done",
             "output_index": self.index,
-            "item": self.whole(),
+            "item": self.to_object(),
         }
 
 
-def _response(head: Head, model: str, status: str) -> Payload:
+def _base_response(head: Head, model: str, status: str) -> Payload:
     """The object with everything that clients expect in it, used or not."""
     return {
         "id": f"resp_{head.id}",
@@ -175,35 +170,35 @@ def _response(head: Head, model: str, status: str) -> Payload:
     }
 
 
-def _finished(reply: Gathered, head: Head) -> Payload:
-    reason = for_responses(reply.reason)
+def _finished_response(reply: ReplyAccumulator, head: Head) -> Payload:
+    reason = to_incomplete_reason(reply.reason)
     status = "completed" if reason == "completed" else "incomplete"
-    return _response(head, reply.model, status) | {
+    return _base_response(head, reply.model, status) | {
         "incomplete_details": None if status == "completed" else {"reason": reason},
         "output": _output(reply, head),
-        "usage": _usage(reply.usage) | reply.priced if reply.usage else None,
+        "usage": _usage_object(reply.usage) | reply.cost_fields if reply.usage else None,
     }
 
 
-def _failed(reply: Gathered, head: Head, failure: Failure) -> Payload:
+def _failed_response(reply: ReplyAccumulator, head: Head, failure: ApiError) -> Payload:
     """The object with what came until it broke off; of the last item, more would have come."""
-    code = CODES.get(failure.openai_type, "invalid_prompt")
-    error = {"code": code, "message": failure.said, "type": failure.openai_type}
+    code = ERROR_CODES.get(failure.openai_type, "invalid_prompt")
+    error = {"code": code, "message": failure.safe_message, "type": failure.openai_type}
     output = _output(reply, head)
     if output:
         output[-1]["status"] = "incomplete"
-    return _response(head, reply.model, "failed") | {
+    return _base_response(head, reply.model, "failed") | {
         "error": error,
         "output": output,
-        "usage": _usage(reply.usage) | reply.priced if reply.usage else None,
+        "usage": _usage_object(reply.usage) | reply.cost_fields if reply.usage else None,
     }
 
 
-def _output(reply: Gathered, head: Head) -> list[Payload]:
-    return [_Item(index, *run, head.id).whole() for index, run in enumerate(reply.runs)]
+def _output(reply: ReplyAccumulator, head: Head) -> list[Payload]:
+    return [_OutputItem(index, *run, head.id).to_object() for index, run in enumerate(reply.runs)]
 
 
-def _usage(usage: Usage) -> Payload:
+def _usage_object(usage: Usage) -> Payload:
     """The counts; the format demands both details, so that an unknown one is 0."""
     return {
         "input_tokens": usage.input_tokens,

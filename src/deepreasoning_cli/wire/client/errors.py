@@ -1,0 +1,282 @@
+"""What a vendor's error means, wherever it stands: HTTP status, body of a 200, event of a stream.
+
+The one place that judges: `transport` asks it about statuses and first payloads, the readers of
+the formats about everything after. Sources: api-facts.md, sections 1.7, 2.7, 2.9, 3 and 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    RefusedError,
+    UnavailableError,
+)
+from deepreasoning_cli.events import Payload
+from deepreasoning_cli.keys import Key, redacted
+from deepreasoning_cli.wire.shape import LONGEST_WORDS, as_dict, as_dicts, as_text, error_text
+
+NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
+    "authentication_error": (401, "key_rejected"),
+    "invalid_api_key": (401, "key_rejected"),
+    "missing_api_key": (401, "key_rejected"),
+    "billing_error": (402, "no_credit"),
+    "insufficient_credits": (402, "no_credit"),
+    "insufficient_quota": (429, "no_credit"),
+    "enforced_spend_limit_reached": (429, "no_credit"),
+    "contract_spend_limit_reached": (429, "no_credit"),
+    "INSUFFICIENT_FUNDS_CREDITS": (429, "no_credit"),
+    "EXCEED_BUDGET_LIMIT": (429, "no_credit"),
+    "permission_error": (403, "forbidden"),
+    "not_found_error": (404, "not_found"),
+    "model_not_found": (404, "not_found"),
+    "request_too_large": (413, "too_long"),
+    "context_length_exceeded": (400, "too_long"),
+    "SEARCH_QUERY_NO_RESULT": (400, "no_result"),  # Linkup says 400 to a search without results
+    "rate_limit_error": (429, "rate_limit"),
+    "rate_limit_exceeded": (429, "rate_limit"),
+    "TOO_MANY_REQUESTS": (429, "rate_limit"),
+    "TASKS_QUEUE_LIMIT_EXCEEDED": (429, "rate_limit"),
+    "overloaded_error": (529, "overloaded"),
+    "model_unavailable": (503, "overloaded"),
+    "insufficient_system_resource": (503, "overloaded"),
+    "upstream_error": (502, "server"),
+    "conflict_error": (409, None),
+    "timeout_error": (504, None),
+    "api_error": (500, None),
+    "server_error": (500, None),
+    "invalid_request_error": (400, None),
+    "invalid_prompt": (400, None),
+    "content_policy_violation": (400, None),
+    "VALIDATION_ERROR": (400, None),
+}
+"""The vendors' codes and types: the status that goes with each, and the kind where it says more
+than a status does. DeepSeek puts `invalid_request_error` on everything."""
+PHRASES: Final[Mapping[str, tuple[int, str]]] = {
+    "credit balance": (400, "no_credit"),
+    "insufficient balance": (402, "no_credit"),
+    "context length": (400, "too_long"),
+    "too long": (400, "too_long"),
+}
+"""How Anthropic and DeepSeek word in a 400 what has no name of its own."""
+STATUS_KINDS: Final[Mapping[int, str]] = {
+    401: "key_rejected",
+    402: "no_credit",
+    403: "forbidden",
+    404: "not_found",
+    407: "proxy",
+    408: "server",
+    409: "server",
+    413: "too_long",
+    429: "rate_limit",
+    503: "overloaded",
+    529: "overloaded",
+}
+RETRYABLE: Final = frozenset({"rate_limit", "overloaded", "server"})
+"""The kinds that waiting can heal."""
+BROKEN_OFF: Final = frozenset({"error", "insufficient_system_resource"})
+"""Finish reasons that are failures: OpenRouter's, and DeepSeek's under load."""
+PROXY_LOGIN: Final = "write it into the proxy's address: http://user:password@host:port"
+
+
+class Meaning(NamedTuple):
+    """What a kind of error is told as: the class, what the host did, and advice.
+
+    `has_status` says that the words need no status behind them.
+    """
+
+    error: type[DeepReasoningError]
+    what: str
+    hint: str
+    has_status: bool = False
+
+
+MEANINGS: Final[Mapping[str, Meaning]] = {
+    "no_credit": Meaning(RefusedError, "asks for credit", "top up the account"),
+    "forbidden": Meaning(
+        RefusedError, "forbids it", "the key lacks the right, or the region is not served"
+    ),
+    "not_found": Meaning(
+        RefusedError,
+        "does not know the model or the address",
+        "`deepreasoning models` lists what can be asked; check the base URL too",
+    ),
+    "too_long": Meaning(
+        RefusedError,
+        "finds the request too long",
+        "shorten the prompt, drop files, or choose a model with a larger context",
+    ),
+    "no_result": Meaning(
+        RefusedError, "found nothing", "word the question differently", has_status=True
+    ),
+    "bad_request": Meaning(
+        RefusedError, "refused the request", "change the request as the message says"
+    ),
+    "rate_limit": Meaning(UnavailableError, "limits the rate", "try again later"),
+    "overloaded": Meaning(UnavailableError, "failed", "try again later"),
+    "server": Meaning(UnavailableError, "failed", "try again later"),
+    "proxy": Meaning(UnavailableError, "is behind a proxy that asks for a login", PROXY_LOGIN),
+    "stream_error": Meaning(UnavailableError, "broke off the reply", "try again in a minute"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccount:
+    """Who was asked and with which key, for the words and the advice of an error.
+
+    `top_up` is the page where credit is bought.
+    """
+
+    host: str
+    key: Key | None = None
+    top_up: str | None = None
+
+    def redact(self, text: str) -> str:
+        """`text` without the key."""
+        return redacted(text, (self.key.value,)) if self.key else text
+
+
+UNNAMED_ACCOUNT: Final = ApiAccount("the server")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetails:
+    """What an error says, judged: `kind` is our word, `status` the HTTP status that it has or,
+    inside a reply, would have had; None where nothing tells. The key may be in `message`.
+    """
+
+    kind: str
+    status: int | None
+    message: str
+    request_id: str | None = None
+
+
+def read_error(error: object, status: int | None = None, request_id: object = None) -> ErrorDetails:
+    """Judge an `error` object or text; `status` is that of an HTTP reply that is no success."""
+    fields = as_dict(error)
+    names = _names(error)
+    known = sorted((NAMES[name] for name in names if name in NAMES), key=lambda each: not each[1])
+    named, kind = known[0] if known else (None, None)
+    given = status or _number(fields.get("code"))
+    message = as_text(error) or as_text(fields.get("message"))
+    if kind is None and (given or named) in (None, 400):
+        named, kind = _phrase(message, given or named) or (named, None)
+    shown = given or named
+    kind = kind or _kind_of(shown)
+    words = " ".join(message.split()) or (error_text(error) if kind == "stream_error" else "")
+    return ErrorDetails(kind, shown, words, as_text(request_id) or None)
+
+
+def read_error_body(body: Mapping[str, Any], status: int, request_id: object) -> ErrorDetails:
+    """Judge the JSON of an HTTP reply, in the envelope of any vendor's."""
+    return read_error(body.get("error") or body.get("detail") or body, status, request_id)
+
+
+def error_in(payload: Payload) -> ErrorDetails | None:
+    """The error that a payload of a successful reply holds, in any format; None for most.
+
+    Anthropic sends `error` events after a 200, OpenRouter a chunk with `error` and the status in
+    its `code`, Responses an `error` event or a response that failed.
+    """
+    error = _find_error(payload)
+    return None if error is None else read_error(error, request_id=payload.get("request_id"))
+
+
+def has_text(payload: Payload) -> bool:
+    """Whether a payload of Chat Completions brings text beside the error in it."""
+    choice = next(iter(as_dicts(payload.get("choices"))), {})
+    message = as_dict(choice.get("delta") or choice.get("message"))
+    return any(value for name, value in message.items() if name != "role")
+
+
+def to_exception(
+    details: ErrorDetails, account: ApiAccount, meaning: Meaning | None = None
+) -> DeepReasoningError:
+    """The exception for an error at `account`, without the key; `meaning` replaces our own."""
+    error, what, hint, has_status = meaning or _meaning(details, account)
+    number = f" ({details.status})" if details.status and not has_status else ""
+    words = account.redact(details.message)[:LONGEST_WORDS]  # a key cut in two would be shown
+    reason = f": {words}" if words else ""
+    return error(
+        f"{account.host} {what}{number}{reason}",
+        hint=hint,
+        kind="key_missing" if details.kind == "key_rejected" and not account.key else details.kind,
+        status=details.status,
+        request_id=account.redact(details.request_id) if details.request_id else None,
+    )
+
+
+def _names(error: object) -> list[str]:
+    """What an error is called, its most exact name first."""
+    fields = as_dict(error)
+    inner = as_dict(fields.get("details")).get("error_code")
+    names = (error, inner, fields.get("code"), fields.get("type"))
+    return [name for name in names if isinstance(name, str)]
+
+
+def _number(code: object) -> int | None:
+    """OpenRouter and vLLM write the status into the code."""
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
+def _phrase(message: str, status: int | None) -> tuple[int, str] | None:
+    """What the words of a 400 tell; without a status, `took too long` tells nothing."""
+    words = message.lower()
+    phrases = [phrase for phrase in PHRASES if phrase in words and (status or phrase != "too long")]
+    return PHRASES[phrases[0]] if phrases else None
+
+
+def _kind_of(status: int | None) -> str:
+    if status is None:
+        return "stream_error"
+    return STATUS_KINDS.get(status) or ("server" if status >= 500 else "bad_request")
+
+
+def _find_error(payload: Payload) -> object:
+    if error := payload.get("error"):
+        return error
+    kind = payload.get("type")
+    if kind == "error":
+        return {name: payload.get(name) for name in ("code", "message")}
+    if "choices" in payload:
+        return _choice_error(payload["choices"])
+    if "response" in payload or kind == "response.failed" or payload.get("object") == "response":
+        return _response_error(payload)
+    return None
+
+
+def _choice_error(choices: object) -> object:
+    choice = next(iter(as_dicts(choices)), {})
+    reason = as_text(choice.get("finish_reason"))
+    return choice.get("error") or (reason if reason in BROKEN_OFF else None)
+
+
+def _response_error(payload: Payload) -> object:
+    response = as_dict(payload.get("response", payload))
+    failed = response.get("status") == "failed" or payload.get("type") == "response.failed"
+    return response.get("error") or ({} if failed else None)
+
+
+def _meaning(details: ErrorDetails, account: ApiAccount) -> Meaning:
+    if details.kind == "key_rejected":
+        return _key_meaning(account.key)
+    meaning = MEANINGS[details.kind]
+    if details.kind == "no_credit" and account.top_up:
+        return meaning._replace(hint=f"{meaning.hint} at {account.top_up}")
+    return meaning._replace(what="is overloaded") if details.status == 529 else meaning
+
+
+def _key_meaning(key: Key | None) -> Meaning:
+    if key is None:
+        return Meaning(ConfigError, "asks for a key", "set a key for this host")
+    what = f"rejected the key {key.name} from {key.origin} ({key.masked})"
+    variable = key.origin.removeprefix("environment ")
+    if variable != key.origin:  # a key set in the file would not be heard
+        hint = f"correct {variable}: the environment outranks the config file"
+    else:
+        hint = f"replace it: `deepreasoning config set keys.{key.name}`"
+    return Meaning(ConfigError, what, hint)
