@@ -441,3 +441,29 @@ def test_the_tail_of_a_line_without_end_looks_at_no_more_than_can_be_seen(
     assert texts(stream.tail(10)) == ["x" * 80] * 10
     assert len(lengths) == 1
     assert lengths[0] < 5_000
+
+
+WORDS = [f"w{n:03d}" for n in range(150)]
+GROWING = {
+    "paragraph": " ".join(WORDS),
+    "list": "".join(f"- {word}\n" for word in WORDS),
+    "numbers": "".join(f"{n}. {word}\n\n" for n, word in enumerate(WORDS)),
+    "quotation": "".join(f"> {word}\n>\n" for word in WORDS),
+    "nested": "".join(f"> 1. - {word}\n>\n" for word in WORDS),
+    "fence": "```python\n" + "".join(f"{word} = 1\n" for word in WORDS),
+    "table": "| a | b |\n|---|---|\n" + "".join(f"| {word} | x |\n" for word in WORDS),
+}
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("kind", GROWING)
+def test_each_word_is_in_a_final_row_or_in_what_is_unfinished(kind: str, plain: bool) -> None:
+    stream = PlainStream(30) if plain else MarkdownStream(30, console=CONSOLE)
+    text, rows = GROWING[kind], list[Row]()
+    for start in range(0, len(text), 7):
+        rows += stream.feed(text[start : start + 7])
+        words = text[: start + 7].replace("|", " ").split()[:-1]
+        seen = "\n".join([*texts(rows), stream.unfinished])
+        wrong = [word for word in WORDS if seen.count(word) != (word in words) and word in words]
+        assert (wrong, "\0" in seen) == ([], False)
+    assert len(stream.unfinished) < len(text) / 2

@@ -9,6 +9,7 @@ text if it is still open after 2,000 characters, and rows shown before a resize 
 
 from __future__ import annotations
 
+import re
 from typing import Final, Protocol
 
 from rich.console import Console
@@ -24,10 +25,16 @@ __all__ = ["MarkdownStream", "PlainStream", "Row", "RowStream", "whole"]
 
 THEME: Final = "ansi_dark"
 _BLANKS: Final = 64
+_STUBS: Final = re.compile(rf"[^\w{STUB}]*\d*[^\w{STUB}]*{STUB}[\s|{STUB}]*")
+"""A line that holds the place of text that was shown, and no text of its own."""
 
 
 class RowStream(Protocol):
     """Text in, rows out. The text is sanitised: its only control characters are LF and TAB."""
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""
@@ -60,6 +67,15 @@ class MarkdownStream:
         self._next_try = LONG
         self._next_parse = 0
         self._tail: list[Row] | None = None
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
+        carried, text = self._flow.carried(), self._lines + "".join(self._line)
+        if STUB in text:
+            lines = (line for line in text.split("\n") if not _STUBS.fullmatch(line))
+            text = "\n".join(lines).replace(STUB, "")
+        return carried + text
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""
@@ -143,6 +159,11 @@ class PlainStream:
         self._line: list[str]  # pieces of what is not shown of the line that has not ended
         self._column: int  # characters of that line before it
         self._keep("", 0)
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
+        return "".join(self._line)
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""

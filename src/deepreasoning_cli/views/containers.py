@@ -10,8 +10,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Final, Self
 
-from rich.cells import cell_len
-
+from deepreasoning_cli.views.console import cell_width
 from deepreasoning_cli.views.elements import (
     Block,
     Code,
@@ -64,6 +63,10 @@ class Flow:
             return source.lines[nodes[-1].start :]
         return self._block.keep(nodes[-1], source)
 
+    def carried(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return self._block.carried() if self._block else ""
+
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
         fork = copy(self)
@@ -89,7 +92,7 @@ class Quote(Block):
     def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
         """The rows of the blocks in it."""
         bar = (page.ink.bar + " ", page.ink.style("markdown.block_quote"))
-        size = cell_len(bar[0])
+        size = cell_width(bar[0])
         rows = self._flow.feed(_behind_stub(node), closed, page.narrower(size))
         self.begun = self._flow.begun
         return [indented(bar, line) for line in rows] if page.fits(size) else rows
@@ -102,6 +105,10 @@ class Quote(Block):
         inside = replace(source, prefix=f"{mark} ", indent=0)
         rest = self._flow.keep(_behind_stub(node), inside, node.children[0].end)
         return [f"{mark} {STUB}", mark, *rest]
+
+    def carried(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return self._flow.carried()
 
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
@@ -148,6 +155,10 @@ class Items(Block):
         stub = f"{source.lead}{last.token.info}{last.token.markup}    {STUB}"
         return [stub, source.prefix.rstrip(), *source.lines[last.start :]]
 
+    def carried(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return self._item.carried() if self._item else ""
+
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
         fork = copy(self)
@@ -166,7 +177,7 @@ class Item(Block):
     def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
         """The rows of the blocks in it; where there is no room, the marker has a row of its own."""
         text, style = self._marker
-        size = cell_len(text)
+        size = cell_width(text)
         rows = self._flow.feed(_behind_stub(node), closed, page.narrower(size))
         self.begun = self._flow.begun
         bare = self._marked
@@ -190,6 +201,10 @@ class Item(Block):
         inside = replace(source, indent=node.column)
         start = node.children[0].end
         return [stub, source.prefix.rstrip(), *self._flow.keep(_behind_stub(node), inside, start)]
+
+    def carried(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return self._flow.carried()
 
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""

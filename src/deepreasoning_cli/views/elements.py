@@ -81,6 +81,10 @@ class Block(ABC):
         """The source lines to parse again, from this block to the end."""
         return source.lines[node.start :]
 
+    def carried(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return ""
+
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
         return copy(self)
@@ -163,6 +167,10 @@ class Paragraph(Block):
         line = source.lines[number]
         rest = node.content[self._cut :].partition("\n")[0]
         return [f"{stub} {line[line.rfind(rest) :]}", *source.lines[number + 1 :]]
+
+    def carried(self) -> str:
+        """The last row so far."""
+        return "".join(text for text, _ in self._carry)
 
     def _final(self, text: str, parser: Parser) -> tuple[list[Token], int] | None:
         """The spans of as much text as nothing can change any more, and its length."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from deepreasoning_cli.views.console import cell_width, crop
 from deepreasoning_cli.views.live import Row
 
 ALARM = Style(color="yellow", bold=True)
@@ -55,7 +55,7 @@ class Frame:
         """The last row while the panel is open: only as long as its words, for it moves often."""
         corner = self._marks.bottom[0] if self._box else self._marks.line
         text = f"{corner}{self._marks.line} {words}" if words else f"{corner}{self._marks.line}"
-        return [Segment(cut(text, self.columns), self._style)]
+        return [Segment(crop(text, self.columns), self._style)]
 
     def row(self, content: Row) -> Row:
         """A content row in its frame; where it reads from right to left, without a right side.
@@ -68,7 +68,7 @@ class Frame:
             return [*left, *map(_isolated, content)]
         if not self._box:
             return content
-        gap = max(self.width - sum(cell_len(segment.text) for segment in content), 0)
+        gap = max(self.width - sum(cell_width(segment.text) for segment in content), 0)
         right = Segment(f"{' ' * gap} {self._marks.side}", self._style)
         return [*left, *content, right]
 
@@ -79,14 +79,9 @@ class Frame:
         if inner < 1:
             return [Segment(self._marks.line * self.columns, style)]
         label = f"{self._marks.line} {words} " if words else ""
-        label = cut(label, inner)
-        label += self._marks.line * (inner - cell_len(label))
+        label = crop(label, inner)
+        label += self._marks.line * (inner - cell_width(label))
         return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
-
-
-def cut(text: str, width: int) -> str:
-    """As much of `text` as fits into `width` cells."""
-    return text if cell_len(text) <= width else set_cell_size(text, width)
 
 
 def _isolated(segment: Segment) -> Segment:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
+
+from deepreasoning_cli.views.console import cell_width
 
 Row = list[Segment]
 Cell = tuple[str, Style | None]
@@ -90,7 +91,7 @@ def _cells(row: Row) -> list[Cell] | None:
 
 def _is_even(segment: Segment) -> bool:
     text = segment.text
-    return text.isascii() or all(cell_len(character) == 1 for character in text)
+    return text.isascii() or all(cell_width(character) == 1 for character in text)
 
 
 def _segments(cells: list[Cell]) -> Row:

@@ -1,19 +1,19 @@
-"""One panel while it is open: its frame, its rows, and what panels of a turn have in common."""
+"""One open panel: its frame and its rows, or plain lines; and what draws the panels of a turn."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.color import ColorSystem
-from rich.console import COLOR_SYSTEMS
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.events import Stage, Text, Thought
+from deepreasoning_cli.events import Stage
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, RowStream
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame, cut
+from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
 from deepreasoning_cli.views.live import LiveArea, Row
 from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
@@ -24,8 +24,8 @@ TITLES = {Stage.SEARCH: "Search", Stage.REASON: "Reasoning", Stage.ANSWER: "Answ
 DIM = Style(dim=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelStyle:
     """How panels are drawn."""
 
     box: bool = True
@@ -38,121 +38,176 @@ class Look:
     """Stages that are shown elsewhere."""
 
 
-class Panel:
-    """One open panel."""
+class PanelRenderer:
+    """Makes what the panels of a turn are drawn with; `size` gives columns and rows."""
 
     def __init__(
         self,
-        stage: Stage,
-        model: str,
-        rows: RowStream,
-        area: LiveArea,
-        style: Styling,
-        above: str = "",
+        stream: TextIO,
+        style: PanelStyle,
+        size: Callable[[], tuple[int, int]] = terminal.size,
     ) -> None:
-        self._rows = rows
+        self.style = style
+        self.size = size
+        self._stream = stream
+        self.unicode = terminal.is_unicode(stream)
+        self.console = terminal.console(stream, color=style.color, columns=size()[0])
+        self._turns = 0
+
+    def live_area(self, write: Callable[[str], None]) -> LiveArea:
+        """The rows of the terminal, written in its colours."""
+        return LiveArea(write, terminal.color_system(self.console))
+
+    def title(self, stage: Stage, model: str) -> str:
+        """The title of a stage's panel."""
+        model = "no model was called" if self.style.demo else model
+        return f"{TITLES[stage]} · {one_line(model, 60)}"
+
+    def frame(self, stage: Stage) -> Frame:
+        """The frame of the stage's panel, as wide as the terminal is now."""
+        style = Style(color="blue", dim=stage is not Stage.ANSWER)
+        marks = UNICODE if self.unicode else ASCII
+        return Frame(self.size()[0], style, box=self.style.box, marks=marks)
+
+    def row_stream(self, stage: Stage, width: int) -> RowStream:
+        """The answer is Markdown; a chain of thought is shown word for word."""
+        if stage is Stage.ANSWER:
+            return MarkdownStream(width, console=self.console, code_theme=self.style.code_theme)
+        return PlainStream(width, style=DIM)
+
+    def sanitiser(self) -> Sanitiser:
+        """What makes a stage's text safe for this terminal."""
+        return Sanitiser(Sink.TERMINAL, ascii_only=not self.unicode)
+
+    def encodable(self, text: str) -> str:
+        """`text` in the terminal's own characters, before its columns are counted."""
+        return text if self.unicode else terminal.spelled_out(text, self._stream)
+
+    def spinner(self) -> str:
+        """The next sign of the spinner."""
+        self._turns += 1
+        signs = SPINNER if self.unicode else ASCII_SPINNER
+        return signs[self._turns % len(signs)]
+
+
+class Panel:
+    """One open panel. `feed` only takes text in, `draw` and `close` show it."""
+
+    def __init__(
+        self, stage: Stage, model: str, area: LiveArea, renderer: PanelRenderer, above: str = ""
+    ) -> None:
+        self.stage = stage
+        self.sanitiser = renderer.sanitiser()
+        self._renderer = renderer
         self._area = area
-        self._style = style
-        self._sanitiser = Sanitiser(Sink.TERMINAL, ascii_only=not style.unicode)
-        self._frame = style.frame(stage)
-        self._stage = stage
+        self._frame = renderer.frame(stage)
+        self._rows = renderer.row_stream(stage, self._frame.width)
+        self._input: deque[str] = deque()  # safe text that the rows have not seen
+        self._unfinished = ""  # text whose rows are not final
+        self._final: list[Row] = []  # final rows that are not drawn
         self._empty = True
-        model = "no model was called" if style.look.demo else model
-        head = self._frame.head(f"{TITLES[stage]} · {one_line(model, 60)}")
+        head = self._frame.head(renderer.title(stage, model))
         self._area.draw([head, *self._framed(self._listed(above))], [])
 
     @property
-    def neutralised(self) -> int:
-        """How many control characters were made visible."""
-        return self._sanitiser.neutralised
+    def remaining(self) -> str:
+        """What was fed and is in no final row on the screen."""
+        rows = ("".join(segment.text for segment in row) + "\n" for row in self._final)
+        return "".join([*rows, self._unfinished, *self._input])
 
-    def shows(self, piece: Thought | Text) -> bool:
-        """Whether the piece belongs in it; a thought that comes late does not."""
-        return isinstance(piece, Text) or self._stage is not Stage.ANSWER
+    def feed(self, text: str) -> None:
+        """Take in text, to be shown with the next draw."""
+        self._take(self.sanitiser.feed(text))
+
+    def draw(self, progress: str) -> None:
+        """Show how it stands now."""
+        self._fit()
+        self._lay_out()
+        live = self._rows.tail(self._tallest())
+        self._empty = self._empty and not self._final and not live
+        if self._empty:
+            line = f"{self._renderer.spinner()} {progress}"
+            live = [[Segment(terminal.crop(line, self._frame.width), DIM)]]
+        self._draw(live, self._frame.open_foot("" if self._empty else progress))
+
+    def close(self, words: str, *, alarm: bool) -> None:
+        """Show the rest, and the last border with how it went."""
+        self._take(self.sanitiser.close())
+        self._fit()
+        self._lay_out()
+        self._final += self._rows.close()
+        self._unfinished = ""
+        foot = self._frame.foot(words, alarm=alarm)
+        self._area.draw([*self._framed(self._final), foot], [])
+
+    def _take(self, text: str) -> None:
+        if self.stage not in self._renderer.style.folded:
+            text = self._renderer.encodable(text)
+            self._input.extend(text[at : at + SLICE] for at in range(0, len(text), SLICE))
+
+    def _lay_out(self) -> None:
+        """Find the rows that are final now; of much text all but the last are drawn here."""
+        while self._input:
+            if self._final:
+                self._draw([])
+            self._final = self._rows.feed(self._input[0])
+            self._unfinished = self._rows.unfinished
+            self._input.popleft()
+
+    def _draw(self, live: list[Row], *foot: Row) -> None:
+        self._area.draw(self._framed(self._final), [*self._framed(live), *foot])
+        self._final = []
 
     def _listed(self, above: str) -> list[Row]:
         """What stands above the text, and an empty row below it; nothing of nothing."""
         if not above:
             return []
         rows = PlainStream(self._frame.width, style=DIM)
-        return [*rows.feed(self._style.shown(above)), *rows.close(), []]
-
-    def draw(self, text: str, progress: str) -> None:
-        """Take in `text`, show how it stands now."""
-        self._fit()
-        final = self._fed(self._style.shown(self._sanitiser.feed(text)))
-        live = self._rows.tail(self._tallest())
-        self._empty = self._empty and not final and not live
-        if self._empty:
-            live = [[Segment(cut(f"{self._style.spin()} {progress}", self._frame.width), DIM)]]
-        foot = self._frame.open_foot("" if self._empty else progress)
-        self._area.draw(self._framed(final), [*self._framed(live), foot])
-
-    def close(self, text: str, words: str, *, alarm: bool) -> None:
-        """The rest, and the last border with how it went."""
-        self._fit()
-        rest = self._fed(self._style.shown(self._sanitiser.feed(text) + self._sanitiser.close()))
-        final = self._framed([*rest, *self._rows.close()])
-        self._area.draw([*final, self._frame.foot(words, alarm=alarm)], [])
-
-    def _fed(self, text: str) -> list[Row]:
-        """The rows that are final now; of much text at once all but the last are drawn here."""
-        if self._stage in self._style.look.folded:
-            return []
-        final: list[Row] = []
-        for at in range(0, len(text), SLICE):
-            if final:
-                self._area.draw(self._framed(final), [])
-            final = self._rows.feed(text[at : at + SLICE])
-        return final
+        return [*rows.feed(self._renderer.encodable(above)), *rows.close(), []]
 
     def _framed(self, rows: list[Row]) -> list[Row]:
         return [self._frame.row(row) for row in rows]
 
     def _tallest(self) -> int:
-        return max(min(TALLEST_TAIL, terminal.size()[1] - 4), 1)
+        return max(min(TALLEST_TAIL, self._renderer.size()[1] - 4), 1)
 
     def _fit(self) -> None:
         """Follow the terminal's width."""
-        if terminal.size()[0] != self._frame.columns:
+        if self._renderer.size()[0] != self._frame.columns:
             self._area.restart()
-            self._frame = self._style.frame(self._stage)
+            self._frame = self._renderer.frame(self.stage)
             self._rows.resize(self._frame.width)
 
 
-class Styling:
-    """What all panels of a turn have in common."""
+class PlainPanel:
+    """A stage's text on plain lines, for a terminal on which a panel could not be drawn.
 
-    def __init__(self, stream: TextIO, look: Look) -> None:
-        self.look = look
-        self._stream = stream
-        self.unicode = terminal.is_unicode(stream)
-        self.console = terminal.console(stream, color=look.color, columns=terminal.size()[0])
-        self._turns = 0
+    `text`, which is safe, comes first; `write` gets safe text.
+    """
 
-    @property
-    def colors(self) -> ColorSystem | None:
-        """What colours are written as; None for none."""
-        return COLOR_SYSTEMS.get(self.console.color_system or "") if self.look.color else None
+    def __init__(
+        self, write: Callable[[str], None], sanitiser: Sanitiser, text: str, *, folded: bool
+    ) -> None:
+        self.sanitiser = sanitiser
+        self._write = write
+        self._folded = folded
+        self._last = "\n"
+        self._print(text)
 
-    def frame(self, stage: Stage) -> Frame:
-        """The frame of the stage's panel, as wide as the terminal is now."""
-        style = Style(color="blue", dim=stage is not Stage.ANSWER)
-        marks = UNICODE if self.unicode else ASCII
-        return Frame(terminal.size()[0], style, box=self.look.box, marks=marks)
+    def feed(self, text: str) -> None:
+        """Print text at once."""
+        if not self._folded:
+            self._print(self.sanitiser.feed(text))
 
-    def rows(self, stage: Stage, width: int) -> RowStream:
-        """The answer is Markdown; a chain of thought is shown word for word."""
-        if stage is Stage.ANSWER:
-            return MarkdownStream(width, console=self.console, code_theme=self.look.code_theme)
-        return PlainStream(width, style=DIM)
+    def draw(self, progress: str) -> None:
+        """All text is printed already."""
 
-    def shown(self, text: str) -> str:
-        """`text` in the terminal's own characters, before its columns are counted."""
-        return text if self.unicode else terminal.spelled_out(text, self._stream)
+    def close(self, words: str, *, alarm: bool) -> None:
+        """End the text, and say on a line of its own how it went."""
+        self._print(self.sanitiser.close())
+        self._print(words + "\n" if self._last == "\n" else f"\n{words}\n")
 
-    def spin(self) -> str:
-        """The next sign of the spinner."""
-        self._turns += 1
-        signs = SPINNER if self.unicode else ASCII_SPINNER
-        return signs[self._turns % len(signs)]
+    def _print(self, text: str) -> None:
+        if text:
+            self._last = text[-1]
+            self._write(text)

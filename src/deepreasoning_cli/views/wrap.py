@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rich.cells import cell_len, split_graphemes
 from rich.segment import Segment
 from rich.style import Style
+
+from deepreasoning_cli.views.console import cell_width, graphemes
 
 Row = list[Segment]
 """One screen row: no newline, at most the asked width, no spaces at its end."""
@@ -80,7 +81,7 @@ def indented(lead: Run, rest: Row) -> Row:
 
 def width_of(runs: Iterable[Run]) -> int:
     """Cells of the runs on one line."""
-    return sum(cell_len(text) for text, _ in runs)
+    return sum(cell_width(text) for text, _ in runs)
 
 
 def last_break(text: str, limit: int) -> int:
@@ -109,7 +110,7 @@ def _breaks(text: str, width: int) -> Iterator[int]:
 
 def _line_breaks(line: str, width: int) -> Iterator[int]:
     used = 0
-    size = len if line.isascii() else cell_len
+    size = len if line.isascii() else cell_width
     for match in _ATOM.finditer(line):
         atom = match.group()
         needed = size(atom.rstrip())
@@ -130,7 +131,7 @@ def _folds(text: str, width: int) -> Iterator[int]:
         yield from range(width, len(text), width)
         return
     used = 0
-    for start, _, size in split_graphemes(text)[0]:
+    for start, size in graphemes(text):
         if used and used + size > width:
             yield start
             used = 0
