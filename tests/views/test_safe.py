@@ -17,7 +17,6 @@ from rich.markdown import Markdown
 from deepreasoning_cli.views.safe import (
     Sanitiser,
     Sink,
-    Untrusted,
     file_name,
     json_text,
     one_line,
@@ -390,25 +389,6 @@ def test_json_refuses_what_is_not_json(value: float) -> None:
 
 
 # Short forms
-
-
-def test_untrusted_text_is_safe_however_it_is_printed_and_exact_in_raw() -> None:
-    title = Untrusted(f"a{ESC}[2J\u202e\r\n")
-    assert (str(title), f"{title}", f"{title:*<20}") == (
-        "a␛[2J⟨U+202E⟩\n",
-        "a␛[2J⟨U+202E⟩\n",
-        "a␛[2J⟨U+202E⟩\n******",
-    )
-    assert repr(title) == r"Untrusted(raw='a\x1b[2J\u202e\r\n')"
-    assert title.raw == f"a{ESC}[2J\u202e\r\n"
-    assert title == Untrusted(title.raw)
-
-
-@given(TEXTS)
-def test_the_repr_of_untrusted_text_is_one_safe_line(text: str) -> None:
-    shown = repr(Untrusted(text))
-    assert shown == safe(shown)
-    assert "\n" not in shown
 
 
 @pytest.mark.parametrize(

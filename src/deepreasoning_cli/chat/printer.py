@@ -87,7 +87,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     """`text` in lines of at most `width` cells; one empty line of nothing."""
     from rich.style import Style
 
-    from deepreasoning_cli.views.wrap import wrapped
+    from deepreasoning_cli.views.markdown.wrap import wrapped
 
     rows = wrapped([(text, Style.null())], width)
     return ["".join(piece for piece, _ in row).rstrip() for row in rows] or [""]

@@ -12,9 +12,9 @@ from rich.style import Style
 
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, RowStream
 from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
 from deepreasoning_cli.views.live import LiveArea, Row
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream
 from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 

@@ -25,10 +25,10 @@ from deepreasoning_cli.events import (
 )
 from deepreasoning_cli.findings import listed
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.blocks import PlainStream
 from deepreasoning_cli.views.console import crop
 from deepreasoning_cli.views.footer import stage_line, turn_line
 from deepreasoning_cli.views.live import HIDE, SHOW
+from deepreasoning_cli.views.markdown.stream import PlainStream
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
 from deepreasoning_cli.views.plain import to
 from deepreasoning_cli.views.safe import Sanitiser, one_line

@@ -7,7 +7,6 @@ piece decides is held back: a CR, half a surrogate pair, a flag that has begun.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -175,19 +174,6 @@ def file_name(text: str) -> str:
     words = "".join(char if char in _FILE_NAME else " " for char in text).split()
     name = " ".join(words).lstrip(" .-")[:_FILE_NAME_LIMIT]
     return name.rstrip(" .") or "untitled"
-
-
-@dataclass(frozen=True, slots=True)
-class Untrusted:
-    """Text from outside. Printed or formatted it is safe for a terminal; `raw` is exact."""
-
-    raw: str
-
-    def __str__(self) -> str:
-        return safe(self.raw)
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
 
 
 def _ready(text: str) -> int:

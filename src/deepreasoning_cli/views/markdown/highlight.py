@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from types import new_class
-from typing import Final
+from typing import Any, Final
 
 # Pygments has no type stubs.
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
-from pygments.token import Comment, Text, _TokenType  # type: ignore[import-untyped]
+from pygments.token import Comment, Text  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 from rich.style import Style
 from rich.syntax import Syntax
 
-from deepreasoning_cli.views.inline import TAB, Ink, shown, without_background
-from deepreasoning_cli.views.wrap import Run
+from deepreasoning_cli.views.markdown.inline import TAB, Ink, shown, without_background
+from deepreasoning_cli.views.markdown.wrap import Run
 
+TokenType = Any
+"""One of Pygments' kinds of token; a kind is `in` those it is a special case of."""
 _LONGEST: Final = 2_000
 """Characters of a line that are still coloured; some lexers go wild on longer ones."""
 
@@ -55,7 +57,7 @@ class Highlighter:
         self._comment = False
         return [self._run(Comment.Multiline, text[:end]), *self.line(text[end:])]
 
-    def _pieces(self, lexer: Lexer, text: str) -> list[tuple[_TokenType, str]]:
+    def _pieces(self, lexer: Lexer, text: str) -> list[tuple[TokenType, str]]:
         try:
             if not _keeps_state(lexer):
                 return [(kind, piece) for _, kind, piece in lexer.get_tokens_unprocessed(text)]
@@ -68,10 +70,10 @@ class Highlighter:
         self._stack = tuple(context.stack)
         return pieces
 
-    def _run(self, kind: _TokenType, text: str) -> Run:
+    def _run(self, kind: TokenType, text: str) -> Run:
         return shown(text.removesuffix("\n")), self._style(kind)
 
-    def _style(self, kind: _TokenType) -> Style:
+    def _style(self, kind: TokenType) -> Style:
         return self._ink.base + without_background(self._theme.get_style_for_token(kind))
 
 

@@ -15,11 +15,11 @@ from typing import Final, Protocol
 from rich.console import Console
 from rich.style import Style
 
-from deepreasoning_cli.views.containers import Flow
-from deepreasoning_cli.views.elements import PATIENCE, Page, Source
-from deepreasoning_cli.views.inline import TAB, Ink, shown
-from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser, last_leaf
-from deepreasoning_cli.views.wrap import Row, Run, row, wrapped
+from deepreasoning_cli.views.markdown.containers import Flow
+from deepreasoning_cli.views.markdown.elements import PATIENCE, Page, Source
+from deepreasoning_cli.views.markdown.inline import TAB, Ink, shown
+from deepreasoning_cli.views.markdown.parser import LONG, STUB, Node, Parser, last_leaf
+from deepreasoning_cli.views.markdown.wrap import Row, Run, row, wrapped
 
 __all__ = ["MarkdownStream", "PlainStream", "Row", "RowStream", "whole"]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, Self
 
 from deepreasoning_cli.views.console import cell_width
-from deepreasoning_cli.views.elements import (
+from deepreasoning_cli.views.markdown.elements import (
     Block,
     Code,
     Definition,
@@ -22,8 +22,8 @@ from deepreasoning_cli.views.elements import (
     Source,
     Table,
 )
-from deepreasoning_cli.views.markup import STUB, Node
-from deepreasoning_cli.views.wrap import Row, Run, indented
+from deepreasoning_cli.views.markdown.parser import STUB, Node
+from deepreasoning_cli.views.markdown.wrap import Row, Run, indented
 
 _LISTS: Final = ("bullet_list", "ordered_list")
 _NUMBER: Final = 4

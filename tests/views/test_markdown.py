@@ -13,8 +13,14 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.style import Style
 
-from deepreasoning_cli.views import markup
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, Row, RowStream, whole
+from deepreasoning_cli.views.markdown import parser as markup
+from deepreasoning_cli.views.markdown.stream import (
+    MarkdownStream,
+    PlainStream,
+    Row,
+    RowStream,
+    whole,
+)
 from markdown_documents import documents, lists, pieces, quotes, simple
 from often import often
 
