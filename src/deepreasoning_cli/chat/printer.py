@@ -37,12 +37,14 @@ class Printer:
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print names and what is to be said of each on stdout; nothing of it is cut."""
+        from deepreasoning_cli.views.markdown.wrap import wrap_text
+
         names = max(console.cell_width(name) for name, _ in rows)
         room = LONGEST_NOTE
         if console.is_terminal(self.stdout):
             room = max(console.size()[0] - names - len(GAP), NARROWEST)
         for name, text in rows:
-            lines = _wrapped(one_line(text, LONGEST_NOTE), room)
+            lines = wrap_text(one_line(text, LONGEST_NOTE), room) or [""]
             heads = [name, *[""] * (len(lines) - 1)]
             for head, line in zip(heads, lines, strict=True):
                 self.show(f"{head}{' ' * (names - console.cell_width(head))}{GAP}{line}".rstrip())
@@ -81,13 +83,3 @@ class Printer:
 def counted(count: int, thing: str) -> str:
     """`1 turn`, `2 turns`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` cells; one empty line of nothing."""
-    from rich.style import Style
-
-    from deepreasoning_cli.views.markdown.wrap import wrapped
-
-    rows = wrapped([(text, Style.null())], width)
-    return ["".join(piece for piece, _ in row).rstrip() for row in rows] or [""]

@@ -65,7 +65,7 @@ def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _worded(failure: BaseException) -> DeepReasoningError:
+def _as_error(failure: BaseException) -> DeepReasoningError:
     match failure:
         case DeepReasoningError():
             return failure
@@ -121,7 +121,7 @@ class JsonlView:
         if failure is None:
             self._line("finished", **turn_object(self._record))
         elif not isinstance(failure, BrokenPipeError):
-            self._line("error", **_worded(failure).as_json())
+            self._line("error", **_as_error(failure).as_json())
 
     def _line(self, kind: str, **fields: Any) -> None:
         self._write(json_text({"type": kind, **fields}) + "\n")

@@ -12,14 +12,14 @@ from rich.style import Style
 
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
+from deepreasoning_cli.views.frame import ASCII_BORDER, UNICODE_BORDER, Frame
 from deepreasoning_cli.views.live import LiveArea, Row
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream
 from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
-SLICE = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
-TALLEST_TAIL = 10  # rows
+CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
+MAX_TAIL_ROWS = 10  # rows
 TITLES = {Stage.SEARCH: "Search", Stage.REASON: "Reasoning", Stage.ANSWER: "Answer"}
 DIM = Style(dim=True)
 
@@ -66,8 +66,8 @@ class PanelRenderer:
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""
         style = Style(color="blue", dim=stage is not Stage.ANSWER)
-        marks = UNICODE if self.unicode else ASCII
-        return Frame(self.size()[0], style, box=self.style.box, marks=marks)
+        border = UNICODE_BORDER if self.unicode else ASCII_BORDER
+        return Frame(self.size()[0], style, box=self.style.box, border=border)
 
     def row_stream(self, stage: Stage, width: int) -> RowStream:
         """The answer is Markdown; a chain of thought is shown word for word."""
@@ -107,7 +107,7 @@ class Panel:
         self._final: list[Row] = []  # final rows that are not drawn
         self._empty = True
         head = self._frame.head(renderer.title(stage, model))
-        self._area.draw([head, *self._framed(self._listed(above))], [])
+        self._area.draw([head, *self._frame_rows(self._source_rows(above))], [])
 
     @property
     def remaining(self) -> str:
@@ -121,9 +121,9 @@ class Panel:
 
     def draw(self, progress: str) -> None:
         """Show how it stands now."""
-        self._fit()
+        self._resize()
         self._lay_out()
-        live = self._rows.tail(self._tallest())
+        live = self._rows.tail(self._tail_limit())
         self._empty = self._empty and not self._final and not live
         if self._empty:
             line = f"{self._renderer.spinner()} {progress}"
@@ -133,17 +133,17 @@ class Panel:
     def close(self, words: str, *, alarm: bool) -> None:
         """Show the rest, and the last border with how it went."""
         self._take(self.sanitiser.close())
-        self._fit()
+        self._resize()
         self._lay_out()
         self._final += self._rows.close()
         self._unfinished = ""
         foot = self._frame.foot(words, alarm=alarm)
-        self._area.draw([*self._framed(self._final), foot], [])
+        self._area.draw([*self._frame_rows(self._final), foot], [])
 
     def _take(self, text: str) -> None:
         if self.stage not in self._renderer.style.folded:
             text = self._renderer.encodable(text)
-            self._input.extend(text[at : at + SLICE] for at in range(0, len(text), SLICE))
+            self._input.extend(text[at : at + CHUNK] for at in range(0, len(text), CHUNK))
 
     def _lay_out(self) -> None:
         """Find the rows that are final now; of much text all but the last are drawn here."""
@@ -155,23 +155,23 @@ class Panel:
             self._input.popleft()
 
     def _draw(self, live: list[Row], *foot: Row) -> None:
-        self._area.draw(self._framed(self._final), [*self._framed(live), *foot])
+        self._area.draw(self._frame_rows(self._final), [*self._frame_rows(live), *foot])
         self._final = []
 
-    def _listed(self, above: str) -> list[Row]:
+    def _source_rows(self, above: str) -> list[Row]:
         """What stands above the text, and an empty row below it; nothing of nothing."""
         if not above:
             return []
         rows = PlainStream(self._frame.width, style=DIM)
         return [*rows.feed(self._renderer.encodable(above)), *rows.close(), []]
 
-    def _framed(self, rows: list[Row]) -> list[Row]:
+    def _frame_rows(self, rows: list[Row]) -> list[Row]:
         return [self._frame.row(row) for row in rows]
 
-    def _tallest(self) -> int:
-        return max(min(TALLEST_TAIL, self._renderer.size()[1] - 4), 1)
+    def _tail_limit(self) -> int:
+        return max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1)
 
-    def _fit(self) -> None:
+    def _resize(self) -> None:
         """Follow the terminal's width."""
         if self._renderer.size()[0] != self._frame.columns:
             self._area.restart()

@@ -27,7 +27,7 @@ from deepreasoning_cli.findings import listed
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.console import crop
 from deepreasoning_cli.views.footer import stage_line, turn_line
-from deepreasoning_cli.views.live import HIDE, SHOW
+from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import PlainStream
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
 from deepreasoning_cli.views.plain import to
@@ -35,9 +35,9 @@ from deepreasoning_cli.views.safe import Sanitiser, one_line
 from deepreasoning_cli.views.show import raise_bug
 from deepreasoning_cli.views.status import Progress
 
-FRAME_TIME = 0.04  # seconds between two draws
-SPIN = 0.125  # seconds between two draws of the spinner
-LONGEST_PAUSE = 1.0  # seconds between two draws, however slow the terminal
+FRAME_INTERVAL = 0.04  # seconds between two draws
+SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
+MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
 
 
 class PanelsView:
@@ -68,8 +68,8 @@ class PanelsView:
         self._sources: tuple[Source, ...] = ()
         self._pending: deque[str] = deque()
         self._lock = threading.Lock()
-        self._dirty, self._over = threading.Event(), threading.Event()
-        self._fault: Exception | None = None  # why nothing can be written any more
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._fatal: Exception | None = None  # why nothing can be shown any more
         self._bug: Exception | None = None  # why no panels are drawn any more
         self.neutralised = 0
         self._stage: Stage | None = None  # of the open panel
@@ -89,32 +89,32 @@ class PanelsView:
                 self._open(stage, model)
             case Thought() | Text() if self._shows(event):
                 self._pending.append(event.text)
-                self._dirty.set()
+                self._wake.set()
             case Finished():
-                words, alarm = _result(event)
+                words, alarm = _result_words(event)
                 self._finish(words, alarm=alarm)
-        if self._fault:
-            raise self._fault
+        if self._fatal:
+            raise self._fatal
 
     def close(self, failure: BaseException | None) -> None:
         """Close what is open, print the bill, give the cursor back."""
-        self._over.set()
-        self._dirty.set()
+        self._stop.set()
+        self._wake.set()
         if self._thread.ident:
             self._thread.join()
-        if not (isinstance(failure, OSError) or self._fault):  # else nobody reads any more
+        if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
             if failure is not None:
-                self._finish(_ending(failure), alarm=True)
+                self._finish(_failure_words(failure), alarm=True)
             with self._lock:
                 self._guard(self._print_bill)
-                self._write(SHOW)
+                self._write(SHOW_CURSOR)
         raise_bug(self._bug, failure)
 
     def _write(self, text: str) -> None:
         try:
             self._out(self._renderer.encodable(text))
         except (OSError, ValueError) as exc:  # the terminal is gone
-            self._fault = exc
+            self._fatal = exc
             raise
 
     def _shows(self, piece: Thought | Text) -> bool:
@@ -156,17 +156,17 @@ class PanelsView:
         with self._lock:
             self._searching = self._hidden = False
             self._guard(lambda: self._area.draw([], []))
-            self._write(SHOW)
+            self._write(SHOW_CURSOR)
 
     def _hide_cursor(self) -> None:
         if not self._hidden and not self._bug:
             self._hidden = True
-            self._write(HIDE)
+            self._write(HIDE_CURSOR)
 
     def _keep_drawing(self) -> None:
         if not self._thread.ident:
             self._thread.start()
-        self._dirty.set()
+        self._wake.set()
 
     def _finish(self, words: str, *, alarm: bool = False) -> None:
         def finish() -> None:
@@ -190,19 +190,19 @@ class PanelsView:
         self._area.draw(bill.feed(self._renderer.encodable(words)) + bill.close(), [])
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            self._dirty.wait(SPIN)
-            self._dirty.clear()
+        while not self._stop.is_set():
+            self._wake.wait(SPINNER_INTERVAL)
+            self._wake.clear()
             began = time.monotonic()
             try:
                 with self._lock:
                     self._feed()
                     self._guard(self._draw)
             except Exception as exc:  # noqa: BLE001 (raised where the next event is handed in)
-                self._fault = exc
+                self._fatal = exc
                 return
             spent = time.monotonic() - began
-            self._over.wait(min(max(FRAME_TIME, 10 * spent), LONGEST_PAUSE))
+            self._stop.wait(min(max(FRAME_INTERVAL, 10 * spent), MAX_INTERVAL))
 
     def _draw(self) -> None:
         if self._bug:
@@ -227,7 +227,7 @@ class PanelsView:
         try:
             draw()
         except Exception as exc:
-            if self._fault or self._bug:
+            if self._fatal or self._bug:
                 raise
             self._bug = exc
             self._fall_back()
@@ -236,13 +236,13 @@ class PanelsView:
     def _fall_back(self) -> None:
         """From what is drawn to plain lines: what is not final is printed below what is."""
         self._area.restart()
-        self._write(SHOW)
+        self._write(SHOW_CURSOR)
         if isinstance(self._panel, Panel):
             panel = self._panel
             self._panel = self._plain(panel.stage, panel.sanitiser, panel.remaining)
 
 
-def _result(stage: Finished) -> tuple[str, bool]:
+def _result_words(stage: Finished) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
     words = stage_line(stage)
     if stage.stop_reason in CUT:
@@ -252,7 +252,7 @@ def _result(stage: Finished) -> tuple[str, bool]:
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False
 
 
-def _ending(failure: BaseException) -> str:
+def _failure_words(failure: BaseException) -> str:
     """The last border of a stage that was broken off."""
     if isinstance(failure, DeepReasoningError):
         return "cut short" if failure.kind in ("cut", "connection_lost") else "stopped by an error"

@@ -13,7 +13,7 @@ from deepreasoning_cli.findings import listed, sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.footer import stage_line, turn_line
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
+from deepreasoning_cli.views.frame import ASCII_BORDER, UNICODE_BORDER, Frame
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.stream import PlainStream, whole
 from deepreasoning_cli.views.panel import DIM, TITLES, PanelStyle
@@ -40,7 +40,7 @@ class _Page:
         self._stream = stream
         self._style = style
         self._unicode = terminal.is_unicode(stream)
-        self._marks = UNICODE if self._unicode else ASCII
+        self._border = UNICODE_BORDER if self._unicode else ASCII_BORDER
         self._columns = columns
         self._console = terminal.console(stream, color=style.color, columns=columns)
 
@@ -106,7 +106,7 @@ class _Page:
 
     def _frame(self, *, dim: bool) -> Frame:
         style = Style(color="blue", dim=dim)
-        return Frame(self._columns, style, box=self._style.box, marks=self._marks)
+        return Frame(self._columns, style, box=self._style.box, border=self._border)
 
     def _plain(self, text: str, style: Style | None = None) -> list[Row]:
         return self._wrapped(text, self._frame(dim=False).width, style)

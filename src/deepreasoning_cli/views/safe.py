@@ -133,7 +133,7 @@ def safe(text: str, sink: Sink = Sink.TERMINAL, *, ascii_only: bool = False) -> 
     return sanitiser.feed(text) + sanitiser.close()
 
 
-def rendered(text: str) -> str:
+def strip_controls(text: str) -> str:
     """Return a piece of a laid-out line without what Markdown entities brought back.
 
     The line keeps the width Rich gave it: what has no cell is taken out, what has one becomes `�`.

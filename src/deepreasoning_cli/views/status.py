@@ -16,7 +16,7 @@ from deepreasoning_cli.views.show import raise_bug
 TICK = 0.1  # seconds between two draws of the status line
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
-DOING = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
+ACTIVITY = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
 
 
 class Progress:
@@ -31,7 +31,7 @@ class Progress:
         self._stage: Stage | None = None
         self._began = clock()
         self._bytes = 0
-        self._doing = "starting"
+        self._activity = "starting"
         self._model = ""
         self._pause: tuple[str, float] | None = None
 
@@ -42,7 +42,7 @@ class Progress:
                 self._began = self._clock()
                 self._bytes = 0
                 self._stage = event.stage
-                self._doing, self._model = DOING[event.stage], one_line(event.model, 60)
+                self._activity, self._model = ACTIVITY[event.stage], one_line(event.model, 60)
             case Thought(text) | Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
@@ -59,7 +59,7 @@ class Progress:
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
         parts = [
-            f"{self._model} {self._doing}".strip() if model else self._doing,
+            f"{self._model} {self._activity}".strip() if model else self._activity,
             f"{now - self._began:.0f} s",
         ]
         if tokens := self._bytes // BYTES_PER_TOKEN:

@@ -1,5 +1,5 @@
 """Markdown to screen rows, while it is still coming.
 
-`stream` is the entrance. `containers` and `elements` lay blocks out, `wrap` breaks rows. Only `parser`
-meets what markdown-it-py keeps to itself, only `highlight` what Pygments does.
+`stream` is the entrance. `containers` and `elements` lay blocks out, `wrap` breaks rows. What
+markdown-it-py and Pygments keep to themselves is met in `parser` and `highlight` alone.
 """

@@ -14,7 +14,7 @@ from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 from rich.style import Style
 from rich.syntax import Syntax
 
-from deepreasoning_cli.views.markdown.inline import TAB, Ink, shown, without_background
+from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text, without_background
 from deepreasoning_cli.views.markdown.wrap import Run
 
 TokenType = Any
@@ -30,9 +30,9 @@ class Highlighter:
     lexer can say; others start each line anew. A copy goes on alone.
     """
 
-    def __init__(self, language: str, ink: Ink) -> None:
-        self._ink = ink
-        self._theme = Syntax.get_theme(ink.code_theme)
+    def __init__(self, language: str, theme: Theme) -> None:
+        self._ink = theme
+        self._theme = Syntax.get_theme(theme.code_theme)
         self._lexer = _lexer(language)
         self._stack = ("root",)
         self._comment = False
@@ -41,7 +41,7 @@ class Highlighter:
         """The runs of the next line, given without its end."""
         text = text.expandtabs(TAB)
         if self._lexer is None or len(text) > _LONGEST:
-            return [(shown(text), self._ink.style("markdown.code_block"))]
+            return [(row_text(text), self._ink.style("markdown.code_block"))]
         if self._comment:
             return self._in_comment(text)
         pieces = self._pieces(self._lexer, text + "\n")
@@ -71,7 +71,7 @@ class Highlighter:
         return pieces
 
     def _run(self, kind: TokenType, text: str) -> Run:
-        return shown(text.removesuffix("\n")), self._style(kind)
+        return row_text(text.removesuffix("\n")), self._style(kind)
 
     def _style(self, kind: TokenType) -> Style:
         return self._ink.base + without_background(self._theme.get_style_for_token(kind))
