@@ -66,7 +66,8 @@ def test_markdown_it_runs_a_block_rule_as_the_parser_calls_it() -> None:
 
 def test_markdown_it_parses_blocks_with_an_environment_of_the_callers() -> None:
     with contract("markdown-it-py changed ParserBlock.parse: parser.py keeps links between calls"):
-        md, tokens, environment = MarkdownIt("commonmark"), list[Token](), {"references": {}}
+        md, tokens = MarkdownIt("commonmark"), list[Token]()
+        environment: dict[str, dict[str, object]] = {"references": {}}
         md.block.parse("[a]: https://a.org\n\n- b", md, environment, tokens)
         assert list(environment["references"]) == ["A"]
         assert [token.type for token in tokens][:2] == ["bullet_list_open", "list_item_open"]

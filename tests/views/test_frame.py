@@ -10,9 +10,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.frame import ASCII_BORDER, Frame, reads_right_to_left
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.stream import whole
+from deepreasoning_cli.views.panel import ASCII_BORDER, Frame, reads_right_to_left
 
 PLAIN = Style()
 

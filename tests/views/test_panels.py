@@ -26,10 +26,9 @@ from deepreasoning_cli.events import (
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.frame import Frame
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.stream import RowStream, whole
-from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
+from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.safe import Sanitiser
 from deepreasoning_cli.views.show import Show, View

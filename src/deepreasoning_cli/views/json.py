@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
 from deepreasoning_cli.events import Event, Finished, Reused, Sources, Stage, Started, Text, Thought
 from deepreasoning_cli.money import Usage, usd
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.plain import Write
 from deepreasoning_cli.views.safe import json_text
-
-Write = Callable[[str], None]
 
 
 def turn_object(record: Record) -> dict[str, Any]:

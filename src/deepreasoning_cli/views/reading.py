@@ -13,10 +13,16 @@ from deepreasoning_cli.findings import listed, sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
 from deepreasoning_cli.views.footer import stage_line, turn_line
-from deepreasoning_cli.views.frame import ASCII_BORDER, UNICODE_BORDER, Frame
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.stream import PlainStream, whole
-from deepreasoning_cli.views.panel import DIM, TITLES, PanelStyle
+from deepreasoning_cli.views.panel import (
+    ASCII_BORDER,
+    DIM,
+    TITLES,
+    UNICODE_BORDER,
+    Frame,
+    PanelStyle,
+)
 from deepreasoning_cli.views.safe import one_line, safe
 
 
