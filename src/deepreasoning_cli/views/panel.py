@@ -264,13 +264,12 @@ class PlainPanel:
         self.sanitiser = sanitiser
         self._write = write
         self._folded = folded
-        self._last = "\n"
-        self._print(text)
+        self._last = text[-1:] or "\n"
+        write(text)
 
     def feed(self, text: str) -> None:
         """Print text at once."""
-        if not self._folded:
-            self._print(self.sanitiser.feed(text))
+        self._print(self.sanitiser.feed(text))
 
     def draw(self, progress: str) -> None:
         """All text is printed already."""
@@ -278,10 +277,10 @@ class PlainPanel:
     def close(self, words: str, *, alarm: bool) -> None:
         """End the text, and say on a line of its own how it went."""
         self._print(self.sanitiser.close())
-        self._print(words + "\n" if self._last == "\n" else f"\n{words}\n")
+        self._write(words + "\n" if self._last == "\n" else f"\n{words}\n")
 
     def _print(self, text: str) -> None:
-        if text:
+        if text and not self._folded:
             self._last = text[-1]
             self._write(text)
 
