@@ -21,9 +21,9 @@ from deepreasoning_cli.views.markdown.elements import (
     ParagraphBlock,
     RuleBlock,
     SourceLines,
-    TableBlock,
 )
 from deepreasoning_cli.views.markdown.parser import PLACEHOLDER, Node
+from deepreasoning_cli.views.markdown.tables import TableBlock
 from deepreasoning_cli.views.markdown.wrap import Run, indent_row
 
 _LISTS: Final = ("bullet_list", "ordered_list")
