@@ -32,8 +32,9 @@ from deepreasoning_cli.events import (
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.providers.demo import Scripted
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.views import console, panels
 from deepreasoning_cli.views.live import LiveArea, Row
+from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
+from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 
@@ -43,13 +44,26 @@ COLUMNS = 92
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Kept(LiveArea):
+class FinalRows(LiveArea):
     """Keeps the rows that stay, and writes nothing."""
 
-    rows: list[Row]
+    def __init__(self) -> None:
+        super().__init__(lambda _: None, None)
+        self.rows: list[Row] = []
 
     def draw(self, final: list[Row], live: list[Row]) -> None:
-        self.rows = [*getattr(self, "rows", []), *final]
+        self.rows += final
+
+
+class Renderer(PanelRenderer):
+    """Draws for a terminal of a fixed size, and keeps the rows."""
+
+    def __init__(self, stream: io.StringIO, style: PanelStyle) -> None:
+        super().__init__(stream, style, lambda: (COLUMNS, 200))
+        self.area = FinalRows()
+
+    def live_area(self, write: object) -> FinalRows:
+        return self.area
 
 
 def events() -> Iterator[Event]:
@@ -72,19 +86,13 @@ def rows() -> list[Row]:
     """The rows of both panels and of the bill."""
     clock = iter([0.0, *[7.5] * 100_000])
     record = Record(clock=lambda: next(clock))
-    console.size = lambda: (COLUMNS, 200)
-    kept: list[Kept] = []
-
-    def area(*arguments: object) -> Kept:
-        kept.append(Kept(*arguments))
-        return kept[-1]
-
-    panels.LiveArea = area
-    view = panels.PanelsView(record, Progress(), Utf8(), panels.Look(demo=True))
+    stream, style = Utf8(), PanelStyle(demo=True)
+    renderer = Renderer(stream, style)
+    view = PanelsView(record, Progress(), stream, style, renderer=renderer)
     with Show(record, [view]) as show:
         for event in events():
             show(event)
-    return kept[0].rows
+    return renderer.area.rows
 
 
 class Utf8(io.StringIO):

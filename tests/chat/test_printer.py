@@ -78,5 +78,12 @@ def test_facts_are_wrapped_on_a_terminal_and_whole_in_a_pipe(
     assert pipe.getvalue() == "漢字  one two three four\nb\n"
 
 
+def test_facts_in_wide_characters_are_wrapped_by_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    screen = Screen()
+    Printer(screen, screen).facts([("b", "推理" * 6)])
+    assert screen.getvalue() == f"b  {'推理' * 4}\n   {'推理' * 2}\n"
+
+
 def test_things_are_counted() -> None:
     assert [counted(n, "turn") for n in (0, 1, 2000)] == ["0 turns", "1 turn", "2,000 turns"]

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.blocks import whole
+from deepreasoning_cli.views.markdown.stream import whole
 from e2e.vendors import Vendors
 from replies import Reply, claude_stream, reasoner_stream
 from runner import PROGRAM, environment, run_in_pty

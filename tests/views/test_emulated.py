@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.blocks import MarkdownStream, Row, whole
-from deepreasoning_cli.views.frame import Frame
-from deepreasoning_cli.views.live import LiveArea
+from deepreasoning_cli.views.live import LiveArea, Row
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, whole
+from deepreasoning_cli.views.panel import Frame
 from markdown_documents import documents, pieces
 from often import often
 from screen import Terminal, foreign

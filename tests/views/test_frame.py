@@ -10,9 +10,9 @@ from rich.segment import Segment
 from rich.style import Style
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.blocks import whole
-from deepreasoning_cli.views.frame import ASCII, Frame, reads_right_to_left
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.stream import whole
+from deepreasoning_cli.views.panel import ASCII_BORDER, Frame, reads_right_to_left
 
 PLAIN = Style()
 
@@ -39,7 +39,7 @@ def test_rules_leave_the_text_alone_to_be_copied() -> None:
 
 
 def test_a_terminal_without_box_characters_gets_ascii() -> None:
-    frame = Frame(20, PLAIN, box=True, marks=ASCII)
+    frame = Frame(20, PLAIN, box=True, border=ASCII_BORDER)
     rows = [frame.head("A"), frame.row([Segment("b")]), frame.foot("c")]
     assert [text(row) for row in rows] == [
         "+- A --------------+",

@@ -10,9 +10,9 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream
-from deepreasoning_cli.views.frame import Frame
 from deepreasoning_cli.views.live import LiveArea
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream
+from deepreasoning_cli.views.panel import Frame
 from deepreasoning_cli.views.safe import Sanitiser, Sink
 from often import often
 from screen import foreign

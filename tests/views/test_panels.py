@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from deepreasoning_cli.cli.boundary import guarded
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.events import (
     Event,
@@ -25,10 +26,12 @@ from deepreasoning_cli.events import (
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.blocks import whole
-from deepreasoning_cli.views.panel import Look
+from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.stream import RowStream, whole
+from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
-from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.views.safe import Sanitiser
+from deepreasoning_cli.views.show import Show, View
 from deepreasoning_cli.views.status import Progress
 from screen import Terminal, foreign
 
@@ -44,6 +47,7 @@ class Tty(io.StringIO):
     def __init__(self, columns: int, rows: int) -> None:
         super().__init__()
         self.terminal = Terminal(columns, rows)
+        self.size = lambda: (columns, rows)
 
     def write(self, text: str) -> int:
         self.terminal.write(text)
@@ -62,16 +66,23 @@ def started(which: Stage) -> Started:
     return Started(which, "a-model", 10, None, NOW)
 
 
+PLAIN = PanelStyle(color=False)
+
+
+def panels(record: Record, stream: Tty, style: PanelStyle = PLAIN) -> PanelsView:
+    renderer = PanelRenderer(stream, style, stream.size)
+    return PanelsView(record, Progress(), stream, style, renderer=renderer)
+
+
 def show(
     events: list[Event],
     size: tuple[int, int] = (80, 24),
-    look: Look | None = None,
+    style: PanelStyle = PLAIN,
     failure: BaseException | None = None,
 ) -> Tty:
     stream = Tty(*size)
     record = Record()
-    view = PanelsView(record, Progress(), stream, look or Look(color=False))
-    shown = Show(record, [view])
+    shown = Show(record, [panels(record, stream, style)])
     try:
         with shown:
             for event in events:
@@ -95,13 +106,6 @@ def turn(thoughts: list[str], texts: list[str], reason: str = "end_turn") -> lis
     ]
 
 
-@pytest.fixture
-def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    columns, rows = request.param
-    monkeypatch.setattr(console, "size", lambda: (columns, rows))
-    return columns, rows
-
-
 def contents(lines: list[str], title: str) -> list[str]:
     """The rows inside the box with that title, without its sides."""
     top = next(at for at, line in enumerate(lines) if line.startswith(f"╭─ {title}"))
@@ -114,8 +118,7 @@ def expected(markdown: str, width: int) -> list[str]:
     return ["".join(segment.text for segment in row).strip() for row in rows]
 
 
-def test_both_panels_stand_whole_with_what_they_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 24))
+def test_both_panels_stand_whole_with_what_they_took() -> None:
     lines = show(turn(["let me ", "think"], ["**42**", " it is"]), (60, 24)).terminal.lines()
     assert lines[:6] == [
         "╭─ Reasoning · a-model ────────────────────────────────────╮",
@@ -138,8 +141,7 @@ def searched() -> list[Event]:
     return [started(Stage.SEARCH), FOUND, found]
 
 
-def test_what_was_found_stands_above_the_reasoning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 24))
+def test_what_was_found_stands_above_the_reasoning() -> None:
     opened, *rest = turn(["hm"], ["42"])
     lines = show([opened, *searched(), *rest], (60, 24)).terminal.lines()
     assert lines[0].startswith("╭─ Reasoning")
@@ -148,18 +150,16 @@ def test_what_was_found_stands_above_the_reasoning(monkeypatch: pytest.MonkeyPat
     assert lines[-1].startswith("m → m · 60 tokens · $0.0190 · ")
 
 
-def test_without_reasoning_it_stands_above_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 24))
+def test_without_reasoning_it_stands_above_the_answer() -> None:
     opened, *rest = turn([], ["42"])
     lines = show([opened, *searched(), *rest[2:]], (60, 24)).terminal.lines()
     assert contents(lines, "Answer") == [*LISTED, "42"]
 
 
-def test_while_it_searches_one_row_says_so_and_then_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 24))
+def test_while_it_searches_one_row_says_so_and_then_goes() -> None:
     stream = Tty(60, 24)
     record = Record()
-    view = PanelsView(record, Progress(), stream, Look(color=False))
+    view = panels(record, stream)
     view(started(Stage.SEARCH))
     until = time.monotonic() + 5
     while "searching" not in stream.terminal.text and time.monotonic() < until:
@@ -170,8 +170,7 @@ def test_while_it_searches_one_row_says_so_and_then_goes(monkeypatch: pytest.Mon
     view.close(None)
 
 
-def test_a_thought_that_comes_late_is_not_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 24))
+def test_a_thought_that_comes_late_is_not_in_the_answer() -> None:
     *rest, text, end = turn(["hm"], ["42"])
     lines = show([*rest, text, Thought("later"), end], (60, 24)).terminal.lines()
     assert contents(lines, "Answer") == ["42"]
@@ -183,7 +182,7 @@ TABLE = "| a | b |\n|---|---|\n" + "".join(f"| row {n:03d} | x |\n" for n in ran
 ARABIC = "".join(f"- السطر رقم {n:03d} من القائمة\n" for n in range(60))
 
 
-@pytest.mark.parametrize("size", SIZES, indirect=True)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("text", [LISTING, FENCE, TABLE, ARABIC, LISTING + "\n" + FENCE + TABLE])
 @pytest.mark.parametrize("step", [7, 500])
 def test_an_answer_taller_than_the_screen_stands_there_once_and_in_order(
@@ -196,13 +195,10 @@ def test_an_answer_taller_than_the_screen_stands_there_once_and_in_order(
     assert foreign(stream.terminal.text) == ""
 
 
-def test_a_frame_drawn_in_mid_stream_shows_the_newest_text(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(console, "size", lambda: (60, 10))
+def test_a_frame_drawn_in_mid_stream_shows_the_newest_text() -> None:
     stream = Tty(60, 10)
     record = Record()
-    shown = Show(record, [PanelsView(record, Progress(), stream, Look(color=False))])
+    shown = Show(record, [panels(record, stream)])
     with shown:
         for event in turn([], [])[:2]:
             shown(event)
@@ -217,7 +213,7 @@ def test_a_frame_drawn_in_mid_stream_shows_the_newest_text(
 def test_before_the_first_text_the_panel_says_what_it_waits_for() -> None:
     stream = Tty(60, 10)
     record = Record()
-    shown = Show(record, [PanelsView(record, Progress(), stream, Look(color=False))])
+    shown = Show(record, [panels(record, stream)])
     with shown:
         for event in turn([], [])[:2]:
             shown(event)
@@ -229,12 +225,11 @@ def test_before_the_first_text_the_panel_says_what_it_waits_for() -> None:
 
 @pytest.mark.parametrize("columns", [5, 12, 20])
 def test_what_a_narrow_panel_waits_for_takes_one_row_and_goes(
-    monkeypatch: pytest.MonkeyPatch, columns: int
+    columns: int,
 ) -> None:
-    monkeypatch.setattr(console, "size", lambda: (columns, 10))
     stream = Tty(columns, 10)
     record = Record()
-    shown = Show(record, [PanelsView(record, Progress(), stream, Look(color=False))])
+    shown = Show(record, [panels(record, stream)])
     with shown:
         for event in (*turn([], [])[:1], started(Stage.ANSWER)):
             shown(event)
@@ -275,8 +270,8 @@ def test_a_truncated_or_refused_answer_says_so_in_its_border(reason: str, words:
 
 
 def test_hidden_reasoning_leaves_only_what_it_took() -> None:
-    look = Look(color=False, folded=frozenset({Stage.REASON}))
-    lines = show(turn(["secret"], ["42"]), look=look).terminal.lines()
+    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert [line[:30] for line in lines[:2]] == [
         "╭─ Reasoning · a-model ───────",
         "╰─ thought 41 s · 20 tokens · ",
@@ -285,28 +280,28 @@ def test_hidden_reasoning_leaves_only_what_it_took() -> None:
 
 
 def test_a_skipped_stage_has_no_panel() -> None:
-    look = Look(color=False, skipped=frozenset({Stage.REASON}))
-    lines = show(turn(["secret"], ["42"]), look=look).terminal.lines()
+    style = PanelStyle(color=False, skipped=frozenset({Stage.REASON}))
+    lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert lines[0].startswith("╭─ Answer")
 
 
 def test_the_demo_says_so_in_every_title() -> None:
-    lines = show(turn(["so"], ["42"]), look=Look(color=False, demo=True)).terminal.lines()
+    lines = show(turn(["so"], ["42"]), style=PanelStyle(color=False, demo=True)).terminal.lines()
     assert [line for line in lines if "no model was called" in line] == [lines[0], lines[3]]
 
 
 def test_rules_leave_content_rows_bare() -> None:
-    lines = show(turn(["so"], ["42"]), look=Look(box=False, color=False)).terminal.lines()
+    lines = show(turn(["so"], ["42"]), style=PanelStyle(box=False, color=False)).terminal.lines()
     assert (lines[1], lines[4]) == ("so", "42")
 
 
-def test_a_terminal_that_shrinks_and_grows_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_shrinks_and_grows_loses_nothing() -> None:
     sizes = iter([(80, 24)] * 40 + [(50, 24)] * 40)
-    monkeypatch.setattr(console, "size", lambda: next(sizes, (100, 24)))
     words = [f"word{n:04d} " for n in range(600)]
     stream = Tty(100, 24)
+    stream.size = lambda: next(sizes, (100, 24))
     record = Record()
-    shown = Show(record, [PanelsView(record, Progress(), stream, Look(color=False))])
+    shown = Show(record, [panels(record, stream)])
     with shown:
         for event in turn(["hm"], [])[:5]:
             shown(event)
@@ -316,3 +311,171 @@ def test_a_terminal_that_shrinks_and_grows_loses_nothing(monkeypatch: pytest.Mon
         shown(stage(Stage.ANSWER))
     text = " ".join(stream.terminal.lines())
     assert [word for word in words if text.count(word.strip()) != 1] == []
+
+
+class FailingRows:
+    """A row stream that has a bug in one of its methods, from the given call on."""
+
+    def __init__(self, rows: RowStream, method: str, calls: int) -> None:
+        self._rows = rows
+        self._method = method
+        self._left = calls
+
+    def feed(self, text: str) -> list[Row]:
+        self._count("feed")
+        return self._rows.feed(text)
+
+    def tail(self, limit: int) -> list[Row]:
+        self._count("tail")
+        return self._rows.tail(limit)
+
+    def close(self) -> list[Row]:
+        self._count("close")
+        return self._rows.close()
+
+    def resize(self, width: int) -> None:
+        self._rows.resize(width)
+
+    @property
+    def unfinished(self) -> str:
+        return self._rows.unfinished
+
+    def _count(self, method: str) -> None:
+        self._left -= method == self._method
+        if self._left < 0:
+            raise ValueError("no renderer is perfect")
+
+
+class FailingRenderer(PanelRenderer):
+    """Has a bug in `method`, which is its own or one of its row streams'."""
+
+    def __init__(self, method: str, calls: int = 0, style: PanelStyle = PLAIN) -> None:
+        self.tty = Tty(60, 24)
+        super().__init__(self.tty, style, self.tty.size)
+        self._method = method
+        self._calls = calls
+
+    def row_stream(self, stage: Stage, width: int) -> RowStream:
+        return FailingRows(super().row_stream(stage, width), self._method, self._calls)
+
+    def frame(self, stage: Stage) -> Frame:
+        self._check("frame")
+        return super().frame(stage)
+
+    def sanitiser(self) -> Sanitiser:
+        self._check("sanitiser")
+        return super().sanitiser()
+
+    def _check(self, method: str) -> None:
+        if method == self._method:
+            raise ValueError("no renderer is perfect")
+
+
+class Keeper:
+    def __init__(self) -> None:
+        self.kept: list[object] = []
+
+    def __call__(self, event: Event) -> None:
+        self.kept.append(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        self.kept.append(failure)
+
+
+def unframed(lines: list[str]) -> str:
+    return " ".join(" ".join(lines).replace("│", " ").split())
+
+
+def show_with(
+    renderer: FailingRenderer,
+    events: list[Event],
+    *,
+    pause: float = 0,
+    failure: Exception | None = None,
+    keeper: View | None = None,
+) -> None:
+    """Show a turn with a renderer that has a bug, `pause` seconds between two events."""
+    record = Record()
+    view = PanelsView(record, Progress(), renderer.tty, renderer.style, renderer=renderer)
+    with Show(record, [view], keeper) as shown:
+        for event in events:
+            shown(event)
+            time.sleep(pause)
+        if failure:
+            raise failure
+
+
+ANSWER = [f"word{n:02d} and\x1b more.\n\n" for n in range(12)]
+AT_ONCE = [("feed", 0, 0.0), ("close", 0, 0.0)]
+PACED = [("feed", 0, 0.02), ("feed", 1, 0.05), ("tail", 0, 0.05), ("tail", 1, 0.05)]
+
+
+@pytest.mark.parametrize(("method", "calls", "pause"), [*AT_ONCE, *PACED])
+def test_after_a_bug_in_drawing_the_rest_is_plain_text(
+    method: str, calls: int, pause: float
+) -> None:
+    renderer, keeper = FailingRenderer(method, calls), Keeper()
+    events = turn(["let me ", "think"], ANSWER)
+    with pytest.raises(ValueError, match="no renderer is perfect"):
+        show_with(renderer, events, pause=pause, keeper=keeper)
+    terminal = renderer.tty.terminal
+    lines = terminal.lines()
+    text = unframed(lines)
+    assert text.count("let me think") == 1
+    assert [text.count(f"word{n:02d} and␛ more.") for n in range(12)] == [1] * 12
+    assert text.index("word00") < text.index("word11")
+    assert lines[-1].startswith("m → m · 60 tokens · $0.0140 · ")
+    assert "41 s · 20 tokens · $0.0070" in lines[-2]
+    assert terminal.text.endswith("\x1b[?25h")
+    assert foreign(terminal.text) == ""
+    assert keeper.kept == [*events, None]
+
+
+def test_what_a_stage_found_and_its_name_are_plain_text_too_after_a_bug() -> None:
+    renderer = FailingRenderer("close")
+    reasoning, answering = turn(["hm"], [])[:4], turn([], ["42"])[3:]
+    with pytest.raises(ValueError, match="perfect"):
+        show_with(renderer, [*reasoning, *searched(), *answering])
+    lines = renderer.tty.terminal.lines()
+    at = lines.index("Answer · a-model")
+    assert lines[at + 1 : at + 5] == [*LISTED, "42"]
+
+
+def test_hidden_reasoning_stays_hidden_after_a_bug() -> None:
+    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    renderer = FailingRenderer("frame", style=style)
+    with pytest.raises(ValueError, match="perfect"):
+        show_with(renderer, turn(["secret"], ["4", "2"]))
+    assert renderer.tty.terminal.lines()[:4] == [
+        "Reasoning · a-model",
+        "thought 41 s · 20 tokens · $0.0070",
+        "Answer · a-model",
+        "42",
+    ]
+
+
+def test_the_failure_of_a_turn_comes_before_the_bug_of_its_view() -> None:
+    renderer = FailingRenderer("feed")
+    failure = IncompleteError("x", kind="cut")
+    with pytest.raises(IncompleteError) as caught:
+        show_with(renderer, turn(["so"], [])[:3], failure=failure)
+    assert caught.value.__notes__ == ["the turn was not shown as it should be: ValueError"]
+    assert renderer.tty.terminal.lines()[-3:-1] == ["so", "cut short"]
+
+
+def test_where_plain_text_fails_too_the_turn_learns_of_it() -> None:
+    with pytest.raises(ValueError, match="perfect"):
+        show_with(FailingRenderer("sanitiser"), turn(["so"], [])[:2])
+
+
+@pytest.mark.parametrize("words", [["ask"], ["ask", "--debug"]])
+def test_a_bug_in_drawing_is_reported_where_every_bug_is(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = turn(["let me"], ["42"])
+    assert guarded(lambda: show_with(FailingRenderer("tail"), events, pause=0.05), words) == 1
+    error, hint, *traceback = capsys.readouterr().err.splitlines()
+    assert error == "error: unexpected ValueError"
+    assert hint.startswith("hint: this is a bug")
+    assert bool(traceback) is ("--debug" in words)
+    assert "let me" not in "".join(traceback)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from deepreasoning_cli.events import Event, Handoff, Opened, Reused
-from deepreasoning_cli.views.panel import Look
+from deepreasoning_cli.views.panel import PanelStyle
 from deepreasoning_cli.views.reading import reading
 from kept_turns import answered, opened, reasoned, shown, whole
 from screen import foreign
 
-RULES = Look(box=False, color=False)
+RULES = PanelStyle(box=False, color=False)
 
 
 class Screen(io.TextIOWrapper):
@@ -26,7 +26,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
 
 
-def lines(events: Sequence[Event], look: Look = RULES, encoding: str = "utf-8") -> list[str]:
+def lines(events: Sequence[Event], look: PanelStyle = RULES, encoding: str = "utf-8") -> list[str]:
     text = reading(shown(events), Screen(encoding), look, reasoning=True)
     assert text.endswith("\n")
     return [line.strip("─-") for line in text.splitlines()]
@@ -70,12 +70,12 @@ def test_reasoning_of_another_turn_names_it() -> None:
 
 
 def test_scripted_replies_are_called_that() -> None:
-    text = "\n".join(lines(whole(), Look(box=False, color=False, demo=True)))
+    text = "\n".join(lines(whole(), PanelStyle(box=False, color=False, demo=True)))
     assert " Answer · no model was called " in text
 
 
 def test_a_box_is_as_wide_as_the_terminal() -> None:
-    text = reading(shown(whole()), Screen(), Look(color=False), reasoning=True)
+    text = reading(shown(whole()), Screen(), PanelStyle(color=False), reasoning=True)
     framed = [line for line in text.splitlines() if line[0] in "╭│╰"]
     assert {len(line) for line in framed} == {60}
 
@@ -83,13 +83,15 @@ def test_a_box_is_as_wide_as_the_terminal() -> None:
 def test_nothing_but_colours_is_added_and_what_came_from_outside_is_harmless() -> None:
     evil = "\x1b]0;t\x07\x9b\u202e[red]"
     events = [opened(evil, evil, evil), *reasoned([evil]), *answered([evil + "&#27;[2J"], evil)]
-    text = reading(shown(events), Screen(), Look(color=True), reasoning=True)
+    text = reading(shown(events), Screen(), PanelStyle(color=True), reasoning=True)
     assert (foreign(text), "\u202e" in text, "[red]" in text) == ("", False, True)
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:
     text = "\n".join(
-        lines([opened(prompt="Grüße ☃"), *answered(["naïve — yes"])], Look(color=False), "ascii")
+        lines(
+            [opened(prompt="Grüße ☃"), *answered(["naïve — yes"])], PanelStyle(color=False), "ascii"
+        )
     )
     assert text.isascii()
     assert "Gr\\xfc\\xdfe \\u2603" in text

@@ -5,7 +5,7 @@ import pytest
 from deepreasoning_cli.events import Event, Handoff, Opened, Text
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.delayed import Delayed
-from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.views.show import Show, View
 
 OPENED = Opened("id1", "direct", "6 × 7?", Handoff.REASONING)
 
@@ -82,3 +82,39 @@ def test_a_delayed_view_that_fails_is_closed_all_the_same() -> None:
     with pytest.raises(BrokenPipeError):
         delayed.close(None)
     assert log == [("a", Text("4")), ("a", BrokenPipeError)]
+
+
+def showing(*events: Event, views: list[View], keeper: View | None = None) -> None:
+    with Show(Record(), views, keeper) as show:
+        for event in events:
+            show(event)
+
+
+class Buggy(Noted):
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        raise TypeError("a bug")
+
+
+def test_a_view_with_a_bug_is_shown_no_more_and_the_turn_goes_on() -> None:
+    log: list[object] = []
+    views: list[View] = [Buggy("a", log), Noted("b", log)]
+    with pytest.raises(TypeError, match="a bug"):
+        showing(OPENED, Text("42"), views=views, keeper=Noted("k", log))
+    assert log == [
+        ("k", OPENED),
+        ("a", OPENED),
+        ("b", OPENED),
+        ("k", Text("42")),
+        ("b", Text("42")),
+        ("a", TypeError),
+        ("b", type(None)),
+        ("k", type(None)),
+    ]
+
+
+def test_a_bug_in_the_last_view_ends_the_turn() -> None:
+    log: list[object] = []
+    with pytest.raises(TypeError, match="a bug"):
+        showing(OPENED, Text("never"), views=[Buggy("a", log)])
+    assert log == [("a", OPENED), ("a", TypeError)]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
-from deepreasoning_cli.views import status
 from deepreasoning_cli.views.status import Progress, StatusLine
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -90,17 +89,14 @@ def drawn(columns: int, spinner: str, frames: int) -> tuple[list[str], int]:
 
     progress = Progress(Clock())
     progress.apply(started(Stage.REASON))
-    line = StatusLine(progress, write, columns, spinner)
+    line = StatusLine(progress, write, columns, spinner, tick=0.001)
     assert enough.wait(10)
     line.close(None)
     left = sum(thread.name == "status" for thread in threading.enumerate())
     return out, left
 
 
-def test_the_line_turns_in_place_and_is_erased_and_its_thread_ends(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(status, "TICK", 0.001)
+def test_the_line_turns_in_place_and_is_erased_and_its_thread_ends() -> None:
     out, left = drawn(80, "|/", 3)
     assert out[:3] == [
         "\r/ r1 thinking · 0 s\x1b[0K",
@@ -111,10 +107,7 @@ def test_the_line_turns_in_place_and_is_erased_and_its_thread_ends(
 
 
 @pytest.mark.parametrize(("columns", "text"), [(8, "/ r1 th"), (2, "/"), (1, "/"), (0, "/")])
-def test_the_line_never_reaches_the_last_column(
-    monkeypatch: pytest.MonkeyPatch, columns: int, text: str
-) -> None:
-    monkeypatch.setattr(status, "TICK", 0.001)
+def test_the_line_never_reaches_the_last_column(columns: int, text: str) -> None:
     assert drawn(columns, "|/", 1)[0][0] == f"\r{text}\x1b[0K"
 
 
@@ -134,15 +127,30 @@ def test_a_turn_that_is_over_at_once_shows_nothing() -> None:
 
 @pytest.mark.parametrize("exc", [OSError(5, "Input/output error"), ValueError("closed")])
 def test_a_terminal_that_hung_up_stops_nothing(
-    monkeypatch: pytest.MonkeyPatch, exc: Exception
+    exc: Exception,
 ) -> None:
-    monkeypatch.setattr(status, "TICK", 0.001)
     tried = threading.Event()
 
     def write(_: str) -> None:
         tried.set()
         raise exc
 
-    line = StatusLine(Progress(), write, 80)
+    line = StatusLine(Progress(), write, 80, tick=0.001)
     assert tried.wait(10)
     line.close(None)
+
+
+def test_a_bug_in_the_thread_is_raised_when_the_turn_is_over() -> None:
+    tried = threading.Event()
+
+    class Failing(Progress):
+        def line(self, *, model: bool = True) -> str:
+            tried.set()
+            raise TypeError("no line")
+
+    out: list[str] = []
+    line = StatusLine(Failing(), out.append, 80, tick=0.001)
+    assert tried.wait(10)
+    with pytest.raises(TypeError, match="no line"):
+        line.close(None)
+    assert out == [ERASE]

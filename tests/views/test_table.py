@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.views.table import Column, Table, cells_of, cut, table
+from deepreasoning_cli.views.console import cell_width, truncate
+from deepreasoning_cli.views.table import Column, Table, table
 
 COLUMNS = (Column("name"), Column("what", leaves=2), Column("$ in", right=True, leaves=1))
 ROWS = [["sonnet", "a model", "2.00"], ["claude-opus-5", "another", "12.00"]]
@@ -75,7 +76,7 @@ def test_cells_cannot_touch_the_terminal_or_break_the_line() -> None:
     ("size", "expected"), [(0, ""), (1, "…"), (2, "…"), (3, "推…"), (4, "推理"), (9, "推理")]
 )
 def test_a_cut_never_splits_a_wide_character(size: int, expected: str) -> None:
-    assert cut("推理", size) == expected
+    assert truncate("推理", size) == expected
 
 
 @given(
@@ -83,4 +84,4 @@ def test_a_cut_never_splits_a_wide_character(size: int, expected: str) -> None:
     width=st.integers(min_value=1, max_value=90),
 )
 def test_no_line_is_wider_than_the_terminal(rows: list[list[str]], width: int) -> None:
-    assert all(cells_of(line) <= width for line in table(COLUMNS, rows, width).lines)
+    assert all(cell_width(line) <= width for line in table(COLUMNS, rows, width).lines)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 from typing import TextIO
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.views import console
 from deepreasoning_cli.views.plain import to
 from deepreasoning_cli.views.safe import Sink, one_line, safe
-from deepreasoning_cli.views.table import GAP, NARROWEST, Column, cells_of, table
+from deepreasoning_cli.views.table import GAP, NARROWEST, Column, table
 
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 LONGEST_NOTE = 1000  # characters
@@ -38,15 +37,17 @@ class Printer:
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
         """Print names and what is to be said of each on stdout; nothing of it is cut."""
-        names = max(cells_of(name) for name, _ in rows)
+        from deepreasoning_cli.views.markdown.wrap import wrap_text
+
+        names = max(console.cell_width(name) for name, _ in rows)
         room = LONGEST_NOTE
         if console.is_terminal(self.stdout):
             room = max(console.size()[0] - names - len(GAP), NARROWEST)
         for name, text in rows:
-            lines = wrap(one_line(text, LONGEST_NOTE), room) or [""]
+            lines = wrap_text(one_line(text, LONGEST_NOTE), room) or [""]
             heads = [name, *[""] * (len(lines) - 1)]
             for head, line in zip(heads, lines, strict=True):
-                self.show(f"{head}{' ' * (names - cells_of(head))}{GAP}{line}".rstrip())
+                self.show(f"{head}{' ' * (names - console.cell_width(head))}{GAP}{line}".rstrip())
 
     def note(self, text: str) -> None:
         """Remark something in one line."""

@@ -17,8 +17,8 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.clipboard import copy_text
+from deepreasoning_cli.views.console import cell_width
 from deepreasoning_cli.views.safe import one_line
-from deepreasoning_cli.views.table import cells_of
 
 SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
 STDIN = "-"
@@ -135,7 +135,7 @@ class Talk:
         rest = [self.tally.words, *([f"{counted(count, 'file')} attached"] if count else [])]
         for shown in ((model, reasoner, state.session), (model, state.session), (model,)):
             line = one_line(" · ".join([*shown, *rest]), LONGEST_LINE)
-            if cells_of(line) < columns:
+            if cell_width(line) < columns:
                 return self.printer.spelled(line)
         return self.printer.spelled(one_line(" · ".join(rest)))
 

@@ -190,12 +190,12 @@ class Views:
         return Delayed(view)
 
     def _panels(self, settings: Settings) -> View:
-        from deepreasoning_cli.views.panel import Look as PanelLook
+        from deepreasoning_cli.views.panel import PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
         wish = self._look.reasoning
         reasoning = frozenset({Stage.REASON})
-        look = PanelLook(
+        style = PanelStyle(
             box=settings.panels == "box",
             color=console.uses_color(sys.stdout, self._given.color),
             code_theme=settings.code_theme,
@@ -203,7 +203,7 @@ class Views:
             folded=reasoning if wish == "hide" or self._look.reasoning_file else frozenset(),
             skipped=reasoning if wish == "stderr" else frozenset(),
         )
-        view = PanelsView(self._record, self._progress, sys.stdout, look)
+        view = PanelsView(self._record, self._progress, sys.stdout, style)
         self._counted.append(view)
         return view
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from markdown_it import MarkdownIt
-
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.events import Event
 from deepreasoning_cli.record import Record
@@ -23,6 +21,8 @@ class CodeBlock:
 
 def code_blocks(markdown: str) -> list[CodeBlock]:
     """Every code block of a document, in order; those inside lists and quotations too."""
+    from markdown_it import MarkdownIt
+
     tokens = MarkdownIt().parse(markdown)
     return [
         CodeBlock(next(iter(token.info.lower().split()), ""), _whole_lines(token.content))

@@ -1,4 +1,7 @@
-"""What a stream can take: colour, cursor moves, columns; and the one console for rendering."""
+"""What a terminal can take: colour, cursor moves, cells; and the one console for rendering.
+
+The only module that decides how wide text is, and the adapter of what Rich keeps to itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from rich.color import ColorSystem
     from rich.console import Console
 
 FALLBACK = (80, 24)
@@ -65,3 +69,47 @@ def console(stream: TextIO, *, color: bool, columns: int) -> Console:
         highlight=False,
         legacy_windows=False,
     )
+
+
+def color_system(console: Console) -> ColorSystem | None:
+    """What the console's colours are written as; None for none."""
+    from rich.console import COLOR_SYSTEMS
+
+    return COLOR_SYSTEMS.get(console.color_system or "")
+
+
+def cell_width(text: str) -> int:
+    """How many cells of a terminal `text` fills on one line; it has no control characters."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def graphemes(text: str) -> list[tuple[int, int]]:
+    """Where each character begins that a terminal shows as one, and how many cells it fills."""
+    if text.isascii():
+        return [(start, 1) for start in range(len(text))]
+    from rich.cells import split_graphemes
+
+    return [(start, cells) for start, _, cells in split_graphemes(text)[0]]
+
+
+def crop(text: str, width: int) -> str:
+    """The longest beginning of `text` that fits into `width` cells; no character is split."""
+    if cell_width(text) <= width:
+        return text
+    used = 0
+    for start, cells in graphemes(text):
+        used += cells
+        if used > width:
+            return text[:start]
+    return text
+
+
+def truncate(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with `…` where it was cut."""
+    if cell_width(text) <= width:
+        return text
+    return f"{crop(text, width - 1)}…" if width > 0 else ""

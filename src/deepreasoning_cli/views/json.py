@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
 from deepreasoning_cli.events import Event, Finished, Reused, Sources, Stage, Started, Text, Thought
 from deepreasoning_cli.money import Usage, usd
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.plain import Write
 from deepreasoning_cli.views.safe import json_text
-
-Write = Callable[[str], None]
 
 
 def turn_object(record: Record) -> dict[str, Any]:
@@ -65,7 +63,7 @@ def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _worded(failure: BaseException) -> DeepReasoningError:
+def _as_error(failure: BaseException) -> DeepReasoningError:
     match failure:
         case DeepReasoningError():
             return failure
@@ -121,7 +119,7 @@ class JsonlView:
         if failure is None:
             self._line("finished", **turn_object(self._record))
         elif not isinstance(failure, BrokenPipeError):
-            self._line("error", **_worded(failure).as_json())
+            self._line("error", **_as_error(failure).as_json())
 
     def _line(self, kind: str, **fields: Any) -> None:
         self._write(json_text({"type": kind, **fields}) + "\n")

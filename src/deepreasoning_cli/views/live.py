@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 
-Row = list[Segment]
-Cell = tuple[str, Style | None]
+from deepreasoning_cli.views.console import cell_width
 
-HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
-BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"  # the terminal shows what stands between them at once
+Row = list[Segment]
+"""One screen row: no newline, at most the asked width, no spaces at its end."""
+StyledCharacter = tuple[str, Style | None]
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+BEGIN_UPDATE, END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"
+"""The terminal shows what stands between them at once."""
 
 
 class LiveArea:
@@ -34,7 +37,7 @@ class LiveArea:
         rows = [*final, *live]
         same = _common(self._drawn, rows)
         if same < max(len(self._drawn), len(rows)):
-            self._write(BEGIN + self._changes(rows, same) + END)
+            self._write(BEGIN_UPDATE + self._changes(rows, same) + END_UPDATE)
         self._drawn = live
 
     def restart(self) -> None:
@@ -48,7 +51,7 @@ class LiveArea:
         pieces = [f"\x1b[{up}A"] if up else []
         for index in range(same, len(rows)):
             if index >= len(self._drawn):
-                pieces.append(self._painted(rows[index]))
+                pieces.append(self._encode(rows[index]))
             elif self._drawn[index] != rows[index]:
                 pieces.append(self._patch(self._drawn[index], rows[index]))
             pieces.append("\n")
@@ -60,16 +63,16 @@ class LiveArea:
         """What turns one line into the other: the cells from the first to the last that differ."""
         before, after = _cells(old), _cells(new)
         if before is None or after is None:
-            return f"\x1b[0K{self._painted(new)}"
+            return f"\x1b[0K{self._encode(new)}"
         first = _common(before, after)
         last = len(after)
         if len(before) == len(after):
             while last > first and before[last - 1] == after[last - 1]:
                 last -= 1
         erase = "\x1b[0K" if len(before) > len(after) else ""
-        return f"\x1b[{first + 1}G{erase}{self._painted(_segments(after[first:last]))}"
+        return f"\x1b[{first + 1}G{erase}{self._encode(_segments(after[first:last]))}"
 
-    def _painted(self, row: Row) -> str:
+    def _encode(self, row: Row) -> str:
         return "".join(
             segment.style.render(segment.text, color_system=self._colors)
             if segment.style
@@ -78,22 +81,22 @@ class LiveArea:
         )
 
 
-def _cells(row: Row) -> list[Cell] | None:
+def _cells(row: Row) -> list[StyledCharacter] | None:
     """One entry for each column; None where a character is not one column wide.
 
     Terminals do not agree on the width of emoji sequences, so no column behind one is counted on.
     """
-    if not all(map(_is_even, row)):
+    if not all(map(_is_single_width, row)):
         return None
     return [(character, segment.style) for segment in row for character in segment.text]
 
 
-def _is_even(segment: Segment) -> bool:
+def _is_single_width(segment: Segment) -> bool:
     text = segment.text
-    return text.isascii() or all(cell_len(character) == 1 for character in text)
+    return text.isascii() or all(cell_width(character) == 1 for character in text)
 
 
-def _segments(cells: list[Cell]) -> Row:
+def _segments(cells: list[StyledCharacter]) -> Row:
     """The cells joined again, one segment for each run of a style."""
     runs = groupby(cells, key=itemgetter(1))
     return [Segment("".join(text for text, _ in run), style) for style, run in runs]

@@ -1,31 +1,104 @@
-"""One panel while it is open: its frame, its rows, and what panels of a turn have in common."""
+"""One open panel: its frame and its rows, or plain lines; and what draws the panels of a turn."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.color import ColorSystem
-from rich.console import COLOR_SYSTEMS
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.events import Stage, Text, Thought
+from deepreasoning_cli.events import Stage
 from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, RowStream
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame, cut
 from deepreasoning_cli.views.live import LiveArea, Row
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream
 from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
-SLICE = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
-TALLEST_TAIL = 10  # rows
+CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
+MAX_TAIL_ROWS = 10  # rows
 TITLES = {Stage.SEARCH: "Search", Stage.REASON: "Reasoning", Stage.ANSWER: "Answer"}
 DIM = Style(dim=True)
+ALARM = Style(color="yellow", bold=True)
+NARROWEST_BOX = 20  # columns; below it the sides of a box cost more than they show
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BorderChars:
+    """The characters a frame is drawn with."""
+
+    top: str = "╭─╮"
+    bottom: str = "╰─╯"
+    side: str = "│"
+    line: str = "─"
+
+
+UNICODE_BORDER = BorderChars()
+ASCII_BORDER = BorderChars("+-+", "+-+", "|", "-")
+
+
+class Frame:
+    """Turns content rows into screen rows of at most `columns` cells."""
+
+    def __init__(
+        self, columns: int, style: Style, *, box: bool, border: BorderChars = UNICODE_BORDER
+    ) -> None:
+        self.columns = max(columns, 1)
+        self._style = style
+        self._border = border
+        self._box = box and columns >= NARROWEST_BOX
+
+    @property
+    def width(self) -> int:
+        """Cells for the content of a row."""
+        return self.columns - 4 if self._box else self.columns
+
+    def head(self, title: str) -> Row:
+        """The first row, with the title in it."""
+        return self._edge(self._border.top, title, self._style)
+
+    def foot(self, words: str, *, alarm: bool = False) -> Row:
+        """The last row, with how it goes or went in it; bad news stands out."""
+        return self._edge(self._border.bottom, words, ALARM if alarm else self._style)
+
+    def open_foot(self, words: str) -> Row:
+        """The last row while the panel is open: only as long as its words, for it moves often."""
+        corner = self._border.bottom[0] if self._box else self._border.line
+        text = f"{corner}{self._border.line} {words}" if words else f"{corner}{self._border.line}"
+        return [Segment(terminal.crop(text, self.columns), self._style)]
+
+    def row(self, content: Row) -> Row:
+        """A content row in its frame; where it reads from right to left, without a right side.
+
+        Terminals with bidi support move the right side into the text otherwise, and turn inline
+        code around that is not isolated.
+        """
+        left = [Segment(f"{self._border.side} ", self._style)] if self._box else []
+        if reads_right_to_left("".join(segment.text for segment in content)):
+            return [*left, *map(_isolate, content)]
+        if not self._box:
+            return content
+        gap = max(self.width - sum(terminal.cell_width(segment.text) for segment in content), 0)
+        right = Segment(f"{' ' * gap} {self._border.side}", self._style)
+        return [*left, *content, right]
+
+    def _edge(self, corners: str, words: str, style: Style) -> Row:
+        if not self._box:
+            corners = self._border.line * 3
+        inner = self.columns - 2
+        if inner < 1:
+            return [Segment(self._border.line * self.columns, style)]
+        label = f"{self._border.line} {words} " if words else ""
+        label = terminal.crop(label, inner)
+        label += self._border.line * (inner - terminal.cell_width(label))
+        return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelStyle:
     """How panels are drawn."""
 
     box: bool = True
@@ -38,121 +111,191 @@ class Look:
     """Stages that are shown elsewhere."""
 
 
-class Panel:
-    """One open panel."""
+class PanelRenderer:
+    """Makes what the panels of a turn are drawn with; `size` gives columns and rows."""
 
     def __init__(
         self,
-        stage: Stage,
-        model: str,
-        rows: RowStream,
-        area: LiveArea,
-        style: Styling,
-        above: str = "",
+        stream: TextIO,
+        style: PanelStyle,
+        size: Callable[[], tuple[int, int]] = terminal.size,
     ) -> None:
-        self._rows = rows
-        self._area = area
-        self._style = style
-        self._sanitiser = Sanitiser(Sink.TERMINAL, ascii_only=not style.unicode)
-        self._frame = style.frame(stage)
-        self._stage = stage
-        self._empty = True
-        model = "no model was called" if style.look.demo else model
-        head = self._frame.head(f"{TITLES[stage]} · {one_line(model, 60)}")
-        self._area.draw([head, *self._framed(self._listed(above))], [])
-
-    @property
-    def neutralised(self) -> int:
-        """How many control characters were made visible."""
-        return self._sanitiser.neutralised
-
-    def shows(self, piece: Thought | Text) -> bool:
-        """Whether the piece belongs in it; a thought that comes late does not."""
-        return isinstance(piece, Text) or self._stage is not Stage.ANSWER
-
-    def _listed(self, above: str) -> list[Row]:
-        """What stands above the text, and an empty row below it; nothing of nothing."""
-        if not above:
-            return []
-        rows = PlainStream(self._frame.width, style=DIM)
-        return [*rows.feed(self._style.shown(above)), *rows.close(), []]
-
-    def draw(self, text: str, progress: str) -> None:
-        """Take in `text`, show how it stands now."""
-        self._fit()
-        final = self._fed(self._style.shown(self._sanitiser.feed(text)))
-        live = self._rows.tail(self._tallest())
-        self._empty = self._empty and not final and not live
-        if self._empty:
-            live = [[Segment(cut(f"{self._style.spin()} {progress}", self._frame.width), DIM)]]
-        foot = self._frame.open_foot("" if self._empty else progress)
-        self._area.draw(self._framed(final), [*self._framed(live), foot])
-
-    def close(self, text: str, words: str, *, alarm: bool) -> None:
-        """The rest, and the last border with how it went."""
-        self._fit()
-        rest = self._fed(self._style.shown(self._sanitiser.feed(text) + self._sanitiser.close()))
-        final = self._framed([*rest, *self._rows.close()])
-        self._area.draw([*final, self._frame.foot(words, alarm=alarm)], [])
-
-    def _fed(self, text: str) -> list[Row]:
-        """The rows that are final now; of much text at once all but the last are drawn here."""
-        if self._stage in self._style.look.folded:
-            return []
-        final: list[Row] = []
-        for at in range(0, len(text), SLICE):
-            if final:
-                self._area.draw(self._framed(final), [])
-            final = self._rows.feed(text[at : at + SLICE])
-        return final
-
-    def _framed(self, rows: list[Row]) -> list[Row]:
-        return [self._frame.row(row) for row in rows]
-
-    def _tallest(self) -> int:
-        return max(min(TALLEST_TAIL, terminal.size()[1] - 4), 1)
-
-    def _fit(self) -> None:
-        """Follow the terminal's width."""
-        if terminal.size()[0] != self._frame.columns:
-            self._area.restart()
-            self._frame = self._style.frame(self._stage)
-            self._rows.resize(self._frame.width)
-
-
-class Styling:
-    """What all panels of a turn have in common."""
-
-    def __init__(self, stream: TextIO, look: Look) -> None:
-        self.look = look
+        self.style = style
+        self.size = size
         self._stream = stream
         self.unicode = terminal.is_unicode(stream)
-        self.console = terminal.console(stream, color=look.color, columns=terminal.size()[0])
+        self.console = terminal.console(stream, color=style.color, columns=size()[0])
         self._turns = 0
 
-    @property
-    def colors(self) -> ColorSystem | None:
-        """What colours are written as; None for none."""
-        return COLOR_SYSTEMS.get(self.console.color_system or "") if self.look.color else None
+    def live_area(self, write: Callable[[str], None]) -> LiveArea:
+        """The rows of the terminal, written in its colours."""
+        return LiveArea(write, terminal.color_system(self.console))
+
+    def title(self, stage: Stage, model: str) -> str:
+        """The title of a stage's panel."""
+        model = "no model was called" if self.style.demo else model
+        return f"{TITLES[stage]} · {one_line(model, 60)}"
 
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""
         style = Style(color="blue", dim=stage is not Stage.ANSWER)
-        marks = UNICODE if self.unicode else ASCII
-        return Frame(terminal.size()[0], style, box=self.look.box, marks=marks)
+        border = UNICODE_BORDER if self.unicode else ASCII_BORDER
+        return Frame(self.size()[0], style, box=self.style.box, border=border)
 
-    def rows(self, stage: Stage, width: int) -> RowStream:
+    def row_stream(self, stage: Stage, width: int) -> RowStream:
         """The answer is Markdown; a chain of thought is shown word for word."""
         if stage is Stage.ANSWER:
-            return MarkdownStream(width, console=self.console, code_theme=self.look.code_theme)
+            return MarkdownStream(width, console=self.console, code_theme=self.style.code_theme)
         return PlainStream(width, style=DIM)
 
-    def shown(self, text: str) -> str:
+    def sanitiser(self) -> Sanitiser:
+        """What makes a stage's text safe for this terminal."""
+        return Sanitiser(Sink.TERMINAL, ascii_only=not self.unicode)
+
+    def encodable(self, text: str) -> str:
         """`text` in the terminal's own characters, before its columns are counted."""
         return text if self.unicode else terminal.spelled_out(text, self._stream)
 
-    def spin(self) -> str:
+    def spinner(self) -> str:
         """The next sign of the spinner."""
         self._turns += 1
         signs = SPINNER if self.unicode else ASCII_SPINNER
         return signs[self._turns % len(signs)]
+
+
+class Panel:
+    """One open panel. `feed` only takes text in, `draw` and `close` show it."""
+
+    def __init__(
+        self, stage: Stage, model: str, area: LiveArea, renderer: PanelRenderer, above: str = ""
+    ) -> None:
+        self.stage = stage
+        self.sanitiser = renderer.sanitiser()
+        self._renderer = renderer
+        self._area = area
+        self._frame = renderer.frame(stage)
+        self._rows = renderer.row_stream(stage, self._frame.width)
+        self._input: deque[str] = deque()  # safe text that the rows have not seen
+        self._unfinished = ""  # text whose rows are not final
+        self._final: list[Row] = []  # final rows that are not drawn
+        self._empty = True
+        head = self._frame.head(renderer.title(stage, model))
+        self._area.draw([head, *self._frame_rows(self._source_rows(above))], [])
+
+    @property
+    def remaining(self) -> str:
+        """What was fed and is in no final row on the screen."""
+        rows = ("".join(segment.text for segment in row) + "\n" for row in self._final)
+        return "".join([*rows, self._unfinished, *self._input])
+
+    def feed(self, text: str) -> None:
+        """Take in text, to be shown with the next draw."""
+        self._take(self.sanitiser.feed(text))
+
+    def draw(self, progress: str) -> None:
+        """Show how it stands now."""
+        self._resize()
+        self._lay_out()
+        live = self._rows.tail(self._tail_limit())
+        self._empty = self._empty and not self._final and not live
+        if self._empty:
+            line = f"{self._renderer.spinner()} {progress}"
+            live = [[Segment(terminal.crop(line, self._frame.width), DIM)]]
+        self._draw(live, self._frame.open_foot("" if self._empty else progress))
+
+    def close(self, words: str, *, alarm: bool) -> None:
+        """Show the rest, and the last border with how it went."""
+        self._take(self.sanitiser.close())
+        self._resize()
+        self._lay_out()
+        self._final += self._rows.close()
+        self._unfinished = ""
+        foot = self._frame.foot(words, alarm=alarm)
+        self._area.draw([*self._frame_rows(self._final), foot], [])
+
+    def _take(self, text: str) -> None:
+        if self.stage not in self._renderer.style.folded:
+            text = self._renderer.encodable(text)
+            self._input.extend(text[at : at + CHUNK] for at in range(0, len(text), CHUNK))
+
+    def _lay_out(self) -> None:
+        """Find the rows that are final now; of much text all but the last are drawn here."""
+        while self._input:
+            if self._final:
+                self._draw([])
+            self._final = self._rows.feed(self._input[0])
+            self._unfinished = self._rows.unfinished
+            self._input.popleft()
+
+    def _draw(self, live: list[Row], *foot: Row) -> None:
+        self._area.draw(self._frame_rows(self._final), [*self._frame_rows(live), *foot])
+        self._final = []
+
+    def _source_rows(self, above: str) -> list[Row]:
+        """What stands above the text, and an empty row below it; nothing of nothing."""
+        if not above:
+            return []
+        rows = PlainStream(self._frame.width, style=DIM)
+        return [*rows.feed(self._renderer.encodable(above)), *rows.close(), []]
+
+    def _frame_rows(self, rows: list[Row]) -> list[Row]:
+        return [self._frame.row(row) for row in rows]
+
+    def _tail_limit(self) -> int:
+        return max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1)
+
+    def _resize(self) -> None:
+        """Follow the terminal's width."""
+        if self._renderer.size()[0] != self._frame.columns:
+            self._area.restart()
+            self._frame = self._renderer.frame(self.stage)
+            self._rows.resize(self._frame.width)
+
+
+class PlainPanel:
+    """A stage's text on plain lines, for a terminal on which a panel could not be drawn.
+
+    `text`, which is safe, comes first; `write` gets safe text.
+    """
+
+    def __init__(
+        self, write: Callable[[str], None], sanitiser: Sanitiser, text: str, *, folded: bool
+    ) -> None:
+        self.sanitiser = sanitiser
+        self._write = write
+        self._folded = folded
+        self._last = text[-1:] or "\n"
+        write(text)
+
+    def feed(self, text: str) -> None:
+        """Print text at once."""
+        self._print(self.sanitiser.feed(text))
+
+    def draw(self, progress: str) -> None:
+        """All text is printed already."""
+
+    def close(self, words: str, *, alarm: bool) -> None:
+        """End the text, and say on a line of its own how it went."""
+        self._print(self.sanitiser.close())
+        self._write(words + "\n" if self._last == "\n" else f"\n{words}\n")
+
+    def _print(self, text: str) -> None:
+        if text and not self._folded:
+            self._last = text[-1]
+            self._write(text)
+
+
+def _isolate(segment: Segment) -> Segment:
+    """Inline code between first-strong isolates, which take no column; anything else as it is."""
+    if segment.style and segment.style.meta.get("code"):
+        return Segment(f"\u2068{segment.text}\u2069", segment.style)
+    return segment
+
+
+def reads_right_to_left(text: str) -> bool:
+    """Whether most of the letters are of a script written from right to left."""
+    if text.isascii():
+        return False
+    kinds = [unicodedata.bidirectional(character) for character in text]
+    backward = sum(kind in ("R", "AL") for kind in kinds)
+    return backward > kinds.count("L")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO
 
 from rich.segment import Segment
@@ -24,39 +25,54 @@ from deepreasoning_cli.events import (
 )
 from deepreasoning_cli.findings import listed
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.blocks import PlainStream
+from deepreasoning_cli.views.console import crop
 from deepreasoning_cli.views.footer import stage_line, turn_line
-from deepreasoning_cli.views.frame import cut
-from deepreasoning_cli.views.live import HIDE, SHOW, LiveArea
-from deepreasoning_cli.views.panel import DIM, Look, Panel, Styling
+from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
+from deepreasoning_cli.views.markdown.stream import PlainStream
+from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
 from deepreasoning_cli.views.plain import to
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.views.safe import Sanitiser, one_line
+from deepreasoning_cli.views.show import raise_bug
 from deepreasoning_cli.views.status import Progress
 
-FRAME_TIME = 0.04  # seconds between two draws
-SPIN = 0.125  # seconds between two draws of the spinner
-LONGEST_PAUSE = 1.0  # seconds between two draws, however slow the terminal
+FRAME_INTERVAL = 0.04  # seconds between two draws
+SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
+MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
 
 
 class PanelsView:
-    """The panels of one turn. A thread of its own draws, so that text never waits for a draw."""
+    """The panels of one turn. A thread of its own draws, so that text never waits for a draw.
 
-    def __init__(self, record: Record, progress: Progress, stream: TextIO, look: Look) -> None:
+    Where drawing fails from a bug, what is final stays, the rest of the turn is printed as plain
+    text, and `close` raises what failed.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        progress: Progress,
+        stream: TextIO,
+        style: PanelStyle,
+        *,
+        renderer: PanelRenderer | None = None,
+    ) -> None:
         self._record = record
         self._progress = progress
-        self._style = Styling(stream, look)
+        self._style = style
+        self._renderer = renderer or PanelRenderer(stream, style)
         self._out = to(stream)
-        self._area = LiveArea(self._write, self._style.colors)
-        self._panel: Panel | None = None
+        self._area = self._renderer.live_area(self._write)
+        self._panel: Panel | PlainPanel | None = None
         self._searching = False
         self._hidden = False
         self._sources: tuple[Source, ...] = ()
         self._pending: deque[str] = deque()
         self._lock = threading.Lock()
-        self._dirty, self._over = threading.Event(), threading.Event()
-        self._fault: Exception | None = None
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self._fatal: Exception | None = None  # why nothing can be shown any more
+        self._bug: Exception | None = None  # why no panels are drawn any more
         self.neutralised = 0
+        self._stage: Stage | None = None  # of the open panel
         self._thread = threading.Thread(target=self._run, name="panels", daemon=True)
 
     def __call__(self, event: Event) -> None:
@@ -69,43 +85,64 @@ class PanelsView:
                 self._sources = sources
             case Finished(Stage.SEARCH):
                 self._end_the_search()
-            case Started(stage, model) if stage not in self._style.look.skipped:
+            case Started(stage, model) if stage not in self._style.skipped:
                 self._open(stage, model)
-            case Thought() | Text() if self._panel and self._panel.shows(event):
+            case Thought() | Text() if self._shows(event):
                 self._pending.append(event.text)
-                self._dirty.set()
+                self._wake.set()
             case Finished():
-                words, alarm = _result(event)
+                words, alarm = _result_words(event)
                 self._finish(words, alarm=alarm)
-        if self._fault:
-            raise self._fault
+        if self._fatal:
+            raise self._fatal
 
     def close(self, failure: BaseException | None) -> None:
         """Close what is open, print the bill, give the cursor back."""
-        self._over.set()
-        self._dirty.set()
+        self._stop.set()
+        self._wake.set()
         if self._thread.ident:
             self._thread.join()
-        if isinstance(failure, OSError) or self._fault:
-            return  # nobody reads any more
-        if failure is not None:
-            self._finish(_ending(failure), alarm=True)
-        if self._record.stages:
-            bill = PlainStream(terminal.size()[0], style=DIM)
-            rows = bill.feed(one_line(turn_line(self._record), 200)) + bill.close()
-            self._area.draw(rows, [])
-        self._write(SHOW)
+        if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
+            if failure is not None:
+                self._finish(_failure_words(failure), alarm=True)
+            with self._lock:
+                self._guard(self._print_bill)
+                self._write(SHOW_CURSOR)
+        raise_bug(self._bug, failure)
 
     def _write(self, text: str) -> None:
-        self._out(self._style.shown(text))
+        try:
+            self._out(self._renderer.encodable(text))
+        except (OSError, ValueError) as exc:  # the terminal is gone
+            self._fatal = exc
+            raise
+
+    def _shows(self, piece: Thought | Text) -> bool:
+        """Whether the piece belongs in the open panel; a thought that comes late does not."""
+        return self._stage is not None and (
+            isinstance(piece, Text) or self._stage is not Stage.ANSWER
+        )
 
     def _open(self, stage: Stage, model: str) -> None:
+        above, self._sources = "\n".join(listed(self._sources)), ()
+
+        def start() -> None:
+            if self._bug:
+                title = self._renderer.title(stage, model)
+                text = f"{title}\n{above}\n\n" if above else f"{title}\n"
+                self._panel = self._plain(stage, self._renderer.sanitiser(), text)
+            else:
+                self._hide_cursor()
+                self._panel = Panel(stage, model, self._area, self._renderer, above)
+
         with self._lock:
-            self._hide_cursor()
-            rows = self._style.rows(stage, self._style.frame(stage).width)
-            above, self._sources = "\n".join(listed(self._sources)), ()
-            self._panel = Panel(stage, model, rows, self._area, self._style, above)
+            self._stage = stage
+            self._guard(start)
         self._keep_drawing()
+
+    def _plain(self, stage: Stage, sanitiser: Sanitiser, text: str) -> PlainPanel:
+        folded = stage in self._style.folded
+        return PlainPanel(self._write, sanitiser, text, folded=folded)
 
     def _wait_for_the_search(self) -> None:
         """A search has no panel: one row tells how long it takes."""
@@ -118,56 +155,94 @@ class PanelsView:
         """The row goes, and the cursor is back: the user may be asked something now."""
         with self._lock:
             self._searching = self._hidden = False
-            self._area.draw([], [])
-            self._write(SHOW)
+            self._guard(lambda: self._area.draw([], []))
+            self._write(SHOW_CURSOR)
 
     def _hide_cursor(self) -> None:
-        if not self._hidden:
+        if not self._hidden and not self._bug:
             self._hidden = True
-            self._write(HIDE)
+            self._write(HIDE_CURSOR)
 
     def _keep_drawing(self) -> None:
         if not self._thread.ident:
             self._thread.start()
-        self._dirty.set()
+        self._wake.set()
 
     def _finish(self, words: str, *, alarm: bool = False) -> None:
-        with self._lock:
+        def finish() -> None:
             if self._panel:
-                panel, self._panel = self._panel, None
-                panel.close(self._taken(), words, alarm=alarm)
-                self.neutralised += panel.neutralised
+                self._panel.close(words, alarm=alarm)
+                self.neutralised += self._panel.sanitiser.neutralised
+
+        with self._lock:
+            self._feed()
+            self._guard(finish)
+            self._panel = self._stage = None
+
+    def _print_bill(self) -> None:
+        if not self._record.stages:
+            return
+        words = one_line(turn_line(self._record), 200)
+        if self._bug:
+            self._write(f"{words}\n")
+            return
+        bill = PlainStream(self._renderer.size()[0], style=DIM)
+        self._area.draw(bill.feed(self._renderer.encodable(words)) + bill.close(), [])
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            self._dirty.wait(SPIN)
-            self._dirty.clear()
+        while not self._stop.is_set():
+            self._wake.wait(SPINNER_INTERVAL)
+            self._wake.clear()
             began = time.monotonic()
             try:
-                self._draw()
-            except (OSError, ValueError) as exc:  # the terminal is gone
-                self._fault = exc
+                with self._lock:
+                    self._feed()
+                    self._guard(self._draw)
+            except Exception as exc:  # noqa: BLE001 (raised where the next event is handed in)
+                self._fatal = exc
                 return
             spent = time.monotonic() - began
-            self._over.wait(min(max(FRAME_TIME, 10 * spent), LONGEST_PAUSE))
+            self._stop.wait(min(max(FRAME_INTERVAL, 10 * spent), MAX_INTERVAL))
 
     def _draw(self) -> None:
-        with self._lock:
-            progress = self._progress.line(model=False)
-            if self._panel:
-                self._panel.draw(self._taken(), progress)
-            elif self._searching:
-                row = cut(f"{self._style.spin()} {progress}", terminal.size()[0])
-                self._area.draw([], [[Segment(row, DIM)]])
+        if self._bug:
+            return
+        progress = self._progress.line(model=False)
+        if self._panel:
+            self._panel.draw(progress)
+        elif self._searching:
+            row = crop(f"{self._renderer.spinner()} {progress}", self._renderer.size()[0])
+            self._area.draw([], [[Segment(row, DIM)]])
 
-    def _taken(self) -> str:
+    def _feed(self) -> None:
+        """Hand the open panel what came since the last draw."""
         pieces = []
         while self._pending:
             pieces.append(self._pending.popleft())
-        return "".join(pieces)
+        if self._panel and pieces:
+            self._panel.feed("".join(pieces))
+
+    def _guard(self, draw: Callable[[], None]) -> None:
+        """Draw; where that fails from a bug, do it again in plain text, as all that follows."""
+        try:
+            draw()
+        except Exception as exc:
+            if self._fatal or self._bug:
+                raise
+            self._bug = exc
+            self._fall_back()
+            draw()
+
+    def _fall_back(self) -> None:
+        """From what is drawn to plain lines: what is not final is printed below what is."""
+        self._area.restart()
+        self._write(SHOW_CURSOR)
+        if isinstance(self._panel, Panel):
+            panel = self._panel
+            self._panel = self._plain(panel.stage, panel.sanitiser, panel.remaining)
 
 
-def _result(stage: Finished) -> tuple[str, bool]:
+def _result_words(stage: Finished) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
     words = stage_line(stage)
     if stage.stop_reason in CUT:
@@ -177,7 +252,7 @@ def _result(stage: Finished) -> tuple[str, bool]:
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False
 
 
-def _ending(failure: BaseException) -> str:
+def _failure_words(failure: BaseException) -> str:
     """The last border of a stage that was broken off."""
     if isinstance(failure, DeepReasoningError):
         return "cut short" if failure.kind in ("cut", "connection_lost") else "stopped by an error"

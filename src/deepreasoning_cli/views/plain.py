@@ -32,7 +32,7 @@ def _line_end(held: str) -> str:
     return "\r\n" if held.startswith("\r\n") else "\n"
 
 
-class _Trimmed:
+class _LineEndBuffer:
     """Text passed on with its line ends held back, so that exactly one can end it."""
 
     def __init__(self, write: Write) -> None:
@@ -60,7 +60,7 @@ class TextView:
     def __init__(self, kind: type[Text] | type[Thought], write: Write, sink: Sink) -> None:
         self._kind = kind
         self._sanitiser = Sanitiser(sink)
-        self._out = _Trimmed(write)
+        self._out = _LineEndBuffer(write)
         self._closed = False
 
     @property

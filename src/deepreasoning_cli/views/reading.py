@@ -6,28 +6,33 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from rich.color import ColorSystem
-from rich.console import COLOR_SYSTEMS
 from rich.style import Style
 
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.findings import listed, sources_in
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console as terminal
-from deepreasoning_cli.views.blocks import PlainStream, whole
 from deepreasoning_cli.views.footer import stage_line, turn_line
-from deepreasoning_cli.views.frame import ASCII, UNICODE, Frame
 from deepreasoning_cli.views.live import Row
-from deepreasoning_cli.views.panel import DIM, TITLES, Look
+from deepreasoning_cli.views.markdown.stream import PlainStream, whole
+from deepreasoning_cli.views.panel import (
+    ASCII_BORDER,
+    DIM,
+    TITLES,
+    UNICODE_BORDER,
+    Frame,
+    PanelStyle,
+)
 from deepreasoning_cli.views.safe import one_line, safe
 
 
-def reading(record: Record, stream: TextIO, look: Look, *, reasoning: bool) -> str:
+def reading(record: Record, stream: TextIO, style: PanelStyle, *, reasoning: bool) -> str:
     """The turn as panels that are whole, its reasoning only where that is wanted.
 
     The text fits the terminal's width; its only control characters are line ends and, with
-    `look.color`, colours.
+    `style.color`, colours.
     """
-    page = _Page(record, stream, look)
+    page = _Page(record, stream, style)
     sections = [page.prompt(), page.thoughts() if reasoning else [], page.answer(), page.bill()]
     return "".join(page.painted(row) for section in sections for row in section)
 
@@ -35,19 +40,19 @@ def reading(record: Record, stream: TextIO, look: Look, *, reasoning: bool) -> s
 class _Page:
     """One turn on a terminal of a certain width."""
 
-    def __init__(self, record: Record, stream: TextIO, look: Look) -> None:
+    def __init__(self, record: Record, stream: TextIO, style: PanelStyle) -> None:
         columns = terminal.size()[0]
         self._record = record
         self._stream = stream
-        self._look = look
+        self._style = style
         self._unicode = terminal.is_unicode(stream)
-        self._marks = UNICODE if self._unicode else ASCII
+        self._border = UNICODE_BORDER if self._unicode else ASCII_BORDER
         self._columns = columns
-        self._console = terminal.console(stream, color=look.color, columns=columns)
+        self._console = terminal.console(stream, color=style.color, columns=columns)
 
     @property
     def _colors(self) -> ColorSystem | None:
-        return COLOR_SYSTEMS.get(self._console.color_system or "") if self._look.color else None
+        return terminal.color_system(self._console) if self._style.color else None
 
     def prompt(self) -> list[Row]:
         """What was asked."""
@@ -63,7 +68,7 @@ class _Page:
         """The answer's Markdown, and below it the sources, unless it ends with them."""
         width = self._frame(dim=False).width
         text = self._shown(self._record.answer)
-        rows = whole(text, width, console=self._console, code_theme=self._look.code_theme)
+        rows = whole(text, width, console=self._console, code_theme=self._style.code_theme)
         found = () if sources_in(self._record.answer) else self._record.sources
         for number, line in enumerate(listed(found)):
             rows += [*([] if number else [[]]), *self._plain(line)]
@@ -96,7 +101,7 @@ class _Page:
         if done is None:
             words = f"of turn {one_line(origin)}" if origin and stage is Stage.REASON else ""
             return TITLES[stage], words
-        model = "no model was called" if self._look.demo else done.served_model or done.model
+        model = "no model was called" if self._style.demo else done.served_model or done.model
         words = stage_line(done) if done.complete else f"cut short · {stage_line(done)}"
         return f"{TITLES[stage]} · {one_line(model, 60)}", words
 
@@ -107,7 +112,7 @@ class _Page:
 
     def _frame(self, *, dim: bool) -> Frame:
         style = Style(color="blue", dim=dim)
-        return Frame(self._columns, style, box=self._look.box, marks=self._marks)
+        return Frame(self._columns, style, box=self._style.box, border=self._border)
 
     def _plain(self, text: str, style: Style | None = None) -> list[Row]:
         return self._wrapped(text, self._frame(dim=False).width, style)

@@ -7,7 +7,6 @@ piece decides is held back: a CR, half a surrogate pair, a flag that has begun.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -21,7 +20,7 @@ class Sink(StrEnum):
     PIPE = "pipe"
 
 
-Table = Mapping[int, str | None]
+_Translation = Mapping[int, str | None]
 
 _LINE_ENDS: Final = frozenset((0x0D, 0x85, 0x2028, 0x2029))
 _ZERO_WIDTH: Final = frozenset((0x200B, 0x2060, 0xFEFF))
@@ -62,25 +61,25 @@ def _name(code: int) -> str:
     return f"{code:02X}" if code < 0x100 else f"U+{code:04X}"
 
 
-_CHANGED: Final[Table] = {
+_CHANGED: Final[_Translation] = {
     **dict.fromkeys(_LINE_ENDS, "\n"),
     **dict.fromkeys((*_ZERO_WIDTH, _SOFT_HYPHEN), None),
 }
 _SHOWN: Final = _CONTROLS | _INVISIBLE
-_PICTURES: Final[Table] = {**_CHANGED, **{code: _picture(code) for code in _SHOWN}}
-_CARETS: Final[Table] = {**_CHANGED, **{code: _caret(code) for code in _SHOWN}}
-_ESCAPES: Final[Table] = {code: f"\\x{code:02x}" for code in _CONTROLS}
+_PICTURES: Final[_Translation] = {**_CHANGED, **{code: _picture(code) for code in _SHOWN}}
+_CARETS: Final[_Translation] = {**_CHANGED, **{code: _caret(code) for code in _SHOWN}}
+_ESCAPES: Final[_Translation] = {code: f"\\x{code:02x}" for code in _CONTROLS}
 # What is made visible, taken out: the text gets shorter by their number.
-_ERASED: Final[Mapping[Sink, Table]] = {
+_ERASED: Final[Mapping[Sink, _Translation]] = {
     Sink.TERMINAL: dict.fromkeys(_SHOWN),
     Sink.PIPE: dict.fromkeys(_CONTROLS),
 }
 # Rich gives a soft hyphen one cell, and none to the rest of what a terminal must not see.
-_LAID_OUT: Final[Table] = {
+_LAID_OUT: Final[_Translation] = {
     **dict.fromkeys((0x09, 0x0A, *_LINE_ENDS, *_ZERO_WIDTH, *_SHOWN)),
     _SOFT_HYPHEN: "�",
 }
-_JSON: Final[Table] = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+_JSON: Final[_Translation] = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 _FILE_NAME: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-")
 _FILE_NAME_LIMIT: Final = 80
@@ -134,7 +133,7 @@ def safe(text: str, sink: Sink = Sink.TERMINAL, *, ascii_only: bool = False) -> 
     return sanitiser.feed(text) + sanitiser.close()
 
 
-def rendered(text: str) -> str:
+def strip_controls(text: str) -> str:
     """Return a piece of a laid-out line without what Markdown entities brought back.
 
     The line keeps the width Rich gave it: what has no cell is taken out, what has one becomes `�`.
@@ -177,19 +176,6 @@ def file_name(text: str) -> str:
     return name.rstrip(" .") or "untitled"
 
 
-@dataclass(frozen=True, slots=True)
-class Untrusted:
-    """Text from outside. Printed or formatted it is safe for a terminal; `raw` is exact."""
-
-    raw: str
-
-    def __str__(self) -> str:
-        return safe(self.raw)
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-
 def _ready(text: str) -> int:
     """Say how much of `text` is decided: all but a last CR, or a flag that has begun."""
     if text.endswith("\r"):
@@ -199,13 +185,13 @@ def _ready(text: str) -> int:
     return flag if begun else len(text)
 
 
-def _translated(text: str, table: Table) -> str:
+def _translated(text: str, table: _Translation) -> str:
     """Translate by `table` all but the flags of regions."""
     head, *rest = text.split(_FLAG)
     return head.translate(table) + "".join(_FLAG + _after_flag(part, table) for part in rest)
 
 
-def _after_flag(text: str, table: Table) -> str:
+def _after_flag(text: str, table: _Translation) -> str:
     """Translate what follows the flag emoji, but not the tags that make it a region's."""
     code, end, rest = text.partition(_FLAG_END)
     if end and len(code) in _FLAG_LENGTHS and _FLAG_CODE.issuperset(code):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self
 
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Event
 from deepreasoning_cli.record import Record
 
@@ -26,12 +27,16 @@ class Show:
 
     An event reaches the views in their order, and in that order they are closed. The `keeper`
     has each event before any view, and is closed last: what is shown is kept already.
+
+    A bug in one view does not end the turn while another shows it: the view is handed no more
+    events, and the bug is raised when all is closed.
     """
 
     def __init__(self, record: Record, views: Sequence[View], keeper: View | None = None) -> None:
         self._record = record
         self._views = views
         self._keeper = keeper
+        self._bugs: dict[int, Exception] = {}  # by the place of the view that failed
 
     def __enter__(self) -> Self:
         return self
@@ -41,8 +46,9 @@ class Show:
         self._record.apply(event)
         if self._keeper:
             self._keeper(event)
-        for view in self._views:
-            view(event)
+        for place, view in enumerate(self._views):
+            if place not in self._bugs:
+                self._show(place, view, event)
 
     def __exit__(
         self,
@@ -54,5 +60,26 @@ class Show:
         with ExitStack() as closing:
             if self._keeper:
                 closing.callback(self._keeper.close, failure)
-            for view in reversed(self._views):  # the stack unwinds from its last callback
-                closing.callback(view.close, failure)
+            for place, view in reversed(list(enumerate(self._views))):  # the last is called first
+                closing.callback(view.close, self._bugs.get(place, failure))
+        raise_bug(next(iter(self._bugs.values()), None), failure)
+
+    def _show(self, place: int, view: View, event: Event) -> None:
+        try:
+            view(event)
+        except (DeepReasoningError, OSError):  # no bug: it ends the turn
+            raise
+        except Exception as bug:
+            if len(self._bugs) + 1 == len(self._views):  # nobody is left to show the turn
+                raise
+            self._bugs[place] = bug
+
+
+def raise_bug(bug: Exception | None, failure: BaseException | None) -> None:
+    """Raise the bug of a view, if it has one; a failure of the turn itself only mentions it."""
+    if bug is None:
+        return
+    if failure is None:
+        raise bug
+    if failure is not bug:
+        failure.add_note(f"the turn was not shown as it should be: {type(bug).__name__}")

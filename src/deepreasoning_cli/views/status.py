@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
 from deepreasoning_cli.money import BYTES_PER_TOKEN
+from deepreasoning_cli.views.console import crop
 from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.views.show import raise_bug
 
-TICK = 0.1  # seconds
+TICK = 0.1  # seconds between two draws of the status line
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
-DOING = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
+ACTIVITY = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
 
 
 class Progress:
@@ -29,7 +31,7 @@ class Progress:
         self._stage: Stage | None = None
         self._began = clock()
         self._bytes = 0
-        self._doing = "starting"
+        self._activity = "starting"
         self._model = ""
         self._pause: tuple[str, float] | None = None
 
@@ -40,7 +42,7 @@ class Progress:
                 self._began = self._clock()
                 self._bytes = 0
                 self._stage = event.stage
-                self._doing, self._model = DOING[event.stage], one_line(event.model, 60)
+                self._activity, self._model = ACTIVITY[event.stage], one_line(event.model, 60)
             case Thought(text) | Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
@@ -57,7 +59,7 @@ class Progress:
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
         parts = [
-            f"{self._model} {self._doing}".strip() if model else self._doing,
+            f"{self._model} {self._activity}".strip() if model else self._activity,
             f"{now - self._began:.0f} s",
         ]
         if tokens := self._bytes // BYTES_PER_TOKEN:
@@ -71,13 +73,21 @@ class StatusLine:
     """Progress on stderr, redrawn in place by a thread of its own, erased when text comes."""
 
     def __init__(
-        self, progress: Progress, write: Callable[[str], None], columns: int, spinner: str = SPINNER
+        self,
+        progress: Progress,
+        write: Callable[[str], None],
+        columns: int,
+        spinner: str = SPINNER,
+        *,
+        tick: float = TICK,
     ) -> None:
         self._progress = progress
         self._write = write
         self._columns = columns
         self._spinner = spinner
+        self._tick = tick
         self._frame = 0
+        self._bug: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
         self._thread.start()
@@ -87,17 +97,20 @@ class StatusLine:
         self._progress.apply(event)
 
     def close(self, failure: BaseException | None) -> None:
-        """Erase the line."""
+        """Erase the line; raises what went wrong in the thread, if the turn did not fail too."""
         self._over.set()
         self._thread.join()
         self._draw("")
+        raise_bug(self._bug, failure)
 
     def _run(self) -> None:
-        while not self._over.wait(TICK):
-            self._frame += 1
-            sign = self._spinner[self._frame % len(self._spinner)]
-            text = f"{sign} {self._progress.line()}"[: max(self._columns - 1, 1)]
-            self._draw(text)
+        try:
+            while not self._over.wait(self._tick):
+                self._frame += 1
+                sign = self._spinner[self._frame % len(self._spinner)]
+                self._draw(crop(f"{sign} {self._progress.line()}", max(self._columns - 1, 1)))
+        except Exception as exc:  # noqa: BLE001 (`close` raises it, when the turn is shown)
+            self._bug = exc
 
     def _draw(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed or full: nobody is looking

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from deepreasoning_cli.views.console import cell_width, truncate
 from deepreasoning_cli.views.safe import one_line
 
 GAP: Final = "  "
@@ -50,7 +50,7 @@ def table(
     cells = [[one_line(cell, LONGEST) for cell in row] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
     sizes = {
-        index: max(cells_of(text) for text in (columns[index].title, *(r[index] for r in cells)))
+        index: max(cell_width(text) for text in (columns[index].title, *(r[index] for r in cells)))
         for index in kept
     }
     if width is not None:
@@ -62,32 +62,6 @@ def table(
         tuple(_line(columns, line, sizes, width) for line in lines),
         tuple(columns[index].title for index in kept if index not in sizes),
     )
-
-
-def cells_of(text: str) -> int:
-    """How many cells of a terminal `text` fills."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_cells, text))
-
-
-def cut(text: str, size: int) -> str:
-    """The longest beginning of `text` that fits in `size` cells, with `…` where it was cut."""
-    if cells_of(text) <= size:
-        return text
-    room, head = size - 1, ""
-    for character in text:
-        room -= _cells(character)
-        if room < 0:
-            break
-        head += character
-    return f"{head}…" if size > 0 else ""
-
-
-def _cells(character: str) -> int:
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _total(sizes: dict[int, int]) -> int:
@@ -124,8 +98,8 @@ def _line(
 ) -> str:
     parts = []
     for index, size in sizes.items():
-        text = cut(texts[index], size)
-        blanks = " " * (size - cells_of(text))
+        text = truncate(texts[index], size)
+        blanks = " " * (size - cell_width(text))
         parts.append(blanks + text if columns[index].right else text + blanks)
     line = GAP.join(parts).rstrip()
-    return line if width is None else cut(line, width)
+    return line if width is None else truncate(line, width)

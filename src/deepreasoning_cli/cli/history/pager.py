@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from deepreasoning_cli.views import console
-from deepreasoning_cli.views.table import cells_of
 
 STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
 DEFAULTS: Final = {"LESS": "FRX", "LV": "-c"}
@@ -27,7 +26,7 @@ def is_long(text: str) -> bool:
     columns, rows = console.size()
     taken = 0
     for line in text.splitlines():
-        taken += max(-(-cells_of(STYLES.sub("", line)) // columns), 1)
+        taken += max(-(-console.cell_width(STYLES.sub("", line)) // columns), 1)
         if taken >= rows:
             return True
     return False

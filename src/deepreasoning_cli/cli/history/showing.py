@@ -30,17 +30,17 @@ def show(record: Record, given: Globals, *, reasoning: bool) -> None:
 
 def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.views.panel import Look
+    from deepreasoning_cli.views.panel import PanelStyle
     from deepreasoning_cli.views.reading import reading
 
     settings = Settings.load(given.config, {}).settings
-    look = Look(
+    style = PanelStyle(
         box=settings.panels == "box",
         color=console.uses_color(sys.stdout, given.color),
         code_theme=settings.code_theme,
         demo=record.opened.backend == "demo",
     )
-    return reading(record, sys.stdout, look, reasoning=reasoning)
+    return reading(record, sys.stdout, style, reasoning=reasoning)
 
 
 def _plain(text: str, sanitiser: Sanitiser) -> str:

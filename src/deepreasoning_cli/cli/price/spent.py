@@ -12,8 +12,9 @@ from decimal import Decimal
 from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
 from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.views.console import cell_width
 from deepreasoning_cli.views.safe import json_text, one_line
-from deepreasoning_cli.views.table import Column, cells_of, table
+from deepreasoning_cli.views.table import Column, table
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -75,12 +76,12 @@ def _with_bars(
     lines: Sequence[str], groups: Sequence[tuple[str, Sum]], width: int | None, unicode: bool
 ) -> Iterator[str]:
     """Each line with its bar behind it; without, where the terminal is too narrow."""
-    taken = max(map(cells_of, lines)) + 2
+    taken = max(map(cell_width, lines)) + 2
     room = LONGEST_BAR if width is None else min(LONGEST_BAR, width - taken)
     largest = max(each.cost or Decimal(0) for _, each in groups)
     for line, (_, each) in zip(lines, groups, strict=True):
         drawn = bar(each.cost or Decimal(0), largest, room, unicode=unicode)
-        padding = " " * (taken - cells_of(line))
+        padding = " " * (taken - cell_width(line))
         yield f"{line}{padding}{drawn}".rstrip() if room >= SHORTEST_BAR else line
 
 

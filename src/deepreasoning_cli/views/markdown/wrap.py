@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from rich.cells import cell_len, split_graphemes
 from rich.segment import Segment
 from rich.style import Style
 
-Row = list[Segment]
-"""One screen row: no newline, at most the asked width, no spaces at its end."""
+from deepreasoning_cli.views.console import cell_width, graphemes
+from deepreasoning_cli.views.live import Row
+
 Run = tuple[str, Style]
 """Text in one style; a newline in it ends the row."""
 
@@ -38,7 +38,7 @@ _ATOM: Final = re.compile(
 _TWO_IDEOGRAPHS: Final = re.compile(f"[{_IDEOGRAPH}]{{2}}")
 
 
-def wrapped(runs: list[Run], width: int) -> list[list[Run]]:
+def wrap_words(runs: list[Run], width: int) -> list[list[Run]]:
     """Break `runs` into rows of at most `width` (≥ 1) cells; spaces at their ends are kept.
 
     Words stay whole where they can; one that is wider than a row starts on a row of its own. A
@@ -48,10 +48,16 @@ def wrapped(runs: list[Run], width: int) -> list[list[Run]]:
     return list(_cut(runs, _breaks(text, max(width, 1)))) if text else []
 
 
-def folded(runs: list[Run], width: int) -> list[list[Run]]:
+def wrap_cells(runs: list[Run], width: int) -> list[list[Run]]:
     """Break `runs` after exactly `width` cells, as a terminal does; for code."""
     text = "".join(text for text, _ in runs)
     return list(_cut(runs, _folds(text, max(width, 1)))) if text else []
+
+
+def wrap_text(text: str, width: int) -> list[str]:
+    """Break plain text into lines of at most `width` (≥ 1) cells, without spaces at their ends."""
+    rows = wrap_words([(text, Style.null())], width)
+    return ["".join(piece for piece, _ in part).rstrip() for part in rows]
 
 
 def row(runs: Iterable[Run]) -> Row:
@@ -70,7 +76,7 @@ def row(runs: Iterable[Run]) -> Row:
     return [Segment(text, style or None) for text, style in kept]
 
 
-def indented(lead: Run, rest: Row) -> Row:
+def indent_row(lead: Run, rest: Row) -> Row:
     """`rest` behind `lead`, without spaces at the end of the row."""
     text, style = lead
     if not rest:
@@ -78,9 +84,9 @@ def indented(lead: Run, rest: Row) -> Row:
     return [Segment(text, style or None), *rest]
 
 
-def width_of(runs: Iterable[Run]) -> int:
+def runs_width(runs: Iterable[Run]) -> int:
     """Cells of the runs on one line."""
-    return sum(cell_len(text) for text, _ in runs)
+    return sum(cell_width(text) for text, _ in runs)
 
 
 def last_break(text: str, limit: int) -> int:
@@ -109,7 +115,7 @@ def _breaks(text: str, width: int) -> Iterator[int]:
 
 def _line_breaks(line: str, width: int) -> Iterator[int]:
     used = 0
-    size = len if line.isascii() else cell_len
+    size = len if line.isascii() else cell_width
     for match in _ATOM.finditer(line):
         atom = match.group()
         needed = size(atom.rstrip())
@@ -130,7 +136,7 @@ def _folds(text: str, width: int) -> Iterator[int]:
         yield from range(width, len(text), width)
         return
     used = 0
-    for start, _, size in split_graphemes(text)[0]:
+    for start, size in graphemes(text):
         if used and used + size > width:
             yield start
             used = 0

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.style import Style
 
-from deepreasoning_cli.views import markup
-from deepreasoning_cli.views.blocks import MarkdownStream, PlainStream, Row, RowStream, whole
+from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown import parser
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream, whole
 from markdown_documents import documents, lists, pieces, quotes, simple
 from often import often
 
@@ -390,22 +391,22 @@ def test_the_work_of_an_endless_block_grows_with_its_length(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = 0
-    blocks, inline = markup.Parser.blocks, markup.Parser._state
+    blocks, inline = parser.Parser.blocks, parser.Parser._state
 
     def counted_blocks(
-        self: markup.Parser, source: str, *, learn: bool = True
-    ) -> list[markup.Node]:
+        self: parser.Parser, source: str, *, learn: bool = True
+    ) -> list[parser.Node]:
         nonlocal read
         read += len(source) + 40
         return blocks(self, source, learn=learn)
 
-    def counted_inline(self: markup.Parser, text: str) -> StateInline:
+    def counted_inline(self: parser.Parser, text: str) -> StateInline:
         nonlocal read
         read += len(text) + 10
         return inline(self, text)
 
-    monkeypatch.setattr(markup.Parser, "blocks", counted_blocks)
-    monkeypatch.setattr(markup.Parser, "_state", counted_inline)
+    monkeypatch.setattr(parser.Parser, "blocks", counted_blocks)
+    monkeypatch.setattr(parser.Parser, "_state", counted_inline)
 
     def work(tokens: int) -> int:
         nonlocal read
@@ -430,14 +431,40 @@ def test_the_tail_of_a_line_without_end_looks_at_no_more_than_can_be_seen(
     stream = MarkdownStream(80, console=CONSOLE)
     stream.feed("```\n" + "x" * 1_000_000)
     lengths = []
-    blocks = markup.Parser.blocks
+    blocks = parser.Parser.blocks
 
-    def counted(self: markup.Parser, source: str, *, learn: bool = True) -> list[markup.Node]:
+    def counted(self: parser.Parser, source: str, *, learn: bool = True) -> list[parser.Node]:
         lengths.append(len(source))
         return blocks(self, source, learn=learn)
 
-    monkeypatch.setattr(markup.Parser, "blocks", counted)
+    monkeypatch.setattr(parser.Parser, "blocks", counted)
     assert texts(stream.tail(10)) == ["x" * 80] * 10
     assert texts(stream.tail(10)) == ["x" * 80] * 10
     assert len(lengths) == 1
     assert lengths[0] < 5_000
+
+
+WORDS = [f"w{n:03d}" for n in range(150)]
+GROWING = {
+    "paragraph": " ".join(WORDS),
+    "list": "".join(f"- {word}\n" for word in WORDS),
+    "numbers": "".join(f"{n}. {word}\n\n" for n, word in enumerate(WORDS)),
+    "quotation": "".join(f"> {word}\n>\n" for word in WORDS),
+    "nested": "".join(f"> 1. - {word}\n>\n" for word in WORDS),
+    "fence": "```python\n" + "".join(f"{word} = 1\n" for word in WORDS),
+    "table": "| a | b |\n|---|---|\n" + "".join(f"| {word} | x |\n" for word in WORDS),
+}
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("kind", GROWING)
+def test_each_word_is_in_a_final_row_or_in_what_is_unfinished(kind: str, plain: bool) -> None:
+    stream = PlainStream(30) if plain else MarkdownStream(30, console=CONSOLE)
+    text, rows = GROWING[kind], list[Row]()
+    for start in range(0, len(text), 7):
+        rows += stream.feed(text[start : start + 7])
+        words = text[: start + 7].replace("|", " ").split()[:-1]
+        seen = "\n".join([*texts(rows), stream.unfinished])
+        wrong = [word for word in WORDS if seen.count(word) != (word in words) and word in words]
+        assert (wrong, "\0" in seen) == ([], False)
+    assert len(stream.unfinished) < len(text) / 2

@@ -9,8 +9,8 @@ from markdown_it.token import Token
 from rich.console import Console
 from rich.style import Style
 
-from deepreasoning_cli.views.safe import rendered
-from deepreasoning_cli.views.wrap import Run
+from deepreasoning_cli.views.markdown.wrap import Run
+from deepreasoning_cli.views.safe import strip_controls
 
 TAB: Final = 4
 _SPANS: Final = {
@@ -25,7 +25,7 @@ CODE: Final = Style(meta={"code": True})
 """Marks a run of inline code, which text from right to left has to be kept apart from."""
 
 
-class Ink:
+class Theme:
     """The styles and signs of a console: Rich's theme names, laid over one base style.
 
     Backgrounds are left out: they look wrong on half of all terminals and are copied along.
@@ -58,14 +58,14 @@ def without_background(style: Style) -> Style:
     )
 
 
-def shown(text: str) -> str:
+def row_text(text: str) -> str:
     """`text` as it may stand in a row: tabs and line ends that entities made are blanks."""
     if text.isprintable():
         return text
-    return rendered(text.replace("\t", " " * TAB).replace("\n", " "))
+    return strip_controls(text.replace("\t", " " * TAB).replace("\n", " "))
 
 
-def styled(tokens: list[Token], ink: Ink, style: Style) -> list[Run]:
+def to_runs(tokens: list[Token], theme: Theme, style: Style) -> list[Run]:
     """The text of the spans, links followed by their address in brackets.
 
     Images show their description and address; an address is shown once where the text is the same.
@@ -77,37 +77,37 @@ def styled(tokens: list[Token], ink: Ink, style: Style) -> list[Run]:
         if token.type == "link_open":
             links.append((str(token.attrs.get("href", "")), len(runs)))
         if token.nesting > 0:
-            styles.append(styles[-1] + ink.style(_SPANS[token.tag]))
+            styles.append(styles[-1] + theme.style(_SPANS[token.tag]))
         elif token.nesting < 0:
             styles.pop()
         else:
-            runs += _leaf(token, ink, styles[-1])
+            runs += _leaf(token, theme, styles[-1])
         if token.type == "link_close":
             address, first = links.pop()
             text = "".join(text for text, _ in runs[first:])
-            runs += _address(address, text, ink, styles[-1])
+            runs += _address(address, text, theme, styles[-1])
     return runs
 
 
-def _leaf(token: Token, ink: Ink, style: Style) -> list[Run]:
+def _leaf(token: Token, theme: Theme, style: Style) -> list[Run]:
     match token.type:
         case "softbreak":
             return [(" ", style)]
         case "hardbreak":
             return [("\n", style)]
         case "code_inline":
-            return [(shown(token.content), style + ink.style("markdown.code") + CODE)]
+            return [(row_text(token.content), style + theme.style("markdown.code") + CODE)]
         case "image":
-            runs = styled(token.children or [], ink, style + ink.style("markdown.link"))
+            runs = to_runs(token.children or [], theme, style + theme.style("markdown.link"))
             text = "".join(text for text, _ in runs)
-            return runs + _address(str(token.attrs.get("src", "")), text, ink, style)
+            return runs + _address(str(token.attrs.get("src", "")), text, theme, style)
         case _:
-            return [(shown(token.content), style)]
+            return [(row_text(token.content), style)]
 
 
-def _address(address: str, text: str, ink: Ink, style: Style) -> list[Run]:
-    address = shown(address)
+def _address(address: str, text: str, theme: Theme, style: Style) -> list[Run]:
+    address = row_text(address)
     if not address or address.removeprefix("mailto:") == text.removeprefix("mailto:"):
         return []
-    link = style + ink.style("markdown.link_url")
+    link = style + theme.style("markdown.link_url")
     return [(" (" if text else "(", style), (address, link), (")", style)]

@@ -31,9 +31,9 @@ from markdown_it.token import Token
 
 LONG: Final = 400
 """Characters after which a paragraph can be nothing else any more."""
-STUB: Final = "\0"
+PLACEHOLDER: Final = "\0"
 """Stands in the source for text that was shown already; sanitised text has none."""
-DEEP: Final = 24
+MAX_NESTING: Final = 24
 """Nesting level at which `>` and list markers become text, so that nothing is dropped."""
 
 
@@ -83,7 +83,7 @@ class Parser:
         """The spans of a leaf's text."""
         return self._state(text).tokens
 
-    def settled(self, text: str) -> list[Token] | None:
+    def stable_inline(self, text: str) -> list[Token] | None:
         """The spans of `text` if whatever follows cannot change them, else None.
 
         None stands for an emphasis, link, image or code span that may still be open at the end.
@@ -139,16 +139,18 @@ def _open_bracket_or_code(tokens: list[Token]) -> bool:
 
 
 def _markdown() -> MarkdownIt:
-    # What lies deeper than the limit would be dropped; a list adds two levels to `DEEP` - 1.
-    md = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEP + 2})
+    # What lies deeper than the limit would be dropped; a list adds two levels to `MAX_NESTING` - 1.
+    md = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING + 2})
     md.enable(["strikethrough", "table"]).disable(["html_block", "html_inline"])
     rules = md.block.ruler
     rules.before("table", "columns", _item_column)
     terminates: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
     rules.at("fence", _fence, terminates)
-    rules.at("blockquote", partial(_unless_deep, blockquote), terminates)
+    rules.at("blockquote", partial(_unless_too_deep, blockquote), terminates)
     rules.at(
-        "list", partial(_unless_deep, list_block), {"alt": ["paragraph", "reference", "blockquote"]}
+        "list",
+        partial(_unless_too_deep, list_block),
+        {"alt": ["paragraph", "reference", "blockquote"]},
     )
     rules.at("table", _table, {"alt": ["paragraph", "reference"]})
     rules.at("lheading", _lheading)
@@ -171,15 +173,15 @@ def _fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return found
 
 
-def _unless_deep(
+def _unless_too_deep(
     rule: RuleFuncBlockType, state: StateBlock, start: int, end: int, silent: bool
 ) -> bool:
-    return state.level < DEEP and rule(state, start, end, silent)
+    return state.level < MAX_NESTING and rule(state, start, end, silent)
 
 
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
-    head = len(line.strip()) <= LONG and not line.startswith(STUB)
+    head = len(line.strip()) <= LONG and not line.startswith(PLACEHOLDER)
     return head and table(state, start, end, silent)
 
 
@@ -199,7 +201,7 @@ def _lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     state.parentType = parent  # the rule leaves its own behind when it finds nothing
     if found:
         content = state.tokens[-2].content
-        found = len(content) <= LONG and not content.startswith(STUB)
+        found = len(content) <= LONG and not content.startswith(PLACEHOLDER)
         if not found:
             del state.tokens[kept:]
             state.line = line

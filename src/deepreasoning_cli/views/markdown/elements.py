@@ -2,7 +2,8 @@
 
 A block object lives as long as its block is open. `feed` takes the block as parsed now and returns
 the rows that are final and were not returned before; `keep` then says which source lines the block
-still needs, with `STUB` for what is done with. The same code lays out a whole text and a stream.
+still needs, with `PLACEHOLDER` for what is done with. The same code lays out a whole text and a
+stream.
 """
 
 from __future__ import annotations
@@ -14,45 +15,50 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from markdown_it.token import Token
-from rich.style import Style
 
-from deepreasoning_cli.views.columns import DECIDING, Cell, Columns
-from deepreasoning_cli.views.highlight import Highlighter
-from deepreasoning_cli.views.inline import Ink, shown, styled
-from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser
-from deepreasoning_cli.views.wrap import Row, Run, folded, last_break, row, wrapped
+from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.highlight import Highlighter
+from deepreasoning_cli.views.markdown.inline import Theme, row_text, to_runs
+from deepreasoning_cli.views.markdown.parser import LONG, PLACEHOLDER, Node, Parser
+from deepreasoning_cli.views.markdown.wrap import (
+    Run,
+    last_break,
+    row,
+    wrap_cells,
+    wrap_words,
+)
 
-ROOM: Final = 10
+MIN_WIDTH: Final = 10
 """Cells that a list or quotation leaves its content; where there are fewer, it is not indented."""
-PATIENCE: Final = 2_000
+SPAN_LIMIT: Final = 2_000
 """Characters after which an emphasis, link or code span that is still open is taken for text."""
 _HEADINGS: Final = {"h1": "bold underline", "h2": "bold"}
 _DEFINING: Final = re.compile(r"\[(?:\\.|[^\]\\])*(?:\]:|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Layout:
     """What blocks are laid out with; `width` in cells."""
 
     parser: Parser
-    ink: Ink
+    theme: Theme
     width: int
 
     def fits(self, cells: int) -> bool:
         """Whether content may be indented by so many cells."""
-        return self.width - cells >= ROOM
+        return self.width - cells >= MIN_WIDTH
 
-    def narrower(self, cells: int) -> Page:
-        """The page inside an indentation; the same if there is no room for one."""
+    def narrower(self, cells: int) -> Layout:
+        """The layout inside an indentation; the same if there is no room for one."""
         return replace(self, width=self.width - cells) if self.fits(cells) else self
 
-    def wrapped(self, runs: list[Run]) -> list[Row]:
+    def wrap_words(self, runs: list[Run]) -> list[Row]:
         """The rows of a text."""
-        return [row(line) for line in wrapped(runs, self.width)]
+        return [row(line) for line in wrap_words(runs, self.width)]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceLines:
     """The lines a tree was parsed from, and what starts a line inside the present container.
 
     `prefix` is made of quotation marks, `indent` the column of list content behind it.
@@ -74,95 +80,107 @@ class Block(ABC):
     begun = False
 
     @abstractmethod
-    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows that have become final; all that are left if the block is `closed`."""
 
-    def keep(self, node: Node, source: Source) -> list[str]:
+    def keep(self, node: Node, source: SourceLines) -> list[str]:
         """The source lines to parse again, from this block to the end."""
         return source.lines[node.start :]
+
+    def carry(self) -> str:
+        """Text that `keep` leaves out though it is in no row yet."""
+        return ""
 
     def fork(self) -> Self:
         """A copy that can be fed without a trace."""
         return copy(self)
 
 
-class Leaf(Block):
+class LeafBlock(Block):
     """A block that shows nothing before its end."""
 
-    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows that have become final; all that are left if the block is `closed`."""
-        return self.rows(node, page) if closed else []
+        return self.rows(node, layout) if closed else []
 
     @abstractmethod
-    def rows(self, node: Node, page: Page) -> list[Row]:
+    def rows(self, node: Node, layout: Layout) -> list[Row]:
         """The rows of the whole block."""
 
 
-class Heading(Leaf):
+class HeadingBlock(LeafBlock):
     """A heading: bold, at the left, so that it can be copied."""
 
-    def rows(self, node: Node, page: Page) -> list[Row]:
+    def rows(self, node: Node, layout: Layout) -> list[Row]:
         """Its text."""
-        style = page.ink.style(_HEADINGS.get(node.token.tag, "bold italic"))
-        return page.wrapped(styled(page.parser.inline(node.content), page.ink, style))
+        style = layout.theme.style(_HEADINGS.get(node.token.tag, "bold italic"))
+        return layout.wrap_words(to_runs(layout.parser.inline(node.content), layout.theme, style))
 
 
-class Definition(Leaf):
+class DefinitionBlock(LeafBlock):
     """A link definition, as it was typed."""
 
-    def rows(self, node: Node, page: Page) -> list[Row]:
+    def rows(self, node: Node, layout: Layout) -> list[Row]:
         """Its label, address and title."""
-        return page.wrapped([(shown(node.content), page.ink.style("markdown.paragraph"))])
+        return layout.wrap_words(
+            [(row_text(node.content), layout.theme.style("markdown.paragraph"))]
+        )
 
 
-class Rule(Leaf):
+class RuleBlock(LeafBlock):
     """A line across."""
 
-    def rows(self, node: Node, page: Page) -> list[Row]:
+    def rows(self, node: Node, layout: Layout) -> list[Row]:
         """One row of full width."""
-        return [row([(page.ink.line * page.width, page.ink.style("markdown.hr"))])]
+        return [row([(layout.theme.line * layout.width, layout.theme.style("markdown.hr"))])]
 
 
-class Paragraph(Block):
+class ParagraphBlock(Block):
     """Text, shown row by row once it is long and wherever no span is open."""
 
     def __init__(self) -> None:
         self._carry: list[Run] = []  # the last row so far, not full yet
         self._next_try = LONG + 1
         self._cut = 0  # how much of the node's content was taken at the last feed
-        self._inside_line = False  # whether the stub's line goes on with the text's
+        self._inside_line = False  # whether the placeholder's line goes on with the text's
 
-    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The full rows; with `closed` also the last one."""
         text = node.content
         if self.begun:
-            text = text.removeprefix(STUB)[1:].lstrip(" \t")
-        taken = (page.parser.inline(text), len(text)) if closed else self._final(text, page.parser)
+            text = text.removeprefix(PLACEHOLDER)[1:].lstrip(" \t")
+        taken = (
+            (layout.parser.inline(text), len(text)) if closed else self._final(text, layout.parser)
+        )
         self._cut = 0
         if taken is None:
             return []
         tokens, place = taken
-        runs = self._carry + styled(tokens, page.ink, page.ink.style("markdown.paragraph"))
+        runs = self._carry + to_runs(tokens, layout.theme, layout.theme.style("markdown.paragraph"))
         if closed:
-            return page.wrapped(runs)
+            return layout.wrap_words(runs)
         self.begun = True
         self._inside_line = text[place - 1] != "\n"
-        self._next_try = len(text) - place + 2 * page.width
+        self._next_try = len(text) - place + 2 * layout.width
         self._cut = len(node.content) - len(text) + place
-        *full, self._carry = wrapped(runs, page.width)
+        *full, self._carry = wrap_words(runs, layout.width)
         return [row(line) for line in full]
 
-    def keep(self, node: Node, source: Source) -> list[str]:
-        """From the cut on; the rest of a cut line stays behind the stub and so starts no block."""
+    def keep(self, node: Node, source: SourceLines) -> list[str]:
+        """From the cut on; the rest of a cut line stays behind the placeholder: no block starts."""
         if not self._cut:
             return source.lines[node.start :]
         number = node.start + node.content.count("\n", 0, self._cut)
-        stub = source.lead + STUB
+        placeholder = source.lead + PLACEHOLDER
         if not self._inside_line:
-            return [stub, *source.lines[number:]]
+            return [placeholder, *source.lines[number:]]
         line = source.lines[number]
         rest = node.content[self._cut :].partition("\n")[0]
-        return [f"{stub} {line[line.rfind(rest) :]}", *source.lines[number + 1 :]]
+        return [f"{placeholder} {line[line.rfind(rest) :]}", *source.lines[number + 1 :]]
+
+    def carry(self) -> str:
+        """The last row so far."""
+        return "".join(text for text, _ in self._carry)
 
     def _final(self, text: str, parser: Parser) -> tuple[list[Token], int] | None:
         """The spans of as much text as nothing can change any more, and its length."""
@@ -171,23 +189,23 @@ class Paragraph(Block):
         place = last_break(text, self._limit(text))
         earlier = last_break(text, max(text.rfind(sign, 0, place) for sign in "*_`[~"))
         for end in filter(None, (place, earlier)):
-            if (tokens := parser.settled(text[:end])) is not None:
+            if (tokens := parser.stable_inline(text[:end])) is not None:
                 return tokens, end
-        if place and len(text) > PATIENCE:
+        if place and len(text) > SPAN_LIMIT:
             return parser.inline(text[:place]), place
         self._next_try = len(text) * 3 // 2
         return None
 
     def _limit(self, text: str) -> int:
         """Up to where this is surely a paragraph: its last line, if short, may head a table."""
-        if not self.begun and len(text) <= PATIENCE and _DEFINING.match(text):
+        if not self.begun and len(text) <= SPAN_LIMIT and _DEFINING.match(text):
             return 0
         line = text.rfind("\n") + 1
         surely = len(text[line:].strip()) > LONG or (self._inside_line and not line)
         return len(text) if surely else line
 
 
-class Code(Block):
+class CodeListing(Block):
     """A code block, shown line by line, at the left edge and without padding, for copying."""
 
     def __init__(self) -> None:
@@ -195,19 +213,19 @@ class Code(Block):
         self._blanks = 0  # blank lines that show only if another line follows
         self._taken = 0
 
-    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
+    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows of the lines that are new; blank ones at the end are dropped."""
         lines = node.content.removesuffix("\n").split("\n") if node.content else []
         if node.kind == "code_block" and not closed:
             lines.pop()  # without a line of its own the rest would not be seen as code
         if self._highlighter is None:
             language, *_ = [*node.token.info.split(), ""]
-            self._highlighter = Highlighter(language, page.ink)
+            self._highlighter = Highlighter(language, layout.theme)
         self._taken = len(lines)
         self.begun = self.begun or node.kind == "fence" or bool(lines)
-        return [part for line in lines for part in self._line(self._highlighter, line, page)]
+        return [part for line in lines for part in self._line(self._highlighter, line, layout)]
 
-    def keep(self, node: Node, source: Source) -> list[str]:
+    def keep(self, node: Node, source: SourceLines) -> list[str]:
         """The fence without its lines, or the last line of indented code."""
         if node.kind == "code_block":
             return source.lines[node.start + self._taken :]
@@ -221,51 +239,10 @@ class Code(Block):
         fork._highlighter = copy(self._highlighter)
         return fork
 
-    def _line(self, highlighter: Highlighter, line: str, page: Page) -> list[Row]:
+    def _line(self, highlighter: Highlighter, line: str, layout: Layout) -> list[Row]:
         runs = highlighter.line(line)
         if not line.strip():
             self._blanks += 1
             return []
         blanks, self._blanks = self._blanks, 0
-        return [[]] * blanks + [row(part) for part in folded(runs, page.width)]
-
-
-class Table(Block):
-    """A table: whole, or row by row from when enough rows have decided the columns' widths."""
-
-    def __init__(self) -> None:
-        self._columns: Columns | None = None
-
-    def feed(self, node: Node, closed: bool, page: Page) -> list[Row]:
-        """The rows of the table's rows that are new."""
-        head, *body = [line for part in node.children for line in part.children]
-        rows: list[Row] = []
-        style = page.ink.style("markdown.paragraph")
-        lines = [_cells(line, page, style) for line in body]
-        if self._columns is None:
-            if not closed and len(body) <= DECIDING:
-                return []
-            titles = _cells(head, page, page.ink.style("bold"))
-            self._columns = Columns.of(
-                [titles, *lines[:DECIDING]], tuple(map(_side, head.children))
-            )
-            rows += self._columns.row(titles, page.width)
-            rows += self._columns.rule(page.width, page.ink.line, page.ink.style("markdown.hr"))
-        self.begun = True
-        return rows + [part for line in lines for part in self._columns.row(line, page.width)]
-
-    def keep(self, node: Node, source: Source) -> list[str]:
-        """A head of as many columns, and what comes after the rows."""
-        if self._columns is None:
-            return source.lines[node.start :]
-        count = len(self._columns.sides)
-        head = [f"{source.lead}|{cell * count}" for cell in (f"{STUB}|", "-|")]
-        return [*head, *source.lines[node.end :]]
-
-
-def _cells(line: Node, page: Page, style: Style) -> list[Cell]:
-    return [styled(page.parser.inline(cell.content), page.ink, style) for cell in line.children]
-
-
-def _side(cell: Node) -> str:
-    return str(cell.token.attrs.get("style", "")).removeprefix("text-align:")
+        return [[]] * blanks + [row(part) for part in wrap_cells(runs, layout.width)]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from types import new_class
-from typing import Final
+from typing import Any, Final
 
 # Pygments has no type stubs.
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
-from pygments.token import Comment, Text, _TokenType  # type: ignore[import-untyped]
+from pygments.token import Comment, Text  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 from rich.style import Style
 from rich.syntax import Syntax
 
-from deepreasoning_cli.views.inline import TAB, Ink, shown, without_background
-from deepreasoning_cli.views.wrap import Run
+from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text, without_background
+from deepreasoning_cli.views.markdown.wrap import Run
 
+TokenType = Any
+"""One of Pygments' kinds of token; a kind is `in` those it is a special case of."""
 _LONGEST: Final = 2_000
 """Characters of a line that are still coloured; some lexers go wild on longer ones."""
 
@@ -28,9 +30,9 @@ class Highlighter:
     lexer can say; others start each line anew. A copy goes on alone.
     """
 
-    def __init__(self, language: str, ink: Ink) -> None:
-        self._ink = ink
-        self._theme = Syntax.get_theme(ink.code_theme)
+    def __init__(self, language: str, theme: Theme) -> None:
+        self._ink = theme
+        self._theme = Syntax.get_theme(theme.code_theme)
         self._lexer = _lexer(language)
         self._stack = ("root",)
         self._comment = False
@@ -39,7 +41,7 @@ class Highlighter:
         """The runs of the next line, given without its end."""
         text = text.expandtabs(TAB)
         if self._lexer is None or len(text) > _LONGEST:
-            return [(shown(text), self._ink.style("markdown.code_block"))]
+            return [(row_text(text), self._ink.style("markdown.code_block"))]
         if self._comment:
             return self._in_comment(text)
         pieces = self._pieces(self._lexer, text + "\n")
@@ -55,7 +57,7 @@ class Highlighter:
         self._comment = False
         return [self._run(Comment.Multiline, text[:end]), *self.line(text[end:])]
 
-    def _pieces(self, lexer: Lexer, text: str) -> list[tuple[_TokenType, str]]:
+    def _pieces(self, lexer: Lexer, text: str) -> list[tuple[TokenType, str]]:
         try:
             if not _keeps_state(lexer):
                 return [(kind, piece) for _, kind, piece in lexer.get_tokens_unprocessed(text)]
@@ -68,10 +70,10 @@ class Highlighter:
         self._stack = tuple(context.stack)
         return pieces
 
-    def _run(self, kind: _TokenType, text: str) -> Run:
-        return shown(text.removesuffix("\n")), self._style(kind)
+    def _run(self, kind: TokenType, text: str) -> Run:
+        return row_text(text.removesuffix("\n")), self._style(kind)
 
-    def _style(self, kind: _TokenType) -> Style:
+    def _style(self, kind: TokenType) -> Style:
         return self._ink.base + without_background(self._theme.get_style_for_token(kind))
 
 

@@ -9,25 +9,33 @@ text if it is still open after 2,000 characters, and rows shown before a resize 
 
 from __future__ import annotations
 
+import re
 from typing import Final, Protocol
 
 from rich.console import Console
 from rich.style import Style
 
-from deepreasoning_cli.views.containers import Flow
-from deepreasoning_cli.views.elements import PATIENCE, Page, Source
-from deepreasoning_cli.views.inline import TAB, Ink, shown
-from deepreasoning_cli.views.markup import LONG, STUB, Node, Parser, last_leaf
-from deepreasoning_cli.views.wrap import Row, Run, row, wrapped
+from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.containers import BlockSequence
+from deepreasoning_cli.views.markdown.elements import SPAN_LIMIT, Layout, SourceLines
+from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text
+from deepreasoning_cli.views.markdown.parser import LONG, PLACEHOLDER, Node, Parser, last_leaf
+from deepreasoning_cli.views.markdown.wrap import Run, row, wrap_words
 
-__all__ = ["MarkdownStream", "PlainStream", "Row", "RowStream", "whole"]
-
-THEME: Final = "ansi_dark"
+CODE_THEME: Final = "ansi_dark"
 _BLANKS: Final = 64
+_PLACEHOLDER_LINE: Final = re.compile(
+    rf"[^\w{PLACEHOLDER}]*\d*[^\w{PLACEHOLDER}]*{PLACEHOLDER}[\s|{PLACEHOLDER}]*"
+)
+"""A line that holds the place of text that was shown, and no text of its own."""
 
 
 class RowStream(Protocol):
     """Text in, rows out. The text is sanitised: its only control characters are LF and TAB."""
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""
@@ -50,16 +58,30 @@ class MarkdownStream:
     """
 
     def __init__(
-        self, width: int, *, console: Console, code_theme: str = THEME, style: Style | None = None
+        self,
+        width: int,
+        *,
+        console: Console,
+        code_theme: str = CODE_THEME,
+        style: Style | None = None,
     ) -> None:
-        self._page = Page(Parser(), Ink(console, style, code_theme), max(width, 1))
-        self._flow = Flow()
+        self._page = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
+        self._flow = BlockSequence()
         self._lines = ""  # whole lines that are not final
         self._line: list[str] = []  # pieces of the line that has not ended
         self._length = 0
         self._next_try = LONG
         self._next_parse = 0
         self._tail: list[Row] | None = None
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
+        carry, text = self._flow.carry(), self._lines + "".join(self._line)
+        if PLACEHOLDER in text:
+            lines = (line for line in text.split("\n") if not _PLACEHOLDER_LINE.fullmatch(line))
+            text = "\n".join(lines).replace(PLACEHOLDER, "")
+        return carry + text
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""
@@ -75,7 +97,7 @@ class MarkdownStream:
         """The last rows, at most `limit`, of what is not final, as it looks now."""
         if self._tail is None:
             # Of a line without an end in sight no more is looked at than can be seen.
-            line = "".join(self._line)[-(PATIENCE + 2 * limit * self._page.width) :]
+            line = "".join(self._line)[-(SPAN_LIMIT + 2 * limit * self._page.width) :]
             nodes = self._page.parser.blocks(self._lines + line, learn=False)
             self._tail = self._flow.fork().feed(nodes, True, self._page)
         return self._tail[-limit:] if limit > 0 else []
@@ -84,13 +106,13 @@ class MarkdownStream:
         """Return all that is left: nothing more comes."""
         nodes = self._page.parser.blocks(self._lines + "".join(self._line))
         rows = self._flow.feed(nodes, True, self._page)
-        self._flow, self._lines, self._tail, self._next_parse = Flow(), "", None, 0
+        self._flow, self._lines, self._tail, self._next_parse = BlockSequence(), "", None, 0
         self._set_line("")
         return rows
 
     def resize(self, width: int) -> None:
         """Lay out in so many cells from now on."""
-        self._page = Page(self._page.parser, self._page.ink, max(width, 1))
+        self._page = Layout(self._page.parser, self._page.theme, max(width, 1))
         self._tail = None
 
     def _feed_lines(self, lines: str, rest: str) -> list[Row]:
@@ -121,12 +143,12 @@ class MarkdownStream:
         """Begin with this line; look again when two rows or an eighth have come on top of it."""
         self._line, self._length = [line], len(line)
         grown = max(len(line) + 2 * self._page.width, len(line) * 9 // 8)
-        self._next_try = grown if STUB in line else max(LONG, grown)
+        self._next_try = grown if PLACEHOLDER in line else max(LONG, grown)
 
     def _final(self, source: str, nodes: list[Node]) -> tuple[list[Row], str]:
         """The rows that are final, and the source without what they need no more."""
         rows = self._flow.feed(nodes, False, self._page)
-        lines = self._flow.keep(nodes, Source(source.split("\n")))
+        lines = self._flow.keep(nodes, SourceLines(source.split("\n")))
         leaf = last_leaf(nodes)
         if lines[-_BLANKS:] == [""] * _BLANKS and (leaf is None or leaf.kind != "code_block"):
             del lines[4 - _BLANKS :]  # outside code three blank lines say what a thousand say
@@ -143,6 +165,11 @@ class PlainStream:
         self._line: list[str]  # pieces of what is not shown of the line that has not ended
         self._column: int  # characters of that line before it
         self._keep("", 0)
+
+    @property
+    def unfinished(self) -> str:
+        """The text whose rows are not final."""
+        return "".join(self._line)
 
     def feed(self, text: str) -> list[Row]:
         """Take the next piece; return the rows that are final now, each once, in order."""
@@ -195,10 +222,10 @@ class PlainStream:
         """The line as far as it is not shown, in rows, its tabs expanded."""
         before = self._column % TAB
         text = (" " * before + "".join(self._line)).expandtabs(TAB)[before:]
-        return wrapped([(text, self._style)], self._width)
+        return wrap_words([(text, self._style)], self._width)
 
     def _rows(self, parts: list[list[Run]]) -> list[Row]:
-        return [row((shown(text), style) for text, style in part) for part in parts]
+        return [row((row_text(text), style) for text, style in part) for part in parts]
 
     def _spaced(self, rows: list[Row]) -> list[Row]:
         blanks, self._blanks = self._blanks or 0, 0
@@ -210,12 +237,12 @@ def whole(
     width: int,
     *,
     console: Console,
-    code_theme: str = THEME,
+    code_theme: str = CODE_THEME,
     style: Style | None = None,
 ) -> list[Row]:
     """The rows of a complete Markdown text."""
-    page = Page(Parser(), Ink(console, style, code_theme), max(width, 1))
-    return Flow().feed(page.parser.blocks(text), True, page)
+    layout = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
+    return BlockSequence().feed(layout.parser.blocks(text), True, layout)
 
 
 def _is_text(leaf: Node | None, source: str) -> bool:
@@ -223,5 +250,5 @@ def _is_text(leaf: Node | None, source: str) -> bool:
     if leaf is None or leaf.kind != "paragraph" or leaf.end != source.count("\n") + 1:
         return False
     line = leaf.content.rpartition("\n")[2]
-    surely = len(line) > LONG or line.startswith(STUB)
-    return surely and bool(line.strip(f"{STUB}-:|= \t"))
+    surely = len(line) > LONG or line.startswith(PLACEHOLDER)
+    return surely and bool(line.strip(f"{PLACEHOLDER}-:|= \t"))
