@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from deepreasoning_cli.cli.completions.tree import (
+from tools.completions.tree import (
     PROGRAMS,
     Command,
     argument_values,
     option_values,
 )
-from deepreasoning_cli.cli.completions.values import Value
+from tools.completions.values import Value
 
 HEAD = """\
 # bash completion for deepreasoning and dr.

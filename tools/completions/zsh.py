@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deepreasoning_cli.cli.completions.tree import PROGRAMS, Command, Option
-from deepreasoning_cli.cli.completions.values import Value
+from tools.completions.tree import PROGRAMS, Command, Option
+from tools.completions.values import Value
 
 HEAD = f"""\
 #compdef {" ".join(PROGRAMS)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from deepreasoning_cli.cli.completions.tree import (
+from tools.completions.tree import (
     PROGRAMS,
     Command,
     argument_values,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from deepreasoning_cli.cli.completions.tree import PROGRAMS, Command, Option, option_values
-from deepreasoning_cli.cli.completions.values import Value
+from tools.completions.tree import PROGRAMS, Command, Option, option_values
+from tools.completions.values import Value
 
 HEAD = """\
 # fish completion for deepreasoning and dr.
