@@ -10,9 +10,9 @@ import typer
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.cli import ask, chat, config, history, models, price, resume, serve
-from deepreasoning_cli.cli.boundary import Boundary
 from deepreasoning_cli.cli.options import Color, Globals
 from deepreasoning_cli.cli.signals import end_on_signals
+from deepreasoning_cli.cli.typer_hooks import Boundary
 
 app = typer.Typer(
     name="deepreasoning",
