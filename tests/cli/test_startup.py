@@ -102,3 +102,10 @@ def test_a_list_imports_only_what_it_shows(words: list[str]) -> None:
     loaded = imported_by("-m", "deepreasoning_cli", *words) - bare
     assert {"pydantic_settings", "deepreasoning_cli.catalog"} <= loaded
     assert loaded & unused == frozenset()
+
+
+def test_a_command_imports_no_other_command() -> None:
+    loaded = imported_by("-m", "deepreasoning_cli", "ask", "--help")
+    commands = ("ask", "chat", "config", "history", "models", "price", "resume", "serve")
+    ours = {name for name in commands if f"deepreasoning_cli.cli.{name}" in loaded}
+    assert ours == {"ask"}

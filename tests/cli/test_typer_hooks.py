@@ -121,6 +121,32 @@ def test_a_command_parses_a_list_of_words_in_parse_args() -> None:
     )
 
 
+def test_a_group_makes_a_command_only_when_it_is_looked_up() -> None:
+    made: list[str] = []
+
+    def register(app: typer.Typer, name: str) -> None:
+        made.append(name)
+        app.command(name)(lambda: name)
+
+    class Lazy(TyperGroup):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.commands = typer_hooks.LazyCommands(("draw", "paint"), register)
+
+    group = program(Lazy)
+    changed = "Typer changed how a group looks up its commands"
+    assert (run(group, "paint"), run(group, "paint"), made) == ("paint", "paint", ["paint"]), (
+        changed
+    )
+    with pytest.raises(TyperException, match="Did you mean 'draw'"):
+        run(group, "drew")
+    assert made == ["paint"], changed
+    assert (list(group.list_commands(typer.Context(group))), made) == (
+        ["draw", "paint"],
+        ["paint", "draw"],
+    ), changed
+
+
 @pytest.mark.parametrize(
     ("method", "names"),
     [

@@ -9,7 +9,6 @@ import typer
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.typer_hooks import RewritingCommand
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 EPILOG = (
     "Exit codes: 0 done · 2 usage · 3 set-up · 4 refused · 5 unavailable · 6 incomplete"
     " · 7 cannot write · 130 interrupted"

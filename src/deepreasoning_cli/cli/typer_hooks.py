@@ -7,7 +7,8 @@ tests/cli/test_typer_hooks.py says what has changed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections import UserDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,6 +43,22 @@ class Boundary(TyperGroup):
         """Run a command."""
         with _quiet_on_a_closed_pipe():
             return super().invoke(ctx)
+
+
+class LazyCommands(UserDict[str, Any]):
+    """A group's commands by name; `register` adds one to an app when it is looked up."""
+
+    def __init__(self, names: Iterable[str], register: Callable[[typer.Typer, str], None]) -> None:
+        super().__init__(dict.fromkeys(names))
+        self._register = register
+
+    def __getitem__(self, name: str) -> Any:
+        """The command of that name. Raises KeyError where there is none."""
+        if self.data[name] is None:
+            app = typer.Typer()
+            self._register(app, name)
+            self.data[name] = typer.main.get_group(app).commands[name]
+        return self.data[name]
 
 
 class RewritingCommand(TyperCommand):
