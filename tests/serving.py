@@ -13,8 +13,8 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from asgi_calls import Answer, call, pieces, scope
-from deepreasoning_cli.bridge import wait
 from deepreasoning_cli.events import Chunk, End, Prompt, Text, Thought
+from deepreasoning_cli.greenlets import await_only
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
 from deepreasoning_cli.server.service import Service
@@ -54,9 +54,9 @@ class Scripted:
                     case BaseException():
                         raise step
                     case asyncio.Event():
-                        wait(step.wait())
+                        await_only(step.wait())
                     case float():
-                        wait(asyncio.sleep(step))
+                        await_only(asyncio.sleep(step))
                     case _:
                         yield step
         finally:

@@ -15,7 +15,7 @@ ROOT: Final = Path(deepreasoning_cli.__file__).parent
 PACKAGE: Final = "deepreasoning_cli"
 
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
-    ("version", "errors", "text", "paths", "bridge", "waits", "put_off"),
+    ("version", "errors", "text", "paths", "greenlets", "lazy"),
     ("safe", "files", "keys", "money", "marks"),
     ("events",),
     ("record", "catalog", "prompt", "handoff", "findings", "stage", "wire"),
@@ -133,7 +133,7 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
         "prompt_toolkit": {"chat"},
         "starlette": {"server"},
         "uvicorn": {"server", "cli"},
-        "greenlet": {"bridge"},
+        "greenlet": {"greenlets"},
         "typer": {"cli"},
     }
     strays = {

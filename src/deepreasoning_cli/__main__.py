@@ -2,12 +2,6 @@
 
 import sys
 
-UNUSED = (
-    "importlib.metadata._adapters",  # by pydantic to look for plugins; it loads the email package
-    "secrets",  # by pydantic to compare secrets; it loads OpenSSL
-)
-"""What is imported for something that a command seldom does, and takes long."""
-
 
 def main() -> None:
     """Run the command line and end the process; `--version` alone is answered at once."""
@@ -23,11 +17,11 @@ def main() -> None:
     import os
 
     from deepreasoning_cli.cli.app import app
-    from deepreasoning_cli.put_off import put_off
+    from deepreasoning_cli.lazy import DEFERRED, deferred_imports
 
     code = 1
     try:
-        with put_off(*UNUSED):
+        with deferred_imports(*DEFERRED):
             app()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1

@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from deepreasoning_cli import keys
-from deepreasoning_cli.cli import boundary
-from deepreasoning_cli.cli.boundary import Boundary, guarded, wants_json, write_stderr
+from deepreasoning_cli.cli.boundary import guarded, wants_json, write_stderr
+from deepreasoning_cli.cli.typer_hooks import Boundary
 from deepreasoning_cli.errors import (
     ConfigError,
     DeepReasoningError,
@@ -348,7 +348,3 @@ def test_without_words_the_arguments_of_the_process_are_used(
         6,
         "error: answer: cut\nhint: go on\n",
     )
-
-
-def test_an_error_of_typer_without_a_context_names_the_program() -> None:
-    assert boundary._command_path(ValueError()) == "deepreasoning"

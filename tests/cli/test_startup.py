@@ -102,3 +102,47 @@ def test_a_list_imports_only_what_it_shows(words: list[str]) -> None:
     loaded = imported_by("-m", "deepreasoning_cli", *words) - bare
     assert {"pydantic_settings", "deepreasoning_cli.catalog"} <= loaded
     assert loaded & unused == frozenset()
+
+
+def test_a_command_imports_no_other_command() -> None:
+    loaded = imported_by("-m", "deepreasoning_cli", "ask", "--help")
+    commands = ("ask", "chat", "config", "history", "models", "price", "resume", "serve")
+    ours = {name for name in commands if f"deepreasoning_cli.cli.{name}" in loaded}
+    assert ours == {"ask"}
+
+
+AT_THE_FIRST_CONNECTION: Final = """
+import os, sys
+def report(event, arguments):
+    if event == "socket.connect":
+        names = [name for name in sys.modules if name.partition(".")[0] == "deepreasoning_cli"]
+        print(*sorted(names), sep="\\n", flush=True)
+        os._exit(0)
+sys.addaudithook(report)
+sys.argv = ["deepreasoning", "ask", "What is 6 times 7?"]
+from deepreasoning_cli.__main__ import main
+main()
+"""
+OURS_AT_MOST: Final = 65
+
+
+def test_ask_in_a_pipe_imports_few_of_our_modules_before_it_connects() -> None:
+    nowhere = "http://127.0.0.1:9"  # the process ends before it gets there
+    settings = {
+        "DEEPSEEK_API_KEY": "sk-0123456789abcdef0123",
+        "ANTHROPIC_API_KEY": "sk-ant-0123456789abcdef0123",
+        "DEEPSEEK_BASE_URL": nowhere,
+        "ANTHROPIC_BASE_URL": nowhere,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_FIRST_CONNECTION],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(settings),
+        timeout=60,
+    )
+    names = done.stdout.split()
+    assert "deepreasoning_cli.transport.client" in names, done.stderr
+    assert len(names) <= OURS_AT_MOST, f"{len(names)} modules:\n{done.stdout}"

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from zlib import crc32
+from typing import Final
 
 import pytest
 
@@ -14,13 +14,25 @@ from e2e.vendors import Vendors
 from loopback import Loopback
 from tmux import Tmux
 
-MEASURED = 2  # one of so many tests
+UNMEASURED: Final = (
+    "test_ask_faults.py",
+    "test_ask_handoff_timing.py",
+    "test_chat_memory.py",
+    "test_serve_cancel.py",
+    "test_serve_errors.py",
+    "test_vendors.py",
+)
+"""Files whose runs take lines that the others take too, with other faults and at other times."""
+
+assert all(Path(__file__).with_name(name).exists() for name in UNMEASURED)
 
 
 @pytest.fixture(autouse=True)
-def _seldom_measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To measure coverage takes a program half as long again, and most runs take the same lines."""
-    if crc32(request.node.nodeid.encode()) % MEASURED:
+def _only_some_are_measured(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To measure coverage takes a program half as long again; the gate has ten minutes."""
+    if request.path.name in UNMEASURED:
         for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
             monkeypatch.delenv(name)
 

@@ -19,6 +19,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
 )
 from deepreasoning_cli.events import Draft, Event, Finished, Reused, Stage, Text, Thought
+from deepreasoning_cli.greenlets import Runtime
 from deepreasoning_cli.history import journal_file
 from deepreasoning_cli.history.adopt import adopt
 from deepreasoning_cli.history.ending import Ending
@@ -28,7 +29,6 @@ from deepreasoning_cli.history.replay import replay
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.json import turn_object
-from deepreasoning_cli.waits import Waits
 from kept_turns import (
     THOUGHTS,
     WHEN,
@@ -449,8 +449,8 @@ def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:
         apart.append(action.func.__name__)
         return action()
 
-    waits = Waits(apart=elsewhere)
-    record = shown(whole(), lambda record: Journal(tmp_path, record, no_warning, waits=waits))
+    runtime = Runtime(run_blocking=elsewhere)
+    record = shown(whole(), lambda record: Journal(tmp_path, record, no_warning, runtime=runtime))
     assert apart == ["_open", "_close"]
     with opened_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)

@@ -13,9 +13,9 @@ import httpcore
 import pytest
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.bridge import bridged
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.events import Message, Prompt
+from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import fit
 from deepreasoning_cli.server import create_app
@@ -178,7 +178,7 @@ def test_a_request_and_its_reply_are_logged_to_whom_debugs(
             async def main(url: str = vendor.url, ours: Service = ours) -> object:
                 request = Request(url, {}, fit("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
                 try:
-                    return await bridged(lambda: ours._transport.fetch(request))
+                    return await greenlet_spawn(lambda: ours._transport.fetch(request))
                 finally:
                     ours.close()
 

@@ -25,9 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tunnels import Kind, Tunnels
 
-from deepreasoning_cli.bridge import bridged, pause
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import DONE, Payload
+from deepreasoning_cli.greenlets import greenlet_spawn, sleep
 from deepreasoning_cli.transport import Clocks, Request, Transport
 from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend
 from loopback import (
@@ -75,7 +75,7 @@ def with_transport(
             sleep=seen.waits.append,
             wrap_backend=NonblockingBackend,
         ) as transport:
-            return await bridged(lambda: work(transport))
+            return await greenlet_spawn(lambda: work(transport))
 
     return looped(main)
 
@@ -125,7 +125,7 @@ def test_many_replies_come_at_once_on_one_thread(
                 return got
 
             with Transport(wrap_backend=NonblockingBackend) as transport:
-                return await asyncio.gather(*(bridged(partial(work, transport)) for _ in range(20)))
+                return await asyncio.gather(*(greenlet_spawn(partial(work, transport)) for _ in range(20)))
 
         assert looped(main) == [[{"a": 1}, {"a": 2}, DONE]] * 20
         assert len(vendor.connections) == 20
@@ -157,7 +157,7 @@ def test_a_connection_that_the_server_closed_while_it_was_idle_is_not_used(
             first = list(transport.stream(to(vendor.url)))
             may_close.set()
             vendor.connections[0].wait_closed()
-            pause(0.05)
+            sleep(0.05)
             return [*first, *transport.stream(to(vendor.url))]
 
         assert with_transport(seen, work) == [{"id": 1}, {"id": 1}]
@@ -175,7 +175,7 @@ def test_a_connection_opened_ahead_serves_the_request(
         def work(transport: Transport) -> list[Payload]:
             transport.preconnect(vendor.url)
             while not (vendor.connections and transport._preconnect.is_ready(origin)):
-                pause(0.002)
+                sleep(0.002)
             assert (len(vendor.connections), vendor.requests) == (1, [])
             return [transport.fetch(to(vendor.url)), transport.fetch(to(vendor.url))]
 
@@ -192,7 +192,7 @@ def test_nothing_is_opened_beside_an_idle_connection(
         def work(transport: Transport) -> list[Payload]:
             first = transport.fetch(to(vendor.url))
             transport.preconnect(vendor.url)
-            pause(0.1)
+            sleep(0.1)
             return [first, transport.fetch(to(vendor.url))]
 
         assert with_transport(seen, work) == [{"id": 1}, {"id": 1}]
@@ -377,7 +377,7 @@ def test_a_turn_that_is_cancelled_closes_its_connection_at_once(
                     got.append(payload)
 
             with Transport(wrap_backend=NonblockingBackend) as transport:
-                task = asyncio.create_task(bridged(partial(work, transport)))
+                task = asyncio.create_task(greenlet_spawn(partial(work, transport)))
                 while len(got) < 2:
                     await asyncio.sleep(0.002)
                 task.cancel()
@@ -406,7 +406,7 @@ def test_a_connection_whose_turn_has_gone_before_it_is_open_is_closed(
 
         async def main() -> None:
             with Transport(wrap_backend=NonblockingBackend) as transport:
-                task = asyncio.create_task(bridged(lambda: list(transport.stream(to(vendor.url)))))
+                task = asyncio.create_task(greenlet_spawn(lambda: list(transport.stream(to(vendor.url)))))
                 await asyncio.to_thread(came.wait, 5)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
@@ -436,7 +436,7 @@ def test_a_connection_that_fails_after_its_turn_has_gone_is_nobodys(
 
     async def main() -> None:
         backend = NonblockingBackend(httpcore.SyncBackend())
-        task = asyncio.create_task(bridged(lambda: backend.connect_tcp("127.0.0.1", 1)))
+        task = asyncio.create_task(greenlet_spawn(lambda: backend.connect_tcp("127.0.0.1", 1)))
         await asyncio.to_thread(came.wait, 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -471,7 +471,7 @@ def conversing(
                 stream.close()
 
         try:
-            return looped(lambda: bridged(connected))
+            return looped(lambda: greenlet_spawn(connected))
         finally:
             thread.join(5)
             assert not thread.is_alive()
@@ -502,7 +502,7 @@ def test_a_peer_that_floods_is_paused_and_nothing_is_lost() -> None:
 
     def work(stream: httpcore.NetworkStream) -> bytes:
         first = stream.read(65_536, 5)
-        pause(0.5)  # nobody reads meanwhile
+        sleep(0.5)  # nobody reads meanwhile
         assert sent < 10_000_000, "all of it was taken in"
         return first + read_all(stream)
 
@@ -513,7 +513,7 @@ def test_what_was_written_before_an_end_can_be_read_after_it() -> None:
     def work(stream: httpcore.NetworkStream) -> list[object]:
         stream.write(b"hello", 5)
         stream.write(b"", 5)
-        pause(0.05)
+        sleep(0.05)
         return [stream.read(65_536, 5), stream.read(65_536, 5), stream.read(65_536, 5)]
 
     def serve(peer: socket.socket) -> None:
@@ -545,7 +545,7 @@ def test_writing_to_a_peer_that_has_gone_is_a_fault_of_writing() -> None:
         def write_on() -> None:
             while True:
                 stream.write(b"x" * 1000, 5)
-                pause(0.01)
+                sleep(0.01)
 
         with pytest.raises(httpcore.WriteError):
             write_on()
@@ -572,7 +572,7 @@ def test_it_says_of_itself_what_a_blocking_stream_says() -> None:
         quiet = stream.get_extra_info("is_readable")
         done.set()
         while not stream.get_extra_info("is_readable"):
-            pause(0.002)
+            sleep(0.002)
         return there, quiet, stream.get_extra_info("ssl_object")
 
     assert conversing(until(done), work) == ("127.0.0.1", False, None)
@@ -637,7 +637,7 @@ def test_a_time_that_passes_while_nobody_waits_is_no_fault() -> None:
 
     def work(stream: httpcore.NetworkStream) -> list[bytes]:
         first = stream.read(65_536, 0.5)
-        pause(0.7)
+        sleep(0.7)
         go.set()
         return [first, stream.read(65_536, 5)]
 
@@ -656,7 +656,7 @@ def test_peers_that_never_answer_hold_up_nobody_else(seen: Witness) -> None:
         async def main() -> float:
             with Transport(Clocks(connect=1), wrap_backend=NonblockingBackend) as transport:
                 tasks = [
-                    asyncio.create_task(bridged(lambda: list(transport.stream(to(url)))))
+                    asyncio.create_task(greenlet_spawn(lambda: list(transport.stream(to(url)))))
                     for _ in range(40)
                 ]
                 await asyncio.sleep(0.1)

@@ -4,33 +4,74 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deepreasoning_cli import __version__
-from deepreasoning_cli.cli import ask, chat, config, history, models, price, resume, serve
-from deepreasoning_cli.cli.boundary import Boundary
 from deepreasoning_cli.cli.options import Color, Globals
 from deepreasoning_cli.cli.signals import end_on_signals
+from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
+
+COMMANDS = ("ask", "chat", "resume", "price", "serve", "models", "history", "config")
+COMMAND_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+def register(app: typer.Typer, name: str) -> None:
+    """Add one command or group to `app`; only its own module is imported."""
+    command = app.command(context_settings=COMMAND_SETTINGS)
+    match name:
+        case "ask":
+            from deepreasoning_cli.cli import ask
+
+            app.command(cls=ask.AskCommand, context_settings=COMMAND_SETTINGS)(ask.ask)
+        case "chat":
+            from deepreasoning_cli.cli.chat import chat
+
+            command(chat)
+        case "resume":
+            from deepreasoning_cli.cli.resume import resume
+
+            command(resume)
+        case "price":
+            from deepreasoning_cli.cli.price import price
+
+            command(price)
+        case "serve":
+            from deepreasoning_cli.cli.serve import serve
+
+            command(serve)
+        case "models":
+            from deepreasoning_cli.cli import models
+
+            app.add_typer(models.app, name=name)
+        case "history":
+            from deepreasoning_cli.cli import history
+
+            app.add_typer(history.app, name=name)
+        case "config":
+            from deepreasoning_cli.cli import config
+
+            app.add_typer(config.app, name=name)
+
+
+class Program(Boundary):
+    """The root group."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = LazyCommands(COMMANDS, register)
+
 
 app = typer.Typer(
     name="deepreasoning",
-    cls=Boundary,
+    cls=Program,
     help="A reasoner writes the chain of thought, Claude writes the answer from it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=ask.AskCommand, context_settings=ask.CONTEXT)(ask.ask)
-app.command(context_settings=ask.CONTEXT)(chat.chat)
-app.command(context_settings=ask.CONTEXT)(resume.resume)
-app.add_typer(models.app, name="models")
-app.command(context_settings=ask.CONTEXT)(price.price)
-app.add_typer(history.app, name="history")
-app.add_typer(config.app, name="config")
-app.command(context_settings=ask.CONTEXT)(serve.serve)
 
 
 def _print_version(wanted: bool) -> None:

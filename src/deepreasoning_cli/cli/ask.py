@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.cli.typer_hooks import RewritingCommand
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 EPILOG = (
     "Exit codes: 0 done · 2 usage · 3 set-up · 4 refused · 5 unavailable · 6 incomplete"
     " · 7 cannot write · 130 interrupted"
 )
 
 
-class AskCommand(TyperCommand):
+class AskCommand(RewritingCommand):
     """`ask`, with `--extract=LANG` and `-x=LANG` besides the bare flag, as GNU tools have it."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+    def rewrite(self, words: list[str]) -> list[str]:
         """Take the language apart from the flag, up to `--`."""
-        end = args.index("--") if "--" in args else len(args)
-        words: list[str] = []
-        for word in args[:end]:
+        end = words.index("--") if "--" in words else len(words)
+        rewritten: list[str] = []
+        for word in words[:end]:
             name, equals, language = word.partition("=")
             if equals and name in ("--extract", "-x"):
-                words += [name, f"--extract-language={language}"]
+                rewritten += [name, f"--extract-language={language}"]
             else:
-                words.append(word)
-        return super().parse_args(ctx, words + args[end:])
+                rewritten.append(word)
+        return rewritten + words[end:]
 
 
 def ask(

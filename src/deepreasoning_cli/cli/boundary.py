@@ -5,20 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import typer
-from typer.core import TyperGroup
-from typer.exceptions import TyperException
-
-from deepreasoning_cli.errors import (
-    DeepReasoningError,
-    Interrupted,
-    UsageError,
-    WriteError,
-)
+from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
@@ -27,46 +17,13 @@ NO_ROOM = frozenset(
 )  # what only a writer meets
 
 
-class Boundary(TyperGroup):
-    """The root group: whatever happens inside, what leaves is an exit code."""
-
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        """Run the command line; always ends in SystemExit."""
-        words = list(sys.argv[1:] if args is None else args)
-        extra["standalone_mode"] = False
-        code = guarded(lambda: super(Boundary, self).main(words, *rest, **extra), words)
-        raise SystemExit(code)
-
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Read the words; `--help` and `--version` print here already."""
-        with _quiet_on_a_closed_pipe():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        with _quiet_on_a_closed_pipe():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _quiet_on_a_closed_pipe() -> Iterator[None]:
-    """Leave with our exit code, before Typer makes it 1, or Rich does, which prints the help."""
-    try:
-        yield
-    except (BrokenPipeError, SystemExit) as gone:
-        if BrokenPipeError not in (type(gone), type(gone.__context__)):
-            raise
-        _abandon_stdout()
-        raise typer.Exit(CLOSED_PIPE) from None
-
-
 def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
     """The exit code of `action`; a failure is reported on stderr, in JSON where that was asked."""
     try:
         code = action()
         _flush_stdout()
     except BrokenPipeError:
-        _abandon_stdout()
+        abandon_stdout()
         return CLOSED_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -92,11 +49,6 @@ def _worded(exc: Exception) -> DeepReasoningError:
     match exc:
         case DeepReasoningError():
             return exc
-        case TyperException():
-            hint = f"{_command_path(exc)} --help"
-            return UsageError(exc.format_message(), hint=hint)
-        case typer.Abort():
-            return UsageError("the question was not answered", kind="aborted")
         case OSError() if exc.errno in NO_ROOM:
             return WriteError(f"cannot write: {exc.strerror or exc}", hint="make room, try again")
         case _:
@@ -106,11 +58,6 @@ def _worded(exc: Exception) -> DeepReasoningError:
             )
             error.__cause__ = exc
             return error
-
-
-def _command_path(exc: Any) -> str:
-    context = getattr(exc, "ctx", None)
-    return context.command_path if context else "deepreasoning"
 
 
 def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
@@ -150,7 +97,7 @@ def _flush_stdout() -> None:
         sys.stdout.flush()
 
 
-def _abandon_stdout() -> None:
+def abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
     if sys.stdout is None:
         return

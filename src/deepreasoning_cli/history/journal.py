@@ -11,11 +11,11 @@ from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Draft, Event, Finished, Opened, Started, Text, Thought
+from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.history.ending import Ending, ending_of
 from deepreasoning_cli.history.journal_file import JournalFile
 from deepreasoning_cli.history.lines import Closed, delta_line, line
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.waits import BLOCKING, Waits
 
 Warn = Callable[[str], None]
 FOLDER = "journal"
@@ -37,14 +37,14 @@ class Journal:
         warn: Warn,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        waits: Waits = BLOCKING,
+        runtime: Runtime = BLOCKING,
     ) -> None:
         self._folder = folder
         self._record = record
         self._warn = warn
         self._clock = clock
         self._now = now
-        self._waits = waits
+        self._runtime = runtime
         self._file: JournalFile | None = None
         self._whole = False
         self._folded = False
@@ -61,7 +61,7 @@ class Journal:
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
         if isinstance(event, Opened):
-            self._waits.apart(partial(self._open, event))
+            self._runtime.run_blocking(partial(self._open, event))
         elif isinstance(event, Started):
             self._starts.append(event)
         elif isinstance(event, Finished):
@@ -81,7 +81,7 @@ class Journal:
     def close(self, failure: BaseException | None) -> None:
         """Fold the turn into the store and remove the file; where that fails, the file stays."""
         if self._began is not None:
-            self._waits.apart(partial(self._close, failure, self._began))
+            self._runtime.run_blocking(partial(self._close, failure, self._began))
 
     def _close(self, failure: BaseException | None, began: datetime) -> None:
         ending = ending_of(self._record, failure)

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.bridge import bridged, wait
 from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.greenlets import await_only, greenlet_spawn
 from deepreasoning_cli.server.answers import Headers, send_failure
 from deepreasoning_cli.server.beat import KEEP_ALIVE, Beat
 from deepreasoning_cli.server.turn import Turn, Why
@@ -57,14 +57,14 @@ class Reply:
             plan = await self._turn.plan()
         except DeepReasoningError as error:
             return self._turn.failure(error)
-        return await bridged(lambda: self._turn.run(plan, self._put))
+        return await greenlet_spawn(lambda: self._turn.run(plan, self._put))
 
     def _put(self, piece: bytes) -> None:
         if self._beat:
             self._beat.sent()
         self._said = True
         try:
-            wait(self._body(piece))
+            await_only(self._body(piece))
         except OSError as gone:  # so ASGI servers may say that the caller has left
             self._turn.why = Why.GONE
             raise BrokenPipeError(Why.GONE) from gone

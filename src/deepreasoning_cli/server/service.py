@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.bridge import pause, to_its_end
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
+from deepreasoning_cli.greenlets import Runtime, run_in_thread_shielded, sleep
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.spending import Spending
@@ -28,7 +28,6 @@ from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.failure import lines_of
 from deepreasoning_cli.views.safe import one_line, safe
-from deepreasoning_cli.waits import Waits
 from deepreasoning_cli.wire.asked import ChatRequest
 from deepreasoning_cli.wiring.asked import Asked as Wanted
 from deepreasoning_cli.wiring.build import Wiring
@@ -39,7 +38,7 @@ from deepreasoning_cli.wiring.planning import planned
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
 SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
-BRIDGED = Waits(pause, to_its_end)
+GREENLETS = Runtime(sleep, run_in_thread_shielded)
 """A turn waits while others go on."""
 
 
@@ -66,7 +65,7 @@ class Service:
         self.archive = Archive(self._folder, self._hear)
         self._debug = debug
         self._transport: Transport = connected(
-            loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
+            loaded, lambda _: None, self._log, GREENLETS, NonblockingBackend
         )
 
     @classmethod
@@ -136,7 +135,7 @@ class Service:
         return replace(plan, id=turn)
 
     def _wiring(self, loaded: Loaded) -> Wiring:
-        return Wiring(loaded, self.catalog, lambda: self._transport, BRIDGED)
+        return Wiring(loaded, self.catalog, lambda: self._transport, GREENLETS)
 
     def _loaded(self, asked: ChatRequest, keys: CallersKeys | None) -> Loaded:
         """The settings with what the request asks for in their place."""
@@ -152,7 +151,7 @@ class Service:
 
     def journal(self, record: Record) -> Journal | None:
         """The keeper of one turn; None where nothing is kept."""
-        return Journal(self._folder, record, self.warn, waits=BRIDGED) if self.saves else None
+        return Journal(self._folder, record, self.warn, runtime=GREENLETS) if self.saves else None
 
     def _spending(self, since: datetime) -> list[Spending] | None:
         return self.archive.spending(since, adopts=self.saves)

@@ -63,7 +63,7 @@ class Turn:
     def run(self, plan: Plan, put: Put) -> ApiError | None:
         """Run the stages, hand all bytes to `put`; what came in place of a reply, if something did.
 
-        To be called by `bridged`: where that is cancelled, the vendors' calls end at once.
+        To be called by `greenlet_spawn`: where that is cancelled, the vendors' calls end at once.
         """
         voice, journal = self._voice(plan, put), self.service.journal(self.record)
         try:

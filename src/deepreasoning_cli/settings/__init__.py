@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.put_off import put_off
+from deepreasoning_cli.lazy import deferred_imports
 from deepreasoning_cli.settings.errors import KEY, first_problem
 from deepreasoning_cli.settings.file import file_layer
 from deepreasoning_cli.settings.loaded import Loaded, suspicious
@@ -32,7 +32,7 @@ from deepreasoning_cli.settings.sources import (
     leaves,
 )
 
-with put_off("asyncio"):  # for command lines of its own, which this program does not have
+with deferred_imports("asyncio"):  # for command lines of its own, which this program does not have
     from pydantic_settings import (
         BaseSettings,
         InitSettingsSource,

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from deepreasoning_cli.bridge import in_thread, wait
+from deepreasoning_cli.greenlets import await_only, run_in_thread
 
 READ_SIZE = 65_536  # bytes; as much as httpcore asks for
 MAX_UNREAD = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
@@ -77,7 +77,7 @@ class NonblockingStream(httpcore.NetworkStream):
         if not self._reads:
             self._begin_to_read()
         try:
-            wait(self._waiter)
+            await_only(self._waiter)
         finally:
             self._waiter = None
 
@@ -136,7 +136,7 @@ class NonblockingStream(httpcore.NetworkStream):
         except OSError as exc:
             raise httpcore.WriteError(str(exc)) from exc
         if rest := buffer[sent:]:
-            in_thread(partial(self._stream.write, rest, timeout), THREADS)
+            run_in_thread(partial(self._stream.write, rest, timeout), THREADS)
 
     def start_tls(
         self,
@@ -174,11 +174,11 @@ class ThreadedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, read by a thread."""
-        return in_thread(partial(self._stream.read, max_bytes, timeout), THREADS)
+        return run_in_thread(partial(self._stream.read, max_bytes, timeout), THREADS)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it, by a thread."""
-        in_thread(partial(self._stream.write, buffer, timeout), THREADS)
+        run_in_thread(partial(self._stream.write, buffer, timeout), THREADS)
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection."""
@@ -229,7 +229,7 @@ def _connected(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.Networ
     """What `connect` opens, in a thread; what is opened too late for whoever waited is closed."""
     opening = asyncio.get_running_loop().run_in_executor(THREADS, connect)
     try:
-        return wait(asyncio.shield(opening))
+        return await_only(asyncio.shield(opening))
     except asyncio.CancelledError:
         opening.add_done_callback(_close)
         raise

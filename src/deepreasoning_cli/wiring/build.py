@@ -12,6 +12,7 @@ from deepreasoning_cli.catalog import Catalog, Vendor
 from deepreasoning_cli.conversation import fitted, steady
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.events import Handoff, Message, Prompt
+from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import estimate_tokens
 from deepreasoning_cli.pipeline import Plan
@@ -19,7 +20,6 @@ from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.searching import Search
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.stage import Provider
-from deepreasoning_cli.waits import BLOCKING, Waits
 from deepreasoning_cli.wiring.asked import Asked
 from deepreasoning_cli.wiring.ids import new_id
 
@@ -36,13 +36,13 @@ class Wiring:
         loaded: Loaded,
         catalog: Catalog,
         connect: Callable[[], Transport],
-        waits: Waits = BLOCKING,
+        runtime: Runtime = BLOCKING,
     ) -> None:
         self._loaded = loaded
         self._settings = loaded.settings
         self._catalog = catalog
         self._connect = connect
-        self._waits = waits
+        self._runtime = runtime
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
         self._wish = Wish(loaded.settings.temperature, loaded.settings.top_p, typed)
         self._warnings: list[str] = []
@@ -109,7 +109,7 @@ class Wiring:
             return self._reasoner, self._claude
         from deepreasoning_cli.providers.demo import Scripted
 
-        sleep = self._waits.sleep
+        sleep = self._runtime.sleep
         return lambda: Scripted("reasoner", sleep=sleep), lambda: Scripted("answerer", sleep=sleep)
 
     def _reasoner(self) -> Provider:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.waits import BLOCKING, Waits
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import Transport, Waiting
@@ -17,7 +17,7 @@ def connected(
     loaded: Loaded,
     notify: Callable[[Waiting], None],
     log: Callable[[str], None],
-    waits: Waits = BLOCKING,
+    runtime: Runtime = BLOCKING,
     through: WrapBackend | None = None,
 ) -> Transport:
     """The transport of this run, with the user's patience; `through` as Transport takes it.
@@ -28,4 +28,4 @@ def connected(
 
     patience = loaded.settings.timeout
     clocks = Clocks.all_of(patience) if patience else Clocks()
-    return Transport(clocks, notify=notify, log=log, sleep=waits.sleep, wrap_backend=through)
+    return Transport(clocks, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=through)

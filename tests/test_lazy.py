@@ -1,4 +1,4 @@
-"""What is put off is loaded when it is used, and never before."""
+"""What is deferred is loaded when it is used, and never before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.put_off import put_off
+from deepreasoning_cli.lazy import deferred_imports
 
 NAME = "a_slow_library"
 
@@ -28,33 +28,33 @@ def loads() -> int:
 
 
 def test_an_import_alone_loads_nothing() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         import_module(NAME)
     assert loads() == 0
 
 
 def test_the_first_use_loads_it() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         library = import_module(NAME)
         assert library.answer == 42
     assert loads() == 1
 
 
 def test_importing_a_name_from_it_is_a_use() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         namespace: dict[str, object] = {}
         exec(f"from {NAME} import answer", namespace)
     assert (namespace["answer"], loads()) == (42, 1)
 
 
 def test_it_can_be_used_after_the_with_and_is_loaded_once() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         library = import_module(NAME)
     assert (library.answer, library.answer, loads()) == (42, 42, 1)
 
 
 def test_who_imports_it_later_gets_the_module_itself() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         stand_in = import_module(NAME)
     library = import_module(NAME)
     assert library is not stand_in
@@ -62,7 +62,7 @@ def test_who_imports_it_later_gets_the_module_itself() -> None:
 
 
 def test_what_it_lacks_is_an_attribute_error() -> None:
-    with put_off(NAME):
+    with deferred_imports(NAME):
         library = import_module(NAME)
         with pytest.raises(AttributeError, match="question"):
             _ = library.question
@@ -70,22 +70,21 @@ def test_what_it_lacks_is_an_attribute_error() -> None:
 
 def test_what_is_loaded_already_stays() -> None:
     library = import_module(NAME)
-    with put_off(NAME):
+    with deferred_imports(NAME):
         assert import_module(NAME) is library
     assert sys.modules[NAME] is library
 
 
 def test_a_failure_inside_leaves_no_stand_in_behind() -> None:
-    with pytest.raises(ZeroDivisionError), put_off(NAME):
+    with pytest.raises(ZeroDivisionError), deferred_imports(NAME):
         _ = 1 / 0
     assert NAME not in sys.modules
 
 
-def test_asyncio_and_what_the_program_puts_off_work_when_they_are_needed() -> None:
+def test_asyncio_and_what_the_program_defers_work_when_they_are_needed() -> None:
     code = (
-        "from deepreasoning_cli.__main__ import UNUSED\n"
-        "from deepreasoning_cli.put_off import put_off\n"
-        "with put_off('asyncio', *UNUSED):\n"
+        "from deepreasoning_cli.lazy import DEFERRED, deferred_imports\n"
+        "with deferred_imports('asyncio', *DEFERRED):\n"
         "    import asyncio, importlib.metadata, secrets\n"
         "    async def nothing(): return len(secrets.token_hex(4))\n"
         "    found = importlib.metadata.metadata('pydantic')['Name']\n"

@@ -13,7 +13,14 @@ from functools import partial
 
 import pytest
 
-from deepreasoning_cli.bridge import bridged, in_thread, pause, to_its_end, wait
+from deepreasoning_cli.greenlets import (
+    BLOCKING,
+    await_only,
+    greenlet_spawn,
+    run_in_thread,
+    run_in_thread_shielded,
+    sleep,
+)
 
 
 async def later(value: int, seconds: float = 0.0) -> int:
@@ -27,40 +34,40 @@ async def failing(error: BaseException) -> int:
 
 
 def test_what_never_waits_returns_at_once() -> None:
-    assert asyncio.run(bridged(lambda: 42)) == 42
+    assert asyncio.run(greenlet_spawn(lambda: 42)) == 42
 
 
 def test_what_never_waits_may_fail() -> None:
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(bridged(lambda: 1 // 0))
+        asyncio.run(greenlet_spawn(lambda: 1 // 0))
 
 
 def test_it_gets_the_results_of_all_that_it_waits_for() -> None:
     def work() -> list[int]:
-        return [wait(later(number)) for number in range(3)]
+        return [await_only(later(number)) for number in range(3)]
 
-    assert asyncio.run(bridged(work)) == [0, 1, 2]
+    assert asyncio.run(greenlet_spawn(work)) == [0, 1, 2]
 
 
 def test_a_failure_is_raised_where_it_waits() -> None:
     def work() -> str:
         try:
-            wait(failing(OSError("lost")))
+            await_only(failing(OSError("lost")))
         except OSError as lost:
-            return f"{lost}, then {wait(later(1))}"
+            return f"{lost}, then {await_only(later(1))}"
         return "nothing"
 
-    assert asyncio.run(bridged(work)) == "lost, then 1"
+    assert asyncio.run(greenlet_spawn(work)) == "lost, then 1"
 
 
 def test_a_failure_that_nobody_catches_leaves_with_the_place_it_came_from() -> None:
     def work() -> None:
-        wait(failing(OSError("lost")))
+        await_only(failing(OSError("lost")))
 
     with pytest.raises(OSError, match="lost") as caught:
-        asyncio.run(bridged(work))
+        asyncio.run(greenlet_spawn(work))
     names = [entry.name for entry in caught.traceback]
-    assert (names.count("work"), names.count("wait"), names[-1]) == (1, 1, "failing")
+    assert (names.count("work"), names.count("await_only"), names[-1]) == (1, 1, "failing")
 
 
 def test_while_one_waits_the_others_go_on() -> None:
@@ -69,11 +76,11 @@ def test_while_one_waits_the_others_go_on() -> None:
     def work(name: str) -> str:
         for step in range(3):
             seen.append(f"{name}{step}")
-            wait(asyncio.sleep(0))
+            await_only(asyncio.sleep(0))
         return name
 
     async def together() -> list[str]:
-        return await asyncio.gather(*(bridged(partial(work, name)) for name in "abc"))
+        return await asyncio.gather(*(greenlet_spawn(partial(work, name)) for name in "abc"))
 
     assert asyncio.run(together()) == ["a", "b", "c"]
     assert seen == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
@@ -84,16 +91,16 @@ def test_a_cancelled_task_is_cancelled_where_it_waits() -> None:
 
     def work() -> None:
         try:
-            wait(asyncio.get_running_loop().create_future())
+            await_only(asyncio.get_running_loop().create_future())
         except asyncio.CancelledError:
             seen.append("cancelled")
             raise
         finally:
-            wait(asyncio.sleep(0))
+            await_only(asyncio.sleep(0))
             seen.append("tidied up")
 
     async def cancelled() -> None:
-        task = asyncio.create_task(bridged(work))
+        task = asyncio.create_task(greenlet_spawn(work))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -107,13 +114,13 @@ def test_a_cancelled_task_is_cancelled_where_it_waits() -> None:
 def test_a_cancellation_may_be_taken_for_an_end() -> None:
     def work() -> str:
         try:
-            wait(asyncio.get_running_loop().create_future())
+            await_only(asyncio.get_running_loop().create_future())
         except asyncio.CancelledError:
-            return f"ended {wait(later(1))}"
+            return f"ended {await_only(later(1))}"
         return "never"
 
     async def cancelled() -> str:
-        task = asyncio.create_task(bridged(work))
+        task = asyncio.create_task(greenlet_spawn(work))
         await asyncio.sleep(0)
         task.cancel()
         return await task
@@ -127,9 +134,9 @@ def test_generators_inside_generators_wait_too_and_are_closed_in_order() -> None
     def inner() -> Generator[int, None, None]:
         try:
             for number in range(9):
-                yield wait(later(number))
+                yield await_only(later(number))
         finally:
-            wait(asyncio.sleep(0))
+            await_only(asyncio.sleep(0))
             closed.append("inner")
 
     def outer() -> Iterator[int]:
@@ -148,18 +155,20 @@ def test_generators_inside_generators_wait_too_and_are_closed_in_order() -> None
                     break
         return taken
 
-    assert asyncio.run(bridged(work)) == [0, 2, 4]
+    assert asyncio.run(greenlet_spawn(work)) == [0, 2, 4]
     assert closed == ["inner", "outer"]
 
 
-def test_bridged_code_may_run_on_a_loop_inside_what_it_waits_for() -> None:
+def test_spawned_code_may_run_on_a_loop_inside_what_it_waits_for() -> None:
     def inner() -> int:
-        return wait(later(20)) + 1
+        return await_only(later(20)) + 1
 
     def outer() -> int:
-        return wait(bridged(inner)) + wait(asyncio.create_task(bridged(inner)))
+        return await_only(greenlet_spawn(inner)) + await_only(
+            asyncio.create_task(greenlet_spawn(inner))
+        )
 
-    assert asyncio.run(bridged(outer)) == 42
+    assert asyncio.run(greenlet_spawn(outer)) == 42
 
 
 def test_a_thread_works_for_it_while_the_loop_goes_on() -> None:
@@ -171,7 +180,7 @@ def test_a_thread_works_for_it_while_the_loop_goes_on() -> None:
         return threading.get_ident()
 
     async def beside() -> int:
-        task = asyncio.create_task(bridged(lambda: in_thread(block)))
+        task = asyncio.create_task(greenlet_spawn(lambda: run_in_thread(block)))
         while not at_work.is_set():  # only a loop that runs gets here
             await asyncio.sleep(0.001)
         may_end.set()
@@ -182,12 +191,12 @@ def test_a_thread_works_for_it_while_the_loop_goes_on() -> None:
 
 def test_what_fails_in_the_thread_fails_where_it_was_asked() -> None:
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(bridged(lambda: in_thread(lambda: 1 // 0)))
+        asyncio.run(greenlet_spawn(lambda: run_in_thread(lambda: 1 // 0)))
 
 
 def test_many_pauses_take_the_time_of_one() -> None:
     async def together() -> None:
-        await asyncio.gather(*(bridged(lambda: pause(0.1)) for _ in range(50)))
+        await asyncio.gather(*(greenlet_spawn(lambda: sleep(0.1)) for _ in range(50)))
 
     begun = time.monotonic()
     asyncio.run(together())
@@ -199,12 +208,14 @@ def test_what_a_caller_has_set_in_its_context_is_left_alone() -> None:
 
     def work(name: str) -> str:
         colour.set(name)
-        wait(asyncio.sleep(0))
+        await_only(asyncio.sleep(0))
         return colour.get()
 
     async def together() -> list[str]:
         colour.set("ours")
-        names = await asyncio.gather(*(bridged(partial(work, name)) for name in ("red", "blue")))
+        names = await asyncio.gather(
+            *(greenlet_spawn(partial(work, name)) for name in ("red", "blue"))
+        )
         return [*names, colour.get()]
 
     assert asyncio.run(together()) == ["red", "blue", "ours"]
@@ -213,7 +224,7 @@ def test_what_a_caller_has_set_in_its_context_is_left_alone() -> None:
 def test_a_wait_where_nothing_runs_it_is_a_bug() -> None:
     awaitable = asyncio.Event().wait()
     with pytest.raises(AssertionError, match="nothing runs this on an event loop"):
-        wait(awaitable)
+        await_only(awaitable)
     awaitable.close()
 
 
@@ -222,12 +233,12 @@ def test_what_is_never_finished_is_freed() -> None:
 
     def work() -> None:
         try:
-            wait(asyncio.get_running_loop().create_future())
+            await_only(asyncio.get_running_loop().create_future())
         finally:
             ended.append("freed")
 
     async def abandoned() -> None:
-        waiting = bridged(work)
+        waiting = greenlet_spawn(work)
         waiting.send(None)
         del waiting
         gc.collect()
@@ -251,7 +262,7 @@ def test_what_must_not_be_left_halfway_is_finished_before_the_task_is_cancelled(
             raise OSError("full")
 
     async def cancelled() -> None:
-        task = asyncio.create_task(bridged(lambda: to_its_end(write)))
+        task = asyncio.create_task(greenlet_spawn(lambda: run_in_thread_shielded(write)))
         while not at_work.is_set():
             await asyncio.sleep(0.001)
         task.cancel()
@@ -266,6 +277,13 @@ def test_what_must_not_be_left_halfway_is_finished_before_the_task_is_cancelled(
 
 
 def test_what_is_finished_returns_or_fails_as_in_any_thread() -> None:
-    assert asyncio.run(bridged(lambda: to_its_end(lambda: 42))) == 42
+    assert asyncio.run(greenlet_spawn(lambda: run_in_thread_shielded(lambda: 42))) == 42
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(bridged(lambda: to_its_end(lambda: 1 // 0)))
+        asyncio.run(greenlet_spawn(lambda: run_in_thread_shielded(lambda: 1 // 0)))
+
+
+def test_a_command_sleeps_and_does_all_where_it_is() -> None:
+    begun = time.monotonic()
+    BLOCKING.sleep(0.01)
+    assert time.monotonic() - begun >= 0.01
+    assert BLOCKING.run_blocking(threading.get_ident) == threading.get_ident()

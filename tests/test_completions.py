@@ -15,12 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.completions import bash, fish, powershell, zsh
-from deepreasoning_cli.cli.completions.__main__ import WRITERS, main, scripts, stale
-from deepreasoning_cli.cli.completions.tree import Command, Option, tree_of
-from deepreasoning_cli.cli.completions.values import Value, models, reasoners
+from tools.completions import bash, fish, powershell, zsh
+from tools.completions.__main__ import WRITERS, main, scripts, stale
+from tools.completions.tree import Command, Option, tree_of
+from tools.completions.values import Value, models, reasoners
 
-CURRENT = Path(__file__).parents[2] / "completions"
+CURRENT = Path(__file__).parents[1] / "completions"
 BASH = shutil.which("bash") or "bash"
 
 
@@ -298,8 +298,8 @@ def _words(root: Command) -> set[str]:
 def test_the_scripts_do_not_depend_on_the_order_of_hashes() -> None:
     program = (
         "import hashlib; from deepreasoning_cli.cli.app import app;"
-        " from deepreasoning_cli.cli.completions.__main__ import scripts;"
-        " from deepreasoning_cli.cli.completions.tree import tree_of;"
+        " from tools.completions.__main__ import scripts;"
+        " from tools.completions.tree import tree_of;"
         " print(hashlib.sha256(repr(scripts(tree_of(app))).encode()).hexdigest())"
     )
     sums = {_printed(program, PYTHONHASHSEED=str(seed)) for seed in (1, 2, 3)}
@@ -309,7 +309,7 @@ def test_the_scripts_do_not_depend_on_the_order_of_hashes() -> None:
 def test_the_app_does_not_import_the_generator() -> None:
     program = (
         "import sys, deepreasoning_cli.cli.app;"
-        " print([name for name in sys.modules if 'completions' in name and 'deepreas' in name])"
+        " print([name for name in sys.modules if name.split('.')[0] == 'tools'])"
     )
     assert _printed(program) == "[]\n"
 
@@ -318,6 +318,7 @@ def _printed(program: str, **extra: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, **extra},
+        cwd=CURRENT.parent,
         capture_output=True,
         text=True,
         check=True,

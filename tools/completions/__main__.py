@@ -1,4 +1,4 @@
-"""`python -m deepreasoning_cli.cli.completions`: write the scripts, or check that they are current.
+"""`python -m tools.completions`: write the scripts, or check that they are current.
 
 It belongs to the making of the program: the app never imports it.
 """
@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.completions import bash, fish, powershell, zsh
-from deepreasoning_cli.cli.completions.tree import Command, tree_of
+from tools.completions import bash, fish, powershell, zsh
+from tools.completions.tree import Command, tree_of
 
 WRITERS = {
     "deepreasoning.bash": bash.script,
@@ -63,5 +63,5 @@ def _read(path: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.argv[0] = "deepreasoning_cli.cli.completions"
+    sys.argv[0] = "tools.completions"
     typer.run(main)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from deepreasoning_cli.cli.completions.values import Value, argument_value, option_value
+from tools.completions.values import Value, argument_value, option_value
 
 PROGRAMS = ("deepreasoning", "dr")
 

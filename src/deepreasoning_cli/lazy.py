@@ -1,4 +1,4 @@
-"""Put off what libraries import for features that nobody asks for, until somebody does."""
+"""Delay what libraries import for features that few commands use, until one uses it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+DEFERRED = (
+    "importlib.metadata._adapters",  # by pydantic to look for plugins; it loads the email package
+    "secrets",  # by pydantic to compare secrets; it loads OpenSSL
+)
+"""What is imported for something that a command seldom does, and takes long."""
+
 
 @contextmanager
-def put_off(*names: str) -> Iterator[None]:
+def deferred_imports(*names: str) -> Iterator[None]:
     """Within the `with`, `import NAME` gets a stand-in that loads the module when it is used.
 
     A module that is loaded already stays. What got a stand-in may keep and use it afterwards;

@@ -1,18 +1,21 @@
 """Draw docs/demo.svg from the demo: the panels that `ask --backend demo` leaves in the scrollback.
 
-`python docs/screenshot.py` writes it, `--check` exits with 1 where it is not current. The rows are
+`python -m tools.screenshot` writes it, `--check` exits with 1 where it is not current. The rows are
 those of the real views; only the times are fixed, so that the picture is the same each time.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final, Literal
+from unittest.mock import patch
 
 from rich.console import Console
 from rich.segment import Segment, Segments
@@ -38,7 +41,7 @@ from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 
-PICTURE = Path(__file__).with_name("demo.svg")
+PICTURE = Path(__file__).parents[1] / "docs" / "demo.svg"
 QUESTION = "Show me binary search in Python"
 COLUMNS = 92
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -66,14 +69,19 @@ class Renderer(PanelRenderer):
         return self.area
 
 
+STAGES: Final[
+    tuple[tuple[Stage, Literal["reasoner", "answerer"], type[Text | Thought], float], ...]
+] = (
+    (Stage.REASON, "reasoner", Thought, 4.2),
+    (Stage.ANSWER, "answerer", Text, 3.3),
+)
+
+
 def events() -> Iterator[Event]:
     """The demo's turn, with times of the real thing."""
     prompt = Prompt((Message("user", QUESTION),))
     yield Opened("demo", "demo", QUESTION, Handoff.REASONING)
-    for stage, role, kind, seconds in (
-        (Stage.REASON, "reasoner", Thought, 4.2),
-        (Stage.ANSWER, "answerer", Text, 3.3),
-    ):
+    for stage, role, kind, seconds in STAGES:
         model = f"demo-{role}"
         yield Started(stage, model, 0, None, WHEN)
         chunks = list(Scripted(role, speed=0).stream(prompt))
@@ -119,10 +127,11 @@ def picture() -> str:
 
 
 def main() -> int:
+    """Write the picture, or check that it is current; the exit code."""
     if sys.argv[1:] == ["--check"]:
         if PICTURE.read_text(encoding="utf-8") == picture():
             return 0
-        print("docs/demo.svg is not current: run python docs/screenshot.py", file=sys.stderr)
+        print("docs/demo.svg is not current: run python -m tools.screenshot", file=sys.stderr)
         return 1
     PICTURE.write_text(picture(), encoding="utf-8")
     return 0
