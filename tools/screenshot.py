@@ -7,7 +7,6 @@ those of the real views; only the times are fixed, so that the picture is the sa
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
-from unittest.mock import patch
 
 from rich.console import Console
 from rich.segment import Segment, Segments
@@ -55,6 +53,7 @@ class FinalRows(LiveArea):
         self.rows: list[Row] = []
 
     def draw(self, final: list[Row], live: list[Row]) -> None:
+        """Keep the final rows."""
         self.rows += final
 
 
@@ -66,6 +65,7 @@ class Renderer(PanelRenderer):
         self.area = FinalRows()
 
     def live_area(self, write: object) -> FinalRows:
+        """Where the rows go."""
         return self.area
 
 

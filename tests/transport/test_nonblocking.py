@@ -125,7 +125,9 @@ def test_many_replies_come_at_once_on_one_thread(
                 return got
 
             with Transport(wrap_backend=NonblockingBackend) as transport:
-                return await asyncio.gather(*(greenlet_spawn(partial(work, transport)) for _ in range(20)))
+                return await asyncio.gather(
+                    *(greenlet_spawn(partial(work, transport)) for _ in range(20))
+                )
 
         assert looped(main) == [[{"a": 1}, {"a": 2}, DONE]] * 20
         assert len(vendor.connections) == 20
@@ -406,7 +408,9 @@ def test_a_connection_whose_turn_has_gone_before_it_is_open_is_closed(
 
         async def main() -> None:
             with Transport(wrap_backend=NonblockingBackend) as transport:
-                task = asyncio.create_task(greenlet_spawn(lambda: list(transport.stream(to(vendor.url)))))
+                task = asyncio.create_task(
+                    greenlet_spawn(lambda: list(transport.stream(to(vendor.url))))
+                )
                 await asyncio.to_thread(came.wait, 5)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
