@@ -470,6 +470,24 @@ def test_a_deleted_question_is_gone_from_what_was_typed_in_chats(three: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("entry", "prompt"),
+    [
+        ("What is in it?", '<file name="a">\nplan\n</file>\n\nWhat is in it?'),
+        ("//usr is what?", "/usr is what?"),
+        ("one\u2028two\x85three", "one\u2028two\x85three"),
+    ],
+)
+def test_a_deleted_question_is_gone_however_it_was_typed(
+    three: Path, entry: str, prompt: str
+) -> None:
+    keep(three, [opened("gamma1", prompt), *answered(["Yes."])])
+    typed = three / "prompts"
+    typed.write_text(f"{json.dumps(entry, ensure_ascii=False)}\n", encoding="utf-8")
+    assert history("delete", "gamma1", "--yes").exit_code == 0
+    assert typed.read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.parametrize(
     "words", [[], ["beta1", "--all"], ["--all", "--older-than", "1d"], ["a", "--older-than", "1d"]]
 )
 def test_it_has_to_be_clear_what_is_to_be_deleted(three: Path, words: list[str]) -> None:
