@@ -157,7 +157,9 @@ def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
     rows: list[sqlite3.Row] = []
     name: str | None = session
     last = 2**63 - 1
-    while name is not None:
+    seen: set[str] = set()
+    while name is not None and name not in seen:  # a damaged file may lead in a circle
+        seen.add(name)
         rows += connection.execute(
             "SELECT * FROM turns WHERE session = ? AND seq <= ? ORDER BY place DESC", (name, last)
         )
