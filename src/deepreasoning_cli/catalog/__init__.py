@@ -18,7 +18,7 @@ from deepreasoning_cli.catalog.rows import (
     SearchPrices,
     Vendor,
 )
-from deepreasoning_cli.catalog.tables import rows
+from deepreasoning_cli.catalog.tables import rows, vendor_rows
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "SearchPrices",
     "Vendor",
     "load",
+    "load_vendors",
 ]
 
 WORST_FIRST = (
@@ -191,6 +192,19 @@ def load(override: Path | None = None) -> Catalog:
     Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
     """
     return Catalog(**rows(*opened(override)))
+
+
+def load_vendors(override: Path) -> tuple[Vendor, ...]:
+    """The vendors alone, the user's among them: what settings need to read the environment.
+
+    A file of the user's that cannot be used is left out here; whoever loads the catalog says so.
+    """
+    try:
+        tables, place = opened(override)
+        return vendor_rows(tables.get("vendors"), place.inside("vendors"))
+    except ConfigError:
+        tables, place = opened(None)
+        return vendor_rows(tables["vendors"], place.inside("vendors"))
 
 
 def _normal(name: str) -> str:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,17 @@ def opened(override: Path | None) -> tuple[Table, Place]:
     The place names the file that is to blame for what is wrong in them. An `override` that does
     not exist changes nothing; raises ConfigError for one that cannot be read.
     """
-    tables = _parsed(PACKAGED)
+    tables = _packaged()
     changes = _parsed(override) if override else {}
     if not override or not changes:
         return tables, Place(PACKAGED)
     return _merged(tables, changes, override, ()), Place(override)
+
+
+@cache
+def _packaged() -> Table:
+    """Parsed once: settings and catalog both begin with it. Nobody changes it."""
+    return _parsed(PACKAGED)
 
 
 def _parsed(file: Path) -> Table:

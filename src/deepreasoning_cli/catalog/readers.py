@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,7 @@ from deepreasoning_cli.money import MILLION, THOUSAND
 Reader = Callable[[Any, Place], Any]
 DEAREST = 1_000_000  # USD; beyond it, or with more than FINEST decimals, a figure is a slip
 FINEST = 12
+VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 
 
 def text(value: Any, place: Place) -> str:
@@ -29,6 +31,20 @@ def address(value: Any, place: Place) -> str:
     if isinstance(value, str) and value.startswith(("https://", "http://")):
         return value.rstrip("/")
     raise place.wrong("an address that begins with https:// or http://", value)
+
+
+def variable(value: Any, place: Place) -> str:
+    """Read the name of a variable; what may be a key put there by mistake is not shown."""
+    if isinstance(value, str) and VARIABLE.fullmatch(value):
+        return value
+    raise place.wrong("the name of a variable such as ACME_API_KEY", "…")
+
+
+def path(value: Any, place: Place) -> str:
+    """Read a path below an address."""
+    if isinstance(value, str) and value.startswith("/") and value.isprintable():
+        return value
+    raise place.wrong("a path that begins with /", value)
 
 
 def count(value: Any, place: Place) -> int:

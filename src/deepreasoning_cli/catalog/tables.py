@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import Any
@@ -19,6 +20,7 @@ from deepreasoning_cli.catalog.rows import (
 from deepreasoning_cli.money import MILLION, Hours, RateCard, Rates
 
 BACKENDS = ("direct", "gateway")
+NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -34,7 +36,7 @@ def rows(tables: Table, place: Place) -> Table:
     return {
         "claude_models": models,
         "reasoners": _reasoners(top["reasoners"], place.inside("reasoners"), card),
-        "vendors": _vendors(top["vendors"], place.inside("vendors")),
+        "vendors": vendor_rows(top["vendors"], place.inside("vendors")),
         "search": SearchPrices(**SEARCH(top["search"], place.inside("search"))),
         "as_of": top["as_of"],
         "gateway_default": default,
@@ -88,11 +90,13 @@ VENDOR = read.record(
     {
         "label": read.text,
         "base_url": read.address,
-        "key_env": read.text,
-        "base_url_env": read.text,
+        "key_env": read.variable,
+        "base_url_env": read.variable,
         "page": read.address,
+        "key_check": read.path,
+        "lists_models": read.flag,
     },
-    *("base_url", "base_url_env"),
+    "base_url",
 )
 CLAUDE: Mapping[str, read.Reader] = {
     "name": read.text,
@@ -218,8 +222,13 @@ def _reasoners(value: Table, place: Place, card: read.Reader) -> tuple[Reasoner,
     )
 
 
-def _vendors(value: Table, place: Place) -> tuple[Vendor, ...]:
+def vendor_rows(value: Any, place: Place) -> tuple[Vendor, ...]:
+    """The vendors in that table; raises ConfigError. Their names stand in settings and flags."""
+    rows = read.table(value, place)
+    for name in rows:
+        if not NAME.fullmatch(name):
+            raise place.wrong("tables with names of a-z, 0-9, - and _", name)
     return tuple(
-        Vendor(**{"name": name, "label": name, "key_env": None, **fields})
-        for name, fields in _each_row(value, place, VENDOR)
+        Vendor(**{"name": name, "label": name, **fields})
+        for name, fields in _each_row(rows, place, VENDOR)
     )

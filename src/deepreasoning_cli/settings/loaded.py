@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from deepreasoning_cli.keys import Key, checked
 from deepreasoning_cli.settings.key_command import printed_by
-from deepreasoning_cli.settings.sources import HOSTS, KEYS, nearest
+from deepreasoning_cli.settings.sources import key_names, nearest
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.catalog import Vendor
     from deepreasoning_cli.settings import Settings
 
 
@@ -81,13 +82,15 @@ class Loaded:
         return self.path.name if origin.startswith("file ") else origin
 
 
-def suspicious(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
+def suspicious(
+    settings: Settings, origins: Mapping[str, str], vendors: Sequence[Vendor]
+) -> Iterator[str]:
     """Notes on names that nothing asks for and that look like a slip of the pen."""
     hosts = settings.reasoners
     used = {name for host, its in hosts.items() for name in (host, its.key) if name}
     for table, entries, known in (
-        ("keys", settings.keys, KEYS),
-        ("base_urls", settings.base_urls, HOSTS),
+        ("keys", settings.keys, key_names(vendors)),
+        ("base_urls", settings.base_urls, [vendor.name for vendor in vendors]),
     ):
         for name in set(entries) - used - set(known):
             if advice := nearest(name, known):

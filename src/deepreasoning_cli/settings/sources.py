@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deepreasoning_cli.catalog import Vendor
 from deepreasoning_cli.errors import ConfigError
 
 PREFIX = "DEEPREASONING_"
 PLACES = ("DEEPREASONING_CONFIG", "DEEPREASONING_DATA_DIR")  # read by paths.py
-KEYED = ("deepseek", "anthropic", "empiriolabs", "linkup", "openrouter", "deepinfra", "novita")
-KEYS = (*KEYED, "serve")  # the token of the API's callers has no vendor
-HOSTS = (*KEYED, "ollama")
+SERVE_KEY = "serve"  # the token of the API's callers has no vendor
 FLAGS = {
     "web_search_linkup": "--web",
     "disable_formatting": "--no-sources",
@@ -53,7 +52,9 @@ def flag_of(name: str) -> str:
     return FLAGS.get(name, "--" + name.rpartition(".")[2].replace("_", "-"))
 
 
-def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
+def from_environment(
+    environ: Mapping[str, str], known: Iterable[str], vendors: Iterable[Vendor]
+) -> Layer:
     """Our own variables and the vendors'; ours win, and what is set but blank is not set.
 
     Raises ConfigError for a variable of ours whose first part is not in `known`.
@@ -62,7 +63,9 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
     origins: dict[str, str] = {}
     own = list(_own_variables(environ, tuple(known)))
     taken = {".".join(name.split(".")[:2]) for _, name in own}
-    vendors = [(variable, name) for variable, name in _vendor_variables() if name not in taken]
+    vendors = [
+        (variable, name) for variable, name in _vendor_variables(vendors) if name not in taken
+    ]
     for variable, name in vendors + own:
         if text := environ.get(variable, "").strip():
             _plant(values, name, text, variable)
@@ -70,9 +73,17 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
     return Layer(values, origins)
 
 
-def _vendor_variables() -> Iterator[tuple[str, str]]:
-    yield from ((f"{vendor.upper()}_API_KEY", f"keys.{vendor}") for vendor in KEYED)
-    yield from ((f"{vendor.upper()}_BASE_URL", f"base_urls.{vendor}") for vendor in HOSTS)
+def _vendor_variables(vendors: Iterable[Vendor]) -> Iterator[tuple[str, str]]:
+    for vendor in vendors:
+        if vendor.key_env:
+            yield vendor.key_env, f"keys.{vendor.name}"
+        if vendor.base_url_env:
+            yield vendor.base_url_env, f"base_urls.{vendor.name}"
+
+
+def key_names(vendors: Iterable[Vendor]) -> tuple[str, ...]:
+    """The names that [keys] takes: those of vendors with a key, and that of our own server."""
+    return (*(vendor.name for vendor in vendors if vendor.key_env), SERVE_KEY)
 
 
 def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.wiring.catalogs import written_catalog
 
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
@@ -43,15 +43,19 @@ class Known:
     """The day on which the vendors were asked last, if they were."""
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None) -> Known:
-        """The catalog as these settings have it; raises ConfigError if it cannot be read."""
-        catalog = catalog_for(loaded)
+    def of(cls, loaded: Loaded, backend: str | None, said: live.Live | None = None) -> Known:
+        """The catalog as these settings have it; raises ConfigError if it cannot be read.
+
+        `said` is what the vendors say now, by default what they said last.
+        """
+        said = said or live.read(paths.data_dir() / live.NAME)
+        catalog = written_catalog(loaded)
+        catalog = said.over(catalog) if said else catalog
         chosen = backend or _backend_in_use(loaded, catalog)
         today = datetime.now(UTC).date()
         problems: list[str] = []
         model = _default_model(loaded, catalog, chosen, today, problems)
         reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
-        said = live.read(paths.data_dir() / live.NAME)
         asked = said.as_of.date() if said else None
         return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems), asked)
 
