@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 
-from deepreasoning_cli.catalog.file import nearest, opened
+from deepreasoning_cli.catalog.file import known_names, opened
 from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
@@ -19,7 +18,7 @@ from deepreasoning_cli.catalog.rows import (
     Vendor,
 )
 from deepreasoning_cli.catalog.tables import rows, vendor_rows
-from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
 
 __all__ = [
     "Catalog",
@@ -94,7 +93,7 @@ class Catalog:
                 return reasoner
         raise ConfigError(
             f"there is no reasoner {name!r}",
-            hint=nearest(name, (reasoner.name for reasoner in self.reasoners)),
+            hint=known_names(name, (reasoner.name for reasoner in self.reasoners)),
             kind="reasoner_unknown",
         )
 
@@ -112,7 +111,7 @@ class Catalog:
                 return vendor
         raise ConfigError(
             f"there is no vendor {name!r}",
-            hint=nearest(name, (vendor.name for vendor in self.vendors)),
+            hint=known_names(name, (vendor.name for vendor in self.vendors)),
             kind="vendor_unknown",
         )
 
@@ -171,7 +170,7 @@ class Catalog:
         """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
         living = self._living(backend, today)
         names = [name for model in living for name in (model.id, *model.aliases, model.family)]
-        close = get_close_matches(_normal(wanted), names, n=1)
+        close = nearest(_normal(wanted), names)
         advice = f"; the closest known name is {close[0]}" if close else ""
         return Choice(
             ClaudeModel(id=wanted, name=wanted, status=Lifecycle.UNKNOWN, rates={backend: None}),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import ConfigError, did_you_mean
 from deepreasoning_cli.money import MILLION
 
 Table = dict[str, Any]
@@ -37,7 +36,7 @@ class Place:
     def unknown(self, name: str, known: Iterable[str], what: str) -> ConfigError:
         """The error that there is no such name here, with the nearest that is."""
         message = f"{_heading(self.path)}there is no {what} {name!r}"
-        return broken(self.file, message, nearest(name, known))
+        return broken(self.file, message, known_names(name, known))
 
     def missing(self, key: str) -> ConfigError:
         """The error that the table here lacks `key`."""
@@ -54,11 +53,11 @@ def broken(file: Path, message: str, hint: str | None = None) -> ConfigError:
     return ConfigError(f"{file}: {message}", hint=hint, kind="catalog")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def known_names(name: str, known: Iterable[str]) -> str:
     """Advice for a name that is not known: the closest ones, or all where none is close."""
     names = list(known)
-    close = get_close_matches(name.lower(), names, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)}"
+    hint = did_you_mean(name.lower(), names, most=2, likeness=0.5)
+    return hint or f"known: {', '.join(names)}"
 
 
 def opened(override: Path | None) -> tuple[Table, Place]:

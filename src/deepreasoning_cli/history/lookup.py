@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from difflib import get_close_matches
 from typing import Final
 
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.text import well_formed
 
 NEAR: Final = 1000
@@ -40,7 +39,7 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
 def _unknown(connection: sqlite3.Connection, wanted: str) -> UsageError:
     query = "SELECT id FROM turns ORDER BY seq DESC LIMIT ?"
     ids = [row["id"] for row in connection.execute(query, (NEAR,))]
-    near = get_close_matches(wanted, ids, 1, 0.0)
+    near = nearest(wanted, ids, likeness=0.0)
     return UsageError(
         f"no turn {wanted or 'without a name'} in the history",
         kind="unknown_turn",

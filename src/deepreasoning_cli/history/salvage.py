@@ -103,7 +103,7 @@ def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
     The next ones are tried each, then steps that double; so it takes at most some 200 queries.
     """
     fails = start
-    for step in (*range(1, NEAR), *(2**exponent for exponent in range(6, 63))):
+    for step in (*range(1, NEAR), *(1 << exponent for exponent in range(6, 63))):
         if start + step > LARGEST:
             return None
         if _can_read(source, start + step):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from deepreasoning_cli.errors import did_you_mean
 from deepreasoning_cli.keys import Key, checked
 from deepreasoning_cli.settings.key_command import printed_by
-from deepreasoning_cli.settings.sources import key_names, nearest
+from deepreasoning_cli.settings.sources import key_names
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog import Vendor
@@ -93,7 +94,7 @@ def suspicious(
         ("base_urls", settings.base_urls, [vendor.name for vendor in vendors]),
     ):
         for name in set(entries) - used - set(known):
-            if advice := nearest(name, known):
+            if advice := did_you_mean(name, known):
                 place = next(
                     o for n, o in origins.items() if f"{n}.".startswith(f"{table}.{name}.")
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreasoning_cli.catalog import Vendor
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import ConfigError, nearest
 
 PREFIX = "DEEPREASONING_"
 PLACES = ("DEEPREASONING_CONFIG", "DEEPREASONING_DATA_DIR")  # read by paths.py
@@ -103,7 +102,7 @@ def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterat
 def _nearest_variable(variable: str, known: Iterable[str]) -> str | None:
     """Advice by what follows the prefix, which would make all names alike."""
     names = [*(name.upper() for name in known), *(name.removeprefix(PREFIX) for name in PLACES)]
-    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    close = nearest(variable.removeprefix(PREFIX), names)
     return f"did you mean {PREFIX}{close[0]}?" if close else None
 
 
@@ -185,9 +184,3 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Advice that names the likeliest meant of `names`, or None."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
-from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.wiring.catalogs import written_catalog
 
@@ -102,10 +101,9 @@ class Known:
                 return reasoner
         found = self.catalog.claude(name, self.backend, self.today)
         if found.model.status is Lifecycle.UNKNOWN:
-            close = get_close_matches(written, list(dict.fromkeys(self._all_names())), n=2)
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
-                hint=f"did you mean {' or '.join(close)}?" if close else LIST,
+                hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
                 kind="model_unknown",
             )
         return found.model
