@@ -59,6 +59,15 @@ def test_a_turn_of_a_dead_process_is_folded_as_incomplete(tmp_path: Path) -> Non
         assert [(row.ending, row.started) for row in store.listing()] == [(Ending.CUT, WHEN)]
 
 
+def test_a_number_that_is_none_costs_its_line_and_no_other_journal(tmp_path: Path) -> None:
+    path = left_behind(tmp_path, whole()[:5], "odd")
+    path.write_bytes(path.read_bytes() + b'{"event":"text","t":NaN,"text":"a"}\n')
+    left_behind(tmp_path, whole("turn2"), "turn2")
+    count, warnings = adopted(tmp_path)
+    assert (count, len(warnings)) == (2, 1)
+    assert "could not read 1 of the journal's lines" in warnings[0]
+
+
 def test_a_turn_that_had_finished_its_answer_is_complete(tmp_path: Path) -> None:
     left_behind(tmp_path, whole())
     assert adopted(tmp_path) == (1, [])

@@ -148,6 +148,16 @@ def test_a_stage_in_an_older_journal_wrote_to_no_cache() -> None:
         b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
         b'"cost":"dear","seconds":1,"stop_reason":null,"complete":true}',
         b"[" * 100_000,
+        b'{"event":"text","t":NaN,"text":"a"}',
+        b'{"event":"text","t":1e999,"text":"a"}',
+        b'{"event":"text","t":1,"text":"a","began":"9999-12-31T23:59:59-12:00"}',
+        b'{"event":"closed","t":1,"complete":true,"ending":"complete","first_reasoning":null,'
+        b'"first_answer":null,"total":Infinity}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
+        b'"cost":"NaN","seconds":1,"stop_reason":null,"complete":true}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,'
+        b'"usage":{"input_tokens":"many","output_tokens":1},'
+        b'"cost":"1","seconds":1,"stop_reason":null,"complete":true}',
     ],
 )
 def test_a_damaged_line_is_a_value_error(data: bytes) -> None:

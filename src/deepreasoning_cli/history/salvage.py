@@ -103,18 +103,19 @@ def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
     The next ones are tried each, then steps that double; so it takes at most some 200 queries.
     """
     fails = start
-    for step in (*range(1, NEAR), *(1 << exponent for exponent in range(6, 63))):
-        if start + step > LARGEST:
+    steps = [*range(1, NEAR), *(NEAR << doubled for doubled in range(58))]
+    for reads in (start + step for step in steps):
+        if reads > LARGEST:
             return None
-        if _can_read(source, start + step):
+        if _can_read(source, reads):
             break
-        fails = start + step
-    else:
-        return None
-    reads = start + step
+        fails = reads
     while reads - fails > 1:
         middle = (fails + reads) // 2
-        fails, reads = (fails, middle) if _can_read(source, middle) else (middle, reads)
+        if _can_read(source, middle):
+            reads = middle
+        else:
+            fails = middle
     return reads
 
 

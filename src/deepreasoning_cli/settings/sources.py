@@ -62,10 +62,8 @@ def from_environment(
     origins: dict[str, str] = {}
     own = list(_own_variables(environ, tuple(known)))
     taken = {".".join(name.split(".")[:2]) for _, name in own}
-    vendors = [
-        (variable, name) for variable, name in _vendor_variables(vendors) if name not in taken
-    ]
-    for variable, name in vendors + own:
+    others = [each for each in _vendor_variables(vendors) if each[1] not in taken]
+    for variable, name in others + own:
         if text := environ.get(variable, "").strip():
             _plant(values, name, text, variable)
             origins[name] = f"environment {variable}"
