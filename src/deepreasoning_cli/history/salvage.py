@@ -103,7 +103,7 @@ def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
     The next ones are tried each, then steps that double; so it takes at most some 200 queries.
     """
     fails = start
-    steps = [*range(1, NEAR), *(NEAR << doubled for doubled in range(58))]
+    steps: list[int] = [*range(1, NEAR), *(NEAR << doubled for doubled in range(58))]
     for reads in (start + step for step in steps):
         if reads > LARGEST:
             return None
