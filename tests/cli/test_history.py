@@ -77,7 +77,7 @@ def parsed(*words: str) -> Any:
 def keep(folder: Path, events: Sequence[Event], began: datetime = WHEN) -> Record:
     record = shown(events)
     with opened_store(folder) as store:
-        store.fold(record, began=began)
+        store.save(record, began=began)
     return record
 
 
@@ -92,7 +92,7 @@ def three(data: Path) -> Path:
     keep(data, whole("alpha1", "talk"), WHEN - timedelta(days=40))
     record = shown(cut("alpha2", "talk"), failure=KeyboardInterrupt())
     with opened_store(data) as store:
-        store.fold(record, began=WHEN - timedelta(days=10))
+        store.save(record, began=WHEN - timedelta(days=10))
     keep(data, [opened("beta1", "Why  is\nthe sky blue?"), *answered(["Rayleigh.\n\n\n"])])
     return data
 

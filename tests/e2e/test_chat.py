@@ -13,7 +13,7 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.chat.prompt_history import PromptHistory
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from e2e.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
@@ -90,7 +90,7 @@ def turns(session: str | None = None) -> list[Record]:
         raise AssertionError(text)
 
     with Store.open(paths.data_dir(), warn) as store:
-        adopt(paths.data_dir(), store, warn)
+        recover(paths.data_dir(), store, warn)
         if session:
             return store.session_turns(session)
         return [store.turn(row.id) for row in store.listing()][::-1]

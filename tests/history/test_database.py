@@ -118,7 +118,7 @@ def test_a_truncated_database_opens_with_what_is_left(tmp_path: Path, share: flo
     with Store.open(tmp_path, warnings.append) as store:
         list(store.listing())
         store.search(["six"])
-        store.fold(shown(whole("later")))
+        store.save(shown(whole("later")))
         assert store.turn("later").answer == "Forty-two."
     assert len(warnings) >= 1
     assert integrity(path) == "ok"
@@ -137,7 +137,7 @@ def test_the_log_of_a_lost_database_is_not_played_into_a_new_one(tmp_path: Path)
     filled(tmp_path, 3)
     copy = {}
     with opened_store(tmp_path) as store:
-        store.fold(shown(whole("another")))
+        store.save(shown(whole("another")))
         copy = {name: (tmp_path / name).read_bytes() for name in ("history.db-wal",)}
     (tmp_path / "history.db").unlink()
     for name, data in copy.items():
@@ -185,7 +185,7 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
     assert reopened(tmp_path) == (["turn0001", "turn0002"], [message])
     with Store.open(tmp_path, lambda _: None) as store:
         for change in (
-            lambda: store.fold(shown(whole())),
+            lambda: store.save(shown(whole())),
             lambda: store.delete(["turn0001"]),
             store.delete_all,
         ):
@@ -239,7 +239,7 @@ def test_a_locked_database_is_waited_for_and_then_said_so(
     with locked(path), opened_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0001"]
         with pytest.raises(UnavailableError) as caught:
-            store.fold(shown(whole()))
+            store.save(shown(whole()))
         assert caught.value.message == f"another process keeps {path} locked"
         assert caught.value.kind == "history_locked"
         warnings: list[str] = []
@@ -329,7 +329,7 @@ def test_a_read_only_history_is_read_and_not_changed(read_only: Path) -> None:
     with opened_store(read_only) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
         with pytest.raises(ConfigError) as caught:
-            store.fold(shown(whole()))
+            store.save(shown(whole()))
     assert caught.value.kind == "history_read_only"
     assert caught.value.message == f"{read_only / 'history.db'} is read-only"
 
@@ -405,8 +405,8 @@ def test_where_wal_is_impossible_the_database_does_without(
         sqlite3, "connect", lambda *given, **options: connect(*given, **options, factory=NoWal)
     )
     with opened_store(tmp_path) as first, opened_store(tmp_path) as second:
-        first.fold(shown(whole("a")))
-        second.fold(shown(whole("b")))
+        first.save(shown(whole("a")))
+        second.save(shown(whole("b")))
         assert len(list(first.listing())) == existing + 2
     monkeypatch.undo()
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
@@ -517,7 +517,7 @@ def test_no_number_of_a_damaged_file_is_counted_to_or_kept(tmp_path: Path, chang
     saved, queries = salvaged(broken, tmp_path / "new")
     assert (saved, queries < 50) == (3, True)
     with opened_store(tmp_path / "new") as store:
-        store.fold(shown(whole("later")))
+        store.save(shown(whole("later")))
     assert reopened(tmp_path / "new")[0] == ["later", "turn0001", "turn0002", "turn0003"]
 
 

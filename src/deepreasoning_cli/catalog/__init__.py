@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from deepreasoning_cli.catalog.file import known_names, opened
+from deepreasoning_cli.catalog.file import known_names, read_tables
 from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
@@ -190,7 +190,7 @@ def load(override: Path | None = None) -> Catalog:
 
     Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
     """
-    return Catalog(**rows(*opened(override)))
+    return Catalog(**rows(*read_tables(override)))
 
 
 def load_vendors(override: Path) -> tuple[Vendor, ...]:
@@ -199,10 +199,10 @@ def load_vendors(override: Path) -> tuple[Vendor, ...]:
     A file of the user's that cannot be used is left out here; whoever loads the catalog says so.
     """
     try:
-        tables, place = opened(override)
+        tables, place = read_tables(override)
         return vendor_rows(tables.get("vendors"), place.inside("vendors"))
     except ConfigError:
-        tables, place = opened(None)
+        tables, place = read_tables(None)
         return vendor_rows(tables["vendors"], place.inside("vendors"))
 
 

@@ -60,26 +60,26 @@ def known_names(name: str, known: Iterable[str]) -> str:
     return hint or f"known: {', '.join(names)}"
 
 
-def opened(override: Path | None) -> tuple[Table, Place]:
+def read_tables(override: Path | None) -> tuple[Table, Place]:
     """The packaged tables with those of `override` laid over them, not checked yet.
 
     The place names the file that is to blame for what is wrong in them. An `override` that does
     not exist changes nothing; raises ConfigError for one that cannot be read.
     """
     tables = _packaged()
-    changes = _parsed(override) if override else {}
+    changes = _parse(override) if override else {}
     if not override or not changes:
         return tables, Place(PACKAGED)
-    return _merged(tables, changes, override, ()), Place(override)
+    return _merge(tables, changes, override, ()), Place(override)
 
 
 @cache
 def _packaged() -> Table:
     """Parsed once: settings and catalog both begin with it. Nobody changes it."""
-    return _parsed(PACKAGED)
+    return _parse(PACKAGED)
 
 
-def _parsed(file: Path) -> Table:
+def _parse(file: Path) -> Table:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -90,18 +90,18 @@ def _parsed(file: Path) -> Table:
         raise broken(file, f"is not valid TOML: {error}") from error
 
 
-def _merged(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
+def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
     if not isinstance(changes, dict):
         return changes
     base = base if isinstance(base, dict) else {}
     if path == ("search",) or (len(path) == 3 and path[-1] in RATE_TABLES):
-        return _repriced(base, changes, file) if changes else base
+        return _reprice(base, changes, file) if changes else base
     return base | {
-        key: _merged(base.get(key), value, file, (*path, key)) for key, value in changes.items()
+        key: _merge(base.get(key), value, file, (*path, key)) for key, value in changes.items()
     }
 
 
-def _repriced(base: Table, changes: Table, file: Path) -> Table:
+def _reprice(base: Table, changes: Table, file: Path) -> Table:
     """Prices that have the user's file for a source; another unit leaves nothing of the old."""
     unit = base.get("per", MILLION)
     kept = base if changes.get("per", unit) == unit else {}

@@ -26,7 +26,7 @@ from deepreasoning_cli.events import (
     Thought,
     Warned,
 )
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.money import RateCard, Rates, Usage
 
 VERSION: Final = 1
@@ -41,14 +41,14 @@ class Closed:
     """The last line: the turn is over, and this is what its record had measured (seconds)."""
 
     complete: bool
-    ending: Ending
+    outcome: TurnOutcome
     first_reasoning: float | None
     first_answer: float | None
     total: float
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JournalLine:
     """One line: what happened, and when, in seconds since the turn began.
 
     `began` (aware) is in the first line only.
@@ -83,14 +83,14 @@ def line(event: Event | Closed, seconds: float, began: datetime | None = None) -
     return (json.dumps(fields | _fields(event)) + "\n").encode("ascii")
 
 
-def read_line(data: bytes) -> Line:
+def read_line(data: bytes) -> JournalLine:
     """The line's content. Raises ValueError where it is torn, foreign or damaged."""
     try:
         fields = json.loads(data)
         if fields.get("version", VERSION) > VERSION:
             raise NewerJournalError("written by a newer version")
         began = _moment(fields["began"]) if "began" in fields else None
-        return Line(READERS[fields["event"]](fields), _number(fields["t"]), began)
+        return JournalLine(READERS[fields["event"]](fields), _number(fields["t"]), began)
     except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise ValueError("not a line of a journal") from exc
 
@@ -109,6 +109,9 @@ def _fields(event: Event | Closed) -> dict[str, Any]:
             }
         case Finished():
             return asdict(event) | {"cost": _figure(event.cost)}
+        case Closed():
+            fields = asdict(event)
+            return {"ending": fields.pop("outcome"), **fields}
         case _:
             return asdict(event)
 
@@ -213,7 +216,7 @@ def _finished(fields: Fields) -> Finished:
 def _closed(fields: Fields) -> Closed:
     return Closed(
         bool(fields["complete"]),
-        Ending(fields["ending"]),
+        TurnOutcome(fields["ending"]),
         _seconds(fields["first_reasoning"]),
         _seconds(fields["first_answer"]),
         _number(fields["total"]),

@@ -10,7 +10,7 @@ from deepreasoning_cli.text import well_formed
 
 NEAR: Final = 1000
 LAST_CHARACTER: Final = "\U0010ffff"
-SHOWN: Final = 3
+IDS_SHOWN: Final = 3
 
 
 def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
@@ -18,7 +18,7 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     wanted = well_formed(id_or_prefix)
     rows = connection.execute(
         "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
-        (wanted, wanted + LAST_CHARACTER, SHOWN + 1),
+        (wanted, wanted + LAST_CHARACTER, IDS_SHOWN + 1),
     ).fetchall()
     ids = [row["id"] for row in rows]
     if wanted in ids:
@@ -27,8 +27,8 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
         raise _unknown(connection, wanted)
     if len(ids) > 1:
         raise UsageError(
-            f"{wanted} begins the ids of several turns: {', '.join(ids[:SHOWN])}"
-            + (", …" if len(ids) > SHOWN else ""),
+            f"{wanted} begins the ids of several turns: {', '.join(ids[:IDS_SHOWN])}"
+            + (", …" if len(ids) > IDS_SHOWN else ""),
             kind="ambiguous_turn",
             hint="give more of the id",
         )

@@ -14,7 +14,7 @@ from deepreasoning_cli.catalog import load_vendors
 from deepreasoning_cli.put_off import put_off
 from deepreasoning_cli.settings.errors import KEY, first_problem
 from deepreasoning_cli.settings.file import file_layer
-from deepreasoning_cli.settings.loaded import Loaded, suspicious
+from deepreasoning_cli.settings.loaded import Loaded, typo_notes
 from deepreasoning_cli.settings.parts import (
     ADDRESS,
     BaseUrl,
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
             file_layer(file, notes, required=path is not None),
         )
         loaded = cls.of(layers, file, notes)
-        loaded.notes.extend(suspicious(loaded.settings, loaded.origins, vendors))
+        loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
         return loaded
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from deepreasoning_cli.errors import did_you_mean
-from deepreasoning_cli.keys import Key, checked
+from deepreasoning_cli.keys import Key, validate_and_remember
 from deepreasoning_cli.settings.key_command import printed_by
 from deepreasoning_cli.settings.sources import key_names
 
@@ -73,8 +73,8 @@ class Loaded:
     def _fetch(self, name: str) -> Key:
         entry = self.settings.keys[name]
         if isinstance(entry, SecretStr):
-            return checked(name, entry.get_secret_value(), self._origin_of_key(name))
-        return checked(
+            return validate_and_remember(name, entry.get_secret_value(), self._origin_of_key(name))
+        return validate_and_remember(
             name, printed_by(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
         )
 
@@ -83,7 +83,7 @@ class Loaded:
         return self.path.name if origin.startswith("file ") else origin
 
 
-def suspicious(
+def typo_notes(
     settings: Settings, origins: Mapping[str, str], vendors: Sequence[Vendor]
 ) -> Iterator[str]:
     """Notes on names that nothing asks for and that look like a slip of the pen."""

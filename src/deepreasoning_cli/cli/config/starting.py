@@ -48,7 +48,7 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
     if not wanted:
         return {}
     from deepreasoning_cli import catalog, paths
-    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli.keys import validate_and_remember
     from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.sources import from_environment
 
@@ -60,7 +60,7 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
         raise UsageError("the environment holds no key", hint=f"looked for {names}")
     for name, key in keys.items():
         if isinstance(key, str):
-            checked(name, key, "the environment")
+            validate_and_remember(name, key, "the environment")
     return keys
 
 
@@ -115,7 +115,7 @@ def _vendors(backend: str, reasoner: str) -> list[str]:
 
 def _key(vendor: str) -> str:
     """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
-    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli.keys import validate_and_remember
 
     answer = asking.hidden(vendor, optional=True)
-    return checked(vendor, answer, "your answer").value if answer.strip() else ""
+    return validate_and_remember(vendor, answer, "your answer").value if answer.strip() else ""

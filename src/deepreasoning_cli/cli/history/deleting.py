@@ -18,7 +18,7 @@ from deepreasoning_cli.history.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Deletion:
     """Turns by name, or those before a time (aware), or, with neither, all."""
 
     names: Sequence[str]
@@ -60,14 +60,14 @@ class Wanted:
         return f"{counted(len(ids))} from before {self.before.astimezone():%Y-%m-%d %H:%M}"
 
 
-def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) -> Wanted:
+def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) -> Deletion:
     """What the call asks for. Raises UsageError unless that is exactly one thing."""
     if [bool(names), older_than is not None, everything].count(True) != 1:
         raise UsageError(
             "what is to be erased?", hint="name turns by their ids, or --older-than 30d, or --all"
         )
     before = periods.moment("--older-than", older_than) if older_than is not None else None
-    return Wanted(names, before)
+    return Deletion(names, before)
 
 
 def _agreed(question: str) -> bool:
