@@ -115,4 +115,4 @@ def filled(folder: Path, count: int, size: int = 1) -> None:
     with opened_store(folder) as store:
         for number in range(1, count + 1):
             events = [opened(f"turn{number:04}"), *reasoned(THOUGHTS * size), *answered()]
-            store.fold(shown(events))
+            store.save(shown(events))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, SessionRow, State
 from deepreasoning_cli.chat.printer import Printer
+from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.chat.talk import Talk
 from deepreasoning_cli.errors import Interrupted, RefusedError
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage
@@ -224,7 +225,8 @@ def main() -> int:
     ports = Ports(turns, archive, LivelyNames(), FlatPrice())
     state = State("first", "sonnet", "deepseek")
     try:
-        return repl(ports, state, history=Path(history) if history else None).run()
+        typed = PromptHistory(Path(history)) if history else None
+        return repl(ports, state, history=typed).run()
     except Interrupted as ended:
         return ended.exit_code
     finally:

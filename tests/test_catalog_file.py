@@ -217,6 +217,21 @@ SONNET = "claude.claude-sonnet-5-5"
         ),
         ("[search]\nfast = 1", "[search] there is no key 'fast'", None),
         ("[vendors.x]\nbase_url_env = 'X'", "[vendors.x] base_url is missing", None),
+        (
+            "[vendors.x]\nbase_url = 'https://x'\nkey_env = 'sk-secret'",
+            "[vendors.x] key_env must be the name of a variable such as ACME_API_KEY, not '…'",
+            None,
+        ),
+        (
+            "[vendors.x]\nbase_url = 'https://x'\nkey_check = 'key'",
+            "[vendors.x] key_check must be a path that begins with /, not 'key'",
+            None,
+        ),
+        (
+            "[vendors.'a.b']\nbase_url = 'https://x'",
+            "vendors must be tables with names of a-z, 0-9, - and _, not 'a.b'",
+            None,
+        ),
         ("[reasoners.lab]\nmodel = 'r1'", "[reasoners.lab] base_url is missing", None),
         (
             "reasoners.lab = { base_url = 'http://x', model = 'm', rates = { input = 1 } }",

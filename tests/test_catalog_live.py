@@ -135,6 +135,19 @@ def test_a_damaged_cache_is_as_none(tmp_path: Path, text: str) -> None:
     assert laid_over(WRITTEN, tmp_path) is WRITTEN
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("context", "many"), ("context", -1), ("max_output", True), ("name", 7), ("id", None)],
+)
+def test_a_cached_model_with_a_wrong_figure_is_as_none(
+    tmp_path: Path, key: str, wrong: object
+) -> None:
+    fields = json.loads(said(SONNET, "active").write())
+    fields["anthropic"][0][key] = wrong
+    (tmp_path / "models.json").write_text(json.dumps(fields))
+    assert read(tmp_path / "models.json") is None
+
+
 @pytest.mark.parametrize("key", ["anthropic", "hosts", "gateway", "as_of"])
 def test_a_cache_of_another_shape_is_as_none(tmp_path: Path, key: str) -> None:
     fields = json.loads(said(SONNET, "active").write())

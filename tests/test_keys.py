@@ -10,20 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import Key, checked, redacted, without_keys
+from deepreasoning_cli.keys import Key, redact_known, redacted, validate_and_remember
 
 SECRET = 'sk-test-"a\\b/c+d=e'
 ENV = "DEEPSEEK_API_KEY"
 
 
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
-    assert checked("deepseek", " \tsk-1234567890\r\n", ENV) == Key("deepseek", "sk-1234567890", ENV)
+    assert validate_and_remember("deepseek", " \tsk-1234567890\r\n", ENV) == Key(
+        "deepseek", "sk-1234567890", ENV
+    )
 
 
 @pytest.mark.parametrize("value", ["", " ", "\r\n\t"])
 def test_an_empty_key_is_missing(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        checked("deepseek", value, ENV)
+        validate_and_remember("deepseek", value, ENV)
     error = caught.value
     message = "the key deepseek from DEEPSEEK_API_KEY is empty"
     assert (error.kind, error.message, error.exit_code) == ("key_missing", message, 3)
@@ -47,7 +49,7 @@ def test_an_empty_key_is_missing(value: str) -> None:
 )
 def test_a_key_that_no_header_can_hold_is_refused_unseen(character: str, described: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        checked("anthropic", f" sk-ant-secret{character}more", "config.toml")
+        validate_and_remember("anthropic", f" sk-ant-secret{character}more", "config.toml")
     error = caught.value
     assert (error.kind, error.message, error.hint) == (
         "key_malformed",
@@ -90,9 +92,9 @@ def test_every_secret_is_masked() -> None:
 
 
 def test_the_last_look_masks_every_key_that_was_loaded() -> None:
-    checked("linkup", "lk-loaded-0123456789", ENV)
-    assert without_keys("got lk-loaded-0123456789 or lk-loade…") == "got [key] or [key]…"
-    assert without_keys("nothing here") == "nothing here"
+    validate_and_remember("linkup", "lk-loaded-0123456789", ENV)
+    assert redact_known("got lk-loaded-0123456789 or lk-loade…") == "got [key] or [key]…"
+    assert redact_known("nothing here") == "nothing here"
 
 
 signs = "".join(sorted(set(string.printable[:94]) - set("[]")))  # those of the mask itself

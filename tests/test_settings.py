@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli import catalog
+from deepreasoning_cli import catalog, paths
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.settings import Settings, key_command
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.settings.sources import HOSTS, KEYED, lines_of
+from deepreasoning_cli.settings.sources import lines_of
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 ADDRESS = (
@@ -217,7 +217,7 @@ def test_a_variable_of_ours_beats_the_vendors(config: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("vendor", KEYED)
+@pytest.mark.parametrize("vendor", [each.name for each in catalog.load().vendors if each.key_env])
 def test_every_vendors_own_variables_are_read(config: Path, vendor: str) -> None:
     name = vendor.upper()
     environ = {f"{name}_API_KEY": "sk-of-the-vendor", f"{name}_BASE_URL": "https://x.example/v1"}
@@ -229,10 +229,39 @@ def test_every_vendors_own_variables_are_read(config: Path, vendor: str) -> None
     )
 
 
-def test_the_names_of_vendors_are_those_of_the_catalog() -> None:
-    vendors = catalog.load().vendors
-    assert {vendor.name for vendor in vendors} == set(HOSTS)
-    assert {vendor.name for vendor in vendors if vendor.key_env} == set(KEYED)
+ACME = """
+[vendors.acme]
+base_url = "https://acme.example/v1"
+key_env = "ACME_TOKEN"
+base_url_env = "ACME_URL"
+[reasoners.acme]
+base_url = "https://acme.example/v1"
+model = "r1"
+key = "acme"
+"""
+
+
+def test_a_vendor_of_the_users_catalog_has_its_variables_read(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(config))
+    paths.catalog_override().write_text(ACME)
+    environ = {"ACME_TOKEN": "sk-acme", "ACME_URL": "https://other.example/v1"}
+    loaded = load(config, "[keys]\nacmee = 'x'\n", environ=environ)
+    assert loaded.key("acme") == Key("acme", "sk-acme", "environment ACME_TOKEN")
+    assert loaded.settings.base_urls == {"acme": "https://other.example/v1"}
+    assert [note.partition(": ")[2] for note in loaded.notes] == [
+        "nothing asks for keys.acmee; did you mean acme?"
+    ]
+
+
+@pytest.mark.parametrize("text", ["[vendors", "vendors = 1", "[vendors.acme]\nkey_env = 7\n"])
+def test_settings_do_without_a_catalog_that_cannot_be_used(
+    config: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(config))
+    paths.catalog_override().write_text(text)
+    assert load(config, environ={"DEEPSEEK_API_KEY": "sk-ds"}).has_key("deepseek")
 
 
 def test_a_key_of_the_environment_hides_the_command_of_the_file(config: Path) -> None:

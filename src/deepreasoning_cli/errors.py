@@ -11,6 +11,7 @@ DeepReasoningError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
@@ -106,3 +107,21 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:
+    """Those of `known` that are most like `name`, the best first.
+
+    `likeness` is difflib's ratio, from 0 (anything) to 1 (the same).
+    """
+    from difflib import get_close_matches
+
+    return get_close_matches(name, list(known), most, likeness)
+
+
+def did_you_mean(
+    name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6
+) -> str | None:
+    """The hint that names the nearest of `known`, None where none is near; see `nearest`."""
+    close = nearest(name, known, most=most, likeness=likeness)
+    return f"did you mean {' or '.join(close)}?" if close else None

@@ -29,14 +29,14 @@ class Key:
         return f"…{self.value[-4:]}" if len(self.value) >= SHORTEST_RECOGNISED else "…"
 
 
-def checked(name: str, value: str, origin: str) -> Key:
-    """A key of the user's that can stand in a header; raises as `fit` does."""
-    key = fit(name, value, origin)
+def validate_and_remember(name: str, value: str, origin: str) -> Key:
+    """A key of the user's that can stand in a header; raises as `validate` does."""
+    key = validate(name, value, origin)
     _loaded.add(key.value)
     return key
 
 
-def fit(name: str, value: str, origin: str) -> Key:
+def validate(name: str, value: str, origin: str) -> Key:
     """A key that can stand in a header; raises ConfigError, which shows no part of the value.
 
     It is not remembered: a server sees keys of others without end.
@@ -55,7 +55,7 @@ def fit(name: str, value: str, origin: str) -> Key:
     return Key(name, value, origin)
 
 
-def without_keys(text: str) -> str:
+def redact_known(text: str) -> str:
     """`text` with every key that was loaded in this process masked."""
     return redacted(text, _loaded)
 

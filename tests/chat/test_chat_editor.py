@@ -17,6 +17,7 @@ from deepreasoning_cli.chat.completion import CommandCompleter
 from deepreasoning_cli.chat.editor import Editor
 from deepreasoning_cli.chat.loop import Repl
 from deepreasoning_cli.chat.ports import STOPPED
+from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.errors import ConfigError
 from scripted_chat import Chat, MemoryArchive, turn
 
@@ -32,7 +33,8 @@ def keys() -> Iterator[PipeInput]:
 def typed(chat: Chat, keys: PipeInput, *presses: str, history: Path | None = None) -> list[str]:
     """What was asked by these keys and a last Ctrl-D."""
     keys.send_text("".join(presses) + "\x04")
-    editor = Editor(chat.talk, history, output=DummyOutput(), source=keys)
+    file = PromptHistory(history) if history else None
+    editor = Editor(chat.talk, file, output=DummyOutput(), source=keys)
     assert Repl(chat.talk, editor).run() == 0
     return [each[1] for each in chat.turns.asked]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import scripted_chat
+from deepreasoning_cli.chat.prompt_history import PromptHistory
 from runner import PtyRun, run, run_in_pty
 from screen import Terminal
 
@@ -213,7 +214,8 @@ def test_what_was_typed_is_there_in_the_next_run_for_the_user_alone(tmp_path: Pa
     path = tmp_path / "data" / "prompts"
     env = {"CHAT_HISTORY": str(path)}
     chat((READY, b"first\x1b\rline\r"), (FIRST, CTRL_D), env=env)
-    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o600, b'"first\\nline"\n')
+    kept = PromptHistory(path).entries()
+    assert (stat.S_IMODE(path.stat().st_mode), kept) == (0o600, ["first\nline"])
     done = chat((READY, UP), (b"line", b"!\r"), (FIRST, CTRL_D), env=env)
     assert lines(done) == ["> first", "  line!", "[echo first", "line!]"]
 

@@ -137,7 +137,7 @@ def failing(secret: str) -> None:
 def test_debug_adds_a_traceback_without_locals_or_keys(
     capsys: pytest.CaptureFixture[str], as_json: bool
 ) -> None:
-    key = keys.checked("canary", "sk-canary-0123456789abcdef", "a test")
+    key = keys.validate_and_remember("canary", "sk-canary-0123456789abcdef", "a test")
     words = ["ask", "--debug", *(["--json"] if as_json else [])]
     code = guarded(lambda: failing(key.value), words)
     err = capsys.readouterr().err

@@ -77,7 +77,7 @@ def parsed(*words: str) -> Any:
 def keep(folder: Path, events: Sequence[Event], began: datetime = WHEN) -> Record:
     record = shown(events)
     with opened_store(folder) as store:
-        store.fold(record, began=began)
+        store.save(record, began=began)
     return record
 
 
@@ -92,7 +92,7 @@ def three(data: Path) -> Path:
     keep(data, whole("alpha1", "talk"), WHEN - timedelta(days=40))
     record = shown(cut("alpha2", "talk"), failure=KeyboardInterrupt())
     with opened_store(data) as store:
-        store.fold(record, began=WHEN - timedelta(days=10))
+        store.save(record, began=WHEN - timedelta(days=10))
     keep(data, [opened("beta1", "Why  is\nthe sky blue?"), *answered(["Rayleigh.\n\n\n"])])
     return data
 
@@ -467,6 +467,24 @@ def test_a_deleted_question_is_gone_from_what_was_typed_in_chats(three: Path) ->
     typed.write_text('"Why  is\\nthe sky blue?"\n"And then?"\n{torn\n')
     assert history("delete", "beta1", "--yes").exit_code == 0
     assert typed.read_text() == '"And then?"\n{torn\n'
+
+
+@pytest.mark.parametrize(
+    ("entry", "prompt"),
+    [
+        ("What is in it?", '<file name="a">\nplan\n</file>\n\nWhat is in it?'),
+        ("//usr is what?", "/usr is what?"),
+        ("one\u2028two\x85three", "one\u2028two\x85three"),
+    ],
+)
+def test_a_deleted_question_is_gone_however_it_was_typed(
+    three: Path, entry: str, prompt: str
+) -> None:
+    keep(three, [opened("gamma1", prompt), *answered(["Yes."])])
+    typed = three / "prompts"
+    typed.write_text(f"{json.dumps(entry, ensure_ascii=False)}\n", encoding="utf-8")
+    assert history("delete", "gamma1", "--yes").exit_code == 0
+    assert typed.read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,17 @@ def test_later_runs_use_what_was_said_and_say_when(anthropic: Loopback) -> None:
     assert "With what the vendors said on 2026-11-23 (`models --live`)." in later.stdout
     assert len(anthropic.requests) == 1
     assert (paths.data_dir() / "models.json").stat().st_mode & 0o077 == 0
+
+
+def test_what_cannot_be_kept_is_listed_with_a_warning(
+    anthropic: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(tmp_path / "file/below"))
+    anthropic.reply(json_reply(200, page(MODEL)))
+    result = models("--live")
+    assert (result.exit_code, "deprecated until 2027-03-01" in result.stdout) == (0, True)
+    assert result.stderr.startswith("warning: what the vendors said is not kept: cannot write ")
 
 
 def test_a_long_list_is_read_page_by_page(anthropic: Loopback) -> None:

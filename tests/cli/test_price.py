@@ -89,7 +89,7 @@ def spend(
     begun = Opened(name, "direct", "?", Handoff.REASONING, session)
     began = datetime.now(UTC) - timedelta(days=days_ago)
     with opened_store(paths.data_dir()) as store:
-        store.fold(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
+        store.save(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
 
 
 def left_behind(folder: Path, turn: str) -> Path:

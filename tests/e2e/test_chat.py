@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from e2e.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
@@ -89,7 +90,7 @@ def turns(session: str | None = None) -> list[Record]:
         raise AssertionError(text)
 
     with Store.open(paths.data_dir(), warn) as store:
-        adopt(paths.data_dir(), store, warn)
+        recover(paths.data_dir(), store, warn)
         if session:
             return store.session_turns(session)
         return [store.turn(row.id) for row in store.listing()][::-1]
@@ -396,7 +397,23 @@ def test_a_chat_that_is_kept_remembers_what_was_typed(vendors: Vendors) -> None:
     typed(vendors, b"once\r")
     typed(vendors, b"\x1b[A\r")
     assert [asked(request)[-1]["content"] for request in vendors.reasoner.requests] == ["once"] * 2
-    assert (paths.data_dir() / "prompts").read_text() == '"once"\n'
+    assert PromptHistory(paths.data_dir() / "prompts").entries() == ["once"]
+
+
+def test_what_was_typed_for_a_turn_is_deleted_with_it(vendors: Vendors, tmp_path: Path) -> None:
+    vendors.reply()
+    plan = tmp_path / "plan"
+    plan.write_text("x = 1\n")
+    keys = [b"/system Be secret.\r", b"/file %b\r" % os.fsencode(plan), b"Why secret?\r"]
+    typed(vendors, *keys, b"And then?\r", b"/retry answer\r")
+    kept = PromptHistory(paths.data_dir() / "prompts")
+    first, second, _ = (turn.opened.id for turn in turns())
+    deleted = vendors.run("history", "delete", first, "--yes")
+    assert (deleted.code, kept.entries()) == (0, ["/retry answer", "And then?"])
+    vendors.run("history", "delete", second, "--yes")
+    assert kept.entries() == ["/retry answer"]
+    vendors.run("history", "delete", "--older-than", "2999-01-01", "--yes")
+    assert (paths.data_dir() / "prompts").read_text() == ""
 
 
 # -------------------------------------------------------------------------------------- commands

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import catalog
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
 from deepreasoning_cli.providers.demo import Scripted
@@ -67,7 +67,7 @@ def invoke(folder: Path, *words: str, stdin: str | None = None) -> Result:
 
 def turns_in(folder: Path) -> int:
     with Store.open(folder / "data", lambda _: None) as store:
-        adopt(folder / "data", store, lambda _: None)
+        recover(folder / "data", store, lambda _: None)
         return len(list(store.listing()))
 
 

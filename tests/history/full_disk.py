@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
 from kept_turns import THOUGHTS, answered, journalled, opened, reasoned
 
@@ -28,7 +28,7 @@ def main(root: Path, step: int, most: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         later: list[str] = []
         with Store.open(folder, later.append) as store:
-            adopt(folder, store, later.append)
+            recover(folder, store, later.append)
             kept = [store.turn(row.id).answer for row in store.listing()]
         found.append([record.answer, kept, len(said), later])
     print(json.dumps(found))

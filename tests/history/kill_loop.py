@@ -19,12 +19,12 @@ from itertools import count
 from pathlib import Path
 
 from deepreasoning_cli.events import Event, Text, Thought
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
 from kept_turns import answered, journalled_with, opened, reasoned
 
 KILLS_PER_FOLDER = 25  # the database is made anew, and killed while it is made
-KILLS_PER_LOOK = 5  # the dead's journals are adopted by processes that are killed too
+KILLS_PER_LOOK = 5  # the dead's journals are recovered by processes that are killed too
 LONGEST = 0.08
 
 
@@ -45,10 +45,10 @@ class Shown:
 
 
 def stream(folder: Path, life: int, pipe: int) -> None:
-    """One life of the program: adopt, then turn after turn until it is killed."""
+    """One life of the program: recover, then turn after turn until it is killed."""
     chance = random.Random(life)
     with Store.open(folder, lambda _: None) as store:
-        adopt(folder, store, lambda _: None)
+        recover(folder, store, lambda _: None)
     for number in count():
         turn = f"{life:04}-{number:04}"
         thoughts = [f"{each} " for each in range(chance.randrange(60))]
@@ -86,7 +86,7 @@ def lived_and_died(folder: Path, life: int, seconds: float) -> bytes:
 def missing(folder: Path, shown: dict[tuple[str, str], str], said: list[str]) -> list[str]:
     """The turns of which something that was shown is not kept."""
     with Store.open(folder, said.append) as store:
-        adopt(folder, store, said.append)
+        recover(folder, store, said.append)
         lost = []
         for (turn, kind), text in shown.items():
             record = store.turn(turn)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.history import adopt
-from deepreasoning_cli.history.archive import Archive
+from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal_file import JournalFile
 from deepreasoning_cli.history.lines import line
 from kept_turns import WHEN, journalled, no_warning, opened, reasoned, whole
@@ -22,9 +22,9 @@ def left_behind(folder: Path, *turns: str) -> None:
         (folder / f"journal/{turn}.jsonl").write_bytes(b"".join(lines))
 
 
-def archive(folder: Path) -> tuple[Archive, list[tuple[str, str]]]:
+def archive(folder: Path) -> tuple[HistoryAccess, list[tuple[str, str]]]:
     said: list[tuple[str, str]] = []
-    return Archive(folder, lambda kind, text: said.append((kind, text))), said
+    return HistoryAccess(folder, lambda kind, text: said.append((kind, text))), said
 
 
 def recovered(turns: str) -> tuple[str, str]:
@@ -33,8 +33,8 @@ def recovered(turns: str) -> tuple[str, str]:
 
 def test_where_nothing_was_kept_to_ask_makes_nothing(tmp_path: Path) -> None:
     ours, said = archive(tmp_path / "data")
-    assert (ours.exists, ours.spending(adopts=True)) == (False, None)
-    ours.adopt_leftovers()
+    assert (ours.exists, ours.spending(recovers=True)) == (False, None)
+    ours.recover_orphans()
     assert (said, (tmp_path / "data").exists()) == ([], False)
 
 
@@ -42,9 +42,9 @@ def test_leftovers_are_taken_up_once_in_a_process(tmp_path: Path) -> None:
     left_behind(tmp_path, "turn1", "turn2")
     ours, said = archive(tmp_path)
     assert ours.exists
-    ours.adopt_leftovers()
+    ours.recover_orphans()
     left_behind(tmp_path, "turn3")
-    ours.adopt_leftovers()
+    ours.recover_orphans()
     with ours.opened() as store:
         assert {row.id for row in store.listing()} == {"turn1", "turn2"}
     assert said == [recovered("2 unfinished turns")]
@@ -53,7 +53,7 @@ def test_leftovers_are_taken_up_once_in_a_process(tmp_path: Path) -> None:
 def test_one_that_is_taken_up_is_said_in_the_singular(tmp_path: Path) -> None:
     left_behind(tmp_path, "turn1")
     ours, said = archive(tmp_path)
-    with ours.opened(adopts=False) as store:
+    with ours.opened(recovers=False) as store:
         assert (list(store.listing()), said) == ([], [])
     with ours.opened() as store:
         assert [row.id for row in store.listing()] == ["turn1"]
@@ -65,7 +65,7 @@ def test_what_a_process_still_writes_is_left_to_it(tmp_path: Path) -> None:
     try:
         file.append(line(opened(), 0.0, WHEN))
         ours, said = archive(tmp_path)
-        ours.adopt_leftovers()
+        ours.recover_orphans()
         with ours.opened() as store:
             assert (list(store.listing()), said) == ([], [])
     finally:
@@ -77,7 +77,7 @@ def test_what_was_spent_is_read_since_a_moment(tmp_path: Path) -> None:
     ours, _ = archive(tmp_path)
     now = datetime.now(UTC)
     for since, count in ((None, 1), (now - timedelta(days=1), 1), (now + timedelta(days=1), 0)):
-        spent = ours.spending(since, adopts=False)
+        spent = ours.spending(since, recovers=False)
         assert spent is not None
         assert len({row.started for row in spent}) == count
 
@@ -88,7 +88,7 @@ def test_a_history_that_cannot_be_read_is_a_warning_where_nobody_asked_for_it(
     left_behind(tmp_path, "turn1")
     (tmp_path / "history.db").mkdir()
     ours, said = archive(tmp_path)
-    ours.adopt_leftovers()
+    ours.recover_orphans()
     assert [kind for kind, _ in said] == ["warning"]
 
 
@@ -98,5 +98,5 @@ def test_a_folder_that_cannot_be_looked_into_may_hold_something(
     def closed(_: Path) -> list[Path]:
         raise PermissionError
 
-    monkeypatch.setattr(adopt, "leftovers", closed)
+    monkeypatch.setattr(adopt, "orphaned_journals", closed)
     assert archive(tmp_path)[0].exists

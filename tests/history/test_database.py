@@ -9,6 +9,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_a_truncated_database_opens_with_what_is_left(tmp_path: Path, share: flo
     with Store.open(tmp_path, warnings.append) as store:
         list(store.listing())
         store.search(["six"])
-        store.fold(shown(whole("later")))
+        store.save(shown(whole("later")))
         assert store.turn("later").answer == "Forty-two."
     assert len(warnings) >= 1
     assert integrity(path) == "ok"
@@ -136,7 +137,7 @@ def test_the_log_of_a_lost_database_is_not_played_into_a_new_one(tmp_path: Path)
     filled(tmp_path, 3)
     copy = {}
     with opened_store(tmp_path) as store:
-        store.fold(shown(whole("another")))
+        store.save(shown(whole("another")))
         copy = {name: (tmp_path / name).read_bytes() for name in ("history.db-wal",)}
     (tmp_path / "history.db").unlink()
     for name, data in copy.items():
@@ -184,7 +185,7 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
     assert reopened(tmp_path) == (["turn0001", "turn0002"], [message])
     with Store.open(tmp_path, lambda _: None) as store:
         for change in (
-            lambda: store.fold(shown(whole())),
+            lambda: store.save(shown(whole())),
             lambda: store.delete(["turn0001"]),
             store.delete_all,
         ):
@@ -238,7 +239,7 @@ def test_a_locked_database_is_waited_for_and_then_said_so(
     with locked(path), opened_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0001"]
         with pytest.raises(UnavailableError) as caught:
-            store.fold(shown(whole()))
+            store.save(shown(whole()))
         assert caught.value.message == f"another process keeps {path} locked"
         assert caught.value.kind == "history_locked"
         warnings: list[str] = []
@@ -328,7 +329,7 @@ def test_a_read_only_history_is_read_and_not_changed(read_only: Path) -> None:
     with opened_store(read_only) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
         with pytest.raises(ConfigError) as caught:
-            store.fold(shown(whole()))
+            store.save(shown(whole()))
     assert caught.value.kind == "history_read_only"
     assert caught.value.message == f"{read_only / 'history.db'} is read-only"
 
@@ -404,8 +405,8 @@ def test_where_wal_is_impossible_the_database_does_without(
         sqlite3, "connect", lambda *given, **options: connect(*given, **options, factory=NoWal)
     )
     with opened_store(tmp_path) as first, opened_store(tmp_path) as second:
-        first.fold(shown(whole("a")))
-        second.fold(shown(whole("b")))
+        first.save(shown(whole("a")))
+        second.save(shown(whole("b")))
         assert len(list(first.listing())) == existing + 2
     monkeypatch.undo()
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
@@ -473,6 +474,103 @@ def test_a_row_that_breaks_the_rules_is_left_out_of_what_is_saved(tmp_path: Path
     with closing(sqlite3.connect(tmp_path / "new/history.db", isolation_level=None)) as target:
         assert salvage.salvage(broken, target) == 2
     assert reopened(tmp_path / "new") == (["turn0001", "turn0003"], [])
+
+
+def salvaged(broken: Path, folder: Path) -> tuple[int, int]:
+    """How many turns are saved from the file into a new history, and by how many queries."""
+    queries = 0
+
+    class Counting(sqlite3.Connection):
+        def execute(self, *words: Any) -> sqlite3.Cursor:
+            nonlocal queries
+            queries += 1
+            return super().execute(*words)
+
+    filled(folder, 0)
+    with closing(sqlite3.connect(folder / "history.db", isolation_level=None)) as target:
+        connect = partial(sqlite3.connect, factory=Counting)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sqlite3, "connect", connect)
+            return salvage.salvage(broken, target), queries
+
+
+def changed(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in ("PRAGMA ignore_check_constraints = ON", *statements):
+            connection.execute(statement)
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sqlite_sequence SET seq = 1000000000000",
+        "UPDATE turns SET seq = 9223372036854775807 WHERE id = 'turn0003'",
+        "UPDATE turns SET seq = -5 WHERE id = 'turn0001'",
+    ],
+)
+def test_no_number_of_a_damaged_file_is_counted_to_or_kept(tmp_path: Path, change: str) -> None:
+    filled(tmp_path / "old", 3)
+    broken = changed(tmp_path / "old/history.db", change)
+    saved, queries = salvaged(broken, tmp_path / "new")
+    assert (saved, queries < 50) == (3, True)
+    with opened_store(tmp_path / "new") as store:
+        store.save(shown(whole("later")))
+    assert reopened(tmp_path / "new")[0] == ["later", "turn0001", "turn0002", "turn0003"]
+
+
+def test_a_lost_page_below_a_huge_number_is_passed_in_few_queries(tmp_path: Path) -> None:
+    filled(tmp_path / "old", 300)
+    broken = changed(
+        tmp_path / "old/history.db",
+        "UPDATE turns SET seq = seq + 1000000000000 WHERE seq > 200",
+        "UPDATE sqlite_sequence SET seq = 2000000000000",
+    )
+    content = bytearray(broken.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    leaf = content.index(b"turn0100") // size * size
+    content[leaf : leaf + size] = b"\xff" * size
+    broken.write_bytes(content)
+    saved, queries = salvaged(broken, tmp_path / "new")
+    assert 280 <= saved < 300
+    assert queries < 300 * 3 + 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ending = 'odd'",
+        "started = 'yesterday'",
+        "cost = 'much'",
+        "sources = '{'",
+        "handoff = 'odd'",
+        "backend = x'ff'",
+    ],
+)
+def test_a_turn_that_could_never_be_shown_is_left_out(tmp_path: Path, change: str) -> None:
+    filled(tmp_path / "old", 3)
+    broken = changed(
+        tmp_path / "old/history.db",
+        f"UPDATE turns SET {change} WHERE id = 'turn0002'",
+    )
+    assert salvaged(broken, tmp_path / "new")[0] == 2
+    assert reopened(tmp_path / "new")[0] == ["turn0001", "turn0003"]
+
+
+def test_a_fork_keeps_its_place_when_turns_get_new_numbers(tmp_path: Path) -> None:
+    filled(tmp_path / "old", 3)
+    broken = changed(
+        tmp_path / "old/history.db",
+        "UPDATE turns SET seq = seq * 1000, session = 'talk', place = seq",
+        "INSERT INTO forks VALUES ('other', 'talk', 2000), ('odd', 'talk', 'x')",
+        "INSERT INTO forks VALUES ('a', 'b', 9000), ('b', 'a', 9000)",
+    )
+    assert salvaged(broken, tmp_path / "new")[0] == 3
+    with opened_store(tmp_path / "new") as store:
+        assert [turn.opened.id for turn in store.session_turns("other")] == ["turn0001", "turn0002"]
+        assert store.session_turns("a") == []
 
 
 def test_nothing_is_saved_from_a_file_that_cannot_be_opened(tmp_path: Path) -> None:

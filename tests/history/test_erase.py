@@ -41,8 +41,8 @@ def traces(folder: Path, words: tuple[str, ...] = (*SECRETS, "zzsession")) -> li
 def test_a_deleted_turn_is_gone_from_every_file(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         for number in range(30):
-            store.fold(secret(f"turn{number:02}", f"yy{number:02}"))
-        store.fold(secret("hidden"))
+            store.save(secret(f"turn{number:02}", f"yy{number:02}"))
+        store.save(secret("hidden"))
         assert traces(tmp_path) == [*SECRETS, "zzsession"]
         assert store.delete(["hid", "hidden"]) == 1
         assert traces(tmp_path) == []
@@ -56,16 +56,16 @@ def test_a_turn_that_was_replaced_leaves_no_trace_of_its_old_words_once_deleted(
     tmp_path: Path,
 ) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(secret("a"))
-        store.fold(shown([opened("a", "harmless")]))
+        store.save(secret("a"))
+        store.save(shown([opened("a", "harmless")]))
         assert store.delete_all() == 1
     assert traces(tmp_path) == []
 
 
 def test_old_turns_are_deleted(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(secret("old"), began=WHEN - timedelta(days=31))
-        store.fold(secret("new", "yy"), began=WHEN - timedelta(days=29))
+        store.save(secret("old"), began=WHEN - timedelta(days=31))
+        store.save(secret("new", "yy"), began=WHEN - timedelta(days=29))
         assert store.delete_older(WHEN - timedelta(days=30)) == 1
         assert [row.id for row in store.listing()] == ["new"]
     assert traces(tmp_path) == []
@@ -81,8 +81,8 @@ def test_everything_goes_with_all(tmp_path: Path) -> None:
     running = Journal(tmp_path, Record(), no_warning)
     running(opened("running", "still here"))
     with opened_store(tmp_path, lambda _: None) as store:
-        store.fold(secret("a"))
-        store.fold(secret("b"))
+        store.save(secret("a"))
+        store.save(secret("b"))
         assert store.delete_all() == 2
     assert traces(tmp_path) == []
     assert [path.name for path in journal.iterdir()] == ["running.jsonl"]
@@ -96,7 +96,7 @@ def test_the_journal_of_a_deleted_turn_goes_with_it(tmp_path: Path) -> None:
     other = tmp_path / "journal/ab.jsonl"
     other.write_bytes(b"")
     with opened_store(tmp_path) as store:
-        store.fold(shown([opened("a")]))
+        store.save(shown([opened("a")]))
         store.delete(["a"])
     assert (path.exists(), other.exists()) == (False, True)
 
@@ -106,7 +106,7 @@ def test_a_damaged_copy_that_may_hold_the_turn_is_named(tmp_path: Path) -> None:
     aside.write_text("")
     warnings: list[str] = []
     with opened_store(tmp_path, warnings.append) as store:
-        store.fold(secret("a"))
+        store.save(secret("a"))
         store.delete(["a"])
     assert warnings == [f"{aside} may still hold what was deleted"]
 
@@ -117,7 +117,7 @@ def test_a_reader_that_keeps_the_log_from_being_emptied_is_told_of(
     monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
     warnings: list[str] = []
     with opened_store(tmp_path, warnings.append) as store:
-        store.fold(secret("a"))
+        store.save(secret("a"))
         with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM turns").fetchone()
@@ -128,7 +128,7 @@ def test_a_reader_that_keeps_the_log_from_being_emptied_is_told_of(
 
 def test_where_one_id_is_unknown_nothing_is_deleted(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(secret("a"))
+        store.save(secret("a"))
         with pytest.raises(UsageError) as caught:
             store.delete(["a", "x"])
         assert (caught.value.kind, len(list(store.listing()))) == ("unknown_turn", 1)

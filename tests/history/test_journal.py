@@ -21,8 +21,8 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.events import Draft, Event, Finished, Reused, Stage, Text, Thought
 from deepreasoning_cli.greenlets import Runtime
 from deepreasoning_cli.history import journal_file
-from deepreasoning_cli.history.adopt import adopt
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.adopt import recover
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.locks import try_lock
 from deepreasoning_cli.history.replay import replay
@@ -79,7 +79,7 @@ def test_a_turn_that_has_ended_is_in_the_store_and_its_journal_gone(tmp_path: Pa
     record = journalled(tmp_path, whole(session="sums"), warn=no_warning)
     with opened_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
-        assert [(row.status, row.ending) for row in store.listing()] == [("complete", "complete")]
+        assert [(row.status, row.outcome) for row in store.listing()] == [("complete", "complete")]
     assert list((tmp_path / "journal").iterdir()) == []
 
 
@@ -94,28 +94,28 @@ def declined() -> list[Event]:
 
 
 @pytest.mark.parametrize(
-    ("events", "failure", "ending"),
+    ("events", "failure", "outcome"),
     [
-        (whole(), None, Ending.COMPLETE),
-        (whole()[:-1], CUT, Ending.CUT),
-        (whole()[:4], CUT, Ending.CUT),
-        (whole()[:4], KeyboardInterrupt(), Ending.STOPPED),
-        (whole()[:4], Interrupted(15), Ending.STOPPED),
-        (whole()[:-1], BrokenPipeError(), Ending.STOPPED),
-        (cut_at_the_limit(), IncompleteError("limit"), Ending.LENGTH),
-        (declined(), IncompleteError("refused"), Ending.REFUSED),
-        ([opened(), *reasoned()], IncompleteError("529", kind="overloaded"), Ending.ERROR),
-        ([opened()], UnavailableError("no network"), Ending.ERROR),
-        ([opened(), *reasoned()[:1]], RefusedError("402"), Ending.ERROR),
-        (whole()[:4], ValueError("a bug"), Ending.ERROR),
+        (whole(), None, TurnOutcome.COMPLETE),
+        (whole()[:-1], CUT, TurnOutcome.CUT),
+        (whole()[:4], CUT, TurnOutcome.CUT),
+        (whole()[:4], KeyboardInterrupt(), TurnOutcome.STOPPED),
+        (whole()[:4], Interrupted(15), TurnOutcome.STOPPED),
+        (whole()[:-1], BrokenPipeError(), TurnOutcome.STOPPED),
+        (cut_at_the_limit(), IncompleteError("limit"), TurnOutcome.LENGTH),
+        (declined(), IncompleteError("refused"), TurnOutcome.REFUSED),
+        ([opened(), *reasoned()], IncompleteError("529", kind="overloaded"), TurnOutcome.ERROR),
+        ([opened()], UnavailableError("no network"), TurnOutcome.ERROR),
+        ([opened(), *reasoned()[:1]], RefusedError("402"), TurnOutcome.ERROR),
+        (whole()[:4], ValueError("a bug"), TurnOutcome.ERROR),
     ],
 )
 def test_the_store_knows_how_a_turn_ended(
-    tmp_path: Path, events: list[Event], failure: BaseException | None, ending: Ending
+    tmp_path: Path, events: list[Event], failure: BaseException | None, outcome: TurnOutcome
 ) -> None:
     record = journalled(tmp_path, events, failure, warn=no_warning)
     with opened_store(tmp_path) as store:
-        assert [row.ending for row in store.listing()] == [ending]
+        assert [row.outcome for row in store.listing()] == [outcome]
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
@@ -272,12 +272,12 @@ def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
         records.append(record)
         return Journal(tmp_path, record, no_warning)
 
-    monkeypatch.setattr(Store, "fold", interrupted)
+    monkeypatch.setattr(Store, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
         shown(whole(), journal)
     monkeypatch.undo()
     with opened_store(tmp_path) as store:
-        assert adopt(tmp_path, store, no_warning) == 1
+        assert recover(tmp_path, store, no_warning) == 1
         assert turn_object(store.turn("turn1")) == turn_object(records[0])
 
 
@@ -353,7 +353,7 @@ def test_folding_again_changes_nothing(tmp_path: Path) -> None:
     record = journalled(tmp_path, whole(session="s"), warn=no_warning)
     with Store.open(tmp_path, no_warning) as store:
         first = list(store.listing())
-        store.fold(record, ending=Ending.COMPLETE)
+        store.save(record, outcome=TurnOutcome.COMPLETE)
         assert list(store.listing()) == first
         assert [turn_object(each) for each in store.session_turns("s")] == [turn_object(record)]
 
@@ -456,7 +456,7 @@ def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
-def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_folded(
+def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_saved_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []

@@ -27,8 +27,8 @@ from deepreasoning_cli.events import (
     Thought,
     Warned,
 )
-from deepreasoning_cli.history.ending import Ending
-from deepreasoning_cli.history.lines import Closed, Line, NewerJournalError, line, read_line
+from deepreasoning_cli.history.ending import TurnOutcome
+from deepreasoning_cli.history.lines import Closed, JournalLine, NewerJournalError, line, read_line
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from kept_turns import CARD, WHEN, opened
 
@@ -72,7 +72,7 @@ EVENTS: st.SearchStrategy[Event | Closed] = st.one_of(
     st.builds(
         Closed,
         st.booleans(),
-        st.sampled_from(Ending),
+        st.sampled_from(TurnOutcome),
         st.none() | SECONDS,
         st.none() | SECONDS,
         SECONDS,
@@ -82,7 +82,7 @@ EVENTS: st.SearchStrategy[Event | Closed] = st.one_of(
 
 @given(EVENTS)
 def test_every_event_comes_back_as_it_was(event: Event | Closed) -> None:
-    assert read_line(line(event, 0.25)) == Line(event, 0.25)
+    assert read_line(line(event, 0.25)) == JournalLine(event, 0.25)
 
 
 @given(EVENTS, SECONDS)
@@ -103,12 +103,12 @@ def test_a_torn_line_is_refused_wherever_it_is_torn(event: Event | Closed) -> No
 @given(st.binary(max_size=60))
 def test_a_foreign_line_is_a_value_error_or_a_line(data: bytes) -> None:
     with suppress(ValueError):
-        assert isinstance(read_line(data), Line)
+        assert isinstance(read_line(data), JournalLine)
 
 
 def test_the_first_line_holds_the_version_and_the_time() -> None:
     data = line(opened(), 0.0, WHEN)
-    assert read_line(data) == Line(opened(), 0.0, WHEN)
+    assert read_line(data) == JournalLine(opened(), 0.0, WHEN)
     assert json.loads(data)["version"] == 1
 
 
@@ -148,6 +148,16 @@ def test_a_stage_in_an_older_journal_wrote_to_no_cache() -> None:
         b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
         b'"cost":"dear","seconds":1,"stop_reason":null,"complete":true}',
         b"[" * 100_000,
+        b'{"event":"text","t":NaN,"text":"a"}',
+        b'{"event":"text","t":1e999,"text":"a"}',
+        b'{"event":"text","t":1,"text":"a","began":"9999-12-31T23:59:59-12:00"}',
+        b'{"event":"closed","t":1,"complete":true,"ending":"complete","first_reasoning":null,'
+        b'"first_answer":null,"total":Infinity}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
+        b'"cost":"NaN","seconds":1,"stop_reason":null,"complete":true}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,'
+        b'"usage":{"input_tokens":"many","output_tokens":1},'
+        b'"cost":"1","seconds":1,"stop_reason":null,"complete":true}',
     ],
 )
 def test_a_damaged_line_is_a_value_error(data: bytes) -> None:

@@ -14,8 +14,8 @@ from deepreasoning_cli.history.store import Store
 from kept_turns import WHEN, answered, no_warning, opened, opened_store, shown, whole
 
 
-def fold(store: Store, turn: str, session: str) -> None:
-    store.fold(shown(whole(turn, session)), began=WHEN)
+def save(store: Store, turn: str, session: str) -> None:
+    store.save(shown(whole(turn, session)), began=WHEN)
 
 
 def ids(store: Store, session: str) -> list[str]:
@@ -32,15 +32,15 @@ def test_a_session_is_claimed_by_one_and_free_again_afterwards(tmp_path: Path) -
 
 def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store, opened_store(tmp_path) as other:
-        fold(store, "a", "sums")
+        save(store, "a", "sums")
         with store.claim("sums") as first, other.claim("sums") as second:
             assert (first.name, second.name, second.forked_from) == ("sums", "sums-2", "sums")
-            fold(store, "b", first.name)
-            fold(other, "c", second.name)
+            save(store, "b", first.name)
+            save(other, "c", second.name)
             with store.claim("sums") as third, store.claim("sums-2") as fourth:
                 assert (third.name, fourth.name) == ("sums-3", "sums-2-2")
-                fold(store, "d", "sums-2")
-                fold(store, "e", "sums-2-2")
+                save(store, "d", "sums-2")
+                save(store, "e", "sums-2-2")
         assert {name: ids(store, name) for name in ("sums", "sums-2", "sums-3", "sums-2-2")} == {
             "sums": ["a", "b"],
             "sums-2": ["a", "c", "d"],
@@ -59,7 +59,7 @@ def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> N
 
 def test_a_fork_takes_no_name_that_is_taken(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        fold(store, "a", "sums-2")
+        save(store, "a", "sums-2")
         with store.claim("sums"), store.claim("sums") as second:
             assert second.name == "sums-3"
 
@@ -93,7 +93,7 @@ def test_the_name_of_a_lock_does_not_tell_the_session(tmp_path: Path) -> None:
 
 def test_a_fork_of_what_was_erased_is_forgotten(tmp_path: Path) -> None:
     with Store.open(tmp_path, no_warning) as store:
-        fold(store, "a", "secret")
+        save(store, "a", "secret")
         with store.claim("secret"), store.claim("secret") as second, store.claim(second.name):
             store.delete(["a"])
     assert b"secret" not in (tmp_path / "history.db").read_bytes()
@@ -101,8 +101,8 @@ def test_a_fork_of_what_was_erased_is_forgotten(tmp_path: Path) -> None:
 
 def chained(store: Store) -> None:
     """`sums` has a and b, `branched` goes on from both."""
-    fold(store, "a", "sums")
-    fold(store, "b", "sums")
+    save(store, "a", "sums")
+    save(store, "b", "sums")
     store.branch("sums", "branched", 2)
 
 
@@ -110,7 +110,7 @@ def test_a_branch_begins_with_the_turns_it_is_told_to(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         chained(store)
         store.branch("branched", "shorter", 1)
-        fold(store, "c", "shorter")
+        save(store, "c", "shorter")
         assert (ids(store, "branched"), ids(store, "shorter")) == (["a", "b"], ["a", "c"])
 
 
@@ -124,7 +124,7 @@ def test_a_branch_without_turns_of_its_own_can_be_made_again(tmp_path: Path) -> 
 def test_a_turn_leaves_its_session_and_stays_in_the_history(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         chained(store)
-        fold(store, "c", "branched")
+        save(store, "c", "branched")
         store.leave_session("c", "branched")
         assert (ids(store, "branched"), store.turn("c").opened.session) == (["a", "b"], None)
 
@@ -133,13 +133,13 @@ def test_a_turn_that_leaves_a_branch_stays_where_it_came_from(tmp_path: Path) ->
     with opened_store(tmp_path) as store:
         chained(store)
         store.leave_session("b", "branched")
-        fold(store, "c", "branched")
+        save(store, "c", "branched")
         assert (ids(store, "sums"), ids(store, "branched")) == (["a", "b"], ["a", "c"])
 
 
 def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
+        store.save(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
         assert store.sessions() == [Session("sums", 1, WHEN, None, "long " * 60)]
 
 
@@ -148,10 +148,10 @@ def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) ->
         chained(store)
         store.branch("sums", "another", 2)
         store.branch("sums", "early", 1)
-        fold(store, "c", "branched")
-        fold(store, "d", "another")
+        save(store, "c", "branched")
+        save(store, "d", "another")
         store.leave_session("b", "sums")
-        fold(store, "e", "sums")
+        save(store, "e", "sums")
         names = ("sums", "branched", "another", "early")
         assert {name: ids(store, name) for name in names} == {
             "sums": ["a", "e"],

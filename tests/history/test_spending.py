@@ -52,7 +52,7 @@ def turn(
 def kept(folder: Path, turns: Sequence[list[Event]], days_ago: int = 0) -> None:
     with opened_store(folder) as store:
         for events in turns:
-            store.fold(shown(events), began=NOON - timedelta(days=days_ago))
+            store.save(shown(events), began=NOON - timedelta(days=days_ago))
 
 
 def spent(folder: Path, since: datetime | None = None) -> list[Spending]:
@@ -131,7 +131,7 @@ def test_what_was_spent_equals_the_sum_of_the_stored_turns(
                 finished(stage, model, Usage(1, 1), None if cost is None else str(cost))
                 for (stage, model), cost in zip(stages, pair, strict=True)
             ]
-            store.fold(shown(turn(f"turn{number}", *ends)))
+            store.save(shown(turn(f"turn{number}", *ends)))
         found = store.spending()
         stored = [store.turn(f"turn{number}") for number in range(len(turns))]
     whole_costs = [each.cost for each in stored if each.cost is not None]

@@ -29,7 +29,7 @@ from deepreasoning_cli.events import (
     Thought,
     Warned,
 )
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.history.listing import Row
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.money import Usage
@@ -93,7 +93,7 @@ NUMBERS = count()
 def folded(folder: Path, *turns: Sequence[Event], failure: BaseException | None = None) -> None:
     with opened_store(folder) as store:
         for events in turns:
-            store.fold(shown(events, failure=failure))
+            store.save(shown(events, failure=failure))
 
 
 def ids(turns: Sequence[Record] | Sequence[Row]) -> list[str]:
@@ -108,7 +108,7 @@ def test_a_turn_comes_back_as_it_was_shown(
     first = replace(first, id=f"{next(NUMBERS)}/{first.id}")  # all examples share one store
     record = shown([first, *events], failure=failure)
     with opened_store(tmp_path) as store:
-        store.fold(record)
+        store.save(record)
         back = store.turn(first.id)
     assert turn_object(back) == turn_object(record)
     assert (back.opened, back.sources) == (record.opened, record.sources)
@@ -119,7 +119,7 @@ def test_a_turn_comes_back_as_it_was_shown(
 def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
     starts = [event for event in whole() if isinstance(event, Started)]
     with opened_store(tmp_path) as store:
-        store.fold(shown(whole()), starts=starts[:1])
+        store.save(shown(whole()), starts=starts[:1])
         rows = store._database.read(
             lambda connection: connection.execute("SELECT * FROM stages ORDER BY stage").fetchall()
         )
@@ -242,7 +242,7 @@ def test_the_order_is_that_of_folding_when_the_clock_goes_backwards(tmp_path: Pa
     with opened_store(tmp_path) as store:
         for number in range(3):
             record = shown(whole(f"turn{number}", session="s"))
-            store.fold(record, began=WHEN - timedelta(days=number))
+            store.save(record, began=WHEN - timedelta(days=number))
         assert ids(list(store.listing())) == ["turn2", "turn1", "turn0"]
         assert ids(store.session_turns("s")) == ["turn0", "turn1", "turn2"]
         last = store.last()
@@ -252,11 +252,11 @@ def test_the_order_is_that_of_folding_when_the_clock_goes_backwards(tmp_path: Pa
 
 def test_a_listing_is_filtered(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(shown(whole("a", session="s")), began=WHEN)
-        store.fold(shown(whole("b"), failure=CUT), began=WHEN + timedelta(hours=1))
+        store.save(shown(whole("a", session="s")), began=WHEN)
+        store.save(shown(whole("b"), failure=CUT), began=WHEN + timedelta(hours=1))
         opus = [opened("c"), *answered(model="claude-opus-5")]
-        store.fold(shown(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
-        store.fold(shown(whole("d")[:4], failure=CUT), began=WHEN, ending=Ending.STOPPED)
+        store.save(shown(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
+        store.save(shown(whole("d")[:4], failure=CUT), began=WHEN, outcome=TurnOutcome.STOPPED)
         assert ids(list(store.listing())) == ["d", "c", "b", "a"]
         assert ids(list(store.listing(limit=2))) == ["d", "c"]
         assert ids(list(store.listing(limit=0))) == []
@@ -272,7 +272,7 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
             "s",
             WHEN,
             "complete",
-            Ending.COMPLETE,
+            TurnOutcome.COMPLETE,
             "What is 6×7?",
             "claude-sonnet-5",
             Decimal("0.00002015"),
@@ -283,7 +283,7 @@ def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         names = [f"turn{number:04}" for number in range(450)]
         for name in names:
-            store.fold(shown([opened(name)]))
+            store.save(shown([opened(name)]))
         assert ids(list(store.listing())) == names[::-1]
         assert ids(list(store.listing(limit=201))) == names[:-202:-1]
         rows = store.listing()
@@ -295,18 +295,18 @@ def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
 
 def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(shown([opened("a"), *reasoned()], failure=CUT))
-        store.fold(shown(whole("b")[:4], failure=CUT))
-        store.fold(shown([opened("c")], failure=CUT))  # nothing was received
-        store.fold(shown(whole("d")))
+        store.save(shown([opened("a"), *reasoned()], failure=CUT))
+        store.save(shown(whole("b")[:4], failure=CUT))
+        store.save(shown([opened("c")], failure=CUT))  # nothing was received
+        store.save(shown(whole("d")))
         found = [store.last_unfinished()]
-        store.fold(shown([opened("e", reasoning_from="b"), *answered()]))
+        store.save(shown([opened("e", reasoning_from="b"), *answered()]))
         found.append(store.last_unfinished())
-        store.fold(shown([opened("f", reasoning_from="a"), *answered()[:1]], failure=CUT))
+        store.save(shown([opened("f", reasoning_from="a"), *answered()[:1]], failure=CUT))
         found.append(store.last_unfinished())
-        store.fold(shown([opened("g", reasoning_from="f"), *answered()]))
+        store.save(shown([opened("g", reasoning_from="f"), *answered()]))
         found.append(store.last_unfinished())  # "a" is finished by "g", at one remove
-        store.fold(shown([opened("h"), Draft("the reasoner's own answer")], failure=CUT))
+        store.save(shown([opened("h"), Draft("the reasoner's own answer")], failure=CUT))
         found.append(store.last_unfinished())
     assert [turn and turn.opened.id for turn in found] == ["b", "a", "f", None, "h"]
 
@@ -384,8 +384,8 @@ def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None
 
 def test_a_turn_that_is_folded_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
-        store.fold(shown([opened("a", prompt="zebra")]))
-        store.fold(shown([opened("a", prompt="giraffe")]))
+        store.save(shown([opened("a", prompt="zebra")]))
+        store.save(shown([opened("a", prompt="giraffe")]))
         assert (store.search(["zebra"]), ids(list(store.listing()))) == ([], ["a"])
         assert [hit.row.id for hit in store.search(["giraffe"])] == ["a"]
 
@@ -395,10 +395,10 @@ def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None
     with opened_store(tmp_path) as store:
         store.put_in_session("a", "s")
         store.put_in_session("a", "other")
-        store.fold(shown(whole("c", session="s")))
+        store.save(shown(whole("c", session="s")))
         assert ids(store.session_turns("s")) == ["a", "c"]
         assert store.session_turns("other") == []
-        store.fold(shown(whole("a")))  # as a journal does that was not removed
+        store.save(shown(whole("a")))  # as a journal does that was not removed
         assert ids(store.session_turns("s")) == ["a", "c"]
 
 
@@ -414,7 +414,7 @@ def test_the_default_beginning_is_as_long_ago_as_the_turn_took(tmp_path: Path) -
     record.total = 3600.0
     before = datetime.now(UTC)
     with Store.open(tmp_path, no_warning) as store:
-        store.fold(record)
+        store.save(record)
         (row,) = store.listing()
     hour = before - row.started
     assert timedelta(minutes=59, seconds=55) < hour < timedelta(minutes=60, seconds=5)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.adopt import adopt
+from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.history.store import Store
 from failing_calls import CALLS, NthCallFails
@@ -111,7 +111,7 @@ def one_run(folder: Path, said: list[str]) -> str:
     """The answer that the program shows, having begun as it always does."""
     try:
         with Store.open(folder, said.append) as store:
-            adopt(folder, store, said.append)
+            recover(folder, store, said.append)
     except DeepReasoningError as exc:
         said.append(exc.message)
     return journalled(folder, whole("now"), warn=said.append).answer
@@ -119,7 +119,7 @@ def one_run(folder: Path, said: list[str]) -> str:
 
 def ids_afterwards(folder: Path) -> list[str]:
     with Store.open(folder, lambda _: None) as store:
-        adopt(folder, store, lambda _: None)
+        recover(folder, store, lambda _: None)
         return sorted(row.id for row in store.listing())
 
 

@@ -4,12 +4,18 @@ from typing import Any
 
 import pytest
 
+from deepreasoning_cli import catalog
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.probe import ProbeResult, probe
 from deepreasoning_cli.transport import Request
 
 KEY = Key("x", "sk-0123456789", "a test")
+
+
+def key_check(name: str) -> str | None:
+    """The vendor's path in the catalog; none for a host of the user's own."""
+    return next((each.key_check for each in catalog.load().vendors if each.name == name), None)
 
 
 class Vendor:
@@ -41,7 +47,7 @@ def test_each_vendor_gets_one_request_that_generates_nothing(
     name: str, base_url: str, url: str
 ) -> None:
     vendor = Vendor({})
-    probe(vendor, name, base_url, KEY)
+    probe(vendor, name, base_url, KEY, key_check(name))
     by_key_header = name == "anthropic"
     assert vendor.requests == [
         Request(
@@ -89,7 +95,8 @@ def test_a_balance_is_read_in_every_vendors_shape(reply: Any, balance: str | Non
     [("deepseek", KEY, True), ("novita", KEY, False), ("ollama", None, False)],
 )
 def test_only_a_call_that_needs_the_key_proves_it(name: str, key: Key | None, tried: bool) -> None:
-    assert probe(Vendor({}), name, "https://x.example", key).key_tried is tried
+    result = probe(Vendor({}), name, "https://x.example", key, key_check(name))
+    assert result.key_tried is tried
 
 
 def test_a_failure_is_part_of_the_result() -> None:

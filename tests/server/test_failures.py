@@ -13,7 +13,7 @@ from deepreasoning_cli.errors import (
     UsageError,
     WriteError,
 )
-from deepreasoning_cli.keys import checked
+from deepreasoning_cli.keys import validate_and_remember
 from deepreasoning_cli.server.failures import PASSED_ON, failure_of
 from deepreasoning_cli.wire.refusal import ApiError
 
@@ -69,6 +69,6 @@ def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_
 
 
 def test_no_key_that_was_loaded_is_in_the_words() -> None:
-    key = checked("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
+    key = validate_and_remember("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
     told = failure_of(UnavailableError(f"it said {key.value}"), "1")
     assert told.message == "it said [key]"

@@ -17,7 +17,7 @@ from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.keys import fit
+from deepreasoning_cli.keys import validate
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.service import SWITCH, CallersKeys, Service
 from deepreasoning_cli.transport import Request
@@ -27,7 +27,8 @@ from loopback import Loopback, json_reply
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
 CALLERS = CallersKeys(
-    fit("deepseek", "sk-caller-deepseek", "a test"), fit("anthropic", "sk-caller-ant", "a test")
+    validate("deepseek", "sk-caller-deepseek", "a test"),
+    validate("anthropic", "sk-caller-ant", "a test"),
 )
 
 
@@ -158,12 +159,12 @@ def kept() -> list[str]:
 
 def test_what_dead_processes_left_is_taken_up_once(capsys: pytest.CaptureFixture[str]) -> None:
     left_behind()
-    service(history=False).adopt_leftovers()
-    service(serve__byok=True).adopt_leftovers()
+    service(history=False).recover_orphans()
+    service(serve__byok=True).recover_orphans()
     assert capsys.readouterr().err == ""
     ours = service()
-    ours.adopt_leftovers()
-    ours.adopt_leftovers()
+    ours.recover_orphans()
+    ours.recover_orphans()
     assert kept() == ["turn1"]
     [said] = capsys.readouterr().err.splitlines()
     assert said.startswith("note: recovered ")
@@ -176,7 +177,7 @@ def test_a_request_and_its_reply_are_logged_to_whom_debugs(
         with Loopback(json_reply(200, {"id": 1})) as vendor, service(debug=debug) as ours:
 
             async def main(url: str = vendor.url, ours: Service = ours) -> object:
-                request = Request(url, {}, fit("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
+                request = Request(url, {}, validate("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
                 try:
                     return await greenlet_spawn(lambda: ours._transport.fetch(request))
                 finally:

@@ -354,7 +354,7 @@ def test_a_conversation_reaches_both_models(serve: Serve) -> None:
 def kept() -> list[tuple[str, str]]:
     """Id and ending of every turn in the history."""
     with Store.open(paths.data_dir(), lambda _: None) as store:
-        return [(row.id, str(row.ending)) for row in store.listing()]
+        return [(row.id, str(row.outcome)) for row in store.listing()]
 
 
 def test_turns_are_kept_under_the_id_that_the_caller_has(serve: Serve) -> None:

@@ -10,13 +10,13 @@ import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Payload
-from deepreasoning_cli.keys import checked
+from deepreasoning_cli.keys import validate_and_remember
 from deepreasoning_cli.transport import Clocks, Request, Transport, TransportLimits, Waiting
 
 URL = "https://api.example.com/v1/chat/completions"
 HOST = "api.example.com"
 CANARY = 'sk-canary-7Fq"/pXw2Zr9Kd4LmT8vBn5'
-KEY = checked("deepseek", CANARY, "DEEPSEEK_API_KEY")
+KEY = validate_and_remember("deepseek", CANARY, "DEEPSEEK_API_KEY")
 REQUEST = Request(URL, {"model": "deepseek-reasoner"}, KEY, top_up="https://example.com/top_up")
 Outcome = tuple[type, str, str, str | None, int | None, str | None, int]
 

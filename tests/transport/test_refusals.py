@@ -13,7 +13,7 @@ from calls import seen as seen
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import ConfigError, RefusedError, UnavailableError
-from deepreasoning_cli.keys import without_keys
+from deepreasoning_cli.keys import redact_known
 from deepreasoning_cli.transport import Waiting
 from loopback import Loopback, Reply
 
@@ -298,7 +298,7 @@ def test_a_key_that_a_401_echoes_is_masked(
     shown = '"bad key [key] here"' if envelope == "html" else "bad key [key] here"
     assert failure.message == f"{HOST} {WRONG_KEY}: {shown}"
     everything = json.dumps(failure.as_json()) + "".join(seen.lines)
-    assert without_keys(everything) == everything
+    assert redact_known(everything) == everything
 
 
 @pytest.mark.parametrize("form", ECHOES)

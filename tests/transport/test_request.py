@@ -8,7 +8,7 @@ from calls import CANARY, KEY, REQUEST
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.keys import without_keys
+from deepreasoning_cli.keys import redact_known
 from deepreasoning_cli.transport import Clocks, Request
 from deepreasoning_cli.transport.request import USER_AGENT
 
@@ -45,7 +45,7 @@ def test_a_key_goes_into_its_header_and_is_masked_for_show() -> None:
 
 
 def test_a_request_cannot_show_its_key_by_accident() -> None:
-    assert without_keys(repr(REQUEST)) == repr(REQUEST)
+    assert redact_known(repr(REQUEST)) == repr(REQUEST)
     assert (REQUEST.secrets, replace(REQUEST, key=None).secrets) == ((KEY.value,), ())
 
 

@@ -81,9 +81,15 @@ def settings() -> tuple[str, ...]:
     """The names that `config set` takes, as far as they are not the user's to choose."""
     from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.parts import GatewaySettings
-    from deepreasoning_cli.settings.sources import HOSTS, KEYS
+    from deepreasoning_cli.settings.sources import key_names
 
-    tables = {"keys": KEYS, "base_urls": HOSTS, "gateway": tuple(GatewaySettings.model_fields)}
+    vendors = _packaged().vendors
+    hosts = tuple(vendor.name for vendor in vendors)
+    tables = {
+        "keys": key_names(vendors),
+        "base_urls": hosts,
+        "gateway": tuple(GatewaySettings.model_fields),
+    }
     names: list[str] = []
     for name in Settings.model_fields:
         if name != "reasoners":  # its tables are named by the user

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 
-from deepreasoning_cli.catalog.file import nearest, opened
+from deepreasoning_cli.catalog.file import known_names, read_tables
 from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
@@ -18,8 +17,8 @@ from deepreasoning_cli.catalog.rows import (
     SearchPrices,
     Vendor,
 )
-from deepreasoning_cli.catalog.tables import rows
-from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+from deepreasoning_cli.catalog.tables import rows, vendor_rows
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
 
 __all__ = [
     "Catalog",
@@ -31,6 +30,7 @@ __all__ = [
     "SearchPrices",
     "Vendor",
     "load",
+    "load_vendors",
 ]
 
 WORST_FIRST = (
@@ -93,7 +93,7 @@ class Catalog:
                 return reasoner
         raise ConfigError(
             f"there is no reasoner {name!r}",
-            hint=nearest(name, (reasoner.name for reasoner in self.reasoners)),
+            hint=known_names(name, (reasoner.name for reasoner in self.reasoners)),
             kind="reasoner_unknown",
         )
 
@@ -111,7 +111,7 @@ class Catalog:
                 return vendor
         raise ConfigError(
             f"there is no vendor {name!r}",
-            hint=nearest(name, (vendor.name for vendor in self.vendors)),
+            hint=known_names(name, (vendor.name for vendor in self.vendors)),
             kind="vendor_unknown",
         )
 
@@ -170,7 +170,7 @@ class Catalog:
         """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
         living = self._living(backend, today)
         names = [name for model in living for name in (model.id, *model.aliases, model.family)]
-        close = get_close_matches(_normal(wanted), names, n=1)
+        close = nearest(_normal(wanted), names)
         advice = f"; the closest known name is {close[0]}" if close else ""
         return Choice(
             ClaudeModel(id=wanted, name=wanted, status=Lifecycle.UNKNOWN, rates={backend: None}),
@@ -190,7 +190,20 @@ def load(override: Path | None = None) -> Catalog:
 
     Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
     """
-    return Catalog(**rows(*opened(override)))
+    return Catalog(**rows(*read_tables(override)))
+
+
+def load_vendors(override: Path) -> tuple[Vendor, ...]:
+    """The vendors alone, the user's among them: what settings need to read the environment.
+
+    A file of the user's that cannot be used is left out here; whoever loads the catalog says so.
+    """
+    try:
+        tables, place = read_tables(override)
+        return vendor_rows(tables.get("vendors"), place.inside("vendors"))
+    except ConfigError:
+        tables, place = read_tables(None)
+        return vendor_rows(tables["vendors"], place.inside("vendors"))
 
 
 def _normal(name: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import ConfigError, did_you_mean
 from deepreasoning_cli.money import MILLION
 
 Table = dict[str, Any]
@@ -36,7 +36,7 @@ class Place:
     def unknown(self, name: str, known: Iterable[str], what: str) -> ConfigError:
         """The error that there is no such name here, with the nearest that is."""
         message = f"{_heading(self.path)}there is no {what} {name!r}"
-        return broken(self.file, message, nearest(name, known))
+        return broken(self.file, message, known_names(name, known))
 
     def missing(self, key: str) -> ConfigError:
         """The error that the table here lacks `key`."""
@@ -53,27 +53,33 @@ def broken(file: Path, message: str, hint: str | None = None) -> ConfigError:
     return ConfigError(f"{file}: {message}", hint=hint, kind="catalog")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def known_names(name: str, known: Iterable[str]) -> str:
     """Advice for a name that is not known: the closest ones, or all where none is close."""
     names = list(known)
-    close = get_close_matches(name.lower(), names, n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names)}"
+    hint = did_you_mean(name.lower(), names, most=2, likeness=0.5)
+    return hint or f"known: {', '.join(names)}"
 
 
-def opened(override: Path | None) -> tuple[Table, Place]:
+def read_tables(override: Path | None) -> tuple[Table, Place]:
     """The packaged tables with those of `override` laid over them, not checked yet.
 
     The place names the file that is to blame for what is wrong in them. An `override` that does
     not exist changes nothing; raises ConfigError for one that cannot be read.
     """
-    tables = _parsed(PACKAGED)
-    changes = _parsed(override) if override else {}
+    tables = _packaged()
+    changes = _parse(override) if override else {}
     if not override or not changes:
         return tables, Place(PACKAGED)
-    return _merged(tables, changes, override, ()), Place(override)
+    return _merge(tables, changes, override, ()), Place(override)
 
 
-def _parsed(file: Path) -> Table:
+@cache
+def _packaged() -> Table:
+    """Parsed once: settings and catalog both begin with it. Nobody changes it."""
+    return _parse(PACKAGED)
+
+
+def _parse(file: Path) -> Table:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -84,18 +90,18 @@ def _parsed(file: Path) -> Table:
         raise broken(file, f"is not valid TOML: {error}") from error
 
 
-def _merged(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
+def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
     if not isinstance(changes, dict):
         return changes
     base = base if isinstance(base, dict) else {}
     if path == ("search",) or (len(path) == 3 and path[-1] in RATE_TABLES):
-        return _repriced(base, changes, file) if changes else base
+        return _reprice(base, changes, file) if changes else base
     return base | {
-        key: _merged(base.get(key), value, file, (*path, key)) for key, value in changes.items()
+        key: _merge(base.get(key), value, file, (*path, key)) for key, value in changes.items()
     }
 
 
-def _repriced(base: Table, changes: Table, file: Path) -> Table:
+def _reprice(base: Table, changes: Table, file: Path) -> Table:
     """Prices that have the user's file for a source; another unit leaves nothing of the old."""
     unit = base.get("per", MILLION)
     kept = base if changes.get("per", unit) == unit else {}

@@ -128,6 +128,14 @@ def read(path: Path) -> Live | None:
 
 
 def _model(fields: Mapping[str, Any]) -> LiveModel:
+    """A model of the cache. Raises TypeError, ValueError and KeyError for one of another shape."""
+    limits = (fields["context"], fields["max_output"])
+    texts = (fields["id"], fields["name"], fields["lifecycle"])
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(limit is None or (type(limit) is int and limit > 0) for limit in limits)
+    ):
+        raise TypeError("not a model")
     retires = fields["retires"]
     return LiveModel(
         **{**fields, "retires": date.fromisoformat(retires) if retires is not None else None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -15,63 +16,78 @@ from deepreasoning_cli.money import MILLION, THOUSAND
 Reader = Callable[[Any, Place], Any]
 DEAREST = 1_000_000  # USD; beyond it, or with more than FINEST decimals, a figure is a slip
 FINEST = 12
+VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 
 
-def text(value: Any, place: Place) -> str:
+def read_text(value: Any, place: Place) -> str:
     """Read a string that is not empty."""
     if isinstance(value, str) and value.strip():
         return value
     raise place.wrong("a text", value)
 
 
-def address(value: Any, place: Place) -> str:
+def read_address(value: Any, place: Place) -> str:
     """Read the base URL of an API, without the slash at its end."""
     if isinstance(value, str) and value.startswith(("https://", "http://")):
         return value.rstrip("/")
     raise place.wrong("an address that begins with https:// or http://", value)
 
 
-def count(value: Any, place: Place) -> int:
+def read_variable(value: Any, place: Place) -> str:
+    """Read the name of a variable; what may be a key put there by mistake is not shown."""
+    if isinstance(value, str) and VARIABLE.fullmatch(value):
+        return value
+    raise place.wrong("the name of a variable such as ACME_API_KEY", "…")
+
+
+def read_path(value: Any, place: Place) -> str:
+    """Read a path below an address."""
+    if isinstance(value, str) and value.startswith("/") and value.isprintable():
+        return value
+    raise place.wrong("a path that begins with /", value)
+
+
+def read_count(value: Any, place: Place) -> int:
     """Read a number of tokens."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     raise place.wrong("a whole number above 0", value)
 
 
-def unit(value: Any, place: Place) -> int:
+def read_unit(value: Any, place: Place) -> int:
     """Read the number of tokens that a rate is for."""
     if value in (THOUSAND, MILLION) and isinstance(value, int):
         return value
     raise place.wrong("1_000 or 1_000_000 (tokens)", value)
 
 
-def flag(value: Any, place: Place) -> bool:
+def read_flag(value: Any, place: Place) -> bool:
     """Read true or false."""
     if isinstance(value, bool):
         return value
     raise place.wrong("true or false", value)
 
 
-def day(value: Any, place: Place) -> date:
+def read_day(value: Any, place: Place) -> date:
     """Read a date without a time."""
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise place.wrong("a date such as 2026-11-30, without quotes", value)
 
 
-def iso_day(value: Any, place: Place) -> str:
+def read_iso_day(value: Any, place: Place) -> str:
     """Read a date, as it is shown."""
-    return day(value, place).isoformat()
+    return read_day(value, place).isoformat()
 
 
-def clock(value: Any, place: Place) -> time:
+def read_clock(value: Any, place: Place) -> time:
     """Read a time of day."""
     if isinstance(value, time):
         return value
     raise place.wrong("a time such as 01:00:00, without quotes", value)
 
 
-def dollars(value: Any, place: Place) -> Decimal:
+def read_dollars(value: Any, place: Place) -> Decimal:
     """Read USD; a float counts as it is written."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
@@ -87,9 +103,9 @@ def _decimals(amount: Decimal) -> int:
     return -int(amount.as_tuple().exponent)
 
 
-def body(value: Any, place: Place) -> Table:
+def read_body(value: Any, place: Place) -> Table:
     """Read fields that are added to a request's JSON."""
-    fields = table(value, place)
+    fields = read_table(value, place)
     try:
         json.dumps(fields, allow_nan=False)
     except (TypeError, ValueError):
@@ -97,7 +113,7 @@ def body(value: Any, place: Place) -> Table:
     return fields
 
 
-def table(value: Any, place: Place) -> Table:
+def read_table(value: Any, place: Place) -> Table:
     """Read a table whose keys are not known beforehand."""
     if isinstance(value, dict):
         return value
@@ -116,7 +132,7 @@ def one_of(choices: type[StrEnum]) -> Reader:
     return read
 
 
-def each(reader: Reader) -> Reader:
+def array_of(reader: Reader) -> Reader:
     """Make a reader of an array whose items `reader` reads."""
 
     def read(value: Any, place: Place) -> tuple[Any, ...]:
@@ -127,11 +143,11 @@ def each(reader: Reader) -> Reader:
     return read
 
 
-def record(readers: Mapping[str, Reader], *required: str) -> Callable[[Any, Place], Table]:
+def table_of(readers: Mapping[str, Reader], *required: str) -> Callable[[Any, Place], Table]:
     """Make a reader of a table that has these keys, no others, and the required ones for sure."""
 
     def read(value: Any, place: Place) -> Table:
-        fields = table(value, place)
+        fields = read_table(value, place)
         for key in fields:
             if key not in readers:
                 raise place.unknown(key, readers, "key")

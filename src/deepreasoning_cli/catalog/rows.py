@@ -100,17 +100,21 @@ class Reasoner:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Who is paid: where its API lives, which variables name key and address.
+    """Who is paid: where its API lives, which variables of the environment hold key and address.
 
     `page` is where a key is made or topped up, None where that page is not known for sure.
+    `key_check` is a path below the address that answers only to a valid key. `lists_models` tells
+    whether `/models` says which models of ours it has.
     """
 
     name: str
     label: str
     base_url: str
-    key_env: str | None
-    base_url_env: str
+    key_env: str | None = None
+    base_url_env: str | None = None
     page: str | None = None
+    key_check: str | None = None
+    lists_models: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import time
 from typing import Any
 
-from deepreasoning_cli.catalog import readers as read
 from deepreasoning_cli.catalog.file import Place, Table
+from deepreasoning_cli.catalog.readers import (
+    Reader,
+    array_of,
+    one_of,
+    read_address,
+    read_body,
+    read_clock,
+    read_count,
+    read_day,
+    read_dollars,
+    read_flag,
+    read_iso_day,
+    read_path,
+    read_table,
+    read_text,
+    read_unit,
+    read_variable,
+    table_of,
+)
 from deepreasoning_cli.catalog.rows import (
     ClaudeModel,
     Lifecycle,
@@ -19,6 +38,7 @@ from deepreasoning_cli.catalog.rows import (
 from deepreasoning_cli.money import MILLION, Hours, RateCard, Rates
 
 BACKENDS = ("direct", "gateway")
+VENDOR_NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -34,7 +54,7 @@ def rows(tables: Table, place: Place) -> Table:
     return {
         "claude_models": models,
         "reasoners": _reasoners(top["reasoners"], place.inside("reasoners"), card),
-        "vendors": _vendors(top["vendors"], place.inside("vendors")),
+        "vendors": vendor_rows(top["vendors"], place.inside("vendors")),
         "search": SearchPrices(**SEARCH(top["search"], place.inside("search"))),
         "as_of": top["as_of"],
         "gateway_default": default,
@@ -48,90 +68,92 @@ def _weekday(value: Any, place: Place) -> int:
 
 
 def _span(value: Any, place: Place) -> tuple[time, time]:
-    match read.each(read.clock)(value, place):
+    match array_of(read_clock)(value, place):
         case (start, end) if start < end:
             return start, end
         case _:
             raise place.wrong("spans of two times, the earlier one first", value)
 
 
-RATES: Mapping[str, read.Reader] = {
-    "input": read.dollars,
-    "output": read.dollars,
-    "cache_read": read.dollars,
-    "cache_write": read.dollars,
+RATES: Mapping[str, Reader] = {
+    "input": read_dollars,
+    "output": read_dollars,
+    "cache_read": read_dollars,
+    "cache_write": read_dollars,
 }
-DATED: Mapping[str, read.Reader] = {"as_of": read.iso_day, "source": read.text}
-CARD = read.record(
+DATED: Mapping[str, Reader] = {"as_of": read_iso_day, "source": read_text}
+CARD = table_of(
     {
         **RATES,
         **DATED,
-        "per": read.unit,
-        "bands": read.each(read.record({**RATES, "above": read.count}, "above", "input", "output")),
-        "peak": read.record(RATES, "input", "output"),
-        "peak_hours": read.text,
+        "per": read_unit,
+        "bands": array_of(table_of({**RATES, "above": read_count}, "above", "input", "output")),
+        "peak": table_of(RATES, "input", "output"),
+        "peak_hours": read_text,
     }
 )
-SEARCH = read.record(
-    {"standard": read.dollars, "deep": read.dollars, "gateway": read.dollars, **DATED},
+SEARCH = table_of(
+    {"standard": read_dollars, "deep": read_dollars, "gateway": read_dollars, **DATED},
     *("standard", "deep", "gateway"),
 )
-HOURS = read.record(
+HOURS = table_of(
     {
-        "weekdays": read.each(_weekday),
-        "spans": read.each(_span),
-        "holidays": read.each(read.day),
+        "weekdays": array_of(_weekday),
+        "spans": array_of(_span),
+        "holidays": array_of(read_day),
     },
     *("weekdays", "spans"),
 )
-VENDOR = read.record(
+VENDOR = table_of(
     {
-        "label": read.text,
-        "base_url": read.address,
-        "key_env": read.text,
-        "base_url_env": read.text,
-        "page": read.address,
+        "label": read_text,
+        "base_url": read_address,
+        "key_env": read_variable,
+        "base_url_env": read_variable,
+        "page": read_address,
+        "key_check": read_path,
+        "lists_models": read_flag,
     },
-    *("base_url", "base_url_env"),
+    "base_url",
 )
-CLAUDE: Mapping[str, read.Reader] = {
-    "name": read.text,
-    "aliases": read.each(read.text),
-    "family": read.text,
-    "context": read.count,
-    "max_output": read.count,
-    "cache_minimum": read.count,
-    "released": read.day,
-    "status": read.one_of(Lifecycle),
-    "deprecated": read.day,
-    "retires": read.day,
-    "retired": read.day,
-    "successor": read.text,
-    "samplers": read.one_of(Samplers),
+CLAUDE: Mapping[str, Reader] = {
+    "name": read_text,
+    "aliases": array_of(read_text),
+    "family": read_text,
+    "context": read_count,
+    "max_output": read_count,
+    "cache_minimum": read_count,
+    "released": read_day,
+    "status": one_of(Lifecycle),
+    "deprecated": read_day,
+    "retires": read_day,
+    "retired": read_day,
+    "successor": read_text,
+    "samplers": one_of(Samplers),
 }
-REASONER: Mapping[str, read.Reader] = {
-    "label": read.text,
-    "base_url": read.address,
-    "model": read.text,
-    "key": read.text,
-    "context": read.count,
-    "max_output": read.count,
-    "samplers": read.one_of(Samplers),
-    "body": read.body,
-    "opens_thinking": read.flag,
-    "builtin": read.flag,
+REASONER: Mapping[str, Reader] = {
+    "label": read_text,
+    "base_url": read_address,
+    "model": read_text,
+    "key": read_text,
+    "context": read_count,
+    "max_output": read_count,
+    "samplers": one_of(Samplers),
+    "body": read_body,
+    "opens_thinking": read_flag,
+    "builtin": read_flag,
 }
-FILE = read.record(
+FILE = table_of(
     {
-        "as_of": read.iso_day,
-        "gateway_default": read.text,
-        **dict.fromkeys(("search", "hours", "vendors", "reasoners", "claude"), read.table),
+        "as_of": read_iso_day,
+        "gateway_default": read_text,
+        **dict.fromkeys(("search", "hours", "vendors", "reasoners", "claude"), read_table),
     },
     *("as_of", "gateway_default", "search", "vendors", "reasoners", "claude"),
 )
 
 
-def _each_row(value: Any, place: Place, reader: read.Reader) -> Iterable[tuple[str, Any]]:
+def _each_row(value: Any, place: Place, reader: Reader) -> Iterable[tuple[str, Any]]:
     for name, fields in value.items():
         yield name, reader(fields, place.inside(name))
 
@@ -142,7 +164,7 @@ def _hours(value: Any, place: Place) -> Hours:
     return Hours(frozenset(fields["weekdays"]), fields["spans"], holidays)
 
 
-def _card_reader(hours: Mapping[str, Hours]) -> read.Reader:
+def _card_reader(hours: Mapping[str, Hours]) -> Reader:
     """Make a reader of rate cards; a table that states no rate is None: offered, price unknown."""
 
     def card(value: Any, place: Place) -> RateCard | None:
@@ -178,8 +200,8 @@ def _rates(fields: Table, per: int) -> Rates:
     return Rates(**{key: fields[key] * (MILLION // per) for key in RATES if key in fields})
 
 
-def _claude_models(value: Table, place: Place, card: read.Reader) -> tuple[ClaudeModel, ...]:
-    reader = read.record({**CLAUDE, **dict.fromkeys(BACKENDS, card)})
+def _claude_models(value: Table, place: Place, card: Reader) -> tuple[ClaudeModel, ...]:
+    reader = table_of({**CLAUDE, **dict.fromkeys(BACKENDS, card)})
     models = tuple(_claude(id_, fields) for id_, fields in _each_row(value, place, reader))
     _check_names(models, place)
     for model in models:
@@ -210,16 +232,21 @@ def _check_names(models: Iterable[ClaudeModel], place: Place) -> None:
                 )
 
 
-def _reasoners(value: Table, place: Place, card: read.Reader) -> tuple[Reasoner, ...]:
-    reader = read.record({**REASONER, "rates": card}, "base_url", "model")
+def _reasoners(value: Table, place: Place, card: Reader) -> tuple[Reasoner, ...]:
+    reader = table_of({**REASONER, "rates": card}, "base_url", "model")
     return tuple(
         Reasoner(**{"name": name, "label": name, **fields})
         for name, fields in _each_row(value, place, reader)
     )
 
 
-def _vendors(value: Table, place: Place) -> tuple[Vendor, ...]:
+def vendor_rows(value: Any, place: Place) -> tuple[Vendor, ...]:
+    """The vendors in that table; raises ConfigError. Their names stand in settings and flags."""
+    rows = read_table(value, place)
+    for name in rows:
+        if not VENDOR_NAME.fullmatch(name):
+            raise place.wrong("tables with names of a-z, 0-9, - and _", name)
     return tuple(
-        Vendor(**{"name": name, "label": name, "key_env": None, **fields})
-        for name, fields in _each_row(value, place, VENDOR)
+        Vendor(**{"name": name, "label": name, **fields})
+        for name, fields in _each_row(rows, place, VENDOR)
     )

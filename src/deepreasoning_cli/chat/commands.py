@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from deepreasoning_cli.chat.asking import ASKING
 from deepreasoning_cli.chat.choices import CHOICES
 from deepreasoning_cli.chat.command import Command, MisuseError
 from deepreasoning_cli.chat.keeping import KEEPING
 from deepreasoning_cli.chat.sessions import SESSIONS
 from deepreasoning_cli.chat.talk import Talk
-from deepreasoning_cli.errors import DeepReasoningError, UsageError
+from deepreasoning_cli.errors import DeepReasoningError, UsageError, nearest
 
 KEYS = (
     ("Enter", "sends; Esc-Enter or Ctrl-J begins a new line; Tab completes"),
@@ -67,8 +65,8 @@ def _run(talk: Talk, line: str) -> None:
 def _found(name: str) -> Command:
     if command := COMMANDS.get(name):
         return command
-    close = get_close_matches(name, COMMANDS, 1)
-    nearest = f"/{close[0]} is the nearest" if close else "/help lists them"
+    close = nearest(name, COMMANDS)
+    advice = f"/{close[0]} is the nearest" if close else "/help lists them"
     raise UsageError(
-        f"there is no command /{name}", kind="unknown_command", hint=f"{nearest}; // sends a /"
+        f"there is no command /{name}", kind="unknown_command", hint=f"{advice}; // sends a /"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.filters import completion_is_selected
-from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 
@@ -41,6 +41,25 @@ STYLE = Style.from_dict(
 )
 
 
+class EditorHistory(History):
+    """What the arrow keys bring back: the entries of earlier runs, and those of this one.
+
+    The file is written when an entry is read: prompt_toolkit leaves out one that repeats the last,
+    which leads to a turn of its own.
+    """
+
+    def __init__(self, file: PromptHistory) -> None:
+        super().__init__()
+        self._file = file
+
+    def load_history_strings(self) -> Iterable[str]:
+        """The entries, newest first."""
+        return self._file.entries()
+
+    def store_string(self, string: str) -> None:
+        """Kept by `Editor.read`."""
+
+
 class Editor:
     """Reads entries from a terminal. `history` is the file that keeps them, None keeps none.
 
@@ -51,18 +70,19 @@ class Editor:
     def __init__(
         self,
         talk: Talk,
-        history: Path | None,
+        history: PromptHistory | None,
         *,
         output: Output | None = None,
         source: Input | None = None,
     ) -> None:
         self._talk = talk
+        self._history = history
         self._presses = 0
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
-            history=PromptHistory(history) if history else InMemoryHistory(),
+            history=EditorHistory(history) if history else InMemoryHistory(),
             completer=CommandCompleter(talk),
             complete_while_typing=False,
             reserve_space_for_menu=TALLEST_MENU,
@@ -81,9 +101,12 @@ class Editor:
         roomy = console.size()[1] >= FEWEST_ROWS
         self._session.bottom_toolbar = self._toolbar if roomy else None
         try:
-            return self._session.prompt()
+            entry = self._session.prompt()
         except EOFError:
             return None
+        if self._history:
+            self._history.add(entry)
+        return entry
 
     def _toolbar(self) -> str:
         return LEAVING if self._presses > 1 else self._talk.toolbar(console.size()[0])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import count
 
 from deepreasoning_cli.chat.command import Command, MisuseError, nothing, number
 from deepreasoning_cli.chat.printer import counted
 from deepreasoning_cli.chat.talk import Talk
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.views.safe import file_name, one_line
 from deepreasoning_cli.views.table import Column
 
@@ -51,7 +50,7 @@ def resume(talk: Talk, rest: str) -> None:
         raise MisuseError("which session?")
     if not talk.ports.archive.turns(rest):
         names = [row.name for row in talk.ports.archive.sessions()]
-        close = get_close_matches(rest, names, 1, 0.4)
+        close = nearest(rest, names, likeness=0.4)
         hint = f"/resume {close[0]}" if close else "/sessions lists them"
         raise UsageError(f"there is no session {rest}", kind="unknown_session", hint=hint)
     talk.move(rest)

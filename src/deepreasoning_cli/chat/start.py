@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from deepreasoning_cli.chat.loop import Repl
 from deepreasoning_cli.chat.ports import Ports, State
 from deepreasoning_cli.chat.printer import Printer
+from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.chat.reader import LineReader, Reader, standard_input
 from deepreasoning_cli.chat.talk import Talk
 from deepreasoning_cli.views import console
@@ -16,7 +16,7 @@ from deepreasoning_cli.views import console
 WELCOME = "/help lists the commands, Esc-Enter begins a new line, Ctrl-D leaves"
 
 
-def repl(ports: Ports, state: State, *, history: Path | None, color: str = "auto") -> Repl:
+def repl(ports: Ports, state: State, *, history: PromptHistory | None, color: str = "auto") -> Repl:
     """The chat on stdin, stdout and stderr.
 
     `history` is the file that keeps what is typed, None for none; `color` is auto, always or
@@ -30,7 +30,7 @@ def repl(ports: Ports, state: State, *, history: Path | None, color: str = "auto
     return Repl(talk, _reader(talk, history, color, typed=typed))
 
 
-def _reader(talk: Talk, history: Path | None, color: str, *, typed: bool) -> Reader:
+def _reader(talk: Talk, history: PromptHistory | None, color: str, *, typed: bool) -> Reader:
     if not typed:
         return LineReader(standard_input())
     if not console.can_move(sys.stdout):

@@ -75,10 +75,10 @@ def _traceback(error: DeepReasoningError) -> str:
     """Where it happened: code lines without values, every key that was loaded masked."""
     import traceback
 
-    from deepreasoning_cli.keys import without_keys
+    from deepreasoning_cli.keys import redact_known
     from deepreasoning_cli.views.safe import safe
 
-    return safe(without_keys("".join(traceback.format_exception(error))))
+    return safe(redact_known("".join(traceback.format_exception(error))))
 
 
 def write_stderr(text: str) -> None:

@@ -82,7 +82,7 @@ def session_of(
 ) -> tuple[str | None, Sequence[Record]]:
     """The session to go on with, and its turns; a session in use elsewhere is forked."""
     if not (question.resume_last or question.session):
-        turns.adopt_leftovers()
+        turns.recover_orphans()
         return None, ()
     if not (turns.saves or turns.has_history()):
         return _begun(question), ()

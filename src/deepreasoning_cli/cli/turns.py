@@ -14,7 +14,7 @@ from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.errors import IncompleteError, WriteError
-from deepreasoning_cli.history.archive import Archive
+from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
@@ -48,7 +48,7 @@ class Turns:
         self._progress = Progress(tip=tip)
         self._stack = ExitStack()
         self._transport: Transport | None = None
-        self._archive = Archive(paths.data_dir(), self._hear)
+        self._archive = HistoryAccess(paths.data_dir(), self._hear)
         self._said: set[str] = set()
         self._warned: list[str] = []
 
@@ -82,7 +82,7 @@ class Turns:
 
     def spending(self, since: datetime | None = None) -> list[Spending] | None:
         """What was paid for since then (aware; None: ever); None where nothing was ever kept."""
-        return self._archive.spending(since, adopts=self._save)
+        return self._archive.spending(since, recovers=self._save)
 
     @property
     def saves(self) -> bool:
@@ -121,12 +121,12 @@ class Turns:
 
     def history(self) -> AbstractContextManager[Store]:
         """The history, with the turns that dead processes left behind."""
-        return self._archive.opened(adopts=self._save)
+        return self._archive.opened(recovers=self._save)
 
-    def adopt_leftovers(self) -> None:
+    def recover_orphans(self) -> None:
         """Take up what dead processes left behind, where there is any; never a reason to fail."""
         if self._save:
-            self._archive.adopt_leftovers()
+            self._archive.recover_orphans()
 
     def say(self, kind: str, text: str) -> None:
         """A line on stderr, unless the user wants it quiet."""

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 UNREADABLE = ".unreadable"
 STALE_SECONDS = 3600.0
-OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+OPEN_JOURNAL = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def leftovers(folder: Path) -> list[Path]:
+def orphaned_journals(folder: Path) -> list[Path]:
     """The journals in the data folder, of dead and of living processes, oldest first."""
     try:
         return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
@@ -30,15 +30,15 @@ def leftovers(folder: Path) -> list[Path]:
         return []
 
 
-def adopt(folder: Path, store: Store, warn: Warn) -> int:
+def recover(folder: Path, store: Store, warn: Warn) -> int:
     """Fold every journal whose process is dead into `store`; return how many turns that were.
 
     A running process keeps its own. What cannot be read stays on the disk, and `warn` names it.
     """
-    adopted = 0
-    for path in leftovers(folder):
+    recovered = 0
+    for path in orphaned_journals(folder):
         try:
-            adopted += _adopt(path, store, warn)
+            recovered += _recover(path, store, warn)
         except NewerJournalError as exc:
             warn(f"{path} is kept: it was {exc}")
         except OSError as exc:
@@ -46,17 +46,17 @@ def adopt(folder: Path, store: Store, warn: Warn) -> int:
         except DeepReasoningError as exc:
             warn(f"{exc.message}; unfinished turns stay in {folder / FOLDER}")
             break
-    return adopted
+    return recovered
 
 
-def _adopt(path: Path, store: Store, warn: Warn) -> bool:
+def _recover(path: Path, store: Store, warn: Warn) -> bool:
     descriptor = _locked(path)
     if descriptor is None:
         return False
     try:
         turn = _read(descriptor)
         if turn:
-            store.fold(turn.record, began=turn.began, ending=turn.ending, starts=turn.starts)
+            store.save(turn.record, began=turn.began, outcome=turn.outcome, starts=turn.starts)
     except BaseException:
         os.close(descriptor)
         raise
@@ -77,7 +77,7 @@ def _locked(path: Path) -> int | None:
         if path.stat().st_size == 0:  # its process locks it before it writes the first line
             _sweep(path)
             return None
-        descriptor = os.open(path, OPEN)
+        descriptor = os.open(path, OPEN_JOURNAL)
     except FileNotFoundError:  # another process was faster
         return None
     try:

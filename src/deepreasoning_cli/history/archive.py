@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
 
 
-class Archive:
+class HistoryAccess:
     """The history in one data folder.
 
     `say` is told `warning` and what was repaired or cannot be read, `note` and how many
@@ -25,57 +25,57 @@ class Archive:
     def __init__(self, folder: Path, say: Callable[[str, str], None]) -> None:
         self._folder = folder
         self._say = say
-        self._adopted = False
+        self._recovered = False
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever kept; to ask makes no file."""
-        from deepreasoning_cli.history.adopt import leftovers
+        from deepreasoning_cli.history.adopt import orphaned_journals
         from deepreasoning_cli.history.database import NAME
 
         try:
-            return (self._folder / NAME).exists() or bool(leftovers(self._folder))
+            return (self._folder / NAME).exists() or bool(orphaned_journals(self._folder))
         except OSError:  # whoever opens it is told why it cannot be read
             return True
 
     @contextmanager
-    def opened(self, *, adopts: bool = True) -> Iterator[Store]:
-        """The store; leftovers are taken up once in a process. Raises as Store does."""
-        from deepreasoning_cli.history.adopt import adopt
+    def opened(self, *, recovers: bool = True) -> Iterator[Store]:
+        """The store; orphaned journals are taken up once in a process. Raises as Store does."""
+        from deepreasoning_cli.history.adopt import recover
         from deepreasoning_cli.history.store import Store
 
         with Store.open(self._folder, self._warn) as store:
-            if adopts and not self._adopted:
-                self._adopted = True
-                self._tell(adopt(self._folder, store, self._warn))
+            if recovers and not self._recovered:
+                self._recovered = True
+                self._tell(recover(self._folder, store, self._warn))
             yield store
 
-    def spending(self, since: datetime | None = None, *, adopts: bool) -> list[Spending] | None:
+    def spending(self, since: datetime | None = None, *, recovers: bool) -> list[Spending] | None:
         """What was paid for since then (aware; None: ever).
 
         None where nothing was ever kept: to ask does not make a history.
         """
         if not self.exists:
             return None
-        with self.opened(adopts=adopts) as store:
+        with self.opened(recovers=recovers) as store:
             return store.spending(since)
 
-    def adopt_leftovers(self) -> None:
+    def recover_orphans(self) -> None:
         """Take up what dead processes left behind, where there is any; never a reason to fail."""
-        from deepreasoning_cli.history.adopt import leftovers
+        from deepreasoning_cli.history.adopt import orphaned_journals
 
-        if leftovers(self._folder):
+        if orphaned_journals(self._folder):
             try:
                 with self.opened():
                     pass
             except DeepReasoningError as error:
                 self._warn(error.message)
 
-    def _tell(self, adopted: int) -> None:
-        if adopted:
-            turns = "turn" if adopted == 1 else "turns"
+    def _tell(self, recovered: int) -> None:
+        if recovered:
+            turns = "turn" if recovered == 1 else "turns"
             self._say(
-                "note", f"recovered {adopted} unfinished {turns}: `deepreasoning history list`"
+                "note", f"recovered {recovered} unfinished {turns}: `deepreasoning history list`"
             )
 
     def _warn(self, text: str) -> None:

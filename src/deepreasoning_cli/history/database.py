@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
-from deepreasoning_cli.history.faults import ELSEWHERE, code, is_broken, worded
+from deepreasoning_cli.history.faults import ELSEWHERE, as_failure, code, is_broken
 from deepreasoning_cli.history.journal import Warn
 from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
@@ -26,7 +26,7 @@ WITHOUT_WAL: Final = frozenset(
 T = TypeVar("T")
 
 
-class State(Enum):
+class DatabaseState(Enum):
     """What lies where the database should be."""
 
     MISSING = auto()
@@ -50,7 +50,7 @@ class Database:
             self._connection = self._open()
             self._identity = _identity(self.path)
         except (sqlite3.Error, OSError) as exc:
-            raise worded(exc, self.path) from exc
+            raise as_failure(exc, self.path) from exc
 
     def close(self) -> None:
         """Give the file back."""
@@ -62,12 +62,12 @@ class Database:
             return work(self._connection)
         except sqlite3.Error as exc:
             if self._refusal or not is_broken(exc):
-                raise worded(exc, self.path) from exc
+                raise as_failure(exc, self.path) from exc
         try:
             self._repair()
             return work(self._connection)
         except (sqlite3.Error, OSError) as exc:
-            raise worded(exc, self.path) from exc
+            raise as_failure(exc, self.path) from exc
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` in one transaction: all of it or nothing."""
@@ -100,10 +100,10 @@ class Database:
         state, connection = _examined(self.path)
         if connection:
             return connection
-        if state is not State.NEWER:
+        if state is not DatabaseState.NEWER:
             with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
                 state = self._prepare()
-        if state is State.NEWER:
+        if state is DatabaseState.NEWER:
             self._refusal = ConfigError(
                 f"{self.path} was written by a newer version: it is read, and not changed",
                 kind="history_newer",
@@ -116,22 +116,22 @@ class Database:
                 raise self._refusal from exc
         return _connect(self.path)
 
-    def _prepare(self) -> State:
+    def _prepare(self) -> DatabaseState:
         """Bring the file up to date; nobody else does it meanwhile."""
         state, connection = _examined(self.path)
         if connection:
             connection.close()
         match state:
-            case State.MISSING:
+            case DatabaseState.MISSING:
                 _create(self.path)
-            case State.OLDER:
+            case DatabaseState.OLDER:
                 with closing(_connect(self.path)) as connection:
                     migrate(connection)
-            case State.BROKEN:
+            case DatabaseState.BROKEN:
                 self._replace()
             case _:
                 return state
-        return State.CURRENT
+        return DatabaseState.CURRENT
 
     def _repair(self) -> None:
         self._connection.close()
@@ -161,15 +161,15 @@ def _is_writable(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
-def _examined(path: Path) -> tuple[State, sqlite3.Connection | None]:
+def _examined(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
     """What is there, and the open database where it can be used as it is.
 
     An empty file is broken: a new database gets its name only when it is whole.
     """
     if not path.exists():
-        return State.MISSING, None
+        return DatabaseState.MISSING, None
     if not path.stat().st_size:
-        return State.BROKEN, None
+        return DatabaseState.BROKEN, None
     try:
         connection = _connect(path)
         try:
@@ -179,22 +179,22 @@ def _examined(path: Path) -> tuple[State, sqlite3.Connection | None]:
             raise
     except sqlite3.DatabaseError as exc:
         if is_broken(exc):
-            return State.BROKEN, None
+            return DatabaseState.BROKEN, None
         raise
-    if state is State.CURRENT:
+    if state is DatabaseState.CURRENT:
         return state, connection
     connection.close()
     return state, None
 
 
-def _state(connection: sqlite3.Connection) -> State:
+def _state(connection: sqlite3.Connection) -> DatabaseState:
     found = version(connection)
     if found < 1:  # ours has its tables before it has its name; a file cut to a few bytes has none
-        return State.BROKEN
+        return DatabaseState.BROKEN
     if found != len(MIGRATIONS):
-        return State.OLDER if found < len(MIGRATIONS) else State.NEWER
+        return DatabaseState.OLDER if found < len(MIGRATIONS) else DatabaseState.NEWER
     connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
-    return State.CURRENT
+    return DatabaseState.CURRENT
 
 
 def _create(path: Path) -> None:

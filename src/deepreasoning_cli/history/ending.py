@@ -9,7 +9,7 @@ from deepreasoning_cli.events import CUT, DECLINED, Finished, Stage
 from deepreasoning_cli.record import Record
 
 
-class Ending(StrEnum):
+class TurnOutcome(StrEnum):
     """Finer than complete or incomplete.
 
     `stopped` by the user or by whoever read the output, `cut` off in mid-text, `length` and
@@ -27,20 +27,20 @@ class Ending(StrEnum):
 STOPS = (KeyboardInterrupt, Interrupted, BrokenPipeError, GeneratorExit)
 
 
-def ending_of(record: Record, failure: BaseException | None = None) -> Ending:
+def outcome_of(record: Record, failure: BaseException | None = None) -> TurnOutcome:
     """The word for a closed `record`; `failure` is what ended it early, where that is known."""
     last = _last_stage(record)
     if record.complete:
-        return Ending.COMPLETE
+        return TurnOutcome.COMPLETE
     if isinstance(failure, STOPS):
-        return Ending.STOPPED
+        return TurnOutcome.STOPPED
     if last and last.stop_reason in CUT:
-        return Ending.LENGTH
+        return TurnOutcome.LENGTH
     if last and last.stop_reason in DECLINED:
-        return Ending.REFUSED
+        return TurnOutcome.REFUSED
     if failure is None or (isinstance(failure, IncompleteError) and _was_under_way(record, last)):
-        return Ending.CUT
-    return Ending.ERROR
+        return TurnOutcome.CUT
+    return TurnOutcome.ERROR
 
 
 def _last_stage(record: Record) -> Finished | None:

@@ -30,7 +30,7 @@ def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
     return len(ids)
 
 
-def scrub(connection: sqlite3.Connection) -> bool:
+def vacuum(connection: sqlite3.Connection) -> bool:
     """Write the files anew without what was deleted; False where another process reads them."""
     connection.execute("VACUUM")
     (busy, *_rest) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

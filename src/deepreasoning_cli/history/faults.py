@@ -28,7 +28,7 @@ def is_broken(error: sqlite3.Error) -> bool:
     return code(error) in BROKEN
 
 
-def worded(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError:
+def as_failure(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError:
     """What the user is told about a database that cannot be used."""
     if isinstance(error, TimeoutError) or (
         isinstance(error, sqlite3.Error) and code(error) in BUSY

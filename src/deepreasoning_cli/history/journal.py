@@ -12,7 +12,7 @@ from pathlib import Path
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.events import Draft, Event, Finished, Opened, Started, Text, Thought
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
-from deepreasoning_cli.history.ending import Ending, ending_of
+from deepreasoning_cli.history.ending import TurnOutcome, outcome_of
 from deepreasoning_cli.history.journal_file import JournalFile
 from deepreasoning_cli.history.lines import Closed, delta_line, line
 from deepreasoning_cli.record import Record
@@ -47,7 +47,7 @@ class Journal:
         self._runtime = runtime
         self._file: JournalFile | None = None
         self._whole = False
-        self._folded = False
+        self._saved = False
         self._began_at = 0.0
         self._began: datetime | None = None
         self._starts: list[Started] = []
@@ -56,7 +56,7 @@ class Journal:
     @property
     def keeps(self) -> bool:
         """Whether all that came is on the disk, in the journal or already in the store."""
-        return self._whole or self._folded
+        return self._whole or self._saved
 
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
@@ -84,10 +84,10 @@ class Journal:
             self._runtime.run_blocking(partial(self._close, failure, self._began))
 
     def _close(self, failure: BaseException | None, began: datetime) -> None:
-        ending = ending_of(self._record, failure)
-        self._write_end(ending)
+        outcome = outcome_of(self._record, failure)
+        self._write_end(outcome)
         try:
-            self._fold(ending, began)
+            self._save(outcome, began)
         except DeepReasoningError as exc:
             if self._file:  # else it was said at the start
                 self._warn(f"{exc.message}; this turn is in {self._place(self._file)}")
@@ -96,7 +96,7 @@ class Journal:
             self._release(remove=False)
             raise
         else:
-            self._folded = True
+            self._saved = True
             self._release(remove=True)
 
     def _open(self, event: Opened) -> None:
@@ -122,7 +122,7 @@ class Journal:
             f" {until}this turn is in memory only"
         )
 
-    def _write_end(self, ending: Ending) -> None:
+    def _write_end(self, outcome: TurnOutcome) -> None:
         """All that the record knows, so that a turn folded later is the same as one folded now."""
         if not self._whole or self._file is None:
             return
@@ -131,7 +131,7 @@ class Journal:
             stage for stage in record.stages.values() if stage not in self._finished
         ]
         closed = Closed(
-            record.complete, ending, record.first_reasoning, record.first_answer, record.total
+            record.complete, outcome, record.first_reasoning, record.first_answer, record.total
         )
         try:
             for event in [*events, closed]:
@@ -140,16 +140,16 @@ class Journal:
         except OSError as exc:
             self._go_silent(exc)
 
-    def _fold(self, ending: Ending, began: datetime) -> None:
+    def _save(self, outcome: TurnOutcome, began: datetime) -> None:
         from deepreasoning_cli.history.store import Store
 
         with Store.open(self._folder, self._warn) as store:
-            store.fold(self._record, began=began, ending=ending, starts=self._starts)
+            store.save(self._record, began=began, outcome=outcome, starts=self._starts)
 
     def _place(self, file: JournalFile) -> str:
         return f"{file.path}{'' if self._whole else ', as far as it could be written'}"
 
     def _release(self, *, remove: bool) -> None:
         if self._file:
-            with suppress(OSError):  # a file that stays is adopted later, with the same content
+            with suppress(OSError):  # a file that stays is recovered later, with the same content
                 self._file.close(remove=remove)

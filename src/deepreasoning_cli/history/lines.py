@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quoted
+from math import isfinite
 from typing import Any, Final
 
 from deepreasoning_cli.events import (
@@ -25,7 +26,7 @@ from deepreasoning_cli.events import (
     Thought,
     Warned,
 )
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.money import RateCard, Rates, Usage
 
 VERSION: Final = 1
@@ -40,14 +41,14 @@ class Closed:
     """The last line: the turn is over, and this is what its record had measured (seconds)."""
 
     complete: bool
-    ending: Ending
+    outcome: TurnOutcome
     first_reasoning: float | None
     first_answer: float | None
     total: float
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JournalLine:
     """One line: what happened, and when, in seconds since the turn began.
 
     `began` (aware) is in the first line only.
@@ -82,14 +83,14 @@ def line(event: Event | Closed, seconds: float, began: datetime | None = None) -
     return (json.dumps(fields | _fields(event)) + "\n").encode("ascii")
 
 
-def read_line(data: bytes) -> Line:
+def read_line(data: bytes) -> JournalLine:
     """The line's content. Raises ValueError where it is torn, foreign or damaged."""
     try:
         fields = json.loads(data)
         if fields.get("version", VERSION) > VERSION:
             raise NewerJournalError("written by a newer version")
-        began = datetime.fromisoformat(fields["began"]) if "began" in fields else None
-        return Line(READERS[fields["event"]](fields), float(fields["t"]), began)
+        began = _moment(fields["began"]) if "began" in fields else None
+        return JournalLine(READERS[fields["event"]](fields), _number(fields["t"]), began)
     except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise ValueError("not a line of a journal") from exc
 
@@ -108,6 +109,9 @@ def _fields(event: Event | Closed) -> dict[str, Any]:
             }
         case Finished():
             return asdict(event) | {"cost": _figure(event.cost)}
+        case Closed():
+            fields = asdict(event)
+            return {"ending": fields.pop("outcome"), **fields}
         case _:
             return asdict(event)
 
@@ -122,7 +126,33 @@ def _figure(amount: Decimal | None) -> str | None:
 
 
 def _amount(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    return None if text is None else _rate(text)
+
+
+def _rate(text: str) -> Decimal:
+    """USD; an infinite one would make every sum it is in useless."""
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError("not an amount")
+    return amount
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("not a number")
+    return number
+
+
+def _moment(text: Any) -> datetime:
+    """A time in UTC: one that has none there is damage."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _usage(fields: Fields) -> Usage:
+    if not all(isinstance(value, int | None) for value in fields.values()):
+        raise TypeError("not a number of tokens")
+    return Usage(**fields)
 
 
 def _string(value: object) -> str:
@@ -155,15 +185,15 @@ def _started(fields: Fields) -> Started:
         _string(fields["model"]),
         int(fields["input_tokens"]),
         _card(fields["rates"]) if fields["rates"] else None,
-        datetime.fromisoformat(fields["at"]),
+        _moment(fields["at"]),
         int(fields.get("cache_write_tokens", 0)),  # a journal of an older program has none
     )
 
 
 def _card(fields: Fields) -> RateCard:
     rates = Rates(
-        Decimal(fields["input"]),
-        Decimal(fields["output"]),
+        _rate(fields["input"]),
+        _rate(fields["output"]),
         _amount(fields["cache_read"]),
         _amount(fields["cache_write"]),
     )
@@ -175,9 +205,9 @@ def _finished(fields: Fields) -> Finished:
         Stage(fields["stage"]),
         _string(fields["model"]),
         _optional(fields["served_model"]),
-        Usage(**fields["usage"]) if fields["usage"] else None,
+        _usage(fields["usage"]) if fields["usage"] else None,
         _amount(fields["cost"]),
-        float(fields["seconds"]),
+        _number(fields["seconds"]),
         _optional(fields["stop_reason"]),
         bool(fields["complete"]),
     )
@@ -186,15 +216,15 @@ def _finished(fields: Fields) -> Finished:
 def _closed(fields: Fields) -> Closed:
     return Closed(
         bool(fields["complete"]),
-        Ending(fields["ending"]),
+        TurnOutcome(fields["ending"]),
         _seconds(fields["first_reasoning"]),
         _seconds(fields["first_answer"]),
-        float(fields["total"]),
+        _number(fields["total"]),
     )
 
 
 def _seconds(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else _number(value)
 
 
 def _sources(fields: Fields) -> Sources:

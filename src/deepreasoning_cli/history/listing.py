@@ -9,12 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.history.rows import amount, moment, stamp
 from deepreasoning_cli.text import well_formed
 
 PAGE: Final = 200
-COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
+LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
 Read = Callable[[Callable[[sqlite3.Connection], list[sqlite3.Row]]], list[sqlite3.Row]]
 
 
@@ -26,7 +26,7 @@ class Row:
     session: str | None
     started: datetime
     status: str
-    ending: Ending
+    outcome: TurnOutcome
     prompt: str
     model: str | None
     cost: Decimal | None
@@ -64,7 +64,7 @@ def listing(read: Read, wanted: Filter, limit: int | None) -> Iterator[Row]:
     """The turns, newest first, a page at a time: nothing stays locked while they are read."""
     terms, values = wanted.terms()
     query = (
-        f"SELECT {COLUMNS} FROM turns WHERE seq < ? AND {terms}"  # noqa: S608 - our own terms
+        f"SELECT {LISTING_COLUMNS} FROM turns WHERE seq < ? AND {terms}"  # noqa: S608 - our own terms
         " ORDER BY seq DESC LIMIT ?"
     )
     below = 2**63 - 1
@@ -87,7 +87,7 @@ def as_row(row: sqlite3.Row) -> Row:
         row["session"],
         moment(row["started"]),
         row["status"],
-        Ending(row["ending"]),
+        TurnOutcome(row["ending"]),
         row["prompt"],
         row["model"],
         amount(row["cost"]),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from difflib import get_close_matches
 from typing import Final
 
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.text import well_formed
 
 NEAR: Final = 1000
 LAST_CHARACTER: Final = "\U0010ffff"
-SHOWN: Final = 3
+IDS_SHOWN: Final = 3
 
 
 def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
@@ -19,7 +18,7 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     wanted = well_formed(id_or_prefix)
     rows = connection.execute(
         "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
-        (wanted, wanted + LAST_CHARACTER, SHOWN + 1),
+        (wanted, wanted + LAST_CHARACTER, IDS_SHOWN + 1),
     ).fetchall()
     ids = [row["id"] for row in rows]
     if wanted in ids:
@@ -28,8 +27,8 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
         raise _unknown(connection, wanted)
     if len(ids) > 1:
         raise UsageError(
-            f"{wanted} begins the ids of several turns: {', '.join(ids[:SHOWN])}"
-            + (", …" if len(ids) > SHOWN else ""),
+            f"{wanted} begins the ids of several turns: {', '.join(ids[:IDS_SHOWN])}"
+            + (", …" if len(ids) > IDS_SHOWN else ""),
             kind="ambiguous_turn",
             hint="give more of the id",
         )
@@ -40,7 +39,7 @@ def find(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
 def _unknown(connection: sqlite3.Connection, wanted: str) -> UsageError:
     query = "SELECT id FROM turns ORDER BY seq DESC LIMIT ?"
     ids = [row["id"] for row in connection.execute(query, (NEAR,))]
-    near = get_close_matches(wanted, ids, 1, 0.0)
+    near = nearest(wanted, ids, likeness=0.0)
     return UsageError(
         f"no turn {wanted or 'without a name'} in the history",
         kind="unknown_turn",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from deepreasoning_cli.events import Opened, Stage, Started
-from deepreasoning_cli.history.ending import Ending, ending_of
-from deepreasoning_cli.history.lines import Closed, Line, read_line
+from deepreasoning_cli.history.ending import TurnOutcome, outcome_of
+from deepreasoning_cli.history.lines import Closed, JournalLine, read_line
 from deepreasoning_cli.record import Record
 
 
@@ -21,7 +21,7 @@ class Replay:
 
     began: datetime
     record: Record
-    ending: Ending = Ending.CUT
+    outcome: TurnOutcome = TurnOutcome.CUT
     starts: list[Started] = field(default_factory=list)
     damaged: int = 0
 
@@ -48,7 +48,7 @@ def replay(lines: Iterable[bytes]) -> Replay:
     return turn
 
 
-def _readable(lines: Iterable[bytes], turn: Replay) -> Iterable[Line]:
+def _readable(lines: Iterable[bytes], turn: Replay) -> Iterable[JournalLine]:
     for data in lines:
         try:
             yield read_line(data)
@@ -61,10 +61,10 @@ def _close(turn: Replay, closed: Closed | None) -> None:
     if closed is None:  # the process died: whole is only what its last stage had finished
         last = record.stages.get(Stage.ANSWER)
         record.close(complete=bool(last and last.complete and record.answer.strip()))
-        turn.ending = ending_of(record)
+        turn.outcome = outcome_of(record)
         return
     record.close(complete=closed.complete)
-    turn.ending = closed.ending
+    turn.outcome = closed.outcome
     record.first_reasoning = closed.first_reasoning
     record.first_answer = closed.first_answer
     record.total = closed.total

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from deepreasoning_cli.events import Finished, Handoff, Opened, Source, Stage, Started
-from deepreasoning_cli.history.ending import Ending
+from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.money import Rates, Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.text import well_formed
@@ -31,13 +31,13 @@ def write_turn(
     connection: sqlite3.Connection,
     record: Record,
     began: datetime,
-    ending: Ending,
+    outcome: TurnOutcome,
     starts: Sequence[Started],
 ) -> None:
     """Insert the turn, or put it in the place of the turn with its id."""
-    row = _turn_row(record, began, ending)
+    row = _turn_row(record, began, outcome)
     if record.opened.session is not None:
-        row["place"] = _next_place(connection, row["session"])
+        row["place"] = _next_position(connection, row["session"])
     changes = ", ".join(CHANGES.get(name, f"{name} = excluded.{name}") for name in row)
     connection.execute(
         f"INSERT INTO turns ({', '.join(row)}) VALUES ({_marks(row)})"  # noqa: S608 - our own names
@@ -101,7 +101,7 @@ def amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _turn_row(record: Record, began: datetime, ending: Ending) -> dict[str, Any]:
+def _turn_row(record: Record, began: datetime, outcome: TurnOutcome) -> dict[str, Any]:
     opened = record.opened
     thinker = record.stages.get(Stage.REASON)
     last = record.stages.get(Stage.ANSWER) or thinker
@@ -111,7 +111,7 @@ def _turn_row(record: Record, began: datetime, ending: Ending) -> dict[str, Any]
             "session": opened.session,
             "started": stamp(began),
             "status": "complete" if record.complete else "incomplete",
-            "ending": str(ending),
+            "ending": str(outcome),
             "reasoning_complete": bool(thinker and thinker.complete),
             "stop_reason": last.stop_reason if last else None,
             "reasoning_from": opened.reasoning_from,
@@ -213,7 +213,7 @@ def _usage(row: sqlite3.Row) -> Usage | None:
     )
 
 
-def _next_place(connection: sqlite3.Connection, session: str) -> int:
+def _next_position(connection: sqlite3.Connection, session: str) -> int:
     query = "SELECT coalesce(max(place), 0) + 1 FROM turns WHERE session = ?"
     return int(connection.execute(query, (session,)).fetchone()[0])
 

@@ -1,20 +1,35 @@
-"""A broken database is set aside, and what can be read of it goes into the new one."""
+"""A broken database is set aside, and what can be read of it goes into the new one.
+
+No number in a damaged file is believed: the work is bounded by the file's size, and the turns get
+new numbers, in the same order.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any, Final
+
+from deepreasoning_cli.history.listing import as_row
+from deepreasoning_cli.history.rows import read_turn
 
 BESIDE = ("-wal", "-shm", "-journal")
 CORRUPT = ".corrupt-"
-NUMBERS = (
-    "SELECT seq FROM turns ORDER BY seq",
-    "SELECT seq FROM turns ORDER BY seq DESC",
-    "SELECT seq FROM sqlite_sequence WHERE name = 'turns'",
+SMALLEST_PAGE: Final = 512  # bytes; https://www.sqlite.org/fileformat.html#the_database_header
+LARGEST: Final = 2**63 - 1  # the last number of a row
+NEAR: Final = 64  # numbers that are tried one by one behind damage; a page holds fewer turns
+INDEXES: Final = (
+    "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id",
+    "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id DESC",
+    "SELECT seq FROM turns INDEXED BY turns_by_session ORDER BY session, place",
+    "SELECT seq FROM turns INDEXED BY turns_by_session ORDER BY session DESC, place DESC",
 )
+"""Where else the numbers of turns stand, read from both ends up to the damage."""
+FROM_HERE: Final = "SELECT seq FROM turns NOT INDEXED WHERE seq >= ? ORDER BY seq"
 
 
 def set_aside(path: Path) -> Path:
@@ -40,34 +55,107 @@ def _free(path: Path) -> Path:
 
 
 def salvage(broken: Path, connection: sqlite3.Connection) -> int:
-    """Copy every row that can still be read from `broken`; return how many turns that were.
+    """Copy every turn that can still be read from `broken`; return how many that were.
 
     Raises sqlite3.Error for faults of `connection` alone.
     """
     try:
         source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.Error:
+        pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1
+    except (sqlite3.Error, OSError):
         return 0
     with closing(source):
-        source.row_factory = sqlite3.Row
+        source.row_factory = connection.row_factory = sqlite3.Row
         connection.execute("BEGIN IMMEDIATE")
-        saved = 0
-        for seq in _numbers(source):
-            turns = list(_rows(source, "SELECT * FROM turns WHERE seq = ?", seq))
-            saved += _copy(connection, "turns", turns)
-            stages = _rows(source, "SELECT * FROM stages WHERE turn = ?", seq)
-            _copy(connection, "stages", stages if turns else ())
-        _copy(connection, "forks", _rows(source, "SELECT * FROM forks"))
+        saved = [seq for seq in _numbers(source, pages) if _save_turn(source, connection, seq)]
+        _save_forks(source, connection, saved)
         connection.execute("COMMIT")
-        return saved
+        return len(saved)
 
 
-def _numbers(source: sqlite3.Connection) -> range:
-    """The numbers that turns may have: from both ends, as far as the damage lets one see."""
-    seen = [0]
-    for query in NUMBERS:
-        seen += [row[0] for row in _rows(source, query)]
-    return range(1, max(seen) + 1)
+def _files(broken: Path) -> list[Path]:
+    log = broken.with_name(broken.name + BESIDE[0])
+    return [broken, log] if log.exists() else [broken]
+
+
+def _numbers(source: sqlite3.Connection, pages: int) -> list[int]:
+    """The numbers of turns in order: what the indexes and the readable parts of the table say."""
+    found = {row["seq"] for query in INDEXES for row in _rows(source, query)}
+    start: int | None = 1
+    for _ in range(pages):  # each time behind another damaged page
+        if start is None:
+            break
+        reached = start - 1
+        try:
+            for row in source.execute(FROM_HERE, (start,)):
+                found.add(row["seq"])
+                reached = row["seq"]
+        except sqlite3.DatabaseError:
+            start = _behind_damage(source, max(start, reached + 1))
+        else:
+            break
+    return sorted(found)
+
+
+def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
+    """The first number above `start` from which the table can be read again, None for none.
+
+    The next ones are tried each, then steps that double; so it takes at most some 200 queries.
+    """
+    fails = start
+    steps: list[int] = [*range(1, NEAR), *(NEAR << doubled for doubled in range(58))]
+    for reads in (start + step for step in steps):
+        if reads > LARGEST:
+            return None
+        if _can_read(source, reads):
+            break
+        fails = reads
+    while reads - fails > 1:
+        middle = (fails + reads) // 2
+        if _can_read(source, middle):
+            reads = middle
+        else:
+            fails = middle
+    return reads
+
+
+def _can_read(source: sqlite3.Connection, start: int) -> bool:
+    try:
+        source.execute(f"{FROM_HERE} LIMIT 1", (start,)).fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return True
+
+
+def _save_turn(source: sqlite3.Connection, connection: sqlite3.Connection, seq: int) -> bool:
+    """Copy the turn and its stages; False for one that is gone, or that cannot be shown."""
+    turn = next(_rows(source, "SELECT * FROM turns WHERE seq = ?", seq), None)
+    if turn is None:
+        return False
+    connection.execute("SAVEPOINT turn")
+    try:
+        new = _insert(connection, "turns", {**dict(turn), "seq": None})
+        for stage in _rows(source, "SELECT * FROM stages WHERE turn = ?", seq):
+            with suppress(sqlite3.IntegrityError, TypeError):
+                _insert(connection, "stages", {**dict(stage), "turn": new})
+        row = connection.execute("SELECT * FROM turns WHERE seq = ?", (new,)).fetchone()
+        as_row(row)
+        read_turn(connection, row)
+    except (sqlite3.IntegrityError, ValueError, TypeError, ArithmeticError, RecursionError):
+        connection.execute("ROLLBACK TO turn")
+        return False
+    connection.execute("RELEASE turn")
+    return True
+
+
+def _save_forks(
+    source: sqlite3.Connection, connection: sqlite3.Connection, saved: list[int]
+) -> None:
+    """Copy the forks; the last turn that a fork shares gets its new number."""
+    for fork in _rows(source, "SELECT * FROM forks"):
+        with suppress(sqlite3.IntegrityError, TypeError):
+            last = bisect_right(saved, fork["last"])
+            _insert(connection, "forks", {**dict(fork), "last": last})
 
 
 def _rows(source: sqlite3.Connection, query: str, *values: int) -> Iterator[sqlite3.Row]:
@@ -76,18 +164,17 @@ def _rows(source: sqlite3.Connection, query: str, *values: int) -> Iterator[sqli
         yield from source.execute(query, values)
 
 
-def _copy(connection: sqlite3.Connection, table: str, rows: Iterable[sqlite3.Row]) -> int:
-    """Insert the columns that this version knows; a row that breaks its rules is left out."""
-    known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-    copied = 0
-    for row in rows:
-        columns = [name for name in row.keys() if name in known]  # noqa: SIM118 - iterates values
-        marks = ", ".join("?" * len(columns))
-        names = ", ".join(columns)
-        with suppress(sqlite3.IntegrityError):
-            connection.execute(
-                f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 - our own names
-                [row[name] for name in columns],
-            )
-            copied += 1
-    return copied
+def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> int | None:
+    """Insert the columns that this version knows; return the new row's number.
+
+    Raises TypeError for bytes, which no column of ours holds.
+    """
+    if any(isinstance(value, bytes) for value in row.values()):
+        raise TypeError("bytes in the place of a text")
+    known = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
+    columns = [name for name in row if name in known]
+    query = (
+        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - our own names
+        f" VALUES ({', '.join('?' * len(columns))})"
+    )
+    return connection.execute(query, [row[name] for name in columns]).lastrowid

@@ -110,26 +110,26 @@ def leave(connection: sqlite3.Connection, turn: str, session: str) -> None:
     query = "SELECT seq, session FROM turns WHERE id = ?"
     row = connection.execute(query, (turn,)).fetchone()
     if row and row["session"] == session:
-        heir = _heir(connection, row["seq"], session)
+        successor = _successor(connection, row["seq"], session)
         connection.execute(
             "UPDATE turns SET session = ?1, place ="
             " (SELECT coalesce(min(place), 1) - 1 FROM turns WHERE session = ?1) WHERE seq = ?2",
-            (heir, row["seq"]),
+            (successor, row["seq"]),
         )
     elif row:
         connection.execute("UPDATE forks SET last = ? WHERE session = ?", (row["seq"] - 1, session))
 
 
-def _heir(connection: sqlite3.Connection, seq: int, session: str) -> str | None:
+def _successor(connection: sqlite3.Connection, seq: int, session: str) -> str | None:
     """The branch that the turn goes to; others that begin with it branch off from there."""
     query = "SELECT min(session) FROM forks WHERE origin = ? AND last >= ?"
-    heir: str | None = connection.execute(query, (session, seq)).fetchone()[0]
+    successor: str | None = connection.execute(query, (session, seq)).fetchone()[0]
     connection.execute(
         "UPDATE forks SET origin = ?1, last = ?2"
         " WHERE origin = ?3 AND last >= ?2 AND session <> ?1",
-        (heir, seq, session),
+        (successor, seq, session),
     )
-    return heir
+    return successor
 
 
 def sessions(connection: sqlite3.Connection) -> list[Session]:
@@ -157,7 +157,9 @@ def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
     rows: list[sqlite3.Row] = []
     name: str | None = session
     last = 2**63 - 1
-    while name is not None:
+    seen: set[str] = set()
+    while name is not None and name not in seen:  # a damaged file may lead in a circle
+        seen.add(name)
         rows += connection.execute(
             "SELECT * FROM turns WHERE session = ? AND seq <= ? ORDER BY place DESC", (name, last)
         )

@@ -14,7 +14,7 @@ from deepreasoning_cli.money import Usage
 
 DEMO: Final = "demo"
 """The backend that calls no model: its turns are no spending."""
-COLUMNS: Final = (
+SPENDING_COLUMNS: Final = (
     "turns.id, turns.session, turns.started, turns.status, stages.stage, stages.model,"
     " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens,"
     " estimated, stages.cost"
@@ -57,7 +57,7 @@ class Sum:
 def spending(connection: sqlite3.Connection, since: datetime | None) -> list[Spending]:
     """What was paid for since then (aware; None: ever), in the order in which turns were kept."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM turns JOIN stages ON stages.turn = turns.seq"  # noqa: S608 - our own names
+        f"SELECT {SPENDING_COLUMNS} FROM turns JOIN stages ON stages.turn = turns.seq"  # noqa: S608 - our own names
         " WHERE turns.backend <> ? AND turns.started >= ?"
         " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq",
         (DEMO, stamp(since) if since else ""),

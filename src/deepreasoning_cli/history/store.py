@@ -14,7 +14,7 @@ from deepreasoning_cli.events import Started
 from deepreasoning_cli.history import erase
 from deepreasoning_cli.history import sessions as conversations
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.ending import Ending, ending_of
+from deepreasoning_cli.history.ending import TurnOutcome, outcome_of
 from deepreasoning_cli.history.journal import FOLDER, Warn
 from deepreasoning_cli.history.listing import Filter, Row, listing
 from deepreasoning_cli.history.lookup import find
@@ -65,21 +65,21 @@ class Store:
     ) -> None:
         self._database.close()
 
-    def fold(
+    def save(
         self,
         record: Record,
         *,
         began: datetime | None = None,
-        ending: Ending | None = None,
+        outcome: TurnOutcome | None = None,
         starts: Sequence[Started] = (),
     ) -> None:
         """Keep a closed record; a turn with its id is replaced, and keeps its place.
 
-        `began` (aware) is by default as long ago as the turn took, `ending` what the record
+        `began` (aware) is by default as long ago as the turn took, `outcome` what the record
         tells; `starts` bring the rates that the stages were priced by.
         """
         since = began or datetime.now(UTC) - timedelta(seconds=record.total)
-        word = ending or ending_of(record)
+        word = outcome or outcome_of(record)
         self._database.write(lambda connection: write_turn(connection, record, since, word, starts))
 
     def turn(self, id_or_prefix: str) -> Record:
@@ -194,7 +194,7 @@ class Store:
 
     def _erase(self, ids: Sequence[str]) -> int:
         count = self._database.write(lambda connection: erase.delete(connection, ids))
-        if not self._database.read(erase.scrub):
+        if not self._database.read(erase.vacuum):
             self._warn("another process is reading the history: its log is emptied when it ends")
         erase.remove_journals(self._folder / FOLDER, [f"{each}." for each in ids])
         for path in erase.damaged_copies(self._folder):

@@ -13,17 +13,6 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.claude import VERSION
 from deepreasoning_cli.transport import Request
 
-# Paths below the base URL that answer only to a valid key:
-# https://api-docs.deepseek.com/api/get-user-balance
-# https://platform.claude.com/docs/en/api/models-list
-# https://docs.linkup.so/pages/documentation/endpoints/account/balance
-# https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key
-OWN_PATHS = {
-    "deepseek": "/user/balance",
-    "anthropic": "/v1/models?limit=1",
-    "linkup": "/credits/balance",
-    "openrouter": "/key",
-}
 LIST_OF_MODELS = "/models"  # what every other host has, and some show to anybody
 
 
@@ -51,20 +40,24 @@ class ProbeResult:
     error: DeepReasoningError | None = None
 
 
-def probe(transport: Fetches, vendor: str, base_url: str, key: Key | None) -> ProbeResult:
-    """Call `vendor` once; a failure is part of the result. A key of None sends none."""
-    request = _request(vendor, base_url, key)
+def probe(
+    transport: Fetches, vendor: str, base_url: str, key: Key | None, key_check: str | None = None
+) -> ProbeResult:
+    """Call `vendor` once; a failure is part of the result. A key of None sends none.
+
+    `key_check` is the path that answers only to a valid key, as the catalog has it.
+    """
+    request = _request(vendor, base_url.rstrip("/") + (key_check or LIST_OF_MODELS), key)
     start = time.monotonic()
     try:
         payload = transport.fetch(request)
     except DeepReasoningError as error:
         return ProbeResult(vendor, base_url, time.monotonic() - start, error=error)
-    tried = key is not None and vendor in OWN_PATHS
+    tried = key is not None and key_check is not None
     return ProbeResult(vendor, base_url, time.monotonic() - start, _balance(payload), tried)
 
 
-def _request(vendor: str, base_url: str, key: Key | None) -> Request:
-    url = base_url.rstrip("/") + OWN_PATHS.get(vendor, LIST_OF_MODELS)
+def _request(vendor: str, url: str, key: Key | None) -> Request:
     if vendor == "anthropic":
         headers = {"anthropic-version": VERSION}
         return Request(url, None, key, headers, method="GET", key_header="x-api-key")

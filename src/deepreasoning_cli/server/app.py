@@ -58,7 +58,7 @@ def _routed(service: Service, desk: Desk, metrics: Metrics) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(service.adopt_leftovers)
+        await asyncio.to_thread(service.recover_orphans)
         try:
             service.prepare()
         except DeepReasoningError as error:  # servers may keep what a lifespan raises to themselves

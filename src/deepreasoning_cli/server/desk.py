@@ -8,7 +8,7 @@ from dataclasses import replace
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import fit
+from deepreasoning_cli.keys import validate
 from deepreasoning_cli.server.answers import Rejected
 from deepreasoning_cli.server.body import read_json
 from deepreasoning_cli.server.exchange import TURN
@@ -80,7 +80,7 @@ class Desk:
         found = {}
         for name, wanted in CALLERS_KEYS.items():
             try:
-                found[name] = fit(name, header(scope, wanted) or "", f"the header {wanted}")
+                found[name] = validate(name, header(scope, wanted) or "", f"the header {wanted}")
             except ConfigError as error:
                 what = f"{error.message}; callers bring their own keys here"
                 raise Rejected(ApiError(401, error.kind, what)) from None

@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from deepreasoning_cli.keys import without_keys
+from deepreasoning_cli.keys import redact_known
 from deepreasoning_cli.wire.refusal import ApiError
 
 PASSED_ON: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
@@ -49,7 +49,7 @@ def failure_of(error: DeepReasoningError, turn: str, *, byok: bool = False) -> A
         elif isinstance(error, ConfigError):
             said = MISSING
     stage = f"{error.stage}: " if error.stage else ""
-    return ApiError(status, error.kind, without_keys(stage + said), None, turn)
+    return ApiError(status, error.kind, redact_known(stage + said), None, turn)
 
 
 def _status(error: DeepReasoningError) -> int:

@@ -15,10 +15,10 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import Runtime, run_in_thread_shielded, sleep
-from deepreasoning_cli.history.archive import Archive
+from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.spending import Spending
-from deepreasoning_cli.keys import Key, without_keys
+from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.server.scopes import is_loopback
@@ -62,7 +62,7 @@ class Service:
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = Archive(self._folder, self._hear)
+        self.archive = HistoryAccess(self._folder, self._hear)
         self._debug = debug
         self._transport: Transport = connected(
             loaded, lambda _: None, self._log, GREENLETS, NonblockingBackend
@@ -84,10 +84,10 @@ class Service:
         """Close the connections that wait for use."""
         self._transport.__exit__(None, None, None)
 
-    def adopt_leftovers(self) -> None:
+    def recover_orphans(self) -> None:
         """Take up what dead processes left behind."""
         if self.saves:
-            self.archive.adopt_leftovers()
+            self.archive.recover_orphans()
 
     def prepare(self) -> None:
         """Do once what every turn needs: import its parts, run the commands that print keys.
@@ -154,7 +154,7 @@ class Service:
         return Journal(self._folder, record, self.warn, runtime=GREENLETS) if self.saves else None
 
     def _spending(self, since: datetime) -> list[Spending] | None:
-        return self.archive.spending(since, adopts=self.saves)
+        return self.archive.spending(since, recovers=self.saves)
 
     def _hear(self, kind: str, text: str) -> None:
         say(f"{kind}: {one_line(text, 500)}")
@@ -162,7 +162,7 @@ class Service:
     def broke(self, error: Exception) -> None:
         """A bug of ours, for whoever watches the server: where it was, without any values."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
-        say(f"error: unexpected {safe(without_keys(''.join(lines)))}")
+        say(f"error: unexpected {safe(redact_known(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
         """A line for whoever watches the server."""
@@ -176,7 +176,7 @@ class Service:
 def explain(error: DeepReasoningError) -> None:
     """Why a process cannot begin to serve."""
     for line in lines_of(error):
-        say(without_keys(line))
+        say(redact_known(line))
 
 
 def say(line: str) -> None:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.catalog import load_vendors
 from deepreasoning_cli.lazy import deferred_imports
 from deepreasoning_cli.settings.errors import KEY, first_problem
 from deepreasoning_cli.settings.file import file_layer
-from deepreasoning_cli.settings.loaded import Loaded, suspicious
+from deepreasoning_cli.settings.loaded import Loaded, typo_notes
 from deepreasoning_cli.settings.parts import (
     ADDRESS,
     BaseUrl,
@@ -114,12 +115,15 @@ class Settings(BaseSettings):
         """
         file = path or paths.config_file()
         notes: list[str] = []
+        vendors = load_vendors(paths.catalog_override())
         layers = (
             from_flags(flags),
-            from_environment(os.environ if environ is None else environ, cls.model_fields),
+            from_environment(os.environ if environ is None else environ, cls.model_fields, vendors),
             file_layer(file, notes, required=path is not None),
         )
-        return cls.of(layers, file, notes)
+        loaded = cls.of(layers, file, notes)
+        loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
+        return loaded
 
     @classmethod
     def of(cls, layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None) -> Loaded:
@@ -131,9 +135,7 @@ class Settings(BaseSettings):
             tables = {name: place for layer in layers for name, place in layer.origins.items()}
             raise first_problem(exc, cls).error(tables | origins) from None  # it holds the values
         defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
-        return Loaded(
-            settings, defaults | origins, [*(notes or ()), *suspicious(settings, origins)], file
-        )
+        return Loaded(settings, defaults | origins, list(notes or ()), file)
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:

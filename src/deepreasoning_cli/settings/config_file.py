@@ -12,10 +12,10 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from deepreasoning_cli import files
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.file import read
-from deepreasoning_cli.settings.sources import Layer, flag_of, from_file, leaves, nearest
+from deepreasoning_cli.settings.sources import Layer, flag_of, from_file, leaves
 from deepreasoning_cli.settings.template import render
 
 Document = tomlkit.TOMLDocument
@@ -80,7 +80,7 @@ def unset_value(path: Path, dotted: str) -> None:
     def remove(document: Document) -> None:
         if not _removed(document, dotted.split(".")):
             known = leaves(document.unwrap())
-            raise UsageError(f"{dotted} is not set in {path}", hint=nearest(dotted, known))
+            raise UsageError(f"{dotted} is not set in {path}", hint=did_you_mean(dotted, known))
 
     _change(path, dotted, remove)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
 from deepreasoning_cli.settings.parts import (
     CustomRates,
     CustomReasoner,
@@ -17,7 +17,6 @@ from deepreasoning_cli.settings.parts import (
     SearchSettings,
     ServeSettings,
 )
-from deepreasoning_cli.settings.sources import nearest
 
 UNKNOWN, MISSING = "extra_forbidden", "missing"
 DEPTHS = {"keys": 3, "reasoners": 4, "base_urls": 2, "gateway": 2, "search": 2, "serve": 2}
@@ -111,4 +110,4 @@ def _advice(last: str, around: type[BaseModel] | None, top: type[BaseModel]) -> 
     if around is not top and last in top.model_fields:
         return f"{last} belongs at the top of the file, above the first [table]"
     names: Mapping[str, Any] = around.model_fields if around else {}
-    return nearest(last, names) or "`deepreasoning config show` lists the settings"
+    return did_you_mean(last, names) or "`deepreasoning config show` lists the settings"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from deepreasoning_cli.keys import Key, checked
+from deepreasoning_cli.errors import did_you_mean
+from deepreasoning_cli.keys import Key, validate_and_remember
 from deepreasoning_cli.settings.key_command import printed_by
-from deepreasoning_cli.settings.sources import HOSTS, KEYS, nearest
+from deepreasoning_cli.settings.sources import key_names
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.catalog import Vendor
     from deepreasoning_cli.settings import Settings
 
 
@@ -71,8 +73,8 @@ class Loaded:
     def _fetch(self, name: str) -> Key:
         entry = self.settings.keys[name]
         if isinstance(entry, SecretStr):
-            return checked(name, entry.get_secret_value(), self._origin_of_key(name))
-        return checked(
+            return validate_and_remember(name, entry.get_secret_value(), self._origin_of_key(name))
+        return validate_and_remember(
             name, printed_by(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
         )
 
@@ -81,16 +83,18 @@ class Loaded:
         return self.path.name if origin.startswith("file ") else origin
 
 
-def suspicious(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
+def typo_notes(
+    settings: Settings, origins: Mapping[str, str], vendors: Sequence[Vendor]
+) -> Iterator[str]:
     """Notes on names that nothing asks for and that look like a slip of the pen."""
     hosts = settings.reasoners
     used = {name for host, its in hosts.items() for name in (host, its.key) if name}
     for table, entries, known in (
-        ("keys", settings.keys, KEYS),
-        ("base_urls", settings.base_urls, HOSTS),
+        ("keys", settings.keys, key_names(vendors)),
+        ("base_urls", settings.base_urls, [vendor.name for vendor in vendors]),
     ):
         for name in set(entries) - used - set(known):
-            if advice := nearest(name, known):
+            if advice := did_you_mean(name, known):
                 place = next(
                     o for n, o in origins.items() if f"{n}.".startswith(f"{table}.{name}.")
                 )

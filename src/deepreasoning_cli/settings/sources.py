@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.catalog import Vendor
+from deepreasoning_cli.errors import ConfigError, nearest
 
 PREFIX = "DEEPREASONING_"
 PLACES = ("DEEPREASONING_CONFIG", "DEEPREASONING_DATA_DIR")  # read by paths.py
-KEYED = ("deepseek", "anthropic", "empiriolabs", "linkup", "openrouter", "deepinfra", "novita")
-KEYS = (*KEYED, "serve")  # the token of the API's callers has no vendor
-HOSTS = (*KEYED, "ollama")
+SERVE_KEY = "serve"  # the token of the API's callers has no vendor
 FLAGS = {
     "web_search_linkup": "--web",
     "disable_formatting": "--no-sources",
@@ -53,7 +51,9 @@ def flag_of(name: str) -> str:
     return FLAGS.get(name, "--" + name.rpartition(".")[2].replace("_", "-"))
 
 
-def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
+def from_environment(
+    environ: Mapping[str, str], known: Iterable[str], vendors: Iterable[Vendor]
+) -> Layer:
     """Our own variables and the vendors'; ours win, and what is set but blank is not set.
 
     Raises ConfigError for a variable of ours whose first part is not in `known`.
@@ -62,17 +62,25 @@ def from_environment(environ: Mapping[str, str], known: Iterable[str]) -> Layer:
     origins: dict[str, str] = {}
     own = list(_own_variables(environ, tuple(known)))
     taken = {".".join(name.split(".")[:2]) for _, name in own}
-    vendors = [(variable, name) for variable, name in _vendor_variables() if name not in taken]
-    for variable, name in vendors + own:
+    others = [each for each in _vendor_variables(vendors) if each[1] not in taken]
+    for variable, name in others + own:
         if text := environ.get(variable, "").strip():
             _plant(values, name, text, variable)
             origins[name] = f"environment {variable}"
     return Layer(values, origins)
 
 
-def _vendor_variables() -> Iterator[tuple[str, str]]:
-    yield from ((f"{vendor.upper()}_API_KEY", f"keys.{vendor}") for vendor in KEYED)
-    yield from ((f"{vendor.upper()}_BASE_URL", f"base_urls.{vendor}") for vendor in HOSTS)
+def _vendor_variables(vendors: Iterable[Vendor]) -> Iterator[tuple[str, str]]:
+    for vendor in vendors:
+        if vendor.key_env:
+            yield vendor.key_env, f"keys.{vendor.name}"
+        if vendor.base_url_env:
+            yield vendor.base_url_env, f"base_urls.{vendor.name}"
+
+
+def key_names(vendors: Iterable[Vendor]) -> tuple[str, ...]:
+    """The names that [keys] takes: those of vendors with a key, and that of our own server."""
+    return (*(vendor.name for vendor in vendors if vendor.key_env), SERVE_KEY)
 
 
 def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -92,7 +100,7 @@ def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterat
 def _nearest_variable(variable: str, known: Iterable[str]) -> str | None:
     """Advice by what follows the prefix, which would make all names alike."""
     names = [*(name.upper() for name in known), *(name.removeprefix(PREFIX) for name in PLACES)]
-    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    close = nearest(variable.removeprefix(PREFIX), names)
     return f"did you mean {PREFIX}{close[0]}?" if close else None
 
 
@@ -174,9 +182,3 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Advice that names the likeliest meant of `names`, or None."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else None

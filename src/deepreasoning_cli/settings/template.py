@@ -12,7 +12,7 @@ HEADER = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TemplateLine:
     """A setting's name within its table, its default as TOML, and what it is for."""
 
     name: str
@@ -21,33 +21,39 @@ class Line:
 
 
 SETTINGS = (
-    Line("backend", '"auto"', "auto, direct (two keys), gateway (one key), demo (no key)"),
-    Line("model", '"sonnet"', "the Claude model that answers"),
-    Line("reasoner", '"deepseek"', "who thinks: deepseek, openrouter, deepinfra, novita, ollama"),
-    Line("temperature", "0.7", "0 to 2; sent only to models that take it"),
-    Line("top_p", "0.9", "0 to 1; sent only to models that take it"),
-    Line("max_tokens", "8192", "of the answer, 1 to 65536"),
-    Line("handoff", '"reasoning"', "what Claude is shown: reasoning, answer, both, none"),
-    Line("web_search_linkup", "false", "search the web first; needs keys.linkup"),
-    Line("disable_formatting", "false", "true: no list of sources under the answer"),
-    Line("panels", '"box"', "box, or rules: nothing beside the text, safe to copy from"),
-    Line("code_theme", '"ansi_dark"', "colours of code; any Pygments style"),
-    Line("history", "true", "keep what was asked and answered"),
-    Line("max_cost", '"1.00"', "USD for one run; no limit without this line"),
-    Line("daily_cost", '"5.00"', "USD; no limit without this line"),
-    Line("monthly_cost", '"50.00"', "USD; no limit without this line"),
-    Line("on_cap", '"stop"', "answer: the reasoner is stopped early, so that Claude can answer"),
-    Line("timeout", "120", "seconds without any text; the program's own patience without it"),
+    TemplateLine("backend", '"auto"', "auto, direct (two keys), gateway (one key), demo (no key)"),
+    TemplateLine("model", '"sonnet"', "the Claude model that answers"),
+    TemplateLine(
+        "reasoner", '"deepseek"', "who thinks: deepseek, openrouter, deepinfra, novita, ollama"
+    ),
+    TemplateLine("temperature", "0.7", "0 to 2; sent only to models that take it"),
+    TemplateLine("top_p", "0.9", "0 to 1; sent only to models that take it"),
+    TemplateLine("max_tokens", "8192", "of the answer, 1 to 65536"),
+    TemplateLine("handoff", '"reasoning"', "what Claude is shown: reasoning, answer, both, none"),
+    TemplateLine("web_search_linkup", "false", "search the web first; needs keys.linkup"),
+    TemplateLine("disable_formatting", "false", "true: no list of sources under the answer"),
+    TemplateLine("panels", '"box"', "box, or rules: nothing beside the text, safe to copy from"),
+    TemplateLine("code_theme", '"ansi_dark"', "colours of code; any Pygments style"),
+    TemplateLine("history", "true", "keep what was asked and answered"),
+    TemplateLine("max_cost", '"1.00"', "USD for one run; no limit without this line"),
+    TemplateLine("daily_cost", '"5.00"', "USD; no limit without this line"),
+    TemplateLine("monthly_cost", '"50.00"', "USD; no limit without this line"),
+    TemplateLine(
+        "on_cap", '"stop"', "answer: the reasoner is stopped early, so that Claude can answer"
+    ),
+    TemplateLine(
+        "timeout", "120", "seconds without any text; the program's own patience without it"
+    ),
 )
 KEYS = (
-    Line("deepseek", '"sk-…"', "the key itself, or a program that prints it:"),
-    Line("anthropic", '{ command = "pass show anthropic" }', "started without a shell"),
-    Line("empiriolabs", '"sk-empiriolabs-…"', "the gateway, in place of the two above"),
-    Line("linkup", '"…"', "web search"),
-    Line("openrouter", '"…"', ""),
-    Line("deepinfra", '"…"', ""),
-    Line("novita", '"…"', ""),
-    Line("serve", '"…"', "the token that callers of `deepreasoning serve` show"),
+    TemplateLine("deepseek", '"sk-…"', "the key itself, or a program that prints it:"),
+    TemplateLine("anthropic", '{ command = "pass show anthropic" }', "started without a shell"),
+    TemplateLine("empiriolabs", '"sk-empiriolabs-…"', "the gateway, in place of the two above"),
+    TemplateLine("linkup", '"…"', "web search"),
+    TemplateLine("openrouter", '"…"', ""),
+    TemplateLine("deepinfra", '"…"', ""),
+    TemplateLine("novita", '"…"', ""),
+    TemplateLine("serve", '"…"', "the token that callers of `deepreasoning serve` show"),
 )
 OTHER_TABLES = """\
 
@@ -87,7 +93,9 @@ OTHER_TABLES = """\
 
 def render(settings: Mapping[str, str], keys: Mapping[str, str]) -> str:
     """The whole file; both mappings hold values written as TOML. The rest stays a comment."""
-    own = tuple(Line(name, "", "") for name in keys if name not in {line.name for line in KEYS})
+    own = tuple(
+        TemplateLine(name, "", "") for name in keys if name not in {line.name for line in KEYS}
+    )
     blocks = [
         HEADER,
         *(_written(line, settings) for line in SETTINGS),
@@ -98,7 +106,7 @@ def render(settings: Mapping[str, str], keys: Mapping[str, str]) -> str:
     return "".join(blocks)
 
 
-def _written(line: Line, answers: Mapping[str, str]) -> str:
+def _written(line: TemplateLine, answers: Mapping[str, str]) -> str:
     value = answers.get(line.name)
     text = f"{line.name} = {value}" if value else f"# {line.name} = {line.default}"
     return f"{text:<34} # {line.comment}\n" if line.comment else f"{text}\n"

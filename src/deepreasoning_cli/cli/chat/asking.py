@@ -8,6 +8,7 @@ from typing import Any
 
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
+from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.chat.archive import ChatArchive
 from deepreasoning_cli.cli.chat.enough import watched
@@ -27,15 +28,25 @@ from deepreasoning_cli.wiring.asked import Asked
 
 
 class ChatTurns:
-    """Runs the turns of a chat. `flags` are those the chat was started with."""
+    """Runs the turns of a chat.
+
+    `flags` are those the chat was started with; `prompts` keeps which turn an entry led to.
+    """
 
     def __init__(
-        self, turns: Turns, archive: ChatArchive, flags: Mapping[str, Any], *, plain: bool
+        self,
+        turns: Turns,
+        archive: ChatArchive,
+        flags: Mapping[str, Any],
+        *,
+        plain: bool,
+        prompts: PromptHistory | None = None,
     ) -> None:
         self._turns = turns
         self._archive = archive
         self._flags = flags
         self._plain = plain
+        self._prompts = prompts
 
     def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
         """Both stages. Raises DeepReasoningError for what failed before the turn began."""
@@ -58,6 +69,8 @@ class ChatTurns:
         with stopped_once(), watched() as enough:
             loaded, plan = self._planned(prompt, state, reasoned, instead_of, enough)
             look = Look(plain=self._plain, reasoning="hide" if state.reasoning == "hide" else None)
+            if self._prompts:
+                self._prompts.begin_turn(plan.id)
             try:
                 self._turns.run(plan, loaded, look, record)
             except KeyboardInterrupt:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.chat.ports import Ports, State
+from deepreasoning_cli.chat.prompt_history import NAME, PromptHistory
 from deepreasoning_cli.chat.start import repl
 from deepreasoning_cli.cli.chat.archive import ChatArchive
 from deepreasoning_cli.cli.chat.asking import ChatNames, ChatTurns
@@ -24,7 +24,6 @@ from deepreasoning_cli.wiring.asked import Asked
 from deepreasoning_cli.wiring.catalogs import catalog_for
 
 TIP = "Enter: answer now"
-PROMPTS = "prompts"
 ANSWERING = ("anthropic", "empiriolabs")  # without one of these keys nothing answers
 
 
@@ -62,10 +61,11 @@ def run(
             web=loaded.settings.web_search_linkup,
         )
         archive.begin(state.session, earlier)
-        asking = ChatTurns(turns, archive, flags, plain=plain or not typed)
+        prompts = _prompts(turns, loaded)
+        asking = ChatTurns(turns, archive, flags, plain=plain or not typed, prompts=prompts)
         names = ChatNames(catalog_for(loaded), loaded.settings.backend)
         ports = Ports(asking, archive, names, asking)
-        return repl(ports, state, history=_prompts(turns, loaded), color=given.color).run()
+        return repl(ports, state, history=prompts, color=given.color).run()
 
 
 def _demand_a_key(turns: Turns, loaded: Loaded) -> None:
@@ -78,6 +78,7 @@ def _system_of(earlier: Sequence[Record]) -> str | None:
     return earlier[-1].opened.system if earlier else None
 
 
-def _prompts(turns: Turns, loaded: Loaded) -> Path | None:
+def _prompts(turns: Turns, loaded: Loaded) -> PromptHistory | None:
     """Where the line editor keeps what was typed; None where nothing is to be kept."""
-    return paths.data_dir() / PROMPTS if turns.saves and loaded.settings.history else None
+    keeps = turns.saves and loaded.settings.history
+    return PromptHistory(paths.data_dir() / NAME) if keeps else None

@@ -48,7 +48,7 @@ def secret(vendor: str, value: str | None) -> str:
 
     Raises UsageError for that and for an empty answer, ConfigError for a malformed key.
     """
-    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli.keys import validate_and_remember
 
     if value is not None:
         raise key_on_the_command_line(vendor)
@@ -56,7 +56,7 @@ def secret(vendor: str, value: str | None) -> str:
     if not text.strip():
         raise UsageError(f"no key for {vendor} was given", hint="nothing was changed")
     origin = "your answer" if is_interactive() else "standard input"
-    return checked(vendor, text, origin).value
+    return validate_and_remember(vendor, text, origin).value
 
 
 def hidden(vendor: str, *, optional: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,11 +18,15 @@ PATIENCE = 15.0  # seconds without a sign of life; a list of models is quickly w
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A vendor to call: its name, address, and the name of its key, if it takes one."""
+    """A vendor to call: its name, address, the name of its key, if it takes one.
+
+    `key_check` is the path that answers only to a valid key, where the catalog knows one.
+    """
 
     name: str
     base_url: str
     key: str | None
+    key_check: str | None = None
 
 
 def run(loaded: Loaded, *, as_json: bool, log: bool) -> int:
@@ -50,7 +54,12 @@ def targets(loaded: Loaded, catalog: Catalog) -> list[Target]:
     """Whom the settings would call: whoever has a key, and keyless hosts that are named."""
     settings = loaded.settings
     found = {
-        vendor.name: Target(vendor.name, vendor.base_url, vendor.name if vendor.key_env else None)
+        vendor.name: Target(
+            vendor.name,
+            vendor.base_url,
+            vendor.name if vendor.key_env else None,
+            vendor.key_check,
+        )
         for vendor in catalog.vendors
     }
     known = set(found)
@@ -59,7 +68,7 @@ def targets(loaded: Loaded, catalog: Catalog) -> list[Target]:
             found[reasoner.name] = Target(reasoner.name, reasoner.base_url, reasoner.key)
     named = {settings.reasoner, *settings.base_urls, *settings.reasoners}
     return [
-        Target(name, settings.base_urls.get(name, target.base_url), target.key)
+        replace(target, base_url=settings.base_urls.get(name, target.base_url))
         for name, target in found.items()
         if (loaded.has_key(target.key) if target.key else name in named)
     ]
@@ -76,7 +85,7 @@ def results(loaded: Loaded, found: Iterable[Target], transport: Fetches) -> Iter
         except DeepReasoningError as error:
             yield ProbeResult(target.name, target.base_url, 0.0, error=error)
         else:
-            yield probe(transport, target.name, target.base_url, key)
+            yield probe(transport, target.name, target.base_url, key, target.key_check)
 
 
 def _show_text(outcomes: Iterable[ProbeResult]) -> int:

@@ -47,19 +47,20 @@ def keys_of_environment(wanted: bool) -> dict[str, Any]:
     """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
     if not wanted:
         return {}
-    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli import catalog, paths
+    from deepreasoning_cli.keys import validate_and_remember
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.settings.sources import KEYED, from_environment
+    from deepreasoning_cli.settings.sources import from_environment
 
-    keys: dict[str, Any] = from_environment(os.environ, Settings.model_fields).values.get(
-        "keys", {}
-    )
+    vendors = catalog.load_vendors(paths.catalog_override())
+    layer = from_environment(os.environ, Settings.model_fields, vendors)
+    keys: dict[str, Any] = layer.values.get("keys", {})
     if not keys:
-        names = ", ".join(f"{vendor.upper()}_API_KEY" for vendor in KEYED)
+        names = ", ".join(vendor.key_env for vendor in vendors if vendor.key_env)
         raise UsageError("the environment holds no key", hint=f"looked for {names}")
     for name, key in keys.items():
         if isinstance(key, str):
-            checked(name, key, "the environment")
+            validate_and_remember(name, key, "the environment")
     return keys
 
 
@@ -114,7 +115,7 @@ def _vendors(backend: str, reasoner: str) -> list[str]:
 
 def _key(vendor: str) -> str:
     """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
-    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli.keys import validate_and_remember
 
     answer = asking.hidden(vendor, optional=True)
-    return checked(vendor, answer, "your answer").value if answer.strip() else ""
+    return validate_and_remember(vendor, answer, "your answer").value if answer.strip() else ""

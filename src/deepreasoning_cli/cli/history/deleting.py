@@ -9,15 +9,16 @@ from datetime import datetime
 
 import typer
 
+from deepreasoning_cli import paths
+from deepreasoning_cli.chat.prompt_history import NAME, PromptHistory
 from deepreasoning_cli.cli.history import finding, periods
 from deepreasoning_cli.cli.history.opening import counted
-from deepreasoning_cli.cli.history.typed import forget
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Deletion:
     """Turns by name, or those before a time (aware), or, with neither, all."""
 
     names: Sequence[str]
@@ -26,13 +27,16 @@ class Wanted:
     def erase(self, store: Store, *, sure: bool) -> int:
         """Erase them; return how many. Raises UsageError where nobody can be asked."""
         found = self._found(store)
-        if not (found or self._everything):
+        empty = not (found or self._everything)
+        if not sure and (empty or not _agreed(f"Erase {self._described(list(found))} for good?")):
             return 0
-        if not sure and not _agreed(f"Erase {self._described(list(found))} for good?"):
-            return 0
-        forget(None if self._everything else set(found.values()))
+        typed = PromptHistory(paths.data_dir() / NAME)
         if self._everything:
+            typed.forget_all()
             return store.delete_all()
+        typed.forget(found, self.before)
+        if empty:
+            return 0
         return store.delete_older(self.before) if self.before else store.delete(found)
 
     @property
@@ -56,14 +60,14 @@ class Wanted:
         return f"{counted(len(ids))} from before {self.before.astimezone():%Y-%m-%d %H:%M}"
 
 
-def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) -> Wanted:
+def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) -> Deletion:
     """What the call asks for. Raises UsageError unless that is exactly one thing."""
     if [bool(names), older_than is not None, everything].count(True) != 1:
         raise UsageError(
             "what is to be erased?", hint="name turns by their ids, or --older-than 30d, or --all"
         )
     before = periods.moment("--older-than", older_than) if older_than is not None else None
-    return Wanted(names, before)
+    return Deletion(names, before)
 
 
 def _agreed(question: str) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.text import well_formed
@@ -61,7 +60,7 @@ def demand_session(store: Store, name: str) -> None:
 
 
 def _nearest(store: Store, name: str) -> str | None:
-    return next(iter(get_close_matches(name, _sessions(store), 1, 0.0)), None)
+    return next(iter(nearest(name, _sessions(store), likeness=0.0)), None)
 
 
 def _sessions(store: Store) -> list[str]:

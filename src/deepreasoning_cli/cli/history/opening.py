@@ -9,8 +9,8 @@ from functools import partial
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.saying import say
-from deepreasoning_cli.history.adopt import adopt, leftovers
-from deepreasoning_cli.history.archive import Archive
+from deepreasoning_cli.history.adopt import orphaned_journals, recover
+from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import SUFFIX
 from deepreasoning_cli.history.listing import Row
 from deepreasoning_cli.history.store import Store
@@ -18,14 +18,14 @@ from deepreasoning_cli.history.store import Store
 
 def history(given: Globals) -> AbstractContextManager[Store]:
     """The history, with the turns that dead processes left behind. Raises as Store does."""
-    return Archive(paths.data_dir(), partial(say, given)).opened()
+    return HistoryAccess(paths.data_dir(), partial(say, given)).opened()
 
 
 def recovered(given: Globals) -> tuple[list[Row], int]:
     """Take up what was left behind: those turns, and how many journals are left all the same."""
     with _opened(given) as store:
         before = _waiting()
-        _adopt(store, given)
+        _recover(store, given)
         after = _waiting()
         return list(_found(store, before - after)), len(after)
 
@@ -39,13 +39,13 @@ def _opened(given: Globals) -> Store:
     return Store.open(paths.data_dir(), lambda text: say(given, "warning", text))
 
 
-def _adopt(store: Store, given: Globals) -> int:
-    return adopt(paths.data_dir(), store, lambda text: say(given, "warning", text))
+def _recover(store: Store, given: Globals) -> int:
+    return recover(paths.data_dir(), store, lambda text: say(given, "warning", text))
 
 
 def _waiting() -> set[str]:
     """The ids of the turns that have a journal."""
-    return {path.name.removesuffix(SUFFIX) for path in leftovers(paths.data_dir())}
+    return {path.name.removesuffix(SUFFIX) for path in orphaned_journals(paths.data_dir())}
 
 
 def _found(store: Store, ids: set[str]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from deepreasoning_cli.cli.options import globals_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deepreasoning_cli.catalog.live import Live
     from deepreasoning_cli.cli.models.known import Known
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
@@ -64,9 +65,11 @@ def list_(
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.models import listing
+    from deepreasoning_cli.wiring.catalogs import written_catalog
 
-    differences = _ask(context) if live else None
-    known = _known(context, backend)
+    said = _ask(context) if live else None
+    known = _known(context, backend, said)
+    differences = list(said.differences(written_catalog(known.loaded))) if said else None
     _warn(context, known.problems)
     if as_json:
         from deepreasoning_cli.cli.models import objects
@@ -104,26 +107,26 @@ def default(context: typer.Context, name: NameArgument) -> None:
     _say(context, f"set model to {chosen.described} in {known.loaded.path}")
 
 
-def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
+def _known(
+    context: typer.Context, backend: PricedBackend | None, said: Live | None = None
+) -> Known:
     """Settings and catalog of this run. Raises ConfigError."""
     from deepreasoning_cli.cli.models.known import Known
     from deepreasoning_cli.settings import Settings
 
     loaded = Settings.load(globals_of(context).config, {})
     _warn(context, loaded.notes, "note")
-    return Known.of(loaded, backend and backend.value)
+    return Known.of(loaded, backend and backend.value, said)
 
 
-def _ask(context: typer.Context) -> list[str]:
-    """Ask the vendors; what they say otherwise than the catalog. Raises ConfigError."""
+def _ask(context: typer.Context) -> Live:
+    """Ask the vendors; what they say. Raises ConfigError."""
     from deepreasoning_cli.cli.models import asking
     from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.wiring.catalogs import written_catalog
 
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
-    said = asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
-    return list(said.differences(written_catalog(loaded)))
+    return asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
 
 
 def _refuse_flags(command: str, given: bool) -> None:

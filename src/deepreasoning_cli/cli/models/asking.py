@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from deepreasoning_cli import backends, paths
+from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.catalog.live import NAME, Live, read
 from deepreasoning_cli.cli.boundary import write_stderr
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, WriteError
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.settings.loaded import Loaded
@@ -19,7 +20,6 @@ from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.wiring.catalogs import written_catalog
 
 PATIENCE: Final = 15.0  # seconds without a sign of life; a list of models is quickly written
-HOSTS: Final = ("deepseek", "openrouter")
 T = TypeVar("T")
 
 
@@ -29,12 +29,13 @@ def ask(loaded: Loaded, warn: Callable[[str], None], *, log: bool) -> Live:
     What a vendor said before stays where it does not answer now. Raises ConfigError where no key
     is set, or where none of the vendors answered.
     """
-    asked = ["anthropic", *HOSTS, "empiriolabs"]
-    if not any(loaded.has_key(name) for name in asked):
+    catalog = written_catalog(loaded)
+    hosts = [vendor.name for vendor in catalog.vendors if vendor.lists_models]
+    if not any(loaded.has_key(name) for name in ("anthropic", *hosts, "empiriolabs")):
         raise ConfigError("no vendor can be asked", hint=backends.STARTS, kind="key_missing")
     clocks = Clocks.all_of(loaded.settings.timeout or PATIENCE)
     with Transport(clocks, log=_log if log else ignore) as transport:
-        said = _Asking(loaded, transport, warn).all()
+        said = _Asking(loaded, catalog, transport, warn).all(hosts)
     _keep(said, warn)
     return said
 
@@ -42,20 +43,26 @@ def ask(loaded: Loaded, warn: Callable[[str], None], *, log: bool) -> Live:
 class _Asking:
     """The calls, one after the other."""
 
-    def __init__(self, loaded: Loaded, transport: Transport, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        catalog: Catalog,
+        transport: Transport,
+        warn: Callable[[str], None],
+    ) -> None:
         self._loaded = loaded
-        self._catalog = written_catalog(loaded)
+        self._catalog = catalog
         self._transport = transport
         self._warn = warn
 
-    def all(self) -> Live:
+    def all(self, hosts: Iterable[str]) -> Live:
         from deepreasoning_cli.providers import listing
 
         before = read(paths.data_dir() / NAME) or Live(datetime.now(UTC))
         claude = self._said("anthropic", listing.claude_models)
         paired = self._said("empiriolabs", listing.gateway_models)
-        hosts = {name: self._said(name, listing.model_ids) for name in HOSTS}
-        answered = {name: ids for name, ids in hosts.items() if ids is not None}
+        listed = {name: self._said(name, listing.model_ids) for name in hosts}
+        answered = {name: ids for name, ids in listed.items() if ids is not None}
         if claude is None and paired is None and not answered:
             raise ConfigError(
                 "no vendor answered",
@@ -86,8 +93,8 @@ def _keep(said: Live, warn: Callable[[str], None]) -> None:
     path = paths.data_dir() / NAME
     try:
         write_atomically(path, said.write())
-    except OSError as error:
-        warn(f"cannot keep what the vendors said in {path}: {error.strerror}")
+    except WriteError as error:
+        warn(f"what the vendors said is not kept: {error.message}")
 
 
 def _log(line: str) -> None:

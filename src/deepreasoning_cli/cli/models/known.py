@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
-from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
 from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.wiring.catalogs import written_catalog
 
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
@@ -43,15 +42,19 @@ class Known:
     """The day on which the vendors were asked last, if they were."""
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None) -> Known:
-        """The catalog as these settings have it; raises ConfigError if it cannot be read."""
-        catalog = catalog_for(loaded)
+    def of(cls, loaded: Loaded, backend: str | None, said: live.Live | None = None) -> Known:
+        """The catalog as these settings have it; raises ConfigError if it cannot be read.
+
+        `said` is what the vendors say now, by default what they said last.
+        """
+        said = said or live.read(paths.data_dir() / live.NAME)
+        catalog = written_catalog(loaded)
+        catalog = said.over(catalog) if said else catalog
         chosen = backend or _backend_in_use(loaded, catalog)
         today = datetime.now(UTC).date()
         problems: list[str] = []
         model = _default_model(loaded, catalog, chosen, today, problems)
         reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
-        said = live.read(paths.data_dir() / live.NAME)
         asked = said.as_of.date() if said else None
         return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems), asked)
 
@@ -98,10 +101,9 @@ class Known:
                 return reasoner
         found = self.catalog.claude(name, self.backend, self.today)
         if found.model.status is Lifecycle.UNKNOWN:
-            close = get_close_matches(written, list(dict.fromkeys(self._all_names())), n=2)
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
-                hint=f"did you mean {' or '.join(close)}?" if close else LIST,
+                hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
                 kind="model_unknown",
             )
         return found.model
