@@ -7,8 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.history.finding import Found
 from deepreasoning_cli.cli.history.page import page
-from deepreasoning_cli.cli.history.periods import FORMS, moment
-from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.events import Event, Source, Sources
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.record import Record
@@ -187,43 +184,6 @@ def test_a_filter_that_nothing_fits_says_so(three: Path) -> None:
 def test_an_unknown_session_is_named_with_the_nearest(three: Path) -> None:
     message = "error: no session tlak in the history\nhint: the nearest is talk\n"
     assert outcome("list", "--session", "tlak") == (2, "", message)
-
-
-# times
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("12h", WHEN - timedelta(hours=12)),
-        ("30d", WHEN - timedelta(days=30)),
-        (" 2W ", WHEN - timedelta(weeks=2)),
-        ("2026-11-01", datetime(2026, 11, 1).astimezone()),
-        ("2026-11-01T10:30+02:00", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
-    ],
-)
-def test_a_time_is_so_long_ago_or_a_date(text: str, expected: datetime) -> None:
-    assert moment("--since", text, WHEN) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "7", "d", "7x", "-7d", "1.5d", "٣d", "9" * 30 + "w", "99999999d", "2026-13-01"]
-)
-def test_a_wrong_time_is_refused_with_the_forms(text: str) -> None:
-    with pytest.raises(UsageError, match="no time") as caught:
-        moment("--since", text, WHEN)
-    assert caught.value.hint == FORMS
-
-
-@given(st.text(max_size=12))
-def test_no_text_breaks_the_reader_of_times(text: str) -> None:
-    with suppress(UsageError):
-        assert moment("--since", text, WHEN).tzinfo is not None
-
-
-def test_a_wrong_time_ends_with_2(data: Path) -> None:
-    assert history("list", "--since", "yesterday").exit_code == 2
-    assert history("delete", "--older-than", "1y", "--yes").exit_code == 2
 
 
 # show

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
+from deepreasoning_cli.cli.dates import FORMS
 from deepreasoning_cli.cli.models import known as knowing
 from deepreasoning_cli.cli.price import scope
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
@@ -269,9 +270,9 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
             'hint: price --exact "your question"',
         ),
         (
-            ("--spent", "--since", "yesterday"),
-            "error: --since 'yesterday' is no time",
-            "hint: write 30d, 12h, 4w, a date such as 2026-11-01, or all",
+            ("--spent", "--since", "last week"),
+            "error: --since last week: this is no time",
+            f"hint: write {FORMS}",
         ),
         (("--spent",), "error: there is no history to add up", "hint: ask something first"),
     ],

@@ -1,8 +1,8 @@
-"""The parts of `price` that compute: times, bars, percentiles."""
+"""The parts of `price` that compute: bars, percentiles."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -12,40 +12,10 @@ from hypothesis import strategies as st
 from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.outlook import ASSUMED, Outlook
-from deepreasoning_cli.cli.price.since import parse_since
-from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
-
-
-def local(year: int, month: int, day: int) -> datetime:
-    return datetime(year, month, day).astimezone()
-
-
-@pytest.mark.parametrize(
-    ("text", "days"), [("1d", 0), ("0d", 0), ("7d", 6), ("1w", 6), ("30d", 29), (" 30D ", 29)]
-)
-def test_days_and_weeks_are_whole_days_with_today_the_last(text: str, days: int) -> None:
-    today = NOW.astimezone().date()
-    first = today - timedelta(days=days)
-    assert parse_since(text, NOW) == local(first.year, first.month, first.day)
-
-
-def test_hours_are_counted_back_from_now() -> None:
-    assert parse_since("12h", NOW) == NOW - timedelta(hours=12)
-
-
-def test_a_date_is_its_midnight_here_and_all_is_ever() -> None:
-    assert parse_since("2026-11-01", NOW) == local(2026, 11, 1)
-    assert parse_since("all", NOW) is None
-
-
-@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "2026-13-01", "30m", "1e3d"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no time"):
-        parse_since(text, NOW)
 
 
 @pytest.mark.parametrize(

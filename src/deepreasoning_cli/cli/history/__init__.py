@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.options import globals_of
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
@@ -40,7 +41,7 @@ ModelOption = Annotated[
 StatusOption = Annotated[Status | None, typer.Option("--status", help="Only such turns.")]
 SinceOption = Annotated[
     str | None,
-    typer.Option("--since", metavar="WHEN", help="Only turns since then: 7d, 12h, 2026-11-01."),
+    typer.Option("--since", metavar="WHEN", help=f"Only turns since then: {FORMS}."),
 ]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
@@ -81,11 +82,11 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.history import finding, listing, opening, output, periods
+    from deepreasoning_cli.cli.history import finding, listing, opening, output
     from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
-    after = periods.moment("--since", since) if since is not None else None
+    after = parse_time("--since", since) if since is not None else None
     with opening.history(given) as store:
         if session is not None:
             finding.demand_session(store, session)
@@ -175,9 +176,7 @@ def delete(
     turns: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help=TURN)] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            "--older-than", metavar="WHEN", help="All turns before then: 30d, 12h, 2026-11-01."
-        ),
+        typer.Option("--older-than", metavar="WHEN", help=f"All turns before then: {FORMS}."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole history.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

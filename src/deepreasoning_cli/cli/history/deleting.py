@@ -9,7 +9,8 @@ from datetime import datetime
 
 import typer
 
-from deepreasoning_cli.cli.history import finding, periods
+from deepreasoning_cli.cli.dates import parse_time
+from deepreasoning_cli.cli.history import finding
 from deepreasoning_cli.cli.history.opening import counted
 from deepreasoning_cli.cli.history.typed import forget
 from deepreasoning_cli.errors import UsageError
@@ -62,7 +63,7 @@ def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) ->
         raise UsageError(
             "what is to be erased?", hint="name turns by their ids, or --older-than 30d, or --all"
         )
-    before = periods.moment("--older-than", older_than) if older_than is not None else None
+    before = parse_time("--older-than", older_than) if older_than is not None else None
     return Wanted(names, before)
 
 

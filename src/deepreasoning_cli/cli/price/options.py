@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deepreasoning_cli.cli.dates import FORMS
 from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.options import MODELS, OUTPUT
 
@@ -86,8 +87,8 @@ SinceOption = Annotated[
     str | None,
     typer.Option(
         "--since",
-        metavar="TIME",
-        help="30d (the default), 12h, 4w, a date, or all.",
+        metavar="WHEN",
+        help=f"Since then: {FORMS}; the default is 30d.",
         rich_help_panel=SPENDING,
     ),
 ]

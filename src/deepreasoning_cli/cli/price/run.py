@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.price import ratecard
 from deepreasoning_cli.cli.price.scope import Scope
@@ -89,9 +89,8 @@ def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> str
     """What was spent. Raises UsageError for a time that is none, and without a history."""
     from deepreasoning_cli.cli.price import spent
     from deepreasoning_cli.cli.price.kept import spending
-    from deepreasoning_cli.cli.price.since import parse_since
 
-    start = parse_since(wish.since or DEFAULT_SINCE, datetime.now(UTC))
+    start = parse_time("--since", wish.since or DEFAULT_SINCE)
     rows = spending(given, loaded, start)
     if rows is None:
         raise UsageError(
