@@ -18,12 +18,13 @@ app = typer.Typer(
     name="deepreasoning",
     cls=Boundary,
     help="A reasoner writes the chain of thought, Claude writes the answer from it.",
+    epilog="Exit codes: deepreasoning ask --help",
     add_completion=False,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=ask.AskCommand, context_settings=ask.CONTEXT)(ask.ask)
+app.command(cls=ask.AskCommand, context_settings=ask.CONTEXT, epilog=ask.EPILOG)(ask.ask)
 app.command(context_settings=ask.CONTEXT)(chat.chat)
 app.command(context_settings=ask.CONTEXT)(resume.resume)
 app.add_typer(models.app, name="models")
