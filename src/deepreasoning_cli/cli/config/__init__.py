@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from deepreasoning_cli.cli.config import asking, checking, editing, showing, starting
+from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
 app = typer.Typer()
@@ -57,7 +58,7 @@ def init(
     )
     path = _file(context)
     starting.start(path, given, overwrite=force, ask=not no_input and asking.is_interactive())
-    _say(context, f"wrote {path}; `deepreasoning config check` tries the keys")
+    message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
 @app.command()
@@ -87,7 +88,7 @@ def set_(
         config_file.set_secret(path, vendor, asking.secret(vendor, value))
     else:
         config_file.set_value(path, name, asking.required(name, value))
-    _say(context, f"set {name} in {path}")
+    message(globals_of(context), "", f"set {name} in {path}")
 
 
 @app.command()
@@ -97,7 +98,7 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
     path = _file(context)
     config_file.unset_value(path, name)
-    _say(context, f"took {name} out of {path}")
+    message(globals_of(context), "", f"took {name} out of {path}")
 
 
 @app.command()
@@ -131,18 +132,6 @@ def _file(context: typer.Context) -> Path:
     return globals_of(context).config or paths.config_file()
 
 
-def _say(context: typer.Context, text: str) -> None:
-    if not globals_of(context).quiet:
-        _line(text)
-
-
 def _notes(given: Globals, notes: list[str]) -> None:
-    if not given.quiet:
-        for note in notes:
-            _line(f"note: {note}")
-
-
-def _line(text: str) -> None:
-    from deepreasoning_cli.views.safe import one_line
-
-    typer.echo(one_line(text, 1000), err=True)
+    for text in notes:
+        note(given, text)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deepreasoning_cli.cli.dates import FORMS, parse_time
+from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import globals_of
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
@@ -83,7 +84,6 @@ def list_(
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.history import finding, listing, opening, output
-    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     after = parse_time("--since", since) if since is not None else None
@@ -100,7 +100,7 @@ def list_(
         output.put(listing.listed(rows, output.width()))
     else:
         filtered = session or model or status or since
-        say(given, "note", "no turn fits" if filtered else "the history is empty")
+        note(given, "no turn fits" if filtered else "the history is empty")
 
 
 @app.command()
@@ -134,7 +134,6 @@ def search(
 ) -> None:
     """Find the turns that hold all the words, the best first."""
     from deepreasoning_cli.cli.history import listing, opening, output
-    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     with opening.history(given) as store:
@@ -144,7 +143,7 @@ def search(
     elif hits:
         output.put(listing.hits(hits))
     else:
-        say(given, "note", "no turn holds all of these words")
+        note(given, "no turn holds all of these words")
 
 
 @app.command()
@@ -160,14 +159,13 @@ def export(
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
     from deepreasoning_cli.cli.history import exporting, finding, opening
-    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     with opening.history(given) as store:
         found = finding.turns(store, name)
     exporting.export(found, form.value, file)
     if file is not None:
-        say(given, "note", f"wrote {opening.counted(len(found.turns))} to {file}")
+        note(given, f"wrote {opening.counted(len(found.turns))} to {file}")
 
 
 @app.command()
@@ -184,7 +182,6 @@ def delete(
 ) -> None:
     """Erase turns from the disk, for good."""
     from deepreasoning_cli.cli.history import deleting, opening, output
-    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     wanted = deleting.wanted(turns or [], older_than, everything=everything)
@@ -193,14 +190,13 @@ def delete(
     if as_json:
         output.put_json({"deleted": count})
     else:
-        say(given, "note", f"erased {opening.counted(count)}")
+        note(given, f"erased {opening.counted(count)}")
 
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
     from deepreasoning_cli.cli.history import listing, opening, output
-    from deepreasoning_cli.cli.saying import say
 
     given = globals_of(context)
     rows, left = opening.recovered(given)
@@ -209,6 +205,6 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     elif rows:
         output.put(listing.listed(rows, output.width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
-    say(given, "note", done)
+    note(given, done)
     if left:
-        say(given, "note", f"{opening.counted(left)} still running, or not readable")
+        note(given, f"{opening.counted(left)} still running, or not readable")

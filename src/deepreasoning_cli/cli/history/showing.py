@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 
 from deepreasoning_cli.cli.history import output
+from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
 from deepreasoning_cli.views.plain import ended
@@ -24,8 +24,8 @@ def show(record: Record, given: Globals, *, reasoning: bool) -> None:
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
     output.put(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
-    for note in _notes(record, sanitiser.neutralised):
-        say(given, "note", note)
+    for text in _notes(record, sanitiser.neutralised):
+        note(given, text)
 
 
 def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:

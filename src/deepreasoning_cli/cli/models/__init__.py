@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepreasoning_cli.cli.options import globals_of
+from deepreasoning_cli.cli.messages import message, note, warn
+from deepreasoning_cli.cli.options import Globals, globals_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from deepreasoning_cli.cli.models.known import Known
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
@@ -65,14 +65,17 @@ def list_(
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.models import listing
 
-    differences = _ask(context) if live else None
-    known = _known(context, backend)
-    _warn(context, known.problems)
+    given = globals_of(context)
+    differences = _ask(given) if live else None
+    known = _known(given, backend)
+    for problem in known.problems:
+        warn(given, problem)
     if as_json:
         from deepreasoning_cli.cli.models import objects
 
         _print(objects.listing(known, retired=everything))
-        _warn(context, differences or (), "live")
+        for difference in differences or ():
+            message(given, "live", difference)
         return
     _print(listing.listing(known, _columns(), retired=everything))
     if differences is not None:
@@ -84,7 +87,7 @@ def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False
     """Print all that is known of a Claude model or a reasoner, with rates and their source."""
     from deepreasoning_cli.cli.models import facts, objects
 
-    known = _known(context, None)
+    known = _known(globals_of(context), None)
     found = known.find(name)
     if as_json:
         _print(objects.one(known, found))
@@ -97,32 +100,34 @@ def default(context: typer.Context, name: NameArgument) -> None:
     """Make a Claude model the default: write it to the config file, comments kept."""
     from deepreasoning_cli.settings import config_file
 
-    known = _known(context, None)
+    given = globals_of(context)
+    known = _known(given, None)
     chosen = known.as_default(name)
     config_file.set_value(known.loaded.path, "model", chosen.stored)
-    _warn(context, chosen.warnings)
-    _say(context, f"set model to {chosen.described} in {known.loaded.path}")
+    for warning in chosen.warnings:
+        warn(given, warning)
+    message(given, "", f"set model to {chosen.described} in {known.loaded.path}")
 
 
-def _known(context: typer.Context, backend: PricedBackend | None) -> Known:
+def _known(given: Globals, backend: PricedBackend | None) -> Known:
     """Settings and catalog of this run. Raises ConfigError."""
     from deepreasoning_cli.cli.models.known import Known
     from deepreasoning_cli.settings import Settings
 
-    loaded = Settings.load(globals_of(context).config, {})
-    _warn(context, loaded.notes, "note")
+    loaded = Settings.load(given.config, {})
+    for text in loaded.notes:
+        note(given, text)
     return Known.of(loaded, backend and backend.value)
 
 
-def _ask(context: typer.Context) -> list[str]:
+def _ask(given: Globals) -> list[str]:
     """Ask the vendors; what they say otherwise than the catalog. Raises ConfigError."""
     from deepreasoning_cli.cli.models import asking
     from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.wiring.catalogs import written_catalog
 
-    given = globals_of(context)
     loaded = Settings.load(given.config, {})
-    said = asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
+    said = asking.ask(loaded, partial(warn, given), log=given.debug)
     return list(said.differences(written_catalog(loaded)))
 
 
@@ -147,15 +152,3 @@ def _columns() -> int | None:
 
 def _print(text: str) -> None:
     typer.echo(text)
-
-
-def _warn(context: typer.Context, texts: Iterable[str], kind: str = "warning") -> None:
-    for text in texts:
-        _say(context, f"{kind}: {text}")
-
-
-def _say(context: typer.Context, text: str) -> None:
-    if not globals_of(context).quiet:
-        from deepreasoning_cli.views.safe import one_line
-
-        typer.echo(one_line(text, 1000), err=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.messages import debug_log, warn
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Message, Prompt
-from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.wiring.connect import connected
 
 
-def exact_counts(
-    scope: Scope, prompt: str, say: Callable[[str, str], None], given: Globals
-) -> Mapping[str, int]:
+def exact_counts(scope: Scope, prompt: str, given: Globals) -> Mapping[str, int]:
     """Tokens by model id, one call for each; a model that cannot be counted is a warning.
 
     Raises ConfigError without a key that works.
@@ -31,7 +28,7 @@ def exact_counts(
     base = loaded.settings.base_urls.get("anthropic", catalog.vendor("anthropic").base_url)
     question = Prompt((Message("user", prompt),))
     found: dict[str, int] = {}
-    with connected(loaded, ignore, _log if given.debug else ignore) as transport:
+    with connected(loaded, ignore, debug_log(given)) as transport:
         for model in scope.models():
             if scope.known.is_retired(model):
                 continue  # Anthropic knows it no more
@@ -40,9 +37,5 @@ def exact_counts(
             except ConfigError:
                 raise
             except DeepReasoningError as error:
-                say("warning", f"the input of {model.id} is estimated: {error.message}")
+                warn(given, f"the input of {model.id} is estimated: {error.message}")
     return found
-
-
-def _log(line: str) -> None:
-    write_stderr(one_line(f"debug: {line}", 4000))

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.cli.messages import message
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.settings.loaded import Loaded
@@ -21,5 +21,5 @@ def spending(
     Turns that dead processes left behind count too, where the settings keep a history. Raises
     as the store does.
     """
-    archive = Archive(paths.data_dir(), partial(say, given))
+    archive = Archive(paths.data_dir(), partial(message, given))
     return archive.spending(since, adopts=loaded.settings.history)

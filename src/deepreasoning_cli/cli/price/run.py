@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
+from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.price import ratecard
 from deepreasoning_cli.cli.price.scope import Scope
-from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings import Settings
@@ -66,8 +65,8 @@ def run(given: Globals, wish: Wish) -> str:
     wish.check()
     width = console.size()[0] if console.is_terminal(sys.stdout) else None
     loaded = Settings.load(given.config, wish.flags)
-    for note in loaded.notes:
-        say(given, "note", note)
+    for text in loaded.notes:
+        note(given, text)
     if wish.spent:
         return _spent(given, loaded, wish, width)
     scope = Scope.of(loaded, wish.backend, web=wish.web)
@@ -110,7 +109,7 @@ def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> str
     from deepreasoning_cli.cli.price.bill import Tokens
 
     if wish.counts[1] is None and (scope.on_gateway or scope.reasoner()):
-        say(given, "note", "no chain of thought is counted; --reasoning-tokens N adds it")
+        note(given, "no chain of thought is counted; --reasoning-tokens N adds it")
     pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in wish.counts))
     counted.demand_possible(pair, tokens)
     return counted.as_json(pair, tokens) if wish.json else counted.text(pair, tokens, width)
@@ -124,7 +123,7 @@ def _forecast(given: Globals, scope: Scope, prompt: str, wish: Wish, width: int 
     from deepreasoning_cli.cli.price.outlook import Outlook
     from deepreasoning_cli.money import estimate_tokens
 
-    counts = exact_counts(scope, prompt, partial(say, given), given) if wish.exact else {}
+    counts = exact_counts(scope, prompt, given) if wish.exact else {}
     outlook = Outlook.of(spending(given, scope.known.loaded) or ())
     found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
     return forecast.as_json(found) if wish.json else forecast.text(found, width)
