@@ -64,12 +64,16 @@ def init(
 @app.command()
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Print every setting with where it comes from; keys are masked."""
+    from deepreasoning_cli.cli.pager import print_json, print_text
     from deepreasoning_cli.settings import Settings
 
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
     _notes(given, loaded.notes)
-    typer.echo(showing.as_json(loaded) if as_json else showing.as_text(loaded))
+    if as_json:
+        print_json(showing.as_json(loaded))
+    else:
+        print_text(f"{showing.as_text(loaded)}\n")
 
 
 @app.command("set")

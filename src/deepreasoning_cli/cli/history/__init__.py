@@ -83,7 +83,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.history import finding, listing, opening, output
+    from deepreasoning_cli.cli.history import finding, listing, opening
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     after = parse_time("--since", since) if since is not None else None
@@ -95,9 +96,9 @@ def list_(
         )
         rows = list(found)
     if as_json:
-        output.put_json([listing.row_object(row) for row in rows])
+        print_json([listing.row_object(row) for row in rows])
     elif rows:
-        output.put(listing.listed(rows, output.width()))
+        print_text(listing.listed(rows, output_width()))
     else:
         filtered = session or model or status or since
         note(given, "no turn fits" if filtered else "the history is empty")
@@ -113,14 +114,15 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
-    from deepreasoning_cli.cli.history import finding, opening, output, showing
+    from deepreasoning_cli.cli.history import finding, opening, showing
+    from deepreasoning_cli.cli.pager import print_json
     from deepreasoning_cli.views.json import turn_object
 
     given = globals_of(context)
     with opening.history(given) as store:
         record = finding.turn(store, turn)
     if as_json:
-        output.put_json(turn_object(record))
+        print_json(turn_object(record))
     else:
         showing.show(record, given, reasoning=reasoning)
 
@@ -133,15 +135,16 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find the turns that hold all the words, the best first."""
-    from deepreasoning_cli.cli.history import listing, opening, output
+    from deepreasoning_cli.cli.history import listing, opening
+    from deepreasoning_cli.cli.pager import print_json, print_text
 
     given = globals_of(context)
     with opening.history(given) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     if as_json:
-        output.put_json([listing.hit_object(hit) for hit in hits])
+        print_json([listing.hit_object(hit) for hit in hits])
     elif hits:
-        output.put(listing.hits(hits))
+        print_text(listing.hits(hits))
     else:
         note(given, "no turn holds all of these words")
 
@@ -181,14 +184,15 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Erase turns from the disk, for good."""
-    from deepreasoning_cli.cli.history import deleting, opening, output
+    from deepreasoning_cli.cli.history import deleting, opening
+    from deepreasoning_cli.cli.pager import print_json
 
     given = globals_of(context)
     wanted = deleting.wanted(turns or [], older_than, everything=everything)
     with opening.history(given) as store:
         count = wanted.erase(store, sure=yes)
     if as_json:
-        output.put_json({"deleted": count})
+        print_json({"deleted": count})
     else:
         note(given, f"erased {opening.counted(count)}")
 
@@ -196,14 +200,15 @@ def delete(
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
-    from deepreasoning_cli.cli.history import listing, opening, output
+    from deepreasoning_cli.cli.history import listing, opening
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     rows, left = opening.recovered(given)
     if as_json:
-        output.put_json([listing.row_object(row) for row in rows])
+        print_json([listing.row_object(row) for row in rows])
     elif rows:
-        output.put(listing.listed(rows, output.width()))
+        print_text(listing.listed(rows, output_width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
     note(given, done)
     if left:

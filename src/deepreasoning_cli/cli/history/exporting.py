@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deepreasoning_cli.cli.history import output
 from deepreasoning_cli.cli.history.finding import Found
+from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.views.console import is_terminal
 from deepreasoning_cli.views.json import turn_object
@@ -19,7 +19,7 @@ def export(found: Found, form: str, file: Path | None) -> None:
     if file is not None:
         write_atomically(file, text, mode=None)
     else:
-        output.put(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
+        print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
 
 
 def _document(found: Found, form: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from deepreasoning_cli.cli.history import output
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views import console
 from deepreasoning_cli.views.plain import ended
@@ -19,11 +19,11 @@ BETWEEN = "---\n"
 def show(record: Record, given: Globals, *, reasoning: bool) -> None:
     """Print the turn, with its `reasoning` where that is wanted, and say what is to know of it."""
     if console.is_terminal(sys.stdout):
-        output.put(_rendered(record, given, reasoning=reasoning))
+        print_text(_rendered(record, given, reasoning=reasoning))
         return
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
-    output.put(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
+    print_text(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
     for text in _notes(record, sanitiser.neutralised):
         note(given, text)
 

@@ -64,6 +64,7 @@ def list_(
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.models import listing
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     differences = _ask(given) if live else None
@@ -73,26 +74,28 @@ def list_(
     if as_json:
         from deepreasoning_cli.cli.models import objects
 
-        _print(objects.listing(known, retired=everything))
+        print_json(objects.listing(known, retired=everything))
         for difference in differences or ():
             message(given, "live", difference)
         return
-    _print(listing.listing(known, _columns(), retired=everything))
+    text = listing.listing(known, output_width(), retired=everything)
     if differences is not None:
-        _print(listing.differences(differences))
+        text += f"\n{listing.differences(differences)}"
+    print_text(f"{text}\n")
 
 
 @app.command()
 def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Print all that is known of a Claude model or a reasoner, with rates and their source."""
     from deepreasoning_cli.cli.models import facts, objects
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     known = _known(globals_of(context), None)
     found = known.find(name)
     if as_json:
-        _print(objects.one(known, found))
+        print_json(objects.one(known, found))
     else:
-        _print(facts.facts(known, found, _columns()))
+        print_text(f"{facts.facts(known, found, output_width())}\n")
 
 
 @app.command()
@@ -139,16 +142,3 @@ def _refuse_flags(command: str, given: bool) -> None:
         raise UsageError(
             f"flags of the list stand before `{command}`", hint=f"deepreasoning models {command} -h"
         )
-
-
-def _columns() -> int | None:
-    """The terminal's width; None for a pipe or a file, where nothing is cut."""
-    import sys
-
-    from deepreasoning_cli.views.console import is_terminal, size
-
-    return size()[0] if is_terminal(sys.stdout) else None
-
-
-def _print(text: str) -> None:
-    typer.echo(text)

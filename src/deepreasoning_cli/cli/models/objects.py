@@ -8,23 +8,18 @@ from typing import Any
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models.known import Known
 from deepreasoning_cli.money import Hours, RateCard, Rates, usd
-from deepreasoning_cli.views.safe import json_text
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def listing(known: Known, *, retired: bool) -> str:
+def listing(known: Known, *, retired: bool) -> list[dict[str, Any]]:
     """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
     rows: list[ClaudeModel | Reasoner] = [*known.models(retired=retired), *known.reasoners()]
-    return json_text([_object(known, row) for row in rows])
+    return [one(known, row) for row in rows]
 
 
-def one(known: Known, found: ClaudeModel | Reasoner) -> str:
-    """The same object for one model or reasoner."""
-    return json_text(_object(known, found))
-
-
-def _object(known: Known, row: ClaudeModel | Reasoner) -> dict[str, Any]:
+def one(known: Known, row: ClaudeModel | Reasoner) -> dict[str, Any]:
+    """The object of one model or reasoner."""
     return _claude(known, row) if isinstance(row, ClaudeModel) else _reasoner(known, row)
 
 

@@ -49,4 +49,4 @@ def price(
         json=json,
         csv=csv,
     )
-    typer.echo(run(o.globals_of(context), wish))
+    run(o.globals_of(context), wish)

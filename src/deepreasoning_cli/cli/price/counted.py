@@ -9,7 +9,6 @@ from deepreasoning_cli.cli.models.words import UNKNOWN, price
 from deepreasoning_cli.cli.price.bill import Item, Pair, Tokens, total
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import MILLION, usd
-from deepreasoning_cli.views.safe import json_text
 from deepreasoning_cli.views.table import Column, table
 
 BILL = (
@@ -63,7 +62,7 @@ def _notes(items: Sequence[Item]) -> Iterator[str]:
         yield "A rate is not published, so the sum is not known."
 
 
-def as_json(pair: Pair, tokens: Tokens) -> str:
+def as_json(pair: Pair, tokens: Tokens) -> dict[str, object]:
     """The bill as one object, money as decimal strings; None where a rate is unknown."""
     items = list(pair.items(tokens))
     rows = [
@@ -78,4 +77,4 @@ def as_json(pair: Pair, tokens: Tokens) -> str:
         }
         for item in items
     ]
-    return json_text({"backend": pair.backend, "items": rows, "cost_usd": usd(total(items))})
+    return {"backend": pair.backend, "items": rows, "cost_usd": usd(total(items))}

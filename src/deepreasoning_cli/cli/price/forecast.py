@@ -11,7 +11,6 @@ from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.outlook import CASES, Outlook
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.money import shown, usd
-from deepreasoning_cli.views.safe import json_text
 from deepreasoning_cli.views.table import Column, table
 
 COSTS = (
@@ -78,19 +77,17 @@ def _three(figures: tuple[int, int, int]) -> str:
     return " / ".join(f"{figure:,}" for figure in figures)
 
 
-def as_json(forecast: Forecast) -> str:
+def as_json(forecast: Forecast) -> dict[str, object]:
     """One object: the assumptions, and an object for each model."""
     reasoner = forecast.scope.reasoner()
-    return json_text(
-        {
-            "backend": forecast.scope.known.backend,
-            "reasoner": reasoner.model if reasoner else None,
-            "history_turns": forecast.outlook.turns,
-            "reasoning_tokens": list(forecast.outlook.reasoning) if forecast.thinks else None,
-            "answer_tokens": list(forecast.outlook.answer),
-            "models": [_object(forecast, model) for model in forecast.scope.models()],
-        }
-    )
+    return {
+        "backend": forecast.scope.known.backend,
+        "reasoner": reasoner.model if reasoner else None,
+        "history_turns": forecast.outlook.turns,
+        "reasoning_tokens": list(forecast.outlook.reasoning) if forecast.thinks else None,
+        "answer_tokens": list(forecast.outlook.answer),
+        "models": [_object(forecast, model) for model in forecast.scope.models()],
+    }
 
 
 def _object(forecast: Forecast, model: ClaudeModel) -> dict[str, object]:

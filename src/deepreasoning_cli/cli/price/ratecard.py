@@ -12,7 +12,7 @@ from deepreasoning_cli.cli.models.objects import card_object
 from deepreasoning_cli.cli.models.words import UNKNOWN, cells, hours, price
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.money import RateCard, Rates, usd
-from deepreasoning_cli.views.safe import json_text, one_line
+from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table
 
 UNPUBLISHED = "not published"
@@ -133,21 +133,19 @@ def _sources(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
         yield one_line(f"As of {as_of or 'an unknown day'}: {source}", 1000)
 
 
-def as_json(scope: Scope) -> str:
+def as_json(scope: Scope) -> dict[str, object]:
     """The same as one object; rates are USD per million tokens, as decimal strings."""
     search = scope.known.catalog.search
-    return json_text(
-        {
-            "backend": scope.known.backend,
-            "reasoners": [_reasoner_object(scope, each) for each in scope.reasoners()],
-            "models": [_model_object(scope, model) for model in scope.models()],
-            "search": {
-                "usd_per_call": usd(scope.search()),
-                "as_of": search.as_of or None,
-                "source": search.source or None,
-            },
-        }
-    )
+    return {
+        "backend": scope.known.backend,
+        "reasoners": [_reasoner_object(scope, each) for each in scope.reasoners()],
+        "models": [_model_object(scope, model) for model in scope.models()],
+        "search": {
+            "usd_per_call": usd(scope.search()),
+            "as_of": search.as_of or None,
+            "source": search.source or None,
+        },
+    }
 
 
 def _reasoner_object(scope: Scope, row: Reasoner) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.cli.price import ratecard
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.errors import UsageError
@@ -19,6 +20,8 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views import console
 
 DEFAULT_SINCE = "30d"
+Shown = str | dict[str, object]
+"""Text for people (or CSV), an object for programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,23 @@ class Wish:
             raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
 
 
-def run(given: Globals, wish: Wish) -> str:
-    """What to print. Raises every kind of DeepReasoningError but WriteError.
+def run(given: Globals, wish: Wish) -> None:
+    """Print it. Raises every kind of DeepReasoningError.
 
     The rate card needs neither history nor arithmetic, and is quick because it imports neither.
     """
     wish.check()
-    width = console.size()[0] if console.is_terminal(sys.stdout) else None
     loaded = Settings.load(given.config, wish.flags)
     for text in loaded.notes:
         note(given, text)
+    shown = _shown(given, loaded, wish, output_width())
+    if isinstance(shown, str):
+        print_text(f"{shown}\n")
+    else:
+        print_json(shown)
+
+
+def _shown(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> Shown:
     if wish.spent:
         return _spent(given, loaded, wish, width)
     scope = Scope.of(loaded, wish.backend, web=wish.web)
@@ -84,7 +94,7 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
 
 
-def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> str:
+def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> Shown:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
     from deepreasoning_cli.cli.price import spent
     from deepreasoning_cli.cli.price.kept import spending
@@ -103,7 +113,7 @@ def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> str
     return spent.text(found, width, unicode=console.is_unicode(sys.stdout))
 
 
-def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> str:
+def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> Shown:
     """The bill for given tokens. Raises UsageError for more than the models take."""
     from deepreasoning_cli.cli.price import counted
     from deepreasoning_cli.cli.price.bill import Tokens
@@ -115,7 +125,7 @@ def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> str
     return counted.as_json(pair, tokens) if wish.json else counted.text(pair, tokens, width)
 
 
-def _forecast(given: Globals, scope: Scope, prompt: str, wish: Wish, width: int | None) -> str:
+def _forecast(given: Globals, scope: Scope, prompt: str, wish: Wish, width: int | None) -> Shown:
     """What the prompt would cost on each model. Raises what counting and the history raise."""
     from deepreasoning_cli.cli.price import forecast
     from deepreasoning_cli.cli.price.exact import exact_counts

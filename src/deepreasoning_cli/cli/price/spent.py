@@ -12,7 +12,7 @@ from decimal import Decimal
 from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
 from deepreasoning_cli.money import shown, usd
-from deepreasoning_cli.views.safe import json_text, one_line
+from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, cells_of, table
 
 LONGEST_BAR = 40
@@ -91,16 +91,14 @@ def _notes(total: Sum) -> Iterator[str]:
         yield f"The cost of {stages} is unknown and not in the sum."
 
 
-def as_json(spent: Spent) -> str:
+def as_json(spent: Spent) -> dict[str, object]:
     """One object; money as decimal strings, None where nothing of a group has a known cost."""
-    return json_text(
-        {
-            "since": spent.since.isoformat() if spent.since else None,
-            "by": spent.by,
-            "groups": [{spent.by: name, **_fields(each)} for name, each in spent.groups()],
-            **_fields(spent.total),
-        }
-    )
+    return {
+        "since": spent.since.isoformat() if spent.since else None,
+        "by": spent.by,
+        "groups": [{spent.by: name, **_fields(each)} for name, each in spent.groups()],
+        **_fields(spent.total),
+    }
 
 
 def as_csv(spent: Spent) -> str:
