@@ -23,7 +23,7 @@ AGES = {"minutes": 0.01, "hours": 0.8, "days": 6.9, "week": 7.1, "months": 60.0}
 
 
 def local(*parts: int) -> datetime:
-    return datetime(*parts).astimezone()  # type: ignore[arg-type, misc]  # year to minute
+    return datetime(*parts).astimezone()  # type: ignore[arg-type]  # year to minute
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models.known import Known
-from deepreasoning_cli.cli.models.words import SAMPLERS, UNKNOWN, cells, hours, status
+from deepreasoning_cli.cli.models.words import SAMPLERS, UNKNOWN, cells, origin, peak_hours, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table
@@ -96,8 +96,7 @@ def _notes(known: Known, cards: Mapping[str, RateCard | None]) -> Iterator[str]:
         if card is None:
             continue
         if card.peak_hours:
-            now = "now" if card.peak_hours.hold(datetime.now(UTC)) else "not now"
-            yield f"Peak hours ({now}): {hours(card.peak_hours)}."
+            yield peak_hours(card.peak_hours, datetime.now(UTC))
         if card.source:
-            yield f"Rates ({backend}) as of {card.as_of or 'an unknown day'}: {card.source}"
+            yield f"Rates ({backend}) as of {origin(card.as_of, card.source)}"
     yield f"The rest as of {known.catalog.as_of}."

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from deepreasoning_cli.catalog import ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.cli.models.known import Known
-from deepreasoning_cli.cli.models.words import price_range, short, status
+from deepreasoning_cli.cli.models.words import origin, price_range, short, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table
@@ -107,5 +107,5 @@ def _notes(
         yield f"{hidden} retired: --all lists them."
     if left_out:
         yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
-    for source in dict.fromkeys((card.as_of, card.source) for card in cards if card.source):
-        yield one_line(f"Prices as of {source[0] or 'an unknown day'}: {source[1]}", 1000)
+    for source in dict.fromkeys(origin(card.as_of, card.source) for card in cards if card.source):
+        yield one_line(f"Prices as of {source}", 1000)

@@ -7,9 +7,6 @@ from typing import Any
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models.known import Known
-from deepreasoning_cli.money import Hours, RateCard, Rates, usd
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def listing(known: Known, *, retired: bool) -> list[dict[str, Any]]:
@@ -38,7 +35,7 @@ def _claude(known: Known, model: ClaudeModel) -> dict[str, Any]:
         "max_output": model.max_output,
         "samplers": model.samplers.value,
         "default": model == known.default,
-        "rates": {backend: card_object(card) for backend, card in model.rates.items()},
+        "rates": {b: card.as_json() if card else None for b, card in model.rates.items()},
     }
 
 
@@ -55,38 +52,7 @@ def _reasoner(known: Known, reasoner: Reasoner) -> dict[str, Any]:
         "max_output": reasoner.max_output,
         "samplers": reasoner.samplers.value,
         "default": reasoner == known.default_reasoner,
-        "rates": {"direct": card_object(reasoner.rates)},
-    }
-
-
-def card_object(card: RateCard | None) -> dict[str, Any] | None:
-    """USD per million tokens; a cache rate of None is billed as plain input."""
-    if card is None:
-        return None
-    return {
-        **_rates(card.base),
-        "bands": [{"above": above, **_rates(rates)} for above, rates in card.bands],
-        "peak": _rates(card.peak) if card.peak else None,
-        "peak_hours": _hours(card.peak_hours) if card.peak_hours else None,
-        "as_of": card.as_of or None,
-        "source": card.source or None,
-    }
-
-
-def _rates(rates: Rates) -> dict[str, str | None]:
-    return {
-        "input": usd(rates.input),
-        "output": usd(rates.output),
-        "cache_read": usd(rates.cache_read),
-        "cache_write": usd(rates.cache_write),
-    }
-
-
-def _hours(hours: Hours) -> dict[str, Any]:
-    return {
-        "weekdays": [WEEKDAYS[day] for day in sorted(hours.weekdays)],
-        "spans_utc": [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in hours.spans],
-        "holidays": [day.isoformat() for day in sorted(hours.holidays)],
+        "rates": {"direct": reasoner.rates.as_json() if reasoner.rates else None},
     }
 
 

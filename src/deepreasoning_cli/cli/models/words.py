@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from deepreasoning_cli.catalog import ClaudeModel, Lifecycle, Samplers
-from deepreasoning_cli.money import Hours, RateCard, Rates, usd
+from deepreasoning_cli.money import WEEKDAYS, Hours, RateCard, Rates, usd
 
 UNKNOWN = "unknown"
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 SAMPLERS = {
     Samplers.BOTH: "temperature and top_p",
     Samplers.ONE: "temperature or top_p, one of the two",
@@ -67,9 +66,19 @@ def cells(rates: Rates) -> list[str]:
     ]
 
 
-def hours(when: Hours) -> str:
+def origin(as_of: str, source: str) -> str:
+    """`2026-11-01: https://…`: the day on which figures were true, and where they are from."""
+    return f"{as_of or 'an unknown day'}: {source}"
+
+
+def peak_hours(when: Hours, now: datetime) -> str:
+    """The line that says when the peak rates hold, and whether they do at `now` (aware)."""
+    return f"Peak hours ({'now' if when.hold(now) else 'not now'}): {_hours(when)}."
+
+
+def _hours(when: Hours) -> str:
     """`Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01`."""
-    days = ", ".join(DAYS[day] for day in sorted(when.weekdays))
+    days = ", ".join(WEEKDAYS[day] for day in sorted(when.weekdays))
     spans = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in when.spans)
     free = ", ".join(day.isoformat() for day in sorted(when.holidays))
     return f"{days} {spans} UTC{f', but not on {free}' if free else ''}"

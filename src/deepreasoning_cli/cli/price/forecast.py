@@ -10,7 +10,7 @@ from deepreasoning_cli.cli.models.listing import MARK
 from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.outlook import CASES, Outlook
 from deepreasoning_cli.cli.price.scope import Scope
-from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.money import shown, tokens, usd
 from deepreasoning_cli.views.table import Column, table
 
 COSTS = (
@@ -52,7 +52,7 @@ def _row(forecast: Forecast, model: ClaudeModel) -> list[str]:
     return [
         MARK if model == forecast.scope.known.default else "",
         model.id,
-        f"{'' if model.id in forecast.exact else '≈'}{cases[0].input:,}",
+        tokens(cases[0].input, estimated=model.id not in forecast.exact),
         *(shown(pair.cost(case), estimated=True) for case in cases),
     ]
 

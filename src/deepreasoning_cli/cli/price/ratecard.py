@@ -8,8 +8,7 @@ from typing import Any
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models.listing import MARK
-from deepreasoning_cli.cli.models.objects import card_object
-from deepreasoning_cli.cli.models.words import UNKNOWN, cells, hours, price
+from deepreasoning_cli.cli.models.words import UNKNOWN, cells, origin, peak_hours, price
 from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.money import RateCard, Rates, usd
 from deepreasoning_cli.views.safe import one_line
@@ -121,16 +120,15 @@ def _cases(card: RateCard | None, now: datetime) -> Iterator[tuple[str, Rates | 
 def _peaks(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
     cards = [each.rates for each in reasoners if each.rates and each.rates.peak_hours]
     for when in dict.fromkeys(card.peak_hours for card in cards if card.peak_hours):
-        now = "now" if when.hold(scope.now) else "not now"
-        yield f"Peak hours ({now}): {hours(when)}."
+        yield peak_hours(when, scope.now)
 
 
 def _sources(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
     search = scope.known.catalog.search
     cards = [*(scope.card(m) for m in scope.models()), *(each.rates for each in reasoners)]
     dated = [(card.as_of, card.source) for card in cards if card and card.source]
-    for as_of, source in dict.fromkeys([*dated, (search.as_of, search.source)]):
-        yield one_line(f"As of {as_of or 'an unknown day'}: {source}", 1000)
+    for day, source in dict.fromkeys([*dated, (search.as_of, search.source)]):
+        yield one_line(f"As of {origin(day, source)}", 1000)
 
 
 def as_json(scope: Scope) -> dict[str, object]:
@@ -155,7 +153,7 @@ def _reasoner_object(scope: Scope, row: Reasoner) -> dict[str, Any]:
         "model": row.model,
         "default": row == scope.known.default_reasoner,
         "peak_now": peak,
-        "rates": card_object(row.rates),
+        "rates": row.rates.as_json() if row.rates else None,
     }
 
 
@@ -167,5 +165,5 @@ def _model_object(scope: Scope, row: ClaudeModel) -> dict[str, Any]:
         "name": row.name,
         "default": row == scope.known.default,
         "per_thousand": {"input": usd(thousand[0]), "output": usd(thousand[1])},
-        "rates": card_object(card),
+        "rates": card.as_json() if card else None,
     }
