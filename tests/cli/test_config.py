@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepreasoning_cli import backends
-from deepreasoning_cli.cli.config import app, asking
+from deepreasoning_cli.cli.config import app, setup
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
@@ -65,7 +65,7 @@ def run(*words: str, stdin: str | bytes = "", given: Globals | None = None) -> O
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "is_interactive", lambda: True)
+    monkeypatch.setattr(setup, "is_interactive", lambda: True)
 
 
 def test_without_a_command_the_help_is_printed() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli import pager
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.models import facts
-from deepreasoning_cli.cli.models import known as knowing
+from deepreasoning_cli.cli.models import model_view as knowing
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"

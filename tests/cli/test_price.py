@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS
-from deepreasoning_cli.cli.models import known as knowing
+from deepreasoning_cli.cli.models import model_view as knowing
 from deepreasoning_cli.cli.price import scope
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
 from deepreasoning_cli.history.lines import line

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.outlook import ASSUMED, Outlook
+from deepreasoning_cli.cli.price.outlook import ASSUMED, UsageForecast
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 
@@ -55,22 +55,22 @@ def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> lis
 
 
 def test_the_three_cases_are_the_tenth_the_median_and_the_ninetieth_percentile() -> None:
-    outlook = Outlook.of(rows(list(range(10, 110, 10))))
+    outlook = UsageForecast.of(rows(list(range(10, 110, 10))))
     assert (outlook.answer, outlook.turns) == ((10, 50, 90), 10)
     assert outlook.reasoning == ASSUMED["reason"]
 
 
 def test_unfinished_turns_say_nothing_about_lengths() -> None:
-    assert Outlook.of(rows([1] * 10, complete=False)) == Outlook(
+    assert UsageForecast.of(rows([1] * 10, complete=False)) == UsageForecast(
         ASSUMED["reason"], ASSUMED["answer"]
     )
 
 
 def test_only_the_newest_thousand_turns_count() -> None:
-    assert Outlook.of(rows([9] * 500 + [1] * 1_000)).answer == (1, 1, 1)
+    assert UsageForecast.of(rows([9] * 500 + [1] * 1_000)).answer == (1, 1, 1)
 
 
 def test_the_cases_of_a_question_leave_the_reasoning_out_where_nothing_reasons() -> None:
-    outlook = Outlook((1, 2, 3), (4, 5, 6))
+    outlook = UsageForecast((1, 2, 3), (4, 5, 6))
     assert outlook.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
     assert outlook.cases(7, thinks=False)[2] == Tokens(7, 0, 6)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.config import asking, checking, editing, showing, starting
+from deepreasoning_cli.cli.config import checking, editing, origins, setup, starting
 from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
@@ -57,7 +57,7 @@ def init(
         starting.commands(key_command or []) | starting.keys_of_environment(keys_from_env),
     )
     path = _file(context)
-    starting.start(path, given, overwrite=force, ask=not no_input and asking.is_interactive())
+    starting.start(path, given, overwrite=force, ask=not no_input and setup.is_interactive())
     message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
@@ -71,9 +71,9 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     loaded = Settings.load(given.config, {})
     _notes(given, loaded.notes)
     if as_json:
-        print_json(showing.as_json(loaded))
+        print_json(origins.as_json(loaded))
     else:
-        print_text(f"{showing.as_text(loaded)}\n")
+        print_text(f"{origins.as_text(loaded)}\n")
 
 
 @app.command("set")
@@ -88,10 +88,10 @@ def set_(
     from deepreasoning_cli.settings import config_file
 
     path = _file(context)
-    if vendor := asking.key_in(name):
-        config_file.set_secret(path, vendor, asking.secret(vendor, value))
+    if vendor := setup.key_in(name):
+        config_file.set_secret(path, vendor, setup.secret(vendor, value))
     else:
-        config_file.set_value(path, name, asking.required(name, value))
+        config_file.set_value(path, name, setup.required(name, value))
     message(globals_of(context), "", f"set {name} in {path}")
 
 

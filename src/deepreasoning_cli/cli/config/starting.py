@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.cli.config import asking
+from deepreasoning_cli.cli.config import setup
 from deepreasoning_cli.errors import UsageError
 
 WAYS = {
@@ -78,17 +78,17 @@ def _asked(given: Given) -> Given:
     """Ask for what is not given yet."""
     settings, keys = dict(given.settings), dict(given.keys)
     if "backend" not in settings:
-        number = asking.choice("How do you want to start?", list(WAYS.values()))
+        number = setup.choice("How do you want to start?", list(WAYS.values()))
         settings["backend"] = list(WAYS)[number]
     backend = settings["backend"]
     if _language() in RIGHT_TO_LEFT:
-        settings["panels"] = ("rules", "box")[asking.choice(PANELS, PANEL_FORMS)]
+        settings["panels"] = ("rules", "box")[setup.choice(PANELS, PANEL_FORMS)]
     if backend == "demo":
         return Given(settings, keys)
     if backend != "gateway" and "reasoner" not in settings:
-        settings["reasoner"] = asking.text("Reasoner", "deepseek")
+        settings["reasoner"] = setup.text("Reasoner", "deepseek")
     if "model" not in settings:
-        settings["model"] = asking.text("Claude model", "sonnet")
+        settings["model"] = setup.text("Claude model", "sonnet")
     for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
         if vendor not in keys and (key := _key(vendor)):
             keys[vendor] = key
@@ -116,5 +116,5 @@ def _key(vendor: str) -> str:
     """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
     from deepreasoning_cli.keys import checked
 
-    answer = asking.hidden(vendor, optional=True)
+    answer = setup.hidden(vendor, optional=True)
     return checked(vendor, answer, "your answer").value if answer.strip() else ""

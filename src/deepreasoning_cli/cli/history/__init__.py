@@ -83,22 +83,22 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.history import finding, listing, opening
+    from deepreasoning_cli.cli.history import display, lookup, opening
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     after = parse_time("--since", since) if since is not None else None
     with opening.history(given) as store:
         if session is not None:
-            finding.demand_session(store, session)
+            lookup.require_session(store, session)
         found = store.listing(
             session=session, model=model, status=status and status.value, since=after, limit=limit
         )
         rows = list(found)
     if as_json:
-        print_json([listing.row_object(row) for row in rows])
+        print_json([display.row_object(row) for row in rows])
     elif rows:
-        print_text(listing.listed(rows, output_width()))
+        print_text(display.listed(rows, output_width()))
     else:
         filtered = session or model or status or since
         note(given, "no turn fits" if filtered else "the history is empty")
@@ -114,13 +114,13 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
-    from deepreasoning_cli.cli.history import finding, opening, showing
+    from deepreasoning_cli.cli.history import lookup, opening, showing
     from deepreasoning_cli.cli.pager import print_json
     from deepreasoning_cli.views.json import turn_object
 
     given = globals_of(context)
     with opening.history(given) as store:
-        record = finding.turn(store, turn)
+        record = lookup.find_turn(store, turn)
     if as_json:
         print_json(turn_object(record))
     else:
@@ -135,16 +135,16 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find the turns that hold all the words, the best first."""
-    from deepreasoning_cli.cli.history import listing, opening
+    from deepreasoning_cli.cli.history import display, opening
     from deepreasoning_cli.cli.pager import print_json, print_text
 
     given = globals_of(context)
     with opening.history(given) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     if as_json:
-        print_json([listing.hit_object(hit) for hit in hits])
+        print_json([display.hit_object(hit) for hit in hits])
     elif hits:
-        print_text(listing.hits(hits))
+        print_text(display.hits(hits))
     else:
         note(given, "no turn holds all of these words")
 
@@ -161,11 +161,11 @@ def export(
     ] = None,
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
-    from deepreasoning_cli.cli.history import exporting, finding, opening
+    from deepreasoning_cli.cli.history import exporting, lookup, opening
 
     given = globals_of(context)
     with opening.history(given) as store:
-        found = finding.turns(store, name)
+        found = lookup.find_turns(store, name)
     exporting.export(found, form.value, file)
     if file is not None:
         note(given, f"wrote {opening.counted(len(found.turns))} to {file}")
@@ -200,15 +200,15 @@ def delete(
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
-    from deepreasoning_cli.cli.history import listing, opening
+    from deepreasoning_cli.cli.history import display, opening
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     rows, left = opening.recovered(given)
     if as_json:
-        print_json([listing.row_object(row) for row in rows])
+        print_json([display.row_object(row) for row in rows])
     elif rows:
-        print_text(listing.listed(rows, output_width()))
+        print_text(display.listed(rows, output_width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
     note(given, done)
     if left:

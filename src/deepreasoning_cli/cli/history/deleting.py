@@ -10,7 +10,7 @@ from datetime import datetime
 import typer
 
 from deepreasoning_cli.cli.dates import parse_time
-from deepreasoning_cli.cli.history import finding
+from deepreasoning_cli.cli.history import lookup
 from deepreasoning_cli.cli.history.opening import counted
 from deepreasoning_cli.cli.history.typed import forget
 from deepreasoning_cli.errors import UsageError
@@ -43,7 +43,7 @@ class Wanted:
     def _found(self, store: Store) -> dict[str, str]:
         """The ids of the turns, with what was asked."""
         if self.names:
-            asked = (finding.turn(store, name).opened for name in self.names)
+            asked = (lookup.find_turn(store, name).opened for name in self.names)
             return {each.id: each.prompt for each in asked}
         before = self.before
         rows = (row for row in store.listing() if before is None or row.started < before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deepreasoning_cli.cli.history.finding import Found
+from deepreasoning_cli.cli.history.lookup import Selection
 from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.views.console import is_terminal
@@ -13,7 +13,7 @@ from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.safe import json_text, safe
 
 
-def export(found: Found, form: str, file: Path | None) -> None:
+def export(found: Selection, form: str, file: Path | None) -> None:
     """Write the turns as `md`, `json` or `html` to the file, else to stdout. Raises WriteError."""
     text = _document(found, form)
     if file is not None:
@@ -22,12 +22,12 @@ def export(found: Found, form: str, file: Path | None) -> None:
         print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
 
 
-def _document(found: Found, form: str) -> str:
+def _document(found: Selection, form: str) -> str:
     match form:
         case "json":
             return json_text([turn_object(turn) for turn in found.turns]) + "\n"
         case "html":
-            from deepreasoning_cli.cli.history.page import page
+            from deepreasoning_cli.cli.history.export import page
 
             return page(found)
         case _:

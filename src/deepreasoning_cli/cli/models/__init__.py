@@ -12,7 +12,7 @@ from deepreasoning_cli.cli.messages import message, note, warn
 from deepreasoning_cli.cli.options import Globals, globals_of
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.cli.models.known import Known
+    from deepreasoning_cli.cli.models.model_view import ModelView
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
 
@@ -63,7 +63,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.models import listing
+    from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
@@ -78,9 +78,9 @@ def list_(
         for difference in differences or ():
             message(given, "live", difference)
         return
-    text = listing.listing(known, output_width(), retired=everything)
+    text = tables.listing(known, output_width(), retired=everything)
     if differences is not None:
-        text += f"\n{listing.differences(differences)}"
+        text += f"\n{tables.differences(differences)}"
     print_text(f"{text}\n")
 
 
@@ -112,15 +112,15 @@ def default(context: typer.Context, name: NameArgument) -> None:
     message(given, "", f"set model to {chosen.described} in {known.loaded.path}")
 
 
-def _known(given: Globals, backend: PricedBackend | None) -> Known:
+def _known(given: Globals, backend: PricedBackend | None) -> ModelView:
     """Settings and catalog of this run. Raises ConfigError."""
-    from deepreasoning_cli.cli.models.known import Known
+    from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import Settings
 
     loaded = Settings.load(given.config, {})
     for text in loaded.notes:
         note(given, text)
-    return Known.of(loaded, backend and backend.value)
+    return ModelView.of(loaded, backend and backend.value)
 
 
 def _ask(given: Globals) -> list[str]:

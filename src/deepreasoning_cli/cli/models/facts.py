@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.cli.models.words import SAMPLERS, UNKNOWN, cells, origin, peak_hours, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
@@ -22,7 +22,7 @@ RATES = (
 Fact = tuple[str, str]
 
 
-def facts(known: Known, found: ClaudeModel | Reasoner, width: int | None) -> str:
+def facts(known: ModelView, found: ClaudeModel | Reasoner, width: int | None) -> str:
     """Name and value a line, then the rates, the hours of the peak, and where it all comes from."""
     if isinstance(found, ClaudeModel):
         pairs, cards = list(_of_claude(known, found)), found.rates
@@ -38,7 +38,7 @@ def facts(known: Known, found: ClaudeModel | Reasoner, width: int | None) -> str
     return "\n".join(lines)
 
 
-def _of_claude(known: Known, model: ClaudeModel) -> Iterator[Fact]:
+def _of_claude(known: ModelView, model: ClaudeModel) -> Iterator[Fact]:
     yield "id", model.id
     yield "name", model.name
     yield "also", ", ".join(known.names(model))
@@ -49,7 +49,7 @@ def _of_claude(known: Known, model: ClaudeModel) -> Iterator[Fact]:
     yield "default", _yes(model == known.default, known)
 
 
-def _of_reasoner(known: Known, reasoner: Reasoner) -> Iterator[Fact]:
+def _of_reasoner(known: ModelView, reasoner: Reasoner) -> Iterator[Fact]:
     yield "name", reasoner.name
     yield "host", reasoner.label
     yield "model", reasoner.model
@@ -69,11 +69,11 @@ def _tokens(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,} tokens"
 
 
-def _yes(is_default: bool, known: Known) -> str:
+def _yes(is_default: bool, known: ModelView) -> str:
     return f"on the {known.backend} backend" if is_default else ""
 
 
-def _key(known: Known, reasoner: Reasoner) -> str:
+def _key(known: ModelView, reasoner: Reasoner) -> str:
     if not reasoner.key:
         return "not needed"
     return f"{reasoner.key}, {'set' if known.loaded.has_key(reasoner.key) else 'not set'}"
@@ -91,7 +91,7 @@ def _rows(cards: Mapping[str, RateCard | None]) -> Iterator[list[str]]:
             yield [f"{backend}, peak hours", *cells(card.peak)]
 
 
-def _notes(known: Known, cards: Mapping[str, RateCard | None]) -> Iterator[str]:
+def _notes(known: ModelView, cards: Mapping[str, RateCard | None]) -> Iterator[str]:
     for backend, card in cards.items():
         if card is None:
             continue

@@ -6,21 +6,21 @@ from datetime import date
 from typing import Any
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.model_view import ModelView
 
 
-def listing(known: Known, *, retired: bool) -> list[dict[str, Any]]:
+def listing(known: ModelView, *, retired: bool) -> list[dict[str, Any]]:
     """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
     rows: list[ClaudeModel | Reasoner] = [*known.models(retired=retired), *known.reasoners()]
     return [one(known, row) for row in rows]
 
 
-def one(known: Known, row: ClaudeModel | Reasoner) -> dict[str, Any]:
+def one(known: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
     """The object of one model or reasoner."""
     return _claude(known, row) if isinstance(row, ClaudeModel) else _reasoner(known, row)
 
 
-def _claude(known: Known, model: ClaudeModel) -> dict[str, Any]:
+def _claude(known: ModelView, model: ClaudeModel) -> dict[str, Any]:
     return {
         "kind": "claude",
         "id": model.id,
@@ -39,7 +39,7 @@ def _claude(known: Known, model: ClaudeModel) -> dict[str, Any]:
     }
 
 
-def _reasoner(known: Known, reasoner: Reasoner) -> dict[str, Any]:
+def _reasoner(known: ModelView, reasoner: Reasoner) -> dict[str, Any]:
     has_key = known.loaded.has_key
     return {
         "kind": "reasoner",

@@ -32,9 +32,9 @@ def price(
     Without arguments: the rate card. With a prompt, files or piped text: what that would cost on
     each Claude model. With --input and --output: the bill for so many tokens.
     """
-    from deepreasoning_cli.cli.price.run import Wish, run
+    from deepreasoning_cli.cli.price.report import PriceOptions, run
 
-    wish = Wish(
+    options = PriceOptions(
         words=prompt or [],
         files=file or [],
         use_stdin=not no_stdin,
@@ -49,4 +49,4 @@ def price(
         json=json,
         csv=csv,
     )
-    run(o.globals_of(context), wish)
+    run(o.globals_of(context), options)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from deepreasoning_cli.cli.messages import debug_log, warn
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.price.scope import Scope
+from deepreasoning_cli.cli.price.scope import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.wiring.connect import connected
 
 
-def exact_counts(scope: Scope, prompt: str, given: Globals) -> Mapping[str, int]:
+def exact_counts(scope: PriceContext, prompt: str, given: Globals) -> Mapping[str, int]:
     """Tokens by model id, one call for each; a model that cannot be counted is a warning.
 
     Raises ConfigError without a key that works.

@@ -13,7 +13,7 @@ from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.settings.loaded import Loaded
 
 
-def spending(
+def read_spending(
     given: Globals, loaded: Loaded, since: datetime | None = None
 ) -> list[Spending] | None:
     """What was paid for since then (aware; None: ever); None where nothing was ever kept.

@@ -23,7 +23,7 @@ ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class UsageForecast:
     """Output tokens of each stage, low, typical and high; `turns` they are taken from, or 0."""
 
     reasoning: tuple[int, int, int]
@@ -31,7 +31,7 @@ class Outlook:
     turns: int = 0
 
     @classmethod
-    def of(cls, rows: Sequence[Spending]) -> Outlook:
+    def of(cls, rows: Sequence[Spending]) -> UsageForecast:
         """By the newest turns in `rows`, which are in the order in which they were kept."""
         newest = list(dict.fromkeys(row.turn for row in reversed(rows)))[:NEWEST]
         kept = set(newest)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models import PricedBackend
-from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.settings.loaded import Loaded
@@ -22,18 +22,18 @@ FALLBACK = "deepseek"
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class PriceContext:
     """Models and rates as they stand `now` (aware) for one backend."""
 
-    known: Known
+    known: ModelView
     now: datetime
     web: bool = False
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None, *, web: bool) -> Scope:
+    def of(cls, loaded: Loaded, backend: str | None, *, web: bool) -> PriceContext:
         """The scope of these settings; raises ConfigError if the catalog cannot be read."""
         web = web or loaded.settings.web_search_linkup
-        return cls(Known.of(loaded, backend), datetime.now(UTC), web)
+        return cls(ModelView.of(loaded, backend), datetime.now(UTC), web)
 
     @property
     def on_gateway(self) -> bool:

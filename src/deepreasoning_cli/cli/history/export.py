@@ -8,7 +8,7 @@ from typing import Final
 
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli.cli.history.finding import Found
+from deepreasoning_cli.cli.history.lookup import Selection
 from deepreasoning_cli.events import Stage
 from deepreasoning_cli.findings import sources_in
 from deepreasoning_cli.record import Record
@@ -45,7 +45,7 @@ footer, summary {{ opacity: .7 }}
 """
 
 
-def page(found: Found) -> str:
+def page(found: Selection) -> str:
     """The document. Texts of users and models are escaped; links are shown, not made."""
     title = escape(one_line(found.name))
     sections = (part for turn in found.turns for part in _section(turn))

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deepreasoning_cli.catalog import ClaudeModel
-from deepreasoning_cli.cli.models.listing import MARK
+from deepreasoning_cli.cli.models.tables import MARK
 from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.outlook import CASES, Outlook
-from deepreasoning_cli.cli.price.scope import Scope
+from deepreasoning_cli.cli.price.outlook import CASES, UsageForecast
+from deepreasoning_cli.cli.price.scope import PriceContext
 from deepreasoning_cli.money import shown, tokens, usd
 from deepreasoning_cli.views.table import Column, table
 
@@ -25,8 +25,8 @@ COSTS = (
 class Forecast:
     """A question of about `estimate` tokens; `exact` has what Anthropic counted, by model id."""
 
-    scope: Scope
-    outlook: Outlook
+    scope: PriceContext
+    outlook: UsageForecast
     estimate: int
     exact: Mapping[str, int]
 

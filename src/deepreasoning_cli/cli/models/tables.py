@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from deepreasoning_cli.catalog import ClaudeModel, Lifecycle, Reasoner
-from deepreasoning_cli.cli.models.known import Known
+from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.cli.models.words import origin, price_range, short, status
 from deepreasoning_cli.money import RateCard
 from deepreasoning_cli.views.safe import one_line
@@ -34,7 +34,7 @@ REASONERS = (
 )
 
 
-def listing(known: Known, width: int | None, *, retired: bool) -> str:
+def listing(known: ModelView, width: int | None, *, retired: bool) -> str:
     """Both tables with what is to know about their figures, in at most `width` cells a line."""
     models, reasoners = known.models(retired=retired), known.reasoners()
     left_out: list[str] = []
@@ -63,7 +63,7 @@ def _fitted(
     return fitted.lines
 
 
-def _model(known: Known, model: ClaudeModel) -> list[str]:
+def _model(known: ModelView, model: ClaudeModel) -> list[str]:
     return [
         MARK if model == known.default else "",
         next(iter(known.names(model)), ""),
@@ -76,7 +76,7 @@ def _model(known: Known, model: ClaudeModel) -> list[str]:
     ]
 
 
-def _reasoner(known: Known, reasoner: Reasoner) -> list[str]:
+def _reasoner(known: ModelView, reasoner: Reasoner) -> list[str]:
     key = "not needed"
     if reasoner.key:
         key = "set" if known.loaded.has_key(reasoner.key) else "not set"
@@ -91,7 +91,7 @@ def _reasoner(known: Known, reasoner: Reasoner) -> list[str]:
 
 
 def _notes(
-    known: Known,
+    known: ModelView,
     models: Iterable[ClaudeModel],
     cards: Sequence[RateCard],
     left_out: list[str],

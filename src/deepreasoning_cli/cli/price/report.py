@@ -11,8 +11,8 @@ from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
-from deepreasoning_cli.cli.price import ratecard
-from deepreasoning_cli.cli.price.scope import Scope
+from deepreasoning_cli.cli.price import rate_card
+from deepreasoning_cli.cli.price.scope import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings import Settings
@@ -25,7 +25,7 @@ Shown = str | dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PriceOptions:
     """The command line; `counts` are tokens of question, chain of thought and answer."""
 
     words: Sequence[str] = ()
@@ -60,32 +60,32 @@ class Wish:
             raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
 
 
-def run(given: Globals, wish: Wish) -> None:
+def run(given: Globals, options: PriceOptions) -> None:
     """Print it. Raises every kind of DeepReasoningError.
 
     The rate card needs neither history nor arithmetic, and is quick because it imports neither.
     """
-    wish.check()
-    loaded = Settings.load(given.config, wish.flags)
+    options.check()
+    loaded = Settings.load(given.config, options.flags)
     for text in loaded.notes:
         note(given, text)
-    shown = _shown(given, loaded, wish, output_width())
+    shown = _shown(given, loaded, options, output_width())
     if isinstance(shown, str):
         print_text(f"{shown}\n")
     else:
         print_json(shown)
 
 
-def _shown(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> Shown:
-    if wish.spent:
-        return _spent(given, loaded, wish, width)
-    scope = Scope.of(loaded, wish.backend, web=wish.web)
-    if wish.counts_tokens:
-        return _counted(given, scope, wish, width)
-    prompt = _prompt(wish)
+def _shown(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Shown:
+    if options.spent:
+        return _spent(given, loaded, options, width)
+    scope = PriceContext.of(loaded, options.backend, web=options.web)
+    if options.counts_tokens:
+        return _counted(given, scope, options, width)
+    prompt = _prompt(options)
     if prompt is not None:
-        return _forecast(given, scope, prompt, wish, width)
-    return ratecard.as_json(scope) if wish.json else ratecard.text(scope, width)
+        return _forecast(given, scope, prompt, options, width)
+    return rate_card.as_json(scope) if options.json else rate_card.text(scope, width)
 
 
 def _at_most_one(flags: Mapping[str, bool]) -> None:
@@ -94,56 +94,62 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
 
 
-def _spent(given: Globals, loaded: Loaded, wish: Wish, width: int | None) -> Shown:
+def _spent(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Shown:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
-    from deepreasoning_cli.cli.price import spent
-    from deepreasoning_cli.cli.price.kept import spending
+    from deepreasoning_cli.cli.price import spending
+    from deepreasoning_cli.cli.price.kept import read_spending
 
-    start = parse_time("--since", wish.since or DEFAULT_SINCE)
-    rows = spending(given, loaded, start)
+    start = parse_time("--since", options.since or DEFAULT_SINCE)
+    rows = read_spending(given, loaded, start)
     if rows is None:
         raise UsageError(
             "there is no history to add up", kind="no_history", hint="ask something first"
         )
-    found = spent.Spent(rows, start, wish.by or "day")
-    if wish.json:
-        return spent.as_json(found)
-    if wish.csv:
-        return spent.as_csv(found)
-    return spent.text(found, width, unicode=console.is_unicode(sys.stdout))
+    found = spending.Spent(rows, start, options.by or "day")
+    if options.json:
+        return spending.as_json(found)
+    if options.csv:
+        return spending.as_csv(found)
+    return spending.text(found, width, unicode=console.is_unicode(sys.stdout))
 
 
-def _counted(given: Globals, scope: Scope, wish: Wish, width: int | None) -> Shown:
+def _counted(
+    given: Globals, scope: PriceContext, options: PriceOptions, width: int | None
+) -> Shown:
     """The bill for given tokens. Raises UsageError for more than the models take."""
     from deepreasoning_cli.cli.price import counted
     from deepreasoning_cli.cli.price.bill import Tokens
 
-    if wish.counts[1] is None and (scope.on_gateway or scope.reasoner()):
+    if options.counts[1] is None and (scope.on_gateway or scope.reasoner()):
         note(given, "no chain of thought is counted; --reasoning-tokens N adds it")
-    pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in wish.counts))
+    pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in options.counts))
     counted.demand_possible(pair, tokens)
-    return counted.as_json(pair, tokens) if wish.json else counted.text(pair, tokens, width)
+    return counted.as_json(pair, tokens) if options.json else counted.text(pair, tokens, width)
 
 
-def _forecast(given: Globals, scope: Scope, prompt: str, wish: Wish, width: int | None) -> Shown:
+def _forecast(
+    given: Globals, scope: PriceContext, prompt: str, options: PriceOptions, width: int | None
+) -> Shown:
     """What the prompt would cost on each model. Raises what counting and the history raise."""
-    from deepreasoning_cli.cli.price import forecast
+    from deepreasoning_cli.cli.price import estimate
     from deepreasoning_cli.cli.price.exact import exact_counts
-    from deepreasoning_cli.cli.price.kept import spending
-    from deepreasoning_cli.cli.price.outlook import Outlook
+    from deepreasoning_cli.cli.price.kept import read_spending
+    from deepreasoning_cli.cli.price.outlook import UsageForecast
     from deepreasoning_cli.money import estimate_tokens
 
-    counts = exact_counts(scope, prompt, given) if wish.exact else {}
-    outlook = Outlook.of(spending(given, scope.known.loaded) or ())
-    found = forecast.Forecast(scope, outlook, estimate_tokens(prompt), counts)
-    return forecast.as_json(found) if wish.json else forecast.text(found, width)
+    counts = exact_counts(scope, prompt, given) if options.exact else {}
+    outlook = UsageForecast.of(read_spending(given, scope.known.loaded) or ())
+    found = estimate.Forecast(scope, outlook, estimate_tokens(prompt), counts)
+    return estimate.as_json(found) if options.json else estimate.text(found, width)
 
 
-def _prompt(wish: Wish) -> str | None:
+def _prompt(options: PriceOptions) -> str | None:
     """The prompt to price; None where there is none. Raises UsageError for unreadable input."""
-    asked = bool(wish.words or wish.files)
+    asked = bool(options.words or options.files)
     try:
-        return read_prompt(wish.words, wish.files, use_stdin=wish.use_stdin, announce=write_stderr)
+        return read_prompt(
+            options.words, options.files, use_stdin=options.use_stdin, announce=write_stderr
+        )
     except UsageError as error:
         if asked or error.kind != "empty_prompt":
             raise

@@ -26,7 +26,7 @@ class NewDefault:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelView:
     """Models, reasoners and defaults as they stand on `today` for `backend`, direct or gateway.
 
     `problems` says in words why a default that the settings name is no default.
@@ -43,7 +43,7 @@ class Known:
     """The day on which the vendors were asked last, if they were."""
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None) -> Known:
+    def of(cls, loaded: Loaded, backend: str | None) -> ModelView:
         """The catalog as these settings have it; raises ConfigError if it cannot be read."""
         catalog = catalog_for(loaded)
         chosen = backend or _backend_in_use(loaded, catalog)

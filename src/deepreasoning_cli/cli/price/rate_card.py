@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from deepreasoning_cli.catalog import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models.listing import MARK
+from deepreasoning_cli.cli.models.tables import MARK
 from deepreasoning_cli.cli.models.words import UNKNOWN, cells, origin, peak_hours, price
-from deepreasoning_cli.cli.price.scope import Scope
+from deepreasoning_cli.cli.price.scope import PriceContext
 from deepreasoning_cli.money import RateCard, Rates, usd
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table
@@ -35,12 +35,12 @@ STAGE = (
 )
 
 
-def text(scope: Scope, width: int | None) -> str:
+def text(scope: PriceContext, width: int | None) -> str:
     """The card in at most `width` cells a line, with its dates and sources under it."""
     return "\n".join(_gateway(scope, width) if scope.on_gateway else _direct(scope, width))
 
 
-def _gateway(scope: Scope, width: int | None) -> Iterator[str]:
+def _gateway(scope: PriceContext, width: int | None) -> Iterator[str]:
     yield "EmpirioLabs gateway, USD; the reasoning is in the price"
     yield ""
     rows = [_pairing(scope, model) for model in scope.models()]
@@ -52,7 +52,7 @@ def _gateway(scope: Scope, width: int | None) -> Iterator[str]:
     yield from _sources(scope, [])
 
 
-def _pairing(scope: Scope, model: ClaudeModel) -> list[str]:
+def _pairing(scope: PriceContext, model: ClaudeModel) -> list[str]:
     card = scope.card(model)
     figures = [UNPUBLISHED] * 4
     if card:
@@ -62,7 +62,7 @@ def _pairing(scope: Scope, model: ClaudeModel) -> list[str]:
     return [MARK if model == scope.known.default else "", model.name, model.id, *figures]
 
 
-def _direct(scope: Scope, width: int | None) -> Iterator[str]:
+def _direct(scope: PriceContext, width: int | None) -> Iterator[str]:
     reasoners = scope.reasoners()
     yield "Direct, USD per million tokens; a question pays for both stages"
     yield ""
@@ -81,12 +81,12 @@ def _direct(scope: Scope, width: int | None) -> Iterator[str]:
     yield from _sources(scope, reasoners)
 
 
-def _reasoner(scope: Scope, row: Reasoner) -> Iterator[list[str]]:
+def _reasoner(scope: PriceContext, row: Reasoner) -> Iterator[list[str]]:
     default = row == scope.known.default_reasoner
     return _lines(f"{row.name}: {row.model}", row.rates, scope.now, default=default)
 
 
-def _claude(scope: Scope, row: ClaudeModel) -> Iterator[list[str]]:
+def _claude(scope: PriceContext, row: ClaudeModel) -> Iterator[list[str]]:
     return _lines(row.id, scope.card(row), scope.now, default=row == scope.known.default)
 
 
@@ -117,13 +117,13 @@ def _cases(card: RateCard | None, now: datetime) -> Iterator[tuple[str, Rates | 
         yield f"prompt above {above:,}", rates
 
 
-def _peaks(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
+def _peaks(scope: PriceContext, reasoners: Iterable[Reasoner]) -> Iterator[str]:
     cards = [each.rates for each in reasoners if each.rates and each.rates.peak_hours]
     for when in dict.fromkeys(card.peak_hours for card in cards if card.peak_hours):
         yield peak_hours(when, scope.now)
 
 
-def _sources(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
+def _sources(scope: PriceContext, reasoners: Iterable[Reasoner]) -> Iterator[str]:
     search = scope.known.catalog.search
     cards = [*(scope.card(m) for m in scope.models()), *(each.rates for each in reasoners)]
     dated = [(card.as_of, card.source) for card in cards if card and card.source]
@@ -131,7 +131,7 @@ def _sources(scope: Scope, reasoners: Iterable[Reasoner]) -> Iterator[str]:
         yield one_line(f"As of {origin(day, source)}", 1000)
 
 
-def as_json(scope: Scope) -> dict[str, object]:
+def as_json(scope: PriceContext) -> dict[str, object]:
     """The same as one object; rates are USD per million tokens, as decimal strings."""
     search = scope.known.catalog.search
     return {
@@ -146,7 +146,7 @@ def as_json(scope: Scope) -> dict[str, object]:
     }
 
 
-def _reasoner_object(scope: Scope, row: Reasoner) -> dict[str, Any]:
+def _reasoner_object(scope: PriceContext, row: Reasoner) -> dict[str, Any]:
     peak = row.rates.peak_hours.hold(scope.now) if row.rates and row.rates.peak_hours else False
     return {
         "id": row.name,
@@ -157,7 +157,7 @@ def _reasoner_object(scope: Scope, row: Reasoner) -> dict[str, Any]:
     }
 
 
-def _model_object(scope: Scope, row: ClaudeModel) -> dict[str, Any]:
+def _model_object(scope: PriceContext, row: ClaudeModel) -> dict[str, Any]:
     card = scope.card(row)
     thousand = card.base.per_thousand if card else (None, None)
     return {
