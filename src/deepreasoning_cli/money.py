@@ -137,12 +137,16 @@ class RateCard:
     def at(self, when: datetime, input_tokens: int = 0) -> Rates:
         """The rates for a prompt of `input_tokens` sent at `when` (aware)."""
         rates = self.base
-        if self.peak and self.peak_hours and self.peak_hours.hold(when):
+        if self.peak and self.is_peak(when):
             rates = self.peak
         for above, banded in self.bands:
             if input_tokens > above:
                 rates = banded
         return rates
+
+    def is_peak(self, when: datetime) -> bool:
+        """Whether `when` (aware) lies in hours with a peak rate."""
+        return self.peak_hours is not None and self.peak_hours.hold(when)
 
     def cost(self, usage: Usage, when: datetime) -> Decimal:
         """USD for `usage` of a request sent at `when` (aware)."""

@@ -19,7 +19,7 @@ from jsonschema import validate
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.history.export import page
+from deepreasoning_cli.cli.history.export import html
 from deepreasoning_cli.cli.history.lookup import Selection
 from deepreasoning_cli.events import Event, Source, Sources
 from deepreasoning_cli.history.lines import line
@@ -328,7 +328,7 @@ NEVER = {"script", "img", "a", "link", "iframe", "form", "base", "object", "svg"
 
 def html_of(*answers: str) -> Tags:
     turns = [shown([opened(f"t{n}"), *answered([text])]) for n, text in enumerate(answers)]
-    return Tags(page(Selection("talk", turns)))
+    return Tags(html(Selection("talk", turns)))
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(hostile: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.outlook import ASSUMED, UsageForecast
+from deepreasoning_cli.cli.price.estimate import ASSUMED, UsageForecast
+from deepreasoning_cli.cli.price.spending import bar
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 
@@ -55,9 +55,9 @@ def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> lis
 
 
 def test_the_three_cases_are_the_tenth_the_median_and_the_ninetieth_percentile() -> None:
-    outlook = UsageForecast.of(rows(list(range(10, 110, 10))))
-    assert (outlook.answer, outlook.turns) == ((10, 50, 90), 10)
-    assert outlook.reasoning == ASSUMED["reason"]
+    forecast = UsageForecast.of(rows(list(range(10, 110, 10))))
+    assert (forecast.answer, forecast.turns) == ((10, 50, 90), 10)
+    assert forecast.reasoning == ASSUMED["reason"]
 
 
 def test_unfinished_turns_say_nothing_about_lengths() -> None:
@@ -71,6 +71,6 @@ def test_only_the_newest_thousand_turns_count() -> None:
 
 
 def test_the_cases_of_a_question_leave_the_reasoning_out_where_nothing_reasons() -> None:
-    outlook = UsageForecast((1, 2, 3), (4, 5, 6))
-    assert outlook.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
-    assert outlook.cases(7, thinks=False)[2] == Tokens(7, 0, 6)
+    forecast = UsageForecast((1, 2, 3), (4, 5, 6))
+    assert forecast.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
+    assert forecast.cases(7, thinks=False)[2] == Tokens(7, 0, 6)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.config import checking, editing, origins, setup, starting
+from deepreasoning_cli.cli.config import checking, origins, setup
 from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
@@ -52,12 +52,12 @@ def init(
 ) -> None:
     """Start a config file. It asks on a terminal; a key is never taken as an argument."""
     typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
-    given = starting.Given(
+    given = setup.InitAnswers(
         {name: value for name, value in typed.items() if value is not None},
-        starting.commands(key_command or []) | starting.keys_of_environment(keys_from_env),
+        setup.parse_key_commands(key_command or []) | setup.keys_from_environment(keys_from_env),
     )
     path = _file(context)
-    starting.start(path, given, overwrite=force, ask=not no_input and setup.is_interactive())
+    setup.create(path, given, overwrite=force, ask=not no_input and setup.is_interactive())
     message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
@@ -88,10 +88,10 @@ def set_(
     from deepreasoning_cli.settings import config_file
 
     path = _file(context)
-    if vendor := setup.key_in(name):
-        config_file.set_secret(path, vendor, setup.secret(vendor, value))
+    if vendor := setup.vendor_in(name):
+        config_file.set_secret(path, vendor, setup.read_key(vendor, value))
     else:
-        config_file.set_value(path, name, setup.required(name, value))
+        config_file.set_value(path, name, setup.require_value(name, value))
     message(globals_of(context), "", f"set {name} in {path}")
 
 
@@ -115,7 +115,7 @@ def path(context: typer.Context) -> None:
 def edit(context: typer.Context) -> None:
     """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
     given = globals_of(context)
-    _notes(given, editing.edit(_file(context)))
+    _notes(given, setup.edit(_file(context)))
 
 
 @app.command()

@@ -1,8 +1,16 @@
-"""Questions, and keys that nobody sees."""
+"""The config file, made by `config init` and changed by `config edit`.
+
+Keys are asked for without echo, or read from stdin; never taken from the command line.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -16,13 +24,13 @@ def is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def key_in(name: str) -> str | None:
+def vendor_in(name: str) -> str | None:
     """The vendor, where `name` is a key itself (`keys.VENDOR`)."""
     parts = name.split(".")
     return parts[1] if len(parts) == 2 and parts[0] == "keys" else None
 
 
-def required(name: str, value: str | None) -> str:
+def require_value(name: str, value: str | None) -> str:
     """The value, which only a key may lack, and all keys must. Raises UsageError."""
     if name == "keys":
         raise key_on_the_command_line("NAME")
@@ -43,7 +51,7 @@ def key_on_the_command_line(vendor: str) -> UsageError:
     )
 
 
-def secret(vendor: str, value: str | None) -> str:
+def read_key(vendor: str, value: str | None) -> str:
     """A key, asked for without echo, or one line of stdin; `value` is one on the command line.
 
     Raises UsageError for that and for an empty answer, ConfigError for a malformed key.
@@ -52,21 +60,21 @@ def secret(vendor: str, value: str | None) -> str:
 
     if value is not None:
         raise key_on_the_command_line(vendor)
-    text = hidden(vendor) if is_interactive() else _line_of_stdin()
+    text = ask_key(vendor) if is_interactive() else _line_of_stdin()
     if not text.strip():
         raise UsageError(f"no key for {vendor} was given", hint="nothing was changed")
     origin = "your answer" if is_interactive() else "standard input"
     return checked(vendor, text, origin).value
 
 
-def hidden(vendor: str, *, optional: bool = False) -> str:
+def ask_key(vendor: str, *, optional: bool = False) -> str:
     """Ask for a key without echo; an empty answer is possible where it is `optional`."""
     question = f"Key for {vendor}" + (" (Enter to leave it out)" if optional else "")
     answer: str = typer.prompt(question, default="", show_default=False, hide_input=True, err=True)
     return answer
 
 
-def choice(question: str, options: list[str]) -> int:
+def ask_choice(question: str, options: list[str]) -> int:
     """Ask for one of `options`; the index of the chosen one. The first is the default."""
     typer.echo(question, err=True)
     for number, option in enumerate(options, start=1):
@@ -78,7 +86,7 @@ def choice(question: str, options: list[str]) -> int:
         typer.echo(f"1 to {len(options)}, please", err=True)
 
 
-def text(question: str, default: str) -> str:
+def ask_text(question: str, default: str) -> str:
     """Ask for a word or two."""
     answer: str = typer.prompt(question, default=default, err=True)
     return answer.strip()
@@ -91,3 +99,127 @@ def _line_of_stdin() -> str:
         return sys.stdin.readline(LONGEST_LINE)
     except UnicodeDecodeError:
         raise UsageError("standard input is not text", hint="pass the key alone") from None
+
+
+WAYS = {
+    "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
+    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
+    "demo": "no key: scripted replies, to look around",
+}
+RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+PANELS = "Your language is written from right to left. What shall panels have?"
+PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
+
+
+@dataclass(frozen=True, slots=True)
+class InitAnswers:
+    """What flags and environment answer already; keys are text or `{"command": …}`."""
+
+    settings: Mapping[str, str]
+    keys: Mapping[str, Any] = field(repr=False)
+
+
+def parse_key_commands(pairs: Iterable[str]) -> dict[str, Any]:
+    """`NAME=COMMAND` pairs as entries of [keys]. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, command = pair.partition("=")
+        if not (name.isidentifier() and equals and command.strip()):
+            raise UsageError(
+                "--key-command takes NAME=COMMAND",
+                hint="for instance --key-command 'anthropic=pass show anthropic'",
+            )
+        found[name] = {"command": command}
+    return found
+
+
+def keys_from_environment(wanted: bool) -> dict[str, Any]:
+    """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
+    if not wanted:
+        return {}
+    from deepreasoning_cli.keys import checked
+    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.sources import KEYED, from_environment
+
+    keys: dict[str, Any] = from_environment(os.environ, Settings.model_fields).values.get(
+        "keys", {}
+    )
+    if not keys:
+        names = ", ".join(f"{vendor.upper()}_API_KEY" for vendor in KEYED)
+        raise UsageError("the environment holds no key", hint=f"looked for {names}")
+    for name, key in keys.items():
+        if isinstance(key, str):
+            checked(name, key, "the environment")
+    return keys
+
+
+def create(path: Path, given: InitAnswers, *, overwrite: bool, ask: bool) -> None:
+    """Write a new file from what is given and, if `ask`, from answers."""
+    from deepreasoning_cli.settings import config_file
+
+    config_file.refuse_existing(path, overwrite=overwrite)
+    if ask:
+        given = _ask(given)
+    answers = config_file.Answers(given.settings, given.keys)
+    config_file.create(path, answers, overwrite=overwrite)
+
+
+def _ask(given: InitAnswers) -> InitAnswers:
+    """Ask for what is not given yet."""
+    settings, keys = dict(given.settings), dict(given.keys)
+    if "backend" not in settings:
+        number = ask_choice("How do you want to start?", list(WAYS.values()))
+        settings["backend"] = list(WAYS)[number]
+    backend = settings["backend"]
+    if _language() in RIGHT_TO_LEFT:
+        settings["panels"] = ("rules", "box")[ask_choice(PANELS, PANEL_FORMS)]
+    if backend == "demo":
+        return InitAnswers(settings, keys)
+    if backend != "gateway" and "reasoner" not in settings:
+        settings["reasoner"] = ask_text("Reasoner", "deepseek")
+    if "model" not in settings:
+        settings["model"] = ask_text("Claude model", "sonnet")
+    for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
+        if vendor not in keys and (key := _key(vendor)):
+            keys[vendor] = key
+    return InitAnswers(settings, keys)
+
+
+def _language() -> str:
+    """The language of the user's locale, as `ar`; "" for none."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
+
+
+def _vendors(backend: str, reasoner: str) -> list[str]:
+    """Whose keys the chosen way needs. Raises ConfigError for an unknown reasoner."""
+    from deepreasoning_cli import catalog, paths
+
+    if backend == "gateway":
+        return ["empiriolabs"]
+    override = paths.catalog_override()
+    host = catalog.load(override if override.exists() else None).reasoner(reasoner)
+    return [host.key, "anthropic"] if host.key else ["anthropic"]
+
+
+def _key(vendor: str) -> str:
+    """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
+    from deepreasoning_cli.keys import checked
+
+    answer = ask_key(vendor, optional=True)
+    return checked(vendor, answer, "your answer").value if answer.strip() else ""
+
+
+def edit(path: Path) -> list[str]:
+    """Open the file, a new one with the template in it; return notes on what was repaired.
+
+    Raises ConfigError if the editor fails or the file is wrong afterwards; what was written
+    stays.
+    """
+    from deepreasoning_cli.chat.external_editor import run_editor
+    from deepreasoning_cli.settings import Settings, config_file
+
+    if not path.exists():
+        config_file.create(path, config_file.Answers())
+    run_editor(path)
+    return Settings.load(path, {}, environ={}).notes

@@ -96,9 +96,9 @@ def list_(
         )
         rows = list(found)
     if as_json:
-        print_json([display.row_object(row) for row in rows])
+        print_json([display.row_as_json(row) for row in rows])
     elif rows:
-        print_text(display.listed(rows, output_width()))
+        print_text(display.rows_as_text(rows, output_width()))
     else:
         filtered = session or model or status or since
         note(given, "no turn fits" if filtered else "the history is empty")
@@ -114,7 +114,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
-    from deepreasoning_cli.cli.history import lookup, opening, showing
+    from deepreasoning_cli.cli.history import display, lookup, opening
     from deepreasoning_cli.cli.pager import print_json
     from deepreasoning_cli.views.json import turn_object
 
@@ -124,7 +124,7 @@ def show(
     if as_json:
         print_json(turn_object(record))
     else:
-        showing.show(record, given, reasoning=reasoning)
+        display.show_turn(record, given, reasoning=reasoning)
 
 
 @app.command()
@@ -142,9 +142,9 @@ def search(
     with opening.history(given) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     if as_json:
-        print_json([display.hit_object(hit) for hit in hits])
+        print_json([display.hit_as_json(hit) for hit in hits])
     elif hits:
-        print_text(display.hits(hits))
+        print_text(display.hits_as_text(hits))
     else:
         note(given, "no turn holds all of these words")
 
@@ -161,12 +161,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
-    from deepreasoning_cli.cli.history import exporting, lookup, opening
+    from deepreasoning_cli.cli.history import lookup, opening
+    from deepreasoning_cli.cli.history.export import export_turns
 
     given = globals_of(context)
     with opening.history(given) as store:
         found = lookup.find_turns(store, name)
-    exporting.export(found, form.value, file)
+    export_turns(found, form.value, file)
     if file is not None:
         note(given, f"wrote {opening.counted(len(found.turns))} to {file}")
 
@@ -206,9 +207,9 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     given = globals_of(context)
     rows, left = opening.recovered(given)
     if as_json:
-        print_json([display.row_object(row) for row in rows])
+        print_json([display.row_as_json(row) for row in rows])
     elif rows:
-        print_text(display.listed(rows, output_width()))
+        print_text(display.rows_as_text(rows, output_width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
     note(given, done)
     if left:

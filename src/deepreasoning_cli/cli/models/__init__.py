@@ -64,21 +64,20 @@ def list_(
 ) -> None:
     """List them, as the command alone does."""
     from deepreasoning_cli.cli.models import tables
+    from deepreasoning_cli.cli.models.model_view import list_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     differences = _ask(given) if live else None
-    known = _known(given, backend)
-    for problem in known.problems:
+    view = _view(given, backend)
+    for problem in view.problems:
         warn(given, problem)
     if as_json:
-        from deepreasoning_cli.cli.models import objects
-
-        print_json(objects.listing(known, retired=everything))
+        print_json(list_as_json(view, retired=everything))
         for difference in differences or ():
             message(given, "live", difference)
         return
-    text = tables.listing(known, output_width(), retired=everything)
+    text = tables.list_table(view, output_width(), retired=everything)
     if differences is not None:
         text += f"\n{tables.differences(differences)}"
     print_text(f"{text}\n")
@@ -87,15 +86,16 @@ def list_(
 @app.command()
 def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Print all that is known of a Claude model or a reasoner, with rates and their source."""
-    from deepreasoning_cli.cli.models import facts, objects
+    from deepreasoning_cli.cli.models import tables
+    from deepreasoning_cli.cli.models.model_view import row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    known = _known(globals_of(context), None)
-    found = known.find(name)
+    view = _view(globals_of(context), None)
+    found = view.find(name)
     if as_json:
-        print_json(objects.one(known, found))
+        print_json(row_as_json(view, found))
     else:
-        print_text(f"{facts.facts(known, found, output_width())}\n")
+        print_text(f"{tables.facts(view, found, output_width())}\n")
 
 
 @app.command()
@@ -104,15 +104,15 @@ def default(context: typer.Context, name: NameArgument) -> None:
     from deepreasoning_cli.settings import config_file
 
     given = globals_of(context)
-    known = _known(given, None)
-    chosen = known.as_default(name)
-    config_file.set_value(known.loaded.path, "model", chosen.stored)
+    view = _view(given, None)
+    chosen = view.as_default(name)
+    config_file.set_value(view.loaded.path, "model", chosen.stored)
     for warning in chosen.warnings:
         warn(given, warning)
-    message(given, "", f"set model to {chosen.described} in {known.loaded.path}")
+    message(given, "", f"set model to {chosen.described} in {view.loaded.path}")
 
 
-def _known(given: Globals, backend: PricedBackend | None) -> ModelView:
+def _view(given: Globals, backend: PricedBackend | None) -> ModelView:
     """Settings and catalog of this run. Raises ConfigError."""
     from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import Settings

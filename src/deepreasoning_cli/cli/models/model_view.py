@@ -1,4 +1,7 @@
-"""What `models` talks about: the catalog on one backend and day, seen with the user's settings."""
+"""The catalog on one backend and day, seen with the user's settings, and as JSON.
+
+In JSON money is decimal strings, and None stands where nobody says.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from typing import Any
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
@@ -181,3 +185,56 @@ def _default_reasoner(loaded: Loaded, catalog: Catalog, problems: list[str]) -> 
     except ConfigError as unknown:
         problems.append(f"no default reasoner: {unknown.message}; {unknown.hint}")
         return None
+
+
+def list_as_json(view: ModelView, *, retired: bool) -> list[dict[str, Any]]:
+    """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
+    rows: list[ClaudeModel | Reasoner] = [*view.models(retired=retired), *view.reasoners()]
+    return [row_as_json(view, row) for row in rows]
+
+
+def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
+    """The object of one model or reasoner."""
+    return (
+        _claude_as_json(view, row) if isinstance(row, ClaudeModel) else _reasoner_as_json(view, row)
+    )
+
+
+def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
+    return {
+        "kind": "claude",
+        "id": model.id,
+        "name": model.name,
+        "family": model.family or None,
+        "aliases": list(view.names(model)),
+        "status": model.lifecycle(view.today).value,
+        "released": _iso(model.released),
+        "ends": _iso(model.ends),
+        "successor": model.successor,
+        "context": model.context,
+        "max_output": model.max_output,
+        "samplers": model.samplers.value,
+        "default": model == view.default,
+        "rates": {b: card.as_json() if card else None for b, card in model.rates.items()},
+    }
+
+
+def _reasoner_as_json(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
+    has_key = view.loaded.has_key
+    return {
+        "kind": "reasoner",
+        "id": reasoner.name,
+        "name": reasoner.label,
+        "model": reasoner.model,
+        "base_url": view.base_url(reasoner),
+        "key": reasoner.key and {"name": reasoner.key, "set": has_key(reasoner.key)},
+        "context": reasoner.context,
+        "max_output": reasoner.max_output,
+        "samplers": reasoner.samplers.value,
+        "default": reasoner == view.default_reasoner,
+        "rates": {"direct": reasoner.rates.as_json() if reasoner.rates else None},
+    }
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

@@ -12,7 +12,7 @@ from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.cli.price import rate_card
-from deepreasoning_cli.cli.price.scope import PriceContext
+from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings import Settings
@@ -20,7 +20,7 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views import console
 
 DEFAULT_SINCE = "30d"
-Shown = str | dict[str, object]
+Output = str | dict[str, object]
 """Text for people (or CSV), an object for programs."""
 
 
@@ -69,23 +69,23 @@ def run(given: Globals, options: PriceOptions) -> None:
     loaded = Settings.load(given.config, options.flags)
     for text in loaded.notes:
         note(given, text)
-    shown = _shown(given, loaded, options, output_width())
-    if isinstance(shown, str):
-        print_text(f"{shown}\n")
+    output = _output(given, loaded, options, output_width())
+    if isinstance(output, str):
+        print_text(f"{output}\n")
     else:
-        print_json(shown)
+        print_json(output)
 
 
-def _shown(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Shown:
+def _output(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Output:
     if options.spent:
-        return _spent(given, loaded, options, width)
-    scope = PriceContext.of(loaded, options.backend, web=options.web)
+        return _spending(given, loaded, options, width)
+    context = PriceContext.of(loaded, options.backend, web=options.web)
     if options.counts_tokens:
-        return _counted(given, scope, options, width)
+        return _bill(given, context, options, width)
     prompt = _prompt(options)
     if prompt is not None:
-        return _forecast(given, scope, prompt, options, width)
-    return rate_card.as_json(scope) if options.json else rate_card.text(scope, width)
+        return _estimate(given, context, prompt, options, width)
+    return rate_card.as_json(context) if options.json else rate_card.text(context, width)
 
 
 def _at_most_one(flags: Mapping[str, bool]) -> None:
@@ -94,13 +94,12 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
 
 
-def _spent(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Shown:
+def _spending(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Output:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
     from deepreasoning_cli.cli.price import spending
-    from deepreasoning_cli.cli.price.kept import read_spending
 
     start = parse_time("--since", options.since or DEFAULT_SINCE)
-    rows = read_spending(given, loaded, start)
+    rows = spending.read_spending(given, loaded, start)
     if rows is None:
         raise UsageError(
             "there is no history to add up", kind="no_history", hint="ask something first"
@@ -113,33 +112,33 @@ def _spent(given: Globals, loaded: Loaded, options: PriceOptions, width: int | N
     return spending.text(found, width, unicode=console.is_unicode(sys.stdout))
 
 
-def _counted(
-    given: Globals, scope: PriceContext, options: PriceOptions, width: int | None
-) -> Shown:
+def _bill(
+    given: Globals, context: PriceContext, options: PriceOptions, width: int | None
+) -> Output:
     """The bill for given tokens. Raises UsageError for more than the models take."""
-    from deepreasoning_cli.cli.price import counted
-    from deepreasoning_cli.cli.price.bill import Tokens
+    from deepreasoning_cli.cli.price import bill
 
-    if options.counts[1] is None and (scope.on_gateway or scope.reasoner()):
+    if options.counts[1] is None and (context.on_gateway or context.reasoner()):
         note(given, "no chain of thought is counted; --reasoning-tokens N adds it")
-    pair, tokens = scope.pair(scope.model()), Tokens(*(count or 0 for count in options.counts))
-    counted.demand_possible(pair, tokens)
-    return counted.as_json(pair, tokens) if options.json else counted.text(pair, tokens, width)
+    pair, tokens = (
+        context.pair(context.model()),
+        bill.Tokens(*(count or 0 for count in options.counts)),
+    )
+    bill.require_possible(pair, tokens)
+    return bill.as_json(pair, tokens) if options.json else bill.text(pair, tokens, width)
 
 
-def _forecast(
-    given: Globals, scope: PriceContext, prompt: str, options: PriceOptions, width: int | None
-) -> Shown:
+def _estimate(
+    given: Globals, context: PriceContext, prompt: str, options: PriceOptions, width: int | None
+) -> Output:
     """What the prompt would cost on each model. Raises what counting and the history raise."""
     from deepreasoning_cli.cli.price import estimate
-    from deepreasoning_cli.cli.price.exact import exact_counts
-    from deepreasoning_cli.cli.price.kept import read_spending
-    from deepreasoning_cli.cli.price.outlook import UsageForecast
+    from deepreasoning_cli.cli.price.spending import read_spending
     from deepreasoning_cli.money import estimate_tokens
 
-    counts = exact_counts(scope, prompt, given) if options.exact else {}
-    outlook = UsageForecast.of(read_spending(given, scope.known.loaded) or ())
-    found = estimate.Forecast(scope, outlook, estimate_tokens(prompt), counts)
+    counts = estimate.exact_counts(context, prompt, given) if options.exact else {}
+    usage = estimate.UsageForecast.of(read_spending(given, context.view.loaded) or ())
+    found = estimate.PriceEstimate(context, usage, estimate_tokens(prompt), counts)
     return estimate.as_json(found) if options.json else estimate.text(found, width)
 
 

@@ -8,12 +8,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
-from deepreasoning_cli.cli.price.bars import bar
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.messages import message
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
 from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, cells_of, table
+
+
+def read_spending(
+    given: Globals, loaded: Loaded, since: datetime | None = None
+) -> list[Spending] | None:
+    """What was paid for since then (aware; None: ever); None where nothing was ever kept.
+
+    Turns that dead processes left behind count too, where the settings keep a history. Raises
+    as the store does.
+    """
+    archive = Archive(paths.data_dir(), partial(message, given))
+    return archive.spending(since, adopts=loaded.settings.history)
+
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -122,3 +140,20 @@ def _fields(each: Sum) -> dict[str, object]:
         each.estimated,
     )
     return dict(zip(FIELDS, values, strict=True))
+
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(value: Decimal, largest: Decimal, width: int, *, unicode: bool) -> str:
+    """A bar for `value` in at most `width` cells, which `largest` fills.
+
+    Eighths of a cell where the terminal has them, else whole `#`. What is above 0 is always seen.
+    """
+    if value <= 0 or largest <= 0 or width < 1:
+        return ""
+    if not unicode:
+        return "#" * max(1, int(value * width / largest))
+    eighths = max(1, int(value * width * 8 / largest))
+    whole, rest = divmod(eighths, 8)
+    return EIGHTHS[8] * whole + (EIGHTHS[rest] if rest else "")
