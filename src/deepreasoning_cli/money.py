@@ -1,6 +1,6 @@
 """Usage × rates → Decimal; estimates. Money is USD, rates are USD per million tokens.
 
-How both look in JSON (`as_json`) and to people (`shown`, `tokens`) is written here alone.
+How both look in JSON (`as_json`) and to people (`shown`, `format_tokens`) is written here alone.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def shown(amount: Decimal | None, *, estimated: bool = False) -> str:
     return f"{'≈' if estimated else ''}${amount:.{digits}f}"
 
 
-def tokens(count: int, *, estimated: bool = False) -> str:
+def format_tokens(count: int, *, estimated: bool = False) -> str:
     """The count as people read it: `3,120`, `≈3,120`."""
     return f"{'≈' if estimated else ''}{count:,}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import SMALLEST_SHOWN, shown, tokens
+from deepreasoning_cli.money import SMALLEST_SHOWN, format_tokens, shown
 from deepreasoning_cli.record import Record
 
 
@@ -21,7 +21,7 @@ def stage_line(stage: Finished) -> str:
     """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
     parts = [duration(stage.seconds)]
     if usage := stage.usage:
-        parts.append(f"{tokens(usage.output_tokens, estimated=usage.estimated)} tokens")
+        parts.append(f"{format_tokens(usage.output_tokens, estimated=usage.estimated)} tokens")
         parts.append(shown(stage.cost, estimated=usage.estimated))
     elif stage.cost is not None:
         parts.append(shown(stage.cost))
@@ -37,9 +37,9 @@ def turn_line(record: Record) -> str:
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
     models = " → ".join(stage.served_model or stage.model for stage in named or stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
-    read_and_written = f"{tokens(used, estimated=record.estimated)} tokens"
+    tokens = f"{format_tokens(used, estimated=record.estimated)} tokens"
     cost = shown(record.cost, estimated=record.estimated)
-    return " · ".join([models, read_and_written, cost, *_saving(record), duration(record.total)])
+    return " · ".join([models, tokens, cost, *_saving(record), duration(record.total)])
 
 
 def _saving(record: Record) -> list[str]:

@@ -17,6 +17,14 @@ import typer
 from deepreasoning_cli.errors import UsageError
 
 LONGEST_LINE = 100_000  # characters; no key is nearly as long
+WAYS = {
+    "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
+    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
+    "demo": "no key: scripted replies, to look around",
+}
+RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+PANELS = "Your language is written from right to left. What shall panels have?"
+PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
 
 
 def is_interactive() -> bool:
@@ -99,16 +107,6 @@ def _line_of_stdin() -> str:
         return sys.stdin.readline(LONGEST_LINE)
     except UnicodeDecodeError:
         raise UsageError("standard input is not text", hint="pass the key alone") from None
-
-
-WAYS = {
-    "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
-    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
-    "demo": "no key: scripted replies, to look around",
-}
-RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
-PANELS = "Your language is written from right to left. What shall panels have?"
-PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Status(StrEnum):
     INCOMPLETE = "incomplete"
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What a document is written in."""
 
     MD = "md"
@@ -155,7 +155,9 @@ def export(
     name: Annotated[
         str, typer.Argument(metavar="ID|SESSION", help="A turn, or all turns of a session.")
     ],
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.MD,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="What to write.")
+    ] = ExportFormat.MD,
     file: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.")
     ] = None,

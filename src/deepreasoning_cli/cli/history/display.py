@@ -31,6 +31,7 @@ COLUMNS: Final = (
     Column("cost", right=True, leaves=3),
     Column("prompt", least=16),
 )
+BETWEEN = "---\n"
 
 
 def rows_as_text(rows: Sequence[Row], width: int | None) -> str:
@@ -84,9 +85,6 @@ def _cells(row: Row) -> list[str]:
 def _when(started: datetime) -> str:
     """The minute on the user's own clock."""
     return f"{started.astimezone():%Y-%m-%d %H:%M}"
-
-
-BETWEEN = "---\n"
 
 
 def show_turn(record: Record, given: Globals, *, reasoning: bool) -> None:

@@ -22,28 +22,6 @@ from deepreasoning_cli.views.footer import turn_line
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.safe import json_text, one_line, safe
 
-
-def export_turns(found: Selection, form: str, file: Path | None) -> None:
-    """Write the turns as `md`, `json` or `html` to the file, else to stdout. Raises WriteError."""
-    text = _document(found, form)
-    if file is not None:
-        write_atomically(file, text, mode=None)
-    else:
-        print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
-
-
-def _document(found: Selection, form: str) -> str:
-    match form:
-        case "json":
-            return json_text([turn_object(turn) for turn in found.turns]) + "\n"
-        case "html":
-            return html(found)
-        case _:
-            from deepreasoning_cli.chat.export import markdown
-
-            return markdown(found.name, found.turns)
-
-
 DEEPEST: Final = 60
 """Nested blocks beyond which a text is shown as it was sent: the parser would drop them."""
 LOADED_OR_LEFT: Final = ("image", "link", "autolink", "html_inline", "html_block", "reference")
@@ -72,6 +50,27 @@ footer, summary {{ opacity: .7 }}
 <body>
 <h1>{title}</h1>
 """
+
+
+def export_turns(found: Selection, form: str, file: Path | None) -> None:
+    """Write the turns as `md`, `json` or `html` to the file, else to stdout. Raises WriteError."""
+    text = _document(found, form)
+    if file is not None:
+        write_atomically(file, text, mode=None)
+    else:
+        print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
+
+
+def _document(found: Selection, form: str) -> str:
+    match form:
+        case "json":
+            return json_text([turn_object(turn) for turn in found.turns]) + "\n"
+        case "html":
+            return html(found)
+        case _:
+            from deepreasoning_cli.chat.export import markdown
+
+            return markdown(found.name, found.turns)
 
 
 def html(found: Selection) -> str:

@@ -29,7 +29,7 @@ class NewDefault:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
     """Models, reasoners and defaults as they stand on `today` for `backend`, direct or gateway.
 
@@ -57,7 +57,16 @@ class ModelView:
         reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
         said = live.read(paths.data_dir() / live.NAME)
         asked = said.as_of.date() if said else None
-        return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems), asked)
+        return cls(
+            loaded=loaded,
+            catalog=catalog,
+            backend=chosen,
+            today=today,
+            default=model,
+            default_reasoner=reasoner,
+            problems=tuple(problems),
+            asked=asked,
+        )
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
         """What the backend offers, by family, the newest first; the default is always there."""

@@ -20,6 +20,36 @@ SAMPLERS = {
     Samplers.IGNORED: "taken and ignored",
 }
 
+MARK = "*"
+MODELS = (
+    Column(""),
+    Column("name", leaves=3),
+    Column("id"),
+    Column("status"),
+    Column("context", right=True, leaves=5),
+    Column("output", right=True, leaves=4),
+    Column("samplers", leaves=6),
+    Column("$ in", right=True, leaves=1),
+    Column("$ out", right=True, leaves=2),
+)
+REASONERS = (
+    Column(""),
+    Column("name"),
+    Column("host", leaves=4),
+    Column("model", leaves=3, least=20),
+    Column("key"),
+    Column("$ in", right=True, leaves=1),
+    Column("$ out", right=True, leaves=2),
+)
+RATES = (
+    Column("USD per million tokens"),
+    Column("input", right=True),
+    Column("output", right=True),
+    Column("cache read", right=True),
+    Column("cache write", right=True),
+)
+Fact = tuple[str, str]
+
 
 def status(model: ClaudeModel, today: date) -> str:
     """`active`, `legacy`, `deprecated until 2026-11-30`, `retired since 2026-08-05`, `unknown`."""
@@ -44,7 +74,7 @@ def short(tokens: int | None) -> str:
 
 
 def price(amount: Decimal | None) -> str:
-    """USD with two decimals or as many as it takes: `2.00`, `0.125`; None is not view."""
+    """USD with two decimals or as many as it takes: `2.00`, `0.125`; None is unknown."""
     text = usd(amount)
     if text is None:
         return UNKNOWN
@@ -91,29 +121,6 @@ def _hours(when: Hours) -> str:
 def _span(amounts: list[Decimal]) -> str:
     low, high = min(amounts), max(amounts)
     return price(low) if low == high else f"{price(low)}-{price(high)}"
-
-
-MARK = "*"
-MODELS = (
-    Column(""),
-    Column("name", leaves=3),
-    Column("id"),
-    Column("status"),
-    Column("context", right=True, leaves=5),
-    Column("output", right=True, leaves=4),
-    Column("samplers", leaves=6),
-    Column("$ in", right=True, leaves=1),
-    Column("$ out", right=True, leaves=2),
-)
-REASONERS = (
-    Column(""),
-    Column("name"),
-    Column("host", leaves=4),
-    Column("model", leaves=3, least=20),
-    Column("key"),
-    Column("$ in", right=True, leaves=1),
-    Column("$ out", right=True, leaves=2),
-)
 
 
 def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
@@ -193,16 +200,6 @@ def _list_notes(
         yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
     for source in dict.fromkeys(origin(card.as_of, card.source) for card in cards if card.source):
         yield one_line(f"Prices as of {source}", 1000)
-
-
-RATES = (
-    Column("USD per million tokens"),
-    Column("input", right=True),
-    Column("output", right=True),
-    Column("cache read", right=True),
-    Column("cache write", right=True),
-)
-Fact = tuple[str, str]
 
 
 def facts(view: ModelView, found: ClaudeModel | Reasoner, width: int | None) -> str:

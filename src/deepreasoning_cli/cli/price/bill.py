@@ -14,6 +14,15 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.money import MILLION, RateCard, Rates, usd
 from deepreasoning_cli.views.table import Column, table
 
+BILL = (
+    Column("stage"),
+    Column("model", least=16),
+    Column(""),
+    Column("count", right=True),
+    Column("rate", right=True),
+    Column("USD", right=True),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -24,8 +33,8 @@ class Tokens:
     output: int
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillItem:
     """One line of a bill: `count` of `what` at `rate` USD per `per`; None is an unknown rate."""
 
     stage: str
@@ -43,7 +52,7 @@ class Item:
         return None if self.rate is None else self.rate * self.count / self.per
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """Who is paid for a question that is asked at `when` (aware).
 
@@ -57,7 +66,7 @@ class Pair:
     search: Decimal | None
     when: datetime
 
-    def items(self, tokens: Tokens) -> Iterator[Item]:
+    def items(self, tokens: Tokens) -> Iterator[BillItem]:
         """The lines of the bill, in the order in which the stages run.
 
         Direct: the reasoner reads the question and writes the chain of thought, Claude reads both
@@ -65,7 +74,9 @@ class Pair:
         as output here, so that the sum errs upwards.
         """
         if self.search is not None:
-            yield Item("search", "linkup", "search", 1, self.search, 1)
+            yield BillItem(
+                stage="search", model="linkup", what="search", count=1, rate=self.search, per=1
+            )
         if self.backend == PricedBackend.GATEWAY:
             rates = self._rates(self.model.rates.get(self.backend), tokens.input)
             yield self._item("reason+answer", self.model.id, "input", tokens.input, rates)
@@ -90,26 +101,17 @@ class Pair:
     def _rates(self, card: RateCard | None, read: int) -> Rates | None:
         return card.at(self.when, read) if card else None
 
-    def _item(self, stage: str, model: str, what: str, count: int, rates: Rates | None) -> Item:
-        if rates is None:
-            return Item(stage, model, what, count, None)
-        return Item(stage, model, what, count, rates.input if what == "input" else rates.output)
+    def _item(self, stage: str, model: str, what: str, count: int, rates: Rates | None) -> BillItem:
+        rate = None
+        if rates is not None:
+            rate = rates.input if what == "input" else rates.output
+        return BillItem(stage=stage, model=model, what=what, count=count, rate=rate)
 
 
-def total(items: Iterable[Item]) -> Decimal | None:
+def total(items: Iterable[BillItem]) -> Decimal | None:
     """USD of all items; None as soon as one is unknown."""
     costs = [item.cost for item in items]
     return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
-
-
-BILL = (
-    Column("stage"),
-    Column("model", least=16),
-    Column(""),
-    Column("count", right=True),
-    Column("rate", right=True),
-    Column("USD", right=True),
-)
 
 
 def require_possible(pair: Pair, tokens: Tokens) -> None:
@@ -141,13 +143,13 @@ def text(pair: Pair, tokens: Tokens, width: int | None) -> str:
     return "\n".join([*table(BILL, rows, width).lines, *_notes(items)])
 
 
-def _row(item: Item) -> list[str]:
+def _row(item: BillItem) -> list[str]:
     unit = "/1M" if item.per == MILLION else " each"
     rate = UNKNOWN if item.rate is None else f"{price(item.rate)}{unit}"
     return [item.stage, item.model, item.what, f"{item.count:,}", rate, price(item.cost)]
 
 
-def _notes(items: Sequence[Item]) -> Iterator[str]:
+def _notes(items: Sequence[BillItem]) -> Iterator[str]:
     if any(item.cost is None for item in items):
         yield ""
         yield "A rate is not published, so the sum is not known."

@@ -19,7 +19,7 @@ from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.history.spending import Spending, lengths
-from deepreasoning_cli.money import shown, tokens, usd
+from deepreasoning_cli.money import format_tokens, shown, usd
 from deepreasoning_cli.views.table import Column, table
 from deepreasoning_cli.wiring.connect import connected
 
@@ -34,6 +34,12 @@ ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
     "answer": (150, 600, 2_500),
 }
 """Output tokens of a short, a usual and a hard question, for a user without a history."""
+COSTS = (
+    Column(""),
+    Column("model"),
+    Column("input", right=True, leaves=1),
+    *(Column(case, right=True) for case in CASES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +105,6 @@ def exact_counts(context: PriceContext, prompt: str, given: Globals) -> Mapping[
     return found
 
 
-COSTS = (
-    Column(""),
-    Column("model"),
-    Column("input", right=True, leaves=1),
-    *(Column(case, right=True) for case in CASES),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class PriceEstimate:
     """A question of about `tokens` tokens; `exact` has what Anthropic counted, by model id."""
@@ -138,7 +136,7 @@ def _row(estimate: PriceEstimate, model: ClaudeModel) -> list[str]:
     return [
         MARK if model == estimate.context.view.default else "",
         model.id,
-        tokens(cases[0].input, estimated=model.id not in estimate.exact),
+        format_tokens(cases[0].input, estimated=model.id not in estimate.exact),
         *(shown(pair.cost(case), estimated=True) for case in cases),
     ]
 
@@ -152,10 +150,7 @@ def _notes(estimate: PriceEstimate) -> Iterator[str]:
         yield f"Reasoning tokens, low/typical/high ({whence}): {_figures(usage.reasoning)}."
     yield f"Answer tokens, low/typical/high ({whence}): {_figures(usage.answer)}."
     if reasoner := context.reasoner():
-        card = reasoner.rates
-        peak = (
-            card is not None and card.peak_hours is not None and card.peak_hours.hold(context.now)
-        )
+        peak = reasoner.rates and reasoner.rates.is_peak(context.now)
         yield f"Reasoner: {reasoner.model}{', at the peak rate that holds now' if peak else ''}."
     if context.web:
         yield f"With one search of the web at ${usd(context.search())}; the pages found add input."

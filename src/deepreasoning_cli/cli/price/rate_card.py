@@ -23,6 +23,25 @@ if TYPE_CHECKING:
 
 FALLBACK = "deepseek"
 """The reasoner that is priced where no reasoner's key is set."""
+UNPUBLISHED = "not published"
+PAIRINGS = (
+    Column(""),
+    Column("R1-0528 with", leaves=1),
+    Column("id"),
+    Column("$ in /1K", right=True),
+    Column("$ out /1K", right=True),
+    Column("$ in /1M", right=True),
+    Column("$ out /1M", right=True),
+)
+STAGE = (
+    Column(""),
+    Column("model"),
+    Column("when"),
+    Column("$ in", right=True),
+    Column("$ out", right=True),
+    Column("cache read", right=True, leaves=1),
+    Column("cache write", right=True, leaves=2),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,32 +120,17 @@ class PriceContext:
         from deepreasoning_cli.cli.price.bill import Pair
 
         search = self.search() if self.web else None
-        return Pair(self.view.backend, model, self.reasoner(), search, self.now)
+        return Pair(
+            backend=self.view.backend,
+            model=model,
+            reasoner=self.reasoner(),
+            search=search,
+            when=self.now,
+        )
 
     def card(self, model: ClaudeModel) -> RateCard | None:
         """What the model costs here."""
         return model.rates.get(self.view.backend)
-
-
-UNPUBLISHED = "not published"
-PAIRINGS = (
-    Column(""),
-    Column("R1-0528 with", leaves=1),
-    Column("id"),
-    Column("$ in /1K", right=True),
-    Column("$ out /1K", right=True),
-    Column("$ in /1M", right=True),
-    Column("$ out /1M", right=True),
-)
-STAGE = (
-    Column(""),
-    Column("model"),
-    Column("when"),
-    Column("$ in", right=True),
-    Column("$ out", right=True),
-    Column("cache read", right=True, leaves=1),
-    Column("cache write", right=True, leaves=2),
-)
 
 
 def text(context: PriceContext, width: int | None) -> str:

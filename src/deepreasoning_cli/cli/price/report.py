@@ -24,7 +24,7 @@ Output = str | dict[str, object]
 """Text for people (or CSV), an object for programs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PriceOptions:
     """The command line; `counts` are tokens of question, chain of thought and answer."""
 
@@ -104,7 +104,7 @@ def _spending(given: Globals, loaded: Loaded, options: PriceOptions, width: int 
         raise UsageError(
             "there is no history to add up", kind="no_history", hint="ask something first"
         )
-    found = spending.Spent(rows, start, options.by or "day")
+    found = spending.SpendingReport(rows, start, options.by or "day")
     if options.json:
         return spending.as_json(found)
     if options.csv:

@@ -20,6 +20,11 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, cells_of, table
 
+LONGEST_BAR = 40
+SHORTEST_BAR = 8
+FIELDS = ("turns", "stages", "input_tokens", "output_tokens", "cost_usd", "unknown", "estimated")
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
 
 def read_spending(
     given: Globals, loaded: Loaded, since: datetime | None = None
@@ -33,13 +38,8 @@ def read_spending(
     return archive.spending(since, adopts=loaded.settings.history)
 
 
-LONGEST_BAR = 40
-SHORTEST_BAR = 8
-FIELDS = ("turns", "stages", "input_tokens", "output_tokens", "cost_usd", "unknown", "estimated")
-
-
 @dataclass(frozen=True, slots=True)
-class Spent:
+class SpendingReport:
     """What was spent `since` then (aware; None: ever), grouped `by` day, model, stage, session."""
 
     rows: Sequence[Spending]
@@ -59,17 +59,17 @@ class Spent:
         return sorted(found, key=lambda group: -(group[1].cost or Decimal(0)))
 
 
-def text(spent: Spent, width: int | None, *, unicode: bool) -> str:
+def text(report: SpendingReport, width: int | None, *, unicode: bool) -> str:
     """The table, a bar to each group where there is room, and the sum."""
-    since = f" since {spent.since.astimezone():%Y-%m-%d %H:%M}" if spent.since else ""
-    if not spent.rows:
+    since = f" since {report.since.astimezone():%Y-%m-%d %H:%M}" if report.since else ""
+    if not report.rows:
         return f"Nothing was spent{since}."
-    groups = spent.groups()
+    groups = report.groups()
     rows = [[name, *_cells(each)] for name, each in groups]
-    rows.append(["total", *_cells(spent.total)])
-    lines = list(table(_columns(spent.by), rows, width).lines)
+    rows.append(["total", *_cells(report.total)])
+    lines = list(table(_columns(report.by), rows, width).lines)
     charted = [*lines[:1], *_with_bars(lines[1:-1], groups, width, unicode), lines[-1]]
-    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(spent.total)])
+    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(report.total)])
 
 
 def _columns(by: str) -> tuple[Column, ...]:
@@ -109,22 +109,22 @@ def _notes(total: Sum) -> Iterator[str]:
         yield f"The cost of {stages} is unknown and not in the sum."
 
 
-def as_json(spent: Spent) -> dict[str, object]:
+def as_json(report: SpendingReport) -> dict[str, object]:
     """One object; money as decimal strings, None where nothing of a group has a known cost."""
     return {
-        "since": spent.since.isoformat() if spent.since else None,
-        "by": spent.by,
-        "groups": [{spent.by: name, **_fields(each)} for name, each in spent.groups()],
-        **_fields(spent.total),
+        "since": report.since.isoformat() if report.since else None,
+        "by": report.by,
+        "groups": [{report.by: name, **_fields(each)} for name, each in report.groups()],
+        **_fields(report.total),
     }
 
 
-def as_csv(spent: Spent) -> str:
+def as_csv(report: SpendingReport) -> str:
     """A heading and a line for each group; an unknown cost is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([spent.by, *FIELDS])
-    for name, each in spent.groups():
+    writer.writerow([report.by, *FIELDS])
+    for name, each in report.groups():
         writer.writerow([one_line(name, 1000), *_fields(each).values()])
     return out.getvalue().rstrip("\n")
 
@@ -140,9 +140,6 @@ def _fields(each: Sum) -> dict[str, object]:
         each.estimated,
     )
     return dict(zip(FIELDS, values, strict=True))
-
-
-EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def bar(value: Decimal, largest: Decimal, width: int, *, unicode: bool) -> str:
