@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.money import Hours, RateCard, Rates, Usage, estimate_tokens, shown, usd
+from deepreasoning_cli.money import (
+    Hours,
+    RateCard,
+    Rates,
+    Usage,
+    estimate_tokens,
+    format_tokens,
+    shown,
+    usd,
+)
 
 OFF_PEAK = Rates(Decimal("0.66"), Decimal("1.98"), cache_read=Decimal("0.022"))
 PEAK = Rates(Decimal("1.32"), Decimal("3.96"), cache_read=Decimal("0.044"))
@@ -360,3 +369,47 @@ def test_people_read_four_digits_below_a_dollar_and_two_above(
 )
 def test_an_estimate_says_that_it_is_one(amount: str | None, expected: str) -> None:
     assert shown(None if amount is None else Decimal(amount), estimated=True) == expected
+
+
+# --- as JSON
+
+
+def test_rates_as_json_are_decimal_strings_and_none_where_they_are_plain_input() -> None:
+    assert OFF_PEAK.as_json() == {
+        "input": "0.66",
+        "output": "1.98",
+        "cache_read": "0.022",
+        "cache_write": None,
+    }
+
+
+def test_a_card_as_json_has_its_base_and_what_departs_from_it() -> None:
+    card = replace(DEEPSEEK, bands=HAIKU.bands, as_of="2026-11-01")
+    assert card.as_json() == {
+        **OFF_PEAK.as_json(),
+        "bands": [{"above": 100_000, **LARGE.as_json()}],
+        "peak": PEAK.as_json(),
+        "peak_hours": {
+            "weekdays": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+            "spans_utc": [["01:00", "04:00"], ["06:00", "10:00"]],
+            "holidays": ["2026-10-01"],
+        },
+        "as_of": "2026-11-01",
+        "source": None,
+    }
+    plain = RateCard(SMALL).as_json()
+    assert (plain["bands"], plain["peak"], plain["peak_hours"]) == ([], None, None)
+
+
+def test_usage_as_json_has_the_counts_that_vendors_bill() -> None:
+    assert Usage(11, 40, 30, 3, 2, estimated=True).as_json() == {
+        "input_tokens": 11,
+        "output_tokens": 40,
+        "reasoning_tokens": 30,
+        "cached_tokens": 3,
+        "estimated": True,
+    }
+
+
+def test_people_read_a_count_in_thousands_and_whether_it_is_an_estimate() -> None:
+    assert (format_tokens(3120), format_tokens(3120, estimated=True)) == ("3,120", "≈3,120")

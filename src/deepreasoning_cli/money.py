@@ -1,16 +1,20 @@
-"""Usage × rates → Decimal; estimates. Money is USD, rates are USD per million tokens."""
+"""Usage × rates → Decimal; estimates. Money is USD, rates are USD per million tokens.
+
+How both look in JSON (`as_json`) and to people (`shown`, `format_tokens`) is written here alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 MILLION: Final = 1_000_000
 THOUSAND: Final = 1_000
 BYTES_PER_TOKEN: Final = 4
 SMALLEST_SHOWN: Final = Decimal("0.0001")
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,16 @@ class Usage:
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     estimated: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The counts as programs read them."""
+        return {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "cached_tokens": self.cached_tokens,
+            "estimated": self.estimated,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,15 @@ class Rates:
         """Input and output in USD per 1,000 tokens, digit for digit as the gateway prints them."""
         return self.input / THOUSAND, self.output / THOUSAND
 
+    def as_json(self) -> dict[str, str | None]:
+        """The four rates as decimal strings."""
+        return {
+            "input": usd(self.input),
+            "output": usd(self.output),
+            "cache_read": usd(self.cache_read),
+            "cache_write": usd(self.cache_write),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Hours:
@@ -86,6 +109,14 @@ class Hours:
         if moment.weekday() not in self.weekdays or moment.date() in self.holidays:
             return False
         return any(start <= moment.time() < end for start, end in self.spans)
+
+    def as_json(self) -> dict[str, Any]:
+        """Names of weekdays, spans as `HH:MM` in UTC, dates."""
+        return {
+            "weekdays": [WEEKDAYS[day].lower() for day in sorted(self.weekdays)],
+            "spans_utc": [[f"{start:%H:%M}", f"{end:%H:%M}"] for start, end in self.spans],
+            "holidays": [day.isoformat() for day in sorted(self.holidays)],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +137,16 @@ class RateCard:
     def at(self, when: datetime, input_tokens: int = 0) -> Rates:
         """The rates for a prompt of `input_tokens` sent at `when` (aware)."""
         rates = self.base
-        if self.peak and self.peak_hours and self.peak_hours.hold(when):
+        if self.peak and self.is_peak(when):
             rates = self.peak
         for above, banded in self.bands:
             if input_tokens > above:
                 rates = banded
         return rates
+
+    def is_peak(self, when: datetime) -> bool:
+        """Whether `when` (aware) lies in hours with a peak rate."""
+        return self.peak_hours is not None and self.peak_hours.hold(when)
 
     def cost(self, usage: Usage, when: datetime) -> Decimal:
         """USD for `usage` of a request sent at `when` (aware)."""
@@ -120,6 +155,17 @@ class RateCard:
     def saved(self, usage: Usage, when: datetime) -> Decimal:
         """USD that caches spared a request sent at `when` (aware), as `Rates.saved` has it."""
         return self.at(when, usage.input_tokens).saved(usage)
+
+    def as_json(self) -> dict[str, Any]:
+        """The base rates, and what departs from them; None where there is no such thing."""
+        return {
+            **self.base.as_json(),
+            "bands": [{"above": above, **rates.as_json()} for above, rates in self.bands],
+            "peak": self.peak.as_json() if self.peak else None,
+            "peak_hours": self.peak_hours.as_json() if self.peak_hours else None,
+            "as_of": self.as_of or None,
+            "source": self.source or None,
+        }
 
 
 def estimate_tokens(text: str) -> int:
@@ -142,6 +188,11 @@ def shown(amount: Decimal | None, *, estimated: bool = False) -> str:
         return f"<${SMALLEST_SHOWN}"
     digits = 2 if amount.quantize(SMALLEST_SHOWN) >= 1 else 4
     return f"{'≈' if estimated else ''}${amount:.{digits}f}"
+
+
+def format_tokens(count: int, *, estimated: bool = False) -> str:
+    """The count as people read it: `3,120`, `≈3,120`."""
+    return f"{'≈' if estimated else ''}{count:,}"
 
 
 def _within(count: int, limit: int) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.chat.external_editor import edit
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.chat.external_editor import edit_text
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 
 Install = Callable[[str], Path]
 
@@ -42,7 +42,7 @@ def test_the_text_comes_back_changed_and_nothing_stays(editor: Install, tmp_path
         "open(path + '~', 'w').write('backup')\n"
         "open(path, 'wb').write(b'\\xef\\xbb\\xbf' + text.upper().encode() + b'two\\r\\n\\n')"
     )
-    assert edit("naïve") == "NAÏVE\ntwo"
+    assert edit_text("naïve") == "NAÏVE\ntwo"
     assert seen.read_text(encoding="utf-8") == f"{oct(stat.S_IFREG | 0o600)}naïve\n"
     assert list(rooms.iterdir()) == []
 
@@ -51,29 +51,32 @@ def test_visual_comes_before_editor(editor: Install, monkeypatch: pytest.MonkeyP
     editor("open(path, 'w').write('by editor')")
     monkeypatch.setenv("VISUAL", os.environ["EDITOR"])
     monkeypatch.setenv("EDITOR", "/no/such/editor")
-    assert edit("x") == "by editor"
+    assert edit_text("x") == "by editor"
 
 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("sys.exit(3)", f"{sys.executable} ended with 3"),
+        ("sys.exit(3)", f"the editor {sys.executable} ended with status 3"),
         ("os.unlink(path)", "the editor left no text"),
         ("open(path, 'wb').truncate(8_000_001)", "the text is too long to be sent"),
     ],
 )
 def test_an_editor_that_fails_sends_nothing(editor: Install, code: str, message: str) -> None:
     rooms = editor(code)
-    with pytest.raises(UsageError) as caught:
-        edit("x")
+    with pytest.raises(DeepReasoningError) as caught:
+        edit_text("x")
     assert (caught.value.message, list(rooms.iterdir())) == (message, [])
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("/no/such/editor --wait", "cannot run /no/such/editor: No such file or directory"),
-        ("'open", "cannot run the editor: No closing quotation"),
+        (
+            "/no/such/editor --wait",
+            "cannot start the editor /no/such/editor: No such file or directory",
+        ),
+        ("'open", "the editor 'open has an open quote"),
     ],
 )
 def test_an_editor_that_does_not_start_is_named(
@@ -81,8 +84,8 @@ def test_an_editor_that_does_not_start_is_named(
 ) -> None:
     monkeypatch.setenv("EDITOR", command)
     monkeypatch.delenv("VISUAL", raising=False)
-    with pytest.raises(UsageError) as caught:
-        edit("x")
+    with pytest.raises(ConfigError) as caught:
+        edit_text("x")
     assert caught.value.message == message
     assert caught.value.hint == "export EDITOR=… names the editor to use"
 
@@ -95,5 +98,5 @@ def test_ctrl_c_is_the_editors(editor: Install) -> None:
         "os.kill(os.getpid(), signal.SIGINT)"
     )
     before = signal.getsignal(signal.SIGINT)
-    assert edit("x") == "interrupted"
+    assert edit_text("x") == "interrupted"
     assert signal.getsignal(signal.SIGINT) is before

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import stat
 import sys
 import tomllib
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepreasoning_cli import backends
-from deepreasoning_cli.cli.config import app, asking
+from deepreasoning_cli.cli.config import app, setup
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
@@ -64,7 +65,7 @@ def run(*words: str, stdin: str | bytes = "", given: Globals | None = None) -> O
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "is_interactive", lambda: True)
+    monkeypatch.setattr(setup, "is_interactive", lambda: True)
 
 
 def test_without_a_command_the_help_is_printed() -> None:
@@ -662,3 +663,23 @@ def test_a_setting_of_a_table_that_is_wrong_is_refused_by_its_name(path: Path) -
     error = run("set", "serve.prot", "1").failed()
     assert (error.message, error.hint) == ("serve.prot is not a setting", "did you mean port?")
     assert not path.exists()
+
+
+@posix_only
+def test_ctrl_c_is_the_editors(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "an editor"
+    script.write_text(
+        f"#!{sys.executable}\nimport os, signal, sys, time\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "time.sleep(0.2)\n"
+        "def interrupted(*_):\n"
+        "    open(sys.argv[-1], 'w').write('model = \"opus\"')\n"
+        "signal.signal(signal.SIGINT, interrupted)\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    script.chmod(0o700)
+    monkeypatch.setenv("EDITOR", f"'{script}'")
+    before = signal.getsignal(signal.SIGINT)
+    assert run("edit").code == 0
+    assert path.read_text() == 'model = "opus"'
+    assert signal.getsignal(signal.SIGINT) is before

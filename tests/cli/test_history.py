@@ -7,8 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from jsonschema import validate
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.history.finding import Found
-from deepreasoning_cli.cli.history.page import page
-from deepreasoning_cli.cli.history.periods import FORMS, moment
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.cli.history.export import html
+from deepreasoning_cli.cli.history.lookup import Selection
 from deepreasoning_cli.events import Event, Source, Sources
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.record import Record
@@ -189,43 +186,6 @@ def test_an_unknown_session_is_named_with_the_nearest(three: Path) -> None:
     assert outcome("list", "--session", "tlak") == (2, "", message)
 
 
-# times
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("12h", WHEN - timedelta(hours=12)),
-        ("30d", WHEN - timedelta(days=30)),
-        (" 2W ", WHEN - timedelta(weeks=2)),
-        ("2026-11-01", datetime(2026, 11, 1).astimezone()),
-        ("2026-11-01T10:30+02:00", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
-    ],
-)
-def test_a_time_is_so_long_ago_or_a_date(text: str, expected: datetime) -> None:
-    assert moment("--since", text, WHEN) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "7", "d", "7x", "-7d", "1.5d", "٣d", "9" * 30 + "w", "99999999d", "2026-13-01"]
-)
-def test_a_wrong_time_is_refused_with_the_forms(text: str) -> None:
-    with pytest.raises(UsageError, match="no time") as caught:
-        moment("--since", text, WHEN)
-    assert caught.value.hint == FORMS
-
-
-@given(st.text(max_size=12))
-def test_no_text_breaks_the_reader_of_times(text: str) -> None:
-    with suppress(UsageError):
-        assert moment("--since", text, WHEN).tzinfo is not None
-
-
-def test_a_wrong_time_ends_with_2(data: Path) -> None:
-    assert history("list", "--since", "yesterday").exit_code == 2
-    assert history("delete", "--older-than", "1y", "--yes").exit_code == 2
-
-
 # show
 
 
@@ -368,7 +328,7 @@ NEVER = {"script", "img", "a", "link", "iframe", "form", "base", "object", "svg"
 
 def html_of(*answers: str) -> Tags:
     turns = [shown([opened(f"t{n}"), *answered([text])]) for n, text in enumerate(answers)]
-    return Tags(page(Found("talk", turns)))
+    return Tags(html(Selection("talk", turns)))
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(hostile: Path) -> None:

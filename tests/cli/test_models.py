@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from deepreasoning_cli.cli import models as models_module
+from deepreasoning_cli.cli import pager
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import facts
-from deepreasoning_cli.cli.models import known as knowing
+from deepreasoning_cli.cli.models import model_view as knowing
+from deepreasoning_cli.cli.models import tables
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
@@ -28,7 +28,7 @@ class Monday(datetime):
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knowing, "datetime", Monday)
-    monkeypatch.setattr(facts, "datetime", Monday)
+    monkeypatch.setattr(tables, "datetime", Monday)
 
 
 @pytest.fixture
@@ -319,7 +319,7 @@ def test_show_of_the_users_own_reasoner_says_what_is_unknown(config: Path) -> No
 
 
 def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_module, "_columns", lambda: 80)
+    monkeypatch.setattr(pager, "output_width", lambda: 80)
     lines = models().stdout.splitlines()
     rows = lines[: lines.index("* is the default. Limits and dates as of 2026-11-23.")]
     assert max(map(len, rows)) <= 80

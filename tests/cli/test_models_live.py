@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.models import asking
-from deepreasoning_cli.cli.models import known as knowing
+from deepreasoning_cli.cli.models import model_view as knowing
 from loopback import Loopback, error_reply_anthropic, json_reply
 
 MODEL = {

@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import known as knowing
-from deepreasoning_cli.cli.price import scope
+from deepreasoning_cli.cli.dates import FORMS
+from deepreasoning_cli.cli.models import model_view as knowing
+from deepreasoning_cli.cli.price import rate_card
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
 from deepreasoning_cli.history.lines import line
 from deepreasoning_cli.money import Usage
@@ -44,7 +45,7 @@ class Sunday(datetime):
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knowing, "datetime", Sunday)
-    monkeypatch.setattr(scope, "datetime", Sunday)
+    monkeypatch.setattr(rate_card, "datetime", Sunday)
 
 
 def price(*words: str) -> Result:
@@ -157,7 +158,7 @@ def test_deepseeks_hours_are_on_the_card_and_the_one_that_holds_now_is_marked(
         *("off-peak,", "now", "0.66", "1.98", "0.022", "as", "input")
     ]
     assert row(shown_by(*pro), "peak") == ["peak", "1.32", "3.96", "0.044", "as", "input"]
-    monkeypatch.setattr(scope, "datetime", Monday)
+    monkeypatch.setattr(rate_card, "datetime", Monday)
     assert row(shown_by(*pro), "peak,") == ["peak,", "now", "1.32", "3.96", "0.044", "as", "input"]
     assert found_by(*pro)["reasoners"][0]["peak_now"] is True
 
@@ -200,7 +201,7 @@ def test_a_bill_as_json_has_exact_amounts() -> None:
 def test_the_peak_holds_for_a_bill_too(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("--input", "1000", "--output", "0", "--reasoning-tokens", "1000")
     assert found_by(*words)["cost_usd"] == "0.00664"
-    monkeypatch.setattr(scope, "datetime", Monday)
+    monkeypatch.setattr(rate_card, "datetime", Monday)
     assert found_by(*words)["cost_usd"] == "0.00928"
 
 
@@ -269,9 +270,9 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
             'hint: price --exact "your question"',
         ),
         (
-            ("--spent", "--since", "yesterday"),
-            "error: --since 'yesterday' is no time",
-            "hint: write 30d, 12h, 4w, a date such as 2026-11-01, or all",
+            ("--spent", "--since", "last week"),
+            "error: --since last week: this is no time",
+            f"hint: write {FORMS}",
         ),
         (("--spent",), "error: there is no history to add up", "hint: ask something first"),
     ],

@@ -1,51 +1,21 @@
-"""The parts of `price` that compute: times, bars, percentiles."""
+"""The parts of `price` that compute: bars, percentiles."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.cli.price.bars import bar
 from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.outlook import ASSUMED, Outlook
-from deepreasoning_cli.cli.price.since import parse_since
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.cli.price.estimate import ASSUMED, UsageForecast
+from deepreasoning_cli.cli.price.spending import bar
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
-
-
-def local(year: int, month: int, day: int) -> datetime:
-    return datetime(year, month, day).astimezone()
-
-
-@pytest.mark.parametrize(
-    ("text", "days"), [("1d", 0), ("0d", 0), ("7d", 6), ("1w", 6), ("30d", 29), (" 30D ", 29)]
-)
-def test_days_and_weeks_are_whole_days_with_today_the_last(text: str, days: int) -> None:
-    today = NOW.astimezone().date()
-    first = today - timedelta(days=days)
-    assert parse_since(text, NOW) == local(first.year, first.month, first.day)
-
-
-def test_hours_are_counted_back_from_now() -> None:
-    assert parse_since("12h", NOW) == NOW - timedelta(hours=12)
-
-
-def test_a_date_is_its_midnight_here_and_all_is_ever() -> None:
-    assert parse_since("2026-11-01", NOW) == local(2026, 11, 1)
-    assert parse_since("all", NOW) is None
-
-
-@pytest.mark.parametrize("text", ["", "30", "d", "-1d", "2026-13-01", "30m", "1e3d"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no time"):
-        parse_since(text, NOW)
 
 
 @pytest.mark.parametrize(
@@ -85,22 +55,22 @@ def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> lis
 
 
 def test_the_three_cases_are_the_tenth_the_median_and_the_ninetieth_percentile() -> None:
-    outlook = Outlook.of(rows(list(range(10, 110, 10))))
-    assert (outlook.answer, outlook.turns) == ((10, 50, 90), 10)
-    assert outlook.reasoning == ASSUMED["reason"]
+    forecast = UsageForecast.of(rows(list(range(10, 110, 10))))
+    assert (forecast.answer, forecast.turns) == ((10, 50, 90), 10)
+    assert forecast.reasoning == ASSUMED["reason"]
 
 
 def test_unfinished_turns_say_nothing_about_lengths() -> None:
-    assert Outlook.of(rows([1] * 10, complete=False)) == Outlook(
+    assert UsageForecast.of(rows([1] * 10, complete=False)) == UsageForecast(
         ASSUMED["reason"], ASSUMED["answer"]
     )
 
 
 def test_only_the_newest_thousand_turns_count() -> None:
-    assert Outlook.of(rows([9] * 500 + [1] * 1_000)).answer == (1, 1, 1)
+    assert UsageForecast.of(rows([9] * 500 + [1] * 1_000)).answer == (1, 1, 1)
 
 
 def test_the_cases_of_a_question_leave_the_reasoning_out_where_nothing_reasons() -> None:
-    outlook = Outlook((1, 2, 3), (4, 5, 6))
-    assert outlook.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
-    assert outlook.cases(7, thinks=False)[2] == Tokens(7, 0, 6)
+    forecast = UsageForecast((1, 2, 3), (4, 5, 6))
+    assert forecast.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
+    assert forecast.cases(7, thinks=False)[2] == Tokens(7, 0, 6)

@@ -1,72 +1,65 @@
-"""A text changed in the user's own editor."""
+"""The user's own editor: run on a file, or on a text that comes back changed."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import signal
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.prompt import LARGEST_INPUT
+from deepreasoning_cli.errors import ConfigError, UsageError
 
 FALLBACK = "notepad" if os.name == "nt" else "vi"
 HINT = "export EDITOR=… names the editor to use"
 
 
-def edit(text: str) -> str:
-    """`text` as the user leaves it in $VISUAL or $EDITOR, without the line ends at its end.
+def edit_text(text: str) -> str:
+    """`text` as the user leaves it in the editor, without the line ends at its end.
 
     It lies in a file of mode 0600 meanwhile, in a folder of its own that is removed with all the
-    editor left there. Raises UsageError where the editor fails.
+    editor left there. Raises ConfigError where the editor fails, UsageError where it leaves no
+    text or more than can be sent.
     """
     with tempfile.TemporaryDirectory(prefix="deepreasoning-") as folder:
         path = Path(folder, "question.md")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(f"{text}\n")
-        _run([*_editor(), str(path)])
+        run_editor(path, hint_on_status="nothing was sent")
         return _read(path)
 
 
-def _editor() -> list[str]:
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK
-    try:
-        return shlex.split(command, posix=os.name == "posix")
-    except ValueError as exc:  # an open quotation mark
-        raise UsageError(f"cannot run the editor: {exc}", kind="editor", hint=HINT) from exc
+def run_editor(path: Path, *, hint_on_status: str = HINT) -> None:
+    """Open the file in $VISUAL or $EDITOR and wait for its end; Ctrl-C is the editor's meanwhile.
 
+    Raises ConfigError of kind `editor` where it does not start or ends with a status but 0.
+    """
+    import subprocess
 
-def _run(words: list[str]) -> None:
+    words = _editor()
     try:
-        with _deaf_to_ctrl_c():
-            code = subprocess.run(words, check=False).returncode
+        with sigint_blocked():
+            status = subprocess.run([*words, str(path)], check=False).returncode
     except OSError as exc:
-        reason = exc.strerror or "it does not start"
-        raise UsageError(f"cannot run {words[0]}: {reason}", kind="editor", hint=HINT) from exc
-    if code:
-        raise UsageError(f"{words[0]} ended with {code}", kind="editor", hint="nothing was sent")
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_INPUT + 1)
-    except OSError as exc:
-        raise UsageError("the editor left no text", kind="editor", hint="save, then leave") from exc
-    if len(data) > LARGEST_INPUT:
-        raise UsageError("the text is too long to be sent", kind="too_long")
-    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip("\n")
+        reason = exc.strerror or "it does not run"
+        message = f"cannot start the editor {words[0]}: {reason}"
+        raise ConfigError(message, hint=HINT, kind="editor") from exc
+    if status:
+        message = f"the editor {words[0]} ended with status {status}"
+        raise ConfigError(message, hint=hint_on_status, kind="editor")
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Ctrl-C is the editor's while it runs; a handler of our own is not inherited by it."""
+def sigint_blocked() -> Iterator[None]:
+    """Ignore Ctrl-C here while a child has the terminal; the child gets it.
+
+    A handler is set in place of SIG_IGN, which a child would inherit. Threads but the main one
+    get no signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -75,3 +68,25 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _editor() -> list[str]:
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK
+    try:
+        return shlex.split(command, posix=os.name != "nt")
+    except ValueError:
+        message = f"the editor {command} has an open quote"
+        raise ConfigError(message, hint=HINT, kind="editor") from None
+
+
+def _read(path: Path) -> str:
+    from deepreasoning_cli.prompt import LARGEST_INPUT
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_INPUT + 1)
+    except OSError as exc:
+        raise UsageError("the editor left no text", kind="editor", hint="save, then leave") from exc
+    if len(data) > LARGEST_INPUT:
+        raise UsageError("the text is too long to be sent", kind="too_long")
+    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip("\n")

@@ -41,7 +41,7 @@ class Talk:
         *,
         is_interactive: bool,
         copy: Callable[[str], None] = copy_text,
-        edit: Callable[[str], str] = external_editor.edit,
+        edit: Callable[[str], str] = external_editor.edit_text,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ports = ports

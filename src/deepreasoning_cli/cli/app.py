@@ -67,6 +67,7 @@ app = typer.Typer(
     name="deepreasoning",
     cls=Program,
     help="A reasoner writes the chain of thought, Claude writes the answer from it.",
+    epilog="Exit codes: deepreasoning ask --help",
     add_completion=False,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

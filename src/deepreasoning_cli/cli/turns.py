@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 from deepreasoning_cli import paths, pipeline
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.look import Look, Views
+from deepreasoning_cli.cli.messages import message
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.errors import IncompleteError, WriteError
 from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
@@ -130,7 +130,7 @@ class Turns:
 
     def say(self, kind: str, text: str) -> None:
         """A line on stderr, unless the user wants it quiet."""
-        say(self._given, kind, text)
+        message(self._given, kind, text)
 
     def _hear(self, kind: str, text: str) -> None:
         """What the history says; it warns of the same thing once."""

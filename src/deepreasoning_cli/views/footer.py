@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import SMALLEST_SHOWN, shown
+from deepreasoning_cli.money import SMALLEST_SHOWN, format_tokens, shown
 from deepreasoning_cli.record import Record
 
 
@@ -20,9 +20,9 @@ def duration(seconds: float) -> str:
 def stage_line(stage: Finished) -> str:
     """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
     parts = [duration(stage.seconds)]
-    if stage.usage:
-        parts.append(f"{_tokens(stage)} tokens")
-        parts.append(shown(stage.cost, estimated=stage.usage.estimated))
+    if usage := stage.usage:
+        parts.append(f"{format_tokens(usage.output_tokens, estimated=usage.estimated)} tokens")
+        parts.append(shown(stage.cost, estimated=usage.estimated))
     elif stage.cost is not None:
         parts.append(shown(stage.cost))
     return " · ".join(parts)
@@ -37,7 +37,7 @@ def turn_line(record: Record) -> str:
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
     models = " → ".join(stage.served_model or stage.model for stage in named or stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
-    tokens = f"{'≈' if record.estimated else ''}{used:,} tokens"
+    tokens = f"{format_tokens(used, estimated=record.estimated)} tokens"
     cost = shown(record.cost, estimated=record.estimated)
     return " · ".join([models, tokens, cost, *_saving(record), duration(record.total)])
 
@@ -48,8 +48,3 @@ def _saving(record: Record) -> list[str]:
         return []
     cached = sum(stage.usage.cached_tokens for stage in record.stages.values() if stage.usage)
     return [f"{cached:,} cached, {shown(record.saved)} saved"]
-
-
-def _tokens(stage: Finished) -> str:
-    usage = stage.usage
-    return f"{'≈' if usage and usage.estimated else ''}{usage.output_tokens if usage else 0:,}"

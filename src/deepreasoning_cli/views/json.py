@@ -6,7 +6,7 @@ from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
 from deepreasoning_cli.events import Event, Finished, Reused, Sources, Stage, Started, Text, Thought
-from deepreasoning_cli.money import Usage, usd
+from deepreasoning_cli.money import usd
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.plain import Write
 from deepreasoning_cli.views.safe import json_text
@@ -45,21 +45,9 @@ def _stage_object(stage: Finished | None) -> dict[str, Any] | None:
     return {
         "model": stage.model,
         "served_model": stage.served_model,
-        "usage": _usage_object(stage.usage),
+        "usage": stage.usage.as_json() if stage.usage else None,
         "cost_usd": usd(stage.cost),
         "seconds": _rounded(stage.seconds),
-    }
-
-
-def _usage_object(usage: Usage | None) -> dict[str, Any] | None:
-    if usage is None:
-        return None
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "estimated": usage.estimated,
     }
 
 

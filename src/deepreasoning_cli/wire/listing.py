@@ -23,6 +23,8 @@ PARAMETER_TYPES: Final[Mapping[str, Payload]] = {
     "disable_formatting": {"type": "boolean"},
 }
 
+UNPRICED: Final = dict.fromkeys(("input", "output", "cache_read", "cache_write"))
+
 
 @dataclass(frozen=True, slots=True)
 class StageModel:
@@ -105,8 +107,4 @@ def _pricing(model: ModelListing) -> Payload:
 
 
 def _rates(priced: StageModel) -> Payload:
-    names = ("input", "output", "cache_read", "cache_write")
-    return {
-        "model": priced.model,
-        **{name: usd(getattr(priced.rates, name, None)) for name in names},
-    }
+    return {"model": priced.model, **(priced.rates.as_json() if priced.rates else UNPRICED)}

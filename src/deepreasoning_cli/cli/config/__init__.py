@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.config import asking, checking, editing, showing, starting
+from deepreasoning_cli.cli.config import checking, origins, setup
+from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
 app = typer.Typer()
@@ -51,24 +52,28 @@ def init(
 ) -> None:
     """Start a config file. It asks on a terminal; a key is never taken as an argument."""
     typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
-    given = starting.Given(
+    given = setup.InitAnswers(
         {name: value for name, value in typed.items() if value is not None},
-        starting.commands(key_command or []) | starting.keys_of_environment(keys_from_env),
+        setup.parse_key_commands(key_command or []) | setup.keys_from_environment(keys_from_env),
     )
     path = _file(context)
-    starting.start(path, given, overwrite=force, ask=not no_input and asking.is_interactive())
-    _say(context, f"wrote {path}; `deepreasoning config check` tries the keys")
+    setup.create(path, given, overwrite=force, ask=not no_input and setup.is_interactive())
+    message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
 @app.command()
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Print every setting with where it comes from; keys are masked."""
+    from deepreasoning_cli.cli.pager import print_json, print_text
     from deepreasoning_cli.settings import Settings
 
     given = globals_of(context)
     loaded = Settings.load(given.config, {})
     _notes(given, loaded.notes)
-    typer.echo(showing.as_json(loaded) if as_json else showing.as_text(loaded))
+    if as_json:
+        print_json(origins.as_json(loaded))
+    else:
+        print_text(f"{origins.as_text(loaded)}\n")
 
 
 @app.command("set")
@@ -83,11 +88,11 @@ def set_(
     from deepreasoning_cli.settings import config_file
 
     path = _file(context)
-    if vendor := asking.key_in(name):
-        config_file.set_secret(path, vendor, asking.secret(vendor, value))
+    if vendor := setup.vendor_in(name):
+        config_file.set_secret(path, vendor, setup.read_key(vendor, value))
     else:
-        config_file.set_value(path, name, asking.required(name, value))
-    _say(context, f"set {name} in {path}")
+        config_file.set_value(path, name, setup.require_value(name, value))
+    message(globals_of(context), "", f"set {name} in {path}")
 
 
 @app.command()
@@ -97,7 +102,7 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
     path = _file(context)
     config_file.unset_value(path, name)
-    _say(context, f"took {name} out of {path}")
+    message(globals_of(context), "", f"took {name} out of {path}")
 
 
 @app.command()
@@ -110,7 +115,7 @@ def path(context: typer.Context) -> None:
 def edit(context: typer.Context) -> None:
     """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
     given = globals_of(context)
-    _notes(given, editing.edit(_file(context)))
+    _notes(given, setup.edit(_file(context)))
 
 
 @app.command()
@@ -131,18 +136,6 @@ def _file(context: typer.Context) -> Path:
     return globals_of(context).config or paths.config_file()
 
 
-def _say(context: typer.Context, text: str) -> None:
-    if not globals_of(context).quiet:
-        _line(text)
-
-
 def _notes(given: Globals, notes: list[str]) -> None:
-    if not given.quiet:
-        for note in notes:
-            _line(f"note: {note}")
-
-
-def _line(text: str) -> None:
-    from deepreasoning_cli.views.safe import one_line
-
-    typer.echo(one_line(text, 1000), err=True)
+    for text in notes:
+        note(given, text)

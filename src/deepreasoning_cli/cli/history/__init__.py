@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from deepreasoning_cli.cli.dates import FORMS, parse_time
+from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import globals_of
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
@@ -20,7 +22,7 @@ class Status(StrEnum):
     INCOMPLETE = "incomplete"
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What a document is written in."""
 
     MD = "md"
@@ -40,7 +42,7 @@ ModelOption = Annotated[
 StatusOption = Annotated[Status | None, typer.Option("--status", help="Only such turns.")]
 SinceOption = Annotated[
     str | None,
-    typer.Option("--since", metavar="WHEN", help="Only turns since then: 7d, 12h, 2026-11-01."),
+    typer.Option("--since", metavar="WHEN", help=f"Only turns since then: {FORMS}."),
 ]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
@@ -81,25 +83,25 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.history import finding, listing, opening, output, periods
-    from deepreasoning_cli.cli.saying import say
+    from deepreasoning_cli.cli.history import display, lookup, opening
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
-    after = periods.moment("--since", since) if since is not None else None
+    after = parse_time("--since", since) if since is not None else None
     with opening.history(given) as store:
         if session is not None:
-            finding.demand_session(store, session)
+            lookup.require_session(store, session)
         found = store.listing(
             session=session, model=model, status=status and status.value, since=after, limit=limit
         )
         rows = list(found)
     if as_json:
-        output.put_json([listing.row_object(row) for row in rows])
+        print_json([display.row_as_json(row) for row in rows])
     elif rows:
-        output.put(listing.listed(rows, output.width()))
+        print_text(display.rows_as_text(rows, output_width()))
     else:
         filtered = session or model or status or since
-        say(given, "note", "no turn fits" if filtered else "the history is empty")
+        note(given, "no turn fits" if filtered else "the history is empty")
 
 
 @app.command()
@@ -112,16 +114,17 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
-    from deepreasoning_cli.cli.history import finding, opening, output, showing
+    from deepreasoning_cli.cli.history import display, lookup, opening
+    from deepreasoning_cli.cli.pager import print_json
     from deepreasoning_cli.views.json import turn_object
 
     given = globals_of(context)
     with opening.history(given) as store:
-        record = finding.turn(store, turn)
+        record = lookup.find_turn(store, turn)
     if as_json:
-        output.put_json(turn_object(record))
+        print_json(turn_object(record))
     else:
-        showing.show(record, given, reasoning=reasoning)
+        display.show_turn(record, given, reasoning=reasoning)
 
 
 @app.command()
@@ -132,18 +135,18 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find the turns that hold all the words, the best first."""
-    from deepreasoning_cli.cli.history import listing, opening, output
-    from deepreasoning_cli.cli.saying import say
+    from deepreasoning_cli.cli.history import display, opening
+    from deepreasoning_cli.cli.pager import print_json, print_text
 
     given = globals_of(context)
     with opening.history(given) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     if as_json:
-        output.put_json([listing.hit_object(hit) for hit in hits])
+        print_json([display.hit_as_json(hit) for hit in hits])
     elif hits:
-        output.put(listing.hits(hits))
+        print_text(display.hits_as_text(hits))
     else:
-        say(given, "note", "no turn holds all of these words")
+        note(given, "no turn holds all of these words")
 
 
 @app.command()
@@ -152,21 +155,23 @@ def export(
     name: Annotated[
         str, typer.Argument(metavar="ID|SESSION", help="A turn, or all turns of a session.")
     ],
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.MD,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="What to write.")
+    ] = ExportFormat.MD,
     file: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.")
     ] = None,
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
-    from deepreasoning_cli.cli.history import exporting, finding, opening
-    from deepreasoning_cli.cli.saying import say
+    from deepreasoning_cli.cli.history import lookup, opening
+    from deepreasoning_cli.cli.history.export import export_turns
 
     given = globals_of(context)
     with opening.history(given) as store:
-        found = finding.turns(store, name)
-    exporting.export(found, form.value, file)
+        found = lookup.find_turns(store, name)
+    export_turns(found, form.value, file)
     if file is not None:
-        say(given, "note", f"wrote {opening.counted(len(found.turns))} to {file}")
+        note(given, f"wrote {opening.counted(len(found.turns))} to {file}")
 
 
 @app.command()
@@ -175,41 +180,39 @@ def delete(
     turns: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help=TURN)] = None,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            "--older-than", metavar="WHEN", help="All turns before then: 30d, 12h, 2026-11-01."
-        ),
+        typer.Option("--older-than", metavar="WHEN", help=f"All turns before then: {FORMS}."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole history.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase turns from the disk, for good."""
-    from deepreasoning_cli.cli.history import deleting, opening, output
-    from deepreasoning_cli.cli.saying import say
+    from deepreasoning_cli.cli.history import deleting, opening
+    from deepreasoning_cli.cli.pager import print_json
 
     given = globals_of(context)
     wanted = deleting.wanted(turns or [], older_than, everything=everything)
     with opening.history(given) as store:
         count = wanted.erase(store, sure=yes)
     if as_json:
-        output.put_json({"deleted": count})
+        print_json({"deleted": count})
     else:
-        say(given, "note", f"erased {opening.counted(count)}")
+        note(given, f"erased {opening.counted(count)}")
 
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
-    from deepreasoning_cli.cli.history import listing, opening, output
-    from deepreasoning_cli.cli.saying import say
+    from deepreasoning_cli.cli.history import display, opening
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     rows, left = opening.recovered(given)
     if as_json:
-        output.put_json([listing.row_object(row) for row in rows])
+        print_json([display.row_as_json(row) for row in rows])
     elif rows:
-        output.put(listing.listed(rows, output.width()))
+        print_text(display.rows_as_text(rows, output_width()))
     done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
-    say(given, "note", done)
+    note(given, done)
     if left:
-        say(given, "note", f"{opening.counted(left)} still running, or not readable")
+        note(given, f"{opening.counted(left)} still running, or not readable")

@@ -11,7 +11,8 @@ import typer
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.chat.prompt_history import NAME, PromptHistory
-from deepreasoning_cli.cli.history import finding, periods
+from deepreasoning_cli.cli.dates import parse_time
+from deepreasoning_cli.cli.history import lookup
 from deepreasoning_cli.cli.history.opening import counted
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.store import Store
@@ -46,7 +47,7 @@ class Deletion:
     def _found(self, store: Store) -> dict[str, str]:
         """The ids of the turns, with what was asked."""
         if self.names:
-            asked = (finding.turn(store, name).opened for name in self.names)
+            asked = (lookup.find_turn(store, name).opened for name in self.names)
             return {each.id: each.prompt for each in asked}
         before = self.before
         rows = (row for row in store.listing() if before is None or row.started < before)
@@ -66,7 +67,7 @@ def wanted(names: Sequence[str], older_than: str | None, *, everything: bool) ->
         raise UsageError(
             "what is to be erased?", hint="name turns by their ids, or --older-than 30d, or --all"
         )
-    before = periods.moment("--older-than", older_than) if older_than is not None else None
+    before = parse_time("--older-than", older_than) if older_than is not None else None
     return Deletion(names, before)
 
 

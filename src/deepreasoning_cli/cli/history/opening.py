@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.cli.messages import message, warn
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.saying import say
 from deepreasoning_cli.history.adopt import orphaned_journals, recover
 from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import SUFFIX
@@ -18,7 +18,7 @@ from deepreasoning_cli.history.store import Store
 
 def history(given: Globals) -> AbstractContextManager[Store]:
     """The history, with the turns that dead processes left behind. Raises as Store does."""
-    return HistoryAccess(paths.data_dir(), partial(say, given)).opened()
+    return HistoryAccess(paths.data_dir(), partial(message, given)).opened()
 
 
 def recovered(given: Globals) -> tuple[list[Row], int]:
@@ -36,11 +36,11 @@ def counted(count: int) -> str:
 
 
 def _opened(given: Globals) -> Store:
-    return Store.open(paths.data_dir(), lambda text: say(given, "warning", text))
+    return Store.open(paths.data_dir(), lambda text: warn(given, text))
 
 
 def _recover(store: Store, given: Globals) -> int:
-    return recover(paths.data_dir(), store, lambda text: say(given, "warning", text))
+    return recover(paths.data_dir(), store, lambda text: warn(given, text))
 
 
 def _waiting() -> set[str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepreasoning_cli.cli.options import globals_of
+from deepreasoning_cli.cli.messages import message, note, warn
+from deepreasoning_cli.cli.options import Globals, globals_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from deepreasoning_cli.catalog.live import Live
-    from deepreasoning_cli.cli.models.known import Known
+    from deepreasoning_cli.cli.models.model_view import ModelView
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
 
@@ -64,35 +64,41 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.models import listing
+    from deepreasoning_cli.cli.models import tables
+    from deepreasoning_cli.cli.models.model_view import list_as_json
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
     from deepreasoning_cli.wiring.catalogs import written_catalog
 
-    said = _ask(context) if live else None
-    known = _known(context, backend, said)
-    differences = list(said.differences(written_catalog(known.loaded))) if said else None
-    _warn(context, known.problems)
+    given = globals_of(context)
+    said = _ask(given) if live else None
+    view = _view(given, backend, said)
+    differences = list(said.differences(written_catalog(view.loaded))) if said else None
+    for problem in view.problems:
+        warn(given, problem)
     if as_json:
-        from deepreasoning_cli.cli.models import objects
-
-        _print(objects.listing(known, retired=everything))
-        _warn(context, differences or (), "live")
+        print_json(list_as_json(view, retired=everything))
+        for difference in differences or ():
+            message(given, "live", difference)
         return
-    _print(listing.listing(known, _columns(), retired=everything))
+    text = tables.list_table(view, output_width(), retired=everything)
     if differences is not None:
-        _print(listing.differences(differences))
+        text += f"\n{tables.differences(differences)}"
+    print_text(f"{text}\n")
 
 
 @app.command()
 def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Print all that is known of a Claude model or a reasoner, with rates and their source."""
-    from deepreasoning_cli.cli.models import facts, objects
+    from deepreasoning_cli.cli.models import tables
+    from deepreasoning_cli.cli.models.model_view import row_as_json
+    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    known = _known(context, None)
-    found = known.find(name)
+    view = _view(globals_of(context), None)
+    found = view.find(name)
     if as_json:
-        _print(objects.one(known, found))
+        print_json(row_as_json(view, found))
     else:
-        _print(facts.facts(known, found, _columns()))
+        print_text(f"{tables.facts(view, found, output_width())}\n")
 
 
 @app.command()
@@ -100,33 +106,33 @@ def default(context: typer.Context, name: NameArgument) -> None:
     """Make a Claude model the default: write it to the config file, comments kept."""
     from deepreasoning_cli.settings import config_file
 
-    known = _known(context, None)
-    chosen = known.as_default(name)
-    config_file.set_value(known.loaded.path, "model", chosen.stored)
-    _warn(context, chosen.warnings)
-    _say(context, f"set model to {chosen.described} in {known.loaded.path}")
+    given = globals_of(context)
+    view = _view(given, None)
+    chosen = view.as_default(name)
+    config_file.set_value(view.loaded.path, "model", chosen.stored)
+    for warning in chosen.warnings:
+        warn(given, warning)
+    message(given, "", f"set model to {chosen.described} in {view.loaded.path}")
 
 
-def _known(
-    context: typer.Context, backend: PricedBackend | None, said: Live | None = None
-) -> Known:
+def _view(given: Globals, backend: PricedBackend | None, said: Live | None = None) -> ModelView:
     """Settings and catalog of this run. Raises ConfigError."""
-    from deepreasoning_cli.cli.models.known import Known
+    from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import Settings
 
-    loaded = Settings.load(globals_of(context).config, {})
-    _warn(context, loaded.notes, "note")
-    return Known.of(loaded, backend and backend.value, said)
+    loaded = Settings.load(given.config, {})
+    for text in loaded.notes:
+        note(given, text)
+    return ModelView.of(loaded, backend and backend.value, said)
 
 
-def _ask(context: typer.Context) -> Live:
+def _ask(given: Globals) -> Live:
     """Ask the vendors; what they say. Raises ConfigError."""
     from deepreasoning_cli.cli.models import asking
     from deepreasoning_cli.settings import Settings
 
-    given = globals_of(context)
     loaded = Settings.load(given.config, {})
-    return asking.ask(loaded, lambda text: _warn(context, [text]), log=given.debug)
+    return asking.ask(loaded, partial(warn, given), log=given.debug)
 
 
 def _refuse_flags(command: str, given: bool) -> None:
@@ -137,28 +143,3 @@ def _refuse_flags(command: str, given: bool) -> None:
         raise UsageError(
             f"flags of the list stand before `{command}`", hint=f"deepreasoning models {command} -h"
         )
-
-
-def _columns() -> int | None:
-    """The terminal's width; None for a pipe or a file, where nothing is cut."""
-    import sys
-
-    from deepreasoning_cli.views.console import is_terminal, size
-
-    return size()[0] if is_terminal(sys.stdout) else None
-
-
-def _print(text: str) -> None:
-    typer.echo(text)
-
-
-def _warn(context: typer.Context, texts: Iterable[str], kind: str = "warning") -> None:
-    for text in texts:
-        _say(context, f"{kind}: {text}")
-
-
-def _say(context: typer.Context, text: str) -> None:
-    if not globals_of(context).quiet:
-        from deepreasoning_cli.views.safe import one_line
-
-        typer.echo(one_line(text, 1000), err=True)

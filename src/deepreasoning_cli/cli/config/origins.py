@@ -27,19 +27,15 @@ def as_text(loaded: Loaded) -> str:
     )
 
 
-def as_json(loaded: Loaded) -> str:
+def as_json(loaded: Loaded) -> dict[str, object]:
     """One object: the file, whether it exists, and for each setting value and origin."""
-    from deepreasoning_cli.views.safe import json_text
-
-    return json_text(
-        {
-            "file": str(loaded.path),
-            "exists": loaded.path.exists(),
-            "settings": {
-                name: {"value": value, "origin": origin} for name, value, origin in _rows(loaded)
-            },
-        }
-    )
+    return {
+        "file": str(loaded.path),
+        "exists": loaded.path.exists(),
+        "settings": {
+            name: {"value": value, "origin": origin} for name, value, origin in _rows(loaded)
+        },
+    }
 
 
 def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:

@@ -1,19 +1,26 @@
-"""Turns as one HTML file that stands alone: no script, no link, nothing to load."""
+"""Turns as one document: Markdown, JSON, or an HTML file that stands alone.
+
+The HTML has no script, no link, and nothing to load.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from typing import Final
 
-from markdown_it import MarkdownIt
-
-from deepreasoning_cli.cli.history.finding import Found
+from deepreasoning_cli.cli.history.lookup import Selection
+from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.events import Stage
+from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.findings import sources_in
 from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.console import is_terminal
 from deepreasoning_cli.views.footer import turn_line
-from deepreasoning_cli.views.safe import one_line, safe
+from deepreasoning_cli.views.json import turn_object
+from deepreasoning_cli.views.safe import json_text, one_line, safe
 
 DEEPEST: Final = 60
 """Nested blocks beyond which a text is shown as it was sent: the parser would drop them."""
@@ -45,7 +52,28 @@ footer, summary {{ opacity: .7 }}
 """
 
 
-def page(found: Found) -> str:
+def export_turns(found: Selection, form: str, file: Path | None) -> None:
+    """Write the turns as `md`, `json` or `html` to the file, else to stdout. Raises WriteError."""
+    text = _document(found, form)
+    if file is not None:
+        write_atomically(file, text, mode=None)
+    else:
+        print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
+
+
+def _document(found: Selection, form: str) -> str:
+    match form:
+        case "json":
+            return json_text([turn_object(turn) for turn in found.turns]) + "\n"
+        case "html":
+            return html(found)
+        case _:
+            from deepreasoning_cli.chat.export import markdown
+
+            return markdown(found.name, found.turns)
+
+
+def html(found: Selection) -> str:
     """The document. Texts of users and models are escaped; links are shown, not made."""
     title = escape(one_line(found.name))
     sections = (part for turn in found.turns for part in _section(turn))
@@ -94,6 +122,8 @@ def _as_sent(text: str) -> str:
 
 def _rendered(text: str) -> str:
     """The text's Markdown as HTML; HTML in it is text."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
     markdown.enable(["table", "strikethrough"]).disable(list(LOADED_OR_LEFT))
     tokens = markdown.parse(safe(text))

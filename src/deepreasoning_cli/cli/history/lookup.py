@@ -14,14 +14,14 @@ LAST = "last"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Selection:
     """What is to be exported: turns in order, and the name they have together."""
 
     name: str
     turns: Sequence[Record]
 
 
-def turn(store: Store, name: str) -> Record:
+def find_turn(store: Store, name: str) -> Record:
     """The turn of that id or beginning, or the newest. Raises UsageError."""
     if name != LAST:
         return store.turn(name)
@@ -31,15 +31,15 @@ def turn(store: Store, name: str) -> Record:
     return newest
 
 
-def turns(store: Store, name: str) -> Found:
+def find_turns(store: Store, name: str) -> Selection:
     """The turns of the session, else the one turn; raises UsageError where it is neither.
 
     A session may bear the name of its first turn, which the beginning of its id still names.
     """
     if of_session := store.session_turns(name):
-        return Found(name, of_session)
+        return Selection(name, of_session)
     try:
-        found = turn(store, name)
+        found = find_turn(store, name)
     except UsageError as error:
         near = _nearest(store, name)
         if error.kind == "unknown_turn" and near:
@@ -47,10 +47,10 @@ def turns(store: Store, name: str) -> Found:
             hint = f"the nearest session is {near}; of turns, {error.hint}"
             raise UsageError(message, kind=error.kind, hint=hint) from error
         raise
-    return Found(found.opened.id, [found])
+    return Selection(found.opened.id, [found])
 
 
-def demand_session(store: Store, name: str) -> None:
+def require_session(store: Store, name: str) -> None:
     """Raise UsageError, with the nearest, for a session that has no turns."""
     if well_formed(name) in _sessions(store) or store.session_turns(name):
         return

@@ -8,21 +8,39 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
-from deepreasoning_cli.cli.price.bars import bar
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.messages import message
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
 from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views.console import cell_width
-from deepreasoning_cli.views.safe import json_text, one_line
+from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import Column, table
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
 FIELDS = ("turns", "stages", "input_tokens", "output_tokens", "cost_usd", "unknown", "estimated")
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def read_spending(
+    given: Globals, loaded: Loaded, since: datetime | None = None
+) -> list[Spending] | None:
+    """What was paid for since then (aware; None: ever); None where nothing was ever kept.
+
+    Turns that dead processes left behind count too, where the settings keep a history. Raises
+    as the store does.
+    """
+    archive = HistoryAccess(paths.data_dir(), partial(message, given))
+    return archive.spending(since, recovers=loaded.settings.history)
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class SpendingReport:
     """What was spent `since` then (aware; None: ever), grouped `by` day, model, stage, session."""
 
     rows: Sequence[Spending]
@@ -42,17 +60,17 @@ class Spent:
         return sorted(found, key=lambda group: -(group[1].cost or Decimal(0)))
 
 
-def text(spent: Spent, width: int | None, *, unicode: bool) -> str:
+def text(report: SpendingReport, width: int | None, *, unicode: bool) -> str:
     """The table, a bar to each group where there is room, and the sum."""
-    since = f" since {spent.since.astimezone():%Y-%m-%d %H:%M}" if spent.since else ""
-    if not spent.rows:
+    since = f" since {report.since.astimezone():%Y-%m-%d %H:%M}" if report.since else ""
+    if not report.rows:
         return f"Nothing was spent{since}."
-    groups = spent.groups()
+    groups = report.groups()
     rows = [[name, *_cells(each)] for name, each in groups]
-    rows.append(["total", *_cells(spent.total)])
-    lines = list(table(_columns(spent.by), rows, width).lines)
+    rows.append(["total", *_cells(report.total)])
+    lines = list(table(_columns(report.by), rows, width).lines)
     charted = [*lines[:1], *_with_bars(lines[1:-1], groups, width, unicode), lines[-1]]
-    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(spent.total)])
+    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(report.total)])
 
 
 def _columns(by: str) -> tuple[Column, ...]:
@@ -92,24 +110,22 @@ def _notes(total: Sum) -> Iterator[str]:
         yield f"The cost of {stages} is unknown and not in the sum."
 
 
-def as_json(spent: Spent) -> str:
+def as_json(report: SpendingReport) -> dict[str, object]:
     """One object; money as decimal strings, None where nothing of a group has a known cost."""
-    return json_text(
-        {
-            "since": spent.since.isoformat() if spent.since else None,
-            "by": spent.by,
-            "groups": [{spent.by: name, **_fields(each)} for name, each in spent.groups()],
-            **_fields(spent.total),
-        }
-    )
+    return {
+        "since": report.since.isoformat() if report.since else None,
+        "by": report.by,
+        "groups": [{report.by: name, **_fields(each)} for name, each in report.groups()],
+        **_fields(report.total),
+    }
 
 
-def as_csv(spent: Spent) -> str:
+def as_csv(report: SpendingReport) -> str:
     """A heading and a line for each group; an unknown cost is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([spent.by, *FIELDS])
-    for name, each in spent.groups():
+    writer.writerow([report.by, *FIELDS])
+    for name, each in report.groups():
         writer.writerow([one_line(name, 1000), *_fields(each).values()])
     return out.getvalue().rstrip("\n")
 
@@ -125,3 +141,17 @@ def _fields(each: Sum) -> dict[str, object]:
         each.estimated,
     )
     return dict(zip(FIELDS, values, strict=True))
+
+
+def bar(value: Decimal, largest: Decimal, width: int, *, unicode: bool) -> str:
+    """A bar for `value` in at most `width` cells, which `largest` fills.
+
+    Eighths of a cell where the terminal has them, else whole `#`. What is above 0 is always seen.
+    """
+    if value <= 0 or largest <= 0 or width < 1:
+        return ""
+    if not unicode:
+        return "#" * max(1, int(value * width / largest))
+    eighths = max(1, int(value * width * 8 / largest))
+    whole, rest = divmod(eighths, 8)
+    return EIGHTHS[8] * whole + (EIGHTHS[rest] if rest else "")

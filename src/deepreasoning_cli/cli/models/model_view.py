@@ -1,10 +1,14 @@
-"""What `models` talks about: the catalog on one backend and day, seen with the user's settings."""
+"""The catalog on one backend and day, seen with the user's settings, and as JSON.
+
+In JSON money is decimal strings, and None stands where nobody says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
@@ -24,8 +28,8 @@ class NewDefault:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
     """Models, reasoners and defaults as they stand on `today` for `backend`, direct or gateway.
 
     `problems` says in words why a default that the settings name is no default.
@@ -42,7 +46,7 @@ class Known:
     """The day on which the vendors were asked last, if they were."""
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None, said: live.Live | None = None) -> Known:
+    def of(cls, loaded: Loaded, backend: str | None, said: live.Live | None = None) -> ModelView:
         """The catalog as these settings have it; raises ConfigError if it cannot be read.
 
         `said` is what the vendors say now, by default what they said last.
@@ -56,7 +60,16 @@ class Known:
         model = _default_model(loaded, catalog, chosen, today, problems)
         reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
         asked = said.as_of.date() if said else None
-        return cls(loaded, catalog, chosen, today, model, reasoner, tuple(problems), asked)
+        return cls(
+            loaded=loaded,
+            catalog=catalog,
+            backend=chosen,
+            today=today,
+            default=model,
+            default_reasoner=reasoner,
+            problems=tuple(problems),
+            asked=asked,
+        )
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
         """What the backend offers, by family, the newest first; the default is always there."""
@@ -183,3 +196,56 @@ def _default_reasoner(loaded: Loaded, catalog: Catalog, problems: list[str]) -> 
     except ConfigError as unknown:
         problems.append(f"no default reasoner: {unknown.message}; {unknown.hint}")
         return None
+
+
+def list_as_json(view: ModelView, *, retired: bool) -> list[dict[str, Any]]:
+    """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
+    rows: list[ClaudeModel | Reasoner] = [*view.models(retired=retired), *view.reasoners()]
+    return [row_as_json(view, row) for row in rows]
+
+
+def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
+    """The object of one model or reasoner."""
+    return (
+        _claude_as_json(view, row) if isinstance(row, ClaudeModel) else _reasoner_as_json(view, row)
+    )
+
+
+def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
+    return {
+        "kind": "claude",
+        "id": model.id,
+        "name": model.name,
+        "family": model.family or None,
+        "aliases": list(view.names(model)),
+        "status": model.lifecycle(view.today).value,
+        "released": _iso(model.released),
+        "ends": _iso(model.ends),
+        "successor": model.successor,
+        "context": model.context,
+        "max_output": model.max_output,
+        "samplers": model.samplers.value,
+        "default": model == view.default,
+        "rates": {b: card.as_json() if card else None for b, card in model.rates.items()},
+    }
+
+
+def _reasoner_as_json(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
+    has_key = view.loaded.has_key
+    return {
+        "kind": "reasoner",
+        "id": reasoner.name,
+        "name": reasoner.label,
+        "model": reasoner.model,
+        "base_url": view.base_url(reasoner),
+        "key": reasoner.key and {"name": reasoner.key, "set": has_key(reasoner.key)},
+        "context": reasoner.context,
+        "max_output": reasoner.max_output,
+        "samplers": reasoner.samplers.value,
+        "default": reasoner == view.default_reasoner,
+        "rates": {"direct": reasoner.rates.as_json() if reasoner.rates else None},
+    }
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None

@@ -1,0 +1,224 @@
+"""The config file, made by `config init` and changed by `config edit`.
+
+Keys are asked for without echo, or read from stdin; never taken from the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deepreasoning_cli.errors import UsageError
+
+LONGEST_LINE = 100_000  # characters; no key is nearly as long
+WAYS = {
+    "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
+    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
+    "demo": "no key: scripted replies, to look around",
+}
+RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+PANELS = "Your language is written from right to left. What shall panels have?"
+PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
+
+
+def is_interactive() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def vendor_in(name: str) -> str | None:
+    """The vendor, where `name` is a key itself (`keys.VENDOR`)."""
+    parts = name.split(".")
+    return parts[1] if len(parts) == 2 and parts[0] == "keys" else None
+
+
+def require_value(name: str, value: str | None) -> str:
+    """The value, which only a key may lack, and all keys must. Raises UsageError."""
+    if name == "keys":
+        raise key_on_the_command_line("NAME")
+    if value is None:
+        raise UsageError(
+            f"the value for {name} is missing", hint=f"deepreasoning config set {name} VALUE"
+        )
+    return value
+
+
+def key_on_the_command_line(vendor: str) -> UsageError:
+    """What is wrong with that, and what to do instead."""
+    return UsageError(
+        "a key is not taken from the command line: other programs and the shell's history"
+        " can read it; replace this one if it is real",
+        hint=f"`deepreasoning config set keys.{vendor}` asks for it or reads one line of stdin;"
+        f" keys.{vendor}.command names a program that prints it",
+    )
+
+
+def read_key(vendor: str, value: str | None) -> str:
+    """A key, asked for without echo, or one line of stdin; `value` is one on the command line.
+
+    Raises UsageError for that and for an empty answer, ConfigError for a malformed key.
+    """
+    from deepreasoning_cli.keys import validate_and_remember
+
+    if value is not None:
+        raise key_on_the_command_line(vendor)
+    text = ask_key(vendor) if is_interactive() else _line_of_stdin()
+    if not text.strip():
+        raise UsageError(f"no key for {vendor} was given", hint="nothing was changed")
+    origin = "your answer" if is_interactive() else "standard input"
+    return validate_and_remember(vendor, text, origin).value
+
+
+def ask_key(vendor: str, *, optional: bool = False) -> str:
+    """Ask for a key without echo; an empty answer is possible where it is `optional`."""
+    question = f"Key for {vendor}" + (" (Enter to leave it out)" if optional else "")
+    answer: str = typer.prompt(question, default="", show_default=False, hide_input=True, err=True)
+    return answer
+
+
+def ask_choice(question: str, options: list[str]) -> int:
+    """Ask for one of `options`; the index of the chosen one. The first is the default."""
+    typer.echo(question, err=True)
+    for number, option in enumerate(options, start=1):
+        typer.echo(f"  {number}. {option}", err=True)
+    while True:
+        answer: str = typer.prompt("Number", default="1", err=True)
+        if answer.strip() in {str(number + 1) for number in range(len(options))}:
+            return int(answer) - 1
+        typer.echo(f"1 to {len(options)}, please", err=True)
+
+
+def ask_text(question: str, default: str) -> str:
+    """Ask for a word or two."""
+    answer: str = typer.prompt(question, default=default, err=True)
+    return answer.strip()
+
+
+def _line_of_stdin() -> str:
+    if sys.stdin is None:
+        return ""
+    try:
+        return sys.stdin.readline(LONGEST_LINE)
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not text", hint="pass the key alone") from None
+
+
+@dataclass(frozen=True, slots=True)
+class InitAnswers:
+    """What flags and environment answer already; keys are text or `{"command": …}`."""
+
+    settings: Mapping[str, str]
+    keys: Mapping[str, Any] = field(repr=False)
+
+
+def parse_key_commands(pairs: Iterable[str]) -> dict[str, Any]:
+    """`NAME=COMMAND` pairs as entries of [keys]. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, command = pair.partition("=")
+        if not (name.isidentifier() and equals and command.strip()):
+            raise UsageError(
+                "--key-command takes NAME=COMMAND",
+                hint="for instance --key-command 'anthropic=pass show anthropic'",
+            )
+        found[name] = {"command": command}
+    return found
+
+
+def keys_from_environment(wanted: bool) -> dict[str, Any]:
+    """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
+    if not wanted:
+        return {}
+    from deepreasoning_cli import catalog, paths
+    from deepreasoning_cli.keys import validate_and_remember
+    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.sources import from_environment
+
+    vendors = catalog.load_vendors(paths.catalog_override())
+    layer = from_environment(os.environ, Settings.model_fields, vendors)
+    keys: dict[str, Any] = layer.values.get("keys", {})
+    if not keys:
+        names = ", ".join(vendor.key_env for vendor in vendors if vendor.key_env)
+        raise UsageError("the environment holds no key", hint=f"looked for {names}")
+    for name, key in keys.items():
+        if isinstance(key, str):
+            validate_and_remember(name, key, "the environment")
+    return keys
+
+
+def create(path: Path, given: InitAnswers, *, overwrite: bool, ask: bool) -> None:
+    """Write a new file from what is given and, if `ask`, from answers."""
+    from deepreasoning_cli.settings import config_file
+
+    config_file.refuse_existing(path, overwrite=overwrite)
+    if ask:
+        given = _ask(given)
+    answers = config_file.Answers(given.settings, given.keys)
+    config_file.create(path, answers, overwrite=overwrite)
+
+
+def _ask(given: InitAnswers) -> InitAnswers:
+    """Ask for what is not given yet."""
+    settings, keys = dict(given.settings), dict(given.keys)
+    if "backend" not in settings:
+        number = ask_choice("How do you want to start?", list(WAYS.values()))
+        settings["backend"] = list(WAYS)[number]
+    backend = settings["backend"]
+    if _language() in RIGHT_TO_LEFT:
+        settings["panels"] = ("rules", "box")[ask_choice(PANELS, PANEL_FORMS)]
+    if backend == "demo":
+        return InitAnswers(settings, keys)
+    if backend != "gateway" and "reasoner" not in settings:
+        settings["reasoner"] = ask_text("Reasoner", "deepseek")
+    if "model" not in settings:
+        settings["model"] = ask_text("Claude model", "sonnet")
+    for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
+        if vendor not in keys and (key := _key(vendor)):
+            keys[vendor] = key
+    return InitAnswers(settings, keys)
+
+
+def _language() -> str:
+    """The language of the user's locale, as `ar`; "" for none."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
+
+
+def _vendors(backend: str, reasoner: str) -> list[str]:
+    """Whose keys the chosen way needs. Raises ConfigError for an unknown reasoner."""
+    from deepreasoning_cli import catalog, paths
+
+    if backend == "gateway":
+        return ["empiriolabs"]
+    override = paths.catalog_override()
+    host = catalog.load(override if override.exists() else None).reasoner(reasoner)
+    return [host.key, "anthropic"] if host.key else ["anthropic"]
+
+
+def _key(vendor: str) -> str:
+    """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
+    from deepreasoning_cli.keys import validate_and_remember
+
+    answer = ask_key(vendor, optional=True)
+    return validate_and_remember(vendor, answer, "your answer").value if answer.strip() else ""
+
+
+def edit(path: Path) -> list[str]:
+    """Open the file, a new one with the template in it; return notes on what was repaired.
+
+    Raises ConfigError if the editor fails or the file is wrong afterwards; what was written
+    stays.
+    """
+    from deepreasoning_cli.chat.external_editor import run_editor
+    from deepreasoning_cli.settings import Settings, config_file
+
+    if not path.exists():
+        config_file.create(path, config_file.Answers())
+    run_editor(path)
+    return Settings.load(path, {}, environ={}).notes

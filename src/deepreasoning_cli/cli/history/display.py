@@ -1,0 +1,129 @@
+"""Turns on stdout: as lines of a table, as JSON, or one whole turn."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from deepreasoning_cli.cli.messages import note
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.pager import print_text
+from deepreasoning_cli.history.listing import Row
+from deepreasoning_cli.history.rows import stamp
+from deepreasoning_cli.history.search import Hit
+from deepreasoning_cli.money import shown, usd
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.plain import ended
+from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
+from deepreasoning_cli.views.table import Column, table
+
+FIRST_WORDS: Final = 100  # characters of a prompt
+PASSAGE: Final = 500  # characters of a snippet
+COLUMNS: Final = (
+    Column("id"),
+    Column("when", leaves=1),
+    Column("status", leaves=2),
+    Column("session", leaves=4),
+    Column("model", leaves=5),
+    Column("cost", right=True, leaves=3),
+    Column("prompt", least=16),
+)
+BETWEEN = "---\n"
+
+
+def rows_as_text(rows: Sequence[Row], width: int | None) -> str:
+    """The turns, a line each below a heading, in at most `width` cells; None is a pipe."""
+    fitted = table(COLUMNS, [_cells(row) for row in rows], width)
+    lines = list(fitted.lines)
+    if fitted.left_out:
+        lines += ["", f"No room for: {', '.join(fitted.left_out)}. A wider terminal has them."]
+    return "\n".join(lines) + "\n"
+
+
+def hits_as_text(found: Sequence[Hit]) -> str:
+    """The turns that were found: a line each, and below it the passage."""
+    return "\n".join(
+        f"{one_line(hit.row.id)}  {_when(hit.row.started)}  {one_line(hit.row.prompt, FIRST_WORDS)}"
+        f"\n    {one_line(hit.snippet, PASSAGE)}\n"
+        for hit in found
+    )
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    """The object of a turn in `--json`: its time in UTC, its prompt whole."""
+    return {
+        "id": row.id,
+        "session": row.session,
+        "started": stamp(row.started),
+        "status": row.status,
+        "prompt": row.prompt,
+        "model": row.model,
+        "cost_usd": usd(row.cost),
+    }
+
+
+def hit_as_json(hit: Hit) -> dict[str, Any]:
+    """The same with the passage that was found."""
+    return {**row_as_json(hit.row), "snippet": hit.snippet}
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.id,
+        _when(row.started),
+        row.status,
+        row.session or "",
+        row.model or "",
+        "unknown" if row.cost is None else shown(row.cost),
+        one_line(row.prompt, FIRST_WORDS),
+    ]
+
+
+def _when(started: datetime) -> str:
+    """The minute on the user's own clock."""
+    return f"{started.astimezone():%Y-%m-%d %H:%M}"
+
+
+def show_turn(record: Record, given: Globals, *, reasoning: bool) -> None:
+    """Print the turn, with its `reasoning` where that is wanted, and say what is to know of it."""
+    if console.is_terminal(sys.stdout):
+        print_text(_rendered(record, given, reasoning=reasoning))
+        return
+    sanitiser = Sanitiser(Sink.PIPE)
+    texts = [record.reasoning] if reasoning and record.reasoning else []
+    print_text(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
+    for text in _notes(record, sanitiser.neutralised):
+        note(given, text)
+
+
+def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:
+    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.views.panel import PanelStyle
+    from deepreasoning_cli.views.reading import reading
+
+    settings = Settings.load(given.config, {}).settings
+    style = PanelStyle(
+        box=settings.panels == "box",
+        color=console.uses_color(sys.stdout, given.color),
+        code_theme=settings.code_theme,
+        demo=record.opened.backend == "demo",
+    )
+    return reading(record, sys.stdout, style, reasoning=reasoning)
+
+
+def _plain(text: str, sanitiser: Sanitiser) -> str:
+    shown = sanitiser.feed(text) + sanitiser.close()
+    return ended(shown) if shown.strip("\r\n") else ""
+
+
+def _notes(record: Record, neutralised: int) -> Iterator[str]:
+    turn = record.opened.id
+    if neutralised:
+        characters = "character was" if neutralised == 1 else "characters were"
+        yield f"{neutralised} control {characters} made visible"
+    if not record.complete:
+        what = "is incomplete" if record.answer else "has no answer"
+        yield f"turn {turn} {what}: `deepreasoning resume {turn}` goes on from what is kept"

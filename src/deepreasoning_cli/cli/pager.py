@@ -1,0 +1,101 @@
+"""The way to stdout for what a command lists: whole in a pipe, through a pager where it is long."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from deepreasoning_cli.errors import WriteError
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.safe import json_text
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
+DEFAULTS: Final = {"LESS": "FRX", "LV": "-c"}
+"""What `less` and `lv` need to show colours, for users who have not said how they want them."""
+NO_PAGER: Final = ("", "cat")
+
+
+def output_width() -> int | None:
+    """The terminal's columns; None for a pipe or a file, where nothing is cut."""
+    return console.size()[0] if console.is_terminal(sys.stdout) else None
+
+
+def print_text(text: str) -> None:
+    """Print safe text that ends with a newline, in $PAGER or `less` where a screen is too small.
+
+    Raises WriteError where stdout is closed.
+    """
+    stream = _stdout()
+    if console.is_terminal(stream) and not console.is_unicode(stream):
+        text = console.spelled_out(text, stream)
+    if not (console.can_move(stream) and _is_long(text) and _page(text)):
+        stream.write(text)
+
+
+def print_json(value: object) -> None:
+    """Print one line of JSON, never through a pager. Raises WriteError where stdout is closed."""
+    _stdout().write(json_text(value) + "\n")
+
+
+def _stdout() -> Any:
+    if sys.stdout is None:
+        raise WriteError("stdout is closed", hint="give it a stdout")
+    return sys.stdout
+
+
+def _is_long(text: str) -> bool:
+    """Whether the terminal has too few rows for it and the next prompt."""
+    columns, rows = console.size()
+    taken = 0
+    for line in text.splitlines():
+        taken += max(-(-console.cell_width(STYLES.sub("", line)) // columns), 1)
+        if taken >= rows:
+            return True
+    return False
+
+
+def _page(text: str) -> bool:
+    """Show `text` in the pager; False where none starts or none is wanted."""
+    import subprocess
+
+    from deepreasoning_cli.chat.external_editor import sigint_blocked
+
+    words = _command()
+    if not words:
+        return False
+    encoding = sys.stdout.encoding or "utf-8"
+    environment = {**DEFAULTS, **os.environ}
+    sys.stdout.flush()
+    try:
+        with (
+            sigint_blocked(),
+            subprocess.Popen(words, stdin=subprocess.PIPE, env=environment) as process,
+        ):
+            _feed(process, text.encode(encoding, "backslashreplace"))
+    except OSError:  # it is not there, or not to be run
+        return False
+    return True
+
+
+def _feed(process: Popen[bytes], data: bytes) -> None:
+    """Give it all of the text, of which it need not read everything, and wait for its end."""
+    try:
+        process.communicate(data)
+    except BaseException:
+        process.terminate()  # it gives the terminal back as it was
+        raise
+
+
+def _command() -> list[str]:
+    command = os.environ.get("PAGER", "less")
+    try:
+        words = shlex.split(command, posix=os.name == "posix")
+    except ValueError:  # an open quotation mark
+        return []
+    return [] if " ".join(words) in NO_PAGER else words
