@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli import catalog
-from deepreasoning_cli.backends import STARTS, Wanted, chosen
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.events import Handoff
 from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
 
-BOTH = Wanted(thinks=True, answers=True, kept=False, handoff=Handoff.REASONING)
-KEPT = Wanted(thinks=False, answers=True, kept=True, handoff=Handoff.REASONING)
-ALONE = Wanted(thinks=False, answers=True, kept=False, handoff=Handoff.NONE)
-THINKING = Wanted(thinks=True, answers=False, kept=False, handoff=Handoff.REASONING)
-DRAFT = Wanted(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH)
+BOTH = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.REASONING)
+KEPT = BackendNeeds(thinks=False, answers=True, kept=True, handoff=Handoff.REASONING)
+ALONE = BackendNeeds(thinks=False, answers=True, kept=False, handoff=Handoff.NONE)
+THINKING = BackendNeeds(thinks=True, answers=False, kept=False, handoff=Handoff.REASONING)
+DRAFT = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH)
 
 
-def backend(keys: Iterable[str], wanted: Wanted = BOTH, **flags: str) -> str:
+def backend(keys: Iterable[str], needs: BackendNeeds = BOTH, **flags: str) -> str:
     environ = {f"{name.upper()}_API_KEY": "sk-0123456789" for name in keys}
     loaded = Settings.load(None, flags, environ)
-    return chosen(loaded, catalog.load(), wanted)
+    return choose_backend(loaded, catalog.load(), needs)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "wanted", "expected"),
+    ("keys", "needs", "expected"),
     [
         (["deepseek", "anthropic"], BOTH, "direct"),
         (["deepseek", "anthropic", "empiriolabs"], BOTH, "direct"),
@@ -43,12 +43,12 @@ def no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["anthropic", "empiriolabs"], ALONE, "direct"),
     ],
 )
-def test_auto_goes_by_the_keys(keys: list[str], wanted: Wanted, expected: str) -> None:
-    assert backend(keys, wanted) == expected
+def test_auto_goes_by_the_keys(keys: list[str], needs: BackendNeeds, expected: str) -> None:
+    assert backend(keys, needs) == expected
 
 
 @pytest.mark.parametrize(
-    ("keys", "wanted", "message"),
+    ("keys", "needs", "message"),
     [
         ([], BOTH, "no keys are set"),
         (["anthropic"], BOTH, "no key for a reasoner"),
@@ -58,10 +58,10 @@ def test_auto_goes_by_the_keys(keys: list[str], wanted: Wanted, expected: str) -
     ],
 )
 def test_without_the_keys_three_ways_to_start_are_named(
-    keys: list[str], wanted: Wanted, message: str
+    keys: list[str], needs: BackendNeeds, message: str
 ) -> None:
     with pytest.raises(ConfigError) as raised:
-        backend(keys, wanted)
+        backend(keys, needs)
     assert (raised.value.message, raised.value.hint) == (message, STARTS)
 
 
@@ -70,11 +70,11 @@ def test_a_backend_that_is_named_is_taken(name: str) -> None:
     assert backend([], backend=name) == name
 
 
-@pytest.mark.parametrize("wanted", [ALONE, DRAFT])
-def test_the_gateway_has_a_handoff_of_its_own(wanted: Wanted) -> None:
+@pytest.mark.parametrize("needs", [ALONE, DRAFT])
+def test_the_gateway_has_a_handoff_of_its_own(needs: BackendNeeds) -> None:
     with pytest.raises(UsageError) as raised:
-        backend(["empiriolabs", "anthropic"], wanted, backend="gateway")
-    assert f"--handoff {wanted.handoff} is not its to do" in raised.value.message
+        backend(["empiriolabs", "anthropic"], needs, backend="gateway")
+    assert f"--handoff {needs.handoff} is not its to do" in raised.value.message
 
 
 def test_kept_reasoning_goes_to_claude_directly() -> None:

@@ -20,7 +20,7 @@ STARTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BackendNeeds:
     """What a turn needs of its backend; `kept` means that its reasoning is there already."""
 
     thinks: bool
@@ -34,31 +34,31 @@ class Wanted:
         return self.thinks and self.handoff is Handoff.REASONING
 
 
-def chosen(loaded: Loaded, catalog: Catalog, wanted: Wanted) -> str:
+def choose_backend(loaded: Loaded, catalog: Catalog, needs: BackendNeeds) -> str:
     """`direct`, `gateway` or `demo`: what is named, or for `auto` what the keys allow.
 
     Kept reasoning goes to Claude directly, whatever is named, since the gateway takes none.
     Raises ConfigError where keys are missing, UsageError for what the gateway cannot do.
     """
     named = loaded.settings.backend
-    if named == GATEWAY and not wanted.is_hosted:
-        return _instead_of_the_gateway(loaded, wanted)
+    if named == GATEWAY and not needs.is_hosted:
+        return _instead_of_the_gateway(loaded, needs)
     if named != "auto":
         return named
     reasons = (
-        not wanted.thinks or loaded.settings.reasoner or catalog.default_reasoner(loaded.has_key)
+        not needs.thinks or loaded.settings.reasoner or catalog.default_reasoner(loaded.has_key)
     )
-    if reasons and (not wanted.answers or loaded.has_key("anthropic")):
+    if reasons and (not needs.answers or loaded.has_key("anthropic")):
         return "direct"
-    if wanted.is_hosted and loaded.has_key(GATEWAY_KEY):
+    if needs.is_hosted and loaded.has_key(GATEWAY_KEY):
         return GATEWAY
-    raise ConfigError(_missing(loaded, catalog, wanted), kind="key_missing", hint=STARTS)
+    raise ConfigError(_missing(loaded, catalog, needs), kind="key_missing", hint=STARTS)
 
 
-def _instead_of_the_gateway(loaded: Loaded, wanted: Wanted) -> str:
-    if not wanted.kept:
+def _instead_of_the_gateway(loaded: Loaded, needs: BackendNeeds) -> str:
+    if not needs.kept:
         raise UsageError(
-            f"the gateway does all stages in one call: --handoff {wanted.handoff} is not its to do",
+            f"the gateway does all stages in one call: --handoff {needs.handoff} is not its to do",
             hint="leave --handoff out, or use --backend direct",
         )
     if not loaded.has_key("anthropic"):
@@ -70,8 +70,8 @@ def _instead_of_the_gateway(loaded: Loaded, wanted: Wanted) -> str:
     return "direct"
 
 
-def _missing(loaded: Loaded, catalog: Catalog, wanted: Wanted) -> str:
+def _missing(loaded: Loaded, catalog: Catalog, needs: BackendNeeds) -> str:
     has = loaded.has_key
-    if wanted.thinks and not catalog.default_reasoner(has):
+    if needs.thinks and not catalog.default_reasoner(has):
         return "no key for a reasoner" if has("anthropic") else "no keys are set"
     return "no key for Claude: set ANTHROPIC_API_KEY"

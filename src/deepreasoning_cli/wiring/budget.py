@@ -1,4 +1,4 @@
-"""The caps of one turn, from the settings and from what was spent today and this month."""
+"""The budget of one turn: the caps that are set, less what was spent today and this month."""
 
 from __future__ import annotations
 
@@ -18,24 +18,32 @@ if TYPE_CHECKING:
 ReadSpending = Callable[[datetime], "Sequence[Spending] | None"]
 
 
-def capped(plan: Plan, settings: Settings, spending: ReadSpending, *, saves: bool) -> Plan:
-    """The plan under the caps that are set. A day and a month are those of this computer's clock.
+def apply_budget(
+    plan: Plan,
+    settings: Settings,
+    spending: ReadSpending,
+    *,
+    saves: bool,
+    now: datetime | None = None,
+) -> Plan:
+    """The plan under the caps that are set; `now` is aware, the present moment by default.
 
-    `spending` reads the history, once at most; `saves` tells whether this turn will be in it.
+    `spending` reads the history, once at most; `saves` tells whether this turn will be in it. A
+    day and a month are those of this computer's clock.
     """
-    caps = tuple(_caps(settings, spending))
+    today = (now or datetime.now(UTC)).astimezone().date()
+    caps = tuple(_caps(settings, spending, today))
     if not caps:
         return plan
     warnings = (*plan.warnings, *_warnings(plan, caps, saves=saves))
     return replace(plan, caps=Caps(caps, answers=settings.on_cap == "answer"), warnings=warnings)
 
 
-def _caps(settings: Settings, spending: ReadSpending) -> Iterator[Cap]:
+def _caps(settings: Settings, spending: ReadSpending, today: date) -> Iterator[Cap]:
     if settings.max_cost is not None:
         yield Cap("max_cost", settings.max_cost)
     if settings.daily_cost is None and settings.monthly_cost is None:
         return
-    today = datetime.now(UTC).astimezone().date()
     month = today.replace(day=1)
     rows = spending(_midnight(today if settings.monthly_cost is None else month)) or ()
     if settings.daily_cost is not None:

@@ -1,43 +1,102 @@
-"""A turn's parts, built from settings and catalog."""
+"""One turn, planned: what is asked for, and the names in the settings → live objects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.backends import GATEWAY, GATEWAY_KEY, STARTS, Wanted, chosen
 from deepreasoning_cli.catalog import Catalog, Vendor
 from deepreasoning_cli.conversation import fitted, steady
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import estimate_tokens
-from deepreasoning_cli.pipeline import Plan
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.prompt import demand_fit
 from deepreasoning_cli.providers.samplers import Wish, cooled, granted
 from deepreasoning_cli.searching import Search
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.stage import Provider
 from deepreasoning_cli.waits import BLOCKING, Waits
-from deepreasoning_cli.wiring.asked import Asked
-from deepreasoning_cli.wiring.ids import new_id
+from deepreasoning_cli.wiring.backend import (
+    GATEWAY,
+    GATEWAY_KEY,
+    STARTS,
+    BackendNeeds,
+    choose_backend,
+)
+from deepreasoning_cli.wiring.budget import ReadSpending, apply_budget
+from deepreasoning_cli.wiring.resources import new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import Transport
 
 
-class Wiring:
-    """Builds a turn's parts from settings and catalog; nothing is sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """What one turn is asked for: the settings in force for it, the question, and its context.
+
+    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
+    messages of the session so far. `enough` is asked at each thought whether the user wants the
+    answer now, `without_search` whether to go on where the search cannot be had.
+    """
+
+    loaded: Loaded
+    question: str
+    system: str | None = None
+    kept: Work | None = None
+    reasoning_from: str | None = None
+    session: str | None = None
+    earlier: tuple[Message, ...] = ()
+    reasoning_only: bool = False
+    allow_empty_reasoning: bool = False
+    enough: Callable[[], bool] = lambda: False
+    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
+
+    @property
+    def continues(self) -> bool:
+        """Whether another turn is likely to begin with what this one does."""
+        return self.session is not None or bool(self.earlier)
+
+
+def build_plan(
+    request: TurnRequest,
+    catalog: Catalog,
+    connect: Callable[[], Transport],
+    spending: ReadSpending,
+    *,
+    saves: bool,
+    waits: Waits = BLOCKING,
+) -> Plan:
+    """The plan of a turn that fits into its models, under its caps. Nothing is sent.
+
+    `connect` opens the connections, where the turn needs any; `spending` reads the history, and
+    `saves` tells whether the turn will be in it. Raises ConfigError, RefusedError, and UsageError
+    where a model cannot read so much.
+    """
+    plan = PlanBuilder(request, catalog, connect, waits).build()
+    for provider in (plan.reasoner, plan.answerer):
+        if provider is not None:
+            demand_fit(plan.prompt.text, provider.context, provider.model)
+    return apply_budget(plan, request.loaded.settings, spending, saves=saves)
+
+
+class PlanBuilder:
+    """Builds one turn's parts from its request and the catalog."""
 
     def __init__(
         self,
-        loaded: Loaded,
+        request: TurnRequest,
         catalog: Catalog,
         connect: Callable[[], Transport],
         waits: Waits = BLOCKING,
     ) -> None:
+        loaded = request.loaded
+        self._request = request
         self._loaded = loaded
         self._settings = loaded.settings
         self._catalog = catalog
@@ -53,52 +112,55 @@ class Wiring:
         """Opened when the first provider needs it; the demo needs none."""
         return self._connect()
 
-    def plan(self, asked: Asked) -> Plan:
+    def build(self) -> Plan:
         """The turn that is asked for. Raises ConfigError and RefusedError."""
+        request = self._request
         handoff = Handoff(self._settings.handoff)
-        thinks = handoff is not Handoff.NONE and asked.kept is None
-        wanted = Wanted(thinks, not asked.reasoning_only, asked.kept is not None, handoff)
-        backend = chosen(self._loaded, self._catalog, wanted)
+        thinks = handoff is not Handoff.NONE and request.kept is None
+        needs = BackendNeeds(thinks, not request.reasoning_only, request.kept is not None, handoff)
+        backend = choose_backend(self._loaded, self._catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
         build_reasoner, build_answerer = self._pair(backend, hosted)
         reasoner = build_reasoner() if thinks else None
-        answerer = None if asked.reasoning_only else build_answerer()
+        answerer = None if request.reasoning_only else build_answerer()
         if hosted and answerer:
             reasoner = None  # one call does both
-        search = self._search(backend, asked)
+        search = self._search(backend)
+        prompt = self._prompt([each for each in (reasoner, answerer) if each])
         return Plan(
-            new_id(),
-            backend,
-            asked.question,
-            self._prompt(asked, [each for each in (reasoner, answerer) if each]),
-            reasoner,
-            answerer,
-            handoff,
-            asked.kept,
-            asked.allow_empty_reasoning,
-            asked.session,
-            tuple(self._warnings),
-            asked.reasoning_from,
-            self._chosen_reasoner,
-            asked.enough,
+            id=new_id(),
+            backend=backend,
+            question=request.question,
+            prompt=prompt,
+            reasoner=reasoner,
+            answerer=answerer,
+            handoff=handoff,
+            kept=request.kept,
+            allow_empty_reasoning=request.allow_empty_reasoning,
+            session=request.session,
+            warnings=tuple(self._warnings),
+            reasoning_from=request.reasoning_from,
+            reasoner_name=self._chosen_reasoner,
+            enough=request.enough,
             hosted=hosted,
             search=search,
         )
 
-    def _prompt(self, asked: Asked, models: Sequence[Provider]) -> Prompt:
+    def _prompt(self, models: Sequence[Provider]) -> Prompt:
         """The question behind as much of the session as the smaller of the models reads."""
+        request = self._request
         reads = min((model.context for model in models if model.context), default=None)
-        kept = estimate_tokens(asked.kept.reasoning + asked.kept.answer) if asked.kept else 0
+        kept = estimate_tokens(request.kept.reasoning + request.kept.answer) if request.kept else 0
         room = None if reads is None else reads - self._settings.max_tokens - kept
-        earlier, left_out = fitted(asked.earlier, (asked.system or "") + asked.question, room)
+        earlier, left_out = fitted(request.earlier, (request.system or "") + request.question, room)
         if left_out:
             turns = "turn does" if left_out == 1 else "turns do"
             self._warnings.append(
                 f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
                 f" {'is' if left_out == 1 else 'are'} not sent"
             )
-        stable = steady(earlier, left_out) if asked.goes_on else None
-        return Prompt((*earlier, Message("user", asked.question)), asked.system, stable)
+        stable = steady(earlier, left_out) if request.continues else None
+        return Prompt((*earlier, Message("user", request.question)), request.system, stable)
 
     def _pair(
         self, backend: str, hosted: GatewayProvider | None
@@ -128,12 +190,12 @@ class Wiring:
         self._warnings += samplers.warnings
         host = preset.key or preset.name
         return ReasonerProvider(
-            preset,
-            self._settings.base_urls.get(host, preset.base_url),
-            self._key(preset.key) if preset.key else None,
-            samplers.values,
-            self._transport,
-            self._top_up(host),
+            preset=preset,
+            base_url=self._settings.base_urls.get(host, preset.base_url),
+            key=self._key(preset.key) if preset.key else None,
+            samplers=samplers.values,
+            transport=self._transport,
+            top_up=self._top_up(host),
         )
 
     def _claude(self) -> Provider:
@@ -147,16 +209,16 @@ class Wiring:
         self._warnings += [*([choice.warning] if choice.warning else []), *samplers.warnings]
         vendor = self._catalog.vendor("anthropic")
         return ClaudeProvider(
-            model.id,
-            self._settings.base_urls.get("anthropic", vendor.base_url),
-            self._key("anthropic"),
-            self._max_tokens(model.max_output, model.id),
-            samplers.values,
-            self._transport,
-            model.rates.get("direct"),
-            model.context,
-            vendor.page,
-            model.cache_minimum,
+            model=model.id,
+            base_url=self._settings.base_urls.get("anthropic", vendor.base_url),
+            key=self._key("anthropic"),
+            max_tokens=self._max_tokens(model.max_output, model.id),
+            samplers=samplers.values,
+            transport=self._transport,
+            rates=model.rates.get("direct"),
+            context=model.context,
+            top_up=vendor.page,
+            cache_minimum=model.cache_minimum,
         )
 
     def _hosted(self) -> GatewayProvider:
@@ -170,25 +232,25 @@ class Wiring:
             self._warnings.append("--reasoner is not sent: the gateway has its own")
         vendor = self._catalog.vendor(GATEWAY_KEY)
         return GatewayProvider(
-            Parameters(
-                choice.model.id,
-                settings.temperature,
-                settings.top_p,
-                settings.max_tokens,
-                settings.web_search_linkup,
-                settings.disable_formatting,
+            parameters=Parameters(
+                anthropic_model=choice.model.id,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_tokens=settings.max_tokens,
+                web_search_linkup=settings.web_search_linkup,
+                disable_formatting=settings.disable_formatting,
             ),
-            settings.gateway.endpoint,
-            settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
-            self._key(GATEWAY_KEY),
-            self._transport,
-            choice.model.rates.get(GATEWAY),
-            choice.model.context,
-            vendor.page,
-            self._catalog.search.gateway,
+            endpoint=settings.gateway.endpoint,
+            base_url=settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
+            key=self._key(GATEWAY_KEY),
+            transport=self._transport,
+            rates=choice.model.rates.get(GATEWAY),
+            context=choice.model.context,
+            top_up=vendor.page,
+            search_price=self._catalog.search.gateway,
         )
 
-    def _search(self, backend: str, asked: Asked) -> Search | None:
+    def _search(self, backend: str) -> Search | None:
         """The search that a turn of our own begins with; the gateway makes its own."""
         settings = self._settings
         if not settings.web_search_linkup or backend == GATEWAY:
@@ -200,15 +262,18 @@ class Wiring:
 
         vendor, prices = self._catalog.vendor("linkup"), self._catalog.search
         searcher = LinkupProvider(
-            settings.base_urls.get("linkup", vendor.base_url),
-            self._key("linkup"),
-            self._transport,
-            settings.search.depth,
-            prices.deep if settings.search.depth == "deep" else prices.standard,
-            vendor.page,
+            base_url=settings.base_urls.get("linkup", vendor.base_url),
+            key=self._key("linkup"),
+            transport=self._transport,
+            depth=settings.search.depth,
+            price=prices.deep if settings.search.depth == "deep" else prices.standard,
+            top_up=vendor.page,
         )
         return Search(
-            searcher, asked.question, asked.without_search, lists=not settings.disable_formatting
+            searcher,
+            self._request.question,
+            self._request.without_search,
+            lists=not settings.disable_formatting,
         )
 
     def _max_tokens(self, most: int | None, model: str) -> int:

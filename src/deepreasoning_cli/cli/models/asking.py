@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from deepreasoning_cli import backends, paths
+from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.live import NAME, Live, read
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
@@ -16,6 +16,7 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Clocks, Transport
 from deepreasoning_cli.transport.client import ignore
 from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.wiring.backend import STARTS
 from deepreasoning_cli.wiring.catalogs import written_catalog
 
 PATIENCE: Final = 15.0  # seconds without a sign of life; a list of models is quickly written
@@ -31,7 +32,7 @@ def ask(loaded: Loaded, warn: Callable[[str], None], *, log: bool) -> Live:
     """
     asked = ["anthropic", *HOSTS, "empiriolabs"]
     if not any(loaded.has_key(name) for name in asked):
-        raise ConfigError("no vendor can be asked", hint=backends.STARTS, kind="key_missing")
+        raise ConfigError("no vendor can be asked", hint=STARTS, kind="key_missing")
     clocks = Clocks.all_of(loaded.settings.timeout or PATIENCE)
     with Transport(clocks, log=_log if log else ignore) as transport:
         said = _Asking(loaded, transport, warn).all()

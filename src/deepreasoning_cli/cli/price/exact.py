@@ -10,7 +10,7 @@ from deepreasoning_cli.cli.price.scope import Scope
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.views.safe import one_line
-from deepreasoning_cli.wiring.connect import connected
+from deepreasoning_cli.wiring.resources import open_transport
 
 
 def exact_counts(
@@ -31,7 +31,7 @@ def exact_counts(
     base = loaded.settings.base_urls.get("anthropic", catalog.vendor("anthropic").base_url)
     question = Prompt((Message("user", prompt),))
     found: dict[str, int] = {}
-    with connected(loaded, ignore, _log if given.debug else ignore) as transport:
+    with open_transport(loaded, ignore, _log if given.debug else ignore) as transport:
         for model in scope.models():
             if scope.known.is_retired(model):
                 continue  # Anthropic knows it no more
