@@ -1,22 +1,31 @@
-"""Run turns: plan, keep, show. What `ask`, `resume` and `chat` have in common."""
+"""Run turns: options → request → plan → events that are shown and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths, pipeline
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
-from deepreasoning_cli.cli.look import Look, Views
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.saying import say
-from deepreasoning_cli.errors import IncompleteError, WriteError
+from deepreasoning_cli.cli.output import (
+    OutputOptions,
+    build_views,
+    confirm_without_search,
+    note,
+    warn,
+)
+from deepreasoning_cli.conversation import messages
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.pipeline import Plan
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
@@ -24,19 +33,41 @@ from deepreasoning_cli.views.notes import can_be_resumed
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
-from deepreasoning_cli.wiring.asked import Asked
-from deepreasoning_cli.wiring.build import Wiring
 from deepreasoning_cli.wiring.catalogs import catalog_for
-from deepreasoning_cli.wiring.connect import connected
-from deepreasoning_cli.wiring.planning import planned
+from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
+from deepreasoning_cli.wiring.resources import open_transport
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.history.spending import Spending
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.transport import Transport, Waiting
 
 
-class Turns:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """What the command line asks for; `settings` is what its flags say in place of the settings."""
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    prompt: Sequence[str] = ()
+    files: Sequence[str] = ()
+    use_stdin: bool = True
+    system: str | None = None
+    resume_last: bool = False
+    session: str | None = None
+    reasoning_from: str | None = None
+    allow_empty_reasoning: bool = False
+    web_optional: bool = False
+    dry_run: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError for a session that cannot be meant."""
+        if self.resume_last and self.session is not None:
+            raise UsageError("--continue and --session exclude each other", hint="choose one")
+        if self.session is not None and not self.session.strip():
+            raise UsageError("a session needs a name", hint="--session NAME")
+
+
+class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
 
     With `save` each turn is journaled and kept in the history, else nothing touches the disk.
@@ -48,7 +79,7 @@ class Turns:
         self._progress = Progress(tip=tip)
         self._stack = ExitStack()
         self._transport: Transport | None = None
-        self._archive = Archive(paths.data_dir(), self._hear)
+        self._archive = Archive(paths.data_dir(), self._report)
         self._said: set[str] = set()
         self._warned: list[str] = []
 
@@ -61,45 +92,50 @@ class Turns:
     def load(self, flags: Mapping[str, object]) -> Loaded:
         """The settings with these flags; what is to be said of them is said."""
         loaded = Settings.load(self._given.config, flags)
-        for note in loaded.notes:
-            if note not in self._said:  # a chat loads them again for each turn
-                self.say("note", note)
+        for text in loaded.notes:
+            if text not in self._said:  # a chat loads them again for each turn
+                self.note(text)
         self._said.update(loaded.notes)
         self._save = self._save and loaded.settings.history
         return loaded
 
-    def plan(self, loaded: Loaded, asked: Asked) -> Plan:
-        """The turn that is asked for; raises UsageError where a model cannot read so much."""
+    def plan(self, request: TurnRequest) -> Plan:
+        """The turn that is asked for. Raises what build_plan raises."""
 
         def connect() -> Transport:
             if self._transport is None:
-                opened = connected(loaded, self._pause, self._log)
+                opened = open_transport(request.loaded, self._pause, self._log)
                 self._transport = self._stack.enter_context(opened)
             return self._transport
 
-        wiring = Wiring(loaded, catalog_for(loaded), connect)
-        return planned(wiring, asked, loaded.settings, self.spending, saves=self._save)
-
-    def spending(self, since: datetime | None = None) -> list[Spending] | None:
-        """What was paid for since then (aware; None: ever); None where nothing was ever kept."""
-        return self._archive.spending(since, adopts=self._save)
+        spending = partial(self._archive.spending, adopts=self._save)
+        catalog = catalog_for(request.loaded)
+        return build_plan(request, catalog, connect, spending, saves=self._save)
 
     @property
     def saves(self) -> bool:
         """Whether turns are kept on disk."""
         return self._save
 
-    def run(self, plan: Plan, loaded: Loaded, look: Look, record: Record | None = None) -> Record:
+    def run(
+        self, plan: Plan, settings: Settings, output: OutputOptions, record: Record | None = None
+    ) -> None:
         """Run and show one turn; raises what the pipeline raises, with how to go on from there.
 
         `record` is what the turn is folded into, for those who want it also after a failure.
         """
         record = record or Record()
-        views = Views(look, record, self._progress, self._given)
-        journal = Journal(paths.data_dir(), record, self._warn) if self._save else None
-        shown = views.all(loaded.settings, kept=lambda: journal is not None and journal.keeps)
+        journal = Journal(paths.data_dir(), record, self._warn_once) if self._save else None
+        views = build_views(
+            output,
+            record,
+            self._progress,
+            self._given,
+            settings,
+            kept=lambda: journal is not None and journal.keeps,
+        )
         try:
-            with closing(pipeline.run(plan)) as events, Show(record, shown, journal) as show:
+            with closing(pipeline.run(plan)) as events, Show(record, views, journal) as show:
                 try:
                     for event in events:
                         show(event)
@@ -113,7 +149,6 @@ class Turns:
                 raise
             _say_where_it_is(unwritten, record)
             raise unwritten from failure.__cause__
-        return record
 
     def has_history(self) -> bool:
         """Whether anything was ever kept; to ask makes no file."""
@@ -128,19 +163,23 @@ class Turns:
         if self._save:
             self._archive.adopt_leftovers()
 
-    def say(self, kind: str, text: str) -> None:
-        """A line on stderr, unless the user wants it quiet."""
-        say(self._given, kind, text)
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless the user wants it quiet."""
+        note(self._given, text)
 
-    def _hear(self, kind: str, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """A warning on stderr, unless the user wants it quiet."""
+        warn(self._given, text)
+
+    def _report(self, kind: str, text: str) -> None:
         """What the history says; it warns of the same thing once."""
-        (self._warn if kind == "warning" else partial(self.say, kind))(text)
+        (self._warn_once if kind == "warning" else self.note)(text)
 
-    def _warn(self, text: str) -> None:
-        """Say it, unless it is what was said before, with or without more words after it."""
+    def _warn_once(self, text: str) -> None:
+        """Warn, unless it is what was said before, with or without more words after it."""
         if not any(text.startswith(said) for said in self._warned):
             self._warned.append(text)
-            self.say("warning", text)
+            self.warn(text)
 
     def _pause(self, waiting: Waiting) -> None:
         self._progress.pause(waiting.why, waiting.seconds)
@@ -172,3 +211,139 @@ def _say_how_to_resume(error: IncompleteError, turn: str) -> None:
     error.resume = f"deepreasoning resume {turn}"
     more = f"; or {error.hint}" if error.hint else ""
     error.hint = f"`{error.resume}` goes on from what is kept{more}"
+
+
+def ask(given: Globals, options: AskOptions, *, save: bool) -> None:
+    """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
+    output = options.output
+    output.check()
+    options.check()
+    with TurnRunner(given, save=save) as runner, ExitStack() as claims:
+        plan = runner.plan(request := _request(runner, options, claims))
+        if options.dry_run:
+            from deepreasoning_cli.cli.dry_run import show_plan
+
+            show_plan(plan, as_json=output.structured)
+            return
+        runner.run(plan, request.loaded.settings, output)
+
+
+def _request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
+    """The turn that the options ask for: settings, prompt, session and reasoning are read."""
+    loaded = runner.load(options.settings)
+    question = read_prompt(
+        options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
+    )
+    session, earlier = open_session(runner, options, claims)
+    kept, reasoning_from = _kept(runner, options.reasoning_from)
+    last_system = earlier[-1].opened.system if earlier else None
+    return TurnRequest(
+        loaded=loaded,
+        question=question,
+        system=options.system if options.system is not None else last_system,
+        kept=kept,
+        reasoning_from=reasoning_from,
+        session=session,
+        earlier=messages(earlier),
+        reasoning_only=options.output.reasoning_only,
+        allow_empty_reasoning=options.allow_empty_reasoning,
+        without_search=confirm_without_search(
+            optional=options.web_optional, structured=options.output.structured
+        ),
+    )
+
+
+def open_session(
+    runner: TurnRunner, options: AskOptions, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    """The session to go on with, and its turns; a session in use elsewhere is forked."""
+    if not (options.resume_last or options.session):
+        runner.adopt_leftovers()
+        return None, ()
+    if not (runner.saves or runner.has_history()):
+        return _begun(options), ()
+    try:
+        with runner.history() as store:
+            return _found(runner, options, store, stack)
+    except DeepReasoningError:
+        if runner.has_history():
+            raise
+        return _begun(options), ()  # nothing can be kept either: the turn itself warns of that
+
+
+def _found(
+    runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    last = store.last() if options.resume_last else None
+    name = _session_of(runner, store, last) if last else _begun(options)
+    if name is None:
+        return None, [last] if last else ()
+    if runner.saves:
+        name = claimed(runner, store, name, stack)
+    return name, store.session_turns(name)
+
+
+def claimed(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
+    """The session, this process's own until `stack` is left; a fork of it where it is not free."""
+    claim = stack.enter_context(store.claim(session))
+    if claim.forked_from:
+        runner.note(f"session {session} is in use; this goes on as {claim.name}")
+    return claim.name
+
+
+def _begun(options: AskOptions) -> str:
+    """The name of a session without turns. Raises UsageError where the last one is wanted."""
+    if options.session is None:
+        raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
+    return options.session
+
+
+def _session_of(runner: TurnRunner, store: Store, last: Record) -> str | None:
+    """The session of the last turn; one that has none begins one of its own, where it can."""
+    if last.opened.session is None and runner.saves:
+        try:
+            store.put_in_session(last.opened.id, last.opened.id)
+        except DeepReasoningError as error:  # it can be read, which is enough to go on
+            runner.warn(error.message)
+        else:
+            return last.opened.id
+    return last.opened.session
+
+
+def _kept(runner: TurnRunner, name: str | None) -> tuple[Work | None, str | None]:
+    """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
+    if name is None:
+        return None, None
+    there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
+    if name != "last" and (there or not name.isalnum()):
+        return Work(_reasoning_in(Path(name))), None
+    turn = None
+    if runner.saves or runner.has_history():
+        with runner.history() as store:
+            turn = store.last() if name == "last" else store.turn(name)
+    if turn is None:
+        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
+    return work_of(turn), turn.opened.id
+
+
+def work_of(turn: Record) -> Work:
+    """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
+    if not turn.reasoning.strip():
+        raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
+    return work_in(turn)
+
+
+def work_in(turn: Record) -> Work:
+    """All that the reasoner brought in an earlier turn, which may be nothing."""
+    return Work(turn.reasoning, turn.draft, turn.reasoned_by or Work().model)
+
+
+def _reasoning_in(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        message = f"cannot read the reasoning from {path}: {exc.strerror}"
+        raise UsageError(message, kind="unreadable_file") from exc
+    if not text.strip():
+        raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
+    return text
