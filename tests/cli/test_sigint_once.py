@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deepreasoning_cli.cli.chat.stopping import stopped_once
+from deepreasoning_cli.cli.signals import sigint_once
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def press() -> None:
 
 
 def put_away(cleared: list[str]) -> None:
-    with stopped_once():
+    with sigint_once():
         try:
             press()
         finally:
@@ -42,7 +42,7 @@ def test_the_first_press_is_heard_and_no_other() -> None:
 
 def test_afterwards_it_is_as_before() -> None:
     hook = sys.unraisablehook
-    with stopped_once():
+    with sigint_once():
         pass
     assert sys.unraisablehook is hook
     with pytest.raises(KeyboardInterrupt):
@@ -55,7 +55,7 @@ def test_a_press_that_a_finaliser_has_dropped_is_heard_again(
     told: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
     dropped = SimpleNamespace(exc_value=KeyboardInterrupt())
-    with stopped_once():
+    with sigint_once():
         with pytest.raises(KeyboardInterrupt):
             press()
         sys.unraisablehook(dropped)
@@ -66,7 +66,7 @@ def test_a_press_that_a_finaliser_has_dropped_is_heard_again(
 
 def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with stopped_once():
+    with sigint_once():
         press()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
@@ -75,7 +75,7 @@ def test_another_thread_leaves_signals_alone() -> None:
     seen: list[object] = []
 
     def look() -> None:
-        with stopped_once():
+        with sigint_once():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=look)

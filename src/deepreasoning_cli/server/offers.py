@@ -147,7 +147,9 @@ def _backend(loaded: Loaded, catalog: Catalog) -> str:
         return "direct"  # callers' keys are for DeepSeek and Anthropic
     handoff = Handoff(loaded.settings.handoff)
     try:
-        return choose_backend(loaded, catalog, BackendNeeds(handoff is not Handoff.NONE, True, False, handoff))
+        return choose_backend(
+            loaded, catalog, BackendNeeds(handoff is not Handoff.NONE, True, False, handoff)
+        )
     except (ConfigError, UsageError):
         return "direct"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.chat.commands import COMMANDS, take
-from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
+from deepreasoning_cli.cli.chat.commands import take
+from deepreasoning_cli.cli.chat.repl import COMMANDS
+from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.events import Handoff
 from deepreasoning_cli.record import Record
 from scripted_chat import Chat, EchoTurns, MemoryArchive, turn
@@ -25,7 +26,7 @@ def chat_with(*turns: tuple[str, str, str], is_interactive: bool = True) -> Chat
 def said(chat: Chat, *entries: str) -> tuple[str, str]:
     """What the entries left on stdout and stderr."""
     for entry in entries:
-        take(chat.talk, entry)
+        take(chat.session, entry)
     return chat.stdout.getvalue(), chat.stderr.getvalue()
 
 
@@ -44,7 +45,7 @@ def test_an_unknown_command_names_the_nearest_and_is_not_sent() -> None:
         "",
         "error: there is no command /modle\nhint: /model is the nearest; // sends a /\n",
     )
-    assert (chat.turns.asked, chat.talk.code) == ([], 2)
+    assert (chat.turns.asked, chat.session.code) == ([], 2)
 
 
 @pytest.mark.parametrize("entry", ["/", "/ model", "/zzzzzz"])
@@ -100,9 +101,9 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
 )
 def test_wrong_arguments_are_said_with_the_usage(entry: str, complaint: str) -> None:
     chat = chat_with(("q", CODE, "hm"))
-    before = chat.talk.state
+    before = chat.session.state
     assert said(chat, entry) == ("", f"error: {complaint}\n")
-    assert (chat.talk.state, chat.copied, chat.talk.code) == (before, [], 2)
+    assert (chat.session.state, chat.copied, chat.session.code) == (before, [], 2)
 
 
 @pytest.mark.parametrize(
@@ -120,21 +121,21 @@ def test_model_and_reasoner_are_shown_changed_and_refused() -> None:
     out, err = said(chat, "/model", "/model opus", "/model gpt", "/reasoner ollama", "/reasoner")
     assert out == ("sonnet: a good one\nopus: a good one\nollama: a good one\nollama: a good one\n")
     assert err == "error: gpt is not offered\nhint: try sonnet\n"
-    assert chat.talk.state == State("first", "opus", "ollama")
+    assert chat.session.state == ChatState(session="first", model="opus", reasoner="ollama")
 
 
 def test_without_a_choice_the_defaults_are_named() -> None:
-    chat = Chat(state=State("first"))
+    chat = Chat(state=ChatState(session="first"))
     assert said(chat, "/model", "/reasoner")[0] == "default model\ndefault reasoner\n"
-    assert chat.talk.toolbar(80) == "default model · default reasoner · first · 0 tokens · $0"
+    assert chat.session.toolbar(80) == "default model · default reasoner · first · 0 tokens · $0"
 
 
 def test_the_system_prompt_is_set_shown_and_removed() -> None:
     chat = Chat()
     assert said(chat, "/system Be  brief.\nAlways.", "/system")[0] == "Be  brief.\nAlways.\n" * 2
-    assert chat.talk.state.system == "Be  brief.\nAlways."
+    assert chat.session.state.system == "Be  brief.\nAlways."
     assert said(chat, "/system -")[0].endswith("no system prompt\n")
-    assert chat.talk.state.system is None
+    assert chat.session.state.system is None
 
 
 def test_web_reasoning_and_handoff_are_switches() -> None:
@@ -149,8 +150,13 @@ def test_web_reasoning_and_handoff_are_switches() -> None:
         "handoff: both",
         "",
     ]
-    assert chat.talk.state == State(
-        "first", "sonnet", "deepseek", reasoning="hide", handoff=Handoff.BOTH, web=True
+    assert chat.session.state == ChatState(
+        session="first",
+        model="sonnet",
+        reasoner="deepseek",
+        reasoning="hide",
+        handoff=Handoff.BOTH,
+        web=True,
     )
 
 
@@ -162,21 +168,23 @@ def test_the_last_reasoning_is_printed_harmless() -> None:
 def test_another_model_answers_the_same_reasoning() -> None:
     chat = chat_with(("q", "a", "hm"))
     said(chat, "/model opus", "/retry answer")
-    assert chat.turns.asked == [("again", "hm", State("first", "opus", "deepseek"))]
-    assert chat.talk.demand_last().answer == "opus says q"
+    assert chat.turns.asked == [
+        ("again", "hm", ChatState(session="first", model="opus", reasoner="deepseek"))
+    ]
+    assert chat.session.require_last().answer == "opus says q"
 
 
 def test_an_answer_that_does_not_come_leaves_the_one_there_is() -> None:
     chat = chat_with(("q", "a", "hm"))
-    before = chat.talk.demand_last()
+    before = chat.session.require_last()
 
     class Silent(EchoTurns):
-        def answer_again(self, of: Record, state: State) -> Outcome:
+        def answer_again(self, of: Record, state: ChatState) -> Outcome:
             return Outcome(turn(of.opened.prompt, reasoning=of.reasoning, number=2), 6)
 
-    chat.talk.ports = replace(chat.talk.ports, turns=Silent(chat.archive))
-    take(chat.talk, "/retry answer")
-    assert (chat.talk.demand_last(), chat.talk.code) == (before, 6)
+    chat.session.turns = cast(Any, Silent(chat.archive))
+    take(chat.session, "/retry answer")
+    assert (chat.session.require_last(), chat.session.code) == (before, 6)
 
 
 def test_a_retry_takes_the_reasoning_that_is_there_and_all_pays_again() -> None:
@@ -235,7 +243,7 @@ def test_undo_after_a_turn_that_was_not_kept_drops_no_other() -> None:
     chat = chat_with(("one", "1", "hm"))
     chat.turns.keeps, chat.turns.number = False, 2
     assert said(chat, "stopped at once", "/undo")[1] == "forgotten: stopped at once\n"
-    assert chat.talk.demand_last().opened.prompt == "one"
+    assert chat.session.require_last().opened.prompt == "one"
 
 
 def test_what_was_stopped_before_it_was_a_turn_is_not_the_last_one() -> None:
@@ -260,10 +268,10 @@ def test_files_go_with_the_next_question_only(
     ]
     assert chat.turns.asked[0][2].files == ()
     said(chat, "/file ./- 'a b.txt' 'a b.txt'")
-    assert chat.talk.state.files == ("./-", "a b.txt")
-    assert chat.talk.toolbar(80).endswith(" · 2 files attached")
+    assert chat.session.state.files == ("./-", "a b.txt")
+    assert chat.session.toolbar(80).endswith(" · 2 files attached")
     assert said(chat, "/file -")[1].endswith("\nno file goes with the next question\n")
-    assert not chat.talk.state.files
+    assert not chat.session.state.files
 
 
 def test_a_file_that_cannot_be_sent_is_refused_when_it_is_attached(tmp_path: Path) -> None:
@@ -287,7 +295,7 @@ def test_a_file_that_cannot_be_sent_is_refused_when_it_is_attached(tmp_path: Pat
         "error: cannot read no: No such file or directory\nhint: only text files can be sent\n"
         "error: /file: ~nobody-here/x is nobody's folder\nusage: /file [PATH…|-]\n"
     )
-    assert chat.talk.state.files == ()
+    assert chat.session.state.files == ()
 
 
 def test_a_file_that_vanished_stops_the_question(tmp_path: Path) -> None:
@@ -297,7 +305,7 @@ def test_a_file_that_vanished_stops_the_question(tmp_path: Path) -> None:
     said(chat, f"/file {path}")
     path.unlink()
     assert said(chat, "what?")[1].startswith("goes with the next question")
-    assert (chat.turns.asked, chat.talk.state.files, chat.talk.code) == ([], (str(path),), 2)
+    assert (chat.turns.asked, chat.session.state.files, chat.session.code) == ([], (str(path),), 2)
 
 
 def test_a_lone_dash_is_a_question() -> None:
@@ -353,13 +361,13 @@ def test_an_export_that_cannot_be_written_says_why(tmp_path: Path) -> None:
         f"error: cannot write {target}: No such file or directory\n"
         "hint: make room, or name another place\n"
     )
-    assert chat.talk.code == 7
+    assert chat.session.code == 7
 
 
 def test_clear_begins_a_session_of_which_nothing_is_known() -> None:
     chat = chat_with(("q", "a", "hm"))
     said(chat, "/clear")
-    assert (chat.talk.state.session, chat.talk.last) == ("new-2", None)
+    assert (chat.session.state.session, chat.session.last) == ("new-2", None)
     assert len(chat.archive.turns("first")) == 1
 
 
@@ -374,7 +382,7 @@ def test_sessions_are_listed_and_resumed(monkeypatch: pytest.MonkeyPatch) -> Non
         f"first        1  {when}  q\n"
     )
     assert said(chat, "/resume work")[1] == "session work, 2 turns\nlast question: go on\n"
-    assert chat.talk.demand_last().answer == "c"
+    assert chat.session.require_last().answer == "c"
 
 
 def test_there_may_be_no_session_to_list() -> None:
@@ -387,7 +395,7 @@ def test_an_unknown_session_names_the_nearest() -> None:
         "error: there is no session frist\nhint: /resume first\n"
         "error: there is no session zzz\nhint: /sessions lists them\n"
     )
-    assert chat.talk.state.session == "first"
+    assert chat.session.state.session == "first"
 
 
 def test_a_branch_goes_on_beside_its_origin() -> None:
@@ -401,7 +409,7 @@ def test_a_branch_goes_on_beside_its_origin() -> None:
         "first-2": 3,
         "early": 1,
     }
-    assert chat.talk.demand_last().opened.prompt == "one"
+    assert chat.session.require_last().opened.prompt == "one"
 
 
 def test_the_price_is_of_the_text_and_the_attached_files(tmp_path: Path) -> None:
@@ -454,18 +462,18 @@ def test_help_names_every_command_and_tells_of_one() -> None:
 def test_the_chat_can_be_left(entry: str) -> None:
     chat = Chat()
     assert said(chat, entry) == ("", "")
-    assert chat.talk.over
+    assert chat.session.over
 
 
 def test_a_stopped_turn_settles_for_a_second() -> None:
     now = [100.0]
     chat = Chat(clock=lambda: now[0])
-    before = chat.talk.is_settling
+    before = chat.session.is_settling
     chat.turns.code = STOPPED
     said(chat, "hello")
-    at_once = chat.talk.is_settling
+    at_once = chat.session.is_settling
     now[0] += 1.0
-    assert (before, at_once, chat.talk.is_settling) == (False, True, False)
+    assert (before, at_once, chat.session.is_settling) == (False, True, False)
 
 
 def test_the_last_turn_is_the_one_that_just_ran_even_where_none_is_kept() -> None:
@@ -491,4 +499,4 @@ def test_an_outcome_is_whole_unless_it_says_otherwise() -> None:
 def test_the_toolbar_leaves_out_what_has_no_room(columns: int, line: str) -> None:
     chat = Chat()
     said(chat, "q")
-    assert chat.talk.toolbar(columns) == line
+    assert chat.session.toolbar(columns) == line

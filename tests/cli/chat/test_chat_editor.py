@@ -12,11 +12,9 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from deepreasoning_cli.chat.commands import COMMANDS
-from deepreasoning_cli.chat.completion import CommandCompleter
-from deepreasoning_cli.chat.editor import Editor
-from deepreasoning_cli.chat.loop import Repl
-from deepreasoning_cli.chat.ports import STOPPED
+from deepreasoning_cli.cli.chat.line_editor import CommandCompleter, LineEditor
+from deepreasoning_cli.cli.chat.repl import COMMANDS, Repl
+from deepreasoning_cli.cli.chat.turns import STOPPED
 from deepreasoning_cli.errors import ConfigError
 from scripted_chat import Chat, MemoryArchive, turn
 
@@ -32,8 +30,8 @@ def keys() -> Iterator[PipeInput]:
 def typed(chat: Chat, keys: PipeInput, *presses: str, history: Path | None = None) -> list[str]:
     """What was asked by these keys and a last Ctrl-D."""
     keys.send_text("".join(presses) + "\x04")
-    editor = Editor(chat.talk, history, output=DummyOutput(), source=keys)
-    assert Repl(chat.talk, editor).run() == 0
+    editor = LineEditor(chat.session, history, output=DummyOutput(), source=keys)
+    assert Repl(chat.session, editor).run() == 0
     return [each[1] for each in chat.turns.asked]
 
 
@@ -76,7 +74,7 @@ def test_ctrl_c_after_a_stopped_turn_leaves_the_line_alone(keys: PipeInput) -> N
 
 
 def offered(chat: Chat, text: str) -> list[str]:
-    completer = CommandCompleter(chat.talk)
+    completer = CommandCompleter(chat.session)
     found = completer.get_completions(Document(text), CompleteEvent())
     return [text[: len(text) + each.start_position] + each.text for each in found]
 

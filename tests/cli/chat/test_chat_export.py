@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli.chat.export import markdown
+from deepreasoning_cli.cli.chat.export import markdown
 from deepreasoning_cli.events import Source
 from scripted_chat import turn
 

@@ -6,12 +6,12 @@ import gc
 import io
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.chat.loop import Repl
-from deepreasoning_cli.chat.ports import STOPPED, Outcome, State
-from deepreasoning_cli.chat.reader import LineReader
+from deepreasoning_cli.cli.chat.repl import LineReader, Repl
+from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.errors import RefusedError, UnavailableError, UsageError
 from deepreasoning_cli.record import Record
 from scripted_chat import Chat, EchoTurns, MemoryArchive, turn
@@ -30,8 +30,8 @@ class Entries:
         return entry
 
 
-def piped(chat: Chat, data: bytes) -> int:
-    return Repl(chat.talk, LineReader(io.BytesIO(data))).run()
+def piped(chat: Chat, data: bytes, **limits: int) -> int:
+    return Repl(chat.session, LineReader(io.BytesIO(data), **limits)).run()
 
 
 def test_each_line_of_a_pipe_is_a_turn() -> None:
@@ -51,7 +51,7 @@ def test_commands_work_in_a_pipe() -> None:
 @pytest.mark.parametrize("stream", [io.BytesIO(b""), None])
 def test_an_empty_or_closed_stdin_ends_the_chat(stream: io.BytesIO | None) -> None:
     chat = Chat(is_interactive=False)
-    assert Repl(chat.talk, LineReader(stream)).run() == 0
+    assert Repl(chat.session, LineReader(stream)).run() == 0
 
 
 def test_a_pipe_ends_with_the_code_of_the_last_failure() -> None:
@@ -66,7 +66,7 @@ def test_a_pipe_ends_with_the_code_of_the_last_failure() -> None:
             return entry
 
     entries = Healing("fails", "/nonsense", "works")
-    assert Repl(chat.talk, entries).run() == 2
+    assert Repl(chat.session, entries).run() == 2
     assert chat.stderr.getvalue().startswith("error: reason: no network\nhint: try again\n")
     assert [each[1] for each in chat.turns.asked] == ["fails", "works"]
 
@@ -80,14 +80,13 @@ def test_a_turn_that_failed_half_way_gives_its_code() -> None:
 def test_a_person_leaves_with_0_whatever_failed() -> None:
     chat = Chat()
     chat.turns.failure = RefusedError("no credit")
-    assert Repl(chat.talk, Entries("q")).run() == 0
+    assert Repl(chat.session, Entries("q")).run() == 0
     assert chat.stderr.getvalue() == "error: no credit\n"
 
 
-def test_a_line_that_is_too_long_is_skipped_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepreasoning_cli.chat.reader.LARGEST_INPUT", 10)
+def test_a_line_that_is_too_long_is_skipped_whole() -> None:
     chat = Chat(is_interactive=False)
-    assert piped(chat, b"0123456789abcdefghijklmnopqrstuvwxyz\nshort\n") == 2
+    assert piped(chat, b"0123456789abcdefghijklmnopqrstuvwxyz\nshort\n", longest=10) == 2
     assert [each[1] for each in chat.turns.asked] == ["short"]
     assert chat.stderr.getvalue() == "error: a line is longer than 0 MB\n"
 
@@ -96,23 +95,23 @@ def test_ctrl_c_leads_a_person_back_to_the_prompt() -> None:
     chat = Chat()
     chat.turns.failure = KeyboardInterrupt()
     entries = Entries("first", KeyboardInterrupt(), "second", UsageError("too long"), "third")
-    assert Repl(chat.talk, entries).run() == 0
+    assert Repl(chat.session, entries).run() == 0
     assert [each[1] for each in chat.turns.asked] == ["first", "second", "third"]
 
 
 def test_ctrl_c_ends_a_chat_that_nobody_types() -> None:
     chat = Chat(is_interactive=False)
     with pytest.raises(KeyboardInterrupt):
-        Repl(chat.talk, Entries("q", KeyboardInterrupt(), "never")).run()
+        Repl(chat.session, Entries("q", KeyboardInterrupt(), "never")).run()
     chat.turns.code = STOPPED
-    assert Repl(chat.talk, Entries("q", "never")).run() == STOPPED
+    assert Repl(chat.session, Entries("q", "never")).run() == STOPPED
     assert [each[1] for each in chat.turns.asked] == ["q", "q"]
 
 
 def test_a_person_goes_on_after_a_stopped_turn() -> None:
     chat = Chat()
     chat.turns.code = STOPPED
-    assert Repl(chat.talk, Entries("q", "on")).run() == 0
+    assert Repl(chat.session, Entries("q", "on")).run() == 0
     assert [each[1] for each in chat.turns.asked] == ["q", "on"]
 
 
@@ -120,7 +119,7 @@ def test_a_bug_is_not_swallowed() -> None:
     chat = Chat()
     chat.turns.failure = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        Repl(chat.talk, Entries("q")).run()
+        Repl(chat.session, Entries("q")).run()
 
 
 def test_the_prompt_is_called_before_each_line() -> None:
@@ -132,15 +131,13 @@ def test_the_prompt_is_called_before_each_line() -> None:
 class Forgetful(EchoTurns):
     """Turns of 100,000 characters, none of them kept."""
 
-    def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
+    def ask(self, prompt: str, state: ChatState, instead_of: Record | None = None) -> Outcome:
         return Outcome(turn(prompt, "a" * 50_000 + prompt, "r" * 50_000 + prompt))
 
 
 def test_a_thousand_turns_take_no_more_memory_than_ten() -> None:
     chat = Chat(is_interactive=False)
-    chat.talk.ports = chat.talk.ports.__class__(
-        Forgetful(MemoryArchive()), chat.archive, chat.talk.ports.names, chat.talk.ports.estimates
-    )
+    chat.session.turns = cast(Any, Forgetful(MemoryArchive()))
     measured: list[int] = []
 
     def measuring(entry: int) -> Callable[[], None]:
@@ -161,8 +158,8 @@ def test_a_thousand_turns_take_no_more_memory_than_ten() -> None:
 
     tracemalloc.start()
     try:
-        Repl(chat.talk, Counted(*(f"question {n}" for n in range(1000)))).run()
+        Repl(chat.session, Counted(*(f"question {n}" for n in range(1000)))).run()
     finally:
         tracemalloc.stop()
-    assert chat.talk.tally.turns == 1000
+    assert chat.session.totals.turns == 1000
     assert measured[1] - measured[0] < 50_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deepreasoning_cli import catalog
-from deepreasoning_cli.cli.chat.asking import ChatNames
+from deepreasoning_cli.cli.chat.turns import ChatNames
 from deepreasoning_cli.errors import ConfigError, RefusedError
 
 

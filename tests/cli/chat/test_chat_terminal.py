@@ -275,5 +275,5 @@ def test_a_pipe_gets_plain_text() -> None:
 
 
 def test_a_pipe_does_not_wait_for_the_line_editor_to_load() -> None:
-    code = "import sys, deepreasoning_cli.chat.start; print('prompt_toolkit' in sys.modules)"
+    code = "import sys, deepreasoning_cli.cli.chat.repl; print('prompt_toolkit' in sys.modules)"
     assert run("-c", code, program=(sys.executable,)).stdout == b"False\n"

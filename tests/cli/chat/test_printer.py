@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from deepreasoning_cli.chat.printer import Printer, counted
+from deepreasoning_cli.cli.chat.printer import Printer, counted
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.views.table import Column
 from scripted_chat import Pipe

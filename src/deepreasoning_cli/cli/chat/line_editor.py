@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 
-from deepreasoning_cli.chat.completion import CommandCompleter
 from deepreasoning_cli.chat.prompt_history import PromptHistory
-from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.cli.chat.commands import SlashCommand
+from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.views import console
+from deepreasoning_cli.views.safe import one_line
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -25,6 +31,9 @@ PROMPT = "> "
 LEAVING = "Ctrl-D leaves the chat"
 TALLEST_MENU = 6  # rows
 FEWEST_ROWS = 3  # with fewer the toolbar would take the place of what is typed
+MOST_FILES = 200  # entries of a folder that are offered
+LAST_WORD = re.compile(r"(?:[^\s\\]|\\.)*$" if os.name == "posix" else r"\S*$")
+SPECIAL = re.compile(r"([\s\\'\"])")
 STYLE = Style.from_dict(
     {
         "bottom-toolbar": "noreverse dim",
@@ -41,7 +50,7 @@ STYLE = Style.from_dict(
 )
 
 
-class Editor:
+class LineEditor:
     """Reads entries from a terminal. `history` is the file that keeps them, None keeps none.
 
     Enter sends, Esc-Enter and Ctrl-J begin a new line, a paste keeps its lines. Ctrl-C clears
@@ -50,20 +59,20 @@ class Editor:
 
     def __init__(
         self,
-        talk: Talk,
+        chat: ChatSession,
         history: Path | None,
         *,
         output: Output | None = None,
         source: Input | None = None,
     ) -> None:
-        self._talk = talk
+        self._chat = chat
         self._presses = 0
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
             history=PromptHistory(history) if history else InMemoryHistory(),
-            completer=CommandCompleter(talk),
+            completer=CommandCompleter(chat),
             complete_while_typing=False,
             reserve_space_for_menu=TALLEST_MENU,
             key_bindings=self._keys(),
@@ -86,7 +95,7 @@ class Editor:
             return None
 
     def _toolbar(self) -> str:
-        return LEAVING if self._presses > 1 else self._talk.toolbar(console.size()[0])
+        return LEAVING if self._presses > 1 else self._chat.toolbar(console.size()[0])
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -100,7 +109,7 @@ class Editor:
 
     def _clear(self, event: KeyPressEvent) -> None:
         """Ctrl-C; one that still belongs to the stopped turn does nothing."""
-        if self._talk.is_settling:
+        if self._chat.is_settling:
             return
         buffer = event.current_buffer
         self._presses = 0 if buffer.text else self._presses + 1
@@ -117,3 +126,79 @@ def _take_completion(event: KeyPressEvent) -> None:
 
 def _new_line(event: KeyPressEvent) -> None:
     event.current_buffer.newline(copy_margin=False)
+
+
+class CommandCompleter(Completer):
+    """Completes entries that begin with one slash."""
+
+    def __init__(self, chat: ChatSession) -> None:
+        self._chat = chat
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """The completions of what stands before the cursor."""
+        text, commands = document.text_before_cursor, self._chat.commands
+        if not text.startswith("/") or text.startswith("//") or "\n" in text:
+            return
+        name, space, rest = text[1:].partition(" ")
+        if not space:
+            for each in _beginning(name, list(commands)):
+                yield _completion(each, name, commands[each].help)
+        elif command := commands.get(name):
+            yield from self._arguments(command, rest)
+
+    def _arguments(self, command: SlashCommand, rest: str) -> Iterator[Completion]:
+        if command.takes == "file":
+            yield from files(rest)
+            return
+        if " " not in rest:
+            for each in _beginning(rest, [*command.choices, *self._names(command.takes)]):
+                yield _completion(each, rest)
+
+    def _names(self, kind: str) -> Sequence[str]:
+        chat = self._chat
+        try:
+            match kind:
+                case "model":
+                    return chat.names.models()
+                case "reasoner":
+                    return chat.names.reasoners()
+                case "session":
+                    return [row.name for row in chat.archive.sessions()]
+                case "command":
+                    return list(chat.commands)
+        except DeepReasoningError:  # the history cannot be read: there is nothing to offer
+            return []
+        return []
+
+
+def files(text: str) -> Iterator[Completion]:
+    """The files and folders that the last word of `text` begins the name of."""
+    match = LAST_WORD.search(text)
+    word = match[0] if match else ""
+    path = re.sub(r"\\(.)", r"\1", word) if os.name == "posix" else word
+    folder, start = os.path.split(path)
+    for name, is_folder in _entries(folder):
+        if name.startswith(start) and (start or not name.startswith(".")):
+            quoted = SPECIAL.sub(r"\\\1", name) if os.name == "posix" else name
+            kept = word[: len(word) - len(SPECIAL.sub(r"\\\1", start))]
+            ending = "/" if is_folder else ""
+            yield Completion(f"{kept}{quoted}{ending}", -len(word), display=one_line(name) + ending)
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Names in a folder and whether they are folders; none for one that cannot be read."""
+    try:
+        with os.scandir(Path(folder or ".").expanduser()) as found:
+            return sorted((entry.name, entry.is_dir()) for entry in found)[:MOST_FILES]
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: nobody's `~name`
+        return []
+
+
+def _beginning(start: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.lower().startswith(start.lower())]
+
+
+def _completion(name: str, start: str, meta: str = "") -> Completion:
+    return Completion(name, -len(start), display=one_line(name), display_meta=meta)

@@ -4,81 +4,81 @@ from __future__ import annotations
 
 from typing import Literal
 
-from deepreasoning_cli.chat.command import Command, one_of
-from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.cli.chat.commands import SlashCommand, one_of
+from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.events import Handoff
 
 HANDOFFS = tuple(Handoff)
 SHOWING: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 
 
-def model(talk: Talk, rest: str) -> None:
+def model(chat: ChatSession, rest: str) -> None:
     """Show or change the Claude model."""
-    name = rest or talk.state.model
+    name = rest or chat.state.model
     if name is None:
-        talk.printer.show("default model")
+        chat.printer.show("default model")
         return
-    talk.printer.show(talk.ports.names.describe_model(name))
-    talk.change(model=name)
+    chat.printer.show(chat.names.describe_model(name))
+    chat.change(model=name)
 
 
-def reasoner(talk: Talk, rest: str) -> None:
+def reasoner(chat: ChatSession, rest: str) -> None:
     """Show or change the reasoner."""
-    name = rest or talk.state.reasoner
+    name = rest or chat.state.reasoner
     if name is None:
-        talk.printer.show("default reasoner")
+        chat.printer.show("default reasoner")
         return
-    talk.printer.show(talk.ports.names.describe_reasoner(name))
-    talk.change(reasoner=name)
+    chat.printer.show(chat.names.describe_reasoner(name))
+    chat.change(reasoner=name)
 
 
-def system(talk: Talk, rest: str) -> None:
+def system(chat: ChatSession, rest: str) -> None:
     """Show, change or remove the system prompt."""
     if rest:
-        talk.change(system=None if rest == "-" else rest)
-    talk.printer.show(talk.state.system or "no system prompt")
+        chat.change(system=None if rest == "-" else rest)
+    chat.printer.show(chat.state.system or "no system prompt")
 
 
-def reasoning(talk: Talk, rest: str) -> None:
+def reasoning(chat: ChatSession, rest: str) -> None:
     """Show or fold the chain of thought from now on, or print the last one."""
     if rest.lower() == "last":
-        thoughts = talk.demand_last().reasoning
-        talk.printer.show(thoughts or "the last turn has no reasoning", dim=True)
+        thoughts = chat.require_last().reasoning
+        chat.printer.show(thoughts or "the last turn has no reasoning", dim=True)
         return
-    talk.change(reasoning=one_of(rest, SHOWING, talk.state.reasoning))
-    talk.printer.note(f"reasoning: {talk.state.reasoning}")
+    chat.change(reasoning=one_of(rest, SHOWING, chat.state.reasoning))
+    chat.printer.note(f"reasoning: {chat.state.reasoning}")
 
 
-def web(talk: Talk, rest: str) -> None:
+def web(chat: ChatSession, rest: str) -> None:
     """Turn the web search on or off."""
-    wished = one_of(rest, ("on", "off"), "off" if talk.state.web else "on")
-    talk.change(web=wished == "on")
-    talk.printer.note(f"web search: {wished}")
+    wished = one_of(rest, ("on", "off"), "off" if chat.state.web else "on")
+    chat.change(web=wished == "on")
+    chat.printer.note(f"web search: {wished}")
 
 
-def handoff(talk: Talk, rest: str) -> None:
+def handoff(chat: ChatSession, rest: str) -> None:
     """Show or change what Claude is given of the reasoner's work."""
-    talk.change(handoff=one_of(rest, HANDOFFS, talk.state.handoff))
-    talk.printer.note(f"handoff: {talk.state.handoff}")
+    chat.change(handoff=one_of(rest, HANDOFFS, chat.state.handoff))
+    chat.printer.note(f"handoff: {chat.state.handoff}")
 
 
-CHOICES = (
-    Command("model", "[NAME]", "show or change the Claude model", model, takes="model"),
-    Command("reasoner", "[NAME]", "show or change the reasoner", reasoner, takes="reasoner"),
-    Command("system", "[TEXT|-]", "show, set or remove the system prompt", system),
-    Command(
+OPTION_COMMANDS = (
+    SlashCommand("model", "[NAME]", "show or change the Claude model", model, takes="model"),
+    SlashCommand("reasoner", "[NAME]", "show or change the reasoner", reasoner, takes="reasoner"),
+    SlashCommand("system", "[TEXT|-]", "show, set or remove the system prompt", system),
+    SlashCommand(
         "reasoning",
         "[show|hide|last]",
         "show or hide the reasoning; last prints the last one",
         reasoning,
-        (*SHOWING, "last"),
+        choices=(*SHOWING, "last"),
     ),
-    Command("web", "[on|off]", "search the web first", web, ("on", "off")),
-    Command(
+    SlashCommand("web", "[on|off]", "search the web first", web, choices=("on", "off")),
+    SlashCommand(
         "handoff",
         "[reasoning|answer|both|none]",
         "what Claude is given of the reasoner's work",
         handoff,
-        HANDOFFS,
+        choices=HANDOFFS,
     ),
 )

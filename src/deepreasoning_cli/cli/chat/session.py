@@ -1,32 +1,96 @@
-"""The conversation as it stands: what the commands and the prompt line work on."""
+"""One chat as it stands: what the commands and the prompt line work on."""
 
 from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepreasoning_cli.chat import external_editor
-from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, State
-from deepreasoning_cli.chat.printer import Printer, counted
-from deepreasoning_cli.chat.tally import Tally
+from deepreasoning_cli.cli.chat.printer import Printer, counted
+from deepreasoning_cli.cli.chat.turns import (
+    STOPPED,
+    ChatArchive,
+    ChatNames,
+    ChatState,
+    ChatTurns,
+    Outcome,
+)
 from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.money import shown
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.clipboard import copy_text
 from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.table import cells_of
 
+if TYPE_CHECKING:
+    from deepreasoning_cli.cli.chat.commands import SlashCommand
+
 SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
 STDIN = "-"
 LONGEST_LINE = 300  # characters
 
 
-class Talk:
-    """State, last turn and tally of one chat.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotals:
+    """Tokens and USD of the turns that ran here; `estimated` and `unknown` where any of it is.
+
+    `cached` and `written` are the tokens that were read from caches and written to them, `saved`
+    is what that spared, below 0 where writing has cost more.
+    """
+
+    turns: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+    estimated: bool = False
+    unknown: bool = False
+    cached: int = 0
+    written: int = 0
+    saved: Decimal = Decimal(0)
+
+    def plus(self, record: Record) -> UsageTotals:
+        """With one more turn, whole or not."""
+        stages = record.stages.values()
+        usages = [stage.usage for stage in stages if stage.usage]
+        used = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+        counted = [usage for usage in usages if not usage.estimated]
+        known = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
+        return UsageTotals(
+            turns=self.turns + 1,
+            tokens=self.tokens + used,
+            cost=self.cost + known,
+            estimated=self.estimated or record.estimated,
+            unknown=self.unknown or record.cost is None,
+            cached=self.cached + sum(usage.cached_tokens for usage in counted),
+            written=self.written + sum(usage.cache_write_tokens for usage in counted),
+            saved=self.saved + record.saved,
+        )
+
+    @property
+    def words(self) -> str:
+        """`3,412 tokens · $0.0123`; what is not known is said."""
+        about = "≈" if self.estimated else ""
+        cost = shown(self.cost, estimated=self.estimated)
+        more = " + unknown" if self.unknown else ""
+        return f"{about}{self.tokens:,} tokens · {cost}{more}"
+
+    @property
+    def cache_words(self) -> str:
+        """`12,345 tokens read, 4,000 written · $0.0222 saved`; what was lost is said as well."""
+        if not (self.cached or self.written):
+            return "not used yet"
+        verb = "saved" if self.saved >= 0 else "more than without"
+        tokens = f"{self.cached:,} tokens read, {self.written:,} written"
+        return f"{tokens} · {shown(abs(self.saved))} {verb}"
+
+
+class ChatSession:
+    """One chat: its state, its last turn and what it has used.
 
     `code` is the exit code of the last turn or command that failed; `over` ends the chat.
     `is_interactive` says whether a person types. `copy` takes text to the clipboard, `edit` has
@@ -35,22 +99,28 @@ class Talk:
 
     def __init__(
         self,
-        ports: Ports,
-        state: State,
-        printer: Printer,
+        turns: ChatTurns,
+        archive: ChatArchive,
+        names: ChatNames,
         *,
+        commands: Mapping[str, SlashCommand],
+        state: ChatState,
+        printer: Printer,
         is_interactive: bool,
         copy: Callable[[str], None] = copy_text,
         edit: Callable[[str], str] = external_editor.edit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.ports = ports
+        self.turns = turns
+        self.archive = archive
+        self.names = names
+        self.commands = commands
         self.state = state
         self.printer = printer
         self.is_interactive = is_interactive
         self.copy = copy
         self.edit = edit
-        self.tally = Tally()
+        self.totals = UsageTotals()
         self.code = 0
         self.over = False
         self._clock = clock
@@ -62,11 +132,11 @@ class Talk:
     def last(self) -> Record | None:
         """The session's last turn; read from the archive when the session was changed."""
         if not self._last_is_known:
-            self._last = next(iter(self.ports.archive.turns(self.state.session)[-1:]), None)
+            self._last = next(iter(self.archive.turns(self.state.session)[-1:]), None)
             self._last_is_known = True
         return self._last
 
-    def demand_last(self) -> Record:
+    def require_last(self) -> Record:
         """The same. Raises UsageError in a session without turns."""
         if self.last is None:
             raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
@@ -78,7 +148,7 @@ class Talk:
 
     def move(self, session: str) -> None:
         """Go on in another session, or in a fork of it where another process is in it."""
-        self.change(session=self.ports.archive.enter(session))
+        self.change(session=self.archive.enter(session))
         self.forget_last()
 
     def forget_last(self) -> None:
@@ -102,21 +172,21 @@ class Talk:
         """Ask the question, with the attached files. Raises DeepReasoningError."""
         prompt = self.composed(question)
         self.change(files=())
-        self._settle(self.ports.turns.ask(prompt, self.state))
+        self._settle(self.turns.ask(prompt, self.state))
 
     def ask_instead(self, prompt: str, of: Record) -> None:
         """Ask in the place of an earlier turn. Raises DeepReasoningError."""
-        self._settle(self.ports.turns.ask(prompt, self.state, instead_of=of))
+        self._settle(self.turns.ask(prompt, self.state, instead_of=of))
 
     def answer_again(self, of: Record) -> None:
         """Have the same reasoning answered again. Raises DeepReasoningError."""
-        outcome = self.ports.turns.answer_again(of, self.state)
+        outcome = self.turns.answer_again(of, self.state)
         self._settle(outcome, is_last=bool(outcome.record.texts))  # else `of` still stands
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
         if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
             self._last, self._last_is_known = outcome.record, True
-        self.tally = self.tally.plus(outcome.record)
+        self.totals = self.totals.plus(outcome.record)
         self.code = outcome.code or self.code
         if outcome.code == STOPPED:
             self._settled = self._clock() + SETTLING
@@ -132,9 +202,9 @@ class Talk:
         model = state.model or "default model"
         reasoner = state.reasoner or "default reasoner"
         count = len(state.files)
-        rest = [self.tally.words, *([f"{counted(count, 'file')} attached"] if count else [])]
-        for shown in ((model, reasoner, state.session), (model, state.session), (model,)):
-            line = one_line(" · ".join([*shown, *rest]), LONGEST_LINE)
+        rest = [self.totals.words, *([f"{counted(count, 'file')} attached"] if count else [])]
+        for names in ((model, reasoner, state.session), (model, state.session), (model,)):
+            line = one_line(" · ".join([*names, *rest]), LONGEST_LINE)
             if cells_of(line) < columns:
                 return self.printer.spelled(line)
         return self.printer.spelled(one_line(" · ".join(rest)))

@@ -1,13 +1,13 @@
-"""Commands about the chat itself: its sessions, its state, help, the way out."""
+"""Commands about the chat itself: its sessions, its state, the way out."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from itertools import count
 
-from deepreasoning_cli.chat.command import Command, MisuseError, nothing, number
-from deepreasoning_cli.chat.printer import counted
-from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.cli.chat.commands import MisuseError, SlashCommand, no_arguments, number
+from deepreasoning_cli.cli.chat.printer import counted
+from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.views.safe import file_name, one_line
 from deepreasoning_cli.views.table import Column
@@ -20,16 +20,16 @@ COLUMNS = (
 )
 
 
-def clear(talk: Talk, rest: str) -> None:
+def clear(chat: ChatSession, rest: str) -> None:
     """Begin a new session: nothing of this one is sent any more."""
-    nothing(rest)
-    talk.move(talk.ports.archive.new_name())
-    talk.printer.note(f"new session: {talk.state.session}")
+    no_arguments(rest)
+    chat.move(chat.archive.new_name())
+    chat.printer.note(f"new session: {chat.state.session}")
 
 
-def sessions(talk: Talk, rest: str) -> None:
+def sessions(chat: ChatSession, rest: str) -> None:
     """List the sessions."""
-    nothing(rest)
+    no_arguments(rest)
     rows = [
         (
             row.name,
@@ -37,43 +37,43 @@ def sessions(talk: Talk, rest: str) -> None:
             f"{row.last.astimezone():%Y-%m-%d %H:%M}",
             one_line(row.first_prompt),
         )
-        for row in talk.ports.archive.sessions()
+        for row in chat.archive.sessions()
     ]
     if rows:
-        talk.printer.table(COLUMNS, rows)
+        chat.printer.table(COLUMNS, rows)
     else:
-        talk.printer.note("no session has a turn yet")
+        chat.printer.note("no session has a turn yet")
 
 
-def resume(talk: Talk, rest: str) -> None:
+def resume(chat: ChatSession, rest: str) -> None:
     """Go on with another session."""
     if not rest:
         raise MisuseError("which session?")
-    if not talk.ports.archive.turns(rest):
-        names = [row.name for row in talk.ports.archive.sessions()]
+    if not chat.archive.turns(rest):
+        names = [row.name for row in chat.archive.sessions()]
         close = get_close_matches(rest, names, 1, 0.4)
         hint = f"/resume {close[0]}" if close else "/sessions lists them"
         raise UsageError(f"there is no session {rest}", kind="unknown_session", hint=hint)
-    talk.move(rest)
-    turns = len(talk.ports.archive.turns(talk.state.session))
-    talk.printer.note(f"session {talk.state.session}, {counted(turns, 'turn')}")
-    talk.printer.note(f"last question: {one_line(talk.demand_last().opened.prompt)}")
+    chat.move(rest)
+    turns = len(chat.archive.turns(chat.state.session))
+    chat.printer.note(f"session {chat.state.session}, {counted(turns, 'turn')}")
+    chat.printer.note(f"last question: {one_line(chat.require_last().opened.prompt)}")
 
 
-def branch(talk: Talk, rest: str) -> None:
+def branch(chat: ChatSession, rest: str) -> None:
     """Go on in a copy of this session, from its end or from an earlier turn."""
-    talk.demand_last()
-    turns = len(talk.ports.archive.turns(talk.state.session))
-    name, upto = _branch(talk.state.session, rest, turns)
-    taken = {row.name for row in talk.ports.archive.sessions()}
+    chat.require_last()
+    turns = len(chat.archive.turns(chat.state.session))
+    name, upto = _branch(chat.state.session, rest, turns)
+    taken = {row.name for row in chat.archive.sessions()}
     if not name:
-        names = (f"{talk.state.session}-{n}" for n in count(2))
+        names = (f"{chat.state.session}-{n}" for n in count(2))
         name = next(each for each in names if each not in taken)
     elif name in taken:
         raise UsageError(f"there is a session {name} already", kind="session_exists")
-    talk.ports.archive.branch(talk.state.session, name, upto)
-    talk.move(name)
-    talk.printer.note(f"session {talk.state.session}, {counted(upto, 'turn')}")
+    chat.archive.branch(chat.state.session, name, upto)
+    chat.move(name)
+    chat.printer.note(f"session {chat.state.session}, {counted(upto, 'turn')}")
 
 
 def _branch(session: str, rest: str, turns: int) -> tuple[str, int]:
@@ -84,11 +84,11 @@ def _branch(session: str, rest: str, turns: int) -> tuple[str, int]:
     return name, number(last.strip(), turns, "turn") if last else turns
 
 
-def info(talk: Talk, rest: str) -> None:
+def info(chat: ChatSession, rest: str) -> None:
     """Say how the next question will be asked, and what was used so far."""
-    nothing(rest)
-    state = talk.state
-    talk.printer.facts(
+    no_arguments(rest)
+    state = chat.state
+    chat.printer.facts(
         [
             ("model", state.model or "default"),
             ("reasoner", state.reasoner or "default"),
@@ -98,25 +98,25 @@ def info(talk: Talk, rest: str) -> None:
             ("system prompt", state.system or "none"),
             ("files", ", ".join(state.files) or "none"),
             ("session", state.session),
-            ("turns", str(len(talk.ports.archive.turns(state.session)))),
-            ("this chat", f"{counted(talk.tally.turns, 'turn')} · {talk.tally.words}"),
-            ("cache", talk.tally.cache_words),
+            ("turns", str(len(chat.archive.turns(state.session)))),
+            ("this chat", f"{counted(chat.totals.turns, 'turn')} · {chat.totals.words}"),
+            ("cache", chat.totals.cache_words),
         ],
     )
 
 
-def leave(talk: Talk, rest: str) -> None:
+def leave(chat: ChatSession, rest: str) -> None:
     """End the chat."""
-    nothing(rest)
-    talk.over = True
+    no_arguments(rest)
+    chat.over = True
 
 
-SESSIONS = (
-    Command("clear", "", "begin a new session", clear),
-    Command("sessions", "", "list the sessions", sessions),
-    Command("resume", "NAME", "go on with another session", resume, takes="session"),
-    Command("branch", "[NAME [TURN]]", "go on in a copy of this session", branch),
-    Command("info", "", "how the next question is asked, and what was used", info),
-    Command("exit", "", "leave the chat; Ctrl-D does too", leave),
-    Command("quit", "", "the same", leave),
+SESSION_COMMANDS = (
+    SlashCommand("clear", "", "begin a new session", clear),
+    SlashCommand("sessions", "", "list the sessions", sessions),
+    SlashCommand("resume", "NAME", "go on with another session", resume, takes="session"),
+    SlashCommand("branch", "[NAME [TURN]]", "go on in a copy of this session", branch),
+    SlashCommand("info", "", "how the next question is asked, and what was used", info),
+    SlashCommand("exit", "", "leave the chat; Ctrl-D does too", leave),
+    SlashCommand("quit", "", "the same", leave),
 )

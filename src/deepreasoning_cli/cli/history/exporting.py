@@ -31,6 +31,6 @@ def _document(found: Found, form: str) -> str:
 
             return page(found)
         case _:
-            from deepreasoning_cli.chat.export import markdown
+            from deepreasoning_cli.cli.chat.export import markdown
 
             return markdown(found.name, found.turns)

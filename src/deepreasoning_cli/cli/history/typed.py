@@ -12,7 +12,7 @@ from deepreasoning_cli.files import write_atomically
 
 def forget(prompts: Collection[str] | None) -> None:
     """Take these questions out of what was typed, or with None everything. Raises WriteError."""
-    from deepreasoning_cli.cli.chat.run import PROMPTS
+    from deepreasoning_cli.cli.chat.repl import PROMPTS
 
     path = paths.data_dir() / PROMPTS
     try:
