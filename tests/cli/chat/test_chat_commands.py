@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from deepreasoning_cli.cli.chat.repl import COMMANDS
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.events import Handoff
 from deepreasoning_cli.record import Record
-from scripted_chat import Chat, EchoTurns, MemoryArchive, turn
+from scripted_chat import STATE, Chat, EchoTurns, MemoryArchive, turn
 
 CODE = "Two:\n\n```py\nx = 1\n```\n\n- in a list:\n\n  ```sh\n  ls\n  ```\n"
 
@@ -121,7 +122,7 @@ def test_model_and_reasoner_are_shown_changed_and_refused() -> None:
     out, err = said(chat, "/model", "/model opus", "/model gpt", "/reasoner ollama", "/reasoner")
     assert out == ("sonnet: a good one\nopus: a good one\nollama: a good one\nollama: a good one\n")
     assert err == "error: gpt is not offered\nhint: try sonnet\n"
-    assert chat.session.state == ChatState(session="first", model="opus", reasoner="ollama")
+    assert chat.session.state == replace(STATE, model="opus", reasoner="ollama")
 
 
 def test_without_a_choice_the_defaults_are_named() -> None:
@@ -168,9 +169,7 @@ def test_the_last_reasoning_is_printed_harmless() -> None:
 def test_another_model_answers_the_same_reasoning() -> None:
     chat = chat_with(("q", "a", "hm"))
     said(chat, "/model opus", "/retry answer")
-    assert chat.turns.asked == [
-        ("again", "hm", ChatState(session="first", model="opus", reasoner="deepseek"))
-    ]
+    assert chat.turns.asked == [("again", "hm", replace(STATE, model="opus"))]
     assert chat.session.require_last().answer == "opus says q"
 
 
