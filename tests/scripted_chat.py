@@ -227,9 +227,9 @@ def main() -> int:
     show = to(sys.stdout)
     turns = StoppableTurns(archive, write=lambda text: show(safe(text)))
     history = os.environ.get("CHAT_HISTORY")
-    fakes: tuple[Any, ...] = (turns, archive, LivelyNames())
+    fakes: tuple[Any, ...] = (turns, archive, LivelyNames(), STATE)
     try:
-        return repl(*fakes, STATE, history=Path(history) if history else None).run()
+        return repl(*fakes, history=Path(history) if history else None).run()
     except Interrupted as ended:
         return ended.exit_code
     finally:

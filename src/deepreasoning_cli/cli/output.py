@@ -1,4 +1,4 @@
-"""What the user sees: output flags and streams → views, and the lines beside them."""
+"""What the user sees of a turn: output flags and streams → views."""
 
 from __future__ import annotations
 
@@ -25,22 +25,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.views.status import Progress
 
 PLACES = ("show", "hide", "only", "stderr")
-LONGEST_NOTE = 500  # characters of a line
-
-
-def note(given: Globals, text: str) -> None:
-    """A remark in one line on stderr, unless the user wants it quiet."""
-    _say(given, f"note: {one_line(text, LONGEST_NOTE)}")
-
-
-def warn(given: Globals, text: str) -> None:
-    """A warning in one line on stderr, unless the user wants it quiet."""
-    _say(given, f"warning: {one_line(text, LONGEST_NOTE)}")
-
-
-def _say(given: Globals, line: str) -> None:
-    if not given.quiet:
-        write_stderr(line)
+LONGEST_REASON = 500  # characters of why there is no search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +264,7 @@ def confirm_without_search(
             return True
         if structured or not _is_a_person_there():
             return False
-        typer.echo(f"search: {one_line(error.message, LONGEST_NOTE)}", err=True)
+        typer.echo(f"search: {one_line(error.message, LONGEST_REASON)}", err=True)
         return typer.confirm("Answer without the search?", default=False, err=True)
 
     return confirm

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths, pipeline
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
+from deepreasoning_cli.cli.messages import debug_log, note, warn
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.output import (
-    OutputOptions,
-    build_views,
-    confirm_without_search,
-    note,
-    warn,
-)
+from deepreasoning_cli.cli.output import OutputOptions, build_views, confirm_without_search
 from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.archive import Archive
@@ -30,7 +25,6 @@ from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.views.notes import can_be_resumed
-from deepreasoning_cli.views.safe import one_line
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.wiring.catalogs import catalog_for
@@ -104,7 +98,8 @@ class TurnRunner:
 
         def connect() -> Transport:
             if self._transport is None:
-                opened = open_transport(request.loaded, self._pause, self._log)
+                log = debug_log(self._given)
+                opened = open_transport(request.loaded, self._pause, log)
                 self._transport = self._stack.enter_context(opened)
             return self._transport
 
@@ -183,10 +178,6 @@ class TurnRunner:
 
     def _pause(self, waiting: Waiting) -> None:
         self._progress.pause(waiting.why, waiting.seconds)
-
-    def _log(self, line: str) -> None:
-        if self._given.debug:
-            write_stderr(one_line(f"debug: {line}", 4000))
 
 
 def _unwritten(failure: WriteError | OSError) -> WriteError | None:

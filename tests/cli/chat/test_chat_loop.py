@@ -30,7 +30,7 @@ class Entries:
         return entry
 
 
-def piped(chat: Chat, data: bytes, **limits: int) -> int:
+def piped(chat: Chat, data: bytes, **limits: Any) -> int:
     return Repl(chat.session, LineReader(io.BytesIO(data), **limits)).run()
 
 
