@@ -84,7 +84,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)
         options = AskOptions(settings={"backend": "demo"}, session="long")
-        code = run(Globals(), options, save=True)
+        code = run(Globals(), options)
     assert (code, stdin.asked) == (0, TURNS + 1)
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]

@@ -118,5 +118,6 @@ def ask(
         allow_empty_reasoning=allow_empty_reasoning,
         web_optional=web_optional,
         dry_run=dry_run,
+        save=not no_save,
     )
-    ask_once(o.globals_of(context), options, save=not no_save)
+    ask_once(o.globals_of(context), options)

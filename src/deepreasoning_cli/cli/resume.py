@@ -61,12 +61,12 @@ def resume(
     if shown.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
     with TurnRunner(o.globals_of(context)) as runner, ExitStack() as claims:
-        found = _found(runner, turn)
+        found = _unfinished_turn(runner, turn)
         opened = found.opened
         loaded = runner.load(
             {
-                "model": model or _chosen(found, opened.answerer),
-                "reasoner": _chosen(found, opened.reasoner),
+                "model": model or _if_chosen(found, opened.answerer),
+                "reasoner": _if_chosen(found, opened.reasoner),
                 "max_tokens": max_tokens,
                 "max_cost": max_cost,
                 "on_cap": on_cap and on_cap.value,
@@ -75,10 +75,10 @@ def resume(
                 "handoff": str(opened.handoff),
             }
         )
-        kept = _kept(found, partial=partial, again=again)
+        kept = _work_to_reuse(found, partial=partial, again=again)
         session, earlier = _conversation(runner, found, claims)
         if kept:
-            runner.note(_saving(found))
+            runner.note(_reuse_note(found))
         request = TurnRequest(
             loaded=loaded,
             question=opened.prompt,
@@ -91,7 +91,7 @@ def resume(
         runner.run(runner.plan(request), loaded.settings, shown)
 
 
-def _found(runner: TurnRunner, turn: str | None) -> Record:
+def _unfinished_turn(runner: TurnRunner, turn: str | None) -> Record:
     """The turn to finish. Raises UsageError where there is none, or nothing to finish."""
     from deepreasoning_cli.errors import UsageError
 
@@ -106,7 +106,7 @@ def _found(runner: TurnRunner, turn: str | None) -> Record:
     return found
 
 
-def _chosen(turn: Record, name: str | None) -> str | None:
+def _if_chosen(turn: Record, name: str | None) -> str | None:
     """A model that was chosen for the turn; the demo's and the hosted one's are no choice."""
     return name if turn.opened.backend == "direct" else None
 
@@ -115,17 +115,17 @@ def _conversation(
     runner: TurnRunner, turn: Record, claims: ExitStack
 ) -> tuple[str | None, Sequence[Record]]:
     """The turn's session, or a fork of it where it is in use, and what was said before the turn."""
-    from deepreasoning_cli.cli.runner import claimed
+    from deepreasoning_cli.cli.runner import claim_session
 
     name = turn.opened.session
     if name is None:
         return None, ()
     with runner.history() as store:
         said = takewhile(lambda each: each.opened.id != turn.opened.id, store.session_turns(name))
-        return claimed(runner, store, name, claims), list(said)
+        return claim_session(runner, store, name, claims), list(said)
 
 
-def _kept(turn: Record, *, partial: bool, again: bool) -> Work | None:
+def _work_to_reuse(turn: Record, *, partial: bool, again: bool) -> Work | None:
     """What the reasoner brought; None where it is to be asked (again), or never was."""
     from deepreasoning_cli.cli.runner import work_in
     from deepreasoning_cli.events import Stage
@@ -158,7 +158,7 @@ def _pay_again(turn: Record, partial: bool, again: bool) -> bool:
     )
 
 
-def _saving(turn: Record) -> str:
+def _reuse_note(turn: Record) -> str:
     """What is used again, and what that saves."""
     from deepreasoning_cli.events import Stage
     from deepreasoning_cli.money import shown

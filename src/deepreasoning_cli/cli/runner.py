@@ -52,6 +52,7 @@ class AskOptions:
     allow_empty_reasoning: bool = False
     web_optional: bool = False
     dry_run: bool = False
+    save: bool = True
 
     def check(self) -> None:
         """Raise UsageError for a session that cannot be meant."""
@@ -136,13 +137,13 @@ class TurnRunner:
                         show(event)
                 except IncompleteError as error:
                     if journal is not None and journal.keeps:
-                        _say_how_to_resume(error, plan.id)
+                        _add_how_to_resume(error, plan.id)
                     raise
         except (WriteError, OSError) as failure:
-            unwritten = _unwritten(failure)
+            unwritten = _as_write_error(failure)
             if unwritten is None or journal is None or not journal.keeps:
                 raise
-            _say_where_it_is(unwritten, record)
+            _add_where_it_is(unwritten, record)
             raise unwritten from failure.__cause__
 
     def has_history(self) -> bool:
@@ -180,7 +181,7 @@ class TurnRunner:
         self._progress.pause(waiting.why, waiting.seconds)
 
 
-def _unwritten(failure: WriteError | OSError) -> WriteError | None:
+def _as_write_error(failure: WriteError | OSError) -> WriteError | None:
     """The failure as one to write; None for a closed pipe and for all that is no writer's."""
     if isinstance(failure, WriteError):
         return failure
@@ -189,7 +190,7 @@ def _unwritten(failure: WriteError | OSError) -> WriteError | None:
     return None
 
 
-def _say_where_it_is(failure: WriteError, record: Record) -> None:
+def _add_where_it_is(failure: WriteError, record: Record) -> None:
     turn = record.opened.id
     if record.complete:
         failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
@@ -198,18 +199,18 @@ def _say_where_it_is(failure: WriteError, record: Record) -> None:
         failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
 
 
-def _say_how_to_resume(error: IncompleteError, turn: str) -> None:
+def _add_how_to_resume(error: IncompleteError, turn: str) -> None:
     error.resume = f"deepreasoning resume {turn}"
     more = f"; or {error.hint}" if error.hint else ""
     error.hint = f"`{error.resume}` goes on from what is kept{more}"
 
 
-def ask(given: Globals, options: AskOptions, *, save: bool) -> None:
+def ask(given: Globals, options: AskOptions) -> None:
     """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
     output = options.output
     output.check()
     options.check()
-    with TurnRunner(given, save=save) as runner, ExitStack() as claims:
+    with TurnRunner(given, save=options.save) as runner, ExitStack() as claims:
         plan = runner.plan(request := _request(runner, options, claims))
         if options.dry_run:
             from deepreasoning_cli.cli.dry_run import show_plan
@@ -226,7 +227,7 @@ def _request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> Turn
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
     )
     session, earlier = open_session(runner, options, claims)
-    kept, reasoning_from = _kept(runner, options.reasoning_from)
+    kept, reasoning_from = _work_to_reuse(runner, options.reasoning_from)
     last_system = earlier[-1].opened.system if earlier else None
     return TurnRequest(
         loaded=loaded,
@@ -252,29 +253,31 @@ def open_session(
         runner.adopt_leftovers()
         return None, ()
     if not (runner.saves or runner.has_history()):
-        return _begun(options), ()
+        return _new_session(options), ()
     try:
         with runner.history() as store:
-            return _found(runner, options, store, stack)
+            return _find_session(runner, options, store, stack)
     except DeepReasoningError:
         if runner.has_history():
             raise
-        return _begun(options), ()  # nothing can be kept either: the turn itself warns of that
+        return _new_session(
+            options
+        ), ()  # nothing can be kept either: the turn itself warns of that
 
 
-def _found(
+def _find_session(
     runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
 ) -> tuple[str | None, Sequence[Record]]:
     last = store.last() if options.resume_last else None
-    name = _session_of(runner, store, last) if last else _begun(options)
+    name = _session_of(runner, store, last) if last else _new_session(options)
     if name is None:
         return None, [last] if last else ()
     if runner.saves:
-        name = claimed(runner, store, name, stack)
+        name = claim_session(runner, store, name, stack)
     return name, store.session_turns(name)
 
 
-def claimed(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
+def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
     """The session, this process's own until `stack` is left; a fork of it where it is not free."""
     claim = stack.enter_context(store.claim(session))
     if claim.forked_from:
@@ -282,7 +285,7 @@ def claimed(runner: TurnRunner, store: Store, session: str, stack: ExitStack) ->
     return claim.name
 
 
-def _begun(options: AskOptions) -> str:
+def _new_session(options: AskOptions) -> str:
     """The name of a session without turns. Raises UsageError where the last one is wanted."""
     if options.session is None:
         raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
@@ -301,13 +304,13 @@ def _session_of(runner: TurnRunner, store: Store, last: Record) -> str | None:
     return last.opened.session
 
 
-def _kept(runner: TurnRunner, name: str | None) -> tuple[Work | None, str | None]:
+def _work_to_reuse(runner: TurnRunner, name: str | None) -> tuple[Work | None, str | None]:
     """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
     if name is None:
         return None, None
     there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
     if name != "last" and (there or not name.isalnum()):
-        return Work(_reasoning_in(Path(name))), None
+        return Work(_read_reasoning(Path(name))), None
     turn = None
     if runner.saves or runner.has_history():
         with runner.history() as store:
@@ -329,7 +332,7 @@ def work_in(turn: Record) -> Work:
     return Work(turn.reasoning, turn.draft, turn.reasoned_by or Work().model)
 
 
-def _reasoning_in(path: Path) -> str:
+def _read_reasoning(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as exc:

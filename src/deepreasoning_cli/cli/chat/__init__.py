@@ -54,5 +54,6 @@ def chat(
         system=system,
         resume_last=resume_last,
         session=session,
+        save=not no_save,
     )
-    raise typer.Exit(run(o.globals_of(context), options, save=not no_save))
+    raise typer.Exit(run(o.globals_of(context), options))

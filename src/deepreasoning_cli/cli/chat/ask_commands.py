@@ -61,7 +61,7 @@ def file(chat: ChatSession, rest: str) -> None:
         chat.change(files=())
     else:
         for name in names:
-            chat.attach(_expanded(name))
+            chat.attach(_expand_user(name))
     for path in chat.state.files:
         chat.printer.note(f"goes with the next question: {path}")
     if not chat.state.files:
@@ -70,11 +70,11 @@ def file(chat: ChatSession, rest: str) -> None:
 
 def price(chat: ChatSession, rest: str) -> None:
     """Estimate what a question would cost."""
-    prompt = chat.composed(rest) if rest or chat.state.files else ""
+    prompt = chat.compose(rest) if rest or chat.state.files else ""
     chat.printer.show(chat.turns.price(prompt, chat.state))
 
 
-def _expanded(name: str) -> str:
+def _expand_user(name: str) -> str:
     try:
         return str(Path(name).expanduser())
     except RuntimeError as exc:  # a `~name` that nobody here bears

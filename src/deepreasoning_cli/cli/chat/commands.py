@@ -97,7 +97,7 @@ def take(chat: ChatSession, entry: str) -> None:
 
 def _run(chat: ChatSession, line: str) -> None:
     name, *rest = line.split(maxsplit=1) or [""]
-    command = _found(chat, name.lower())
+    command = _find(chat, name.lower())
     try:
         command.run(chat, rest[0] if rest else "")
     except MisuseError as exc:
@@ -105,7 +105,7 @@ def _run(chat: ChatSession, line: str) -> None:
         chat.code = UsageError.exit_code
 
 
-def _found(chat: ChatSession, name: str) -> SlashCommand:
+def _find(chat: ChatSession, name: str) -> SlashCommand:
     if command := chat.commands.get(name):
         return command
     close = get_close_matches(name, chat.commands, 1)
@@ -118,7 +118,7 @@ def _found(chat: ChatSession, name: str) -> SlashCommand:
 def help_(chat: ChatSession, rest: str) -> None:
     """Say what the commands do, or one of them."""
     if rest:
-        command = _found(chat, rest.removeprefix("/"))
+        command = _find(chat, rest.removeprefix("/"))
         chat.printer.show(f"{command.usage}\n{command.help}")
         return
     chat.printer.facts([(each.usage, each.help) for each in chat.commands.values()] + [*KEYS])

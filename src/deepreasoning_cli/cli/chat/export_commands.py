@@ -15,14 +15,14 @@ from deepreasoning_cli.views.safe import Sink, file_name, safe
 
 def copy(chat: ChatSession, rest: str) -> None:
     """Copy an answer, a code block or the reasoning."""
-    what, text = _chosen(chat, rest)
+    what, text = _text_to_copy(chat, rest)
     if not text:
         raise UsageError(f"{what} is empty", kind="empty")
     chat.copy(safe(text, Sink.PIPE))
     chat.printer.note(f"copied: {what}, {counted(len(text), 'character')}")
 
 
-def _chosen(chat: ChatSession, rest: str) -> tuple[str, str]:
+def _text_to_copy(chat: ChatSession, rest: str) -> tuple[str, str]:
     """What is meant, and its text."""
     match rest.lower().split():
         case []:

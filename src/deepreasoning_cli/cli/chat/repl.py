@@ -46,16 +46,17 @@ COMMANDS = {
 }
 
 
-def run(given: Globals, options: AskOptions, *, save: bool) -> int:
+def run(given: Globals, options: AskOptions) -> int:
     """Chat until the user leaves; the exit code. Raises DeepReasoningError.
 
-    Of `options` it takes the settings, the session, the system prompt, and from the output
-    whether it is plain and whether the reasoning is hidden.
+    Of `options` it takes the settings, the session, the system prompt, whether turns are saved,
+    and of the output whether it is plain and whether the reasoning is hidden.
     """
     options.check()
     typed = console.is_terminal(sys.stdin)
     with ExitStack() as stack:
-        runner = stack.enter_context(TurnRunner(given, save=save, tip=TIP if typed else ""))
+        tip = TIP if typed else ""
+        runner = stack.enter_context(TurnRunner(given, save=options.save, tip=tip))
         loaded = runner.load(options.settings)
         _require_key(runner, loaded)
         archive = stack.enter_context(ChatArchive(runner))

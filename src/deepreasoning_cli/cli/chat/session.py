@@ -155,7 +155,7 @@ class ChatSession:
         """The archive has changed: the last turn is another one."""
         self._last, self._last_is_known = None, False
 
-    def composed(self, question: str) -> str:
+    def compose(self, question: str) -> str:
         """The question with the attached files in front of it. Raises UsageError."""
         words = [f"{question} "] if question == STDIN else [question]
         return read_prompt(words, self.state.files, use_stdin=False)
@@ -170,7 +170,7 @@ class ChatSession:
 
     def ask(self, question: str) -> None:
         """Ask the question, with the attached files. Raises DeepReasoningError."""
-        prompt = self.composed(question)
+        prompt = self.compose(question)
         self.change(files=())
         self._settle(self.turns.ask(prompt, self.state))
 

@@ -12,7 +12,7 @@ from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.output import OutputOptions
-from deepreasoning_cli.cli.runner import TurnRunner, claimed, work_of
+from deepreasoning_cli.cli.runner import TurnRunner, claim_session, work_of
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
 from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import DeepReasoningError
@@ -68,7 +68,7 @@ class ChatArchive:
     def __init__(self, runner: TurnRunner) -> None:
         self._runner = runner
         self._known: dict[str, list[Record]] = {}
-        self._own = ""  # the session that is claimed
+        self._own = ""  # the session that is claim_session
         self.claim = ExitStack()
 
     def __enter__(self) -> Self:
@@ -78,17 +78,17 @@ class ChatArchive:
         self.claim.close()
 
     def begin(self, session: str, turns: Sequence[Record]) -> None:
-        """Take up a session whose turns were read, and that was claimed, elsewhere."""
+        """Take up a session whose turns were read, and that was claim_session, elsewhere."""
         self._own = session if turns else ""
-        self._known[session] = self._lightened(turns)
+        self._known[session] = self._lighten_all(turns)
 
     def enter(self, session: str) -> str:
         """Claim the session in the place of the one before; the name to go on with."""
         self.claim.close()
         names = [session]
         if self._runner.saves:
-            self._stored(
-                lambda store: names.append(claimed(self._runner, store, session, self.claim))
+            self._use_store(
+                lambda store: names.append(claim_session(self._runner, store, session, self.claim))
             )
         self._own = names[-1]
         return self._own
@@ -109,7 +109,7 @@ class ChatArchive:
     def remembered(self, session: str) -> Sequence[Record]:
         """The same turns; of the older ones the questions and answers are enough."""
         if session not in self._known:
-            self._known[session] = self._lightened(self._read(session))
+            self._known[session] = self._lighten_all(self._read(session))
         return self._known[session]
 
     def add(self, session: str, record: Record, instead_of: Record | None) -> None:
@@ -117,7 +117,7 @@ class ChatArchive:
         if instead_of is not None:
             self._forget(session, instead_of)
         before = self.remembered(session)
-        self._known[session] = [*before[:-1], *map(self._light, before[-1:]), _joined(record)]
+        self._known[session] = [*before[:-1], *map(self._lighten, before[-1:]), _join_texts(record)]
         if self._own != session:  # a new one: nobody had heard of it until now
             self.enter(session)
 
@@ -130,7 +130,7 @@ class ChatArchive:
         """Let the session `new` begin with the first `upto` turns of `session`."""
         self._known[new] = list(self.turns(session)[:upto])
         if self._runner.saves:
-            self._stored(lambda store: store.branch(session, new, upto))
+            self._use_store(lambda store: store.branch(session, new, upto))
 
     def new_name(self) -> str:
         """A name that no session has."""
@@ -140,22 +140,22 @@ class ChatArchive:
         turn = record.opened.id
         self._known[session] = [each for each in self._known[session] if each.opened.id != turn]
         if self._runner.saves:
-            self._stored(lambda store: store.leave_session(turn, session))
+            self._use_store(lambda store: store.leave_session(turn, session))
 
-    def _lightened(self, turns: Sequence[Record]) -> list[Record]:
-        return [*map(self._light, turns[:-1]), *turns[-1:]]
+    def _lighten_all(self, turns: Sequence[Record]) -> list[Record]:
+        return [*map(self._lighten, turns[:-1]), *turns[-1:]]
 
-    def _light(self, turn: Record) -> Record:
+    def _lighten(self, turn: Record) -> Record:
         """The turn without what the history can give back."""
         return replace(turn, thoughts=[], drafts=[]) if self._runner.saves else turn
 
     def _read(self, session: str) -> list[Record]:
         found: list[Record] = []
         if self._runner.saves:
-            self._stored(lambda store: found.extend(store.session_turns(session)))
+            self._use_store(lambda store: found.extend(store.session_turns(session)))
         return found
 
-    def _stored(self, use: Callable[[Store], object]) -> None:
+    def _use_store(self, use: Callable[[Store], object]) -> None:
         try:
             with self._runner.history() as store:
                 use(store)
@@ -163,7 +163,7 @@ class ChatArchive:
             self._runner.warn(error.message)
 
 
-def _joined(turn: Record) -> Record:
+def _join_texts(turn: Record) -> Record:
     """The turn with each text in one piece."""
     reasoning, draft, answer = (
         [text] * bool(text) for text in (turn.reasoning, turn.draft, turn.answer)
