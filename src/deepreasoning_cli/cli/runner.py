@@ -61,6 +61,12 @@ class AskOptions:
         if self.session is not None and not self.session.strip():
             raise UsageError("a session needs a name", hint="--session NAME")
 
+    def system_after(self, earlier: Sequence[Record]) -> str | None:
+        """The system prompt of the next turn: what is asked for, else that of the last turn."""
+        if self.system is None and earlier:
+            return earlier[-1].opened.system
+        return self.system
+
 
 class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
@@ -211,7 +217,8 @@ def ask(given: Globals, options: AskOptions) -> None:
     output.check()
     options.check()
     with TurnRunner(given, save=options.save) as runner, ExitStack() as claims:
-        plan = runner.plan(request := _request(runner, options, claims))
+        request = _build_request(runner, options, claims)
+        plan = runner.plan(request)
         if options.dry_run:
             from deepreasoning_cli.cli.dry_run import show_plan
 
@@ -220,7 +227,7 @@ def ask(given: Globals, options: AskOptions) -> None:
         runner.run(plan, request.loaded.settings, output)
 
 
-def _request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
+def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
     """The turn that the options ask for: settings, prompt, session and reasoning are read."""
     loaded = runner.load(options.settings)
     question = read_prompt(
@@ -228,11 +235,10 @@ def _request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> Turn
     )
     session, earlier = open_session(runner, options, claims)
     kept, reasoning_from = _work_to_reuse(runner, options.reasoning_from)
-    last_system = earlier[-1].opened.system if earlier else None
     return TurnRequest(
         loaded=loaded,
         question=question,
-        system=options.system if options.system is not None else last_system,
+        system=options.system_after(earlier),
         kept=kept,
         reasoning_from=reasoning_from,
         session=session,
@@ -260,9 +266,7 @@ def open_session(
     except DeepReasoningError:
         if runner.has_history():
             raise
-        return _new_session(
-            options
-        ), ()  # nothing can be kept either: the turn itself warns of that
+        return _new_session(options), ()  # nothing can be saved: the turn warns of that
 
 
 def _find_session(

@@ -73,12 +73,11 @@ def run(given: Globals, options: AskOptions) -> int:
 def _state(
     options: AskOptions, loaded: Loaded, session: str, earlier: Sequence[Record]
 ) -> ChatState:
-    last_system = earlier[-1].opened.system if earlier else None
     return ChatState(
         session=session,
         model=loaded.settings.model,
         reasoner=loaded.settings.reasoner,
-        system=options.system if options.system is not None else last_system,
+        system=options.system_after(earlier),
         reasoning="hide" if options.output.reasoning == "hide" else "show",
         handoff=Handoff(loaded.settings.handoff),
         web=loaded.settings.web_search_linkup,

@@ -208,7 +208,7 @@ class ChatTurns:
 
     def price(self, prompt: str, state: ChatState) -> str:
         """What the next turn would cost, as far as that can be known before it."""
-        plan = self._runner.plan(self._request(prompt or "?", state))
+        plan = self._runner.plan(self._build_request(prompt or "?", state))
         return "\n".join(f"{step.model}: ≈{step.words}" for step in steps(plan))
 
     def _run(
@@ -217,7 +217,7 @@ class ChatTurns:
         record = Record()
         code = 0
         with sigint_once(), answer_now_key() as enough:
-            request = self._request(prompt, state, reasoned, instead_of, enough)
+            request = self._build_request(prompt, state, reasoned, instead_of, enough)
             plan = self._runner.plan(request)
             try:
                 self._runner.run(plan, request.loaded.settings, self._output(state), record)
@@ -234,7 +234,7 @@ class ChatTurns:
         hidden = state.reasoning == "hide"
         return OutputOptions(plain=self._plain, reasoning="hide" if hidden else None)
 
-    def _request(
+    def _build_request(
         self,
         prompt: str,
         state: ChatState,
