@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from deepreasoning_cli.chat.ports import STOPPED, Outcome, Ports, SessionRow, State
-from deepreasoning_cli.chat.printer import Printer
 from deepreasoning_cli.chat.prompt_history import PromptHistory
-from deepreasoning_cli.chat.talk import Talk
+from deepreasoning_cli.cli.chat.printer import Printer
+from deepreasoning_cli.cli.chat.repl import COMMANDS
+from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.errors import Interrupted, RefusedError
 from deepreasoning_cli.events import Finished, Handoff, Opened, Stage
+from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.views.safe import safe
@@ -27,6 +30,7 @@ from deepreasoning_cli.views.safe import safe
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MODELS = ("sonnet", "opus", "haiku")
 REASONERS = ("deepseek", "ollama")
+STATE = ChatState(session="first", model="sonnet", reasoner="deepseek")
 
 
 def finished(stage: Stage, model: str, cost: str | None = "0.0010") -> Finished:
@@ -56,9 +60,9 @@ class MemoryArchive:
 
     kept: dict[str, list[Record]] = field(default_factory=dict)
 
-    def sessions(self) -> Sequence[SessionRow]:
+    def sessions(self) -> Sequence[Session]:
         return [
-            SessionRow(name, len(turns), WHEN, turns[0].opened.prompt)
+            Session(name, len(turns), WHEN, None, turns[0].opened.prompt)
             for name, turns in reversed(self.kept.items())
             if turns
         ]
@@ -87,24 +91,27 @@ class EchoTurns:
     code: int = 0
     failure: Exception | BaseException | None = None
     write: Callable[[str], object] = lambda _: None
-    asked: list[tuple[str, str, State]] = field(default_factory=list)
+    asked: list[tuple[str, str, ChatState]] = field(default_factory=list)
     keeps: bool = True
     opens: bool = True
     number: int = 1
 
-    def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
+    def ask(self, prompt: str, state: ChatState, instead_of: Record | None = None) -> Outcome:
         self.asked.append(("instead" if instead_of else "ask", prompt, state))
         if not self.opens:
             return Outcome(Record(), STOPPED)
         return self._done(turn(prompt, f"echo {prompt}", "hm", self.number), state, instead_of)
 
-    def answer_again(self, of: Record, state: State) -> Outcome:
+    def answer_again(self, of: Record, state: ChatState) -> Outcome:
         self.asked.append(("again", of.reasoning, state))
         again = turn(of.opened.prompt, f"{state.model} says {of.opened.prompt}")
         again.thoughts = [of.reasoning]
         return self._done(again, state, of)
 
-    def _done(self, record: Record, state: State, instead_of: Record | None) -> Outcome:
+    def price(self, prompt: str, state: ChatState) -> str:
+        return f"≈$0.01 for {prompt!r} on {state.model}"
+
+    def _done(self, record: Record, state: ChatState, instead_of: Record | None) -> Outcome:
         if self.failure:
             raise self.failure
         record.complete = not self.code
@@ -137,11 +144,6 @@ def _described(name: str, known: Sequence[str]) -> str:
     return f"{name}: a good one"
 
 
-class FlatPrice:
-    def price(self, prompt: str, state: State) -> str:
-        return f"≈$0.01 for {prompt!r} on {state.model}"
-
-
 class Pipe(io.StringIO):
     """A stream in UTF-8 that is no terminal."""
 
@@ -150,23 +152,27 @@ class Pipe(io.StringIO):
 
 @dataclass
 class Chat:
-    """A talk with its fakes, and what it printed."""
+    """A chat with its fakes, and what it printed."""
 
     archive: MemoryArchive = field(default_factory=MemoryArchive)
     is_interactive: bool = True
     edited: Callable[[str], str] = str.upper
     clock: Callable[[], float] = time.monotonic
-    state: State = field(default_factory=lambda: State("first", "sonnet", "deepseek"))
+    state: ChatState = field(
+        default_factory=lambda: ChatState(session="first", model="sonnet", reasoner="deepseek")
+    )
     stdout: io.StringIO = field(default_factory=Pipe)
     stderr: io.StringIO = field(default_factory=Pipe)
     copied: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.turns = EchoTurns(self.archive)
-        self.talk = Talk(
-            Ports(self.turns, self.archive, FewNames(), FlatPrice()),
-            self.state,
-            Printer(self.stdout, self.stderr, "never"),
+        fakes: tuple[Any, ...] = (self.turns, self.archive, FewNames())
+        self.session = ChatSession(
+            *fakes,
+            commands=COMMANDS,
+            state=self.state,
+            printer=Printer(self.stdout, self.stderr, "never"),
             is_interactive=self.is_interactive,
             copy=self.copied.append,
             edit=self.edited,
@@ -177,7 +183,7 @@ class Chat:
 class StoppableTurns(EchoTurns):
     """`wait` runs until Ctrl-C, `fail` fails."""
 
-    def ask(self, prompt: str, state: State, instead_of: Record | None = None) -> Outcome:
+    def ask(self, prompt: str, state: ChatState, instead_of: Record | None = None) -> Outcome:
         if prompt == "fail":
             raise RefusedError("no credit", hint="top up")
         if prompt == "wait":
@@ -214,7 +220,7 @@ def end(number: int, _frame: object) -> None:
 
 
 def main() -> int:
-    from deepreasoning_cli.chat.start import repl
+    from deepreasoning_cli.cli.chat.repl import repl
     from deepreasoning_cli.views.plain import to
 
     signal.signal(signal.SIGTERM, end)
@@ -222,11 +228,10 @@ def main() -> int:
     show = to(sys.stdout)
     turns = StoppableTurns(archive, write=lambda text: show(safe(text)))
     history = os.environ.get("CHAT_HISTORY")
-    ports = Ports(turns, archive, LivelyNames(), FlatPrice())
-    state = State("first", "sonnet", "deepseek")
+    fakes: tuple[Any, ...] = (turns, archive, LivelyNames(), STATE)
     try:
         typed = PromptHistory(Path(history)) if history else None
-        return repl(ports, state, history=typed).run()
+        return repl(*fakes, history=typed).run()
     except Interrupted as ended:
         return ended.exit_code
     finally:

@@ -19,7 +19,7 @@ from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.wiring.build import Wiring
+from deepreasoning_cli.wiring.plan import PlanBuilder
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 PATHS = (CHAT, RESPONSES, MESSAGES)
@@ -108,7 +108,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         **settings: Any,
     ) -> Served:
         pair = reasoner or thinks(), answerer or answers()
-        monkeypatch.setattr(Wiring, "_pair", lambda *_: (lambda: pair[0], lambda: pair[1]))
+        monkeypatch.setattr(PlanBuilder, "_pair", lambda *_: (lambda: pair[0], lambda: pair[1]))
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }

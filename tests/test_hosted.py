@@ -73,7 +73,16 @@ class Hosted:
 def plan(hosted: Hosted, *, answers: bool = True, **fields: Any) -> Plan:
     thinker = None if answers else hosted.as_reasoner()
     answerer = hosted if answers else None
-    return Plan("id", "gateway", "6×7?", QUESTION, thinker, answerer, hosted=hosted, **fields)
+    return Plan(
+        id="id",
+        backend="gateway",
+        question="6×7?",
+        prompt=QUESTION,
+        reasoner=thinker,
+        answerer=answerer,
+        hosted=hosted,
+        **fields,
+    )
 
 
 def run(plan: Plan) -> list[Event]:

@@ -22,8 +22,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("transport", "conversation", "caps"),
     ("providers", "hosted", "searching"),
     ("settings", "pipeline", "views", "history"),
-    ("backends",),
-    ("wiring", "chat"),
+    ("wiring",),
     ("server",),
     ("cli",),
     ("main",),
@@ -35,8 +34,9 @@ NAMED: Final = {
     "": "version",
     "__main__": "main",
     "views.safe": "safe",
+    **dict.fromkeys(("chat", "chat.external_editor", "chat.prompt_history"), "cli"),
 }
-"""Modules that are a room of their own."""
+"""Modules whose room is not their package's."""
 
 
 def room_of(module: str) -> str:
@@ -130,7 +130,7 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
         "pydantic_settings": {"settings"},
         "tomlkit": {"settings"},
         "sqlite3": {"history"},
-        "prompt_toolkit": {"chat"},
+        "prompt_toolkit": {"cli"},
         "starlette": {"server"},
         "uvicorn": {"server", "cli"},
         "greenlet": {"greenlets"},

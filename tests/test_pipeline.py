@@ -94,7 +94,15 @@ def answering(log: list[str] | None = None) -> Scripted:
 
 
 def plan(thinks: Scripted | None, answers: Scripted | None, **fields: Any) -> Plan:
-    return Plan("id1", "direct", "Why is the sky blue?", QUESTION, thinks, answers, **fields)
+    return Plan(
+        id="id1",
+        backend="direct",
+        question="Why is the sky blue?",
+        prompt=QUESTION,
+        reasoner=thinks,
+        answerer=answers,
+        **fields,
+    )
 
 
 def events(turn: Plan) -> tuple[list[Event], BaseException | None]:

@@ -42,7 +42,7 @@ class Work:
     paid: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One turn before it runs.
 

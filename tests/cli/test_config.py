@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deepreasoning_cli import backends
 from deepreasoning_cli.cli.config import app, setup
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
+from deepreasoning_cli.wiring.backend import STARTS
 from loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
 
 CANARY = "sk-canary-4f9Qz81LmX77"
@@ -602,7 +602,7 @@ def test_check_without_a_vendor_names_the_ways_to_start(path: Path) -> None:
     assert (error.exit_code, error.message, error.hint) == (
         3,
         "no vendor is configured",
-        backends.STARTS,
+        STARTS,
     )
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli import catalog
-from deepreasoning_cli.cli.chat.run import run
+from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
 
@@ -82,16 +83,8 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)
-        code = run(
-            Globals(),
-            {"backend": "demo"},
-            session="long",
-            resume_last=False,
-            system=None,
-            hide_reasoning=False,
-            plain=False,
-            save=True,
-        )
+        options = AskOptions(settings={"backend": "demo"}, session="long")
+        code = run(Globals(), options)
     assert (code, stdin.asked) == (0, TURNS + 1)
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]

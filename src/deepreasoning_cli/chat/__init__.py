@@ -1,1 +1,1 @@
-"""The REPL: it asks through what it is given, and knows nothing of keys, wiring or HTTP."""
+"""What the chat keeps of typed entries, and how it starts the editor of the user."""

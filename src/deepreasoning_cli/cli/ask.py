@@ -75,40 +75,39 @@ def ask(
 
     Piped text goes in front of the question; without a question it is the question.
     """
-    from deepreasoning_cli.cli.look import Look
-    from deepreasoning_cli.cli.one_turn import Question
-    from deepreasoning_cli.cli.one_turn import ask as ask_once
-    from deepreasoning_cli.cli.turns import Turns
+    from deepreasoning_cli.cli.output import OutputOptions
+    from deepreasoning_cli.cli.runner import AskOptions
+    from deepreasoning_cli.cli.runner import ask as ask_once
 
-    look = Look(
-        json=json,
-        jsonl=jsonl,
-        plain=plain,
-        raw=raw,
-        extract=extract or extract_all,
-        extract_all=extract_all,
-        language=extract_language,
-        output=output,
-        no_stream=no_stream,
-        reasoning=reasoning,
-        copy=copy,
-    )
-    flags = {
-        "model": model,
-        "reasoner": reasoner,
-        "backend": backend and backend.value,
-        "handoff": handoff and handoff.value,
-        "web_search_linkup": web,
-        "disable_formatting": no_sources or None,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "max_cost": max_cost,
-        "on_cap": on_cap and on_cap.value,
-        "timeout": timeout,
-    }
-    question = Question(
-        words=prompt or [],
+    options = AskOptions(
+        settings={
+            "model": model,
+            "reasoner": reasoner,
+            "backend": backend and backend.value,
+            "handoff": handoff and handoff.value,
+            "web_search_linkup": web,
+            "disable_formatting": no_sources or None,
+            "temperature": temperature,
+            "top_p": top_p,
+            "max_tokens": max_tokens,
+            "max_cost": max_cost,
+            "on_cap": on_cap and on_cap.value,
+            "timeout": timeout,
+        },
+        output=OutputOptions(
+            json=json,
+            jsonl=jsonl,
+            plain=plain,
+            raw=raw,
+            extract=extract or extract_all,
+            extract_all=extract_all,
+            language=extract_language,
+            output=output,
+            no_stream=no_stream,
+            reasoning=reasoning,
+            copy=copy,
+        ),
+        prompt=prompt or [],
         files=file or [],
         use_stdin=not no_stdin,
         system=system,
@@ -118,6 +117,6 @@ def ask(
         allow_empty_reasoning=allow_empty_reasoning,
         web_optional=web_optional,
         dry_run=dry_run,
+        save=not no_save,
     )
-    with Turns(o.globals_of(context), save=not no_save) as turns:
-        ask_once(turns, flags, look, question)
+    ask_once(o.globals_of(context), options)

@@ -37,7 +37,7 @@ class SendingSearch(Searcher, Protocol):
         """The call it would make."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One stage as it would be called; the tokens are estimates.
 
@@ -116,7 +116,14 @@ def steps(plan: Plan) -> Iterator[Step]:
 def _search(search: Search) -> Step:
     searcher = cast(SendingSearch, search.searcher)
     query = search.query[:LONGEST_QUERY]
-    return Step(Stage.SEARCH, searcher.name, searcher.request(query), 0, None, searcher.price)
+    return Step(
+        stage=Stage.SEARCH,
+        model=searcher.name,
+        request=searcher.request(query),
+        input_tokens=0,
+        rates=None,
+        price=searcher.price,
+    )
 
 
 def _to_come(plan: Plan) -> Work:
@@ -128,11 +135,11 @@ def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
     request = cast(Sending, provider).request(prompt) if sending else None
     read = reading(provider, prompt)
     return Step(
-        stage,
-        provider.model,
-        request,
-        read.input_tokens,
-        provider.rates,
+        stage=stage,
+        model=provider.model,
+        request=request,
+        input_tokens=read.input_tokens,
+        rates=provider.rates,
         cache_write_tokens=read.cache_write_tokens,
     )
 

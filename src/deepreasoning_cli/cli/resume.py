@@ -12,7 +12,7 @@ import typer
 from deepreasoning_cli.cli import options as o
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.cli.turns import Turns
+    from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.pipeline import Work
     from deepreasoning_cli.record import Record
 
@@ -48,51 +48,54 @@ def resume(
 
     Where the reasoning itself was cut, you choose between what there is and paying again.
     """
-    from deepreasoning_cli.cli.look import Look
-    from deepreasoning_cli.cli.turns import Turns
+    from deepreasoning_cli.cli.output import OutputOptions
+    from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.conversation import messages
     from deepreasoning_cli.errors import UsageError
-    from deepreasoning_cli.wiring.asked import Asked
+    from deepreasoning_cli.wiring.plan import TurnRequest
 
-    look = Look(
+    shown = OutputOptions(
         json=json, jsonl=jsonl, plain=plain, raw=raw, output=output, reasoning=reasoning, copy=copy
     )
-    look.check()
-    if look.reasoning_only:
+    shown.check()
+    if shown.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
-    with Turns(o.globals_of(context)) as turns, ExitStack() as claims:
-        found = _found(turns, turn)
-        flags = {
-            "model": model or _chosen(found, found.opened.answerer),
-            "reasoner": _chosen(found, found.opened.reasoner),
-            "max_tokens": max_tokens,
-            "max_cost": max_cost,
-            "on_cap": on_cap and on_cap.value,
-            "timeout": timeout,
-            "backend": found.opened.backend,
-            "handoff": str(found.opened.handoff),
-        }
-        loaded = turns.load(flags)
-        kept = _kept(found, partial=partial, again=again)
-        session, earlier = _conversation(turns, found, claims)
-        if kept:
-            turns.say("note", _saving(found))
-        asked = Asked(
-            found.opened.prompt,
-            found.opened.system,
-            kept,
-            found.opened.id if kept else None,
-            session,
-            messages(earlier),
+    with TurnRunner(o.globals_of(context)) as runner, ExitStack() as claims:
+        found = _unfinished_turn(runner, turn)
+        opened = found.opened
+        loaded = runner.load(
+            {
+                "model": model or _if_chosen(found, opened.answerer),
+                "reasoner": _if_chosen(found, opened.reasoner),
+                "max_tokens": max_tokens,
+                "max_cost": max_cost,
+                "on_cap": on_cap and on_cap.value,
+                "timeout": timeout,
+                "backend": opened.backend,
+                "handoff": str(opened.handoff),
+            }
         )
-        turns.run(turns.plan(loaded, asked), loaded, look)
+        kept = _work_to_reuse(found, partial=partial, again=again)
+        session, earlier = _conversation(runner, found, claims)
+        if kept:
+            runner.note(_reuse_note(found))
+        request = TurnRequest(
+            loaded=loaded,
+            question=opened.prompt,
+            system=opened.system,
+            kept=kept,
+            reasoning_from=opened.id if kept else None,
+            session=session,
+            earlier=messages(earlier),
+        )
+        runner.run(runner.plan(request), loaded.settings, shown)
 
 
-def _found(turns: Turns, turn: str | None) -> Record:
+def _unfinished_turn(runner: TurnRunner, turn: str | None) -> Record:
     """The turn to finish. Raises UsageError where there is none, or nothing to finish."""
     from deepreasoning_cli.errors import UsageError
 
-    with turns.history() as store:
+    with runner.history() as store:
         found = store.turn(turn) if turn else store.last_unfinished()
     if found is None:
         raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
@@ -103,28 +106,28 @@ def _found(turns: Turns, turn: str | None) -> Record:
     return found
 
 
-def _chosen(turn: Record, name: str | None) -> str | None:
+def _if_chosen(turn: Record, name: str | None) -> str | None:
     """A model that was chosen for the turn; the demo's and the hosted one's are no choice."""
     return name if turn.opened.backend == "direct" else None
 
 
 def _conversation(
-    turns: Turns, turn: Record, claims: ExitStack
+    runner: TurnRunner, turn: Record, claims: ExitStack
 ) -> tuple[str | None, Sequence[Record]]:
     """The turn's session, or a fork of it where it is in use, and what was said before the turn."""
-    from deepreasoning_cli.cli.one_turn import claimed
+    from deepreasoning_cli.cli.runner import claim_session
 
     name = turn.opened.session
     if name is None:
         return None, ()
-    with turns.history() as store:
+    with runner.history() as store:
         said = takewhile(lambda each: each.opened.id != turn.opened.id, store.session_turns(name))
-        return claimed(turns, store, name, claims), list(said)
+        return claim_session(runner, store, name, claims), list(said)
 
 
-def _kept(turn: Record, *, partial: bool, again: bool) -> Work | None:
+def _work_to_reuse(turn: Record, *, partial: bool, again: bool) -> Work | None:
     """What the reasoner brought; None where it is to be asked (again), or never was."""
-    from deepreasoning_cli.cli.one_turn import work_in
+    from deepreasoning_cli.cli.runner import work_in
     from deepreasoning_cli.events import Stage
 
     stage = turn.stages.get(Stage.REASON)
@@ -155,7 +158,7 @@ def _pay_again(turn: Record, partial: bool, again: bool) -> bool:
     )
 
 
-def _saving(turn: Record) -> str:
+def _reuse_note(turn: Record) -> str:
     """What is used again, and what that saves."""
     from deepreasoning_cli.events import Stage
     from deepreasoning_cli.money import shown

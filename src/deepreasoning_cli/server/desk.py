@@ -20,7 +20,7 @@ from deepreasoning_cli.server.service import MODEL, CallersKeys, Service
 from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.asked import BadRequest, ChatRequest
 from deepreasoning_cli.wire.refusal import ApiError
-from deepreasoning_cli.wiring.ids import new_id
+from deepreasoning_cli.wiring.resources import new_id
 
 BUSY_SECONDS = 5.0
 LAST_WORDS = 3.0  # seconds that turns get to be kept when the server ends

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from deepreasoning_cli.backends import GATEWAY, Wanted, chosen
 from deepreasoning_cli.catalog import Catalog, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.events import Handoff
@@ -16,6 +15,7 @@ from deepreasoning_cli.server.service import MODEL
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.wire.asked import RequestParameters
 from deepreasoning_cli.wire.listing import ModelListing, StageModel
+from deepreasoning_cli.wiring.backend import GATEWAY, BackendNeeds, choose_backend
 
 DEMO = "demo"
 
@@ -147,7 +147,9 @@ def _backend(loaded: Loaded, catalog: Catalog) -> str:
         return "direct"  # callers' keys are for DeepSeek and Anthropic
     handoff = Handoff(loaded.settings.handoff)
     try:
-        return chosen(loaded, catalog, Wanted(handoff is not Handoff.NONE, True, False, handoff))
+        return choose_backend(
+            loaded, catalog, BackendNeeds(handoff is not Handoff.NONE, True, False, handoff)
+        )
     except (ConfigError, UsageError):
         return "direct"
 

@@ -29,11 +29,9 @@ from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.failure import lines_of
 from deepreasoning_cli.views.safe import one_line, safe
 from deepreasoning_cli.wire.asked import ChatRequest
-from deepreasoning_cli.wiring.asked import Asked as Wanted
-from deepreasoning_cli.wiring.build import Wiring
 from deepreasoning_cli.wiring.catalogs import catalog_for
-from deepreasoning_cli.wiring.connect import connected
-from deepreasoning_cli.wiring.planning import planned
+from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
+from deepreasoning_cli.wiring.resources import open_transport
 
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
@@ -64,7 +62,7 @@ class Service:
         self._folder = paths.data_dir()
         self.archive = HistoryAccess(self._folder, self._hear)
         self._debug = debug
-        self._transport: Transport = connected(
+        self._transport: Transport = open_transport(
             loaded, lambda _: None, self._log, GREENLETS, NonblockingBackend
         )
 
@@ -96,7 +94,8 @@ class Service:
         """
         self._demand_token()
         if not self.loaded.settings.serve.byok:
-            self._wiring(self.loaded).plan(Wanted("?"))
+            request = TurnRequest(loaded=self.loaded, question="?")
+            PlanBuilder(request, self.catalog, self._connected, GREENLETS).build()
         gc.collect()
         gc.freeze()  # what is here stays: not to be looked through again while replies stream
         sys.setswitchinterval(SWITCH)
@@ -125,17 +124,28 @@ class Service:
         """
         loaded = self._loaded(asked, keys)
         *earlier, last = asked.prompt.messages
-        wanted = Wanted(last.text, asked.prompt.system, earlier=tuple(earlier))
-        wiring = self._wiring(loaded)
-        plan = planned(wiring, wanted, loaded.settings, self._spending, saves=self.saves)
+        request = TurnRequest(
+            loaded=loaded,
+            question=last.text,
+            system=asked.prompt.system,
+            earlier=tuple(earlier),
+        )
+        plan = build_plan(
+            request,
+            self.catalog,
+            self._connected,
+            self._spending,
+            saves=self.saves,
+            runtime=GREENLETS,
+        )
         if len(plan.prompt.messages) < len(asked.prompt.messages):
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
         return replace(plan, id=turn)
 
-    def _wiring(self, loaded: Loaded) -> Wiring:
-        return Wiring(loaded, self.catalog, lambda: self._transport, GREENLETS)
+    def _connected(self) -> Transport:
+        return self._transport
 
     def _loaded(self, asked: ChatRequest, keys: CallersKeys | None) -> Loaded:
         """The settings with what the request asks for in their place."""

@@ -1,4 +1,8 @@
-"""`deepreasoning chat`: the REPL."""
+"""`deepreasoning chat`: the REPL, from the command to the loop.
+
+It imports `cli.runner` and the rooms below. Open `repl.py` first: it puts the chat together and
+reads entries. `session.py` is the chat's state, `turns.py` runs and keeps its turns.
+"""
 
 from __future__ import annotations
 
@@ -32,25 +36,24 @@ def chat(
     Ctrl-C stops an answer and stays, Ctrl-D leaves, Enter while it thinks means: answer now.
     Without a terminal each line of stdin is one turn.
     """
-    from deepreasoning_cli.cli.chat.run import run
+    from deepreasoning_cli.cli.chat.repl import run
+    from deepreasoning_cli.cli.output import OutputOptions
+    from deepreasoning_cli.cli.runner import AskOptions
 
-    flags = {
-        "model": model,
-        "reasoner": reasoner,
-        "backend": backend and backend.value,
-        "handoff": handoff and handoff.value,
-        "web_search_linkup": web,
-        "max_tokens": max_tokens,
-        "timeout": timeout,
-    }
-    code = run(
-        o.globals_of(context),
-        flags,
-        session=session,
-        resume_last=resume_last,
+    options = AskOptions(
+        settings={
+            "model": model,
+            "reasoner": reasoner,
+            "backend": backend and backend.value,
+            "handoff": handoff and handoff.value,
+            "web_search_linkup": web,
+            "max_tokens": max_tokens,
+            "timeout": timeout,
+        },
+        output=OutputOptions(plain=plain, reasoning="hide" if hide_reasoning else None),
         system=system,
-        hide_reasoning=hide_reasoning,
-        plain=plain,
+        resume_last=resume_last,
+        session=session,
         save=not no_save,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(run(o.globals_of(context), options))

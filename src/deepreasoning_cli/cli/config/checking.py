@@ -34,15 +34,15 @@ def run(loaded: Loaded, *, as_json: bool, log: bool) -> int:
 
     Raises ConfigError if no vendor is configured.
     """
-    from deepreasoning_cli import backends
     from deepreasoning_cli.errors import ConfigError
     from deepreasoning_cli.transport import Clocks, Transport
     from deepreasoning_cli.transport.client import ignore
+    from deepreasoning_cli.wiring.backend import STARTS
     from deepreasoning_cli.wiring.catalogs import catalog_for
 
     found = targets(loaded, catalog_for(loaded))
     if not found:
-        raise ConfigError("no vendor is configured", hint=backends.STARTS, kind="key_missing")
+        raise ConfigError("no vendor is configured", hint=STARTS, kind="key_missing")
     clocks = Clocks.all_of(loaded.settings.timeout or PATIENCE)
     with Transport(clocks, log=_say if log else ignore) as transport:
         outcomes = results(loaded, found, transport)

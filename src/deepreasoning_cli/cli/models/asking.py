@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from deepreasoning_cli import backends, paths
+from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.catalog.live import NAME, Live, read
 from deepreasoning_cli.cli.boundary import write_stderr
@@ -17,6 +17,7 @@ from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Clocks, Transport
 from deepreasoning_cli.transport.client import ignore
 from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.wiring.backend import STARTS
 from deepreasoning_cli.wiring.catalogs import written_catalog
 
 PATIENCE: Final = 15.0  # seconds without a sign of life; a list of models is quickly written
@@ -32,7 +33,7 @@ def ask(loaded: Loaded, warn: Callable[[str], None], *, log: bool) -> Live:
     catalog = written_catalog(loaded)
     hosts = [vendor.name for vendor in catalog.vendors if vendor.lists_models]
     if not any(loaded.has_key(name) for name in ("anthropic", *hosts, "empiriolabs")):
-        raise ConfigError("no vendor can be asked", hint=backends.STARTS, kind="key_missing")
+        raise ConfigError("no vendor can be asked", hint=STARTS, kind="key_missing")
     clocks = Clocks.all_of(loaded.settings.timeout or PATIENCE)
     with Transport(clocks, log=_log if log else ignore) as transport:
         said = _Asking(loaded, catalog, transport, warn).all(hosts)

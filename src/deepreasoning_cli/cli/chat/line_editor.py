@@ -1,0 +1,227 @@
+"""The prompt line on a terminal: many rows, a history, completion, a toolbar."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import completion_is_selected
+from prompt_toolkit.history import History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.styles import Style
+
+from deepreasoning_cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.cli.chat.commands import SlashCommand
+from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.views import console
+from deepreasoning_cli.views.safe import one_line
+
+if TYPE_CHECKING:
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.output import Output
+
+PROMPT = "> "
+LEAVING = "Ctrl-D leaves the chat"
+TALLEST_MENU = 6  # rows
+FEWEST_ROWS = 3  # with fewer the toolbar would take the place of what is typed
+MOST_FILES = 200  # entries of a folder that are offered
+LAST_WORD = re.compile(r"(?:[^\s\\]|\\.)*$" if os.name == "posix" else r"\S*$")
+SPECIAL = re.compile(r"([\s\\'\"])")
+STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse dim",
+        "prompt": "bold",
+        "exiting": "noinherit",
+        "completion-menu": "noinherit",
+        "completion-menu.completion": "noinherit",
+        "completion-menu.completion.current": "noinherit reverse",
+        "completion-menu.meta.completion": "noinherit dim",
+        "completion-menu.meta.completion.current": "noinherit dim",
+        "scrollbar.background": "noinherit",
+        "scrollbar.button": "noinherit reverse",
+    }
+)
+
+
+class EditorHistory(History):
+    """What the arrow keys bring back: the entries of earlier runs, and those of this one.
+
+    The file is written when an entry is read: prompt_toolkit leaves out one that repeats the last,
+    which leads to a turn of its own.
+    """
+
+    def __init__(self, file: PromptHistory) -> None:
+        super().__init__()
+        self._file = file
+
+    def load_history_strings(self) -> Iterable[str]:
+        """The entries, newest first."""
+        return self._file.entries()
+
+    def store_string(self, string: str) -> None:
+        """Kept by `LineEditor.read`."""
+
+
+class LineEditor:
+    """Reads entries from a terminal. `history` is the file that keeps them, None keeps none.
+
+    Enter sends, Esc-Enter and Ctrl-J begin a new line, a paste keeps its lines. Ctrl-C clears
+    what is typed; on an empty line the second one says how to leave.
+    """
+
+    def __init__(
+        self,
+        chat: ChatSession,
+        history: PromptHistory | None,
+        *,
+        output: Output | None = None,
+        source: Input | None = None,
+    ) -> None:
+        self._chat = chat
+        self._history = history
+        self._presses = 0
+        self._session: PromptSession[str] = PromptSession(
+            PROMPT,
+            multiline=True,
+            prompt_continuation=" " * len(PROMPT),
+            history=EditorHistory(history) if history else InMemoryHistory(),
+            completer=CommandCompleter(chat),
+            complete_while_typing=False,
+            reserve_space_for_menu=TALLEST_MENU,
+            key_bindings=self._keys(),
+            style=STYLE,
+            include_default_pygments_style=False,
+            mouse_support=False,
+            enable_suspend=os.name == "posix",
+            output=output,
+            input=source,
+        )
+
+    def read(self) -> str | None:
+        """The next entry, None for Ctrl-D."""
+        self._presses = 0
+        roomy = console.size()[1] >= FEWEST_ROWS
+        self._session.bottom_toolbar = self._toolbar if roomy else None
+        try:
+            entry = self._session.prompt()
+        except EOFError:
+            return None
+        if self._history:
+            self._history.add(entry)
+        return entry
+
+    def _toolbar(self) -> str:
+        return LEAVING if self._presses > 1 else self._chat.toolbar(console.size()[0])
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+        keys.add("enter")(_send)
+        keys.add("enter", filter=completion_is_selected)(_take_completion)
+        keys.add("escape", "enter")(_new_line)
+        keys.add("c-j")(_new_line)
+        keys.add("c-c")(self._clear)
+        keys.add("<sigint>")(self._clear)
+        return keys
+
+    def _clear(self, event: KeyPressEvent) -> None:
+        """Ctrl-C; one that still belongs to the stopped turn does nothing."""
+        if self._chat.is_settling:
+            return
+        buffer = event.current_buffer
+        self._presses = 0 if buffer.text else self._presses + 1
+        buffer.reset()
+
+
+def _send(event: KeyPressEvent) -> None:
+    event.current_buffer.validate_and_handle()
+
+
+def _take_completion(event: KeyPressEvent) -> None:
+    event.current_buffer.complete_state = None
+
+
+def _new_line(event: KeyPressEvent) -> None:
+    event.current_buffer.newline(copy_margin=False)
+
+
+class CommandCompleter(Completer):
+    """Completes entries that begin with one slash."""
+
+    def __init__(self, chat: ChatSession) -> None:
+        self._chat = chat
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """The completions of what stands before the cursor."""
+        text, commands = document.text_before_cursor, self._chat.commands
+        if not text.startswith("/") or text.startswith("//") or "\n" in text:
+            return
+        name, space, rest = text[1:].partition(" ")
+        if not space:
+            for each in _beginning(name, list(commands)):
+                yield _completion(each, name, commands[each].help)
+        elif command := commands.get(name):
+            yield from self._arguments(command, rest)
+
+    def _arguments(self, command: SlashCommand, rest: str) -> Iterator[Completion]:
+        if command.takes == "file":
+            yield from files(rest)
+            return
+        if " " not in rest:
+            for each in _beginning(rest, [*command.choices, *self._names(command.takes)]):
+                yield _completion(each, rest)
+
+    def _names(self, kind: str) -> Sequence[str]:
+        chat = self._chat
+        try:
+            match kind:
+                case "model":
+                    return chat.names.models()
+                case "reasoner":
+                    return chat.names.reasoners()
+                case "session":
+                    return [row.name for row in chat.archive.sessions()]
+                case "command":
+                    return list(chat.commands)
+        except DeepReasoningError:  # the history cannot be read: there is nothing to offer
+            return []
+        return []
+
+
+def files(text: str) -> Iterator[Completion]:
+    """The files and folders that the last word of `text` begins the name of."""
+    match = LAST_WORD.search(text)
+    word = match[0] if match else ""
+    path = re.sub(r"\\(.)", r"\1", word) if os.name == "posix" else word
+    folder, start = os.path.split(path)
+    for name, is_folder in _entries(folder):
+        if name.startswith(start) and (start or not name.startswith(".")):
+            quoted = SPECIAL.sub(r"\\\1", name) if os.name == "posix" else name
+            kept = word[: len(word) - len(SPECIAL.sub(r"\\\1", start))]
+            ending = "/" if is_folder else ""
+            yield Completion(f"{kept}{quoted}{ending}", -len(word), display=one_line(name) + ending)
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Names in a folder and whether they are folders; none for one that cannot be read."""
+    try:
+        with os.scandir(Path(folder or ".").expanduser()) as found:
+            return sorted((entry.name, entry.is_dir()) for entry in found)[:MOST_FILES]
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: nobody's `~name`
+        return []
+
+
+def _beginning(start: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.lower().startswith(start.lower())]
+
+
+def _completion(name: str, start: str, meta: str = "") -> Completion:
+    return Completion(name, -len(start), display=one_line(name), display_meta=meta)

@@ -1,0 +1,220 @@
+"""One chat as it stands: what the commands and the prompt line work on."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepreasoning_cli.chat import external_editor
+from deepreasoning_cli.cli.chat.printer import Printer, counted
+from deepreasoning_cli.cli.chat.turns import (
+    STOPPED,
+    ChatArchive,
+    ChatNames,
+    ChatState,
+    ChatTurns,
+    Outcome,
+)
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.money import shown
+from deepreasoning_cli.prompt import read_prompt
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.views.clipboard import copy_text
+from deepreasoning_cli.views.console import cell_width
+from deepreasoning_cli.views.safe import one_line
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.cli.chat.commands import SlashCommand
+
+SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
+STDIN = "-"
+LONGEST_LINE = 300  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTotals:
+    """Tokens and USD of the turns that ran here; `estimated` and `unknown` where any of it is.
+
+    `cached` and `written` are the tokens that were read from caches and written to them, `saved`
+    is what that spared, below 0 where writing has cost more.
+    """
+
+    turns: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+    estimated: bool = False
+    unknown: bool = False
+    cached: int = 0
+    written: int = 0
+    saved: Decimal = Decimal(0)
+
+    def plus(self, record: Record) -> UsageTotals:
+        """With one more turn, whole or not."""
+        stages = record.stages.values()
+        usages = [stage.usage for stage in stages if stage.usage]
+        used = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+        counted = [usage for usage in usages if not usage.estimated]
+        known = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
+        return UsageTotals(
+            turns=self.turns + 1,
+            tokens=self.tokens + used,
+            cost=self.cost + known,
+            estimated=self.estimated or record.estimated,
+            unknown=self.unknown or record.cost is None,
+            cached=self.cached + sum(usage.cached_tokens for usage in counted),
+            written=self.written + sum(usage.cache_write_tokens for usage in counted),
+            saved=self.saved + record.saved,
+        )
+
+    @property
+    def words(self) -> str:
+        """`3,412 tokens · $0.0123`; what is not known is said."""
+        about = "≈" if self.estimated else ""
+        cost = shown(self.cost, estimated=self.estimated)
+        more = " + unknown" if self.unknown else ""
+        return f"{about}{self.tokens:,} tokens · {cost}{more}"
+
+    @property
+    def cache_words(self) -> str:
+        """`12,345 tokens read, 4,000 written · $0.0222 saved`; what was lost is said as well."""
+        if not (self.cached or self.written):
+            return "not used yet"
+        verb = "saved" if self.saved >= 0 else "more than without"
+        tokens = f"{self.cached:,} tokens read, {self.written:,} written"
+        return f"{tokens} · {shown(abs(self.saved))} {verb}"
+
+
+class ChatSession:
+    """One chat: its state, its last turn and what it has used.
+
+    `code` is the exit code of the last turn or command that failed; `over` ends the chat.
+    `is_interactive` says whether a person types. `copy` takes text to the clipboard, `edit` has
+    a text changed by the user; both raise DeepReasoningError.
+    """
+
+    def __init__(
+        self,
+        turns: ChatTurns,
+        archive: ChatArchive,
+        names: ChatNames,
+        *,
+        commands: Mapping[str, SlashCommand],
+        state: ChatState,
+        printer: Printer,
+        is_interactive: bool,
+        copy: Callable[[str], None] = copy_text,
+        edit: Callable[[str], str] = external_editor.edit_text,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.turns = turns
+        self.archive = archive
+        self.names = names
+        self.commands = commands
+        self.state = state
+        self.printer = printer
+        self.is_interactive = is_interactive
+        self.copy = copy
+        self.edit = edit
+        self.totals = UsageTotals()
+        self.code = 0
+        self.over = False
+        self._clock = clock
+        self._settled = 0.0
+        self._last: Record | None = None
+        self._last_is_known = False
+
+    @property
+    def last(self) -> Record | None:
+        """The session's last turn; read from the archive when the session was changed."""
+        if not self._last_is_known:
+            self._last = next(iter(self.archive.turns(self.state.session)[-1:]), None)
+            self._last_is_known = True
+        return self._last
+
+    def require_last(self) -> Record:
+        """The same. Raises UsageError in a session without turns."""
+        if self.last is None:
+            raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
+        return self.last
+
+    def change(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        self.state = replace(self.state, **changes)
+
+    def move(self, session: str) -> None:
+        """Go on in another session, or in a fork of it where another process is in it."""
+        self.change(session=self.archive.enter(session))
+        self.forget_last()
+
+    def forget_last(self) -> None:
+        """The archive has changed: the last turn is another one."""
+        self._last, self._last_is_known = None, False
+
+    def compose(self, question: str) -> str:
+        """The question with the attached files in front of it. Raises UsageError."""
+        words = [f"{question} "] if question == STDIN else [question]
+        return read_prompt(words, self.state.files, use_stdin=False)
+
+    def attach(self, path: str) -> None:
+        """Attach a text file to the next question, if it can be sent. Raises UsageError."""
+        path = f"./{path}" if path == STDIN else path  # a file of that name, not stdin
+        _demand_regular(path)
+        read_prompt(["?"], [path], use_stdin=False)
+        if path not in self.state.files:
+            self.change(files=(*self.state.files, path))
+
+    def ask(self, question: str) -> None:
+        """Ask the question, with the attached files. Raises DeepReasoningError."""
+        prompt = self.compose(question)
+        self.change(files=())
+        self._settle(self.turns.ask(prompt, self.state))
+
+    def ask_instead(self, prompt: str, of: Record) -> None:
+        """Ask in the place of an earlier turn. Raises DeepReasoningError."""
+        self._settle(self.turns.ask(prompt, self.state, instead_of=of))
+
+    def answer_again(self, of: Record) -> None:
+        """Have the same reasoning answered again. Raises DeepReasoningError."""
+        outcome = self.turns.answer_again(of, self.state)
+        self._settle(outcome, is_last=bool(outcome.record.texts))  # else `of` still stands
+
+    def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
+        if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
+            self._last, self._last_is_known = outcome.record, True
+        self.totals = self.totals.plus(outcome.record)
+        self.code = outcome.code or self.code
+        if outcome.code == STOPPED:
+            self._settled = self._clock() + SETTLING
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
+        return self._clock() < self._settled
+
+    def toolbar(self, columns: int) -> str:
+        """The line under the prompt; where there is no room, names are left out."""
+        state = self.state
+        model = state.model or "default model"
+        reasoner = state.reasoner or "default reasoner"
+        count = len(state.files)
+        rest = [self.totals.words, *([f"{counted(count, 'file')} attached"] if count else [])]
+        for names in ((model, reasoner, state.session), (model, state.session), (model,)):
+            line = one_line(" · ".join([*names, *rest]), LONGEST_LINE)
+            if cell_width(line) < columns:
+                return self.printer.spelled(line)
+        return self.printer.spelled(one_line(" · ".join(rest)))
+
+
+def _demand_regular(path: str) -> None:
+    """Raise UsageError for a folder, a pipe or a device."""
+    try:
+        regular = stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return  # read_prompt says why
+    if not regular:
+        raise UsageError(f"{path} is not a file", kind="unreadable_file", hint="name a text file")

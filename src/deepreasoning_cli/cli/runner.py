@@ -1,0 +1,347 @@
+"""Run turns: options → request → plan → events that are shown and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from deepreasoning_cli import paths, pipeline
+from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
+from deepreasoning_cli.cli.messages import debug_log, note, warn
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.output import OutputOptions, build_views, confirm_without_search
+from deepreasoning_cli.conversation import messages
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
+from deepreasoning_cli.history.archive import HistoryAccess
+from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.prompt import read_prompt
+from deepreasoning_cli.record import Record
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.views.notes import can_be_resumed
+from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.views.status import Progress
+from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
+from deepreasoning_cli.wiring.resources import open_transport
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.transport import Transport, Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """What the command line asks for; `settings` is what its flags say in place of the settings."""
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    prompt: Sequence[str] = ()
+    files: Sequence[str] = ()
+    use_stdin: bool = True
+    system: str | None = None
+    resume_last: bool = False
+    session: str | None = None
+    reasoning_from: str | None = None
+    allow_empty_reasoning: bool = False
+    web_optional: bool = False
+    dry_run: bool = False
+    save: bool = True
+
+    def check(self) -> None:
+        """Raise UsageError for a session that cannot be meant."""
+        if self.resume_last and self.session is not None:
+            raise UsageError("--continue and --session exclude each other", hint="choose one")
+        if self.session is not None and not self.session.strip():
+            raise UsageError("a session needs a name", hint="--session NAME")
+
+    def system_after(self, earlier: Sequence[Record]) -> str | None:
+        """The system prompt of the next turn: what is asked for, else that of the last turn."""
+        if self.system is None and earlier:
+            return earlier[-1].opened.system
+        return self.system
+
+
+class TurnRunner:
+    """The turns of one process, on one pool of connections. Enter it with `with`.
+
+    With `save` each turn is journaled and kept in the history, else nothing touches the disk.
+    """
+
+    def __init__(self, given: Globals, *, save: bool = True, tip: str = "") -> None:
+        self._given = given
+        self._save = save
+        self._progress = Progress(tip=tip)
+        self._stack = ExitStack()
+        self._transport: Transport | None = None
+        self._archive = HistoryAccess(paths.data_dir(), self._report)
+        self._said: set[str] = set()
+        self._warned: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stack.close()
+
+    def load(self, flags: Mapping[str, object]) -> Loaded:
+        """The settings with these flags; what is to be said of them is said."""
+        loaded = Settings.load(self._given.config, flags)
+        for text in loaded.notes:
+            if text not in self._said:  # a chat loads them again for each turn
+                self.note(text)
+        self._said.update(loaded.notes)
+        self._save = self._save and loaded.settings.history
+        return loaded
+
+    def plan(self, request: TurnRequest) -> Plan:
+        """The turn that is asked for. Raises what build_plan raises."""
+
+        def connect() -> Transport:
+            if self._transport is None:
+                log = debug_log(self._given)
+                opened = open_transport(request.loaded, self._pause, log)
+                self._transport = self._stack.enter_context(opened)
+            return self._transport
+
+        spending = partial(self._archive.spending, recovers=self._save)
+        catalog = catalog_for(request.loaded)
+        return build_plan(request, catalog, connect, spending, saves=self._save)
+
+    @property
+    def saves(self) -> bool:
+        """Whether turns are kept on disk."""
+        return self._save
+
+    def run(
+        self, plan: Plan, settings: Settings, output: OutputOptions, record: Record | None = None
+    ) -> None:
+        """Run and show one turn; raises what the pipeline raises, with how to go on from there.
+
+        `record` is what the turn is folded into, for those who want it also after a failure.
+        """
+        record = record or Record()
+        journal = Journal(paths.data_dir(), record, self._warn_once) if self._save else None
+        views = build_views(
+            output,
+            record,
+            self._progress,
+            self._given,
+            settings,
+            kept=lambda: journal is not None and journal.keeps,
+        )
+        try:
+            with closing(pipeline.run(plan)) as events, Show(record, views, journal) as show:
+                try:
+                    for event in events:
+                        show(event)
+                except IncompleteError as error:
+                    if journal is not None and journal.keeps:
+                        _add_how_to_resume(error, plan.id)
+                    raise
+        except (WriteError, OSError) as failure:
+            unwritten = _as_write_error(failure)
+            if unwritten is None or journal is None or not journal.keeps:
+                raise
+            _add_where_it_is(unwritten, record)
+            raise unwritten from failure.__cause__
+
+    def has_history(self) -> bool:
+        """Whether anything was ever kept; to ask makes no file."""
+        return self._archive.exists
+
+    def history(self) -> AbstractContextManager[Store]:
+        """The history, with the turns that dead processes left behind."""
+        return self._archive.opened(recovers=self._save)
+
+    def recover_orphans(self) -> None:
+        """Take up what dead processes left behind, where there is any; never a reason to fail."""
+        if self._save:
+            self._archive.recover_orphans()
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless the user wants it quiet."""
+        note(self._given, text)
+
+    def warn(self, text: str) -> None:
+        """A warning on stderr, unless the user wants it quiet."""
+        warn(self._given, text)
+
+    def _report(self, kind: str, text: str) -> None:
+        """What the history says; it warns of the same thing once."""
+        (self._warn_once if kind == "warning" else self.note)(text)
+
+    def _warn_once(self, text: str) -> None:
+        """Warn, unless it is what was said before, with or without more words after it."""
+        if not any(text.startswith(said) for said in self._warned):
+            self._warned.append(text)
+            self.warn(text)
+
+    def _pause(self, waiting: Waiting) -> None:
+        self._progress.pause(waiting.why, waiting.seconds)
+
+
+def _as_write_error(failure: WriteError | OSError) -> WriteError | None:
+    """The failure as one to write; None for a closed pipe and for all that is no writer's."""
+    if isinstance(failure, WriteError):
+        return failure
+    if failure.errno in NO_ROOM:
+        return WriteError(f"cannot write: {failure.strerror}", hint="make room")
+    return None
+
+
+def _add_where_it_is(failure: WriteError, record: Record) -> None:
+    turn = record.opened.id
+    if record.complete:
+        failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
+    elif can_be_resumed(record):
+        failure.resume = f"deepreasoning resume {turn}"
+        failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
+
+
+def _add_how_to_resume(error: IncompleteError, turn: str) -> None:
+    error.resume = f"deepreasoning resume {turn}"
+    more = f"; or {error.hint}" if error.hint else ""
+    error.hint = f"`{error.resume}` goes on from what is kept{more}"
+
+
+def ask(given: Globals, options: AskOptions) -> None:
+    """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
+    output = options.output
+    output.check()
+    options.check()
+    with TurnRunner(given, save=options.save) as runner, ExitStack() as claims:
+        request = _build_request(runner, options, claims)
+        plan = runner.plan(request)
+        if options.dry_run:
+            from deepreasoning_cli.cli.dry_run import show_plan
+
+            show_plan(plan, as_json=output.structured)
+            return
+        runner.run(plan, request.loaded.settings, output)
+
+
+def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
+    """The turn that the options ask for: settings, prompt, session and reasoning are read."""
+    loaded = runner.load(options.settings)
+    question = read_prompt(
+        options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
+    )
+    session, earlier = open_session(runner, options, claims)
+    kept, reasoning_from = _work_to_reuse(runner, options.reasoning_from)
+    return TurnRequest(
+        loaded=loaded,
+        question=question,
+        system=options.system_after(earlier),
+        kept=kept,
+        reasoning_from=reasoning_from,
+        session=session,
+        earlier=messages(earlier),
+        reasoning_only=options.output.reasoning_only,
+        allow_empty_reasoning=options.allow_empty_reasoning,
+        without_search=confirm_without_search(
+            optional=options.web_optional, structured=options.output.structured
+        ),
+    )
+
+
+def open_session(
+    runner: TurnRunner, options: AskOptions, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    """The session to go on with, and its turns; a session in use elsewhere is forked."""
+    if not (options.resume_last or options.session):
+        runner.recover_orphans()
+        return None, ()
+    if not (runner.saves or runner.has_history()):
+        return _new_session(options), ()
+    try:
+        with runner.history() as store:
+            return _find_session(runner, options, store, stack)
+    except DeepReasoningError:
+        if runner.has_history():
+            raise
+        return _new_session(options), ()  # nothing can be saved: the turn warns of that
+
+
+def _find_session(
+    runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
+) -> tuple[str | None, Sequence[Record]]:
+    last = store.last() if options.resume_last else None
+    name = _session_of(runner, store, last) if last else _new_session(options)
+    if name is None:
+        return None, [last] if last else ()
+    if runner.saves:
+        name = claim_session(runner, store, name, stack)
+    return name, store.session_turns(name)
+
+
+def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
+    """The session, this process's own until `stack` is left; a fork of it where it is not free."""
+    claim = stack.enter_context(store.claim(session))
+    if claim.forked_from:
+        runner.note(f"session {session} is in use; this goes on as {claim.name}")
+    return claim.name
+
+
+def _new_session(options: AskOptions) -> str:
+    """The name of a session without turns. Raises UsageError where the last one is wanted."""
+    if options.session is None:
+        raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
+    return options.session
+
+
+def _session_of(runner: TurnRunner, store: Store, last: Record) -> str | None:
+    """The session of the last turn; one that has none begins one of its own, where it can."""
+    if last.opened.session is None and runner.saves:
+        try:
+            store.put_in_session(last.opened.id, last.opened.id)
+        except DeepReasoningError as error:  # it can be read, which is enough to go on
+            runner.warn(error.message)
+        else:
+            return last.opened.id
+    return last.opened.session
+
+
+def _work_to_reuse(runner: TurnRunner, name: str | None) -> tuple[Work | None, str | None]:
+    """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
+    if name is None:
+        return None, None
+    there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
+    if name != "last" and (there or not name.isalnum()):
+        return Work(_read_reasoning(Path(name))), None
+    turn = None
+    if runner.saves or runner.has_history():
+        with runner.history() as store:
+            turn = store.last() if name == "last" else store.turn(name)
+    if turn is None:
+        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
+    return work_of(turn), turn.opened.id
+
+
+def work_of(turn: Record) -> Work:
+    """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
+    if not turn.reasoning.strip():
+        raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
+    return work_in(turn)
+
+
+def work_in(turn: Record) -> Work:
+    """All that the reasoner brought in an earlier turn, which may be nothing."""
+    return Work(turn.reasoning, turn.draft, turn.reasoned_by or Work().model)
+
+
+def _read_reasoning(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        message = f"cannot read the reasoning from {path}: {exc.strerror}"
+        raise UsageError(message, kind="unreadable_file") from exc
+    if not text.strip():
+        raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
+    return text

@@ -1,0 +1,304 @@
+"""One turn, planned: what is asked for, and the names in the settings → live objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from deepreasoning_cli.catalog import Catalog, Vendor
+from deepreasoning_cli.conversation import fitted, steady
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError
+from deepreasoning_cli.events import Handoff, Message, Prompt
+from deepreasoning_cli.greenlets import BLOCKING, Runtime
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.money import estimate_tokens
+from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.prompt import demand_fit
+from deepreasoning_cli.providers.samplers import Wish, cooled, granted
+from deepreasoning_cli.searching import Search
+from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.stage import Provider
+from deepreasoning_cli.wiring.backend import (
+    GATEWAY,
+    GATEWAY_KEY,
+    STARTS,
+    BackendNeeds,
+    choose_backend,
+)
+from deepreasoning_cli.wiring.budget import ReadSpending, apply_budget
+from deepreasoning_cli.wiring.resources import new_id
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.providers.gateway import GatewayProvider
+    from deepreasoning_cli.transport import Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """What one turn is asked for: the settings in force for it, the question, and its context.
+
+    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
+    messages of the session so far. `enough` is asked at each thought whether the user wants the
+    answer now, `without_search` whether to go on where the search cannot be had.
+    """
+
+    loaded: Loaded
+    question: str
+    system: str | None = None
+    kept: Work | None = None
+    reasoning_from: str | None = None
+    session: str | None = None
+    earlier: tuple[Message, ...] = ()
+    reasoning_only: bool = False
+    allow_empty_reasoning: bool = False
+    enough: Callable[[], bool] = lambda: False
+    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
+
+    @property
+    def continues(self) -> bool:
+        """Whether another turn is likely to begin with what this one does."""
+        return self.session is not None or bool(self.earlier)
+
+
+def build_plan(
+    request: TurnRequest,
+    catalog: Catalog,
+    connect: Callable[[], Transport],
+    spending: ReadSpending,
+    *,
+    saves: bool,
+    runtime: Runtime = BLOCKING,
+) -> Plan:
+    """The plan of a turn that fits into its models, under its caps. Nothing is sent.
+
+    `connect` opens the connections, where the turn needs any; `spending` reads the history, and
+    `saves` tells whether the turn will be in it. Raises ConfigError, RefusedError, and UsageError
+    where a model cannot read so much.
+    """
+    plan = PlanBuilder(request, catalog, connect, runtime).build()
+    for provider in (plan.reasoner, plan.answerer):
+        if provider is not None:
+            demand_fit(plan.prompt.text, provider.context, provider.model)
+    return apply_budget(plan, request.loaded.settings, spending, saves=saves)
+
+
+class PlanBuilder:
+    """Builds one turn's parts from its request and the catalog."""
+
+    def __init__(
+        self,
+        request: TurnRequest,
+        catalog: Catalog,
+        connect: Callable[[], Transport],
+        runtime: Runtime = BLOCKING,
+    ) -> None:
+        loaded = request.loaded
+        self._request = request
+        self._loaded = loaded
+        self._settings = loaded.settings
+        self._catalog = catalog
+        self._connect = connect
+        self._runtime = runtime
+        typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
+        self._wish = Wish(loaded.settings.temperature, loaded.settings.top_p, typed)
+        self._warnings: list[str] = []
+        self._chosen_reasoner: str | None = None
+
+    @cached_property
+    def _transport(self) -> Transport:
+        """Opened when the first provider needs it; the demo needs none."""
+        return self._connect()
+
+    def build(self) -> Plan:
+        """The turn that is asked for. Raises ConfigError and RefusedError."""
+        request = self._request
+        handoff = Handoff(self._settings.handoff)
+        thinks = handoff is not Handoff.NONE and request.kept is None
+        needs = BackendNeeds(thinks, not request.reasoning_only, request.kept is not None, handoff)
+        backend = choose_backend(self._loaded, self._catalog, needs)
+        hosted = self._hosted() if backend == GATEWAY else None
+        build_reasoner, build_answerer = self._pair(backend, hosted)
+        reasoner = build_reasoner() if thinks else None
+        answerer = None if request.reasoning_only else build_answerer()
+        if hosted and answerer:
+            reasoner = None  # one call does both
+        search = self._search(backend)
+        prompt = self._prompt([each for each in (reasoner, answerer) if each])
+        return Plan(
+            id=new_id(),
+            backend=backend,
+            question=request.question,
+            prompt=prompt,
+            reasoner=reasoner,
+            answerer=answerer,
+            handoff=handoff,
+            kept=request.kept,
+            allow_empty_reasoning=request.allow_empty_reasoning,
+            session=request.session,
+            warnings=tuple(self._warnings),
+            reasoning_from=request.reasoning_from,
+            reasoner_name=self._chosen_reasoner,
+            enough=request.enough,
+            hosted=hosted,
+            search=search,
+        )
+
+    def _prompt(self, models: Sequence[Provider]) -> Prompt:
+        """The question behind as much of the session as the smaller of the models reads."""
+        request = self._request
+        reads = min((model.context for model in models if model.context), default=None)
+        kept = estimate_tokens(request.kept.reasoning + request.kept.answer) if request.kept else 0
+        room = None if reads is None else reads - self._settings.max_tokens - kept
+        earlier, left_out = fitted(request.earlier, (request.system or "") + request.question, room)
+        if left_out:
+            turns = "turn does" if left_out == 1 else "turns do"
+            self._warnings.append(
+                f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
+                f" {'is' if left_out == 1 else 'are'} not sent"
+            )
+        stable = steady(earlier, left_out) if request.continues else None
+        return Prompt((*earlier, Message("user", request.question)), request.system, stable)
+
+    def _pair(
+        self, backend: str, hosted: GatewayProvider | None
+    ) -> tuple[Callable[[], Provider], Callable[[], Provider]]:
+        if hosted:
+            return hosted.as_reasoner, lambda: hosted
+        if backend != "demo":
+            return self._reasoner, self._claude
+        from deepreasoning_cli.providers.demo import Scripted
+
+        sleep = self._runtime.sleep
+        return lambda: Scripted("reasoner", sleep=sleep), lambda: Scripted("answerer", sleep=sleep)
+
+    def _reasoner(self) -> Provider:
+        from deepreasoning_cli.providers.reasoner import ReasonerProvider
+
+        name = self._settings.reasoner
+        preset = (
+            self._catalog.reasoner(name)
+            if name
+            else self._catalog.default_reasoner(self._loaded.has_key)
+        )
+        if preset is None:
+            raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
+        self._chosen_reasoner = preset.name
+        samplers = granted(self._wish, preset.samplers, preset.model)
+        self._warnings += samplers.warnings
+        host = preset.key or preset.name
+        return ReasonerProvider(
+            preset=preset,
+            base_url=self._settings.base_urls.get(host, preset.base_url),
+            key=self._key(preset.key) if preset.key else None,
+            samplers=samplers.values,
+            transport=self._transport,
+            top_up=self._top_up(host),
+        )
+
+    def _claude(self) -> Provider:
+        from deepreasoning_cli.providers.claude import ClaudeProvider
+
+        today = datetime.now(UTC).date()
+        choice = self._catalog.claude(self._settings.model or "sonnet", "direct", today)
+        model = choice.model
+        typed = self._wish.typed
+        samplers = cooled(granted(self._wish, model.samplers, model.id), model.id, typed)
+        self._warnings += [*([choice.warning] if choice.warning else []), *samplers.warnings]
+        vendor = self._catalog.vendor("anthropic")
+        return ClaudeProvider(
+            model=model.id,
+            base_url=self._settings.base_urls.get("anthropic", vendor.base_url),
+            key=self._key("anthropic"),
+            max_tokens=self._max_tokens(model.max_output, model.id),
+            samplers=samplers.values,
+            transport=self._transport,
+            rates=model.rates.get("direct"),
+            context=model.context,
+            top_up=vendor.page,
+            cache_minimum=model.cache_minimum,
+        )
+
+    def _hosted(self) -> GatewayProvider:
+        from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
+
+        settings, today = self._settings, datetime.now(UTC).date()
+        name = settings.model or self._catalog.gateway_default
+        choice = self._catalog.claude(name, GATEWAY, today)
+        self._warnings += [choice.warning] if choice.warning else []
+        if self._loaded.is_typed("reasoner"):
+            self._warnings.append("--reasoner is not sent: the gateway has its own")
+        vendor = self._catalog.vendor(GATEWAY_KEY)
+        return GatewayProvider(
+            parameters=Parameters(
+                anthropic_model=choice.model.id,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_tokens=settings.max_tokens,
+                web_search_linkup=settings.web_search_linkup,
+                disable_formatting=settings.disable_formatting,
+            ),
+            endpoint=settings.gateway.endpoint,
+            base_url=settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
+            key=self._key(GATEWAY_KEY),
+            transport=self._transport,
+            rates=choice.model.rates.get(GATEWAY),
+            context=choice.model.context,
+            top_up=vendor.page,
+            search_price=self._catalog.search.gateway,
+        )
+
+    def _search(self, backend: str) -> Search | None:
+        """The search that a turn of our own begins with; the gateway makes its own."""
+        settings = self._settings
+        if not settings.web_search_linkup or backend == GATEWAY:
+            return None
+        if backend == "demo":
+            self._warnings.append("the demo does not search the web")
+            return None
+        from deepreasoning_cli.providers.linkup import LinkupProvider
+
+        vendor, prices = self._catalog.vendor("linkup"), self._catalog.search
+        searcher = LinkupProvider(
+            base_url=settings.base_urls.get("linkup", vendor.base_url),
+            key=self._key("linkup"),
+            transport=self._transport,
+            depth=settings.search.depth,
+            price=prices.deep if settings.search.depth == "deep" else prices.standard,
+            top_up=vendor.page,
+        )
+        return Search(
+            searcher,
+            self._request.question,
+            self._request.without_search,
+            lists=not settings.disable_formatting,
+        )
+
+    def _max_tokens(self, most: int | None, model: str) -> int:
+        wanted = self._settings.max_tokens
+        if most is None or wanted <= most:
+            return wanted
+        if self._loaded.is_typed("max_tokens"):
+            self._warnings.append(f"{model} writes at most {most:,} tokens, not {wanted:,}")
+        return most
+
+    def _key(self, name: str) -> Key:
+        key = self._loaded.key(name)
+        if key is None:
+            variable = next((vendor.key_env for vendor in self._vendors(name)), None)
+            by_variable = f"export {variable}=…, or " if variable else ""
+            raise ConfigError(
+                f"no key for {name}",
+                kind="key_missing",
+                hint=f"{by_variable}`deepreasoning config set keys.{name}`",
+            )
+        return key
+
+    def _top_up(self, host: str) -> str | None:
+        return next((vendor.page for vendor in self._vendors(host)), None)
+
+    def _vendors(self, name: str) -> Iterator[Vendor]:
+        """The vendor of that name; none for a host of the user's own."""
+        return (vendor for vendor in self._catalog.vendors if vendor.name == name)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from deepreasoning_cli import catalog
+from deepreasoning_cli.errors import ConfigError, UsageError
+from deepreasoning_cli.events import Handoff
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
+
+BOTH = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.REASONING)
+KEPT = BackendNeeds(thinks=False, answers=True, kept=True, handoff=Handoff.REASONING)
+ALONE = BackendNeeds(thinks=False, answers=True, kept=False, handoff=Handoff.NONE)
+THINKING = BackendNeeds(thinks=True, answers=False, kept=False, handoff=Handoff.REASONING)
+DRAFT = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH)
+
+
+def backend(keys: Iterable[str], needs: BackendNeeds = BOTH, **flags: str) -> str:
+    environ = {f"{name.upper()}_API_KEY": "sk-0123456789" for name in keys}
+    loaded = Settings.load(None, flags, environ)
+    return choose_backend(loaded, catalog.load(), needs)
+
+
+@pytest.fixture(autouse=True)
+def no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(tmp_path / "config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "needs", "expected"),
+    [
+        (["deepseek", "anthropic"], BOTH, "direct"),
+        (["deepseek", "anthropic", "empiriolabs"], BOTH, "direct"),
+        (["empiriolabs"], BOTH, "gateway"),
+        (["anthropic", "empiriolabs"], BOTH, "gateway"),
+        (["deepseek", "empiriolabs"], BOTH, "gateway"),
+        (["empiriolabs"], THINKING, "gateway"),
+        (["deepseek"], THINKING, "direct"),
+        (["anthropic", "empiriolabs"], KEPT, "direct"),
+        (["anthropic", "empiriolabs"], ALONE, "direct"),
+    ],
+)
+def test_auto_goes_by_the_keys(keys: list[str], needs: BackendNeeds, expected: str) -> None:
+    assert backend(keys, needs) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "needs", "message"),
+    [
+        ([], BOTH, "no keys are set"),
+        (["anthropic"], BOTH, "no key for a reasoner"),
+        (["deepseek"], BOTH, "no key for Claude: set ANTHROPIC_API_KEY"),
+        (["empiriolabs"], KEPT, "no key for Claude: set ANTHROPIC_API_KEY"),
+        (["empiriolabs"], DRAFT, "no keys are set"),
+    ],
+)
+def test_without_the_keys_three_ways_to_start_are_named(
+    keys: list[str], needs: BackendNeeds, message: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        backend(keys, needs)
+    assert (raised.value.message, raised.value.hint) == (message, STARTS)
+
+
+@pytest.mark.parametrize("name", ["direct", "demo", "gateway"])
+def test_a_backend_that_is_named_is_taken(name: str) -> None:
+    assert backend([], backend=name) == name
+
+
+@pytest.mark.parametrize("needs", [ALONE, DRAFT])
+def test_the_gateway_has_a_handoff_of_its_own(needs: BackendNeeds) -> None:
+    with pytest.raises(UsageError) as raised:
+        backend(["empiriolabs", "anthropic"], needs, backend="gateway")
+    assert f"--handoff {needs.handoff} is not its to do" in raised.value.message
+
+
+def test_kept_reasoning_goes_to_claude_directly() -> None:
+    assert backend(["empiriolabs", "anthropic"], KEPT, backend="gateway") == "direct"
+
+
+def test_kept_reasoning_needs_a_key_for_claude() -> None:
+    with pytest.raises(ConfigError) as raised:
+        backend(["empiriolabs"], KEPT, backend="gateway")
+    assert raised.value.hint == "set ANTHROPIC_API_KEY, and Claude is asked directly"
