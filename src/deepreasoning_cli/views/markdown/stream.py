@@ -65,7 +65,7 @@ class MarkdownStream:
         code_theme: str = CODE_THEME,
         style: Style | None = None,
     ) -> None:
-        self._page = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
+        self._layout = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
         self._flow = BlockSequence()
         self._lines = ""  # whole lines that are not final
         self._line: list[str] = []  # pieces of the line that has not ended
@@ -97,22 +97,22 @@ class MarkdownStream:
         """The last rows, at most `limit`, of what is not final, as it looks now."""
         if self._tail is None:
             # Of a line without an end in sight no more is looked at than can be seen.
-            line = "".join(self._line)[-(SPAN_LIMIT + 2 * limit * self._page.width) :]
-            nodes = self._page.parser.blocks(self._lines + line, learn=False)
-            self._tail = self._flow.fork().feed(nodes, True, self._page)
+            line = "".join(self._line)[-(SPAN_LIMIT + 2 * limit * self._layout.width) :]
+            nodes = self._layout.parser.blocks(self._lines + line, learn=False)
+            self._tail = self._flow.fork().feed(nodes, True, self._layout)
         return self._tail[-limit:] if limit > 0 else []
 
     def close(self) -> list[Row]:
         """Return all that is left: nothing more comes."""
-        nodes = self._page.parser.blocks(self._lines + "".join(self._line))
-        rows = self._flow.feed(nodes, True, self._page)
+        nodes = self._layout.parser.blocks(self._lines + "".join(self._line))
+        rows = self._flow.feed(nodes, True, self._layout)
         self._flow, self._lines, self._tail, self._next_parse = BlockSequence(), "", None, 0
         self._set_line("")
         return rows
 
     def resize(self, width: int) -> None:
         """Lay out in so many cells from now on."""
-        self._page = Layout(self._page.parser, self._page.theme, max(width, 1))
+        self._layout = Layout(self._layout.parser, self._layout.theme, max(width, 1))
         self._tail = None
 
     def _feed_lines(self, lines: str, rest: str) -> list[Row]:
@@ -122,7 +122,7 @@ class MarkdownStream:
         blank = not lines.strip() and not self._lines.endswith("\n" * _BLANKS)
         if blank or len(self._lines) < self._next_parse:
             return []
-        rows, self._lines = self._final(self._lines, self._page.parser.blocks(self._lines))
+        rows, self._lines = self._final(self._lines, self._layout.parser.blocks(self._lines))
         self._next_parse = len(self._lines) * 9 // 8  # else much that stays open costs its square
         return rows
 
@@ -130,7 +130,7 @@ class MarkdownStream:
         """A line that is long enough may be known for a paragraph's before it has ended."""
         line = "".join(self._line)
         source = self._lines + line
-        nodes = self._page.parser.blocks(source, learn=False)
+        nodes = self._layout.parser.blocks(source, learn=False)
         rows: list[Row] = []
         if _is_text(last_leaf(nodes), source):
             rows, source = self._final(source, nodes)
@@ -142,12 +142,12 @@ class MarkdownStream:
     def _set_line(self, line: str) -> None:
         """Begin with this line; look again when two rows or an eighth have come on top of it."""
         self._line, self._length = [line], len(line)
-        grown = max(len(line) + 2 * self._page.width, len(line) * 9 // 8)
+        grown = max(len(line) + 2 * self._layout.width, len(line) * 9 // 8)
         self._next_try = grown if PLACEHOLDER in line else max(LONG, grown)
 
     def _final(self, source: str, nodes: list[Node]) -> tuple[list[Row], str]:
         """The rows that are final, and the source without what they need no more."""
-        rows = self._flow.feed(nodes, False, self._page)
+        rows = self._flow.feed(nodes, False, self._layout)
         lines = self._flow.keep(nodes, SourceLines(source.split("\n")))
         leaf = last_leaf(nodes)
         if lines[-_BLANKS:] == [""] * _BLANKS and (leaf is None or leaf.kind != "code_block"):
