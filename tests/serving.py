@@ -18,7 +18,7 @@ from deepreasoning_cli.greenlets import await_only
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.plan import PlanBuilder
 
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
@@ -112,7 +112,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }
-        service = Service(Settings.load(None, flags), debug=debug)
+        service = Service(load_settings(None, flags), debug=debug)
         return Served(application(service), service, *pair)
 
     return made

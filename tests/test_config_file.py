@@ -15,6 +15,7 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.settings import Settings, config_file
 from deepreasoning_cli.settings import template as config_template
 from deepreasoning_cli.settings.config_file import Answers
+from deepreasoning_cli.settings.loaded import load_settings
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 TEXT = f"""\
@@ -85,7 +86,7 @@ def test_set_changes_its_line_and_no_other(
 ) -> None:
     config_file.set_value(path, name, value)
     assert sorted(changes(path)) == sorted(expected)
-    Settings.load(path, {}, {})
+    load_settings(path, {}, {})
 
 
 def test_a_new_setting_comes_before_the_first_table(path: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_new_setting_comes_before_the_first_table(path: Path) -> None:
 def test_a_key_is_stored_exactly_as_it_is(path: Path) -> None:
     config_file.set_secret(path, "linkup", "true")
     config_file.set_secret(path, "novita", 'a"\\b')
-    loaded = Settings.load(path, {}, {})
+    loaded = load_settings(path, {}, {})
     keys = [loaded.key(name) for name in ("linkup", "novita")]
     assert [key and key.value for key in keys] == ["true", 'a"\\b']
 
@@ -279,7 +280,7 @@ def test_every_commented_line_of_the_template_is_valid_without_its_mark(tmp_path
     path = tmp_path / "config.toml"
     path.touch(0o600)
     path.write_text(text)
-    loaded = Settings.load(path, {}, {})
+    loaded = load_settings(path, {}, {})
     assert set(loaded.settings.keys) == {line.name for line in config_template.KEYS}
     assert set(loaded.settings.reasoners) == {"lab"}
 

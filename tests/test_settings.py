@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from deepreasoning_cli import catalog, paths
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.settings import Settings, key_command
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings import key_command
+from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.settings.sources import lines_of
 
 CANARY = "sk-canary-4f9Qz81LmX77"
@@ -43,7 +43,7 @@ def load(
     environ: Mapping[str, str] | None = None,
 ) -> Loaded:
     path.write_bytes(text.encode())
-    return Settings.load(path, flags or {}, environ or {})
+    return load_settings(path, flags or {}, environ or {})
 
 
 def failure(
@@ -302,12 +302,12 @@ def test_a_missing_file_is_an_error_only_if_it_was_named(
 ) -> None:
     absent = tmp_path / "absent.toml"
     monkeypatch.setenv("DEEPREASONING_CONFIG", str(absent))
-    assert (Settings.load(None, {}).path, Settings.load(None, {}).settings.backend) == (
+    assert (load_settings(None, {}).path, load_settings(None, {}).settings.backend) == (
         absent,
         "auto",
     )
     with pytest.raises(ConfigError) as caught:
-        Settings.load(absent, {})
+        load_settings(absent, {})
     assert (caught.value.message, caught.value.exit_code, caught.value.kind) == (
         f"there is no config file {absent}",
         3,
@@ -321,7 +321,7 @@ def test_nothing_is_read_from_the_working_folder(
     (tmp_path / "config.toml").write_text('model = "from-here"')
     (tmp_path / ".env").write_text("DEEPREASONING_MODEL=from-here\nDEEPSEEK_API_KEY=sk-from-here")
     monkeypatch.chdir(tmp_path)
-    loaded = Settings.load(None, {})
+    loaded = load_settings(None, {})
     assert (loaded.settings.model, loaded.settings.keys) == (None, {})
 
 
@@ -526,7 +526,7 @@ def test_a_file_that_is_not_toml_names_line_and_column(
 def test_a_file_that_is_not_utf8_names_the_line(config: Path) -> None:
     config.write_bytes(b'# ok\nmodel = "\xff"\n')
     with pytest.raises(ConfigError) as caught:
-        Settings.load(config, {}, {})
+        load_settings(config, {}, {})
     assert (caught.value.message, caught.value.__cause__) == (f"{config}:2: not UTF-8", None)
 
 
@@ -537,7 +537,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_accepted(config: Path) -> N
 
 def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        Settings.load(tmp_path, {}, {})
+        load_settings(tmp_path, {}, {})
     assert caught.value.message == f"cannot read {tmp_path}: Is a directory"
 
 
@@ -663,7 +663,7 @@ def test_a_command_may_ask_on_stdin(config: Path, tmp_path: Path) -> None:
     script = program(tmp_path / "helper", "print('sk-' + input())")
     question = (
         "from pathlib import Path; from deepreasoning_cli.settings import Settings;"
-        f"print(Settings.load(Path({str(config)!r}), {{}}).key('lab').value)"
+        f"print(load_settings(Path({str(config)!r}), {{}}).key('lab').value)"
     )
     load(config, f'[keys]\nlab = {{ command = "{script}" }}')
     import subprocess

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.server import create_app
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 
 
 def app() -> ASGIApp:
@@ -19,7 +19,7 @@ def app() -> ASGIApp:
     Without one the app answers its own machine alone, but behind Ray's proxies all the world can
     look as if it were there.
     """
-    if not Settings.load(None, {}).has_key("serve"):
+    if not load_settings(None, {}).has_key("serve"):
         raise ConfigError("no token: set keys.serve, or DEEPREASONING_KEYS__SERVE", kind="token")
     return create_app()
 

@@ -13,13 +13,13 @@ from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.events import Handoff, Opened
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.views.show import View
 from deepreasoning_cli.views.status import Progress
 
 
 def views(output: OutputOptions) -> list[View]:
-    settings = Settings.load(None, {}, {}).settings
+    settings = load_settings(None, {}, {}).settings
     return build_views(output, Record(), Progress(), Globals(), settings, kept=lambda: True)
 
 

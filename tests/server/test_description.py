@@ -17,7 +17,7 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.server import create_app, failures
 from deepreasoning_cli.server.description import Description, description
 from deepreasoning_cli.server.formats import BY_PATH
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wire.asked import BadRequest
 from deepreasoning_cli.wire.chat_completions.asked import ACCEPTED as CHAT_COMPLETIONS
 from deepreasoning_cli.wire.listing import PARAMETER_TYPES
@@ -88,9 +88,9 @@ def test_the_six_parameters_have_their_types_and_ranges(request_name: str, name:
 def test_the_ranges_are_those_of_the_settings(name: str) -> None:
     said = property_of("ChatCompletionRequest", name)
     for limit, beyond in ((said["minimum"], -1), (said["maximum"], 1)):
-        assert getattr(Settings.load(None, {name: limit}).settings, name) == limit
+        assert getattr(load_settings(None, {name: limit}).settings, name) == limit
         with pytest.raises(UsageError):
-            Settings.load(None, {name: limit + beyond})
+            load_settings(None, {name: limit + beyond})
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from deepreasoning_cli.money import Rates
 from deepreasoning_cli.server.models import Models
 from deepreasoning_cli.server.offers import Offers
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.wire.asked import RequestParameters
 from deepreasoning_cli.wire.listing import ModelListing, StageModel
 from deepreasoning_cli.wiring.catalogs import written_catalog
@@ -30,7 +29,7 @@ SONNET = "claude-sonnet-4-5-20250929"
 
 
 def loaded(keys: dict[str, str] | None = None, **flags: Any) -> Loaded:
-    return Settings.load(None, flags, KEYS if keys is None else keys)
+    return load_settings(None, flags, KEYS if keys is None else keys)
 
 
 def offers(settings: Loaded | None = None, now: datetime = NOW) -> Offers:

@@ -8,7 +8,7 @@ import pytest
 from deepreasoning_cli import catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.events import Handoff
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
 
 BOTH = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.REASONING)
@@ -20,7 +20,7 @@ DRAFT = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH
 
 def backend(keys: Iterable[str], needs: BackendNeeds = BOTH, **flags: str) -> str:
     environ = {f"{name.upper()}_API_KEY": "sk-0123456789" for name in keys}
-    loaded = Settings.load(None, flags, environ)
+    loaded = load_settings(None, flags, environ)
     return choose_backend(loaded, catalog.load(), needs)
 
 

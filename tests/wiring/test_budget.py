@@ -12,6 +12,7 @@ from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.budget import apply_budget
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -26,7 +27,7 @@ PLAN = Plan(
 
 
 def settings(**flags: Any) -> Settings:
-    return Settings.load(None, flags, {}).settings
+    return load_settings(None, flags, {}).settings
 
 
 def cost(amount: str | None, when: datetime) -> Spending:

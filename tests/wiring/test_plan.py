@@ -20,7 +20,7 @@ from deepreasoning_cli.providers.demo import Scripted
 from deepreasoning_cli.providers.gateway import GatewayProvider
 from deepreasoning_cli.providers.linkup import LinkupProvider
 from deepreasoning_cli.providers.reasoner import ReasonerProvider
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.wiring.catalogs import written_catalog
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
@@ -68,7 +68,7 @@ def plan(
 ) -> Plan:
     """The plan of a question under these flags, with a key for each of the vendors in `keys`."""
     found = {f"{name.upper()}_API_KEY": f"sk-{name}-0123456789" for name in keys}
-    loaded = Settings.load(None, flags or {}, {**found, **(environ or {})})
+    loaded = load_settings(None, flags or {}, {**found, **(environ or {})})
     asked = TurnRequest(loaded=loaded, **{"question": "6×7?", **request})
     return build_plan(asked, written_catalog(loaded), connect or Connections(), unread, saves=True)
 

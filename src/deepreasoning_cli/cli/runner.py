@@ -23,7 +23,7 @@ from deepreasoning_cli.pipeline import Plan, Work
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.views.notes import can_be_resumed
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
@@ -92,7 +92,7 @@ class TurnRunner:
 
     def load(self, flags: Mapping[str, object]) -> Loaded:
         """The settings with these flags; what is to be said of them is said."""
-        loaded = Settings.load(self._given.config, flags)
+        loaded = load_settings(self._given.config, flags)
         for text in loaded.notes:
             if text not in self._said:  # a chat loads them again for each turn
                 self.note(text)

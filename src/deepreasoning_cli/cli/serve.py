@@ -169,10 +169,10 @@ def serve(
     from deepreasoning_cli.server.app import application
     from deepreasoning_cli.server.run import bound, run, url_of, worker_app
     from deepreasoning_cli.server.service import Service
-    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
 
     given = o.globals_of(context)
-    loaded = Settings.load(given.config, flags)
+    loaded = load_settings(given.config, flags)
     settings = loaded.settings.serve
     with Service(loaded, debug=given.debug) as service:
         service.prepare()  # what is wrong with the settings is said before anybody is let in

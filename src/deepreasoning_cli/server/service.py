@@ -22,8 +22,7 @@ from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.server.scopes import is_loopback
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.failure import lines_of
@@ -69,7 +68,7 @@ class Service:
     @classmethod
     def load(cls, config: Path | None, flags: Mapping[str, object], *, debug: bool) -> Self:
         """The service that the settings describe."""
-        loaded = Settings.load(config, flags)
+        loaded = load_settings(config, flags)
         return cls(loaded, debug=debug)
 
     def __enter__(self) -> Self:

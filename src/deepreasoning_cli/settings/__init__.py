@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 
-from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import load_vendors
 from deepreasoning_cli.lazy import deferred_imports
-from deepreasoning_cli.settings.errors import KEY, first_problem
-from deepreasoning_cli.settings.file import file_layer
-from deepreasoning_cli.settings.loaded import Loaded, typo_notes
 from deepreasoning_cli.settings.parts import (
     ADDRESS,
     BaseUrl,
@@ -26,12 +18,6 @@ from deepreasoning_cli.settings.parts import (
     SearchSettings,
     ServeSettings,
 )
-from deepreasoning_cli.settings.sources import (
-    Layer,
-    from_environment,
-    from_flags,
-    leaves,
-)
 
 with deferred_imports("asyncio"):  # for command lines of its own, which this program does not have
     from pydantic_settings import (
@@ -42,6 +28,7 @@ with deferred_imports("asyncio"):  # for command lines of its own, which this pr
     )
 
 Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
+KEY = 'the key in quotes, or { command = "…" }'
 MONEY = "an amount in USD above 0"
 SWITCH = "true or false"
 
@@ -103,52 +90,3 @@ class Settings(BaseSettings):
         """Our own layers, strongest first: they know where each value stands."""
         layers = init_settings().get("layers", ())
         return tuple(InitSettingsSource(settings_cls, layer.values) for layer in layers)
-
-    @classmethod
-    def load(
-        cls, path: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None
-    ) -> Loaded:
-        """The settings in force: flag > environment > file > default.
-
-        `path` is what `--config` named, which then has to exist; `flags` maps settings to what
-        was typed, None for nothing. Raises UsageError for a wrong flag, else ConfigError.
-        """
-        file = path or paths.config_file()
-        notes: list[str] = []
-        vendors = load_vendors(paths.catalog_override())
-        layers = (
-            from_flags(flags),
-            from_environment(os.environ if environ is None else environ, cls.model_fields, vendors),
-            file_layer(file, notes, required=path is not None),
-        )
-        loaded = cls.of(layers, file, notes)
-        loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
-        return loaded
-
-    @classmethod
-    def of(cls, layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None) -> Loaded:
-        """Settings from `layers`, strongest first; raises as `load` does."""
-        origins = _origins(layers)
-        try:
-            settings = cls.model_validate({"layers": layers})
-        except ValidationError as exc:
-            tables = {name: place for layer in layers for name, place in layer.origins.items()}
-            raise first_problem(exc, cls).error(tables | origins) from None  # it holds the values
-        defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
-        return Loaded(settings, defaults | origins, list(notes or ()), file)
-
-
-def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
-    """The origin of every value that holds: what a stronger layer set, above or below, hides it."""
-    found: dict[str, str] = {}
-    for layer in layers:
-        found |= {
-            name: layer.origins[name]
-            for name in leaves(layer.values)
-            if not any(_overlap(name, stronger) for stronger in found)
-        }
-    return found
-
-
-def _overlap(one: str, other: str) -> bool:
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")

@@ -13,8 +13,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from deepreasoning_cli import files
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
-from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.file import read
+from deepreasoning_cli.settings.loaded import merge_layers
 from deepreasoning_cli.settings.sources import Layer, flag_of, from_file, leaves
 from deepreasoning_cli.settings.template import render
 
@@ -35,7 +35,7 @@ def create(path: Path, answers: Answers, *, overwrite: bool = False) -> None:
     refuse_existing(path, overwrite=overwrite)
     tree = {**answers.settings, "keys": {**answers.keys}}
     places = {name: f"flag {_flag(name)}" for name in leaves(tree)}
-    Settings.of((Layer(tree, places),), path)
+    merge_layers((Layer(tree, places),), path)
     text = render(
         {name: _as_toml(value) for name, value in answers.settings.items()},
         {name: _as_toml(value) for name, value in answers.keys.items()},
@@ -116,7 +116,7 @@ def _text(path: Path) -> str:
 
 def _problem(path: Path, text: str) -> DeepReasoningError | None:
     try:
-        Settings.of((from_file(path, text),), path)
+        merge_layers((from_file(path, text),), path)
     except ConfigError as exc:
         return exc
     return None

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
+from deepreasoning_cli.settings import KEY
 from deepreasoning_cli.settings.parts import (
     CustomRates,
     CustomReasoner,
@@ -21,7 +22,6 @@ from deepreasoning_cli.settings.parts import (
 UNKNOWN, MISSING = "extra_forbidden", "missing"
 DEPTHS = {"keys": 3, "reasoners": 4, "base_urls": 2, "gateway": 2, "search": 2, "serve": 2}
 """How many parts a name inside these tables has at most."""
-KEY = 'the key in quotes, or { command = "…" }'
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
+from deepreasoning_cli import paths
+from deepreasoning_cli.catalog import Vendor, load_vendors
 from deepreasoning_cli.errors import did_you_mean
 from deepreasoning_cli.keys import Key, validate_and_remember
+from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.errors import first_problem
+from deepreasoning_cli.settings.file import file_layer
 from deepreasoning_cli.settings.key_command import printed_by
-from deepreasoning_cli.settings.sources import key_names
-
-if TYPE_CHECKING:
-    from deepreasoning_cli.catalog import Vendor
-    from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.settings.sources import (
+    Layer,
+    from_environment,
+    from_flags,
+    key_names,
+    leaves,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,57 @@ class Loaded:
     def _origin_of_key(self, name: str) -> str:
         origin = self.origins[f"keys.{name}"]
         return self.path.name if origin.startswith("file ") else origin
+
+
+def load_settings(
+    path: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None
+) -> Loaded:
+    """The settings in force: flag > environment > file > default.
+
+    `path` is what `--config` named, which then has to exist; `flags` maps settings to what
+    was typed, None for nothing. Raises UsageError for a wrong flag, else ConfigError.
+    """
+    file = path or paths.config_file()
+    notes: list[str] = []
+    vendors = load_vendors(paths.catalog_override())
+    layers = (
+        from_flags(flags),
+        from_environment(
+            os.environ if environ is None else environ, Settings.model_fields, vendors
+        ),
+        file_layer(file, notes, required=path is not None),
+    )
+    loaded = merge_layers(layers, file, notes)
+    loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
+    return loaded
+
+
+def merge_layers(layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None) -> Loaded:
+    """Settings from `layers`, strongest first; raises as `load_settings` does."""
+    origins = _origins(layers)
+    try:
+        settings = Settings.model_validate({"layers": layers})
+    except ValidationError as exc:
+        tables = {name: place for layer in layers for name, place in layer.origins.items()}
+        raise first_problem(exc, Settings).error(tables | origins) from None  # it holds the values
+    defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
+    return Loaded(settings, defaults | origins, list(notes or ()), file)
+
+
+def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
+    """The origin of every value that holds: what a stronger layer set, above or below, hides it."""
+    found: dict[str, str] = {}
+    for layer in layers:
+        found |= {
+            name: layer.origins[name]
+            for name in leaves(layer.values)
+            if not any(_overlap(name, stronger) for stronger in found)
+        }
+    return found
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def typo_notes(

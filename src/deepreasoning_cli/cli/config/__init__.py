@@ -66,9 +66,10 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Print every setting with where it comes from; keys are masked."""
     from deepreasoning_cli.cli.pager import print_json, print_text
     from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
 
     given = globals_of(context)
-    loaded = Settings.load(given.config, {})
+    loaded = load_settings(given.config, {})
     _notes(given, loaded.notes)
     if as_json:
         print_json(origins.as_json(loaded))
@@ -122,9 +123,10 @@ def edit(context: typer.Context) -> None:
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Call every configured vendor once: does it answer, how fast, what is left?"""
     from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
 
     given = globals_of(context)
-    loaded = Settings.load(given.config, {})
+    loaded = load_settings(given.config, {})
     _notes(given, loaded.notes)
     if code := checking.run(loaded, as_json=as_json, log=given.debug):
         raise typer.Exit(code)

@@ -216,9 +216,10 @@ def edit(path: Path) -> list[str]:
     stays.
     """
     from deepreasoning_cli.chat.external_editor import run_editor
-    from deepreasoning_cli.settings import Settings, config_file
+    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.settings.loaded import load_settings
 
     if not path.exists():
         config_file.create(path, config_file.Answers())
     run_editor(path)
-    return Settings.load(path, {}, environ={}).notes
+    return load_settings(path, {}, environ={}).notes

@@ -100,11 +100,11 @@ def show_turn(record: Record, given: Globals, *, reasoning: bool) -> None:
 
 
 def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:
-    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
     from deepreasoning_cli.views.panel import PanelStyle
     from deepreasoning_cli.views.reading import reading
 
-    settings = Settings.load(given.config, {}).settings
+    settings = load_settings(given.config, {}).settings
     style = PanelStyle(
         box=settings.panels == "box",
         color=console.uses_color(sys.stdout, given.color),

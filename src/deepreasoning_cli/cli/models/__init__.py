@@ -119,8 +119,9 @@ def _view(given: Globals, backend: PricedBackend | None, said: Live | None = Non
     """Settings and catalog of this run. Raises ConfigError."""
     from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
 
-    loaded = Settings.load(given.config, {})
+    loaded = load_settings(given.config, {})
     for text in loaded.notes:
         note(given, text)
     return ModelView.of(loaded, backend and backend.value, said)
@@ -130,8 +131,9 @@ def _ask(given: Globals) -> Live:
     """Ask the vendors; what they say. Raises ConfigError."""
     from deepreasoning_cli.cli.models import asking
     from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.loaded import load_settings
 
-    loaded = Settings.load(given.config, {})
+    loaded = load_settings(given.config, {})
     return asking.ask(loaded, partial(warn, given), log=given.debug)
 
 

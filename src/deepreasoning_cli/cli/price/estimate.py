@@ -21,7 +21,7 @@ from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.history.spending import Spending, lengths
 from deepreasoning_cli.money import format_tokens, shown, usd
 from deepreasoning_cli.views.table import Column, table
-from deepreasoning_cli.wiring.connect import connected
+from deepreasoning_cli.wiring.resources import open_transport
 
 CASES: Final = ("low", "typical", "high")
 SHARES: Final = (10, 50, 90)
@@ -92,7 +92,7 @@ def exact_counts(context: PriceContext, prompt: str, given: Globals) -> Mapping[
     base = loaded.settings.base_urls.get("anthropic", catalog.vendor("anthropic").base_url)
     question = Prompt((Message("user", prompt),))
     found: dict[str, int] = {}
-    with connected(loaded, ignore, debug_log(given)) as transport:
+    with open_transport(loaded, ignore, debug_log(given)) as transport:
         for model in context.models():
             if context.view.is_retired(model):
                 continue  # Anthropic knows it no more

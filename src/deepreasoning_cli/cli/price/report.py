@@ -15,8 +15,7 @@ from deepreasoning_cli.cli.price import rate_card
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.views import console
 
 DEFAULT_SINCE = "30d"
@@ -66,7 +65,7 @@ def run(given: Globals, options: PriceOptions) -> None:
     The rate card needs neither history nor arithmetic, and is quick because it imports neither.
     """
     options.check()
-    loaded = Settings.load(given.config, options.flags)
+    loaded = load_settings(given.config, options.flags)
     for text in loaded.notes:
         note(given, text)
     output = _output(given, loaded, options, output_width())
