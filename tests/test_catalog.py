@@ -9,19 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.catalog import (
-    Catalog,
-    ClaudeModel,
-    Lifecycle,
-    Reasoner,
-    Samplers,
-    load,
-)
+from deepreasoning_cli.catalog import Catalog, ClaudeModel, Lifecycle, Reasoner, Samplers
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.money import Rates, Usage
 
 TODAY = date(2026, 11, 23)
-CATALOG = load()
+CATALOG = load_catalog()
 MODELS = {model.id: model for model in CATALOG.claude_models}
 REASONERS = {reasoner.name: reasoner for reasoner in CATALOG.reasoners}
 
@@ -655,5 +649,5 @@ def test_the_catalog_is_dated_and_frozen() -> None:
 
 
 def test_two_readings_are_equal() -> None:
-    assert isinstance(load(), Catalog)
-    assert load() == CATALOG
+    assert isinstance(load_catalog(), Catalog)
+    assert load_catalog() == CATALOG

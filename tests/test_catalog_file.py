@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.catalog import Lifecycle, load
+from deepreasoning_cli.catalog import Lifecycle
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import ConfigError, RefusedError
 from deepreasoning_cli.money import RateCard, Rates
 
@@ -28,28 +29,28 @@ def override(tmp_path: Path) -> Write:
 
 
 def test_an_override_that_does_not_exist_changes_nothing(tmp_path: Path) -> None:
-    assert load(tmp_path / "none.toml") == load()
+    assert load_catalog(tmp_path / "none.toml") == load_catalog()
 
 
 def test_an_empty_override_changes_nothing(override: Write) -> None:
-    assert load(override("# nothing yet\n")) == load()
+    assert load_catalog(override("# nothing yet\n")) == load_catalog()
 
 
 def test_one_field_of_a_known_row_changes_and_the_others_stay(override: Write) -> None:
     file = override(
         '[claude.claude-opus-4-5-20251101]\nretires = 2026-12-24\nstatus = "deprecated"'
     )
-    model = load(file).claude("claude-opus-4-5", "direct", TODAY).model
+    model = load_catalog(file).claude("claude-opus-4-5", "direct", TODAY).model
     assert model.lifecycle(TODAY) is Lifecycle.DEPRECATED
     assert (model.ends, model.max_output) == (date(2026, 12, 24), 64_000)
-    others = [m for m in load(file).claude_models if m.id != model.id]
-    assert others == [m for m in load().claude_models if m.id != model.id]
+    others = [m for m in load_catalog(file).claude_models if m.id != model.id]
+    assert others == [m for m in load_catalog().claude_models if m.id != model.id]
 
 
 def test_one_rate_changes_the_others_stay_and_the_source_is_the_users_file(override: Write) -> None:
     file = override('[claude.claude-haiku-5-5.direct]\ninput = "0.12"')
-    before = load().claude("haiku", "direct", TODAY).model.rates["direct"]
-    card = load(file).claude("haiku", "direct", TODAY).model.rates["direct"]
+    before = load_catalog().claude("haiku", "direct", TODAY).model.rates["direct"]
+    card = load_catalog(file).claude("haiku", "direct", TODAY).model.rates["direct"]
     assert before is not None
     assert card is not None
     assert card.base == Rates(
@@ -63,37 +64,41 @@ def test_a_source_and_date_of_the_users_own_are_kept(override: Write) -> None:
     file = override(
         '[reasoners.novita.rates]\noutput = 2\nas_of = 2026-12-01\nsource = "my contract"'
     )
-    assert load(file).reasoner("novita").rates == RateCard(
+    assert load_catalog(file).reasoner("novita").rates == RateCard(
         Rates(Decimal("0.70"), Decimal(2)), as_of="2026-12-01", source="my contract"
     )
 
 
 def test_a_gateway_rate_is_overridden_per_thousand_as_the_page_prints_it(override: Write) -> None:
     file = override('[claude.claude-haiku-4-5-20251001.gateway]\ninput = "0.005"')
-    card = load(file).claude("haiku", "gateway", TODAY).model.rates["gateway"]
+    card = load_catalog(file).claude("haiku", "gateway", TODAY).model.rates["gateway"]
     assert card is not None
     assert tuple(map(str, card.base.per_thousand)) == ("0.005", "0.023")
 
 
 def test_another_unit_leaves_nothing_of_the_old_rates(override: Write) -> None:
     table = "[claude.claude-haiku-4-5-20251001.gateway]\nper = 1_000_000\ninput = 5\n"
-    card = load(override(f"{table}output = 25")).claude("haiku", "gateway", TODAY).model
+    card = load_catalog(override(f"{table}output = 25")).claude("haiku", "gateway", TODAY).model
     assert card.rates["gateway"] == RateCard(
         Rates(Decimal(5), Decimal(25)), source=str(override(f"{table}output = 25"))
     )
     with pytest.raises(ConfigError, match="output is missing"):
-        load(override(table))
+        load_catalog(override(table))
 
 
 @pytest.mark.parametrize("written", ['"2.5"', "2.5", '"2.50"', "2.50"])
 def test_a_rate_may_be_written_as_text_or_as_a_number(override: Write, written: str) -> None:
-    card = load(override(f"[reasoners.novita.rates]\ninput = {written}")).reasoner("novita").rates
+    card = (
+        load_catalog(override(f"[reasoners.novita.rates]\ninput = {written}"))
+        .reasoner("novita")
+        .rates
+    )
     assert card is not None
     assert card.base.input == Decimal("2.5")
 
 
 def test_an_empty_table_of_rates_changes_nothing(override: Write) -> None:
-    assert load(override("[reasoners.novita]\nrates = {}")) == load()
+    assert load_catalog(override("[reasoners.novita]\nrates = {}")) == load_catalog()
 
 
 def test_a_new_model_is_added_and_its_family_finds_it(override: Write) -> None:
@@ -103,22 +108,22 @@ def test_a_new_model_is_added_and_its_family_finds_it(override: Write) -> None:
         released = 2026-12-01
         direct = {}
     """)
-    choice = load(file).claude("sonnet", "direct", TODAY)
+    choice = load_catalog(file).claude("sonnet", "direct", TODAY)
     assert (choice.model.id, choice.model.name) == ("claude-sonnet-6", "claude-sonnet-6")
     assert (choice.model.rates, choice.warning) == ({"direct": None}, None)
 
 
 def test_a_new_model_without_a_backend_is_one_of_anthropics(override: Write) -> None:
     file = override("[claude.claude-next]\n")
-    assert load(file).claude("claude-next", "direct", TODAY).model.rates == {"direct": None}
-    assert load(file).claude("claude-", "direct", TODAY).model.id == "claude-"
+    assert load_catalog(file).claude("claude-next", "direct", TODAY).model.rates == {"direct": None}
+    assert load_catalog(file).claude("claude-", "direct", TODAY).model.id == "claude-"
 
 
 def test_a_known_model_can_be_added_to_the_gateway(override: Write) -> None:
     file = override("[claude.claude-sonnet-5-5]\ngateway = {}")
-    choice = load(file).claude("sonnet", "gateway", TODAY)
+    choice = load_catalog(file).claude("sonnet", "gateway", TODAY)
     assert (choice.model.id, choice.model.rates["gateway"]) == ("claude-sonnet-5-5", None)
-    warned = load(file).claude("claude-sonnet-4-5", "gateway", TODAY).warning
+    warned = load_catalog(file).claude("claude-sonnet-4-5", "gateway", TODAY).warning
     assert warned == (
         "claude-sonnet-4-5-20250929 is deprecated at Anthropic and retires on 2026-11-30;"
         " its successor is claude-sonnet-5-5"
@@ -127,7 +132,7 @@ def test_a_known_model_can_be_added_to_the_gateway(override: Write) -> None:
 
 def test_an_alias_of_the_users_pins_a_family(override: Write) -> None:
     file = override('[claude.claude-sonnet-4-6]\naliases = ["sonnet"]')
-    assert load(file).claude("Sonnet", "direct", TODAY).model.id == "claude-sonnet-4-6"
+    assert load_catalog(file).claude("Sonnet", "direct", TODAY).model.id == "claude-sonnet-4-6"
 
 
 def test_a_status_without_dates_is_told_without_dates(override: Write) -> None:
@@ -135,7 +140,7 @@ def test_a_status_without_dates_is_told_without_dates(override: Write) -> None:
         claude.claude-a = { status = "retired", gateway = {}, direct = {} }
         claude.claude-b.status = "deprecated"
     """)
-    catalog = load(file)
+    catalog = load_catalog(file)
     assert catalog.claude("claude-b", "direct", TODAY).warning == "claude-b is deprecated"
     assert catalog.claude("claude-a", "gateway", TODAY).warning == (
         "claude-a is retired at Anthropic; the gateway may refuse it"
@@ -148,7 +153,7 @@ def test_a_status_without_dates_is_told_without_dates(override: Write) -> None:
 
 def test_a_new_reasoner_needs_no_more_than_address_and_model(override: Write) -> None:
     file = override('[reasoners.lab]\nbase_url = "http://gpu:8000/v1/"\nmodel = "r1"')
-    lab = load(file).reasoner("lab")
+    lab = load_catalog(file).reasoner("lab")
     assert (lab.label, lab.base_url, lab.key, lab.rates) == (
         "lab",
         "http://gpu:8000/v1",
@@ -166,7 +171,7 @@ def test_a_reasoner_may_have_hours_of_its_own(override: Write) -> None:
         peak = { input = 1, output = 2 }
         peak_hours = "weekend"
     """)
-    card = load(file).reasoner("novita").rates
+    card = load_catalog(file).reasoner("novita").rates
     assert card is not None
     assert card.at(datetime(2026, 11, 22, 11, tzinfo=UTC)) == Rates(Decimal(1), Decimal(2))
     assert card.at(datetime(2026, 11, 22, 12, tzinfo=UTC)) == card.base
@@ -178,14 +183,14 @@ def test_bands_are_put_in_order(override: Write) -> None:
         [reasoners.novita.rates]
         bands = [{ above = 20, input = 3, output = 3 }, { above = 10, input = 2, output = 2 }]
     """)
-    card = load(file).reasoner("novita").rates
+    card = load_catalog(file).reasoner("novita").rates
     assert card is not None
     assert [above for above, _ in card.bands] == [10, 20]
 
 
 def test_a_vendor_and_a_search_price_change_field_by_field(override: Write) -> None:
     file = override('search.deep = 0.06\n[vendors.novita]\npage = "https://novita.ai/keys"')
-    catalog = load(file)
+    catalog = load_catalog(file)
     assert catalog.vendor("novita").page == "https://novita.ai/keys"
     assert catalog.vendor("novita").key_env == "NOVITA_API_KEY"
     assert (catalog.search.standard, catalog.search.deep) == (Decimal("0.005"), Decimal("0.06"))
@@ -194,7 +199,7 @@ def test_a_vendor_and_a_search_price_change_field_by_field(override: Write) -> N
 
 def test_the_gateways_default_is_the_users_to_choose(override: Write) -> None:
     file = override('gateway_default = "claude-opus-4-5-20251101"')
-    assert load(file).gateway_default == "claude-opus-4-5-20251101"
+    assert load_catalog(file).gateway_default == "claude-opus-4-5-20251101"
 
 
 SONNET = "claude.claude-sonnet-5-5"
@@ -373,7 +378,7 @@ def test_a_mistake_is_named_with_file_table_and_key(
 ) -> None:
     file = override(text)
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_catalog(file)
     assert message in caught.value.message
     assert caught.value.message.startswith(f"{file}: ")
     assert caught.value.kind == "catalog"
@@ -384,7 +389,7 @@ def test_a_mistake_is_named_with_file_table_and_key(
 def test_broken_toml_is_named_with_its_line(override: Write) -> None:
     file = override("[claude]\nx = \n")
     with pytest.raises(ConfigError, match=r"is not valid TOML: .*line 2") as caught:
-        load(file)
+        load_catalog(file)
     assert caught.value.message.startswith(f"{file}: ")
 
 
@@ -392,9 +397,9 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "catalog.toml"
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"cannot be read \(UnicodeDecodeError\)"):
-        load(file)
+        load_catalog(file)
 
 
 def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(tmp_path)
+        load_catalog(tmp_path)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli import catalog as catalogs
 from deepreasoning_cli.catalog import Catalog, ClaudeModel, Lifecycle
 from deepreasoning_cli.catalog.live import Live, LiveModel, laid_over, read
+from deepreasoning_cli.catalog.tables import load_catalog
 
-WRITTEN = catalogs.load()
+WRITTEN = load_catalog()
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SONNET = "claude-sonnet-5-5"
 models = st.builds(

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 import pytest
 
-from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.money import RateCard, Usage
 
 OFF_PEAK = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)  # a Saturday
 PEAK = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)  # a Monday
-CATALOG = catalog.load()
+CATALOG = load_catalog()
 Row = tuple[str, bool, int, int, int | None, int, int, str]
 
 TABLE: list[Row] = [

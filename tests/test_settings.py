@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli import catalog, paths
+from deepreasoning_cli import paths
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.settings import key_command
@@ -217,7 +218,7 @@ def test_a_variable_of_ours_beats_the_vendors(config: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("vendor", [each.name for each in catalog.load().vendors if each.key_env])
+@pytest.mark.parametrize("vendor", [each.name for each in load_catalog().vendors if each.key_env])
 def test_every_vendors_own_variables_are_read(config: Path, vendor: str) -> None:
     name = vendor.upper()
     environ = {f"{name}_API_KEY": "sk-of-the-vendor", f"{name}_BASE_URL": "https://x.example/v1"}

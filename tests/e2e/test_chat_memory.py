@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions
@@ -79,7 +80,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     monkeypatch.setattr(demo.Scripted, "_wait", lambda *_: None)
     # what takes time and holds nothing: a disk, and reading our own tables again
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(quick_folder))
-    monkeypatch.setattr(catalog, "load", cache(catalog.load))
+    monkeypatch.setattr(catalog, "load", cache(load_catalog))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)

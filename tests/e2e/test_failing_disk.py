@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.store import Store
@@ -29,7 +30,7 @@ FAULTS = [(code, ever) for code in ("ENOSPC", "EIO", "EACCES") for ever in (Fals
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pieces and no waiting: each piece is a call that can fail."""
     monkeypatch.setattr(Scripted, "_wait", lambda self, seconds: None)
-    monkeypatch.setattr(catalog, "load", cache(catalog.load))
+    monkeypatch.setattr(catalog, "load", cache(load_catalog))
     monkeypatch.setattr(demo, "pieces", lambda text: [text[:40], text[40:]])
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from pytest_httpx import HTTPXMock
 
-from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.events import Message, Payload, Prompt, Stage
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.money import RateCard, Rates
@@ -17,7 +17,7 @@ from deepreasoning_cli.providers.claude import ClaudeProvider
 from deepreasoning_cli.stage import Heard
 from deepreasoning_cli.transport import Transport
 
-SONNET = next(m for m in catalog.load().claude_models if m.id == "claude-sonnet-5-5")
+SONNET = next(m for m in load_catalog().claude_models if m.id == "claude-sonnet-5-5")
 KEY = Key("anthropic", "sk-ant-0123456789", "a test")
 SYSTEM = "Be brief. " * 240  # 600 tokens by the estimate
 EARLIER = (Message("user", "6 × 7?"), Message("assistant", "**42** is the answer."))

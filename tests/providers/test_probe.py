@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.probe import ProbeResult, probe
@@ -15,7 +15,7 @@ KEY = Key("x", "sk-0123456789", "a test")
 
 def key_check(name: str) -> str | None:
     """The vendor's path in the catalog; none for a host of the user's own."""
-    return next((each.key_check for each in catalog.load().vendors if each.name == name), None)
+    return next((each.key_check for each in load_catalog().vendors if each.name == name), None)
 
 
 class Vendor:

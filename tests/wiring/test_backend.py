@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli import catalog
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.events import Handoff
 from deepreasoning_cli.settings.loaded import load_settings
@@ -21,7 +21,7 @@ DRAFT = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH
 def backend(keys: Iterable[str], needs: BackendNeeds = BOTH, **flags: str) -> str:
     environ = {f"{name.upper()}_API_KEY": "sk-0123456789" for name in keys}
     loaded = load_settings(None, flags, environ)
-    return choose_backend(loaded, catalog.load(), needs)
+    return choose_backend(loaded, load_catalog(), needs)
 
 
 @pytest.fixture(autouse=True)

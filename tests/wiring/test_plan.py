@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli import catalog
 from deepreasoning_cli.caps import NO_CAPS, Cap
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.events import Handoff, Message
 from deepreasoning_cli.pipeline import Plan, Work
@@ -168,7 +168,7 @@ def test_the_search_is_linkups_at_the_depth_that_is_set() -> None:
     assert (search.query, search.lists) == ("6×7?", False)
     assert (search.searcher.depth, search.searcher.price) == (
         "deep",
-        catalog.load().search.deep,
+        load_catalog().search.deep,
     )
 
 

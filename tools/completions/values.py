@@ -8,8 +8,8 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from deepreasoning_cli import catalog
 from deepreasoning_cli.catalog import Catalog, Lifecycle
+from deepreasoning_cli.catalog.tables import load_catalog
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # needs no quotes in any shell
 
@@ -99,4 +99,4 @@ def settings() -> tuple[str, ...]:
 
 @cache
 def _packaged() -> Catalog:
-    return catalog.load()
+    return load_catalog()

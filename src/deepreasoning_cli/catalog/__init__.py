@@ -6,32 +6,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
-from deepreasoning_cli.catalog.file import known_names, read_tables
-from deepreasoning_cli.catalog.rows import (
-    ClaudeModel,
-    Lifecycle,
-    Reasoner,
-    Samplers,
-    SearchPrices,
-    Vendor,
-)
-from deepreasoning_cli.catalog.tables import rows, vendor_rows
+from deepreasoning_cli.catalog.file import known_names
+from deepreasoning_cli.catalog.rows import ClaudeModel, Lifecycle, Reasoner, SearchPrices, Vendor
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
-
-__all__ = [
-    "Catalog",
-    "Choice",
-    "ClaudeModel",
-    "Lifecycle",
-    "Reasoner",
-    "Samplers",
-    "SearchPrices",
-    "Vendor",
-    "load",
-    "load_vendors",
-]
 
 WORST_FIRST = (
     Lifecycle.RETIRED,
@@ -183,27 +161,6 @@ class Catalog:
             for model in self.offered(backend)
             if model.lifecycle(today) is not Lifecycle.RETIRED
         )
-
-
-def load(override: Path | None = None) -> Catalog:
-    """The packaged catalog, with the user's file laid over it if there is one.
-
-    Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
-    """
-    return Catalog(**rows(*read_tables(override)))
-
-
-def load_vendors(override: Path) -> tuple[Vendor, ...]:
-    """The vendors alone, the user's among them: what settings need to read the environment.
-
-    A file of the user's that cannot be used is left out here; whoever loads the catalog says so.
-    """
-    try:
-        tables, place = read_tables(override)
-        return vendor_rows(tables.get("vendors"), place.inside("vendors"))
-    except ConfigError:
-        tables, place = read_tables(None)
-        return vendor_rows(tables["vendors"], place.inside("vendors"))
 
 
 def _normal(name: str) -> str:

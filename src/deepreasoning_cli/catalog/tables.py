@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import time
+from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.catalog.file import Place, Table
+from deepreasoning_cli.catalog import Catalog
+from deepreasoning_cli.catalog.file import Place, Table, read_tables
 from deepreasoning_cli.catalog.readers import (
     Reader,
     array_of,
@@ -35,6 +37,7 @@ from deepreasoning_cli.catalog.rows import (
     SearchPrices,
     Vendor,
 )
+from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.money import MILLION, Hours, RateCard, Rates
 
 BACKENDS = ("direct", "gateway")
@@ -250,3 +253,24 @@ def vendor_rows(value: Any, place: Place) -> tuple[Vendor, ...]:
         Vendor(**{"name": name, "label": name, **fields})
         for name, fields in _each_row(rows, place, VENDOR)
     )
+
+
+def load_catalog(override: Path | None = None) -> Catalog:
+    """The packaged catalog, with the user's file laid over it if there is one.
+
+    Raises ConfigError (kind `catalog`) that names file, table, key and the nearest valid name.
+    """
+    return Catalog(**rows(*read_tables(override)))
+
+
+def load_vendors(override: Path) -> tuple[Vendor, ...]:
+    """The vendors alone, the user's among them: what settings need to read the environment.
+
+    A file of the user's that cannot be used is left out here; whoever loads the catalog says so.
+    """
+    try:
+        tables, place = read_tables(override)
+        return vendor_rows(tables.get("vendors"), place.inside("vendors"))
+    except ConfigError:
+        tables, place = read_tables(None)
+        return vendor_rows(tables["vendors"], place.inside("vendors"))

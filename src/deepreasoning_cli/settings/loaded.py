@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import Vendor, load_vendors
+from deepreasoning_cli.catalog import Vendor
+from deepreasoning_cli.catalog.tables import load_vendors
 from deepreasoning_cli.errors import did_you_mean
 from deepreasoning_cli.keys import Key, validate_and_remember
 from deepreasoning_cli.settings import Settings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deepreasoning_cli import catalog as catalogs
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog, Reasoner, live
+from deepreasoning_cli.catalog.tables import load_catalog
 from deepreasoning_cli.money import RateCard, Rates
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.settings.parts import CustomReasoner
@@ -19,7 +19,7 @@ def written_catalog(loaded: Loaded) -> Catalog:
     """The catalog with the user's own rows and reasoners. Raises ConfigError."""
     own = [_own_reasoner(*item) for item in loaded.settings.reasoners.items()]
     override = paths.catalog_override()
-    return catalogs.load(override if override.exists() else None).with_reasoners(own)
+    return load_catalog(override if override.exists() else None).with_reasoners(own)
 
 
 def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:

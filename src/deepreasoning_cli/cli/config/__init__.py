@@ -65,7 +65,6 @@ def init(
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Print every setting with where it comes from; keys are masked."""
     from deepreasoning_cli.cli.pager import print_json, print_text
-    from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.loaded import load_settings
 
     given = globals_of(context)
@@ -122,7 +121,6 @@ def edit(context: typer.Context) -> None:
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Call every configured vendor once: does it answer, how fast, what is left?"""
-    from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.loaded import load_settings
 
     given = globals_of(context)

@@ -135,12 +135,13 @@ def keys_from_environment(wanted: bool) -> dict[str, Any]:
     """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
     if not wanted:
         return {}
-    from deepreasoning_cli import catalog, paths
+    from deepreasoning_cli import paths
+    from deepreasoning_cli.catalog.tables import load_vendors
     from deepreasoning_cli.keys import validate_and_remember
     from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.sources import from_environment
 
-    vendors = catalog.load_vendors(paths.catalog_override())
+    vendors = load_vendors(paths.catalog_override())
     layer = from_environment(os.environ, Settings.model_fields, vendors)
     keys: dict[str, Any] = layer.values.get("keys", {})
     if not keys:
@@ -192,12 +193,13 @@ def _language() -> str:
 
 def _vendors(backend: str, reasoner: str) -> list[str]:
     """Whose keys the chosen way needs. Raises ConfigError for an unknown reasoner."""
-    from deepreasoning_cli import catalog, paths
+    from deepreasoning_cli import paths
+    from deepreasoning_cli.catalog.tables import load_catalog
 
     if backend == "gateway":
         return ["empiriolabs"]
     override = paths.catalog_override()
-    host = catalog.load(override if override.exists() else None).reasoner(reasoner)
+    host = load_catalog(override if override.exists() else None).reasoner(reasoner)
     return [host.key, "anthropic"] if host.key else ["anthropic"]
 
 

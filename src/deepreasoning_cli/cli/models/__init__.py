@@ -118,7 +118,6 @@ def default(context: typer.Context, name: NameArgument) -> None:
 def _view(given: Globals, backend: PricedBackend | None, said: Live | None = None) -> ModelView:
     """Settings and catalog of this run. Raises ConfigError."""
     from deepreasoning_cli.cli.models.model_view import ModelView
-    from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.loaded import load_settings
 
     loaded = load_settings(given.config, {})
@@ -130,7 +129,6 @@ def _view(given: Globals, backend: PricedBackend | None, said: Live | None = Non
 def _ask(given: Globals) -> Live:
     """Ask the vendors; what they say. Raises ConfigError."""
     from deepreasoning_cli.cli.models import asking
-    from deepreasoning_cli.settings import Settings
     from deepreasoning_cli.settings.loaded import load_settings
 
     loaded = load_settings(given.config, {})
