@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message
 from asgi_calls import Answer, call, pieces, scope
 from deepreasoning_cli.bridge import wait
 from deepreasoning_cli.events import Chunk, End, Prompt, Text, Thought
+from deepreasoning_cli.history.journal_file import DISK, Disk
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
 from deepreasoning_cli.server.service import Service
@@ -105,6 +106,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         answerer: Scripted | None = None,
         *,
         debug: bool = False,
+        disk: Disk = DISK,
         **settings: Any,
     ) -> Served:
         pair = reasoner or thinks(), answerer or answers()
@@ -112,7 +114,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }
-        service = Service(Settings.load(None, flags), debug=debug)
+        service = Service(Settings.load(None, flags), debug=debug, disk=disk)
         return Served(application(service), service, *pair)
 
     return made

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,11 +18,13 @@ from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.history.archive import Archive
 from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.journal_file import DISK, Disk, JournalFile, Syncer
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.keys import Key, without_keys
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
 from deepreasoning_cli.server.scopes import is_loopback
+from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
 from deepreasoning_cli.transport import Transport
@@ -57,13 +60,15 @@ class Service:
     Raises ConfigError where the settings are wrong.
     """
 
-    def __init__(self, loaded: Loaded, *, debug: bool = False) -> None:
+    def __init__(self, loaded: Loaded, *, debug: bool = False, disk: Disk = DISK) -> None:
         self.loaded = loaded
         self.catalog: Catalog = catalog_for(loaded)
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
         self.archive = Archive(self._folder, self._hear)
+        self._threads = DiskThreads()
+        self._open_file = partial(JournalFile, syncer=Syncer(), disk=disk)
         self._debug = debug
         self._transport: Transport = connected(
             loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
@@ -82,7 +87,8 @@ class Service:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that wait for use."""
+        """Close the connections that wait for use, and end the threads."""
+        self._threads.close()
         self._transport.__exit__(None, None, None)
 
     def adopt_leftovers(self) -> None:
@@ -152,7 +158,16 @@ class Service:
 
     def journal(self, record: Record) -> Journal | None:
         """The keeper of one turn; None where nothing is kept."""
-        return Journal(self._folder, record, self.warn, waits=BRIDGED) if self.saves else None
+        if not self.saves:
+            return None
+        return Journal(
+            self._folder,
+            record,
+            self.warn,
+            waits=Waits(pause, self._threads.run),
+            open_file=self._open_file,
+            run_append=self._threads.run_write,
+        )
 
     def _spending(self, since: datetime) -> list[Spending] | None:
         return self.archive.spending(since, adopts=self.saves)
