@@ -6,17 +6,20 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.bridge import bridged
 from deepreasoning_cli.events import End, Thought
 from deepreasoning_cli.history.journal_file import Disk
 from deepreasoning_cli.history.replay import replay
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.money import Usage
+from deepreasoning_cli.server.threads import LAG_SECONDS, SLOW_SECONDS, DiskThreads
 from serving import Caller, Serve, Step, thinks
 from serving import serve as serve
 
@@ -90,21 +93,81 @@ def test_a_write_that_waits_for_the_disk_holds_up_its_own_stream_alone(serve: Se
     assert kept() == ["complete", "complete"]
 
 
-def test_a_write_that_begins_to_wait_holds_up_no_line_behind_it(serve: Serve) -> None:
-    slow_thoughts = iter(range(1, 1000))
-    disk = SlowDisk(lambda call, data: b"thought" in data and next(slow_thoughts) == 200)
+def in_loop(*actions: Callable[[], object], threads: DiskThreads) -> list[asyncio.Task[None]]:
+    """The actions as writes of as many streams."""
+    return [
+        asyncio.ensure_future(bridged(partial(threads.run_write, action)))  # type: ignore[arg-type]
+        for action in actions
+    ]
 
+
+def test_a_write_that_waits_holds_up_no_write_behind_it() -> None:
     async def main() -> None:
-        names = [f"stream {number}." for number in range(STREAMS)]
-        served = serve(first_thoughts(*names), history=True, disk=disk)
-        callers = [Caller.of(served.app, stream=True) for _ in names]
-        await callers[0].until(disk.waiting.is_set)
-        await callers[0].until(lambda: sum(caller.task.done() for caller in callers) == STREAMS - 1)
-        disk.go_on.set()
-        await asyncio.gather(*(caller.task for caller in callers))
+        go_on, done = threading.Event(), []
+        quick = [partial(done.append, number) for number in range(9)]
+        tasks = in_loop(quick[0], lambda: go_on.wait(10), *quick[1:], threads=DiskThreads(never))
+        async with asyncio.timeout(5):
+            await asyncio.gather(tasks[0], *tasks[2:])
+        assert (sorted(done), tasks[1].done()) == (list(range(9)), False)
+        go_on.set()
+        await tasks[1]
 
     asyncio.run(main())
-    assert kept() == ["complete"] * STREAMS
+
+
+def never(_: float) -> bool:
+    return False
+
+
+def test_under_load_writes_are_made_on_the_loop_until_one_is_slow() -> None:
+    made_by: list[int] = []
+
+    def write(seconds: float = 0) -> None:
+        time.sleep(seconds)
+        made_by.append(threading.get_ident())
+
+    async def main() -> None:
+        threads = DiskThreads(never, clock=lambda: now[0], burst=1)
+        for action in (write, write, slow, write):
+            await asyncio.gather(*in_loop(action, threads=threads))
+        now[0] += 1.01 * SLOW_SECONDS
+        await asyncio.gather(*in_loop(write, threads=threads))  # what may be handed over, is
+        await asyncio.gather(*in_loop(write, threads=threads))
+
+    def slow() -> None:
+        write()
+        now[0] += 2 * LAG_SECONDS
+
+    now = [100.0]
+    asyncio.run(main())
+    here = threading.get_ident()
+    assert [ident == here for ident in made_by] == [False, True, True, False, False, True]
+
+
+def test_under_load_writes_are_handed_over_while_a_sync_waits_for_the_disk() -> None:
+    made_by: list[int] = []
+
+    async def main() -> None:
+        threads = DiskThreads(lambda _: lagging, burst=0)
+        await asyncio.gather(
+            *in_loop(lambda: made_by.append(threading.get_ident()), threads=threads)
+        )
+
+    for lagging in (False, True):
+        asyncio.run(main())
+    assert [ident == threading.get_ident() for ident in made_by] == [True, False]
+
+
+def test_what_a_write_raises_reaches_its_stream() -> None:
+    def full() -> None:
+        raise OSError("full")
+
+    async def main() -> None:
+        for burst in (0, 1):
+            with pytest.raises(OSError, match="full"):
+                await in_loop(full, threads=DiskThreads(never, burst=burst))[0]
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("call", ["create", "sync"])

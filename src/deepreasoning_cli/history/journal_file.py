@@ -120,7 +120,8 @@ class Syncer:
         self._changed = threading.Condition()
         self._open: set[JournalFile] = set()
         self._due: deque[JournalFile] = deque()
-        self._syncing: set[JournalFile] = set()
+        self._syncing: dict[JournalFile, float] = {}
+        self._oldest: float | None = None
         self._next = 0.0
         self._threads = 0
         self._idle = 0
@@ -153,6 +154,11 @@ class Syncer:
             while file in self._syncing:
                 self._changed.wait()
 
+    def is_lagging(self, seconds: float) -> bool:
+        """Whether a sync has been waiting for the disk for so long."""
+        oldest = self._oldest
+        return oldest is not None and time.monotonic() - oldest > seconds
+
     def _start_thread(self) -> None:
         """Start one where nobody waits for the next file to sync."""
         if self._idle or self._threads == self._max_threads:
@@ -165,7 +171,8 @@ class Syncer:
         while file := self._take():
             file.sync_in_background()
             with self._changed:
-                self._syncing.discard(file)
+                del self._syncing[file]
+                self._oldest = next(iter(self._syncing.values()), None)
                 self._changed.notify_all()
 
     def _take(self) -> JournalFile | None:
@@ -173,7 +180,8 @@ class Syncer:
         with self._changed:
             while self._open:
                 if file := self._next_due():
-                    self._syncing.add(file)
+                    self._syncing[file] = time.monotonic()
+                    self._oldest = next(iter(self._syncing.values()))
                     if len(self._open) > 1:
                         self._start_thread()
                     return file

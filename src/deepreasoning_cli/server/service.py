@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.bridge import pause, to_its_end
+from deepreasoning_cli.bridge import pause
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.history.archive import Archive
@@ -42,8 +42,8 @@ from deepreasoning_cli.wiring.planning import planned
 TOKEN = "serve"  # noqa: S105 (the name of a key)
 MODEL = "deepreasoning"
 SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
-BRIDGED = Waits(pause, to_its_end)
-"""A turn waits while others go on."""
+BRIDGED = Waits(pause)
+"""A turn waits while others go on; what waits for a disk has threads of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,9 @@ class Service:
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
         self.archive = Archive(self._folder, self._hear)
-        self._threads = DiskThreads()
-        self._open_file = partial(JournalFile, syncer=Syncer(), disk=disk)
+        syncer = Syncer()
+        self._threads = DiskThreads(syncer.is_lagging)
+        self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._debug = debug
         self._transport: Transport = connected(
             loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
@@ -87,8 +88,7 @@ class Service:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that wait for use, and end the threads."""
-        self._threads.close()
+        """Close the connections that wait for use."""
         self._transport.__exit__(None, None, None)
 
     def adopt_leftovers(self) -> None:
