@@ -141,7 +141,7 @@ class Syncer:
                 return False
             if file not in self._due:
                 self._due.append(file)
-            self._changed.notify()
+            self._changed.notify_all()
             return True
 
     def remove(self, file: JournalFile) -> None:

@@ -18,7 +18,7 @@ from deepreasoning_cli.wire.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class WireFormat:
     """How a format is read and written; `request_id` is the header that carries a turn's id."""
 
     path: str
@@ -34,21 +34,21 @@ def _chat_writer(head: Head, include_usage: bool) -> Writer:
 
 
 FORMATS: Final = (
-    Format(
+    WireFormat(
         "/v1/chat/completions",
         read_chat_completions,
         _chat_writer,
         chat_completions.whole,
         openai_envelope,
     ),
-    Format(
+    WireFormat(
         "/v1/responses",
         read_responses,
         lambda head, _: responses.Writer(head),
         responses.whole,
         openai_envelope,
     ),
-    Format(
+    WireFormat(
         "/v1/messages",
         read_messages,
         lambda head, _: messages.Writer(head),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import sys
+import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.bridge import pause
@@ -23,7 +22,7 @@ from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.keys import Key, without_keys
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.server.scopes import is_loopback
+from deepreasoning_cli.server.asgi import is_loopback
 from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.loaded import Loaded
@@ -39,15 +38,15 @@ from deepreasoning_cli.wiring.catalogs import catalog_for
 from deepreasoning_cli.wiring.connect import connected
 from deepreasoning_cli.wiring.planning import planned
 
-TOKEN = "serve"  # noqa: S105 (the name of a key)
-MODEL = "deepreasoning"
-SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
-BRIDGED = Waits(pause)
+LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
+TOKEN: Final = "serve"  # noqa: S105 (the name of a key)
+MODEL: Final = "deepreasoning"
+BRIDGED: Final = Waits(pause)
 """A turn waits while others go on; what waits for a disk has threads of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class CallersKeys:
+class CallerKeys:
     """The keys that a caller brought, each fit for a header."""
 
     deepseek: Key
@@ -66,13 +65,13 @@ class Service:
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = Archive(self._folder, self._hear)
+        self.archive = Archive(self._folder, self._log_history)
         syncer = Syncer()
         self._threads = DiskThreads(syncer.is_lagging)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._debug = debug
         self._transport: Transport = connected(
-            loaded, lambda _: None, self._log, BRIDGED, NonblockingBackend
+            loaded, lambda _: None, self._log_transport, BRIDGED, NonblockingBackend
         )
 
     @classmethod
@@ -101,14 +100,11 @@ class Service:
 
         Raises ConfigError where the settings allow no turn at all, as without keys, or anybody's.
         """
-        self._demand_token()
+        self._require_token()
         if not self.loaded.settings.serve.byok:
-            self._wiring(self.loaded).plan(Wanted("?"))
-        gc.collect()
-        gc.freeze()  # what is here stays: not to be looked through again while replies stream
-        sys.setswitchinterval(SWITCH)
+            self._builder(self.loaded).plan(Wanted("?"))
 
-    def _demand_token(self) -> None:
+    def _require_token(self) -> None:
         """Whoever listens to more than this machine has to know who asks."""
         host = self.loaded.settings.serve.host
         if self.token is None and not is_loopback(host):
@@ -125,26 +121,26 @@ class Service:
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, asked: Asked, keys: CallersKeys | None, turn: str) -> Plan:
+    def plan(self, asked: Asked, keys: CallerKeys | None, turn: str) -> Plan:
         """The turn, with `turn` for its id; it may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
-        loaded = self._loaded(asked, keys)
+        loaded = self._settings_for(asked, keys)
         *earlier, last = asked.prompt.messages
         wanted = Wanted(last.text, asked.prompt.system, earlier=tuple(earlier))
-        wiring = self._wiring(loaded)
-        plan = planned(wiring, wanted, loaded.settings, self._spending, saves=self.saves)
+        builder = self._builder(loaded)
+        plan = planned(builder, wanted, loaded.settings, self._spending, saves=self.saves)
         if len(plan.prompt.messages) < len(asked.prompt.messages):
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
         return replace(plan, id=turn)
 
-    def _wiring(self, loaded: Loaded) -> Wiring:
+    def _builder(self, loaded: Loaded) -> Wiring:
         return Wiring(loaded, self.catalog, lambda: self._transport, BRIDGED)
 
-    def _loaded(self, asked: Asked, keys: CallersKeys | None) -> Loaded:
+    def _settings_for(self, asked: Asked, keys: CallerKeys | None) -> Loaded:
         """The settings with what the request asks for in their place."""
         given = asked.parameters.given()
         model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
@@ -172,32 +168,25 @@ class Service:
     def _spending(self, since: datetime) -> list[Spending] | None:
         return self.archive.spending(since, adopts=self.saves)
 
-    def _hear(self, kind: str, text: str) -> None:
-        say(f"{kind}: {one_line(text, 500)}")
+    def _log_history(self, kind: str, text: str) -> None:
+        level = logging.WARNING if kind == "warning" else logging.INFO
+        LOGGER.log(level, one_line(text, 500))
 
-    def broke(self, error: Exception) -> None:
+    def log_bug(self, error: Exception) -> None:
         """A bug of ours, for whoever watches the server: where it was, without any values."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
-        say(f"error: unexpected {safe(without_keys(''.join(lines)))}")
+        LOGGER.error(f"unexpected {safe(without_keys(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
         """A line for whoever watches the server."""
-        self._hear("warning", text)
+        self._log_history("warning", text)
 
-    def _log(self, line: str) -> None:
+    def _log_transport(self, line: str) -> None:
         if self._debug:
-            say(one_line(f"debug: {line}", 4000))
+            LOGGER.debug(one_line(line, 4000))
 
 
-def explain(error: DeepReasoningError) -> None:
-    """Why a process cannot begin to serve."""
-    for line in lines_of(error):
-        say(without_keys(line))
-
-
-def say(line: str) -> None:
-    """A whole line at once: many threads write here. A closed stderr has no reader to tell."""
-    try:
-        sys.stderr.write(line + "\n")
-    except (OSError, ValueError):
-        return
+def log_failure(error: DeepReasoningError) -> None:
+    """Why a process cannot begin to serve, and what to do."""
+    first, *hints = lines_of(error)
+    LOGGER.error(without_keys("\n".join([first.removeprefix("error: "), *hints])))

@@ -1,18 +1,57 @@
-"""Answers that are no replies: failures in the envelope of the format asked, and JSON objects."""
+"""What an ASGI scope says, and whole responses: JSON objects, and failures in their envelope."""
 
 from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope, Send
 
 from deepreasoning_cli.events import Payload
 from deepreasoning_cli.server.formats import BY_PATH, envelope_for
-from deepreasoning_cli.server.scopes import path_of
 from deepreasoning_cli.wire.refusal import Failure
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def header(scope: Scope, name: str) -> str | None:
+    """The value of a header; None where it is missing, or given twice with different values."""
+    wanted = name.lower().encode("latin-1")
+    values = {value for key, value in scope["headers"] if key == wanted}
+    return values.pop().decode("latin-1") if len(values) == 1 else None
+
+
+def path_of(scope: Scope) -> str:
+    """The path below where the app is mounted, percent signs decoded."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether only this machine can have sent it: it came in on a loopback address or no address.
+
+    A unix socket has a path and no port, and what is called without a server has nothing.
+    """
+    match scope.get("server"):
+        case [str(host), int()]:
+            return is_loopback(host)
+        case _:
+            return True
+
+
+@lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
 
 
 async def send_failure(
@@ -38,12 +77,12 @@ async def send_json(
     send: Send, payload: Payload, status: int = 200, headers: Headers | None = None
 ) -> None:
     """The whole response: one JSON object."""
-    await send_whole(
+    await send_response(
         send, json.dumps(payload).encode("ascii"), b"application/json", status, headers
     )
 
 
-async def send_whole(
+async def send_response(
     send: Send, body: bytes, kind: bytes, status: int = 200, headers: Headers | None = None
 ) -> None:
     """The whole response, of the content type `kind`."""
@@ -51,21 +90,3 @@ async def send_whole(
     all_headers = [(b"content-type", kind), (b"content-length", length), *(headers or ())]
     await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
-
-
-class Rejected(Exception):  # noqa: N818 (what happened to the request, in a word)
-    """A request that is answered with a failure before any turn begins."""
-
-    def __init__(
-        self, failure: Failure, *, retry_after: float | None = None, headers: Headers | None = None
-    ) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.retry_after = retry_after
-        self.headers = headers
-
-    async def answer(self, scope: Scope, send: Send) -> None:
-        """Send it."""
-        await send_failure(
-            scope, send, self.failure, retry_after=self.retry_after, headers=self.headers
-        )
