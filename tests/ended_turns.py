@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from deepreasoning_cli.events import Finished, Message, Prompt, Stage
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.server.formats import FORMATS
+from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.asked import Asked, Parameters
 
-
-@dataclass
-class Turned:
-    """A turn as far as others see it."""
-
-    id: str = "01turn"
-    asked: Asked = field(
-        default_factory=lambda: Asked(
-            "deepreasoning/sonnet", Prompt((Message("user", "secret"),)), Parameters(), stream=True
-        )
-    )
-    record: Record = field(default_factory=Record)
-    ended: str = "complete"
+if TYPE_CHECKING:
+    from deepreasoning_cli.server.service import Service
 
 
 def stage(which: Stage, read: int, wrote: int, cost: str | None) -> Finished:
@@ -31,7 +20,10 @@ def stage(which: Stage, read: int, wrote: int, cost: str | None) -> Finished:
     return Finished(which, which.value, None, Usage(read, wrote), paid, 1.0, None, complete=True)
 
 
-def turned(*stages: Finished, **fields: Any) -> Turned:
-    turn = Turned(**fields)
+def turned(*stages: Finished, ended: str = "complete") -> Turn:
+    """A turn whose service nobody asks any more."""
+    prompt = Prompt((Message("user", "secret"),))
+    asked = Asked("deepreasoning/sonnet", prompt, Parameters(), stream=True)
+    turn = Turn("01turn", asked, FORMATS[0], cast("Service", None), ended=ended)
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,8 @@ from deepreasoning_cli.events import Chunk, End, Prompt, Text, Thought
 from deepreasoning_cli.history.journal_file import DISK, Disk
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
+from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS
+from deepreasoning_cli.server.observe import log_to_stderr
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.wiring.build import Wiring
@@ -98,8 +100,8 @@ Serve = Callable[..., Served]
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Makes the server: of a reasoner, an answerer and settings."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Makes the server: of a reasoner, an answerer and settings. Its log goes to stderr."""
 
     def made(
         reasoner: Scripted | None = None,
@@ -107,6 +109,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         *,
         debug: bool = False,
         disk: Disk = DISK,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
         **settings: Any,
     ) -> Served:
         pair = reasoner or thinks(), answerer or answers()
@@ -115,9 +118,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
             name.replace("__", "."): value for name, value in settings.items()
         }
         service = Service(Settings.load(None, flags), debug=debug, disk=disk)
-        return Served(application(service), service, *pair)
+        return Served(application(service, shutdown_seconds=shutdown_seconds), service, *pair)
 
-    return made
+    with log_to_stderr("json"):
+        yield made
 
 
 def asking(path: str, headers: Any = ()) -> dict[str, Any]:

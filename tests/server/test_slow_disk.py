@@ -15,11 +15,17 @@ import pytest
 from deepreasoning_cli import paths
 from deepreasoning_cli.bridge import bridged
 from deepreasoning_cli.events import End, Thought
-from deepreasoning_cli.history.journal_file import Disk
+from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk
 from deepreasoning_cli.history.replay import replay
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.server.threads import LAG_SECONDS, SLOW_SECONDS, DiskThreads
+from deepreasoning_cli.server.threads import (
+    FILE_THREADS,
+    LAG_SECONDS,
+    SLOW_SECONDS,
+    WRITE_THREADS,
+    DiskThreads,
+)
 from serving import Caller, Serve, Step, thinks
 from serving import serve as serve
 
@@ -147,14 +153,14 @@ def test_under_load_writes_are_made_on_the_loop_until_one_is_slow() -> None:
 def test_under_load_writes_are_handed_over_while_a_sync_waits_for_the_disk() -> None:
     made_by: list[int] = []
 
-    async def main() -> None:
+    async def main(lagging: bool) -> None:
         threads = DiskThreads(lambda _: lagging, burst=0)
         await asyncio.gather(
             *in_loop(lambda: made_by.append(threading.get_ident()), threads=threads)
         )
 
     for lagging in (False, True):
-        asyncio.run(main())
+        asyncio.run(main(lagging))
     assert [ident == threading.get_ident() for ident in made_by] == [True, False]
 
 
@@ -222,7 +228,7 @@ def test_streams_share_their_threads(serve: Serve) -> None:
         return count
 
     before = threading.active_count()
-    assert asyncio.run(main()) - before <= STREAMS / 2
+    assert asyncio.run(main()) - before <= WRITE_THREADS + FILE_THREADS + SYNC_THREADS
 
 
 def test_what_a_caller_has_seen_is_in_the_journal(serve: Serve) -> None:

@@ -204,6 +204,4 @@ class Syncer:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + self._seconds
-            self._due.extend(
-                file for file in self._open if file.unsynced and file not in self._due
-            )
+            self._due.extend(file for file in self._open if file.unsynced and file not in self._due)

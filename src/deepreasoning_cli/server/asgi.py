@@ -67,8 +67,8 @@ async def send_failure(
     if retry_after is not None:
         more.append((b"retry-after", str(math.ceil(retry_after)).encode()))
     if failure.request_id:
-        spoken = BY_PATH.get(path_of(scope))
-        name = spoken.request_id if spoken else "x-request-id"
+        wire_format = BY_PATH.get(path_of(scope))
+        name = wire_format.request_id if wire_format else "x-request-id"
         more.append((name.encode(), failure.request_id.encode()))
     await send_json(send, envelope_for(path_of(scope))(failure), failure.status, more)
 

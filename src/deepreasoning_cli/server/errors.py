@@ -21,7 +21,7 @@ FORWARDED_STATUSES: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 4
 
 401 is not among them: the owner's key was rejected, not the caller's.
 """
-KEY_OWNER_KEY_REJECTED: Final = "key_rejected"
+KEY_REJECTED: Final = "key_rejected"
 STATUS_BY_KIND: Final = {
     KEY_REJECTED: 503,
     "model_retired": 404,

@@ -62,5 +62,5 @@ BY_PATH: Final = {each.path: each for each in FORMATS}
 
 def envelope_for(path: str) -> Callable[[Failure], Payload]:
     """The envelope of whoever asks on `path`."""
-    spoken = BY_PATH.get(path)
-    return spoken.envelope if spoken else openai_envelope
+    wire_format = BY_PATH.get(path)
+    return wire_format.envelope if wire_format else openai_envelope

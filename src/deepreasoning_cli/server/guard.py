@@ -55,14 +55,16 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
-        def noting(message: Message) -> Awaitable[None]:  # no coroutine of its own for each piece
+        def send_and_note(
+            message: Message,
+        ) -> Awaitable[None]:  # no coroutine for each piece
             nonlocal begun
             begun = True
             return send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         except Rejected as rejected:
             await send_failure(
                 scope,
@@ -74,7 +76,7 @@ class Guard:
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 (the boundary: a traceback is nobody's answer)
-            self._service.broke(error)
+            self._service.log_bug(error)
             if not begun:
                 await send_failure(scope, send, BUG)
 

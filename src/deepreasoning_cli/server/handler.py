@@ -43,7 +43,11 @@ CALLER_KEY_HEADERS: Final = {
 
 
 class TurnHandler:
-    """Answers the three formats' paths; `on_streams` is told how many turns run, when that changes."""
+    """Answers the three formats' paths.
+
+    `on_streams` is told how many turns run when that changes; at the end turns have
+    `shutdown_seconds` to be kept.
+    """
 
     def __init__(
         self,

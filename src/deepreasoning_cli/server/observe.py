@@ -77,14 +77,16 @@ class RequestLogMiddleware:
             return await self._app(scope, receive, send)
         status: int | None = None
 
-        def noting(message: Message) -> Awaitable[None]:  # no coroutine of its own for each piece
+        def send_and_note(
+            message: Message,
+        ) -> Awaitable[None]:  # no coroutine for each piece
             nonlocal status
             status = status or message["status"]
             return send(message)
 
         began = time.perf_counter()
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         finally:
             exchange = _exchange(scope, status, time.perf_counter() - began)
             for listener in self._listeners:
@@ -164,8 +166,9 @@ class LineFormatter(logging.Formatter):
         if not self._is_json:
             return f"{stamp} {record.getMessage()}"
         named = record.__dict__
-        facts = {name: named[name] for name in (*FIELDS, *TURN_FIELDS) if name in named}
-        return json_text({"time": stamp, **facts})
+        facts: Payload = {"time": stamp}
+        facts |= {name: named[name] for name in (*FIELDS, *TURN_FIELDS) if name in named}
+        return json_text(facts)
 
 
 class StderrHandler(logging.Handler):

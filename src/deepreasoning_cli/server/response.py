@@ -28,6 +28,11 @@ STREAM_HEADERS: Final = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
+
+Put = Callable[[bytes], None]
+Ending = Callable[[BaseException | None], Sequence[Part]]
+"""What a reply ends with: usage, cost and End, or a Failure; nothing where nobody listens."""
 
 
 class TurnResponse:
@@ -39,9 +44,7 @@ class TurnResponse:
 
     def __init__(self, turn: Turn, keep_alive: float) -> None:
         self._turn = turn
-        self._keep_alive_timer = (
-            KeepAlive(keep_alive, self._keep_alive) if turn.asked.stream else None
-        )
+        self._timer = KeepAlive(keep_alive, self._keep_alive) if turn.asked.stream else None
         self._begun = False
         self._has_text = False  # and not only kept alive
         self._send: Send
@@ -63,8 +66,8 @@ class TurnResponse:
             self._turn.ended = self._turn.ended or self._turn.cancel_reason.value
         finally:
             watch.cancel()
-            if self._keep_alive_timer:
-                self._keep_alive_timer.stop()
+            if self._timer:
+                self._timer.stop()
         await self._finish(scope, failure)
 
     async def _run(self) -> Failure | None:
@@ -75,8 +78,8 @@ class TurnResponse:
         return await bridged(lambda: self._turn.run(plan, self._send_piece))
 
     def _send_piece(self, piece: bytes) -> None:
-        if self._keep_alive_timer:
-            self._keep_alive_timer.sent()
+        if self._timer:
+            self._timer.sent()
         self._has_text = True
         try:
             wait(self._body(piece))
@@ -121,9 +124,6 @@ def _json_headers(reply: bytes) -> Headers:
     return [(b"content-type", b"application/json"), (b"content-length", length)]
 
 
-KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
-
-
 class KeepAlive:
     """Runs `send` whenever nothing was sent for `seconds`.
 
@@ -155,11 +155,6 @@ class KeepAlive:
             if self._sending is None or self._sending.done():  # else the caller takes nothing
                 self._sending = self._loop.create_task(self._send())
         self._timer = self._loop.call_at(self._at + self._seconds, self._fire)
-
-
-Put = Callable[[bytes], None]
-Ending = Callable[[BaseException | None], Sequence[Part]]
-"""What a reply ends with: usage, cost and End, or a Failure; nothing where nobody listens."""
 
 
 class ReplyView(ABC):
