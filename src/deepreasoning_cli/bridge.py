@@ -45,14 +45,19 @@ def in_thread(action: Callable[[], T], threads: Executor | None = None) -> T:
     return wait(asyncio.get_running_loop().run_in_executor(threads, action))
 
 
-def to_its_end(action: Callable[[], T]) -> T:
+def to_its_end(action: Callable[[], T], threads: Executor | None = None) -> T:
     """As `in_thread`, but a task that is cancelled goes on only when `action` has ended."""
-    work = asyncio.ensure_future(asyncio.to_thread(action))
-    try:
-        return wait(asyncio.shield(work))
-    except asyncio.CancelledError:
-        wait(asyncio.wait([work]))
-        raise
+    work = asyncio.get_running_loop().run_in_executor(threads, action)
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            wait(asyncio.wait([work]))
+        except asyncio.CancelledError as error:  # more than once: the caller left, the server stops
+            cancelled = error
+    if cancelled:
+        work.exception()  # looked at, as asyncio wants it
+        raise cancelled
+    return work.result()
 
 
 def pause(seconds: float) -> None:

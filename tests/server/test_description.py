@@ -135,7 +135,13 @@ def test_a_request_of_required_fields_alone_is_read(path: str) -> None:
 
 @pytest.mark.parametrize("path", BY_PATH)
 def test_every_status_of_a_turn_is_described(path: str) -> None:
-    known = GUARDS | BODYS | errors.PASSED_ON | set(errors.BY_KIND.values()) | {200, 502, 503}
+    known = (
+        GUARDS
+        | BODYS
+        | errors.FORWARDED_STATUSES
+        | set(errors.STATUS_BY_KIND.values())
+        | {200, 502, 503}
+    )
     said = {int(status) for status in DOCUMENT["paths"][path]["post"]["responses"]}
     assert said == known
 

@@ -25,9 +25,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from deepreasoning_cli.bridge import wait
+from deepreasoning_cli.bridge import to_its_end, wait
 
 T = TypeVar("T")
 
@@ -40,23 +40,22 @@ WRITE_THREADS: Final = 8
 FILE_THREADS: Final = 16
 
 
-class Call:
-    """An action that runs elsewhere; afterwards what it returned or raised."""
+class Write:
+    """A write that a thread makes, and whoever waits for it."""
 
-    __slots__ = ("action", "ended", "error", "future", "result")
+    __slots__ = ("action", "ended", "error", "future")
 
-    def __init__(self, action: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, action: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         self.action = action
         self.future: asyncio.Future[None] = loop.create_future()
         self.ended = False
-        self.result: Any = None
         self.error: BaseException | None = None
 
     def run(self) -> None:
         """Run the action, in whatever thread."""
         try:
-            self.result = self.action()
-        except BaseException as error:  # noqa: BLE001 (raised again where the result is awaited)
+            self.action()
+        except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
             self.error = error
 
     def end(self) -> None:
@@ -65,8 +64,8 @@ class Call:
         if not self.future.done():
             self.future.set_result(None)
 
-    def wait(self) -> Any:
-        """What the action returns or raises. A task that is cancelled goes on when it has ended."""
+    def wait(self) -> None:
+        """Raise what the action raised. A task that is cancelled goes on when it has ended."""
         cancelled: asyncio.CancelledError | None = None
         while not self.ended:
             try:
@@ -78,35 +77,34 @@ class Call:
             raise cancelled
         if self.error:
             raise self.error
-        return self.result
 
 
-class Batch:
-    """Calls that one thread runs, in their order."""
+class WriteBatch:
+    """Writes that one thread makes, in their order."""
 
-    def __init__(self, calls: deque[Call], loop: asyncio.AbstractEventLoop) -> None:
-        self.calls = calls
+    def __init__(self, writes: deque[Write], loop: asyncio.AbstractEventLoop) -> None:
+        self.writes = writes
         self.loop = loop
         self.timer: asyncio.TimerHandle | None = None
-        self._ended: deque[Call] = deque()
+        self._ended: deque[Write] = deque()
 
     def run(self) -> None:
         """Run all that nobody takes away, then tell the event loop."""
         with suppress(IndexError):
             while True:
-                call = self.calls.popleft()
-                call.run()
-                self._ended.append(call)
+                write = self.writes.popleft()
+                write.run()
+                self._ended.append(write)
         with suppress(RuntimeError):  # the event loop is closed: nobody waits
             self.loop.call_soon_threadsafe(self._end)
 
-    def take_rest(self) -> deque[Call]:
-        """Wake who waits for calls that have ended; return those that have not begun."""
+    def take_rest(self) -> deque[Write]:
+        """Wake who waits for writes that have ended; return those that have not begun."""
         self._wake()
-        rest: deque[Call] = deque()
+        rest: deque[Write] = deque()
         with suppress(IndexError):
             while True:
-                rest.append(self.calls.popleft())
+                rest.append(self.writes.popleft())
         return rest
 
     def _end(self) -> None:
@@ -137,18 +135,14 @@ class DiskThreads:
         self._burst = burst
         self._writes = ThreadPoolExecutor(WRITE_THREADS, "journal-write")
         self._files = ThreadPoolExecutor(FILE_THREADS, "journal-file")
-        self._next: deque[Call] = deque()
+        self._next: deque[Write] = deque()
         self._allowance = float(burst)
         self._allowed_at = clock()
         self._slow_until = 0.0
 
     def run(self, action: Callable[[], T]) -> T:
         """What the action returns or raises, for one that takes long: to open, to save."""
-        loop = asyncio.get_running_loop()
-        call = Call(action, loop)
-        self._files.submit(Batch(deque([call]), loop).run)
-        result: T = call.wait()
-        return result
+        return to_its_end(action, self._files)
 
     def run_write(self, action: Callable[[], None]) -> None:
         """Run an action that is quick as a rule; raise what it raises."""
@@ -171,25 +165,25 @@ class DiskThreads:
 
     def _hand_over(self, action: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        call = Call(action, loop)
+        write = Write(action, loop)
         if not self._next:
             loop.call_soon(self._submit_next, loop)
-        self._next.append(call)
-        call.wait()
+        self._next.append(write)
+        write.wait()
 
     def _submit_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        calls, self._next = self._next, deque()
-        self._submit(Batch(calls, loop))
+        writes, self._next = self._next, deque()
+        self._submit(WriteBatch(writes, loop))
 
-    def _submit(self, batch: Batch) -> None:
+    def _submit(self, batch: WriteBatch) -> None:
         self._writes.submit(batch.run)
         batch.timer = batch.loop.call_later(RELIEF_SECONDS, self._relieve, batch)
 
-    def _relieve(self, batch: Batch) -> None:
+    def _relieve(self, batch: WriteBatch) -> None:
         """The batch takes long: give what it has not begun to another thread."""
         batch.timer = batch.loop.call_later(LAG_SECONDS, self._note_slow)
         if rest := batch.take_rest():
-            self._submit(Batch(rest, batch.loop))
+            self._submit(WriteBatch(rest, batch.loop))
 
     def _note_slow(self) -> None:
         self._slow_until = self._clock() + SLOW_SECONDS
