@@ -133,6 +133,7 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
         "prompt_toolkit": {"chat"},
         "starlette": {"server"},
         "uvicorn": {"server", "cli"},
+        "prometheus_client": {"server"},
         "greenlet": {"bridge"},
         "typer": {"cli"},
     }

@@ -180,3 +180,34 @@ def test_a_folder_that_was_named_before_is_named_again(monkeypatch: pytest.Monke
     with shared_folder() as folder:
         assert os.environ[FOLDER_VARIABLE] == folder
     assert os.environ[FOLDER_VARIABLE] == "/theirs"
+
+
+@pytest.mark.parametrize("metrics", [False, True])
+def test_prometheus_client_is_imported_where_metrics_are_wanted_alone(metrics: bool) -> None:
+    flags = {"backend": "demo", "serve": {"metrics": metrics}}
+    code = f"import sys; from deepreasoning_cli.server import create_app; create_app(flags={flags})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('prometheus_client' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment({}),
+    )
+    assert done.stdout == f"{metrics}\n"
+
+
+def test_in_a_process_with_a_folder_of_its_own_ours_are_told_alone() -> None:
+    theirs = (
+        "import prometheus_client\nprometheus_client.Counter('theirs_total', 'Not ours.').inc()\n"
+    )
+    with shared_folder() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", theirs + COUNTING],
+            input="",
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment({FOLDER_VARIABLE: folder}),
+        )
+    assert "deepreasoning_requests_total" in done.stdout
+    assert "theirs" not in done.stdout
