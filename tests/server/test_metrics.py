@@ -88,7 +88,7 @@ TURNS = [
         ("turn_seconds_count", {"": 3}),
     ],
 )
-def test_turns_are_counted_by_stage_and_end(name: str, expected: dict[str, str]) -> None:
+def test_turns_are_counted_by_stage_and_end(name: str, expected: dict[str, float]) -> None:
     assert samples(name, *TURNS, streams=3) == expected
 
 

@@ -109,7 +109,7 @@ def in_loop(*actions: Callable[[], object], threads: DiskThreads) -> list[asynci
 
 def test_a_write_that_waits_holds_up_no_write_behind_it() -> None:
     async def main() -> None:
-        go_on, done = threading.Event(), []
+        go_on, done = threading.Event(), list[int]()
         quick = [partial(done.append, number) for number in range(9)]
         tasks = in_loop(quick[0], lambda: go_on.wait(10), *quick[1:], threads=DiskThreads(never))
         async with asyncio.timeout(5):
