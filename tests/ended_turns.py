@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from deepreasoning_cli.events import Finished, Message, Prompt, Stage
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.server.formats import FORMATS
+from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 
-
-@dataclass
-class Turned:
-    """A turn as far as others see it."""
-
-    id: str = "01turn"
-    asked: ChatRequest = field(
-        default_factory=lambda: ChatRequest(
-            "deepreasoning/sonnet",
-            Prompt((Message("user", "secret"),)),
-            RequestParameters(),
-            stream=True,
-        )
-    )
-    record: Record = field(default_factory=Record)
-    ended: str = "complete"
+if TYPE_CHECKING:
+    from deepreasoning_cli.server.service import Service
 
 
 def stage(which: Stage, read: int, wrote: int, cost: str | None) -> Finished:
@@ -34,7 +20,10 @@ def stage(which: Stage, read: int, wrote: int, cost: str | None) -> Finished:
     return Finished(which, which.value, None, Usage(read, wrote), paid, 1.0, None, complete=True)
 
 
-def turned(*stages: Finished, **fields: Any) -> Turned:
-    turn = Turned(**fields)
+def turned(*stages: Finished, ended: str = "complete") -> Turn:
+    """A turn whose service nobody asks any more."""
+    prompt = Prompt((Message("user", "secret"),))
+    asked = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
+    turn = Turn("01turn", asked, FORMATS[0], cast("Service", None), ended=ended)
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,11 @@ from starlette.types import ASGIApp, Message
 from asgi_calls import Answer, call, pieces, scope
 from deepreasoning_cli.events import Chunk, End, Prompt, Text, Thought
 from deepreasoning_cli.greenlets import await_only
+from deepreasoning_cli.history.journal_file import DISK, Disk
 from deepreasoning_cli.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application
+from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS
+from deepreasoning_cli.server.observe import log_to_stderr
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.plan import PlanBuilder
@@ -97,14 +100,16 @@ Serve = Callable[..., Served]
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Makes the server: of a reasoner, an answerer and settings."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Makes the server: of a reasoner, an answerer and settings. Its log goes to stderr."""
 
     def made(
         reasoner: Scripted | None = None,
         answerer: Scripted | None = None,
         *,
         debug: bool = False,
+        disk: Disk = DISK,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
         **settings: Any,
     ) -> Served:
         pair = reasoner or thinks(), answerer or answers()
@@ -112,10 +117,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }
-        service = Service(load_settings(None, flags), debug=debug)
-        return Served(application(service), service, *pair)
+        service = Service(load_settings(None, flags), debug=debug, disk=disk)
+        return Served(application(service, shutdown_seconds=shutdown_seconds), service, *pair)
 
-    return made
+    with log_to_stderr("json"):
+        yield made
 
 
 def asking(path: str, headers: Any = ()) -> dict[str, Any]:

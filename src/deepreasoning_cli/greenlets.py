@@ -70,16 +70,21 @@ def run_in_thread(action: Callable[[], T], threads: Executor | None = None) -> T
     return await_only(asyncio.get_running_loop().run_in_executor(threads, action))
 
 
-def run_in_thread_shielded(action: Callable[[], T]) -> T:
+def run_in_thread_shielded(action: Callable[[], T], threads: Executor | None = None) -> T:
     """As `run_in_thread`, but a task that is cancelled goes on only when `action` has ended."""
     import asyncio
 
-    work = asyncio.ensure_future(asyncio.to_thread(action))
-    try:
-        return await_only(asyncio.shield(work))
-    except asyncio.CancelledError:
-        await_only(asyncio.wait([work]))
-        raise
+    work = asyncio.get_running_loop().run_in_executor(threads, action)
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await_only(asyncio.wait([work]))
+        except asyncio.CancelledError as error:  # more than once: the caller left, the server stops
+            cancelled = error
+    if cancelled:
+        work.exception()  # looked at, as asyncio wants it
+        raise cancelled
+    return work.result()
 
 
 def sleep(seconds: float) -> None:

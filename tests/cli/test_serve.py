@@ -126,12 +126,12 @@ def test_the_settings_of_a_file_hold_without_flags(served: list[Run], tmp_path: 
     assert given["config"] == config
 
 
-@pytest.mark.parametrize("library", ["greenlet", "starlette", "uvicorn"])
+@pytest.mark.parametrize("library", ["greenlet", "prometheus_client", "starlette", "uvicorn"])
 def test_a_library_that_is_missing_is_named_with_what_installs_it(
     monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    assert failure("--backend", "demo") == (
+    assert failure("--backend", "demo", "--metrics") == (
         3,
         f"serve needs a library that is not installed: {library}",
         "pip install 'deepreasoning-cli[serve]'",

@@ -16,6 +16,7 @@ HEAVY: Final = frozenset(
         "httpx",
         "httpx_sse",
         "platformdirs",
+        "prometheus_client",
         "prompt_toolkit",
         "pydantic",
         "pydantic_settings",

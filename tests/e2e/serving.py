@@ -220,12 +220,14 @@ class Server:
         for vendor in (self.vendors.reasoner, self.vendors.claude, self.vendors.novita):
             vendor.forget()
 
-    def worker(self) -> tuple[int, int]:
-        """The id of the process that happens to answer, and how many turns it runs."""
+    def workers(self) -> dict[int, int]:
+        """The workers by their process ids, and how many turns each runs."""
         with httpx2.Client(base_url=self.url, timeout=PATIENCE) as client:
             text = client.get("/metrics").text
-        (line,) = re.findall(r'^deepreasoning_streams\{worker="(\d+)"\} (\d+)$', text, re.MULTILINE)
-        return int(line[0]), int(line[1])
+        lines = re.findall(
+            r'^deepreasoning_streams\{worker="(\d+)"\} (\d+)\.0$', text, re.MULTILINE
+        )
+        return {int(worker): int(count) for worker, count in lines}
 
     def tell(self, number: signal.Signals, *, group: bool = False) -> None:
         """Send it, to all its processes as a terminal would or to the first alone."""

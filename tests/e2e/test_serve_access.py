@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import anthropic
 import openai
@@ -255,10 +257,27 @@ def test_the_demo_says_what_it_is_and_calls_nobody(vendors: Vendors) -> None:
     assert vendors.connections() == 0
 
 
-def test_any_asgi_server_runs_the_app(vendors: Vendors) -> None:
+LOG: Final = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": "INFO"}
+        for name in ("uvicorn", "deepreasoning_cli.server")
+    },
+}
+"""What whoever runs the app configures."""
+
+
+def test_any_asgi_server_runs_the_app(vendors: Vendors, tmp_path: Path) -> None:
     program = (sys.executable, "-m", "uvicorn", "--factory", "deepreasoning_cli.server:create_app")
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(LOG))
     vendors.reply()
-    with started(vendors, "--port", "0", program=program) as server:
+    with started(
+        vendors, "--port", "0", "--no-access-log", "--log-config", str(log), program=program
+    ) as server:
         (line,) = server.said(r"Uvicorn running on (http://\S+)")
         server.url = line[1]
         assert asked_openai(server) == ANSWER

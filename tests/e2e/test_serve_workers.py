@@ -61,15 +61,23 @@ def rest(stream: Iterator[str]) -> str | None:
 
 
 def workers(server: Server, count: int = 2) -> dict[int, int]:
-    """How many turns each process runs, asked until so many have answered."""
+    """How many turns each process runs, as soon as there are so many."""
     found: dict[int, int] = {}
 
     def ask() -> bool:
-        found.update([server.worker()])
-        return len(found) >= count
+        found.clear()
+        found.update(server.workers())
+        return len(found) == count
 
     eventually(ask)
     return found
+
+
+def counted(server: Server, sample: str) -> float:
+    """The value of a sample, whichever worker tells it; 0 where there is none."""
+    lines = server.client().get("/metrics").text.splitlines()
+    found = [line for line in lines if line.startswith(f"deepreasoning_{sample} ")]
+    return sum(float(line.rpartition(" ")[2]) for line in found)
 
 
 def loaded(server: Server) -> list[Iterator[str]]:
@@ -98,8 +106,10 @@ def test_a_worker_that_is_killed_takes_only_its_own_streams_along(vendors: Vendo
         gate.set()
         assert Counter(each() for each in waiting) == {TEXTS[1]: left, None: lost}
         assert sum(int(match[1]) for match in recovered) == lost
-        eventually(lambda: server.worker()[0] not in (dead, alive))
+        eventually(lambda: set(server.workers()) - {dead, alive})
+        assert dead not in server.workers()
         assert "".join(pieces(server)) == REASONING + "".join(TEXTS)
+        eventually(lambda: counted(server, 'turns_total{ended="complete"}') == left + 1)
         assert server.stop().code == 143
         rows = server.history()
         assert Counter(row["status"] for row in rows) == {"complete": left + 1, "incomplete": lost}
@@ -160,3 +170,17 @@ def test_workers_that_cannot_begin_end_the_server_and_say_why(
         "error: the command of keys.serve failed with status 1: locked",
         "hint: run it by hand; `deepreasoning config edit` changes it",
     }
+
+
+def test_what_a_worker_has_counted_outlives_it(vendors: Vendors) -> None:
+    vendors.reply()
+    with serving(vendors, "--workers", "2", "--metrics") as server:
+        before = workers(server)
+        for _ in range(LOAD):
+            assert "".join(pieces(server)) == REASONING + "".join(TEXTS)
+        complete = partial(counted, server, 'turns_total{ended="complete"}')
+        eventually(lambda: complete() == LOAD)
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+        eventually(lambda: not set(before) & set(workers(server)))
+        assert complete() == LOAD

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.events import Draft, Event, Finished, Reused, Stage, Text, Thought
 from deepreasoning_cli.greenlets import Runtime
-from deepreasoning_cli.history import journal_file
 from deepreasoning_cli.history.adopt import recover
 from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk, JournalFile, Syncer
 from deepreasoning_cli.history.locks import try_lock
 from deepreasoning_cli.history.replay import replay
 from deepreasoning_cli.history.store import Store
@@ -284,9 +285,9 @@ def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
 def test_a_turn_is_synced_while_nothing_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 0.01)
+    open_file = partial(JournalFile, syncer=Syncer(0.01))
     synced: list[int] = []
-    journal = Journal(tmp_path, Record(), no_warning)
+    journal = Journal(tmp_path, Record(), no_warning, open_file=open_file)
     journal(opened())
     journal(Thought("so far"))
     monkeypatch.setattr(os, "fsync", synced.append)
@@ -303,9 +304,9 @@ def test_a_turn_is_synced_while_nothing_comes(
 def test_a_sync_that_fails_beside_the_stream_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 0.01)
+    open_file = partial(JournalFile, syncer=Syncer(0.01))
     warnings: list[str] = []
-    journal = Journal(tmp_path, Record(), warnings.append)
+    journal = Journal(tmp_path, Record(), warnings.append, open_file=open_file)
     journal(opened())
 
     def broken(descriptor: int) -> None:
@@ -419,8 +420,8 @@ def test_a_journal_knows_whether_it_keeps_the_turn(tmp_path: Path) -> None:
 def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_file, "SYNC_SECONDS", 60)
-    journal = Journal(tmp_path, Record(), no_warning)
+    open_file = partial(JournalFile, syncer=Syncer(60))
+    journal = Journal(tmp_path, Record(), no_warning, open_file=open_file)
     journal(opened())
     synced_by: list[int] = []
     real = os.fsync
@@ -479,3 +480,37 @@ def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_saved_turn(
     assert [warning.count("No space left on device") for warning in warnings] == [1]
     with opened_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+def test_files_share_a_syncer_and_one_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    class Hanging(Disk):
+        def sync(self, descriptor: int) -> None:
+            hangs.set()
+            assert go_on.wait(10)
+
+    class Noting(Disk):
+        def sync(self, descriptor: int) -> None:
+            synced.append(descriptor)
+
+    hangs, go_on, synced = threading.Event(), threading.Event(), list[int]()
+    syncer = Syncer(0.01)
+    before = threading.active_count()
+    assert not syncer.is_lagging(0)
+    first = JournalFile(tmp_path / "journal/a.jsonl", syncer, Hanging())
+    first.append(b"a\n")
+    assert hangs.wait(5)
+    others = [JournalFile(tmp_path / f"journal/{n}.jsonl", syncer, Noting()) for n in range(50)]
+    for file in others:
+        file.append(b"b\n")
+    until = time.monotonic() + 5
+    while len(synced) < len(others):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert syncer.is_lagging(0.001)
+    assert threading.active_count() - before <= SYNC_THREADS
+    go_on.set()
+    for file in (first, *others):
+        file.close(remove=True)
+    while threading.active_count() > before:
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,18 +14,9 @@ from starlette.types import ASGIApp, Message
 from asgi_calls import call, scope
 from deepreasoning_cli import __version__
 from deepreasoning_cli.events import Thought
-from deepreasoning_cli.server import create_app, desk
+from deepreasoning_cli.server import create_app
 from serving import Caller, Serve, thinks
 from serving import serve as serve
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """What a server sets for its whole process."""
-    interval = sys.getswitchinterval()
-    yield
-    sys.setswitchinterval(interval)
-    gc.unfreeze()
 
 
 def test_a_machine_that_asks_is_told_that_all_is_well(serve: Serve) -> None:
@@ -73,13 +64,9 @@ class Life:
         return said.removeprefix("lifespan.")
 
 
-def test_a_process_begins_prepared_and_ends_with_its_turns_kept(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(desk, "LAST_WORDS", 1.0)
-
+def test_a_process_begins_prepared_and_ends_with_its_turns_kept(serve: Serve) -> None:
     async def main() -> None:
-        served = serve(thinks(Thought("Hm."), asyncio.Event()), history=True)
+        served = serve(thinks(Thought("Hm."), asyncio.Event()), history=True, shutdown_seconds=1.0)
         life = Life(served.app)
         assert await life.be("startup") == "startup.complete"
         caller = Caller.of(served.app, stream=True)
@@ -102,3 +89,26 @@ def test_a_process_that_can_answer_nothing_does_not_begin() -> None:
         return said
 
     assert asyncio.run(main()) == "startup.failed"
+
+
+def of_the_process() -> list[object]:
+    """What belongs to the process that hosts the app, and not to the app."""
+    loggers = [logging.getLogger(), logging.getLogger("deepreasoning_cli.server")]
+    return [
+        sys.getswitchinterval(),
+        gc.get_freeze_count(),
+        gc.get_threshold(),
+        *[(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers],
+    ]
+
+
+def test_an_app_changes_nothing_of_the_process_that_hosts_it() -> None:
+    async def main() -> None:
+        life = Life(create_app(flags={"backend": "demo", "history": False}))
+        assert await life.be("startup") == "startup.complete"
+        assert await life.be("shutdown") == "shutdown.complete"
+        await life.task
+
+    before = of_the_process()
+    asyncio.run(main())
+    assert of_the_process() == before

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from asgi_calls import GONE, pieces, receiving, scope
-from deepreasoning_cli.server.answers import Rejected
-from deepreasoning_cli.server.body import Gone, read_json
-from deepreasoning_cli.server.scopes import header
+from deepreasoning_cli.server.asgi import header
+from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
+from deepreasoning_cli.server.handler import read_json
 
 JSON = {"content-type": "application/json"}
 LIMIT = 1024
@@ -198,7 +198,7 @@ def test_a_caller_who_hangs_up_is_gone(before: list[bytes]) -> None:
     begun: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": True} for piece in before
     ]
-    with pytest.raises(Gone):
+    with pytest.raises(ClientDisconnected):
         read([*begun, GONE])
 
 

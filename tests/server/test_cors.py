@@ -6,8 +6,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from asgi_calls import Answer, call, scope
-from deepreasoning_cli.server.answers import send_json
-from deepreasoning_cli.server.cors import cross_origin
+from deepreasoning_cli.server.app import with_cors
+from deepreasoning_cli.server.asgi import send_json
 
 PAGE = "https://app.example.com"
 OPENAI = "authorization,content-type,x-stainless-retry-count,x-stainless-timeout"
@@ -28,13 +28,13 @@ def preflight(app: ASGIApp, origin: str, headers: str = OPENAI, method: str = "P
 
 
 def test_without_origins_nothing_is_said_of_any() -> None:
-    app = cross_origin(welcome, ())
+    app = with_cors(welcome, ())
     assert app is welcome
 
 
 @pytest.mark.parametrize("headers", [OPENAI, ANTHROPIC])
 def test_the_official_clients_may_call_from_a_page_that_is_named(headers: str) -> None:
-    answer = preflight(cross_origin(welcome, (PAGE,)), PAGE, headers)
+    answer = preflight(with_cors(welcome, (PAGE,)), PAGE, headers)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, PAGE)
 
 
@@ -42,21 +42,21 @@ def test_the_official_clients_may_call_from_a_page_that_is_named(headers: str) -
     ("origin", "method"), [(f"{PAGE}.evil.example", "POST"), ("null", "POST"), (PAGE, "DELETE")]
 )
 def test_other_pages_and_methods_may_not(origin: str, method: str) -> None:
-    answer = preflight(cross_origin(welcome, (PAGE,)), origin, method=method)
+    answer = preflight(with_cors(welcome, (PAGE,)), origin, method=method)
     assert answer.status == 400
 
 
 def test_a_page_sees_the_request_id() -> None:
-    answer = call(cross_origin(welcome, (PAGE,)), scope(headers={"origin": PAGE}))
+    answer = call(with_cors(welcome, (PAGE,)), scope(headers={"origin": PAGE}))
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
 
 
 def test_an_answer_to_a_stranger_cannot_be_read_by_it() -> None:
-    answer = call(cross_origin(welcome, (PAGE,)), scope(headers={"origin": "https://evil.example"}))
+    answer = call(with_cors(welcome, (PAGE,)), scope(headers={"origin": "https://evil.example"}))
     assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_star_is_any_page() -> None:
-    answer = call(cross_origin(welcome, ("*",)), scope(headers={"origin": "https://any.example"}))
+    answer = call(with_cors(welcome, ("*",)), scope(headers={"origin": "https://any.example"}))
     assert answer.headers["access-control-allow-origin"] == "*"

@@ -14,8 +14,8 @@ import schemathesis
 from asgi_calls import call, scope
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.server import create_app, failures
-from deepreasoning_cli.server.description import Description, description
+from deepreasoning_cli.server import create_app, errors
+from deepreasoning_cli.server.app import OpenApiEndpoint, openapi_document
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wire.asked import BadRequest
@@ -24,7 +24,7 @@ from deepreasoning_cli.wire.listing import PARAMETER_TYPES
 from deepreasoning_cli.wire.messages.asked import ACCEPTED as MESSAGES
 from deepreasoning_cli.wire.responses.asked import ACCEPTED as RESPONSES
 
-DOCUMENT = description()
+DOCUMENT = openapi_document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 REQUESTS = {
     "ChatCompletionRequest": CHAT_COMPLETIONS,
@@ -55,7 +55,7 @@ def validate(value: object, schema: dict[str, Any]) -> None:
 
 
 def test_the_description_is_valid() -> None:
-    schemathesis.openapi.from_dict(description()).validate()
+    schemathesis.openapi.from_dict(openapi_document()).validate()
     for schema in SCHEMAS.values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -68,7 +68,7 @@ def test_every_component_is_there_and_used() -> None:
 
 
 def test_the_version_is_the_one_that_runs() -> None:
-    answer = call(Description(), scope("/openapi.json"))
+    answer = call(OpenApiEndpoint(), scope("/openapi.json"))
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["info"]["version"] == __version__
 
@@ -135,7 +135,13 @@ def test_a_request_of_required_fields_alone_is_read(path: str) -> None:
 
 @pytest.mark.parametrize("path", BY_PATH)
 def test_every_status_of_a_turn_is_described(path: str) -> None:
-    known = GUARDS | BODYS | failures.PASSED_ON | set(failures.BY_KIND.values()) | {200, 502, 503}
+    known = (
+        GUARDS
+        | BODYS
+        | errors.FORWARDED_STATUSES
+        | set(errors.STATUS_BY_KIND.values())
+        | {200, 502, 503}
+    )
     said = {int(status) for status in DOCUMENT["paths"][path]["post"]["responses"]}
     assert said == known
 

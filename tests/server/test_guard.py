@@ -14,8 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from asgi_calls import Answer, call, receiving, scope
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.server.answers import Rejected, send_json
-from deepreasoning_cli.server.body import Gone
+from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.parts import ServeSettings
@@ -40,7 +40,7 @@ def guarded(
     service = SimpleNamespace(
         token=Key("serve", token, "a test") if token else None,
         loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings(**settings))),
-        broke=([] if broken is None else broken).append,
+        log_bug=([] if broken is None else broken).append,
     )
     return Guard(app, cast("Service", service))
 
@@ -240,7 +240,7 @@ def test_a_rejection_inside_is_answered() -> None:
 
 def test_nothing_is_said_to_a_caller_who_has_gone() -> None:
     async def deserted(asked: Scope, receive: Receive, send: Send) -> None:
-        raise Gone
+        raise ClientDisconnected
 
     broken: list[Exception] = []
     assert call(guarded(deserted, broken=broken), scope()) == Answer()

@@ -10,8 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from deepreasoning_cli.server.answers import send_json
-from deepreasoning_cli.server.protocol import LARGEST_HEAD, BoundedProtocol
+from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.run import MAX_HEAD_BYTES, BoundedProtocol
 
 HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
@@ -78,12 +78,12 @@ def test_headers_without_end_are_cut_off(line: bytes) -> None:
 
     heard = talking(flood)
     assert heard == b"reset" or heard.startswith(b"HTTP/1.1 431 ")
-    assert sent < 20 * LARGEST_HEAD
+    assert sent < 20 * MAX_HEAD_BYTES
 
 
 def test_headers_just_above_the_limit_are_told_so() -> None:
     async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        writer.write(HEAD + b"x: " + b"a" * LARGEST_HEAD)
+        writer.write(HEAD + b"x: " + b"a" * MAX_HEAD_BYTES)
         return await all_of(reader)
 
     assert talking(much).startswith(b"HTTP/1.1 431 ")
@@ -109,7 +109,7 @@ def test_the_head_of_a_later_request_is_not_waited_for() -> None:
 
 
 def test_a_body_is_neither_counted_nor_hurried() -> None:
-    size = 4 * LARGEST_HEAD
+    size = 4 * MAX_HEAD_BYTES
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         head = HEAD.replace(b"GET", b"POST") + f"content-length: {size}\r\n\r\n".encode()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
+import inspect
+import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,10 +20,18 @@ from typing import Any
 
 import pytest
 import uvicorn
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from deepreasoning_cli.errors import ConfigError, Interrupted
-from deepreasoning_cli.server.run import Supervisor, bound, run, url_of, worker_app
+from deepreasoning_cli.server.run import (
+    SWITCH_INTERVAL,
+    Supervisor,
+    bind,
+    run,
+    server_url,
+    worker_app,
+)
 from deepreasoning_cli.settings.parts import ServeSettings
 
 
@@ -33,11 +45,22 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def process() -> Iterator[None]:
+    """What a worker sets for its whole process."""
+    logger = logging.getLogger("deepreasoning_cli.server")
+    before = sys.getswitchinterval(), logger.handlers[:], logger.level, logger.propagate
+    yield
+    sys.setswitchinterval(before[0])
+    gc.unfreeze()
+    logger.handlers[:], logger.level, logger.propagate = before[1:]
+
+
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
 def test_an_address_is_listened_on_at_once(host: str, url: str) -> None:
-    with closing(bound(ServeSettings(host=host, port=0))) as listening:
+    with closing(bind(ServeSettings(host=host, port=0))) as listening:
         port = listening.getsockname()[1]
-        assert url_of(listening) == f"http://{url}:{port}"
+        assert server_url(listening) == f"http://{url}:{port}"
         assert listening.get_inheritable()
         with socket.create_connection((host, port), timeout=5):
             pass
@@ -47,7 +70,7 @@ def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError) as caught:
-            bound(ServeSettings(port=port))
+            bind(ServeSettings(port=port))
     assert (caught.value.kind, caught.value.message, caught.value.hint) == (
         "address",
         f"cannot listen on 127.0.0.1 port {port}: {os.strerror(errno.EADDRINUSE)}",
@@ -64,7 +87,7 @@ def test_an_address_that_is_not_ours_is_said(host: str, monkeypatch: pytest.Monk
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(ConfigError, match=f"cannot listen on {host} port 0: "):
-        bound(ServeSettings(host=host, port=0))
+        bind(ServeSettings(host=host, port=0))
 
 
 def nothing() -> Any:
@@ -76,7 +99,7 @@ def test_one_process_serves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         uvicorn.Server, "run", lambda self, sockets: served.append((self.config, sockets))
     )
-    with closing(bound(ServeSettings(port=0))) as listening:
+    with closing(bind(ServeSettings(port=0))) as listening:
         run(listening, ServeSettings(drain=2.5), nothing)
         [(told, sockets)] = served
         assert sockets == [listening]
@@ -95,7 +118,7 @@ def test_a_supervisor_ends_as_its_signal_says(
         assert self.should_exit.is_set()
 
     monkeypatch.setattr(Multiprocess, "run", told)
-    with closing(bound(ServeSettings(port=0))) as listening, pytest.raises(Interrupted) as caught:
+    with closing(bind(ServeSettings(port=0))) as listening, pytest.raises(Interrupted) as caught:
         run(listening, ServeSettings(workers=2), nothing)
     assert caught.value.exit_code == 128 + number
 
@@ -107,7 +130,7 @@ def test_nobody_waits_on_the_socket_of_workers_that_end(handlers: None) -> None:
         def terminate(self) -> None:
             self.ended = True
 
-    listening = bound(ServeSettings(port=0))
+    listening = bind(ServeSettings(port=0))
     supervisor = Supervisor(uvicorn.Config("none:none", workers=2), [listening])
     process = Process()
     supervisor.processes = [process]  # type: ignore[list-item] # as far as it is asked
@@ -122,7 +145,7 @@ def test_workers_that_cannot_begin_end_the_supervisor_as_one_would_end(
         self.processes = [SimpleNamespace(exitcode=code) for code in (0, 3)]  # type: ignore[misc]
 
     monkeypatch.setattr(Multiprocess, "run", told)
-    with closing(bound(ServeSettings(port=0))) as listening, pytest.raises(SystemExit) as caught:
+    with closing(bind(ServeSettings(port=0))) as listening, pytest.raises(SystemExit) as caught:
         run(listening, ServeSettings(workers=2), nothing)
     assert caught.value.code == 3
 
@@ -139,8 +162,11 @@ def test_a_worker_whose_settings_are_wrong_says_so_and_is_not_tried_again(
     assert "config.toml" in error
 
 
-def test_a_worker_makes_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_makes_the_app_and_tunes_its_process() -> None:
+    frozen = gc.get_freeze_count()
     assert callable(worker_app(None, {"backend": "demo"}, debug=False))
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+    assert gc.get_freeze_count() > frozen
 
 
 def test_a_worker_ends_with_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,10 +193,93 @@ def test_a_supervisor_lets_go_of_its_workers_end_of_the_pipe(
     monkeypatch: pytest.MonkeyPatch, handlers: None
 ) -> None:
     monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda self: None)
-    with closing(bound(ServeSettings(port=0))) as listening:
+    with closing(bind(ServeSettings(port=0))) as listening:
         supervisor = Supervisor(uvicorn.Config("none:none", workers=2), [listening])
         ours, theirs = multiprocessing.Pipe()
-        supervisor.processes = [SimpleNamespace(child_conn=theirs)]  # type: ignore[list-item]
+        supervisor.processes = [SimpleNamespace(child_conn=theirs, pid=1)]  # type: ignore[list-item]
         supervisor.keep_subprocess_alive()
         assert theirs.closed
         ours.close()
+
+
+def test_a_supervisor_says_which_workers_have_ended(
+    monkeypatch: pytest.MonkeyPatch, handlers: None
+) -> None:
+    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda self: None)
+    ended: list[Any] = []
+    with closing(bind(ServeSettings(port=0))) as listening:
+        supervisor = Supervisor(uvicorn.Config("none:none", workers=2), [listening], ended.append)
+        for pids in ([1, 2], [1, 3], [1, 3], [4, 5]):
+            conn = SimpleNamespace(close=lambda: None)
+            supervisor.processes = [
+                SimpleNamespace(child_conn=conn, pid=pid)  # type: ignore[misc]
+                for pid in pids
+            ]
+            supervisor.keep_subprocess_alive()
+    assert ended == [{2}, {1, 3}]
+
+
+def test_workers_count_in_a_folder_of_their_own_while_they_run(
+    monkeypatch: pytest.MonkeyPatch, handlers: None
+) -> None:
+    folders: list[Path] = []
+
+    def note(self: Multiprocess) -> None:
+        folders.append(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+        assert folders[0].is_dir()
+
+    monkeypatch.setattr(Multiprocess, "run", note)
+    with closing(bind(ServeSettings(port=0))) as listening, pytest.raises(Interrupted):
+        run(listening, ServeSettings(workers=2, metrics=True), nothing)
+    assert not folders[0].exists()
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+
+
+USED: dict[type, tuple[str, ...]] = {
+    HttpToolsProtocol: (
+        "connection_made",
+        "connection_lost",
+        "data_received",
+        "on_message_begin",
+        "on_headers_complete",
+    ),
+    Multiprocess: (
+        "handle_int",
+        "handle_signals",
+        "init_processes",
+        "keep_subprocess_alive",
+        "run",
+        "terminate_all",
+    ),
+}
+SET: dict[type, tuple[str, ...]] = {
+    HttpToolsProtocol: ("loop", "transport"),
+    Multiprocess: ("processes", "should_exit", "signal_queue", "sockets"),
+    Process: ("child_conn",),
+}
+
+
+@pytest.mark.parametrize("owner", [*USED], ids=lambda owner: owner.__name__)
+def test_uvicorn_has_the_methods_that_ours_extend(owner: type) -> None:
+    for name in USED[owner]:
+        assert callable(getattr(owner, name, None)), (
+            f"uvicorn changed: {owner.__name__}.{name} is gone, which server/run.py uses"
+        )
+
+
+@pytest.mark.parametrize("owner", [*SET], ids=lambda owner: owner.__name__)
+def test_uvicorn_sets_the_attributes_that_ours_read(owner: type) -> None:
+    source = inspect.getsource(owner)
+    for name in SET[owner]:
+        assert f"self.{name}" in source, (
+            f"uvicorn changed: {owner.__name__} sets no {name}, which server/run.py reads"
+        )
+
+
+def test_uvicorn_ends_a_worker_that_cannot_begin_by_the_status_that_is_not_tried_again() -> None:
+    assert "STARTUP_FAILURE" in inspect.getsource(Multiprocess.keep_subprocess_alive), (
+        "uvicorn changed: a worker that ends with STARTUP_FAILURE may be started again"
+    )
+    assert "keep_subprocess_alive()" in inspect.getsource(Multiprocess.run), (
+        "uvicorn changed: the supervisor looks after its workers elsewhere"
+    )

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from deepreasoning_cli.providers import demo
 from deepreasoning_cli.server import create_app
-from deepreasoning_cli.server.description import description
+from deepreasoning_cli.server.app import openapi_document
 
 BASE = "http://127.0.0.1:1337"
 CHECKS = [
@@ -32,7 +32,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-DOCUMENT = description()
+DOCUMENT = openapi_document()
 ROUTES = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 REPLIES = [path for path, method in ROUTES if method == "post"]
 

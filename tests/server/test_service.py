@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +18,15 @@ from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import validate
 from deepreasoning_cli.server import create_app
-from deepreasoning_cli.server.service import SWITCH, CallersKeys, Service
+from deepreasoning_cli.server.observe import log_to_stderr
+from deepreasoning_cli.server.service import CallerKeys, Service
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 from kept_turns import reasoned
 from loopback import Loopback, json_reply
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
-CALLERS = CallersKeys(
+CALLERS = CallerKeys(
     validate("deepseek", "sk-caller-deepseek", "a test"),
     validate("anthropic", "sk-caller-ant", "a test"),
 )
@@ -39,12 +39,10 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """What a server sets for its whole process."""
-    interval = sys.getswitchinterval()
-    yield
-    sys.setswitchinterval(interval)
-    gc.unfreeze()
+def log() -> Iterator[None]:
+    """What is logged goes to stderr."""
+    with log_to_stderr("text", debug=True):
+        yield
 
 
 def service(*, debug: bool = False, **settings: Any) -> Service:
@@ -90,7 +88,7 @@ def test_a_claude_that_is_retired_is_refused() -> None:
 def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:
     ours = service(temperature=0.1)
     plan = ours.plan(asked(temperature=1.5, max_tokens=7), None, "1")
-    settings = ours._loaded(asked(temperature=1.5, max_tokens=7), None)
+    settings = ours._settings_for(asked(temperature=1.5, max_tokens=7), None)
     assert (settings.settings.temperature, settings.settings.max_tokens) == (1.5, 7)
     assert settings.is_typed("temperature")
     assert settings.origins["temperature"] == "flag of the request"
@@ -102,7 +100,7 @@ def test_a_caller_with_keys_uses_no_other() -> None:
     plan: Any = ours.plan(asked(), CALLERS, "1")
     assert plan.reasoner.key == CALLERS.deepseek
     assert plan.answerer.key == CALLERS.anthropic
-    loaded = ours._loaded(asked(), CALLERS)
+    loaded = ours._settings_for(asked(), CALLERS)
     assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS.deepseek)
 
 
@@ -129,7 +127,6 @@ def test_a_service_that_can_answer_is_prepared_once_for_all_turns(
     plan: Any = ours.plan(asked(), None, "1")
     assert plan.reasoner.key.value == "sk-of-the-command"
     assert count.read_text() == "run\n"
-    assert sys.getswitchinterval() == pytest.approx(SWITCH)
 
 
 def test_a_service_that_can_answer_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,10 @@ from deepreasoning_cli.errors import (
     UnavailableError,
 )
 from deepreasoning_cli.events import DONE, End, Payload, Text, Thought
+from deepreasoning_cli.history.journal_file import Disk
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.money import Usage
-from deepreasoning_cli.server.desk import Desk
+from deepreasoning_cli.server.handler import TurnHandler
 from serving import CHAT, MESSAGES, PATHS, RESPONSES, Caller, Serve, answers, thinks
 from serving import serve as serve
 
@@ -655,34 +656,29 @@ def test_more_replies_than_are_wanted_at_once_are_turned_away(serve: Serve) -> N
     run(main())
 
 
-def test_the_desk_waits_until_turns_that_were_told_to_end_are_kept(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from deepreasoning_cli.server import desk as desks
+def test_the_handler_waits_until_turns_that_were_told_to_end_are_kept(serve: Serve) -> None:
     from serving import asking, question
-
-    monkeypatch.setattr(desks, "LAST_WORDS", 0.2)
 
     async def main() -> None:
         go = asyncio.Event()
         served = serve(silent_until(go))
-        desk = Desk(served.service)
+        handler = TurnHandler(served.service, shutdown_seconds=0.2)
         inbox: asyncio.Queue[Any] = asyncio.Queue()
         inbox.put_nowait({"type": "http.request", "body": question(CHAT)})
 
         async def send(_: object) -> None:
             return
 
-        task = asyncio.create_task(desk.answer(asking(CHAT), inbox.get, send))
+        task = asyncio.create_task(handler.answer(asking(CHAT), inbox.get, send))
         while not served.reasoner.begun:
             await asyncio.sleep(0.001)
-        assert desk.streams == 1
+        assert handler.streams == 1
         begun = asyncio.get_running_loop().time()
-        await desk.close()
+        await handler.close()
         assert 0.2 <= asyncio.get_running_loop().time() - begun < 2
         go.set()
-        await desk.close()
-        assert (desk.streams, task.done()) == (0, True)
+        await handler.close()
+        assert (handler.streams, task.done()) == (0, True)
 
     run(main())
 
@@ -804,25 +800,21 @@ def test_a_server_may_say_at_a_comment_that_the_caller_has_gone(
 
 
 def test_a_caller_that_leaves_while_a_slow_disk_begins_the_turn_leaves_no_file_behind(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
 ) -> None:
     import threading
     import time
 
-    from deepreasoning_cli.history.journal_file import JournalFile
+    class SlowToCreate(Disk):
+        def create(self, path: Path) -> int:
+            opening.set()
+            time.sleep(0.2)
+            return super().create(path)
 
     opening = threading.Event()
-    real = JournalFile.__init__
-
-    def slow(self: JournalFile, path: Path) -> None:
-        opening.set()
-        time.sleep(0.2)
-        real(self, path)
-
-    monkeypatch.setattr(JournalFile, "__init__", slow)
 
     async def main() -> None:
-        served = serve(history=True)
+        served = serve(history=True, disk=SlowToCreate())
         caller = Caller.of(served.app)
         await caller.until(opening.is_set)
         caller.leave()

@@ -165,29 +165,37 @@ def serve(
         "handoff": handoff and handoff.value,
         "max_cost": max_cost,
     }
-    _demand_libraries()
+    _require_libraries(*LIBRARIES)
     from deepreasoning_cli.server.app import application
-    from deepreasoning_cli.server.run import bound, run, url_of, worker_app
+    from deepreasoning_cli.server.observe import log_to_stderr
+    from deepreasoning_cli.server.run import bind, run, server_url, tune_process, worker_app
     from deepreasoning_cli.server.service import Service
     from deepreasoning_cli.settings.loaded import load_settings
 
     given = o.globals_of(context)
     loaded = load_settings(given.config, flags)
     settings = loaded.settings.serve
-    with Service(loaded, debug=given.debug) as service:
+    if settings.metrics:
+        _require_libraries("prometheus_client")
+    with (
+        log_to_stderr(settings.log, debug=given.debug),
+        Service(loaded, debug=given.debug) as service,
+    ):
         service.prepare()  # what is wrong with the settings is said before anybody is let in
-        listening = bound(settings)
+        listening = bind(settings)
         if not given.quiet:
-            for line in (*_notes(loaded), f"serving on {url_of(listening)}"):
+            for line in (*_notes(loaded), f"serving on {server_url(listening)}"):
                 write_stderr(line)
-        alone = settings.workers == 1
-        workers_app = partial(worker_app, given.config, flags, debug=given.debug)
-        run(listening, settings, partial(application, service) if alone else workers_app)
+        if settings.workers == 1:
+            tune_process()
+            run(listening, settings, partial(application, service))
+        else:
+            run(listening, settings, partial(worker_app, given.config, flags, debug=given.debug))
 
 
-def _demand_libraries() -> None:
+def _require_libraries(*names: str) -> None:
     try:
-        for name in LIBRARIES:
+        for name in names:
             import_module(name)
     except ImportError as exc:
         raise ConfigError(

@@ -22,12 +22,19 @@ FOLDER = "journal"
 SUFFIX = ".jsonl"
 
 
+def _call(action: Callable[[], None]) -> None:
+    action()
+
+
 class Journal:
     """Keeps a turn while it runs, and folds it into the store when it ends.
 
     It goes first among the views of a `Show`, with that show's record. `folder` is the data
     folder. A fault costs the journal, never the answer: `warn` is told once, and the turn goes on
     in memory.
+
+    What may wait for a disk goes through two functions, which call it and return when it has
+    ended: `runtime.run_blocking` opens and closes, `run_append` adds a line.
     """
 
     def __init__(
@@ -38,6 +45,8 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         runtime: Runtime = BLOCKING,
+        open_file: Callable[[Path], JournalFile] = JournalFile,
+        run_append: Callable[[Callable[[], None]], None] = _call,
     ) -> None:
         self._folder = folder
         self._record = record
@@ -45,6 +54,8 @@ class Journal:
         self._clock = clock
         self._now = now
         self._runtime = runtime
+        self._open_file = open_file
+        self._run_append = run_append
         self._file: JournalFile | None = None
         self._whole = False
         self._saved = False
@@ -70,9 +81,10 @@ class Journal:
             return
         try:
             if isinstance(event, Thought | Draft | Text):
-                self._file.append(delta_line(event, self._clock() - self._began_at))
+                line_of_delta = delta_line(event, self._clock() - self._began_at)
+                self._run_append(partial(self._file.append, line_of_delta))
             elif not isinstance(event, Opened):
-                self._file.append(self._line(event))
+                self._run_append(partial(self._file.append, self._line(event)))
                 if isinstance(event, Started | Finished):
                     self._file.sync_soon()
         except OSError as exc:
@@ -103,7 +115,7 @@ class Journal:
         self._began_at = self._clock()
         self._began = self._now()
         try:
-            self._file = JournalFile(self._folder / FOLDER / f"{event.id}{SUFFIX}")
+            self._file = self._open_file(self._folder / FOLDER / f"{event.id}{SUFFIX}")
             self._whole = True
             self._file.append(line(event, 0.0, self._began))
             self._file.sync()

@@ -1,4 +1,8 @@
-"""The pipeline as an HTTP API: an ASGI app that speaks three formats."""
+"""The pipeline as an HTTP API: an ASGI app that speaks three formats.
+
+It may import every room but `cli`. `app` puts it together and is the file to open first; a question
+goes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,8 @@ def create_app(
     """The app for any ASGI server, as `uvicorn --factory deepreasoning_cli.server:create_app`.
 
     `config` is a config file that must exist, else the usual one counts; `flags` are settings
-    that win over it and over the environment. Raises ConfigError where they are wrong.
+    that win over it and over the environment. Raises ConfigError where they are wrong. It changes
+    nothing that belongs to the process, and adds no handler to its loggers.
     """
     from deepreasoning_cli.server.app import application
     from deepreasoning_cli.server.service import Service

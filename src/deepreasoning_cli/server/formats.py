@@ -20,7 +20,7 @@ from deepreasoning_cli.wire.writer import ReplyWriter
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class WireFormat:
     """How a format is read and written; `request_id` is the header that carries a turn's id."""
 
     path: str
@@ -36,21 +36,21 @@ def _chat_writer(head: Head, include_usage: bool) -> ReplyWriter:
 
 
 FORMATS: Final = (
-    Format(
+    WireFormat(
         "/v1/chat/completions",
         read_chat_completions,
         _chat_writer,
         completion_object,
         openai_envelope,
     ),
-    Format(
+    WireFormat(
         "/v1/responses",
         read_responses,
         lambda head, _: ResponsesWriter(head),
         response_object,
         openai_envelope,
     ),
-    Format(
+    WireFormat(
         "/v1/messages",
         read_messages,
         lambda head, _: MessagesWriter(head),
@@ -64,5 +64,5 @@ BY_PATH: Final = {each.path: each for each in FORMATS}
 
 def envelope_for(path: str) -> Callable[[ApiError], Payload]:
     """The envelope of whoever asks on `path`."""
-    spoken = BY_PATH.get(path)
-    return spoken.envelope if spoken else openai_envelope
+    wire_format = BY_PATH.get(path)
+    return wire_format.envelope if wire_format else openai_envelope

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Iterator
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepreasoning_cli.server.answers import Rejected, send_failure
-from deepreasoning_cli.server.body import Gone
-from deepreasoning_cli.server.hosts import allowed, host_of
-from deepreasoning_cli.server.scopes import header, is_from_here, path_of
+from deepreasoning_cli.server.asgi import header, is_local, path_of, send_failure
+from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
+from deepreasoning_cli.settings.parts import ServeSettings
 from deepreasoning_cli.wire.refusal import ApiError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.service import Service
 
-MOST_HEADERS: Final = 100
-LARGEST_HEADERS: Final = 65_536
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 65_536
 """Bytes of all headers, names and values."""
-LONGEST_TARGET: Final = 8_192
+MAX_TARGET_BYTES: Final = 8_192
 """Bytes of path and query."""
-NEVER: Final = frozenset({"CONNECT", "TRACE"})
+REFUSED_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 HEALTH: Final = "/health"
 POLICY_VIOLATION: Final = 1008
 """Why a WebSocket is closed (RFC 6455, section 7.4.1); before it is open the status is 403."""
@@ -39,7 +40,7 @@ class Guard:
         self._token = service.token.value.encode() if service.token else None
         self._byok = serve.byok
         # who has the token is no page of a stranger's
-        self._hosts = allowed(serve) if serve.hosts or not self._token else None
+        self._hosts = allowed_hosts(serve) if serve.hosts or not self._token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a WebSocket is refused, all else is the app's."""
@@ -54,27 +55,35 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
-        def noting(message: Message) -> Awaitable[None]:  # no coroutine of its own for each piece
+        def send_and_note(
+            message: Message,
+        ) -> Awaitable[None]:  # no coroutine for each piece
             nonlocal begun
             begun = True
             return send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         except Rejected as rejected:
-            await rejected.answer(scope, send)
-        except Gone:
+            await send_failure(
+                scope,
+                send,
+                rejected.failure,
+                retry_after=rejected.retry_after,
+                headers=rejected.headers,
+            )
+        except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 (the boundary: a traceback is nobody's answer)
-            self._service.broke(error)
+            self._service.log_bug(error)
             if not begun:
                 await send_failure(scope, send, BUG)
 
     def _check(self, scope: Scope) -> None:
         """Raise Rejected for what is not let through."""
-        _demand_limits(scope)
-        if self._token is None and not is_from_here(scope):
+        _check_limits(scope)
+        if self._token is None and not is_local(scope):
             raise Rejected(
                 ApiError(
                     403,
@@ -86,20 +95,20 @@ class Guard:
         if path_of(scope) == HEALTH:
             return  # it tells nothing, and who asks is a machine that knows only the address
         if self._hosts is not None:
-            _demand_host(scope, self._hosts)
+            _check_host(scope, self._hosts)
         if self._token is not None:
-            self._demand_token(scope, self._token)
+            self._check_token(scope, self._token)
 
-    def _demand_token(self, scope: Scope, token: bytes) -> None:
-        shown = list(self._shown(scope))
-        if not any(hmac.compare_digest(each, token) for each in shown):
-            what = "the token is wrong" if shown else "a token is needed"
+    def _check_token(self, scope: Scope, token: bytes) -> None:
+        tokens = list(self._tokens_in(scope))
+        if not any(hmac.compare_digest(each, token) for each in tokens):
+            what = "the token is wrong" if tokens else "a token is needed"
             raise Rejected(
                 ApiError(401, "invalid_api_key", f"{what}: Authorization: Bearer <token>"),
                 headers=[(b"www-authenticate", b"Bearer")],
             )
 
-    def _shown(self, scope: Scope) -> Iterator[bytes]:
+    def _tokens_in(self, scope: Scope) -> Iterator[bytes]:
         """The tokens that come with the request; Anthropic's clients have a header of their own."""
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -110,25 +119,25 @@ class Guard:
                 yield value.strip()
 
 
-def _demand_limits(scope: Scope) -> None:
-    if scope["method"] in NEVER:
+def _check_limits(scope: Scope) -> None:
+    if scope["method"] in REFUSED_METHODS:
         allow = [(b"allow", b"GET, HEAD, POST")]
         failure = ApiError(405, "method_not_allowed", f"{scope['method']} is not answered")
         raise Rejected(failure, headers=allow)
     target = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
-    if target > LONGEST_TARGET:
+    if target > MAX_TARGET_BYTES:
         raise Rejected(
-            ApiError(414, "path_too_long", f"the path has over {LONGEST_TARGET:,} bytes")
+            ApiError(414, "path_too_long", f"the path has over {MAX_TARGET_BYTES:,} bytes")
         )
     headers = scope["headers"]
-    if len(headers) > MOST_HEADERS:
-        raise Rejected(ApiError(431, "too_many_headers", f"there are over {MOST_HEADERS} headers"))
-    if sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
-        why = f"the headers have over {LARGEST_HEADERS:,} bytes"
+    if len(headers) > MAX_HEADERS:
+        raise Rejected(ApiError(431, "too_many_headers", f"there are over {MAX_HEADERS} headers"))
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        why = f"the headers have over {MAX_HEADER_BYTES:,} bytes"
         raise Rejected(ApiError(431, "headers_too_large", why))
 
 
-def _demand_host(scope: Scope, hosts: frozenset[str]) -> None:
+def _check_host(scope: Scope, hosts: frozenset[str]) -> None:
     """Raise Rejected with 400 for a Host that is missing or none, 421 for one that is not ours."""
     host = host_of(header(scope, "host") or "")
     if host is None:
@@ -136,3 +145,31 @@ def _demand_host(scope: Scope, hosts: frozenset[str]) -> None:
     if host not in hosts:
         why = f"{host} is no name of this server; its owner adds names to serve.hosts"
         raise Rejected(ApiError(421, "foreign_host", why))
+
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 (compared with, not bind to)
+HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._~-]+)(?::[0-9]{0,5})?", re.IGNORECASE)
+
+
+def allowed_hosts(serve: ServeSettings) -> frozenset[str]:
+    """The names that the settings let in: this machine's, the address served on, their own."""
+    names = {_normalized(name) for name in (serve.host, *serve.hosts)}
+    return LOOPBACK | (names - ANY)
+
+
+def host_of(value: str) -> str | None:
+    """The name or address in a `Host` header, without its port; None where it is malformed."""
+    found = HOST.fullmatch(value)
+    return _normalized(found[1]) if found else None
+
+
+def _normalized(name: str) -> str:
+    """A name as names are compared, whatever its case, and an address in its shortest form."""
+    bare = name.strip().lower()
+    if found := HOST.fullmatch(bare):
+        bare = found[1]
+    try:
+        return str(ip_address(bare.strip("[]")))
+    except ValueError:
+        return bare.removesuffix(".")

@@ -1,22 +1,34 @@
-"""What one process has done since it began, for Prometheus."""
+"""What the server has done since it began, for Prometheus.
+
+One process counts in memory, in a registry of its own. Several count in files of one folder
+(https://prometheus.github.io/client_python/multiprocess/), where a scrape of any of them finds all,
+and where the counts of a process stay that has died. prometheus_client takes the folder's name from
+the environment, PROMETHEUS_MULTIPROC_DIR, when it is imported.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.server.answers import send_whole
-from deepreasoning_cli.server.exchange import RUNNING, Exchange, Turn
-from deepreasoning_cli.server.exposition import CONTENT_TYPE, Family, Number, Sample, spans
+from deepreasoning_cli.server.asgi import send_response
 from deepreasoning_cli.server.formats import BY_PATH
+from deepreasoning_cli.server.observe import RUNNING, Exchange
+from deepreasoning_cli.server.turn import Turn
 
-PREFIX: Final = "deepreasoning_"
+NAMESPACE: Final = "deepreasoning"
+CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
 """The bounds for a turn: from one that is refused at once to one that thinks for long."""
 PATHS: Final = frozenset({*BY_PATH, "/v1/models", "/health", "/metrics", "/openapi.json"})
@@ -24,78 +36,104 @@ MODELS: Final = "/v1/models/"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 OTHER: Final = "other"
 
-Labels = tuple[str, ...]
 
+class Metrics(Collector):
+    """Counts requests with `count`, running turns with `set_streams`, and answers `/metrics`."""
 
-class Metrics:
-    """Counts what it is told with `note`, and answers `/metrics`; all on the event loop.
+    def __init__(self) -> None:
+        own = CollectorRegistry()
 
-    Each worker has its own, and a scrape sees one of them: the label `worker` is its process id.
-    `streams` says how many turns run now.
-    """
+        def counter(name: str, about: str, *labels: str) -> Counter:
+            return Counter(name, about, labels, namespace=NAMESPACE, registry=own)
 
-    def __init__(self, streams: Callable[[], int]) -> None:
-        self._streams = streams
-        self._requests: Counter[Labels] = Counter()
-        self._turns: Counter[Labels] = Counter()
-        self._tokens: Counter[Labels] = Counter()
-        self._cost: defaultdict[Labels, Decimal] = defaultdict(Decimal)
-        self._unknown_cost = 0
-        self._seconds = 0.0
-        self._spans = [0] * (len(SECONDS) + 1)
+        self._requests = counter("requests_total", "Requests answered.", "path", "method", "status")
+        self._turns = counter("turns_total", "Turns, by how they ended.", "ended")
+        self._tokens = counter("tokens_total", "Tokens counted.", "stage", "direction")
+        self._cost = counter("cost_usd_total", "USD, where rates are known.", "stage")
+        self._unknown_cost = counter("unknown_cost_turns_total", "Turns whose cost is unknown.")
+        self._streams = Gauge(
+            "streams",
+            "Turns that run now.",
+            ["worker"],
+            namespace=NAMESPACE,
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._seconds = Histogram(
+            "turn_seconds",
+            "Seconds a turn took.",
+            namespace=NAMESPACE,
+            registry=own,
+            buckets=SECONDS,
+        )
+        folder = os.environ.get(FOLDER_VARIABLE)
+        self._all: Collector = _files(folder) if folder else own
+        self.set_streams(0)
 
-    def note(self, exchange: Exchange) -> None:
+    def set_streams(self, count: int) -> None:
+        """So many turns run in this process now."""
+        self._streams.labels(str(os.getpid())).set(count)
+
+    def count(self, exchange: Exchange) -> None:
         """Count a request, and what its turn did."""
         method = exchange.method if exchange.method in METHODS else OTHER
-        self._requests[_path(exchange.path), method, str(exchange.status or "none")] += 1
+        status = str(exchange.status or "none")
+        self._requests.labels(_known_path(exchange.path), method, status).inc()
         if exchange.turn:
-            self._seconds += exchange.seconds
-            self._spans[bisect_left(SECONDS, exchange.seconds)] += 1
-            self._turns[exchange.turn.ended or RUNNING,] += 1
+            self._seconds.observe(round(exchange.seconds, 3))
+            self._turns.labels(exchange.turn.ended or RUNNING).inc()
             if exchange.turn.ended:
-                self._note_record(exchange.turn)
+                self._count_record(exchange.turn)
 
-    def _note_record(self, turn: Turn) -> None:
+    def _count_record(self, turn: Turn) -> None:
         for stage, done in turn.record.stages.items():
             if done.usage:
-                self._tokens[stage, "input"] += done.usage.input_tokens
-                self._tokens[stage, "output"] += done.usage.output_tokens
-            self._cost[stage,] += done.cost or 0
-        self._unknown_cost += turn.record.cost is None
+                self._tokens.labels(stage, "input").inc(done.usage.input_tokens)
+                self._tokens.labels(stage, "output").inc(done.usage.output_tokens)
+            self._cost.labels(stage).inc(float(done.cost or 0))
+        self._unknown_cost.inc(turn.record.cost is None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with all of it."""
-        await send_whole(send, self.text().encode(), CONTENT_TYPE)
+        """Answer with all of it; the files of several processes are read in a thread."""
+        text = await asyncio.to_thread(generate_latest, self)
+        await send_response(send, text, CONTENT_TYPE)
 
-    def text(self) -> str:
-        """All of it."""
-        shared = {"worker": str(os.getpid())}
-        return "".join(family.text(shared) for family in self._families())
-
-    def _families(self) -> Iterator[Family]:
-        def counted(name: str, about: str, counts: Mapping[Labels, Number], *by: str) -> Family:
-            samples = [
-                Sample(counts[labels], dict(zip(by, labels, strict=True)))
-                for labels in sorted(counts)
-            ]
-            return Family(f"{PREFIX}{name}", "counter", about, samples)
-
-        yield counted(
-            "requests_total", "Requests answered.", self._requests, "path", "method", "status"
-        )
-        yield counted("turns_total", "Turns, by how they ended.", self._turns, "ended")
-        yield counted("tokens_total", "Tokens counted.", self._tokens, "stage", "direction")
-        yield counted("cost_usd_total", "USD, where rates are known.", self._cost, "stage")
-        unknown: dict[Labels, Number] = {(): self._unknown_cost}
-        yield counted("unknown_cost_turns_total", "Turns whose cost is unknown.", unknown)
-        running = [Sample(self._streams(), {})]
-        yield Family(f"{PREFIX}streams", "gauge", "Turns that run now.", running)
-        took = spans(SECONDS, self._spans, round(self._seconds, 3))
-        yield Family(f"{PREFIX}turn_seconds", "histogram", "Seconds a turn took.", took)
+    def collect(self) -> Iterator[Metric]:
+        """Our families, without the times at which counters began."""
+        for metric in self._all.collect():
+            if metric.name.startswith(f"{NAMESPACE}_"):
+                kept = Metric(metric.name, metric.documentation, metric.type)
+                kept.samples = [s for s in metric.samples if not s.name.endswith("_created")]
+                yield kept
 
 
-def _path(path: str) -> str:
+def _files(folder: str) -> Collector:
+    return MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call] # it has no types
+
+
+def _known_path(path: str) -> str:
     """A path that is known; a caller's own words would make series without end."""
     if path in PATHS:
         return path
     return f"{MODELS}{{id}}" if path.startswith(MODELS) else OTHER
+
+
+@contextmanager
+def shared_folder() -> Iterator[str]:
+    """A private folder in which the processes that begin meanwhile count; removed at the end."""
+    before = os.environ.get(FOLDER_VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="deepreasoning-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        try:
+            yield folder
+        finally:
+            if before is None:
+                del os.environ[FOLDER_VARIABLE]
+            else:
+                os.environ[FOLDER_VARIABLE] = before
+
+
+def forget_streams(dead: Collection[int], folder: str) -> None:
+    """Take the running turns of processes that have ended out of the folder; counts stay."""
+    for worker in dead:
+        mark_process_dead(worker, folder)  # type: ignore[no-untyped-call] # it has no types

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import gc
-import sys
+import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
-from deepreasoning_cli.greenlets import Runtime, run_in_thread_shielded, sleep
+from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.journal_file import DISK, Disk, JournalFile, Syncer
 from deepreasoning_cli.history.spending import Spending
 from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.server.scopes import is_loopback
+from deepreasoning_cli.server.asgi import is_loopback
+from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
@@ -32,15 +34,15 @@ from deepreasoning_cli.wiring.catalogs import catalog_for
 from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import open_transport
 
-TOKEN = "serve"  # noqa: S105 (the name of a key)
-MODEL = "deepreasoning"
-SWITCH = 0.001  # seconds for which a thread that keeps a turn may hold up all others
-GREENLETS = Runtime(sleep, run_in_thread_shielded)
-"""A turn waits while others go on."""
+LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
+TOKEN: Final = "serve"  # noqa: S105 (the name of a key)
+MODEL: Final = "deepreasoning"
+GREENLETS: Final = Runtime(sleep)
+"""A turn waits while others go on; what waits for a disk has threads of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class CallersKeys:
+class CallerKeys:
     """The keys that a caller brought, each fit for a header."""
 
     deepseek: Key
@@ -53,16 +55,19 @@ class Service:
     Raises ConfigError where the settings are wrong.
     """
 
-    def __init__(self, loaded: Loaded, *, debug: bool = False) -> None:
+    def __init__(self, loaded: Loaded, *, debug: bool = False, disk: Disk = DISK) -> None:
         self.loaded = loaded
         self.catalog: Catalog = catalog_for(loaded)
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = HistoryAccess(self._folder, self._hear)
+        self.archive = HistoryAccess(self._folder, self._log_history)
+        syncer = Syncer()
+        self._threads = DiskThreads(syncer.is_lagging)
+        self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._debug = debug
         self._transport: Transport = open_transport(
-            loaded, lambda _: None, self._log, GREENLETS, NonblockingBackend
+            loaded, lambda _: None, self._log_transport, GREENLETS, NonblockingBackend
         )
 
     @classmethod
@@ -91,15 +96,12 @@ class Service:
 
         Raises ConfigError where the settings allow no turn at all, as without keys, or anybody's.
         """
-        self._demand_token()
+        self._require_token()
         if not self.loaded.settings.serve.byok:
             request = TurnRequest(loaded=self.loaded, question="?")
-            PlanBuilder(request, self.catalog, self._connected, GREENLETS).build()
-        gc.collect()
-        gc.freeze()  # what is here stays: not to be looked through again while replies stream
-        sys.setswitchinterval(SWITCH)
+            PlanBuilder(request, self.catalog, self._connection, GREENLETS).build()
 
-    def _demand_token(self) -> None:
+    def _require_token(self) -> None:
         """Whoever listens to more than this machine has to know who asks."""
         host = self.loaded.settings.serve.host
         if self.token is None and not is_loopback(host):
@@ -116,23 +118,20 @@ class Service:
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, asked: ChatRequest, keys: CallersKeys | None, turn: str) -> Plan:
+    def plan(self, asked: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
         """The turn, with `turn` for its id; it may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
-        loaded = self._loaded(asked, keys)
+        loaded = self._settings_for(asked, keys)
         *earlier, last = asked.prompt.messages
         request = TurnRequest(
-            loaded=loaded,
-            question=last.text,
-            system=asked.prompt.system,
-            earlier=tuple(earlier),
+            loaded=loaded, question=last.text, system=asked.prompt.system, earlier=tuple(earlier)
         )
         plan = build_plan(
             request,
             self.catalog,
-            self._connected,
+            self._connection,
             self._spending,
             saves=self.saves,
             runtime=GREENLETS,
@@ -143,10 +142,10 @@ class Service:
             )
         return replace(plan, id=turn)
 
-    def _connected(self) -> Transport:
+    def _connection(self) -> Transport:
         return self._transport
 
-    def _loaded(self, asked: ChatRequest, keys: CallersKeys | None) -> Loaded:
+    def _settings_for(self, asked: ChatRequest, keys: CallerKeys | None) -> Loaded:
         """The settings with what the request asks for in their place."""
         given = asked.parameters.to_dict()
         model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
@@ -160,37 +159,39 @@ class Service:
 
     def journal(self, record: Record) -> Journal | None:
         """The keeper of one turn; None where nothing is kept."""
-        return Journal(self._folder, record, self.warn, runtime=GREENLETS) if self.saves else None
+        if not self.saves:
+            return None
+        return Journal(
+            self._folder,
+            record,
+            self.warn,
+            runtime=Runtime(sleep, self._threads.run),
+            open_file=self._open_file,
+            run_append=self._threads.run_write,
+        )
 
     def _spending(self, since: datetime) -> list[Spending] | None:
         return self.archive.spending(since, recovers=self.saves)
 
-    def _hear(self, kind: str, text: str) -> None:
-        say(f"{kind}: {one_line(text, 500)}")
+    def _log_history(self, kind: str, text: str) -> None:
+        level = logging.WARNING if kind == "warning" else logging.INFO
+        LOGGER.log(level, one_line(text, 500))
 
-    def broke(self, error: Exception) -> None:
+    def log_bug(self, error: Exception) -> None:
         """A bug of ours, for whoever watches the server: where it was, without any values."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
-        say(f"error: unexpected {safe(redact_known(''.join(lines)))}")
+        LOGGER.error(f"unexpected {safe(redact_known(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
         """A line for whoever watches the server."""
-        self._hear("warning", text)
+        self._log_history("warning", text)
 
-    def _log(self, line: str) -> None:
+    def _log_transport(self, line: str) -> None:
         if self._debug:
-            say(one_line(f"debug: {line}", 4000))
+            LOGGER.debug(one_line(line, 4000))
 
 
-def explain(error: DeepReasoningError) -> None:
-    """Why a process cannot begin to serve."""
-    for line in lines_of(error):
-        say(redact_known(line))
-
-
-def say(line: str) -> None:
-    """A whole line at once: many threads write here. A closed stderr has no reader to tell."""
-    try:
-        sys.stderr.write(line + "\n")
-    except (OSError, ValueError):
-        return
+def log_failure(error: DeepReasoningError) -> None:
+    """Why a process cannot begin to serve, and what to do."""
+    first, *hints = lines_of(error)
+    LOGGER.error(redact_known("\n".join([first.removeprefix("error: "), *hints])))

@@ -7,35 +7,31 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import partial
 
 from deepreasoning_cli import pipeline
 from deepreasoning_cli.caps import COST_CAP
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
 from deepreasoning_cli.events import End, Event, Stage
+from deepreasoning_cli.money import Usage
 from deepreasoning_cli.pipeline import Plan
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.server.accounting import usage_of
-from deepreasoning_cli.server.failures import BROKEN, STOPPING, failure_of
-from deepreasoning_cli.server.formats import Format
-from deepreasoning_cli.server.service import MODEL, CallersKeys, Service
-from deepreasoning_cli.server.voice import Put, Streamed, Voice, Whole
+from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
+from deepreasoning_cli.server.formats import WireFormat
+from deepreasoning_cli.server.response import JsonReply, Put, ReplyView, StreamingReply
+from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.wire.asked import ChatRequest
 from deepreasoning_cli.wire.refusal import ApiError
 from deepreasoning_cli.wire.reply import Cost, Head
 from deepreasoning_cli.wire.writer import Part, ReplyWriter
 
-ENDS: dict[str, str] = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
+STOP_REASONS: dict[str, str] = {
+    "max_tokens": "max_tokens",
+    "refusal": "refusal",
+    COST_CAP: "max_tokens",
+}
 """What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
-
-
-class Why(StrEnum):
-    """Why a turn was ended from outside."""
-
-    GONE = "caller_gone"
-    STOPPING = "shutting_down"
 
 
 @dataclass(slots=True, eq=False)
@@ -44,11 +40,11 @@ class Turn:
 
     id: str
     asked: ChatRequest
-    format: Format
+    format: WireFormat
     service: Service
-    keys: CallersKeys | None = None
+    keys: CallerKeys | None = None
     record: Record = field(default_factory=Record)
-    why: Why = Why.STOPPING
+    cancel_reason: CancelReason = CancelReason.SHUTDOWN
     """What it means if the turn is cancelled: only a server that shuts down gives no reason."""
     ended: str = ""
     """How it ended, in one word, once it has."""
@@ -65,16 +61,16 @@ class Turn:
 
         To be called by `greenlet_spawn`: where that is cancelled, the vendors' calls end at once.
         """
-        voice, journal = self._voice(plan, put), self.service.journal(self.record)
+        reply, journal = self._reply(plan, put), self.service.journal(self.record)
         try:
-            with closing(pipeline.run(plan)) as events, Show(self.record, [voice], journal) as show:
+            with closing(pipeline.run(plan)) as events, Show(self.record, [reply], journal) as show:
                 self._follow(events, show)
         except (DeepReasoningError, BrokenPipeError):
-            return voice.unsaid
+            return reply.failure
         except Exception as error:  # noqa: BLE001 (the boundary of a turn)
-            self.service.broke(error)
-            self.ended = BROKEN.kind
-            return voice.unsaid or BROKEN
+            self.service.log_bug(error)
+            self.ended = INTERNAL.kind
+            return reply.failure or INTERNAL
         return None
 
     def failure(self, error: DeepReasoningError) -> ApiError:
@@ -83,14 +79,14 @@ class Turn:
         if isinstance(error, ConfigError) and self.keys is None:
             self.service.warn(f"{self.id}: {error.message}")  # the caller is told less
         self.retry_after = error.retry_after
-        return failure_of(error, self.id, byok=self.keys is not None)
+        return to_failure(error, self.id, byok=self.keys is not None)
 
     @property
-    def stopping(self) -> ApiError:
+    def shutdown_failure(self) -> ApiError:
         """What the caller is told when the server shuts down."""
         return replace(STOPPING, request_id=self.id)
 
-    def broken_off(self, failure: ApiError) -> bytes:
+    def error_frames(self, failure: ApiError) -> bytes:
         """What ends a stream in which nothing was said before `failure`."""
         return self._writer(self._head(self.asked.model)).frames(failure)
 
@@ -100,28 +96,30 @@ class Turn:
             for event in events:
                 show(event)
         except asyncio.CancelledError as cancelled:
-            raise BrokenPipeError(self.why) from cancelled
+            raise BrokenPipeError(self.cancel_reason) from cancelled
 
     def _ending(self, error: BaseException | None) -> list[Part]:
         """What the reply ends with; called once, when all that will come has come."""
         match error:
             case None:
                 self.ended = "complete"
-                return self._account(self._stop_reason())
+                return self._usage_and_end(self._stop_reason())
             case BrokenPipeError():
-                self.ended = self.why.value
-                return [self.stopping] if self.why is Why.STOPPING else []
-            case IncompleteError() if error.kind in ENDS:
+                self.ended = self.cancel_reason.value
+                return (
+                    [self.shutdown_failure] if self.cancel_reason is CancelReason.SHUTDOWN else []
+                )
+            case IncompleteError() if error.kind in STOP_REASONS:
                 self.ended = error.kind
-                return self._account(ENDS[error.kind])
+                return self._usage_and_end(STOP_REASONS[error.kind])
             case DeepReasoningError():
                 return [self.failure(error)]
             case _:
-                self.ended = BROKEN.kind
-                return [BROKEN]
+                self.ended = INTERNAL.kind
+                return [INTERNAL]
 
-    def _account(self, reason: str | None) -> list[Part]:
-        usage = usage_of(self.record)
+    def _usage_and_end(self, reason: str | None) -> list[Part]:
+        usage = total_usage(self.record)
         counted: list[Part] = [usage, Cost(self.record.cost)] if usage else []
         return [*counted, End(reason)]
 
@@ -129,15 +127,36 @@ class Turn:
         answer = self.record.stages.get(Stage.ANSWER)
         return answer.stop_reason if answer else None
 
-    def _voice(self, plan: Plan, put: Put) -> Voice:
+    def _reply(self, plan: Plan, put: Put) -> ReplyView:
         model = plan.answerer.model if plan.answerer else "none"
         head = self._head(f"{MODEL}/{model}")
         if self.asked.stream:
-            return Streamed(self._writer(head), put, self._ending)
-        return Whole(lambda parts: self.format.whole(parts, head), put, self._ending)
+            return StreamingReply(self._writer(head), put, self._ending)
+        return JsonReply(lambda parts: self.format.whole(parts, head), put, self._ending)
 
     def _head(self, model: str) -> Head:
         return Head(self.id, model, int(time.time()))
 
     def _writer(self, head: Head) -> ReplyWriter:
         return self.format.writer(head, self.asked.include_usage)
+
+
+def total_usage(record: Record) -> Usage | None:
+    """The tokens of the stages that have ended; None where nothing was counted.
+
+    All that the reasoner wrote counts as reasoning, and what Claude read of it as input again:
+    both are billed.
+    """
+    usages = {stage: done.usage for stage, done in record.stages.items() if done.usage}
+    if not usages:
+        return None
+    reasoner = usages.get(Stage.REASON)
+    reasoning = sum(usage.reasoning_tokens or 0 for usage in usages.values())
+    return Usage(
+        sum(usage.input_tokens for usage in usages.values()),
+        sum(usage.output_tokens for usage in usages.values()),
+        max(reasoning, reasoner.output_tokens if reasoner else 0),
+        sum(usage.cached_tokens for usage in usages.values()),
+        sum(usage.cache_write_tokens for usage in usages.values()),
+        any(usage.estimated for usage in usages.values()),
+    )

@@ -6,13 +6,14 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from asgi_calls import Answer, call, scope
-from deepreasoning_cli.server.answers import send_json
-from deepreasoning_cli.server.exchange import TURN, Exchange, Observed
+from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.observe import TURN, Exchange, RequestLogMiddleware
+from ended_turns import turned
 
 
 def told(app: object, asked: Scope) -> tuple[Answer, list[Exchange]]:
     heard: list[Exchange] = []
-    answer = call(Observed(app, [heard.append]), asked)  # type: ignore[arg-type] # asks for less
+    answer = call(RequestLogMiddleware(app, [heard.append]), asked)  # type: ignore[arg-type] # asks for less
     return answer, heard
 
 
@@ -29,7 +30,7 @@ def test_an_answer_passes_unchanged_and_is_told() -> None:
 
 
 def test_a_turn_that_was_put_into_the_scope_is_told() -> None:
-    turn = object()
+    turn = turned()
 
     async def app(asked: Scope, receive: Receive, send: Send) -> None:
         asked[TURN] = turn
@@ -45,7 +46,7 @@ def test_what_breaks_is_told_and_breaks_on() -> None:
 
     heard: list[Exchange] = []
     with pytest.raises(RuntimeError, match="late"):
-        call(Observed(app, [heard.append]), scope())
+        call(RequestLogMiddleware(app, [heard.append]), scope())
     assert [exchange.status for exchange in heard] == [200]
 
 
@@ -59,5 +60,5 @@ def test_nothing_is_told_of_what_is_no_request() -> None:
         sent.append(message)
 
     heard: list[Exchange] = []
-    answer = call(Observed(app, [heard.append]), {"type": "lifespan"})
+    answer = call(RequestLogMiddleware(app, [heard.append]), {"type": "lifespan"})
     assert (answer, heard) == (Answer(), [])

@@ -15,8 +15,7 @@ from asgi_calls import Answer, call, scope
 from deepreasoning_cli.catalog import Lifecycle
 from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.money import Rates
-from deepreasoning_cli.server.models import Models
-from deepreasoning_cli.server.offers import Offers
+from deepreasoning_cli.server.models import ModelList, ModelsEndpoint
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import Loaded, load_settings
 from deepreasoning_cli.wire.asked import RequestParameters
@@ -32,10 +31,10 @@ def loaded(keys: dict[str, str] | None = None, **flags: Any) -> Loaded:
     return load_settings(None, flags, KEYS if keys is None else keys)
 
 
-def offers(settings: Loaded | None = None, now: datetime = NOW) -> Offers:
+def offers(settings: Loaded | None = None, now: datetime = NOW) -> ModelList:
     known = settings or loaded()
-    backend = Offers.of(known, written_catalog(known)).backend
-    return Offers(known, written_catalog(known), backend, now)
+    backend = ModelList.of(known, written_catalog(known)).backend
+    return ModelList(known, written_catalog(known), backend, now)
 
 
 def model(found: ModelListing) -> str | None:
@@ -163,7 +162,7 @@ def asked(name: str | None) -> Answer:
 
     where: dict[str, Any] = {} if name is None else {"path_params": {"id": name}}
     return call(
-        Models(cast("Service", service)),
+        ModelsEndpoint(cast("Service", service)),
         scope("/v1/models" if name is None else f"/v1/models/{name}", **where),
     )
 

@@ -12,11 +12,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from asgi_calls import Answer, call, scope
-from deepreasoning_cli.server.answers import send_json
-from deepreasoning_cli.server.endpoint import Plain
+from deepreasoning_cli.server.app import ERROR_HANDLERS, AsgiEndpoint
+from deepreasoning_cli.server.asgi import send_json
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.server.unrouted import HANDLERS
 from deepreasoning_cli.settings.parts import ServeSettings
 
 
@@ -36,15 +35,15 @@ def ask(path: str, method: str = "GET", broken: list[Exception] | None = None) -
     service = SimpleNamespace(
         token=None,
         loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings())),
-        broke=([] if broken is None else broken).append,
+        log_bug=([] if broken is None else broken).append,
     )
     routes = [
-        Route("/v1/messages", Plain(welcome), methods=["POST"]),
-        Route("/v1/models", Plain(welcome), methods=["GET"]),
-        Route("/tea", Plain(teapot), methods=["GET"]),
-        Route("/bug", Plain(buggy), methods=["GET"]),
+        Route("/v1/messages", AsgiEndpoint(welcome), methods=["POST"]),
+        Route("/v1/models", AsgiEndpoint(welcome), methods=["GET"]),
+        Route("/tea", AsgiEndpoint(teapot), methods=["GET"]),
+        Route("/bug", AsgiEndpoint(buggy), methods=["GET"]),
     ]
-    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
     return call(Guard(app, cast("Service", service)), scope(path, method))
 
 

@@ -14,7 +14,7 @@ from deepreasoning_cli.errors import (
     WriteError,
 )
 from deepreasoning_cli.keys import validate_and_remember
-from deepreasoning_cli.server.failures import PASSED_ON, failure_of
+from deepreasoning_cli.server.errors import FORWARDED_STATUSES, to_failure
 from deepreasoning_cli.wire.refusal import ApiError
 
 
@@ -45,24 +45,24 @@ from deepreasoning_cli.wire.refusal import ApiError
     ],
 )
 def test_each_failure_has_its_status(error: DeepReasoningError, status: int) -> None:
-    assert failure_of(error, "turn1").status == status
+    assert to_failure(error, "turn1").status == status
 
 
-@pytest.mark.parametrize("status", sorted(PASSED_ON))
+@pytest.mark.parametrize("status", sorted(FORWARDED_STATUSES))
 def test_what_a_vendor_says_to_us_it_says_to_the_caller(status: int) -> None:
-    assert failure_of(UnavailableError("no", status=status), "turn1").status == status
+    assert to_failure(UnavailableError("no", status=status), "turn1").status == status
 
 
 def test_the_caller_is_told_the_stage_and_the_turn() -> None:
     error = UnavailableError("api.example.com is busy", kind="overloaded", status=503)
-    assert failure_of(error.at("answer"), "turn1") == ApiError(
+    assert to_failure(error.at("answer"), "turn1") == ApiError(
         503, "overloaded", "answer: api.example.com is busy", None, "turn1"
     )
 
 
 def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_it() -> None:
     error = ConfigError("key …abcd was rejected", kind="key_rejected", status=401)
-    owners, callers = failure_of(error, "1"), failure_of(error, "1", byok=True)
+    owners, callers = to_failure(error, "1"), to_failure(error, "1", byok=True)
     assert (owners.status, callers.status) == (503, 401)
     assert "abcd" not in owners.message
     assert callers.message == "key …abcd was rejected"
@@ -70,5 +70,5 @@ def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_
 
 def test_no_key_that_was_loaded_is_in_the_words() -> None:
     key = validate_and_remember("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
-    told = failure_of(UnavailableError(f"it said {key.value}"), "1")
+    told = to_failure(UnavailableError(f"it said {key.value}"), "1")
     assert told.message == "it said [key]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -11,19 +12,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.events import Stage
-from deepreasoning_cli.server.exchange import Exchange
-from deepreasoning_cli.server.log import AccessLog
+from deepreasoning_cli.server.observe import (
+    FIELDS,
+    TURN_FIELDS,
+    Exchange,
+    LineFormatter,
+    log_request,
+    log_to_stderr,
+)
 from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
 from ended_turns import stage, turned
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
 
 
+class Kept(logging.Handler):
+    """Keeps the records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def records(*exchanges: Exchange) -> list[logging.LogRecord]:
+    """What an embedder's handler gets, at noon."""
+    logger = logging.getLogger("deepreasoning_cli.server.access")
+    handler, level = Kept(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        for exchange in exchanges:
+            log_request(exchange)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    for record in handler.records:
+        record.created = NOON.timestamp()
+    return handler.records
+
+
 def line(exchange: Exchange, style: Literal["text", "json"] = "text") -> str:
-    written: list[str] = []
-    AccessLog(style, written.append, lambda: NOON)(exchange)
-    assert len(written) == 1
-    return written[0]
+    [record] = records(exchange)
+    return LineFormatter(style).format(record)
 
 
 BOTH = turned(
@@ -80,13 +113,46 @@ def test_a_request_without_a_turn_is_a_short_line() -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/metrics"])
 def test_what_machines_ask_is_logged_only_where_it_fails(path: str) -> None:
-    written: list[str] = []
-    log = AccessLog("text", written.append, lambda: NOON)
-    log(Exchange("GET", path, 200, 0.001))
-    assert written == []
-    log(Exchange("GET", path, 401, 0.001))
-    log(Exchange("GET", path, None, 0.001))
-    assert [said.split()[3] for said in written] == ["401", "-"]
+    assert records(Exchange("GET", path, 200, 0.001)) == []
+    failed = records(Exchange("GET", path, 401, 0.001), Exchange("GET", path, None, 0.001))
+    assert [LineFormatter("text").format(record).split()[3] for record in failed] == ["401", "-"]
+
+
+def test_a_record_has_the_facts_as_fields() -> None:
+    [record] = records(ASKED)
+    assert (record.name, record.levelname) == ("deepreasoning_cli.server.access", "INFO")
+    assert {name: getattr(record, name) for name in (*FIELDS, *TURN_FIELDS)} == {
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "seconds": 12.346,
+        "client": "127.0.0.1",
+        "turn": "01turn",
+        "model": "deepreasoning/sonnet",
+        "ended": "complete",
+        "input_tokens": 240,
+        "output_tokens": 250,
+        "cost_usd": "0.0123",
+    }
+    assert record.getMessage().startswith("POST /v1/chat/completions 200 seconds=12.346 ")
+
+
+def test_our_own_serve_writes_to_stderr_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    elsewhere = Kept()
+    root = logging.getLogger()
+    root.addHandler(elsewhere)
+    try:
+        with log_to_stderr("json"):
+            log_request(ASKED)
+            logging.getLogger("deepreasoning_cli.server").debug("unseen")
+        with log_to_stderr("text", debug=True):
+            logging.getLogger("deepreasoning_cli.server").debug("seen")
+    finally:
+        root.removeHandler(elsewhere)
+    first, second = capsys.readouterr().err.splitlines()
+    assert (json.loads(first)["turn"], second, elsewhere.records) == ("01turn", "debug: seen", [])
 
 
 def test_a_path_cannot_forge_a_line_or_a_value() -> None:

@@ -9,7 +9,7 @@ import pytest
 from deepreasoning_cli.events import Finished, Stage
 from deepreasoning_cli.money import Usage
 from deepreasoning_cli.record import Record
-from deepreasoning_cli.server.accounting import usage_of
+from deepreasoning_cli.server.turn import total_usage
 from ended_turns import stage
 
 REASONED = replace(stage(Stage.REASON, 10, 200, "0.0005"), usage=Usage(10, 200, 150, 4))
@@ -22,19 +22,19 @@ def record(*stages: Finished) -> Record:
 
 
 def test_all_that_the_reasoner_wrote_was_reasoning() -> None:
-    assert usage_of(record(REASONED, ANSWERED)) == Usage(240, 250, 200, 4, 100)
+    assert total_usage(record(REASONED, ANSWERED)) == Usage(240, 250, 200, 4, 100)
 
 
 def test_what_the_answerer_thought_counts_where_it_is_alone() -> None:
     alone = replace(ANSWERED, usage=Usage(230, 50, 20))
-    assert usage_of(record(alone)) == Usage(230, 50, 20)
+    assert total_usage(record(alone)) == Usage(230, 50, 20)
 
 
 def test_a_sum_with_an_estimate_in_it_is_one() -> None:
     guessed = replace(ANSWERED, usage=Usage(1, 1, estimated=True))
-    assert usage_of(record(REASONED, guessed)) == Usage(11, 201, 200, 4, 0, estimated=True)
+    assert total_usage(record(REASONED, guessed)) == Usage(11, 201, 200, 4, 0, estimated=True)
 
 
 @pytest.mark.parametrize("stages", [[], [UNCOUNTED]])
 def test_nothing_counted_is_no_usage(stages: list[Finished]) -> None:
-    assert usage_of(record(*stages)) is None
+    assert total_usage(record(*stages)) is None

@@ -1,0 +1,98 @@
+"""Failures as HTTP knows them, and what ends a request or a turn early."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from deepreasoning_cli.keys import redact_known
+from deepreasoning_cli.wire.refusal import ApiError
+
+FORWARDED_STATUSES: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
+"""Statuses of a vendor that say to our caller what they say to us.
+
+401 is not among them: the owner's key was rejected, not the caller's.
+"""
+KEY_REJECTED: Final = "key_rejected"
+STATUS_BY_KIND: Final = {
+    KEY_REJECTED: 503,
+    "model_retired": 404,
+    "model_not_found": 404,
+    "cost_cap": 402,
+    "timeout": 504,
+}
+"""Kinds whose status is not that of their class or of the vendor."""
+OWNER_KEY_REJECTED: Final = "the key of the server's owner was rejected"
+NOT_SET_UP: Final = "the server is not set up for this; its log says what is missing"
+"""All that a caller is told of the owner's settings."""
+BUSY: Final = ApiError(503, "overloaded", "too many replies at once; try again in a moment")
+STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
+INTERNAL: Final = ApiError(
+    502, "internal", "the reply could not be made; the server's log says why"
+)
+
+
+class ClientDisconnected(Exception):  # noqa: N818 (as Starlette has it)
+    """The caller went away before the request was whole; there is nobody to answer."""
+
+
+class Rejected(Exception):  # noqa: N818 (what happened to the request, in a word)
+    """A request that is answered with a failure before any turn begins."""
+
+    def __init__(
+        self,
+        failure: ApiError,
+        *,
+        retry_after: float | None = None,
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.retry_after = retry_after
+        self.headers = headers
+
+
+class CancelReason(StrEnum):
+    """Why a turn was ended from outside."""
+
+    DISCONNECTED = "caller_gone"
+    SHUTDOWN = "shutting_down"
+
+
+def to_failure(error: DeepReasoningError, turn: str, *, byok: bool = False) -> ApiError:
+    """What the caller is told; no key is in it. A caller's own key that was rejected is a 401."""
+    status = _status_of(error)
+    if byok and error.status == 401:
+        status = 401
+    message = error.message
+    if not byok:
+        if error.kind == KEY_REJECTED:  # after the reasoning it is an IncompleteError
+            message = OWNER_KEY_REJECTED
+        elif isinstance(error, ConfigError):
+            message = NOT_SET_UP
+    stage = f"{error.stage}: " if error.stage else ""
+    return ApiError(status, error.kind, redact_known(stage + message), None, turn)
+
+
+def _status_of(error: DeepReasoningError) -> int:
+    if error.kind in STATUS_BY_KIND:
+        return STATUS_BY_KIND[error.kind]
+    if error.status in FORWARDED_STATUSES:
+        return error.status
+    match error:
+        case UsageError() | RefusedError():
+            return 400
+        case ConfigError():
+            return 503  # the caller can do nothing about it, and later it may be mended
+        case UnavailableError() | IncompleteError():
+            return 502
+        case _:
+            return 500

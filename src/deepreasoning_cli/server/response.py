@@ -1,0 +1,224 @@
+"""The response of a turn: its status, its bytes, its keep-alives, and when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from starlette.types import Receive, Scope, Send
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.events import Chunk, Event, Payload, Text, Thought
+from deepreasoning_cli.greenlets import await_only, greenlet_spawn
+from deepreasoning_cli.server.asgi import Headers, send_failure
+from deepreasoning_cli.server.errors import CancelReason
+from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.reply import Cost
+from deepreasoning_cli.wire.writer import Part, ReplyWriter
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.server.turn import Turn
+
+STREAM_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
+
+Put = Callable[[bytes], None]
+Ending = Callable[[BaseException | None], Sequence[Part]]
+"""What a reply ends with: usage, cost and End, or an ApiError; nothing where nobody listens."""
+
+
+class TurnResponse:
+    """Answers one request with what its turn says.
+
+    Nothing is sent before there is text or a failure, so that a failure has its own status; but a
+    stream that stays silent begins after `keep_alive` seconds, and gets a comment as often.
+    """
+
+    def __init__(self, turn: Turn, keep_alive: float) -> None:
+        self._turn = turn
+        self._timer = KeepAlive(keep_alive, self._keep_alive) if turn.asked.stream else None
+        self._begun = False
+        self._has_text = False  # and not only kept alive
+        self._send: Send
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the turn and send what it says."""
+        self._send = send
+        task = asyncio.current_task()
+        assert task is not None, "ASGI apps are run as tasks"
+        watch = asyncio.create_task(self._watch_disconnect(receive, task))
+        try:
+            failure = await self._run()
+        except asyncio.CancelledError:  # before the first stage, or after the last
+            failure = (
+                self._turn.shutdown_failure
+                if self._turn.cancel_reason is CancelReason.SHUTDOWN
+                else None
+            )
+            self._turn.ended = self._turn.ended or self._turn.cancel_reason.value
+        finally:
+            watch.cancel()
+            if self._timer:
+                self._timer.stop()
+        await self._finish(scope, failure)
+
+    async def _run(self) -> ApiError | None:
+        try:
+            plan = await self._turn.plan()
+        except DeepReasoningError as error:
+            return self._turn.failure(error)
+        return await greenlet_spawn(lambda: self._turn.run(plan, self._send_piece))
+
+    def _send_piece(self, piece: bytes) -> None:
+        if self._timer:
+            self._timer.sent()
+        self._has_text = True
+        try:
+            await_only(self._body(piece))
+        except OSError as error:  # so ASGI servers may say that the caller has left
+            self._turn.cancel_reason = CancelReason.DISCONNECTED
+            raise BrokenPipeError(CancelReason.DISCONNECTED) from error
+
+    async def _body(self, piece: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            turn_id = (self._turn.format.request_id.encode(), self._turn.id.encode())
+            kind = STREAM_HEADERS if self._turn.asked.stream else _json_headers(piece)
+            headers = [*kind, turn_id]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _finish(self, scope: Scope, failure: ApiError | None) -> None:
+        if self._turn.cancel_reason is CancelReason.DISCONNECTED:
+            return
+        if self._begun:
+            last = self._turn.error_frames(failure) if failure and not self._has_text else b""
+            await self._send({"type": "http.response.body", "body": last})
+        elif failure:
+            await send_failure(scope, self._send, failure, retry_after=self._turn.retry_after)
+
+    async def _keep_alive(self) -> None:
+        with suppress(OSError):  # the next piece meets it too
+            await self._body(KEEP_ALIVE_FRAME)
+
+    async def _watch_disconnect(self, receive: Receive, task: asyncio.Task[object]) -> None:
+        """End the turn as soon as its caller has gone."""
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        if not self._turn.ended:  # else all is said, and what came is being kept
+            self._turn.cancel_reason = CancelReason.DISCONNECTED
+            task.cancel()
+
+
+def _json_headers(reply: bytes) -> Headers:
+    """The headers of a reply that is one piece."""
+    length = str(len(reply)).encode()
+    return [(b"content-type", b"application/json"), (b"content-length", length)]
+
+
+class KeepAlive:
+    """Runs `send` whenever nothing was sent for `seconds`.
+
+    It costs nothing for a piece: the timer that runs is moved on only when it fires.
+    """
+
+    def __init__(self, seconds: float, send: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._seconds = seconds
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._at = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._fire)
+        self._sending: asyncio.Task[None] | None = None
+
+    def sent(self) -> None:
+        """Something was sent."""
+        self._at = self._loop.time()
+
+    def stop(self) -> None:
+        """No more."""
+        self._timer.cancel()
+        if self._sending:
+            self._sending.cancel()
+
+    def _fire(self) -> None:
+        now = self._loop.time()
+        if now >= self._at + self._seconds:
+            self._at = now
+            if self._sending is None or self._sending.done():  # else the caller takes nothing
+                self._sending = self._loop.create_task(self._send())
+        self._timer = self._loop.call_at(self._at + self._seconds, self._fire)
+
+
+class ReplyView(ABC):
+    """A view that writes a reply; `failure` is what came in place of one."""
+
+    def __init__(self, put: Put, ending: Ending) -> None:
+        self._put = put
+        self._ending = ending
+        self.failure: ApiError | None = None
+
+    @abstractmethod
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+
+    @abstractmethod
+    def close(self, failure: BaseException | None) -> None:
+        """Write what the reply ends with."""
+
+
+class StreamingReply(ReplyView):
+    """Every piece at once, as server-sent events."""
+
+    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending) -> None:
+        super().__init__(put, ending)
+        self._writer = writer
+        self._begun = False
+
+    def __call__(self, event: Event) -> None:
+        """Send a piece of text; all else is for others."""
+        if isinstance(event, Thought | Text):
+            self._begun = True
+            self._put(self._writer.frames(event))
+
+    def close(self, failure: BaseException | None) -> None:
+        """Send what the reply ends with; a failure before any text is left to be told by HTTP."""
+        for part in self._ending(failure):
+            if isinstance(part, ApiError) and not self._begun:
+                self.failure = part
+            else:
+                self._put(self._writer.frames(part))
+
+
+class JsonReply(ReplyView):
+    """One JSON object, once all is there."""
+
+    def __init__(
+        self, whole: Callable[[Sequence[Chunk | Cost]], Payload], put: Put, ending: Ending
+    ) -> None:
+        super().__init__(put, ending)
+        self._whole = whole
+        self._parts: list[Chunk | Cost] = []
+
+    def __call__(self, event: Event) -> None:
+        """Collect a piece of text."""
+        if isinstance(event, Thought | Text):
+            self._parts.append(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Send the whole reply, unless it broke off."""
+        ending = self._ending(failure)
+        for part in ending:
+            if isinstance(part, ApiError):
+                self.failure = part
+                return
+            self._parts.append(part)
+        if ending:
+            self._put(json.dumps(self._whole(self._parts)).encode("ascii"))
