@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from deepreasoning_cli.events import Handoff, Opened, Text, Thought
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.lines import delta_line
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.history.journal_format import delta_line
+from deepreasoning_cli.pipeline.events import Handoff, Text, Thought, TurnStarted
+from deepreasoning_cli.pipeline.record import TurnRecord
 
 ROUNDS = 7
 LIMIT = 10.0
@@ -40,8 +40,8 @@ def plain(folder: Path, count: int) -> float:
 def journalled(folder: Path, count: int) -> float:
     """Microseconds for one delta handed to the journal."""
     deltas = [Thought(DELTAS[each % len(DELTAS)]) for each in range(count)]
-    journal = Journal(folder, Record(), print)
-    journal(Opened("bench", "demo", "?", Handoff.REASONING))
+    journal = Journal(folder, TurnRecord(), print)
+    journal(TurnStarted("bench", "demo", "?", Handoff.REASONING))
     began = time.perf_counter()
     for delta in deltas:
         journal(delta)

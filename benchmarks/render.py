@@ -14,8 +14,8 @@ from pty_run import Run, run
 from texts import endless, mixed
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from loopback import Loopback
-from replies import claude_stream, reasoner_stream
+from support.loopback import Loopback
+from support.replies import claude_stream, reasoner_stream
 
 PROGRAM = (sys.executable, "-m", "deepreasoning_cli", "ask")
 NAIVE = (sys.executable, str(Path(__file__).with_name("naive_live.py")))

@@ -18,25 +18,25 @@ from typing import Final, Literal
 from rich.console import Console
 from rich.segment import Segment, Segments
 
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     Event,
-    Finished,
     Handoff,
     Message,
-    Opened,
     Prompt,
     Stage,
-    Started,
+    StageFinished,
+    StageStarted,
     Text,
     Thought,
+    TurnStarted,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.providers.demo import Scripted
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.providers.demo import DemoProvider
+from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.live import LiveArea, Row
 from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
-from deepreasoning_cli.views.show import Show
 from deepreasoning_cli.views.status import Progress
 
 PICTURE = Path(__file__).parents[1] / "docs" / "demo.svg"
@@ -80,24 +80,24 @@ STAGES: Final[
 def events() -> Iterator[Event]:
     """The demo's turn, with times of the real thing."""
     prompt = Prompt((Message("user", QUESTION),))
-    yield Opened("demo", "demo", QUESTION, Handoff.REASONING)
+    yield TurnStarted("demo", "demo", QUESTION, Handoff.REASONING)
     for stage, role, kind, seconds in STAGES:
         model = f"demo-{role}"
-        yield Started(stage, model, 0, None, WHEN)
-        chunks = list(Scripted(role, speed=0).stream(prompt))
+        yield StageStarted(stage, model, 0, None, WHEN)
+        chunks = list(DemoProvider(role, speed=0).stream(prompt))
         yield from (chunk for chunk in chunks if isinstance(chunk, kind))
         usage = next(chunk for chunk in chunks if isinstance(chunk, Usage))
-        yield Finished(stage, model, model, usage, Decimal(0), seconds, "stop")
+        yield StageFinished(stage, model, model, usage, Decimal(0), seconds, "stop")
 
 
 def rows() -> list[Row]:
     """The rows of both panels and of the bill."""
     clock = iter([0.0, *[7.5] * 100_000])
-    record = Record(clock=lambda: next(clock))
+    record = TurnRecord(clock=lambda: next(clock))
     stream, style = Utf8(), PanelStyle(demo=True)
     renderer = Renderer(stream, style)
     view = PanelsView(record, Progress(), stream, style, renderer=renderer)
-    with Show(record, [view]) as show:
+    with ViewGroup(record, [view]) as show:
         for event in events():
             show(event)
     return renderer.area.rows

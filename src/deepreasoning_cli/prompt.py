@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.money import estimate_tokens
-from deepreasoning_cli.text import well_formed
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.sanitize import repair_surrogates, single_line
 
 LARGEST_INPUT = 8_000_000  # bytes; two million tokens, more than any model here reads
 BINARY_WITHIN = 8192  # bytes searched for a NUL
@@ -35,7 +34,7 @@ def read_prompt(
     binary or oversized input and unreadable files.
     """
     asked_for = list(words) == ["-"] or "-" in files
-    typed = "" if list(words) == ["-"] else well_formed(" ".join(words))
+    typed = "" if list(words) == ["-"] else repair_surrogates(" ".join(words))
     piped = ""
     if asked_for or (use_stdin and _is_piped()):
         piped = _text(_drained(announce), "stdin")
@@ -64,7 +63,7 @@ def demand_fit(prompt: str, context: int | None, model: str) -> None:
 
 def _block(tag: str, text: str, name: str = "") -> str:
     """`text` between tags of its own: neither it nor a file's name can close the block."""
-    label = one_line(name, LONGEST_NAME).replace('"', "'")
+    label = single_line(name, LONGEST_NAME).replace('"', "'")
     number = 0
     unique = tag
     while f"</{unique}>" in text + label:

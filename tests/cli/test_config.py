@@ -19,7 +19,7 @@ from deepreasoning_cli.cli.config import app, setup
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.wiring.backend import STARTS
-from loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
+from support.loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.errors import UsageError
-from kept_turns import WHEN, opened_store, shown, whole
+from support.kept_turns import WHEN, opened_store, shown, whole
 
 AGES = {"minutes": 0.01, "hours": 0.8, "days": 6.9, "week": 7.1, "months": 60.0}  # in days
 

@@ -8,16 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.catalog import Reasoner
+from deepreasoning_cli.catalog.models import Reasoner
 from deepreasoning_cli.cli.dry_run import NOT_YET, show_plan
-from deepreasoning_cli.events import Handoff, Message, Prompt
-from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import RateCard, Rates, estimate_tokens
-from deepreasoning_cli.pipeline import Plan, Work
-from deepreasoning_cli.providers.claude import ClaudeProvider
-from deepreasoning_cli.providers.demo import Scripted
-from deepreasoning_cli.providers.reasoner import ReasonerProvider
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
+from deepreasoning_cli.pipeline.handoff import with_notes
+from deepreasoning_cli.pipeline.money import RateCard, Rates, estimate_tokens
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.providers.anthropic import ClaudeProvider
+from deepreasoning_cli.providers.demo import DemoProvider
+from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.transport import Transport
 
 PROMPT = Prompt((Message("user", "Why is the \x1b sky blue?"),))
@@ -40,7 +40,7 @@ LINE = cast(Transport, Untouched())
 R1 = ReasonerProvider(PRESET, "http://gpu/v1", KEY, {}, LINE)
 CARD = RateCard(Rates(Decimal(3), Decimal(15)))
 CLAUDE = ClaudeProvider("sonnet", "https://api.anthropic.com", KEY, 100, {}, LINE, CARD)
-DEMO = Scripted("answerer", speed=0)
+DEMO = DemoProvider("answerer", speed=0)
 
 
 def plan(**fields: Any) -> Plan:
@@ -57,8 +57,8 @@ def stages(capsys: pytest.CaptureFixture[str], turn: Plan) -> list[Mapping[str, 
     return cast("list[Mapping[str, Any]]", shown["stages"])
 
 
-def handed(handoff: Handoff, work: Work) -> str:
-    prompt = briefed(
+def handed(handoff: Handoff, work: ReasonerOutput) -> str:
+    prompt = with_notes(
         PROMPT, handoff, model=work.model, reasoning=work.reasoning, answer=work.answer
     )
     return prompt.messages[-1].text
@@ -71,7 +71,7 @@ def asked(stage: Mapping[str, Any]) -> str:
 def test_both_requests_are_shown_as_they_would_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = stages(capsys, plan())
     question = PROMPT.messages[-1].text
-    text = handed(Handoff.REASONING, Work(NOT_YET, NOT_YET, "r1"))
+    text = handed(Handoff.REASONING, ReasonerOutput(NOT_YET, NOT_YET, "r1"))
     assert first == {
         "stage": "reason",
         "model": "r1",
@@ -100,7 +100,7 @@ def test_both_requests_are_shown_as_they_would_be_sent(capsys: pytest.CaptureFix
 def test_kept_reasoning_is_shown_in_the_request_and_nothing_that_would_not_be_sent(
     capsys: pytest.CaptureFixture[str], handoff: Handoff
 ) -> None:
-    kept = Work("kept thoughts")
+    kept = ReasonerOutput("kept thoughts")
     (only,) = stages(capsys, plan(kept=kept, handoff=handoff))
     assert (only["stage"], asked(only)) == ("answer", handed(handoff, kept))
 
@@ -124,7 +124,9 @@ def test_the_demo_would_send_nothing(capsys: pytest.CaptureFixture[str]) -> None
 def test_as_text_each_stage_has_its_request_and_its_estimate(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tokens = estimate_tokens("\n" + handed(Handoff.REASONING, Work(NOT_YET, NOT_YET, "r1")))
+    tokens = estimate_tokens(
+        "\n" + handed(Handoff.REASONING, ReasonerOutput(NOT_YET, NOT_YET, "r1"))
+    )
     show_plan(plan(), as_json=False)
     out = capsys.readouterr().out
     lines = out.splitlines()

@@ -19,14 +19,14 @@ from jsonschema import validate
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
+from deepreasoning_cli.cli.history.access import Selection
 from deepreasoning_cli.cli.history.export import html
-from deepreasoning_cli.cli.history.lookup import Selection
-from deepreasoning_cli.events import Event, Source, Sources
-from deepreasoning_cli.history.lines import line
-from deepreasoning_cli.record import Record
-from kept_turns import WHEN, answered, opened, opened_store, reasoned, shown, whole
-from runner import PROGRAM, PtyRun, run, run_in_pty
-from screen import foreign
+from deepreasoning_cli.history.journal_format import event_line
+from deepreasoning_cli.pipeline.events import Event, Source, Sources
+from deepreasoning_cli.pipeline.record import TurnRecord
+from support.kept_turns import WHEN, answered, opened, opened_store, reasoned, shown, whole
+from support.runner import PROGRAM, PtyRun, run, run_in_pty
+from support.screen import foreign
 
 TURN = json.loads((Path(__file__).parents[1] / "schemas/turn.json").read_text())
 ROW = {
@@ -71,7 +71,7 @@ def parsed(*words: str) -> Any:
     return json.loads(result.stdout)
 
 
-def keep(folder: Path, events: Sequence[Event], began: datetime = WHEN) -> Record:
+def keep(folder: Path, events: Sequence[Event], began: datetime = WHEN) -> TurnRecord:
     record = shown(events)
     with opened_store(folder) as store:
         store.save(record, began=began)
@@ -102,7 +102,7 @@ def left_behind(folder: Path, turn: str, events: Sequence[Event]) -> Path:
     """The journal of a process that died after these events."""
     path = folder / "journal" / f"{turn}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    texts = [line(events[0], 0.0, WHEN), *(line(event, 0.5) for event in events[1:])]
+    texts = [event_line(events[0], 0.0, WHEN), *(event_line(event, 0.5) for event in events[1:])]
     path.write_bytes(b"".join(texts))
     return path
 

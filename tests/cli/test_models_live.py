@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import asking
+from deepreasoning_cli.cli.models import live
 from deepreasoning_cli.cli.models import model_view as knowing
-from loopback import Loopback, error_reply_anthropic, json_reply
+from support.loopback import Loopback, error_reply_anthropic, json_reply
 
 MODEL = {
     "type": "model",
@@ -40,7 +40,7 @@ class Noon(datetime):
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knowing, "datetime", Noon)
-    monkeypatch.setattr(asking, "datetime", Noon)
+    monkeypatch.setattr(live, "datetime", Noon)
 
 
 @pytest.fixture

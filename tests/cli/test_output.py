@@ -11,16 +11,16 @@ from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.output import OutputOptions, build_views
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
-from deepreasoning_cli.events import Handoff, Opened
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.events import Handoff, TurnStarted
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.settings.loaded import load_settings
-from deepreasoning_cli.views.show import View
+from deepreasoning_cli.views.base import View
 from deepreasoning_cli.views.status import Progress
 
 
 def views(output: OutputOptions) -> list[View]:
     settings = load_settings(None, {}, {}).settings
-    return build_views(output, Record(), Progress(), Globals(), settings, kept=lambda: True)
+    return build_views(output, TurnRecord(), Progress(), Globals(), settings, kept=lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_a_session_that_cannot_be_meant_is_refused(options: AskOptions, message:
 
 
 def test_the_system_prompt_is_the_last_turns_unless_one_is_asked_for() -> None:
-    last = Record()
-    last.opened = Opened("t1", "demo", "?", Handoff.REASONING, None, "be brief")
+    last = TurnRecord()
+    last.opened = TurnStarted("t1", "demo", "?", Handoff.REASONING, None, "be brief")
     assert AskOptions().system_after([]) is None
     assert AskOptions().system_after([last]) == "be brief"
     assert AskOptions(system="").system_after([last]) == ""

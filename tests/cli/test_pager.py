@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import run_in_pty
+from support.runner import run_in_pty
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a pty")
 LISTS = [

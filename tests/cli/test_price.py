@@ -16,12 +16,19 @@ from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS
 from deepreasoning_cli.cli.models import model_view as knowing
 from deepreasoning_cli.cli.price import rate_card
-from deepreasoning_cli.events import Finished, Handoff, Opened, Stage, Text, Thought
-from deepreasoning_cli.history.lines import line
-from deepreasoning_cli.money import Usage
-from kept_turns import WHEN, opened, opened_store, reasoned, shown
-from loopback import Loopback, Reply, error_reply_anthropic, json_reply
-from runner import run
+from deepreasoning_cli.history.journal_format import event_line
+from deepreasoning_cli.pipeline.events import (
+    Handoff,
+    Stage,
+    StageFinished,
+    Text,
+    Thought,
+    TurnStarted,
+)
+from deepreasoning_cli.pipeline.money import Usage
+from support.kept_turns import WHEN, opened, opened_store, reasoned, shown
+from support.loopback import Loopback, Reply, error_reply_anthropic, json_reply
+from support.runner import run
 
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
 
@@ -81,13 +88,13 @@ def spend(
 ) -> None:
     """A turn in the history that cost so much; None is an unknown cost."""
     stages = [
-        Finished(stage, model, None, usage, Decimal(cost) if cost else None, 1.0, "stop")
+        StageFinished(stage, model, None, usage, Decimal(cost) if cost else None, 1.0, "stop")
         for stage, model, usage, cost in (
             (Stage.REASON, "r1", Usage(100, 2_000), reason),
             (Stage.ANSWER, "sonnet", Usage(2_100, 300), answer),
         )
     ]
-    begun = Opened(name, "direct", "?", Handoff.REASONING, session)
+    begun = TurnStarted(name, "direct", "?", Handoff.REASONING, session)
     began = datetime.now(UTC) - timedelta(days=days_ago)
     with opened_store(paths.data_dir()) as store:
         store.save(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
@@ -97,8 +104,8 @@ def left_behind(folder: Path, turn: str) -> Path:
     """The journal of a process that died while the reasoner wrote."""
     path = folder / "journal" / f"{turn}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    begun = line(opened(turn), 0.0, WHEN)
-    path.write_bytes(begun + b"".join(line(event, 0.5) for event in reasoned()[:2]))
+    begun = event_line(opened(turn), 0.0, WHEN)
+    path.write_bytes(begun + b"".join(event_line(event, 0.5) for event in reasoned()[:2]))
     return path
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.estimate import ASSUMED, UsageForecast
 from deepreasoning_cli.cli.price.spending import bar
-from deepreasoning_cli.history.spending import Spending
-from deepreasoning_cli.money import Usage
+from deepreasoning_cli.history.queries import StageCost
+from deepreasoning_cli.pipeline.money import Usage
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
 
@@ -47,9 +47,9 @@ def test_a_bar_never_leaves_its_room(
     assert len(bar(small, large, width, unicode=unicode)) <= width
 
 
-def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> list[Spending]:
+def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> list[StageCost]:
     return [
-        Spending(str(n), None, NOW, complete, stage, "m", Usage(1, count), Decimal(1))
+        StageCost(str(n), None, NOW, complete, stage, "m", Usage(1, count), Decimal(1))
         for n, count in enumerate(tokens)
     ]
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.server import run as running
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings.parts import ServeSettings
+from deepreasoning_cli.settings.models import ServeSettings
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runner import Finished, run
+from support.runner import Finished, run
 
 PROGRAM = """
 import os, signal, sys, time

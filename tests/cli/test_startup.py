@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from runner import environment
+from support.runner import environment
 
 HEAVY: Final = frozenset(
     {
@@ -101,7 +101,7 @@ def test_a_list_imports_only_what_it_shows(words: list[str]) -> None:
         *("deepreasoning_cli.transport", "deepreasoning_cli.cli.runner"),
     }
     loaded = imported_by("-m", "deepreasoning_cli", *words) - bare
-    assert {"pydantic_settings", "deepreasoning_cli.catalog"} <= loaded
+    assert {"pydantic_settings", "deepreasoning_cli.catalog.models"} <= loaded
     assert loaded & unused == frozenset()
 
 

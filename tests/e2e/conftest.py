@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from e2e.vendors import Vendors
-from loopback import Loopback
-from tmux import Tmux
+from support.loopback import Loopback
+from support.tmux import Tmux
+from support.vendors import Vendors
 
 UNMEASURED: Final = (
     "test_ask_faults.py",

@@ -9,20 +9,8 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import (
-    ANSWER,
-    PRINTED,
-    REASONING,
-    TEXTS,
-    THOUGHTS,
-    Vendors,
-    error_of,
-    kept,
-    named,
-    refusing,
-)
-from loopback import Loopback
-from replies import (
+from support.loopback import Loopback
+from support.replies import (
     CLAUDE_USAGE,
     Cut,
     Pause,
@@ -37,7 +25,19 @@ from replies import (
     reasoner_stream,
     sse,
 )
-from runner import Finished
+from support.runner import Finished
+from support.vendors import (
+    ANSWER,
+    PRINTED,
+    REASONING,
+    TEXTS,
+    THOUGHTS,
+    Vendors,
+    error_of,
+    kept,
+    named,
+    refusing,
+)
 
 QUIET = Finished(0, PRINTED, b"")
 PAID = f"; {len(REASONING)} characters of the reasoning came before"

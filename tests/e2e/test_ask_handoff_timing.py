@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
-from loopback import Connection, Loopback
-from replies import Gate, Pause, Reply, Step, claude_stream, reasoner_stream
-from runner import Finished
+from support.loopback import Connection, Loopback
+from support.replies import Gate, Pause, Reply, Step, claude_stream, reasoner_stream
+from support.runner import Finished
+from support.vendors import ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
 
 QUIET = Finished(0, PRINTED, b"")
 PROMPT = 0.050  # seconds: how soon the reasoner is left

@@ -7,13 +7,13 @@ import shlex
 
 import pytest
 
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.markdown.stream import whole
-from e2e.vendors import Vendors
-from replies import Reply, claude_stream, reasoner_stream
-from runner import PROGRAM, environment, run_in_pty
-from screen import Terminal
-from tmux import Tmux, squeezed
+from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.markdown.stream import render_markdown
+from support.replies import Reply, claude_stream, reasoner_stream
+from support.runner import PROGRAM, environment, run_in_pty
+from support.screen import Terminal
+from support.tmux import Tmux, squeezed
+from support.vendors import Vendors
 
 LINES = 300
 ANSWERS = {
@@ -35,8 +35,8 @@ def answers(text: str, pace: float = 0) -> tuple[Reply, Reply]:
 
 
 def rows(markdown: str, width: int) -> list[str]:
-    rendering = console.console(io.StringIO(), color=False, columns=80)
-    laid_out = whole(markdown, width, console=rendering)
+    rendering = terminal.make_console(io.StringIO(), color=False, columns=80)
+    laid_out = render_markdown(markdown, width, console=rendering)
     return ["".join(segment.text for segment in row).strip() for row in laid_out]
 
 

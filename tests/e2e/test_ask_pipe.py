@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
-from replies import claude_stream, reasoner_stream
-from runner import Finished
+from support.replies import claude_stream, reasoner_stream
+from support.runner import Finished
+from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 QUIET = Finished(0, PRINTED, b"")

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli import __version__
-from e2e.vendors import ANSWER, OWN_ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
-from loopback import Received
-from replies import claude_stream, reasoner_stream
-from runner import Finished
+from support.loopback import Received
+from support.replies import claude_stream, reasoner_stream
+from support.runner import Finished
+from support.vendors import ANSWER, OWN_ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
 
 QUIET = Finished(0, PRINTED, b"")
 TRANSPORT = ("host", "content-length", "connection")

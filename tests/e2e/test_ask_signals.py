@@ -14,10 +14,10 @@ from typing import IO, Any
 
 import pytest
 
-from e2e.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
-from loopback import Loopback
-from replies import Pause, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
-from runner import Finished
+from support.loopback import Loopback
+from support.replies import Pause, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
+from support.runner import Finished
+from support.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 
 QUIET = Finished(0, PRINTED, b"")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -9,10 +9,10 @@ from typing import Any, overload
 
 import pytest
 
-from deepreasoning_cli.money import estimate_tokens
-from e2e.vendors import Vendors, error_of
-from replies import Pause, Reply, Step, claude_stream, reasoner_stream
-from runner import Finished
+from deepreasoning_cli.pipeline.money import estimate_tokens
+from support.replies import Pause, Reply, Step, claude_stream, reasoner_stream
+from support.runner import Finished
+from support.vendors import Vendors, error_of
 
 CAP = Decimal("0.01")
 TOKEN = "ever"  # four bytes: one token by the estimate

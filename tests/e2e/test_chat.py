@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.chat.prompt_history import PromptHistory
-from deepreasoning_cli.history.adopt import recover
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.record import Record
-from e2e.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
-from loopback import Received
-from replies import (
+from deepreasoning_cli.pipeline.record import TurnRecord
+from support.loopback import Received
+from support.replies import (
     Gate,
     Pause,
     Reply,
@@ -28,9 +27,10 @@ from replies import (
     error_reply_openai,
     reasoner_stream,
 )
-from runner import PROGRAM, Finished, PtyRun, environment, run_in_pty
-from screen import Terminal
-from tmux import Tmux
+from support.runner import PROGRAM, Finished, PtyRun, environment, run_in_pty
+from support.screen import Terminal
+from support.tmux import Tmux
+from support.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
 
@@ -83,7 +83,7 @@ def screen(done: PtyRun) -> list[str]:
     return terminal.lines()[1:-1]
 
 
-def turns(session: str | None = None) -> list[Record]:
+def turns(session: str | None = None) -> list[TurnRecord]:
     """What the history keeps, oldest first."""
 
     def warn(text: str) -> None:

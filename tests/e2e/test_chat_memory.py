@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli import catalog
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog import models
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions
@@ -75,12 +75,12 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
 ) -> None:
     stdin = Questions()
     monkeypatch.setattr(sys, "stdin", stdin)
-    monkeypatch.setattr(demo, "chosen", lambda _: TINY)
+    monkeypatch.setattr(demo, "choose_script", lambda _: TINY)
     monkeypatch.setattr(demo, "pieces", halves)
-    monkeypatch.setattr(demo.Scripted, "_wait", lambda *_: None)
+    monkeypatch.setattr(demo.DemoProvider, "_wait", lambda *_: None)
     # what takes time and holds nothing: a disk, and reading our own tables again
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(quick_folder))
-    monkeypatch.setattr(catalog, "load", cache(load_catalog))
+    monkeypatch.setattr(models, "load", cache(load_catalog))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of
-from loopback import Loopback, Received
-from replies import (
+from support.loopback import Loopback, Received
+from support.replies import (
     Payload,
     Reply,
     claude_stream,
@@ -24,8 +23,9 @@ from replies import (
     reasoner_stream,
     sse,
 )
-from runner import Finished
-from screen import Terminal
+from support.runner import Finished
+from support.screen import Terminal
+from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of
 
 FORMATS = ("chat_completions", "responses", "messages")
 PATHS = {

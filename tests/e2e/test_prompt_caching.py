@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
-from deepreasoning_cli.wire.messages.caching import CACHE_CONTROL
+from deepreasoning_cli.wire.client.messages import CACHE_CONTROL
 from e2e.test_chat import screen, turns, typed
-from e2e.vendors import ANSWER, TEXTS, THOUGHTS, Vendors, turn_id
-from loopback import Received
-from replies import CLAUDE_USAGE, Cut, Payload, Reply, claude_stream, reasoner_stream
+from support.loopback import Received
+from support.replies import CLAUDE_USAGE, Cut, Payload, Reply, claude_stream, reasoner_stream
+from support.vendors import ANSWER, TEXTS, THOUGHTS, Vendors, turn_id
 
 SYSTEM: Final = "Answer in one sentence. " * 100  # 600 tokens by the estimate; 512 are enough
 LAB: Final = """

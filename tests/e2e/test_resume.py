@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.events import Handoff, Message, Prompt
-from deepreasoning_cli.handoff import briefed
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
+from deepreasoning_cli.pipeline.handoff import with_notes
+from deepreasoning_cli.pipeline.record import TurnRecord
 from e2e.test_ask_signals import read_until
-from e2e.vendors import (
+from support.replies import Cut, Reply, Stall, claude_stream, error_reply_anthropic, reasoner_stream
+from support.runner import Finished, run_in_pty
+from support.vendors import (
     ANSWER,
     OWN_ANSWER,
     PRINTED,
@@ -27,8 +29,6 @@ from e2e.vendors import (
     named,
     turn_id,
 )
-from replies import Cut, Reply, Stall, claude_stream, error_reply_anthropic, reasoner_stream
-from runner import Finished, run_in_pty
 
 BUSY = error_reply_anthropic(
     529, "overloaded_error", "Overloaded", headers={"retry-after-ms": "10"}
@@ -52,7 +52,7 @@ def data(vendors: Vendors) -> Path:
     return vendors.home / ".local/share/deepreasoning"
 
 
-def turns(vendors: Vendors) -> list[Record]:
+def turns(vendors: Vendors) -> list[TurnRecord]:
     """All that is kept, oldest first."""
 
     def warn(text: str) -> None:
@@ -279,7 +279,7 @@ def demand_partial(vendors: Vendors) -> None:
     """Claude was asked with what there is of the reasoning."""
     question = Prompt((Message("user", "6 x 7?"),))
     model = "deepseek-v4-pro"
-    brief = briefed(question, Handoff.REASONING, model=model, reasoning=PARTIAL, answer="")
+    brief = with_notes(question, Handoff.REASONING, model=model, reasoning=PARTIAL, answer="")
     (request,) = vendors.claude.requests
     assert request.body["messages"] == [{"role": "user", "content": brief.messages[0].text}]
     assert vendors.counts() == (1, 1)

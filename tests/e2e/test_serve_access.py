@@ -17,10 +17,10 @@ import anthropic
 import openai
 import pytest
 
-from e2e.serving import ASKED, MODEL, Server, refused, serving, serving_at, started
-from e2e.vendors import ANSWER, STARTS, Vendors, canary, traces
-from replies import error_reply_anthropic, error_reply_openai
-from runner import Finished
+from support.replies import error_reply_anthropic, error_reply_openai
+from support.runner import Finished
+from support.serve_process import ASKED, MODEL, Server, refused, serving, serving_at, started
+from support.vendors import ANSWER, STARTS, Vendors, canary, traces
 
 
 def asked_openai(server: Server, key: str = "sk-callers", **headers: str) -> str | None:

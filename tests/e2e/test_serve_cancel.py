@@ -14,7 +14,9 @@ import anthropic
 import openai
 import pytest
 
-from e2e.serving import (
+from support.loopback import Loopback
+from support.replies import Gate, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
+from support.serve_process import (
     ASKED,
     MODEL,
     PROMPTLY,
@@ -25,9 +27,7 @@ from e2e.serving import (
     serving_at,
     thinking,
 )
-from e2e.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS
-from loopback import Loopback
-from replies import Gate, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
+from support.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS
 
 KEEP_ALIVE = b": keep-alive\n\n"
 THOUGHT = reasoner_stream(THOUGHTS, OWN_ANSWER)

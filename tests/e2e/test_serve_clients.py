@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from e2e.serving import ASKED, MODEL, Server, serving_at
-from e2e.vendors import ANSWER, REASONING, TEXTS, THOUGHTS
-from replies import Reply, claude_stream, reasoner_stream
+from support.replies import Reply, claude_stream, reasoner_stream
+from support.serve_process import ASKED, MODEL, Server, serving_at
+from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS
 
 CLAUDE = "claude-sonnet-5-5"
 THOUGHT = reasoner_stream(THOUGHTS)  # ends by itself, with its usage

@@ -11,9 +11,7 @@ import anthropic
 import openai
 import pytest
 
-from e2e.serving import ASKED, MODEL, Server, answering, in_thread, serving, serving_at
-from e2e.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
-from replies import (
+from support.replies import (
     Cut,
     Reply,
     claude_stream,
@@ -21,6 +19,8 @@ from replies import (
     error_reply_openai,
     reasoner_stream,
 )
+from support.serve_process import ASKED, MODEL, Server, answering, in_thread, serving, serving_at
+from support.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 
 SOON = {"retry-after-ms": "10"}
 BUSY = error_reply_anthropic(529, "overloaded_error", "Overloaded", headers=SOON)

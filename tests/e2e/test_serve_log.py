@@ -10,9 +10,9 @@ from typing import Any
 import openai
 import pytest
 
-from e2e.serving import ASKED, MODEL, Server, serving, serving_at
-from e2e.vendors import ANSWER, TEXTS, THOUGHTS, Vendors
-from replies import claude_stream, error_reply_openai, reasoner_stream
+from support.replies import claude_stream, error_reply_openai, reasoner_stream
+from support.serve_process import ASKED, MODEL, Server, serving, serving_at
+from support.vendors import ANSWER, TEXTS, THOUGHTS, Vendors
 
 SECRET = "What nobody is to read in a log?"
 QUESTION: Any = [{"role": "user", "content": SECRET}]

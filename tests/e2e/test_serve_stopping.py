@@ -12,7 +12,8 @@ import httpx2
 import openai
 import pytest
 
-from e2e.serving import (
+from support.replies import Reply, Stall, reasoner_stream
+from support.serve_process import (
     ASKED,
     MODEL,
     Server,
@@ -23,8 +24,7 @@ from e2e.serving import (
     serving,
     thinking,
 )
-from e2e.vendors import OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
-from replies import Reply, Stall, reasoner_stream
+from support.vendors import OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 
 THOUGHT = reasoner_stream(THOUGHTS, OWN_ANSWER)
 NEVER = threading.Event()

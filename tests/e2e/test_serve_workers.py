@@ -14,7 +14,8 @@ from typing import Any
 import httpx2
 import openai
 
-from e2e.serving import (
+from support.replies import reasoner_stream
+from support.serve_process import (
     ASKED,
     MODEL,
     Server,
@@ -25,8 +26,7 @@ from e2e.serving import (
     refused,
     serving,
 )
-from e2e.vendors import OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
-from replies import reasoner_stream
+from support.vendors import OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 
 THOUGHT = reasoner_stream(THOUGHTS, OWN_ANSWER)
 SHOWN = REASONING + TEXTS[0]

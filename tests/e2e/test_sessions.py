@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from deepreasoning_cli.conversation import CUT_OFF
+from deepreasoning_cli.pipeline.conversation import CUT_OFF
 from e2e.test_ask_signals import read_until
 from e2e.test_resume import WHOLE, data, turns
-from e2e.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, traces
-from replies import Cut, Gate, Stall, claude_stream, reasoner_stream
-from runner import Finished
+from support.replies import Cut, Gate, Stall, claude_stream, reasoner_stream
+from support.runner import Finished
+from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, traces
 
 QUIET = Finished(0, PRINTED, b"")
 FIRST = [{"role": "user", "content": "6 x 7?"}, {"role": "assistant", "content": ANSWER}]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.vendors import STARTS, Vendors
-from runner import Finished
+from support.runner import Finished
+from support.vendors import STARTS, Vendors
 
 LEAKS: dict[str, Callable[[str], str]] = {
     "raw": lambda key: key,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from e2e.vendors import ANSWER, PRINTED, REASONING, Vendors, error_of, refusing
-from loopback import Loopback, Received
-from replies import Payload, Reply, claude_stream, json_reply
-from runner import Finished, PtyRun, run_in_pty
-from screen import Terminal
+from support.loopback import Loopback, Received
+from support.replies import Payload, Reply, claude_stream, json_reply
+from support.runner import Finished, PtyRun, run_in_pty
+from support.screen import Terminal
+from support.vendors import ANSWER, PRINTED, REASONING, Vendors, error_of, refusing
 
 QUESTION = "6 x 7?"
 FOOTER = "\n\nSources:\n\n1. Tables — https://example.org/6x7\n2. More — https://example.com"

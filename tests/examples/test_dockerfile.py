@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from runner import PROGRAM, environment
+from support.runner import PROGRAM, environment
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = re.sub(r"\\\n\s*", " ", (ROOT / "examples/serve/Dockerfile").read_text("utf-8"))

@@ -15,7 +15,7 @@ import httpx2
 import openai
 import pytest
 
-from runner import PROGRAM, environment
+from support.runner import PROGRAM, environment
 
 pytest.importorskip("ray")
 

@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from deepreasoning_cli.cli import serve as command
-from deepreasoning_cli.settings.parts import ServeSettings
-from runner import PROGRAM, environment
+from deepreasoning_cli.settings.models import ServeSettings
+from support.runner import PROGRAM, environment
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text("utf-8")

@@ -11,9 +11,9 @@ import resource
 import sys
 from pathlib import Path
 
-from deepreasoning_cli.history.adopt import recover
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
-from kept_turns import THOUGHTS, answered, journalled, opened, reasoned
+from support.kept_turns import THOUGHTS, answered, journalled, opened, reasoned
 
 
 def main(root: Path, step: int, most: int) -> None:

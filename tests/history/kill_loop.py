@@ -18,10 +18,10 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
-from deepreasoning_cli.events import Event, Text, Thought
-from deepreasoning_cli.history.adopt import recover
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
-from kept_turns import answered, journalled_with, opened, reasoned
+from deepreasoning_cli.pipeline.events import Event, Text, Thought
+from support.kept_turns import answered, journalled_with, opened, reasoned
 
 KILLS_PER_FOLDER = 25  # the database is made anew, and killed while it is made
 KILLS_PER_LOOK = 5  # the dead's journals are recovered by processes that are killed too

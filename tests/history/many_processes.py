@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from deepreasoning_cli.history.store import Store
-from kept_turns import journalled, whole
+from support.kept_turns import journalled, whole
 
 
 def main(folder: Path, processes: int, turns: int) -> None:

@@ -27,7 +27,7 @@ from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
-from kept_turns import filled, journalled, no_warning, opened_store, shown, whole
+from support.kept_turns import filled, journalled, no_warning, opened_store, shown, whole
 
 SAVED = re.compile(r"the history was damaged: (\d+) turns were saved, the rest is in (.+)")
 OTHER = "from elsewhere, and much longer than the header of a database, " * 40

@@ -19,18 +19,25 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import Draft, Event, Finished, Reused, Stage, Text, Thought
 from deepreasoning_cli.greenlets import Runtime
-from deepreasoning_cli.history.adopt import recover
-from deepreasoning_cli.history.ending import TurnOutcome
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk, JournalFile, Syncer
+from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.history.locks import try_lock
-from deepreasoning_cli.history.replay import replay
+from deepreasoning_cli.history.recovery import recover, replay
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.events import (
+    Draft,
+    Event,
+    Reused,
+    Stage,
+    StageFinished,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
-from kept_turns import (
+from support.kept_turns import (
     THOUGHTS,
     WHEN,
     answered,
@@ -85,12 +92,16 @@ def test_a_turn_that_has_ended_is_in_the_store_and_its_journal_gone(tmp_path: Pa
 
 
 def cut_at_the_limit() -> list[Event]:
-    limit = Finished(Stage.ANSWER, "claude", None, None, None, 1.0, "max_tokens", complete=False)
+    limit = StageFinished(
+        Stage.ANSWER, "claude", None, None, None, 1.0, "max_tokens", complete=False
+    )
     return [*whole()[:-1], limit]
 
 
 def declined() -> list[Event]:
-    refusal = Finished(Stage.ANSWER, "claude", None, None, None, 1.0, "refusal", complete=False)
+    refusal = StageFinished(
+        Stage.ANSWER, "claude", None, None, None, 1.0, "refusal", complete=False
+    )
     return [*whole()[:-1], refusal]
 
 
@@ -165,7 +176,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> Non
 
 
 def test_a_running_turn_holds_its_lock(tmp_path: Path) -> None:
-    record = Record()
+    record = TurnRecord()
     journal = Journal(tmp_path, record, no_warning)
     for event in whole()[:4]:
         record.apply(event)
@@ -204,7 +215,7 @@ def test_a_file_that_cannot_be_made_private_is_not_written(
 
     monkeypatch.setattr(os, "fchmod", refused)
     warnings: list[str] = []
-    journal = Journal(tmp_path, Record(), warnings.append)
+    journal = Journal(tmp_path, TurnRecord(), warnings.append)
     journal(opened())
     journal(Text("a secret"))
     path = tmp_path / "journal/turn1.jsonl"
@@ -267,9 +278,9 @@ def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    records: list[Record] = []
+    records: list[TurnRecord] = []
 
-    def journal(record: Record) -> Journal:
+    def journal(record: TurnRecord) -> Journal:
         records.append(record)
         return Journal(tmp_path, record, no_warning)
 
@@ -287,7 +298,7 @@ def test_a_turn_is_synced_while_nothing_comes(
 ) -> None:
     open_file = partial(JournalFile, syncer=Syncer(0.01))
     synced: list[int] = []
-    journal = Journal(tmp_path, Record(), no_warning, open_file=open_file)
+    journal = Journal(tmp_path, TurnRecord(), no_warning, open_file=open_file)
     journal(opened())
     journal(Thought("so far"))
     monkeypatch.setattr(os, "fsync", synced.append)
@@ -306,7 +317,7 @@ def test_a_sync_that_fails_beside_the_stream_is_told_once(
 ) -> None:
     open_file = partial(JournalFile, syncer=Syncer(0.01))
     warnings: list[str] = []
-    journal = Journal(tmp_path, Record(), warnings.append, open_file=open_file)
+    journal = Journal(tmp_path, TurnRecord(), warnings.append, open_file=open_file)
     journal(opened())
 
     def broken(descriptor: int) -> None:
@@ -389,7 +400,7 @@ def test_all_that_the_reasoner_brought_is_kept(tmp_path: Path, first: list[Event
 def test_what_the_reasoner_brought_is_in_the_file_before_it_is_shown(
     tmp_path: Path, first: list[Event]
 ) -> None:
-    record = Record()
+    record = TurnRecord()
     journal = Journal(tmp_path, record, no_warning)
     for event in first:
         record.apply(event)
@@ -404,7 +415,7 @@ def test_what_the_reasoner_brought_is_in_the_file_before_it_is_shown(
 def test_a_journal_knows_whether_it_keeps_the_turn(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder, keeps in ((tmp_path, [True, True]), (tmp_path / "file/data", [False, False])):
-        record = Record()
+        record = TurnRecord()
         journal = Journal(folder, record, lambda _: None)
         assert not journal.keeps
         seen = []
@@ -421,7 +432,7 @@ def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_file = partial(JournalFile, syncer=Syncer(60))
-    journal = Journal(tmp_path, Record(), no_warning, open_file=open_file)
+    journal = Journal(tmp_path, TurnRecord(), no_warning, open_file=open_file)
     journal(opened())
     synced_by: list[int] = []
     real = os.fsync
@@ -461,7 +472,7 @@ def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_saved_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
-    record = Record()
+    record = TurnRecord()
     journal = Journal(tmp_path, record, warnings.append)
     for event in whole():
         record.apply(event)

@@ -11,7 +11,7 @@ from deepreasoning_cli.history import sessions
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.history.store import Store
-from kept_turns import WHEN, answered, no_warning, opened, opened_store, shown, whole
+from support.kept_turns import WHEN, answered, no_warning, opened, opened_store, shown, whole
 
 
 def save(store: Store, turn: str, session: str) -> None:

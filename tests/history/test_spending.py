@@ -12,17 +12,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import Event, Finished, Handoff, Opened, Stage, Text, Thought
-from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, lengths, summed
-from deepreasoning_cli.money import Usage
-from kept_turns import opened_store, shown, whole
+from deepreasoning_cli.history.queries import (
+    GROUPINGS,
+    CostSum,
+    StageCost,
+    group_costs,
+    lengths,
+    sum_costs,
+)
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Handoff,
+    Stage,
+    StageFinished,
+    Text,
+    Thought,
+    TurnStarted,
+)
+from deepreasoning_cli.pipeline.money import Usage
+from support.kept_turns import opened_store, shown, whole
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 costs = st.none() | st.decimals(0, 10, places=8)
 counts = st.integers(0, 10**6)
 rows = st.lists(
     st.builds(
-        Spending,
+        StageCost,
         st.sampled_from(["a", "b", "c", "d"]),
         st.none() | st.sampled_from(["work", "play"]),
         st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)).map(
@@ -37,15 +52,15 @@ rows = st.lists(
 )
 
 
-def finished(stage: Stage, model: str, usage: Usage | None, cost: str | None) -> Finished:
+def finished(stage: Stage, model: str, usage: Usage | None, cost: str | None) -> StageFinished:
     amount = None if cost is None else Decimal(cost)
-    return Finished(stage, model, None, usage, amount, 1.0, "stop")
+    return StageFinished(stage, model, None, usage, amount, 1.0, "stop")
 
 
 def turn(
-    name: str, *stages: Finished, session: str | None = None, backend: str = "direct"
+    name: str, *stages: StageFinished, session: str | None = None, backend: str = "direct"
 ) -> list[Event]:
-    begun = Opened(name, backend, "?", Handoff.REASONING, session)
+    begun = TurnStarted(name, backend, "?", Handoff.REASONING, session)
     return [begun, Thought("so"), Text("42"), *stages]
 
 
@@ -55,7 +70,7 @@ def kept(folder: Path, turns: Sequence[list[Event]], days_ago: int = 0) -> None:
             store.save(shown(events), began=NOON - timedelta(days=days_ago))
 
 
-def spent(folder: Path, since: datetime | None = None) -> list[Spending]:
+def spent(folder: Path, since: datetime | None = None) -> list[StageCost]:
     with opened_store(folder) as store:
         return store.spending(since)
 
@@ -63,12 +78,12 @@ def spent(folder: Path, since: datetime | None = None) -> list[Spending]:
 def test_each_stage_of_a_turn_is_a_row_with_what_it_cost(tmp_path: Path) -> None:
     kept(tmp_path, [whole("turn1", "work")])
     assert spent(tmp_path) == [
-        Spending(
+        StageCost(
             *("turn1", "work", NOON, True, "answer", "claude-sonnet-5"),
             Usage(60, 5),
             Decimal("1.5E-7"),
         ),
-        Spending(
+        StageCost(
             *("turn1", "work", NOON, True, "reason", "deepseek-v4-pro"),
             Usage(11, 40, 40, 3, estimated=True),
             Decimal("0.0000200"),
@@ -98,20 +113,20 @@ def test_a_stage_that_never_began_to_cost_is_no_spending(tmp_path: Path) -> None
 def test_an_unknown_cost_is_counted_and_never_taken_for_nothing(tmp_path: Path) -> None:
     unknown = finished(Stage.REASON, "r1", Usage(10, 20), None)
     kept(tmp_path, [turn("t", unknown)])
-    assert summed(spent(tmp_path)) == Sum(1, 1, 10, 20, None, 1, False)
+    assert sum_costs(spent(tmp_path)) == CostSum(1, 1, 10, 20, None, 1, False)
     known = finished(Stage.ANSWER, "sonnet", Usage(30, 40), "0.5")
     kept(tmp_path, [turn("u", unknown, known)])
-    assert summed(spent(tmp_path)) == Sum(2, 3, 50, 80, Decimal("0.5"), 2, False)
+    assert sum_costs(spent(tmp_path)) == CostSum(2, 3, 50, 80, Decimal("0.5"), 2, False)
 
 
 def test_nothing_costs_nothing() -> None:
-    assert summed([]) == Sum(0, 0, 0, 0, Decimal(0), 0, False)
+    assert sum_costs([]) == CostSum(0, 0, 0, 0, Decimal(0), 0, False)
 
 
 @pytest.mark.parametrize("by", GROUPINGS)
 @given(found=rows)
-def test_the_sum_of_the_groups_is_the_sum_of_all(by: str, found: list[Spending]) -> None:
-    total, groups = summed(found), grouped(found, GROUPINGS[by]).values()
+def test_the_sum_of_the_groups_is_the_sum_of_all(by: str, found: list[StageCost]) -> None:
+    total, groups = sum_costs(found), group_costs(found, GROUPINGS[by]).values()
     known = [group.cost for group in groups if group.cost is not None]
     assert (sum(known, Decimal(0)) if known or not found else None) == total.cost
     for name in ("stages", "input_tokens", "output_tokens", "unknown"):
@@ -138,12 +153,12 @@ def test_what_was_spent_equals_the_sum_of_the_stored_turns(
     assert sum(whole_costs, Decimal(0)) == sum(
         (
             group.cost or Decimal(0)
-            for group in grouped(found, lambda row: row.turn).values()
+            for group in group_costs(found, lambda row: row.turn).values()
             if not group.unknown
         ),
         Decimal(0),
     )
-    assert summed(found).unknown == sum(cost is None for pair in turns for cost in pair)
+    assert sum_costs(found).unknown == sum(cost is None for pair in turns for cost in pair)
 
 
 def test_lengths_are_those_of_finished_turns_the_shortest_first(tmp_path: Path) -> None:

@@ -14,28 +14,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import IncompleteError, UsageError
-from deepreasoning_cli.events import (
+from deepreasoning_cli.history.journal_format import TurnOutcome
+from deepreasoning_cli.history.queries import TurnSummary
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.pipeline.events import (
     Draft,
     Event,
-    Finished,
     Handoff,
-    Opened,
     Reused,
     Source,
     Sources,
     Stage,
-    Started,
+    StageFinished,
+    StageStarted,
     Text,
     Thought,
-    Warned,
+    TurnStarted,
+    TurnWarning,
 )
-from deepreasoning_cli.history.ending import TurnOutcome
-from deepreasoning_cli.history.listing import Row
-from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
-from kept_turns import (
+from support.kept_turns import (
     CARD,
     WHEN,
     answered,
@@ -53,7 +53,7 @@ COUNTS = st.integers(0, 10**9)
 USAGES = st.builds(Usage, COUNTS, COUNTS, st.none() | COUNTS, COUNTS, COUNTS, st.booleans())
 MONEY = st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=12)
 FINISHED = st.builds(
-    Finished,
+    StageFinished,
     st.sampled_from(Stage),
     TEXTS,
     st.none() | TEXTS,
@@ -69,17 +69,22 @@ EVENTS: st.SearchStrategy[list[Event]] = st.lists(
         st.builds(Draft, TEXTS),
         st.builds(Reused, TEXTS, TEXTS, TEXTS),
         st.builds(Text, TEXTS),
-        st.builds(Warned, TEXTS),
+        st.builds(TurnWarning, TEXTS),
         st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
         st.builds(
-            Started, st.sampled_from(Stage), TEXTS, COUNTS, st.none() | st.just(CARD), st.just(WHEN)
+            StageStarted,
+            st.sampled_from(Stage),
+            TEXTS,
+            COUNTS,
+            st.none() | st.just(CARD),
+            st.just(WHEN),
         ),
         FINISHED,
     ),
     max_size=12,
 )
 OPENED = st.builds(
-    Opened,
+    TurnStarted,
     st.text(min_size=1, max_size=20),
     TEXTS,
     TEXTS,
@@ -96,14 +101,14 @@ def folded(folder: Path, *turns: Sequence[Event], failure: BaseException | None 
             store.save(shown(events, failure=failure))
 
 
-def ids(turns: Sequence[Record] | Sequence[Row]) -> list[str]:
-    return [turn.opened.id if isinstance(turn, Record) else turn.id for turn in turns]
+def ids(turns: Sequence[TurnRecord] | Sequence[TurnSummary]) -> list[str]:
+    return [turn.opened.id if isinstance(turn, TurnRecord) else turn.id for turn in turns]
 
 
 @settings(max_examples=60)
 @given(OPENED, EVENTS, st.sampled_from([None, CUT]))
 def test_a_turn_comes_back_as_it_was_shown(
-    tmp_path: Path, first: Opened, events: list[Event], failure: IncompleteError | None
+    tmp_path: Path, first: TurnStarted, events: list[Event], failure: IncompleteError | None
 ) -> None:
     first = replace(first, id=f"{next(NUMBERS)}/{first.id}")  # all examples share one store
     record = shown([first, *events], failure=failure)
@@ -117,7 +122,7 @@ def test_a_turn_comes_back_as_it_was_shown(
 
 
 def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
-    starts = [event for event in whole() if isinstance(event, Started)]
+    starts = [event for event in whole() if isinstance(event, StageStarted)]
     with opened_store(tmp_path) as store:
         store.save(shown(whole()), starts=starts[:1])
         rows = store._database.read(
@@ -135,7 +140,7 @@ def test_what_caches_spared_is_known_again_from_the_rates_that_are_kept(tmp_path
     assert record.saved == 0  # 3 tokens were read at a tenth, by an estimate
     counted = [
         replace(event, usage=Usage(1_000, 40, 40, 600))
-        if isinstance(event, Finished) and event.stage is Stage.REASON
+        if isinstance(event, StageFinished) and event.stage is Stage.REASON
         else event
         for event in whole("turn2")
     ]
@@ -171,7 +176,7 @@ def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -
         Sources((Source(text, text),)),
         *reasoned([text]),
         *answered([text], model=text),
-        Warned(text),
+        TurnWarning(text),
     ]
     folded(tmp_path, events)
     with opened_store(tmp_path) as store:
@@ -190,7 +195,7 @@ def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -
 
 def test_absurd_counts_are_stored_as_far_as_they_fit(tmp_path: Path) -> None:
     usage = Usage(10**40, -(10**40))
-    folded(tmp_path, [opened(), Finished(Stage.ANSWER, "m", None, usage, None, 1.0, None)])
+    folded(tmp_path, [opened(), StageFinished(Stage.ANSWER, "m", None, usage, None, 1.0, None)])
     with opened_store(tmp_path) as store:
         assert store.turn("turn1").stages[Stage.ANSWER].usage == Usage(2**63 - 1, 1 - 2**63)
 
@@ -267,7 +272,7 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
         assert ids(list(store.listing(status="stopped"))) == ["d"]
         assert ids(list(store.listing(since=WHEN + timedelta(hours=1)))) == ["c", "b"]
         assert ids(list(store.listing(status="complete", session="s", model="sonnet"))) == ["a"]
-        assert next(store.listing(session="s")) == Row(
+        assert next(store.listing(session="s")) == TurnSummary(
             "a",
             "s",
             WHEN,

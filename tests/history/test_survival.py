@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.adopt import recover
-from deepreasoning_cli.history.lines import line
+from deepreasoning_cli.history.journal_format import event_line
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from failing_calls import CALLS, NthCallFails
-from kept_turns import WHEN, filled, journalled, opened, whole
+from support.kept_turns import WHEN, filled, journalled, opened, whole
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, kills and limits its files")
 
@@ -89,7 +89,7 @@ def in_use(folder: Path) -> None:
     shutil.copytree(one_turn(folder.parent), folder)
     path = folder / "journal/dead.jsonl"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(line(opened("dead"), 0.0, WHEN) + line(whole()[3], 0.1))
+    path.write_bytes(event_line(opened("dead"), 0.0, WHEN) + event_line(whole()[3], 0.1))
 
 
 def one_turn(root: Path) -> Path:

@@ -9,12 +9,12 @@ from decimal import Decimal
 import pytest
 from pytest_httpx import HTTPXMock
 
-from deepreasoning_cli.catalog.tables import load_catalog
-from deepreasoning_cli.events import Message, Payload, Prompt, Stage
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import RateCard, Rates
-from deepreasoning_cli.providers.claude import ClaudeProvider
-from deepreasoning_cli.stage import Heard
+from deepreasoning_cli.pipeline.events import Message, Payload, Prompt, Stage
+from deepreasoning_cli.pipeline.money import RateCard, Rates
+from deepreasoning_cli.pipeline.stage import StageRun
+from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.transport import Transport
 
 SONNET = next(m for m in load_catalog().claude_models if m.id == "claude-sonnet-5-5")
@@ -132,13 +132,13 @@ def test_what_may_be_written_is_estimated_for_the_price() -> None:
         # 2,400 bytes; 7 and 21 behind them with the ends of two lines are 2,430
         assert (provider.written_tokens(FIRST), provider.written_tokens(SECOND)) == (600, 608)
         assert provider.written_tokens(replace(SECOND, stable=None)) == 0
-        started = Heard(Stage.ANSWER, provider, SECOND).started()
+        started = StageRun(Stage.ANSWER, provider, SECOND).started()
     assert (started.input_tokens, started.cache_write_tokens) == (609, 608)
 
 
 def test_a_stage_that_breaks_off_is_priced_as_if_all_had_been_written() -> None:
     with Transport() as transport:
-        finished = Heard(Stage.ANSWER, claude(transport), SECOND).finished()
+        finished = StageRun(Stage.ANSWER, claude(transport), SECOND).finished()
     assert finished.usage is not None
     # 1 token at 2 and 608 at 2.50 per million
     assert (finished.usage.estimated, finished.cost) == (True, Decimal("0.001522"))

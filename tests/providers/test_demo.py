@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli import pipeline
 from deepreasoning_cli.errors import IncompleteError
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     End,
-    Finished,
     Handoff,
     Message,
+    ModelReported,
     Prompt,
-    Served,
     Stage,
+    StageFinished,
     Text,
     Thought,
 )
-from deepreasoning_cli.handoff import briefed
-from deepreasoning_cli.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline.handoff import with_notes
+from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.providers import demo
-from deepreasoning_cli.providers.demo import Script, Scripted, chosen, pieces, scripts
+from deepreasoning_cli.providers.demo import DemoProvider, Script, choose_script, pieces, scripts
 
 BY_NAME = {script.name: script for script in scripts()}
 ASKED = [script for script in scripts() if script.question]
@@ -38,8 +38,8 @@ def ask(text: str) -> Prompt:
     return Prompt((Message("user", text),))
 
 
-def role(name: Literal["reasoner", "answerer"]) -> Scripted:
-    return Scripted(name, speed=0)
+def role(name: Literal["reasoner", "answerer"]) -> DemoProvider:
+    return DemoProvider(name, speed=0)
 
 
 def question_of(script: Script) -> str:
@@ -56,7 +56,7 @@ def test_the_reasoner_thinks_the_whole_script_then_begins_an_answer(script: Scri
     assert "".join(thought.text for thought in thoughts) == script.reasoning
     assert "".join(text.text for text in texts) == script.draft
     assert min(len(thoughts) / 20, len(texts)) > 2
-    assert (served, end) == (Served("demo-reasoner"), End("stop"))
+    assert (served, end) == (ModelReported("demo-reasoner"), End("stop"))
     thought = estimate_tokens(script.reasoning)
     written = thought + estimate_tokens(script.draft)
     assert usage == Usage(estimate_tokens(prompt.text), written, thought, estimated=True)
@@ -68,7 +68,7 @@ def test_the_answerer_says_the_whole_answer(script: Script) -> None:
     served, *said, usage, end = role("answerer").stream(prompt)
     assert "".join(chunk.text for chunk in said if isinstance(chunk, Text)) == script.answer
     assert all(isinstance(chunk, Text) for chunk in said)
-    assert (served, end) == (Served("demo-answerer"), End(script.stop_reason))
+    assert (served, end) == (ModelReported("demo-answerer"), End(script.stop_reason))
     written = estimate_tokens(script.answer)
     assert usage == Usage(estimate_tokens(prompt.text), written, estimated=True)
 
@@ -97,16 +97,16 @@ def test_the_answerer_finds_the_script_that_the_reasoner_used(
 ) -> None:
     asked = ask(question_of(script))
     given_on = {"reasoning": script.reasoning, "answer": script.draft}
-    prompt = briefed(asked, handoff, model="demo-reasoner", **given_on)
-    assert chosen(prompt.messages[-1].text) is script
+    prompt = with_notes(asked, handoff, model="demo-reasoner", **given_on)
+    assert choose_script(prompt.messages[-1].text) is script
 
 
 @every_question
 def test_a_question_finds_its_script_whatever_stands_around_it(script: Script) -> None:
     piped = "<stdin>\n" + "git commit push " * 500 + "\n</stdin>\n\n"
-    assert chosen(script.question) is script
-    assert chosen(script.question.upper()) is script
-    assert chosen(piped + script.question) is script
+    assert choose_script(script.question) is script
+    assert choose_script(script.question.upper()) is script
+    assert choose_script(piped + script.question) is script
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_question_finds_its_script_whatever_stands_around_it(script: Script) -
     ],
 )
 def test_the_closest_script_is_chosen_or_none(question: str, name: str) -> None:
-    assert chosen(question).name == name
+    assert choose_script(question).name == name
 
 
 def test_only_the_last_message_chooses() -> None:
@@ -145,10 +145,10 @@ def test_only_the_last_message_chooses() -> None:
 
 def test_the_order_of_the_scripts_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     questions = [*(script.question for script in scripts()), "bank server", "git merge python sort"]
-    expected = [chosen(question) for question in questions]
+    expected = [choose_script(question) for question in questions]
     shuffled = random.Random(7).sample(scripts(), len(scripts()))
     monkeypatch.setattr(demo, "scripts", lambda: tuple(shuffled))
-    assert [chosen(question) for question in questions] == expected
+    assert [choose_script(question) for question in questions] == expected
 
 
 def test_any_other_question_is_told_that_no_model_was_called() -> None:
@@ -207,7 +207,7 @@ def test_pieces_are_about_as_long_as_tokens() -> None:
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_it_is_paced_like_the_real_thing(speed: float) -> None:
     waits: list[float] = []
-    provider = Scripted("answerer", speed, waits.append)
+    provider = DemoProvider("answerer", speed, waits.append)
     chunks = list(provider.stream(ask(BY_NAME["strawberry"].question)))
     said = [chunk for chunk in chunks if isinstance(chunk, Text)]
     assert waits == [0.4 / speed] + [1 / 120 / speed] * len(said)
@@ -215,26 +215,26 @@ def test_it_is_paced_like_the_real_thing(speed: float) -> None:
 
 def test_without_speed_it_does_not_wait() -> None:
     waits: list[float] = []
-    list(Scripted("reasoner", 0, waits.append).stream(ask("x")))
+    list(DemoProvider("reasoner", 0, waits.append).stream(ask("x")))
     assert waits == []
 
 
 def test_the_request_is_out_before_the_first_chunk() -> None:
     happened: list[str] = []
-    provider = Scripted("reasoner", 1.0, lambda _: happened.append("waited"))
+    provider = DemoProvider("reasoner", 1.0, lambda _: happened.append("waited"))
     stream = provider.stream(ask("x"), lambda: happened.append("sent"))
     assert happened == []
-    assert next(stream) == Served("demo-reasoner")
+    assert next(stream) == ModelReported("demo-reasoner")
     assert happened == ["sent", "waited"]
     stream.close()
 
 
 def test_through_the_pipeline_the_reasoner_is_stopped_at_its_draft() -> None:
     script = BY_NAME["strawberry"]
-    events = list(pipeline.run(_plan(script)))
+    events = list(run_turn(_plan(script)))
     thoughts = "".join(event.text for event in events if isinstance(event, Thought))
     answer = "".join(event.text for event in events if isinstance(event, Text))
-    reason, final = [event for event in events if isinstance(event, Finished)]
+    reason, final = [event for event in events if isinstance(event, StageFinished)]
     assert (thoughts, answer) == (script.reasoning, script.answer)
     assert (reason.stage, reason.model, reason.stop_reason) == (Stage.REASON, "demo-reasoner", None)
     assert (final.stage, final.model, final.stop_reason) == (
@@ -247,13 +247,13 @@ def test_through_the_pipeline_the_reasoner_is_stopped_at_its_draft() -> None:
 
 def test_through_the_pipeline_a_refusal_is_incomplete() -> None:
     with pytest.raises(IncompleteError) as caught:
-        list(pipeline.run(_plan(BY_NAME["phishing"])))
+        list(run_turn(_plan(BY_NAME["phishing"])))
     assert (caught.value.kind, caught.value.stage) == ("refusal", Stage.ANSWER)
 
 
-def _plan(script: Script) -> pipeline.Plan:
+def _plan(script: Script) -> Plan:
     prompt = ask(script.question)
-    return pipeline.Plan(
+    return Plan(
         id="turn",
         backend="demo",
         question=script.question,

@@ -5,16 +5,24 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
 from deepreasoning_cli.keys import Key
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    Message,
+    ModelReported,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+)
 from deepreasoning_cli.providers.gateway import Endpoint, GatewayProvider, Parameters
 from deepreasoning_cli.transport import Request, Transport
-from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter
-from deepreasoning_cli.wire.messages.server import MessagesWriter
-from deepreasoning_cli.wire.reply import Head
-from deepreasoning_cli.wire.responses.server import ResponsesWriter
-from deepreasoning_cli.wire.writer import ReplyWriter
-from written import written
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
+from deepreasoning_cli.wire.server.writer import Head, ReplyWriter
+from support.written import written
 
 PROMPT = Prompt((Message("user", "6×7?"),))
 KEY = Key("empiriolabs", "sk-empiriolabs-0123456789", "a test")
@@ -76,9 +84,9 @@ def test_reasoning_is_told_apart_wherever_it_stands(
 
 
 def test_a_model_that_is_not_the_hosted_one_is_told() -> None:
-    line = Line(*written(ChatCompletionsWriter(HEAD), [Served("claude-y"), *CHUNKS]))
+    line = Line(*written(ChatCompletionsWriter(HEAD), [ModelReported("claude-y"), *CHUNKS]))
     received = list(gateway(line, "chat_completions").stream(PROMPT))
-    assert received[0] == Served("claude-y")
+    assert received[0] == ModelReported("claude-y")
 
 
 def test_closing_the_reply_closes_the_call() -> None:

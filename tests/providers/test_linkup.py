@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError, RefusedError, UnavailableError
-from deepreasoning_cli.events import Payload, Source
-from deepreasoning_cli.findings import Finding
 from deepreasoning_cli.keys import Key
+from deepreasoning_cli.pipeline.events import Payload, Source
+from deepreasoning_cli.pipeline.search import SearchResult
 from deepreasoning_cli.providers.linkup import LinkupProvider
 from deepreasoning_cli.transport import Request, Transport
-from loopback import Loopback, Reply, json_reply
+from support.loopback import Loopback, Reply, json_reply
 
 KEY = Key("linkup", "lk-canary-0123456789", "LINKUP_API_KEY")
 
@@ -30,7 +30,7 @@ class Answering:
         return self.reply
 
 
-def found(reply: Any) -> tuple[Finding, ...]:
+def found(reply: Any) -> tuple[SearchResult, ...]:
     return LinkupProvider("https://x.org/v1", KEY, Answering(reply)).search("6×7?")
 
 
@@ -58,9 +58,9 @@ def test_pages_are_taken_in_order_and_the_rest_is_left_out() -> None:
     untyped = {"url": " https://b.org ", "name": None}
     nameless = page(name="", url="https://c.org", content=7)
     assert found({"results": [page(favicon="x"), image, untyped, nameless, page(url=""), 7]}) == (
-        Finding(Source("Tables", "https://a.org"), "6×7 is 42."),
-        Finding(Source("https://b.org", "https://b.org"), ""),
-        Finding(Source("https://c.org", "https://c.org"), ""),
+        SearchResult(Source("Tables", "https://a.org"), "6×7 is 42."),
+        SearchResult(Source("https://b.org", "https://b.org"), ""),
+        SearchResult(Source("https://c.org", "https://c.org"), ""),
     )
 
 
@@ -80,7 +80,7 @@ def refusal(status: int, code: str) -> Reply:
     return json_reply(status, {"statusCode": status, "error": error})
 
 
-def over_the_wire(*replies: Reply) -> tuple[tuple[Finding, ...], int]:
+def over_the_wire(*replies: Reply) -> tuple[tuple[SearchResult, ...], int]:
     with Loopback(*replies) as server, Transport(sleep=lambda _: None) as transport:
         result = LinkupProvider(f"{server.url}/v1", KEY, transport).search("6×7?")
         return result, len(server.requests)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.providers.probe import ProbeResult, probe
+from deepreasoning_cli.providers.account import ProbeResult, probe
 from deepreasoning_cli.transport import Request
 
 KEY = Key("x", "sk-0123456789", "a test")

@@ -5,12 +5,21 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.catalog import Reasoner
-from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
+from deepreasoning_cli.catalog.models import Reasoner
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.providers.claude import ClaudeProvider
-from deepreasoning_cli.providers.reasoner import ReasonerProvider
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    Message,
+    ModelReported,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.providers.anthropic import ClaudeProvider
+from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.transport import Request, Transport
 
 PROMPT = Prompt((Message("user", "6 × 7?"),), "Be brief.")
@@ -108,13 +117,13 @@ def test_a_reasoner_says_what_it_is() -> None:
 
 
 REASONED: list[Chunk] = [
-    Served("r1-0528"),
+    ModelReported("r1-0528"),
     Thought("hm"),
     Text("42"),
     Usage(5, 7),
     End("stop"),
 ]
-ANSWER: list[Chunk] = [Served("claude-x"), Text("42"), Usage(5, 7), End("end_turn")]
+ANSWER: list[Chunk] = [ModelReported("claude-x"), Text("42"), Usage(5, 7), End("end_turn")]
 both = pytest.mark.parametrize(
     ("make", "payloads", "chunks"),
     [(reasoner, [THOUGHT, ANSWERED, USED], REASONED), (claude, [WHOLE], ANSWER)],

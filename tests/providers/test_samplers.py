@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from deepreasoning_cli.catalog import Samplers
-from deepreasoning_cli.providers.samplers import Granted, Wish, cooled, granted
+from deepreasoning_cli.catalog.models import Samplers
+from deepreasoning_cli.providers.samplers import (
+    AcceptedSamplers,
+    SamplerRequest,
+    accept_samplers,
+    limit_temperature,
+)
 
 NEITHER: frozenset[str] = frozenset()
 TEMPERATURE = frozenset({"temperature"})
@@ -34,13 +39,15 @@ P_REFUSED = "--top-p is not sent: m takes no sampling parameters"
 def test_a_model_is_sent_what_it_takes_and_only_typed_losses_are_told(
     taken: Samplers, typed: frozenset[str], values: dict[str, float], warnings: tuple[str, ...]
 ) -> None:
-    assert granted(Wish(0.7, 0.9, typed), taken, "m") == Granted(values, warnings)
+    assert accept_samplers(SamplerRequest(0.7, 0.9, typed), taken, "m") == AcceptedSamplers(
+        values, warnings
+    )
 
 
 @pytest.mark.parametrize("values", [{}, {"top_p": 0.9}, {"temperature": 1.0}])
 def test_what_claude_can_take_is_left_alone(values: dict[str, float]) -> None:
-    given = Granted(values, ("w",))
-    assert cooled(given, "m", BOTH) is given
+    given = AcceptedSamplers(values, ("w",))
+    assert limit_temperature(given, "m", BOTH) is given
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,6 @@ def test_what_claude_can_take_is_left_alone(values: dict[str, float]) -> None:
 def test_a_temperature_above_claudes_highest_is_lowered(
     typed: frozenset[str], told: tuple[str, ...]
 ) -> None:
-    hot = Granted({"temperature": 1.5, "top_p": 0.9}, ("w",))
+    hot = AcceptedSamplers({"temperature": 1.5, "top_p": 0.9}, ("w",))
     lowered = {"temperature": 1.0, "top_p": 0.9}
-    assert cooled(hot, "m", typed) == Granted(lowered, ("w", *told))
+    assert limit_temperature(hot, "m", typed) == AcceptedSamplers(lowered, ("w", *told))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import Stage
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.server.observe import (
     FIELDS,
     TURN_FIELDS,
@@ -20,8 +20,8 @@ from deepreasoning_cli.server.observe import (
     log_request,
     log_to_stderr,
 )
-from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
-from ended_turns import stage, turned
+from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
+from support.ended_turns import stage, turned
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
 

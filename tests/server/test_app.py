@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message
 
-from asgi_calls import call, scope
 from deepreasoning_cli import __version__
-from deepreasoning_cli.events import Thought
+from deepreasoning_cli.pipeline.events import Thought
 from deepreasoning_cli.server import create_app
-from serving import Caller, Serve, thinks
-from serving import serve as serve
+from support.asgi_calls import call, scope
+from support.serving import Caller, Serve, thinks
+from support.serving import serve as serve
 
 
 def test_a_machine_that_asks_is_told_that_all_is_well(serve: Serve) -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from asgi_calls import GONE, pieces, receiving, scope
 from deepreasoning_cli.server.asgi import header
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.handler import read_json
+from support.asgi_calls import GONE, pieces, receiving, scope
 
 JSON = {"content-type": "application/json"}
 LIMIT = 1024

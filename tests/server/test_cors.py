@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_calls import Answer, call, scope
 from deepreasoning_cli.server.app import with_cors
 from deepreasoning_cli.server.asgi import send_json
+from support.asgi_calls import Answer, call, scope
 
 PAGE = "https://app.example.com"
 OPENAI = "authorization,content-type,x-stainless-retry-count,x-stainless-timeout"

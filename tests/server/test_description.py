@@ -11,18 +11,18 @@ import jsonschema
 import pytest
 import schemathesis
 
-from asgi_calls import call, scope
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.server import create_app, errors
 from deepreasoning_cli.server.app import OpenApiEndpoint, openapi_document
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings.loaded import load_settings
-from deepreasoning_cli.wire.asked import BadRequest
-from deepreasoning_cli.wire.chat_completions.asked import ACCEPTED as CHAT_COMPLETIONS
-from deepreasoning_cli.wire.listing import PARAMETER_TYPES
-from deepreasoning_cli.wire.messages.asked import ACCEPTED as MESSAGES
-from deepreasoning_cli.wire.responses.asked import ACCEPTED as RESPONSES
+from deepreasoning_cli.wire.server.chat_completions import ACCEPTED as CHAT_COMPLETIONS
+from deepreasoning_cli.wire.server.messages import ACCEPTED as MESSAGES
+from deepreasoning_cli.wire.server.model_list import PARAMETER_TYPES
+from deepreasoning_cli.wire.server.request import BadRequest
+from deepreasoning_cli.wire.server.responses import ACCEPTED as RESPONSES
+from support.asgi_calls import call, scope
 
 DOCUMENT = openapi_document()
 SCHEMAS = DOCUMENT["components"]["schemas"]

@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from asgi_calls import Answer, call, scope
 from deepreasoning_cli.server.app import ERROR_HANDLERS, AsgiEndpoint
 from deepreasoning_cli.server.asgi import send_json
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings.parts import ServeSettings
+from deepreasoning_cli.settings.models import ServeSettings
+from support.asgi_calls import Answer, call, scope
 
 
 async def welcome(asked: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.keys import validate_and_remember
 from deepreasoning_cli.server.errors import FORWARDED_STATUSES, to_failure
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.server.errors import ApiError
 
 
 @pytest.mark.parametrize(

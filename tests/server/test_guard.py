@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from asgi_calls import Answer, call, receiving, scope
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.server.asgi import send_json
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings.parts import ServeSettings
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.settings.models import ServeSettings
+from deepreasoning_cli.wire.server.errors import ApiError
+from support.asgi_calls import Answer, call, receiving, scope
 
 TOKEN = "tell-no-one-0123"
 OUTSIDE = ("192.168.1.5", 1337)

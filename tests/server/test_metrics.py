@@ -12,12 +12,12 @@ from typing import Any
 import prometheus_client
 import pytest
 
-from asgi_calls import call, scope
-from deepreasoning_cli.events import Stage
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.server.metrics import FOLDER_VARIABLE, Metrics, forget_streams, shared_folder
 from deepreasoning_cli.server.observe import Exchange
-from ended_turns import stage, turned
-from runner import environment
+from support.asgi_calls import call, scope
+from support.ended_turns import stage, turned
+from support.runner import environment
 
 WORKER = str(os.getpid())
 

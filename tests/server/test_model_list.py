@@ -11,27 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asgi_calls import Answer, call, scope
-from deepreasoning_cli.catalog import Lifecycle
+from deepreasoning_cli.catalog.models import Lifecycle
 from deepreasoning_cli.errors import RefusedError
-from deepreasoning_cli.money import Rates
+from deepreasoning_cli.pipeline.money import Rates
 from deepreasoning_cli.server.models import ModelList, ModelsEndpoint
 from deepreasoning_cli.server.service import Service
-from deepreasoning_cli.settings.loaded import Loaded, load_settings
-from deepreasoning_cli.wire.asked import RequestParameters
-from deepreasoning_cli.wire.listing import ModelListing, StageModel
-from deepreasoning_cli.wiring.catalogs import written_catalog
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
+from deepreasoning_cli.wire.server.request import RequestParameters
+from deepreasoning_cli.wiring.resources import written_catalog
+from support.asgi_calls import Answer, call, scope
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEYS = {"DEEPSEEK_API_KEY": "sk-deepseek-0000", "ANTHROPIC_API_KEY": "sk-ant-0000"}
 SONNET = "claude-sonnet-4-5-20250929"
 
 
-def loaded(keys: dict[str, str] | None = None, **flags: Any) -> Loaded:
+def loaded(keys: dict[str, str] | None = None, **flags: Any) -> LoadedSettings:
     return load_settings(None, flags, KEYS if keys is None else keys)
 
 
-def offers(settings: Loaded | None = None, now: datetime = NOW) -> ModelList:
+def model_list(settings: LoadedSettings | None = None, now: datetime = NOW) -> ModelList:
     known = settings or loaded()
     backend = ModelList.of(known, written_catalog(known)).backend
     return ModelList(known, written_catalog(known), backend, now)
@@ -48,13 +48,13 @@ def test_the_pair_comes_first_and_then_every_model_that_is_offered() -> None:
         for each in catalog.offered("direct")
         if each.lifecycle(NOW.date()) is not Lifecycle.RETIRED
     ]
-    ids = [each.id for each in offers().listed()]
+    ids = [each.id for each in model_list().listed()]
     assert ids == ["deepreasoning", *(f"deepreasoning/{each}" for each in living)]
     assert len(living) < len(catalog.offered("direct"))
 
 
 def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() -> None:
-    found = offers(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
+    found = model_list(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
         f"deepreasoning/{SONNET}"
     )
     expected = RequestParameters(SONNET, 0.2, 0.9, 64_000, False, True)
@@ -75,7 +75,7 @@ def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() 
 
 @pytest.mark.parametrize("name", ["sonnet", "claude-sonnet", "Claude Sonnet 5.5"])
 def test_an_alias_stands_for_the_model_of_its_id(name: str) -> None:
-    assert offers().find(f"deepreasoning/{name}").id == "deepreasoning/claude-sonnet-5-5"
+    assert model_list().find(f"deepreasoning/{name}").id == "deepreasoning/claude-sonnet-5-5"
 
 
 @pytest.mark.parametrize(
@@ -94,23 +94,23 @@ def test_an_alias_stands_for_the_model_of_its_id(name: str) -> None:
 )
 def test_a_model_that_is_not_offered_is_refused(name: str) -> None:
     with pytest.raises(RefusedError):
-        offers().find(name)
+        model_list().find(name)
 
 
 def test_a_model_is_offered_until_the_day_it_retires() -> None:
     ends = next(m.ends for m in written_catalog(loaded()).claude_models if m.id == SONNET)
     assert ends is not None
     last = datetime(ends.year, ends.month, ends.day, tzinfo=UTC)
-    assert f"deepreasoning/{SONNET}" not in [each.id for each in offers(now=last).listed()]
+    assert f"deepreasoning/{SONNET}" not in [each.id for each in model_list(now=last).listed()]
 
 
 def test_a_default_that_is_retired_is_not_listed() -> None:
-    listed = offers(loaded(model="claude-3-opus-20240229")).listed()
+    listed = model_list(loaded(model="claude-3-opus-20240229")).listed()
     assert "deepreasoning" not in [each.id for each in listed]
 
 
 def test_the_gateway_has_its_own_models_and_one_rate_for_both_stages() -> None:
-    found = offers(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"})).listed()
+    found = model_list(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"})).listed()
     assert model(found[0]) == SONNET
     assert [each.reasoner for each in found] == [None] * len(found)
     assert found[0].answerer.rates == Rates(Decimal("12.000"), Decimal("58.000"))
@@ -118,8 +118,8 @@ def test_the_gateway_has_its_own_models_and_one_rate_for_both_stages() -> None:
 
 
 def test_the_demo_lists_what_direct_does_for_nothing() -> None:
-    free = offers(loaded(backend="demo")).listed()
-    assert [each.id for each in free] == [each.id for each in offers().listed()]
+    free = model_list(loaded(backend="demo")).listed()
+    assert [each.id for each in free] == [each.id for each in model_list().listed()]
     assert free[0].name.endswith("(demo: no model is called)")
     nothing = Rates(Decimal(0), Decimal(0))
     assert {each.answerer for each in free} == {StageModel("demo-answerer", nothing)}
@@ -129,7 +129,7 @@ def test_the_demo_lists_what_direct_does_for_nothing() -> None:
 
 def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
     known = loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}, **{"serve.byok": True})
-    found = offers(known).find("deepreasoning/sonnet")
+    found = model_list(known).find("deepreasoning/sonnet")
     assert found.reasoner is not None
     assert found.reasoner.model == "deepseek-v4-pro"
 
@@ -146,13 +146,13 @@ def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
 def test_the_reasoner_is_the_one_of_the_settings(
     flags: dict[str, Any], reasoner: str | None
 ) -> None:
-    found = offers(loaded(**flags)).find("deepreasoning").reasoner
+    found = model_list(loaded(**flags)).find("deepreasoning").reasoner
     assert (found and found.model) == reasoner
 
 
 def test_without_keys_the_models_are_listed_all_the_same() -> None:
-    assert [each.id for each in offers(loaded({})).listed()] == [
-        each.id for each in offers().listed()
+    assert [each.id for each in model_list(loaded({})).listed()] == [
+        each.id for each in model_list().listed()
     ]
 
 

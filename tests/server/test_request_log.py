@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from asgi_calls import Answer, call, scope
 from deepreasoning_cli.server.asgi import send_json
 from deepreasoning_cli.server.observe import TURN, Exchange, RequestLogMiddleware
-from ended_turns import turned
+from support.asgi_calls import Answer, call, scope
+from support.ended_turns import turned
 
 
 def told(app: object, asked: Scope) -> tuple[Answer, list[Exchange]]:

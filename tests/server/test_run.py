@@ -32,7 +32,7 @@ from deepreasoning_cli.server.run import (
     server_url,
     worker_app,
 )
-from deepreasoning_cli.settings.parts import ServeSettings
+from deepreasoning_cli.settings.models import ServeSettings
 
 
 @pytest.fixture

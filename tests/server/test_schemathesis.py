@@ -40,7 +40,7 @@ REPLIES = [path for path, method in ROUTES if method == "post"]
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> ASGIApp:
     """The demo, without its waits, and nothing of it kept."""
-    monkeypatch.setattr(demo.Scripted, "_wait", lambda self, seconds: None)
+    monkeypatch.setattr(demo.DemoProvider, "_wait", lambda self, seconds: None)
     return create_app(flags={"backend": "demo", "history": False, "serve.metrics": True})
 
 

@@ -13,17 +13,17 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
-from deepreasoning_cli.events import Message, Prompt
 from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import validate
+from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.observe import log_to_stderr
 from deepreasoning_cli.server.service import CallerKeys, Service
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
-from kept_turns import reasoned
-from loopback import Loopback, json_reply
+from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
+from support.kept_turns import reasoned
+from support.loopback import Loopback, json_reply
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
 CALLERS = CallerKeys(
@@ -140,12 +140,12 @@ def test_a_service_that_can_answer_nothing_says_so(monkeypatch: pytest.MonkeyPat
 
 def left_behind() -> None:
     """The journal of a process that died."""
-    from deepreasoning_cli.history.lines import line
-    from kept_turns import WHEN, opened
+    from deepreasoning_cli.history.journal_format import event_line
+    from support.kept_turns import WHEN, opened
 
     folder = paths.data_dir() / "journal"
     folder.mkdir(parents=True)
-    lines = [line(opened(), 0.0, WHEN), *(line(event, 0.1) for event in reasoned()[:3])]
+    lines = [event_line(opened(), 0.0, WHEN), *(event_line(event, 0.1) for event in reasoned()[:3])]
     (folder / "turn1.jsonl").write_bytes(b"".join(lines))
 
 

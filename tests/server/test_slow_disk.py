@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.events import End, Thought
 from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk
-from deepreasoning_cli.history.replay import replay
+from deepreasoning_cli.history.recovery import replay
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.money import Usage
+from deepreasoning_cli.pipeline.events import End, Thought
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.server.threads import (
     FILE_THREADS,
     LAG_SECONDS,
@@ -26,8 +26,8 @@ from deepreasoning_cli.server.threads import (
     WRITE_THREADS,
     DiskThreads,
 )
-from serving import Caller, Serve, Step, thinks
-from serving import serve as serve
+from support.serving import Caller, Serve, Step, thinks
+from support.serving import serve as serve
 
 STREAMS = 50
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.events import Stage, StageFinished
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.server.turn import total_usage
-from ended_turns import stage
+from support.ended_turns import stage
 
 REASONED = replace(stage(Stage.REASON, 10, 200, "0.0005"), usage=Usage(10, 200, 150, 4))
 ANSWERED = replace(stage(Stage.ANSWER, 230, 50, "0.01"), usage=Usage(230, 50, None, 0, 100))
 UNCOUNTED = replace(stage(Stage.ANSWER, 0, 0, None), usage=None)
 
 
-def record(*stages: Finished) -> Record:
-    return Record(stages={each.stage: each for each in stages})
+def record(*stages: StageFinished) -> TurnRecord:
+    return TurnRecord(stages={each.stage: each for each in stages})
 
 
 def test_all_that_the_reasoner_wrote_was_reasoning() -> None:
@@ -36,5 +36,5 @@ def test_a_sum_with_an_estimate_in_it_is_one() -> None:
 
 
 @pytest.mark.parametrize("stages", [[], [UNCOUNTED]])
-def test_nothing_counted_is_no_usage(stages: list[Finished]) -> None:
+def test_nothing_counted_is_no_usage(stages: list[StageFinished]) -> None:
     assert total_usage(record(*stages)) is None

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from asgi_calls import Answer
 from deepreasoning_cli import paths
 from deepreasoning_cli.errors import (
     ConfigError,
@@ -19,13 +18,14 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import DONE, End, Payload, Text, Thought
 from deepreasoning_cli.history.journal_file import Disk
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.money import Usage
+from deepreasoning_cli.pipeline.events import DONE, End, Payload, Text, Thought
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.server.handler import TurnHandler
-from serving import CHAT, MESSAGES, PATHS, RESPONSES, Caller, Serve, answers, thinks
-from serving import serve as serve
+from support.asgi_calls import Answer
+from support.serving import CHAT, MESSAGES, PATHS, RESPONSES, Caller, Serve, answers, thinks
+from support.serving import serve as serve
 
 BRING = "; callers bring their own keys here"
 
@@ -274,7 +274,7 @@ def test_a_bug_is_shown_whole_to_whom_debugs(
 def test_a_bug_in_the_writing_of_a_reply_is_a_failure_too(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stream: bool
 ) -> None:
-    from deepreasoning_cli.wire.reply import ReplyAccumulator
+    from deepreasoning_cli.wire.server.writer import ReplyAccumulator
 
     def broken(*_: object) -> None:
         raise KeyError("secret")
@@ -657,7 +657,7 @@ def test_more_replies_than_are_wanted_at_once_are_turned_away(serve: Serve) -> N
 
 
 def test_the_handler_waits_until_turns_that_were_told_to_end_are_kept(serve: Serve) -> None:
-    from serving import asking, question
+    from support.serving import asking, question
 
     async def main() -> None:
         go = asyncio.Event()

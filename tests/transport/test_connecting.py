@@ -10,14 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
-from calls import HOST, REQUEST, Witness, outcome, to
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import ConfigError, UnavailableError
-from deepreasoning_cli.transport import Clocks, Transport
-from loopback import Loopback, Reply, json_reply, refusing_url
+from deepreasoning_cli.transport import Timeouts, Transport
+from support.calls import HOST, REQUEST, Witness, outcome, to
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
+from support.loopback import Loopback, Reply, json_reply, refusing_url
 
 NETWORK = "check the network, then try again"
 
@@ -152,7 +152,7 @@ def test_a_port_that_does_not_speak_tls_is_final(seen: Witness, plain_http: int)
 def test_a_connection_that_never_opens_times_out(seen: Witness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the handshake is never answered
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        failure = seen.failure(to(url), Clocks(connect=0.05))
+        failure = seen.failure(to(url), Timeouts(connect=0.05))
     assert (failure.kind, failure.message) == (
         "timeout",
         f"{url.partition('//')[2]} does not answer the connection",

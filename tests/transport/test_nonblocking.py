@@ -18,19 +18,18 @@ from typing import Any, TypeVar
 
 import httpcore
 import pytest
-from calls import REQUEST, Outcome, Witness, outcome, to
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tunnels import Kind, Tunnels
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import DONE, Payload
 from deepreasoning_cli.greenlets import greenlet_spawn, sleep
-from deepreasoning_cli.transport import Clocks, Request, Transport
+from deepreasoning_cli.pipeline.events import DONE, Payload
+from deepreasoning_cli.transport import Request, Timeouts, Transport
 from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend
-from loopback import (
+from support.calls import REQUEST, Outcome, Witness, outcome, to
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
+from support.loopback import (
     Cut,
     Gate,
     Loopback,
@@ -43,6 +42,7 @@ from loopback import (
     refusing_url,
     sse,
 )
+from support.tunnels import Kind, Tunnels
 
 T = TypeVar("T")
 OK = json_reply(200, {"id": 1})
@@ -63,7 +63,7 @@ def looped(main: Callable[[], Awaitable[T]]) -> T:
 
 
 def with_transport(
-    seen: Witness, work: Callable[[Transport], T], clocks: Clocks | None = None
+    seen: Witness, work: Callable[[Transport], T], clocks: Timeouts | None = None
 ) -> T:
     """What `work` returns for a transport that does not block."""
 
@@ -80,13 +80,15 @@ def with_transport(
     return looped(main)
 
 
-def answers(seen: Witness, *requests: Request, clocks: Clocks | None = None) -> list[list[Payload]]:
+def answers(
+    seen: Witness, *requests: Request, clocks: Timeouts | None = None
+) -> list[list[Payload]]:
     return with_transport(
         seen, lambda transport: [list(transport.stream(each)) for each in requests], clocks
     )
 
 
-def failure(seen: Witness, request: Request, clocks: Clocks | None = None) -> Outcome:
+def failure(seen: Witness, request: Request, clocks: Timeouts | None = None) -> Outcome:
     with pytest.raises(DeepReasoningError) as caught:
         answers(seen, request, clocks=clocks)
     return outcome(caught.value)
@@ -269,7 +271,7 @@ def test_what_breaks_is_said_in_the_same_words(
 
 
 def test_silence_is_said_in_the_same_words(monkeypatch: pytest.MonkeyPatch, tls: bool) -> None:
-    clocks = Clocks(silence=0.1)
+    clocks = Timeouts(silence=0.1)
     for reply in (Reply(before=[Stall(3)]), reasoner_stream(["a", "b"]).failing(2, Stall(3))):
         with Loopback(reply, tls=tls) as vendor:
             trust(monkeypatch, vendor)
@@ -285,7 +287,7 @@ def test_what_has_been_slow_but_never_silent_comes_whole(seen: Witness) -> None:
     events = [sse({"n": number}) for number in range(6)]
     body = [part for event in events for part in (Pause(0.25), event)]
     with Loopback(Reply(body=[*body, sse("[DONE]")])) as vendor:
-        [payloads] = answers(seen, to(vendor.url), clocks=Clocks(silence=1.0))
+        [payloads] = answers(seen, to(vendor.url), clocks=Timeouts(silence=1.0))
     assert payloads == [*({"n": number} for number in range(6)), DONE]
 
 
@@ -303,7 +305,7 @@ def test_a_certificate_that_nobody_trusts_is_said_in_the_same_words(seen: Witnes
 
 
 def test_a_server_that_never_shakes_hands_is_said_in_the_same_words(seen: Witness) -> None:
-    clocks = Clocks(connect=0.05)
+    clocks = Timeouts(connect=0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         request = to(f"https://127.0.0.1:{silent.getsockname()[1]}")
         assert failure(seen, request, clocks) == outcome(Witness().failure(request, clocks))
@@ -658,7 +660,7 @@ def test_peers_that_never_answer_hold_up_nobody_else(seen: Witness) -> None:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
 
         async def main() -> float:
-            with Transport(Clocks(connect=1), wrap_backend=NonblockingBackend) as transport:
+            with Transport(Timeouts(connect=1), wrap_backend=NonblockingBackend) as transport:
                 tasks = [
                     asyncio.create_task(greenlet_spawn(lambda: list(transport.stream(to(url)))))
                     for _ in range(40)

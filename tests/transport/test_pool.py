@@ -5,12 +5,12 @@ from __future__ import annotations
 import httpcore
 import httpx
 import pytest
-from calls import to
 
 from deepreasoning_cli.transport import TransportLimits
-from deepreasoning_cli.transport.environment import proxies
 from deepreasoning_cli.transport.pool import ERRORS, REQUEST_SENT, PoolTransport, create_pool
-from loopback import Loopback, Reply, json_reply, refusing_url, sse
+from deepreasoning_cli.transport.proxy import proxies
+from support.calls import to
+from support.loopback import Loopback, Reply, json_reply, refusing_url, sse
 
 
 def connect(backend: httpcore.NetworkBackend | None = None) -> httpx.Client:

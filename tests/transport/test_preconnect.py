@@ -11,13 +11,22 @@ from typing import Self
 
 import httpcore
 import pytest
-from calls import Witness, to
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.transport import Transport, TransportLimits
-from loopback import Cut, Gate, Loopback, Reply, Stall, json_reply, reasoner_stream, refusing_url
+from support.calls import Witness, to
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
+from support.loopback import (
+    Cut,
+    Gate,
+    Loopback,
+    Reply,
+    Stall,
+    json_reply,
+    reasoner_stream,
+    refusing_url,
+)
 
 OK = json_reply(200, {"id": 1})
 QUICK = TransportLimits(poll=0.01)

@@ -5,15 +5,15 @@ import threading
 import time
 
 import pytest
-from calls import CANARY, HOST, REQUEST, Witness, outcome, said, to
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import UnavailableError
-from deepreasoning_cli.events import DONE
-from deepreasoning_cli.transport import Clocks, TransportLimits
-from loopback import (
+from deepreasoning_cli.pipeline.events import DONE
+from deepreasoning_cli.transport import Timeouts, TransportLimits
+from support.calls import CANARY, HOST, REQUEST, Witness, outcome, said, to
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
+from support.loopback import (
     Cut,
     Gate,
     Loopback,
@@ -169,7 +169,7 @@ def test_a_fetch_leaves_the_connection_for_the_next_call(seen: Witness) -> None:
 def test_headers_that_never_come_end_by_the_silence_clock(seen: Witness) -> None:
     reply = Reply(before=[Stall()])
     with Loopback(reply) as vendor:
-        failure = seen.failure(to(vendor.url), Clocks.all_of(0.1))
+        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.1))
         host = vendor.url.partition("//")[2]
         assert len(vendor.requests) == 3
     message = f"{host} has been silent for too long"
@@ -180,7 +180,7 @@ def test_headers_that_never_come_end_by_the_silence_clock(seen: Witness) -> None
 def test_a_stall_in_mid_stream_ends_by_the_silence_clock(seen: Witness) -> None:
     reply = reasoner_stream(["a", "b"]).failing(2, Stall())
     with Loopback(reply) as vendor:
-        failure = seen.failure(to(vendor.url), Clocks.all_of(0.1))
+        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.1))
         host = vendor.url.partition("//")[2]
         assert len(vendor.requests) == 1
     assert (failure.kind, failure.message) == ("timeout", f"{host} has been silent for too long")
@@ -195,7 +195,7 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
     monkeypatch: pytest.MonkeyPatch, seen: Witness, after: int, limit: str
 ) -> None:
     reply = reasoner_stream(["a", "b"]).failing(after, *alive(3))
-    clocks = Clocks(silence=5, first_progress=0.6, progress=0.3)
+    clocks = Timeouts(silence=5, first_progress=0.6, progress=0.3)
     with Loopback(reply) as vendor:
         start = time.monotonic()
         failure = seen.failure(to(vendor.url), clocks)
@@ -209,7 +209,7 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
 def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> None:
     body: list[bytes | Step] = [b"\n", Pause(0.02)] * 100
     with Loopback(Reply(body=body, content_type="application/json")) as vendor:
-        failure = seen.failure(to(vendor.url), Clocks(silence=5, first_progress=0.2))
+        failure = seen.failure(to(vendor.url), Timeouts(silence=5, first_progress=0.2))
     assert (failure.kind, failure.message) == ("timeout", "nothing but keep-alives for 0 s")
 
 

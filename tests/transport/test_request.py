@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from calls import CANARY, KEY, REQUEST
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.keys import redact_known
-from deepreasoning_cli.transport import Clocks, Request
+from deepreasoning_cli.transport import Request, Timeouts
 from deepreasoning_cli.transport.request import USER_AGENT
+from support.calls import CANARY, KEY, REQUEST
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_any_text_is_sent_as_valid_json(texts: list[str]) -> None:
 
 
 def test_one_patience_sets_every_clock_but_that_of_connecting() -> None:
-    assert Clocks.all_of(30) == Clocks(10, 30, 30, 30)
-    assert Clocks.all_of(5) == Clocks(5, 5, 5, 5)
-    assert Clocks() == Clocks(10, 120, 620, 180)
+    assert Timeouts.all_of(30) == Timeouts(10, 30, 30, 30)
+    assert Timeouts.all_of(5) == Timeouts(5, 5, 5, 5)
+    assert Timeouts() == Timeouts(10, 120, 620, 180)

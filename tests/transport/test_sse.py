@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from calls import said
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import UnavailableError
-from deepreasoning_cli.events import DONE, Payload
-from deepreasoning_cli.transport import Clocks, TransportLimits
+from deepreasoning_cli.pipeline.events import DONE, Payload
+from deepreasoning_cli.transport import Timeouts, TransportLimits
 from deepreasoning_cli.transport.sse import StallGuard, payloads
-from loopback import Reply, claude_stream, reasoner_stream
+from support.calls import said
+from support.loopback import Reply, claude_stream, reasoner_stream
 
 
 class Pieces:
@@ -33,7 +33,7 @@ class Pieces:
 
 
 def read(*pieces: bytes) -> list[Payload]:
-    return list(payloads(cast(httpx.Response, Pieces(pieces)), Clocks()))
+    return list(payloads(cast(httpx.Response, Pieces(pieces)), Timeouts()))
 
 
 def lines(text: str) -> list[Payload]:
@@ -87,7 +87,7 @@ def test_one_bad_event_is_skipped() -> None:
 
 
 def test_three_bad_events_in_a_row_end_it() -> None:
-    stream = payloads(cast(httpx.Response, Pieces([said({"a": 1}, "x", "y", "z")])), Clocks())
+    stream = payloads(cast(httpx.Response, Pieces([said({"a": 1}, "x", "y", "z")])), Timeouts())
     assert next(stream) == {"a": 1}
     with pytest.raises(UnavailableError) as caught:
         next(stream)
@@ -126,15 +126,15 @@ def test_any_objects_come_through_any_cuts(
 def test_any_bytes_give_payloads_or_our_error(pieces: list[bytes]) -> None:
     received: list[Payload] = []
     with suppress(UnavailableError):
-        received.extend(payloads(cast(httpx.Response, Pieces(pieces)), Clocks()))
+        received.extend(payloads(cast(httpx.Response, Pieces(pieces)), Timeouts()))
     assert all(isinstance(payload, dict) for payload in received)
 
 
-def watch(pieces: Pieces, clocks: Clocks) -> StallGuard:
+def watch(pieces: Pieces, clocks: Timeouts) -> StallGuard:
     return StallGuard(cast(httpx.Response, pieces), clocks, TransportLimits(now=pieces.now))
 
 
-CLOCKS = Clocks(silence=120, first_progress=620, progress=180)
+CLOCKS = Timeouts(silence=120, first_progress=620, progress=180)
 
 
 def texts(watched: StallGuard) -> int:
@@ -180,8 +180,8 @@ def test_progress_starts_the_clock_again() -> None:
 def test_an_event_has_a_largest_size() -> None:
     limits = TransportLimits(largest_event=100)
     small, large = said({"a": "x" * 50}), said({"a": "x" * 100})
-    assert len(list(payloads(cast(Any, Pieces([small] * 9)), Clocks(), limits))) == 9
-    stream = payloads(cast(Any, Pieces([small, large[:60], large[60:]])), Clocks(), limits)
+    assert len(list(payloads(cast(Any, Pieces([small] * 9)), Timeouts(), limits))) == 9
+    stream = payloads(cast(Any, Pieces([small, large[:60], large[60:]])), Timeouts(), limits)
     assert next(stream) == {"a": "x" * 50}
     with pytest.raises(UnavailableError) as caught:
         next(stream)

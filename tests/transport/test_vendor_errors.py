@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from calls import HOST, REQUEST, Outcome, Witness, outcome, said
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import (
@@ -18,10 +15,11 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import Chunk, Payload, Text
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
-from deepreasoning_cli.wire.messages import client as messages
-from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.pipeline.events import Chunk, Payload, Text
+from deepreasoning_cli.wire.client import chat_completions, messages, responses
+from support.calls import HOST, REQUEST, Outcome, Witness, outcome, said
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
 
 Case = tuple[int, Payload, type[DeepReasoningError], str, str, str]
 

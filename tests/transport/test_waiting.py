@@ -4,16 +4,16 @@ import random
 from datetime import UTC, datetime
 
 import pytest
-from calls import HOST, REQUEST, Witness, to
-from calls import no_jitter as no_jitter
-from calls import seen as seen
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
-from deepreasoning_cli.transport import Transport, Waiting
+from deepreasoning_cli.transport import RetryNotice, Transport
 from deepreasoning_cli.transport.retry import asked_for, backoff
-from loopback import Loopback, Reset, reasoner_stream
+from support.calls import HOST, REQUEST, Witness, to
+from support.calls import no_jitter as no_jitter
+from support.calls import seen as seen
+from support.loopback import Loopback, Reset, reasoner_stream
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DATE = "Mon, 23 Nov 2026 09:00:00 GMT"  # the server's clock, three hours behind ours
@@ -115,7 +115,7 @@ def test_the_waits_of_a_stage_come_to_a_minute_at_most(
     message = f"{HOST} limits the rate (429)"
     assert (failure.message, failure.hint, failure.exit_code) == (message, hint, 5)
     assert seen.waits == waits
-    assert seen.told == [Waiting(message, wait) for wait in waits]
+    assert seen.told == [RetryNotice(message, wait) for wait in waits]
 
 
 def test_each_stage_has_its_own_patience(httpx_mock: HTTPXMock, seen: Witness) -> None:
@@ -144,4 +144,4 @@ def test_before_the_first_payload_it_is_sent_again(seen: Witness) -> None:
         payloads = seen.answer(to(vendor.url))
         host = vendor.url.partition("//")[2]
         assert (len(payloads), len(vendor.requests)) == (6, 2)
-    assert seen.told == [Waiting(f"the connection to {host} was lost", 0.5)]
+    assert seen.told == [RetryNotice(f"the connection to {host} was lost", 0.5)]

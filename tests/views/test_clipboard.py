@@ -6,9 +6,9 @@ import pyperclip
 import pytest
 
 from deepreasoning_cli.errors import IncompleteError, WriteError
-from deepreasoning_cli.events import Text
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.clipboard import Clipboard, copy_text
+from deepreasoning_cli.pipeline.events import Text
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.views.files import ClipboardView, copy_text
 
 
 def test_text_goes_to_the_platforms_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,8 +39,8 @@ def test_without_a_clipboard_the_tools_are_named(
     }
 
 
-def answered(*texts: str) -> Record:
-    record = Record()
+def answered(*texts: str) -> TurnRecord:
+    record = TurnRecord()
     for text in texts:
         record.apply(Text(text))
     return record
@@ -50,7 +50,7 @@ def test_the_whole_answer_is_copied_once_and_at_the_end(monkeypatch: pytest.Monk
     copied: list[str] = []
     monkeypatch.setattr(pyperclip, "copy", copied.append)
     said: list[str] = []
-    view = Clipboard(answered("Forty", "-two."), said.append)
+    view = ClipboardView(answered("Forty", "-two."), said.append)
     view(Text("-two."))
     assert copied == []
     view.close(None)
@@ -64,7 +64,7 @@ def test_half_an_answer_is_not_copied(
     copied: list[str] = []
     monkeypatch.setattr(pyperclip, "copy", copied.append)
     said: list[str] = []
-    Clipboard(answered("Forty"), said.append).close(failure)
+    ClipboardView(answered("Forty"), said.append).close(failure)
     assert (copied, said) == ([], [])
 
 
@@ -74,6 +74,6 @@ def test_a_clipboard_that_is_not_there_costs_one_line(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(pyperclip, "copy", fail)
     said: list[str] = []
-    Clipboard(answered("42"), said.append).close(None)
+    ClipboardView(answered("42"), said.append).close(None)
     tools = "install wl-clipboard, xclip or xsel"
     assert said == [f"warning: nothing here can write to the clipboard: {tools}"]

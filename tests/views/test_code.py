@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from deepreasoning_cli.errors import IncompleteError
-from deepreasoning_cli.events import Text
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.code import CodeBlock, CodeView, code_blocks
-from deepreasoning_cli.views.safe import Sink
+from deepreasoning_cli.pipeline.events import Text
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sink
+from deepreasoning_cli.views.files import CodeBlock, CodeView, code_blocks
 
 ANSWER = """\
 Take this:
@@ -44,7 +44,7 @@ def shown(
     sink: Sink = Sink.PIPE,
 ) -> str:
     out: list[str] = []
-    record = Record()
+    record = TurnRecord()
     view = CodeView(record, out.append, language, every=every, sink=sink)
     for event in (Text(answer),):
         record.apply(event)

@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.style import Style
 
-from deepreasoning_cli.views import console
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea, Row
-from deepreasoning_cli.views.markdown.stream import MarkdownStream, whole
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, render_markdown
 from deepreasoning_cli.views.panel import Frame
-from markdown_documents import documents, pieces
-from often import often
-from screen import Terminal, foreign
+from support.markdown_documents import documents, pieces
+from support.often import often
+from support.screen import Terminal, foreign
 
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
 
 PLAIN = Style()
-CONSOLE = console.console(io.StringIO(), color=True, columns=80)
+CONSOLE = terminal.make_console(io.StringIO(), color=True, columns=80)
 
 
 def as_kept(rows: list[Row]) -> list[str]:
@@ -53,6 +53,9 @@ def test_streamed_in_any_pieces_the_scrollback_holds_the_whole_text_once(
         if final or dice.random() < 0.3:
             area.draw(final, [*framed(stream.tail(tallest)), frame.open_foot("1 s")])
     area.draw([*framed(stream.close()), frame.foot("done")], [])
-    expected = [*framed(whole(document, frame.width, console=CONSOLE)), frame.foot("done")]
+    expected = [
+        *framed(render_markdown(document, frame.width, console=CONSOLE)),
+        frame.foot("done"),
+    ]
     assert terminal.lines() == as_kept(expected)
     assert foreign(terminal.text) == ""

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.errors import IncompleteError, WriteError
-from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
 from deepreasoning_cli.views.files import FileView
 
-REASONED = Finished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
-HALF_REASONED = Finished(Stage.REASON, "r1", None, None, None, 1.0, "length", complete=False)
-ANSWERED = Finished(Stage.ANSWER, "sonnet", None, None, None, 1.0, "end_turn")
+REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
+HALF_REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "length", complete=False)
+ANSWERED = StageFinished(Stage.ANSWER, "sonnet", None, None, None, 1.0, "end_turn")
 CUT = IncompleteError("cut")
 
 

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.footer import duration, stage_line, turn_line
+from deepreasoning_cli.pipeline.events import Stage, StageFinished
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.views.notes import format_duration, stage_summary, turn_summary
 
 
 def stage(
@@ -16,9 +16,9 @@ def stage(
     cost: str | None = None,
     seconds: float = 41.2,
     served: str | None = None,
-) -> Finished:
+) -> StageFinished:
     known = None if cost is None else Decimal(cost)
-    return Finished(stage, f"asked-{stage}", served, usage, known, seconds, "stop")
+    return StageFinished(stage, f"asked-{stage}", served, usage, known, seconds, "stop")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def stage(
     ],
 )
 def test_time_is_said_as_exactly_as_it_matters(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_time_is_said_as_exactly_as_it_matters(seconds: float, words: str) -> No
         (stage(), "41 s"),
     ],
 )
-def test_a_stage_in_one_line(finished: Finished, line: str) -> None:
-    assert stage_line(finished) == line
+def test_a_stage_in_one_line(finished: StageFinished, line: str) -> None:
+    assert stage_summary(finished) == line
 
 
-def record(*stages: Finished) -> Record:
-    return Record(stages={each.stage: each for each in stages}, total=52.1)
+def record(*stages: StageFinished) -> TurnRecord:
+    return TurnRecord(stages={each.stage: each for each in stages}, total=52.1)
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def record(*stages: Finished) -> Record:
         (record(stage(Stage.ANSWER)), "asked-answer · 0 tokens · $0 · 52 s"),
     ],
 )
-def test_a_turn_in_one_line(turn: Record, line: str) -> None:
-    assert turn_line(turn) == line
+def test_a_turn_in_one_line(turn: TurnRecord, line: str) -> None:
+    assert turn_summary(turn) == line
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_what_a_cache_saved_stands_behind_the_cost_if_it_is_worth_a_word(
 ) -> None:
     turn = record(stage(Stage.ANSWER, Usage(12_350, 7, None, 12_345), "0.05"))
     turn.saved = Decimal(saved)
-    assert turn_line(turn) == line
+    assert turn_summary(turn) == line

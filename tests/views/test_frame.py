@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.views import console
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import Row
-from deepreasoning_cli.views.markdown.stream import whole
+from deepreasoning_cli.views.markdown.stream import render_markdown
 from deepreasoning_cli.views.panel import ASCII_BORDER, Frame, reads_right_to_left
 
 PLAIN = Style()
@@ -78,9 +78,9 @@ def test_the_direction_is_that_of_most_letters(words: str, backward: bool) -> No
 
 
 def test_inline_code_in_text_from_right_to_left_is_isolated() -> None:
-    rendering = console.console(io.StringIO(), color=False, columns=80)
-    rows = whole("استخدم `pip install` الآن من فضلك", 60, console=rendering)
+    rendering = terminal.make_console(io.StringIO(), color=False, columns=80)
+    rows = render_markdown("استخدم `pip install` الآن من فضلك", 60, console=rendering)
     frame = Frame(64, PLAIN, box=True)
     assert text(frame.row(rows[0])) == "│ استخدم \u2068pip install\u2069 الآن من فضلك"
-    latin = whole("use `pip install` now", 60, console=rendering)
+    latin = render_markdown("use `pip install` now", 60, console=rendering)
     assert "\u2068" not in text(frame.row(latin[0]))

@@ -9,13 +9,13 @@ import pytest
 from rich.color import ColorSystem
 from rich.style import Style
 
-from deepreasoning_cli.views import console
+from deepreasoning_cli.sanitize import Sanitiser, Sink
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream
 from deepreasoning_cli.views.panel import Frame
-from deepreasoning_cli.views.safe import Sanitiser, Sink
-from often import often
-from screen import foreign
+from support.often import often
+from support.screen import foreign
 
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
 
@@ -46,7 +46,7 @@ PARTS = (
 @pytest.mark.parametrize("share", range(SHARES))
 def test_hostile_text_never_drives_the_terminal(share: int) -> None:
     dice = random.Random(share)
-    rendering = console.console(io.StringIO(), color=True, columns=80)
+    rendering = terminal.make_console(io.StringIO(), color=True, columns=80)
     for _ in range(TEXTS // SHARES):
         text = "".join(dice.choices(PARTS, k=dice.randint(1, 12)))
         written: list[str] = []

@@ -13,23 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import IncompleteError, Interrupted, UnavailableError
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     Event,
-    Finished,
     Handoff,
-    Opened,
     Source,
     Sources,
     Stage,
-    Started,
+    StageFinished,
+    StageStarted,
     Text,
     Thought,
-    Warned,
+    TurnStarted,
+    TurnWarning,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.json import JsonlView, JsonView
-from deepreasoning_cli.views.show import Show
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 TURN, LINE = (
@@ -37,17 +37,17 @@ TURN, LINE = (
 )
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SOURCES = (Source("A page", "https://example.org"),)
-REASON = Started(Stage.REASON, "r1", 10, None, NOON)
-ANSWER = Started(Stage.ANSWER, "sonnet", 20, None, NOON)
+REASON = StageStarted(Stage.REASON, "r1", 10, None, NOON)
+ANSWER = StageStarted(Stage.ANSWER, "sonnet", 20, None, NOON)
 EVENTS: tuple[Event, ...] = (
-    Opened("id1", "direct", "6 × 7?", Handoff.BOTH, "school"),
-    Warned("careful"),
-    Finished(Stage.SEARCH, "linkup", None, None, Decimal("0.0060"), 0.5, None),
+    TurnStarted("id1", "direct", "6 × 7?", Handoff.BOTH, "school"),
+    TurnWarning("careful"),
+    StageFinished(Stage.SEARCH, "linkup", None, None, Decimal("0.0060"), 0.5, None),
     Sources(SOURCES),
     REASON,
     Thought("six "),
     Thought("sevens"),
-    Finished(
+    StageFinished(
         Stage.REASON,
         "r1",
         "r1-0528",
@@ -59,7 +59,7 @@ EVENTS: tuple[Event, ...] = (
     ANSWER,
     Text("4"),
     Text("2"),
-    Finished(Stage.ANSWER, "sonnet", None, Usage(30, 40, None, 5), None, 2.00049, "end_turn"),
+    StageFinished(Stage.ANSWER, "sonnet", None, Usage(30, 40, None, 5), None, 2.00049, "end_turn"),
 )
 
 
@@ -70,10 +70,10 @@ def shown(
 ) -> list[dict[str, Any]]:
     """The lines that were written, each of them valid."""
     out: list[str] = []
-    record = Record(clock=lambda: 7.0)
+    record = TurnRecord(clock=lambda: 7.0)
     with (
         suppress(*([type(failure)] if failure else [])),
-        Show(record, [kind(record, out.append)]) as show,
+        ViewGroup(record, [kind(record, out.append)]) as show,
     ):
         for event in events:
             show(event)
@@ -203,7 +203,7 @@ def test_every_event_is_a_line_and_the_last_is_the_turn() -> None:
 
 def test_lines_are_written_as_the_events_come() -> None:
     out: list[str] = []
-    view = JsonlView(Record(), out.append)
+    view = JsonlView(TurnRecord(), out.append)
     view(Thought("hm"))
     assert out == ['{"type": "reasoning", "text": "hm"}\n']
 
@@ -246,7 +246,7 @@ def test_nothing_more_is_written_into_a_closed_pipe() -> None:
 @given(text=st.text(st.characters(codec=None), min_size=1))
 def test_any_text_survives_and_no_control_character_gets_out(text: str) -> None:
     out: list[str] = []
-    JsonlView(Record(), out.append)(Text(text))
+    JsonlView(TurnRecord(), out.append)(Text(text))
     (line,) = out
     sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert json.loads(line) == {"type": "answer", "text": sound}

@@ -10,8 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from deepreasoning_cli.views.live import LiveArea, Row
-from often import often
-from screen import Terminal, foreign
+from support.often import often
+from support.screen import Terminal, foreign
 
 STYLES = [None, Style(bold=True), Style(color="red", dim=True)]
 # pyte shows nothing of a combining mark on an empty line and crashes on skin tones: left out

@@ -15,9 +15,14 @@ from rich.style import Style
 
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown import parser
-from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream, whole
-from markdown_documents import documents, lists, pieces, quotes, simple
-from often import often
+from deepreasoning_cli.views.markdown.stream import (
+    MarkdownStream,
+    PlainStream,
+    RowStream,
+    render_markdown,
+)
+from support.markdown_documents import documents, lists, pieces, quotes, simple
+from support.often import often
 
 
 def console() -> Console:
@@ -32,7 +37,7 @@ def texts(rows: list[Row]) -> list[str]:
 
 
 def rows_of(text: str, width: int = 80) -> list[str]:
-    return texts(whole(text, width, console=CONSOLE))
+    return texts(render_markdown(text, width, console=CONSOLE))
 
 
 def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
@@ -51,7 +56,7 @@ seeds = st.integers(0, 10_000)
 
 def assert_streams_whole(document: str, width: int, seed: int) -> None:
     stream = MarkdownStream(width, console=CONSOLE)
-    expected = whole(document, width, console=CONSOLE)
+    expected = render_markdown(document, width, console=CONSOLE)
     assert streamed(stream, document, seed) == expected
     for text in texts(expected):
         assert text == text.rstrip()
@@ -105,7 +110,7 @@ def test_what_was_handed_out_and_the_tail_are_the_whole_text_so_far(
         text += piece
         if number % 17 == seed % 17:
             tail = stream.tail(len(text) * 4 + 10)
-            assert rows + tail == whole(text, width, console=CONSOLE)
+            assert rows + tail == render_markdown(text, width, console=CONSOLE)
             assert stream.tail(2) == tail[-2:]
     assert stream.tail(0) == []
 
@@ -237,7 +242,7 @@ def test_links_are_printed_not_made() -> None:
     assert rows_of(text) == [
         "bank (https://evil.example) https://a.example pic (p.png) (q.png)",
     ]
-    rows = whole(text, 80, console=CONSOLE)
+    rows = render_markdown(text, 80, console=CONSOLE)
     assert not [segment for row in rows for segment in row if segment.style and segment.style.link]
 
 
@@ -284,13 +289,13 @@ def test_nesting_without_end_becomes_text_and_loses_nothing() -> None:
 
 def test_an_ascii_terminal_gets_ascii_signs() -> None:
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    rows = texts(whole("- a\n\n> b\n\n---\n", 20, console=Console(file=stdout)))
+    rows = texts(render_markdown("- a\n\n> b\n\n---\n", 20, console=Console(file=stdout)))
     assert rows == [" * a", "", "| b", "", "-" * 20]
 
 
 def test_the_given_style_lies_under_all_others() -> None:
     document = "# a\n\nb **c** `d`\n\n- e\n\n> f\n\n|g|\n|-|\n|h|\n\n```python\ni = 1\n```\n\n    j"
-    rows = whole(document, 80, console=CONSOLE, style=Style(dim=True))
+    rows = render_markdown(document, 80, console=CONSOLE, style=Style(dim=True))
     shown = [segment for row in rows for segment in row if segment.text.strip()]
     assert all(segment.style and segment.style.dim for segment in shown)
     assert not any(segment.style and segment.style.bgcolor for segment in shown)

@@ -3,28 +3,28 @@ from __future__ import annotations
 import pytest
 
 from deepreasoning_cli.errors import IncompleteError, Interrupted
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     Draft,
     Event,
-    Finished,
     Handoff,
-    Opened,
     Reused,
     Stage,
+    StageFinished,
     Text,
     Thought,
-    Warned,
+    TurnStarted,
+    TurnWarning,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.notes import Notes
 
 DEMO_LINE = "demo: these are scripted replies, no model was called"
 FAILURES = [None, IncompleteError("cut"), KeyboardInterrupt()]
 
 
-def finished(asked: str, served: str | None) -> Finished:
-    return Finished(Stage.ANSWER, asked, served, Usage(1, 2), None, 1.0, "end_turn")
+def finished(asked: str, served: str | None) -> StageFinished:
+    return StageFinished(Stage.ANSWER, asked, served, Usage(1, 2), None, 1.0, "end_turn")
 
 
 def said(
@@ -36,7 +36,7 @@ def said(
     kept: bool = False,
 ) -> list[str]:
     lines: list[str] = []
-    record = Record()
+    record = TurnRecord()
     notes = Notes(
         record, lines.append, lambda: neutralised, quiet=quiet, bill=bill, kept=lambda: kept
     )
@@ -48,8 +48,8 @@ def said(
     return lines
 
 
-def opened(backend: str) -> Opened:
-    return Opened("id1", backend, "6 × 7?", Handoff.REASONING)
+def opened(backend: str) -> TurnStarted:
+    return TurnStarted("id1", backend, "6 × 7?", Handoff.REASONING)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -59,7 +59,7 @@ def test_the_demo_says_so_even_when_it_is_to_be_quiet(quiet: bool) -> None:
 
 
 def test_a_warning_is_one_harmless_line() -> None:
-    assert said(Warned("mind\nthe \x1b[2Jgap")) == ["warning: mind the ␛[2Jgap"]
+    assert said(TurnWarning("mind\nthe \x1b[2Jgap")) == ["warning: mind the ␛[2Jgap"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_nothing_is_said_at_the_end_when_quiet_or_when_nobody_reads(
     quiet: bool, failure: BaseException | None
 ) -> None:
     assert said(Text("x"), bill=True, neutralised=3, quiet=quiet, failure=failure) == []
-    assert said(Warned("w"), finished("a", "b"), quiet=True) == []
+    assert said(TurnWarning("w"), finished("a", "b"), quiet=True) == []
 
 
 GO_ON = "hint: `deepreasoning resume id1` goes on from here"

@@ -11,29 +11,29 @@ import pytest
 
 from deepreasoning_cli.cli.boundary import guarded
 from deepreasoning_cli.errors import IncompleteError
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     Event,
-    Finished,
     Handoff,
-    Opened,
     Source,
     Sources,
     Stage,
-    Started,
+    StageFinished,
+    StageStarted,
     Text,
     Thought,
+    TurnStarted,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views import console
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sanitiser
+from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.base import View, ViewGroup
 from deepreasoning_cli.views.live import Row
-from deepreasoning_cli.views.markdown.stream import RowStream, whole
+from deepreasoning_cli.views.markdown.stream import RowStream, render_markdown
 from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
-from deepreasoning_cli.views.safe import Sanitiser
-from deepreasoning_cli.views.show import Show, View
 from deepreasoning_cli.views.status import Progress
-from screen import Terminal, foreign
+from support.screen import Terminal, foreign
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SIZES = [(80, 24), (40, 10), (20, 5), (120, 40)]
@@ -57,19 +57,19 @@ class Tty(io.StringIO):
         return True
 
 
-def stage(which: Stage, reason: str = "end_turn") -> Finished:
+def stage(which: Stage, reason: str = "end_turn") -> StageFinished:
     usage = Usage(10, 20)
-    return Finished(which, "m", None, usage, Decimal("0.007"), 41.2, reason)
+    return StageFinished(which, "m", None, usage, Decimal("0.007"), 41.2, reason)
 
 
-def started(which: Stage) -> Started:
-    return Started(which, "a-model", 10, None, NOW)
+def started(which: Stage) -> StageStarted:
+    return StageStarted(which, "a-model", 10, None, NOW)
 
 
 PLAIN = PanelStyle(color=False)
 
 
-def panels(record: Record, stream: Tty, style: PanelStyle = PLAIN) -> PanelsView:
+def panels(record: TurnRecord, stream: Tty, style: PanelStyle = PLAIN) -> PanelsView:
     renderer = PanelRenderer(stream, style, stream.size)
     return PanelsView(record, Progress(), stream, style, renderer=renderer)
 
@@ -81,8 +81,8 @@ def show(
     failure: BaseException | None = None,
 ) -> Tty:
     stream = Tty(*size)
-    record = Record()
-    shown = Show(record, [panels(record, stream, style)])
+    record = TurnRecord()
+    shown = ViewGroup(record, [panels(record, stream, style)])
     try:
         with shown:
             for event in events:
@@ -96,7 +96,7 @@ def show(
 
 def turn(thoughts: list[str], texts: list[str], reason: str = "end_turn") -> list[Event]:
     return [
-        Opened("id", "direct", "q", Handoff.REASONING),
+        TurnStarted("id", "direct", "q", Handoff.REASONING),
         started(Stage.REASON),
         *map(Thought, thoughts),
         stage(Stage.REASON, "stop"),
@@ -114,7 +114,9 @@ def contents(lines: list[str], title: str) -> list[str]:
 
 
 def expected(markdown: str, width: int) -> list[str]:
-    rows = whole(markdown, width, console=console.console(io.StringIO(), color=False, columns=80))
+    rows = render_markdown(
+        markdown, width, console=terminal.make_console(io.StringIO(), color=False, columns=80)
+    )
     return ["".join(segment.text for segment in row).strip() for row in rows]
 
 
@@ -137,7 +139,7 @@ LISTED = ["1. Tables — https://a.org", "2. ␛[2JMore — javascript:1", ""]
 
 
 def searched() -> list[Event]:
-    found = Finished(Stage.SEARCH, "linkup", None, None, Decimal("0.005"), 1.0, None)
+    found = StageFinished(Stage.SEARCH, "linkup", None, None, Decimal("0.005"), 1.0, None)
     return [started(Stage.SEARCH), FOUND, found]
 
 
@@ -158,7 +160,7 @@ def test_without_reasoning_it_stands_above_the_answer() -> None:
 
 def test_while_it_searches_one_row_says_so_and_then_goes() -> None:
     stream = Tty(60, 24)
-    record = Record()
+    record = TurnRecord()
     view = panels(record, stream)
     view(started(Stage.SEARCH))
     until = time.monotonic() + 5
@@ -197,8 +199,8 @@ def test_an_answer_taller_than_the_screen_stands_there_once_and_in_order(
 
 def test_a_frame_drawn_in_mid_stream_shows_the_newest_text() -> None:
     stream = Tty(60, 10)
-    record = Record()
-    shown = Show(record, [panels(record, stream)])
+    record = TurnRecord()
+    shown = ViewGroup(record, [panels(record, stream)])
     with shown:
         for event in turn([], [])[:2]:
             shown(event)
@@ -212,8 +214,8 @@ def test_a_frame_drawn_in_mid_stream_shows_the_newest_text() -> None:
 
 def test_before_the_first_text_the_panel_says_what_it_waits_for() -> None:
     stream = Tty(60, 10)
-    record = Record()
-    shown = Show(record, [panels(record, stream)])
+    record = TurnRecord()
+    shown = ViewGroup(record, [panels(record, stream)])
     with shown:
         for event in turn([], [])[:2]:
             shown(event)
@@ -228,8 +230,8 @@ def test_what_a_narrow_panel_waits_for_takes_one_row_and_goes(
     columns: int,
 ) -> None:
     stream = Tty(columns, 10)
-    record = Record()
-    shown = Show(record, [panels(record, stream)])
+    record = TurnRecord()
+    shown = ViewGroup(record, [panels(record, stream)])
     with shown:
         for event in (*turn([], [])[:1], started(Stage.ANSWER)):
             shown(event)
@@ -300,8 +302,8 @@ def test_a_terminal_that_shrinks_and_grows_loses_nothing() -> None:
     words = [f"word{n:04d} " for n in range(600)]
     stream = Tty(100, 24)
     stream.size = lambda: next(sizes, (100, 24))
-    record = Record()
-    shown = Show(record, [panels(record, stream)])
+    record = TurnRecord()
+    shown = ViewGroup(record, [panels(record, stream)])
     with shown:
         for event in turn(["hm"], [])[:5]:
             shown(event)
@@ -395,9 +397,9 @@ def show_with(
     keeper: View | None = None,
 ) -> None:
     """Show a turn with a renderer that has a bug, `pause` seconds between two events."""
-    record = Record()
+    record = TurnRecord()
     view = PanelsView(record, Progress(), renderer.tty, renderer.style, renderer=renderer)
-    with Show(record, [view], keeper) as shown:
+    with ViewGroup(record, [view], keeper) as shown:
         for event in events:
             shown(event)
             time.sleep(pause)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import IncompleteError
-from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
-from deepreasoning_cli.views.plain import RawView, TextView, ended, to
-from deepreasoning_cli.views.safe import Sink
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
+from deepreasoning_cli.sanitize import Sink
+from deepreasoning_cli.views.plain import RawView, TextView, stream_writer, with_final_newline
 
-REASONED = Finished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
-ANSWERED = Finished(Stage.ANSWER, "sonnet", None, None, None, 1.0, "end_turn")
+REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
+ANSWERED = StageFinished(Stage.ANSWER, "sonnet", None, None, None, 1.0, "end_turn")
 
 
 def shown(
@@ -57,7 +57,7 @@ def test_pieces_come_out_as_the_whole_would(pieces: list[str], sink: Sink) -> No
 
 @pytest.mark.parametrize("text", ["a", "a\n\n", "a\r\n\r\n", "\n", "a\r"])
 def test_a_text_that_is_ended_whole_is_ended_as_the_stream_is(text: str) -> None:
-    assert ended(text) == (shown(text)[0] or "\n")
+    assert with_final_newline(text) == (shown(text)[0] or "\n")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_each_piece_is_flushed() -> None:
             self.flushes += 1
 
     stream = Flushed()
-    write = to(stream)
+    write = stream_writer(stream)
     write("a")
     write("b")
     assert (stream.getvalue(), stream.flushes) == ("ab", 2)

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Stage,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+)
 from deepreasoning_cli.views.status import Progress, StatusLine
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -19,11 +26,11 @@ class Clock:
         return self.now
 
 
-def started(stage: Stage, model: str = "r1") -> Started:
-    return Started(stage, model, 1, None, NOON)
+def started(stage: Stage, model: str = "r1") -> StageStarted:
+    return StageStarted(stage, model, 1, None, NOON)
 
 
-FINISHED = Finished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
+FINISHED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
 
 
 @pytest.mark.parametrize(

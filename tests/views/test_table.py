@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.views.console import cell_width, truncate
 from deepreasoning_cli.views.table import Column, Table, table
+from deepreasoning_cli.views.terminal import cell_width, truncate
 
 COLUMNS = (Column("name"), Column("what", leaves=2), Column("$ in", right=True, leaves=1))
 ROWS = [["sonnet", "a model", "2.00"], ["claude-opus-5", "another", "12.00"]]

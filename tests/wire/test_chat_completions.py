@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
     Message,
+    ModelReported,
     Payload,
     Prompt,
-    Served,
     Text,
     Thought,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client import chat_completions
 
 QUESTION = Prompt((Message("user", "6×7?"),))
 
@@ -107,7 +107,7 @@ class TestHosts:
             {"choices": [], "model": "deepseek-v4-pro", "usage": usage},
             DONE,
         ) == [
-            Served("deepseek-v4-pro"),
+            ModelReported("deepseek-v4-pro"),
             Thought("six "),
             Thought("sevens"),
             Text("4"),
@@ -138,7 +138,7 @@ class TestHosts:
             chunk({"role": "assistant", "content": ""}, usage=usage),
             DONE,
         ) == [
-            Served("deepseek/deepseek-r1-0528"),
+            ModelReported("deepseek/deepseek-r1-0528"),
             Thought("six "),
             Thought("sevens"),
             Text("42"),
@@ -204,7 +204,7 @@ class TestHosts:
             chunk({"role": "assistant", "content": ""}, "stop", model="r1:8b"),
             {"object": "chat.completion.chunk", "model": "r1:8b", "choices": [], "usage": usage},
             DONE,
-        ) == [Served("r1:8b"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
+        ) == [ModelReported("r1:8b"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
 
     def test_a_whole_reply_is_read_like_a_stream(self) -> None:
         message = {"role": "assistant", "content": "42", "reasoning_content": "six sevens"}
@@ -215,7 +215,7 @@ class TestHosts:
                 "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
                 "usage": {"prompt_tokens": 9, "completion_tokens": 12},
             }
-        ) == [Served("r1"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
+        ) == [ModelReported("r1"), Thought("six sevens"), Text("42"), Usage(9, 12), End("stop")]
 
     def test_a_whole_reply_may_tag_its_reasoning(self) -> None:
         message = {"role": "assistant", "content": "<think>six sevens</think>\n42"}
@@ -260,7 +260,10 @@ class TestReasoningAndContent:
 
     def test_a_changed_model_is_named_again(self) -> None:
         models = ("a", "a", "", None, 7, "b")
-        assert read(*({"model": model} for model in models)) == [Served("a"), Served("b")]
+        assert read(*({"model": model} for model in models)) == [
+            ModelReported("a"),
+            ModelReported("b"),
+        ]
 
     def test_lone_surrogates_pass(self) -> None:
         assert read(content("\ud83d"), content("\ude00")) == [Text("\ud83d"), Text("\ude00")]

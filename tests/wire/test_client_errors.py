@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deepreasoning_cli.errors import ConfigError, RefusedError, UnavailableError
-from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key
+from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.wire.client.errors import (
     UNNAMED_ACCOUNT,
     ApiAccount,

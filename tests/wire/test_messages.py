@@ -10,19 +10,19 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import (
+from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
     Message,
+    ModelReported,
     Payload,
     Prompt,
-    Served,
     Text,
     Thought,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client import messages
 
 STOP: Payload = {"type": "message_stop"}
 
@@ -124,7 +124,7 @@ class TestStream:
             stopping("end_turn", ended),
             STOP,
         ) == [
-            Served("claude-sonnet-5-5"),
+            ModelReported("claude-sonnet-5-5"),
             Thought("six "),
             Thought("sevens"),
             Text("4"),
@@ -142,7 +142,7 @@ class TestStream:
             stopping(None, None),
             STOP,
         ) == [
-            Served("claude-sonnet-5-5"),
+            ModelReported("claude-sonnet-5-5"),
             Text("42"),
             Usage(28, 12, cached_tokens=8),
             End("max_tokens"),
@@ -176,7 +176,7 @@ class TestStream:
     def test_without_message_stop_the_reply_was_cut(self) -> None:
         begun = {"input_tokens": 20, "output_tokens": 1}
         assert read(start(begun), text("4"), stopping("end_turn", {"output_tokens": 9}), DONE) == [
-            Served("claude-sonnet-5-5"),
+            ModelReported("claude-sonnet-5-5"),
             Text("4"),
         ]
 
@@ -188,7 +188,10 @@ class TestStream:
 
     def test_a_changed_model_is_named_again(self) -> None:
         models = ("a", "a", "", None, "b")
-        assert read(*(start(model=model) for model in models)) == [Served("a"), Served("b")]
+        assert read(*(start(model=model) for model in models)) == [
+            ModelReported("a"),
+            ModelReported("b"),
+        ]
 
     def test_lone_surrogates_pass(self) -> None:
         assert read(text("\ud83d"), text("\ude00")) == [Text("\ud83d"), Text("\ude00")]
@@ -212,7 +215,7 @@ class TestWholeMessage:
                 "usage": {"input_tokens": 9, "output_tokens": 12},
             }
         ) == [
-            Served("claude-haiku-4-5-20251001"),
+            ModelReported("claude-haiku-4-5-20251001"),
             Thought("six sevens"),
             Text("42"),
             Usage(9, 12),

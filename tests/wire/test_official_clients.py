@@ -14,26 +14,33 @@ import httpx2
 import openai
 import pytest
 
-from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
-from deepreasoning_cli.money import Rates, Usage
-from deepreasoning_cli.wire import listing
-from deepreasoning_cli.wire.asked import ChatRequest, RequestParameters
-from deepreasoning_cli.wire.chat_completions.asked import read_request as read_chat_completions
-from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.frames import encode_event
-from deepreasoning_cli.wire.listing import ModelListing, StageModel
-from deepreasoning_cli.wire.messages.asked import read_request as read_messages
-from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
-from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.responses.asked import read_request as read_responses
-from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
-from deepreasoning_cli.wire.writer import Part
-from written import written
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    Message,
+    ModelReported,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Rates, Usage
+from deepreasoning_cli.wire.server import model_list
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import read_request as read_chat_completions
+from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
+from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.messages import read_request as read_messages
+from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
+from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
+from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.responses import read_request as read_responses
+from deepreasoning_cli.wire.server.writer import Cost, Head, Part, encode_event
+from support.written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 CHUNKS: list[Chunk | Cost] = [
-    Served("claude-sonnet-5-5"),
+    ModelReported("claude-sonnet-5-5"),
     Thought("six "),
     Thought("sevens\u2028are 42"),
     Text("It is "),
@@ -298,21 +305,23 @@ class TestListing:
     )
 
     def test_openais_client_lists_and_retrieves(self) -> None:
-        first, second = openai_client(listing.model_list(self.MODELS)).models.list()
+        first, second = openai_client(model_list.model_list(self.MODELS)).models.list()
         assert (first.id, first.object, first.created) == ("deepreasoning", "model", 1795392000)
         assert (second.id, second.owned_by) == ("deepreasoning/haiku", "deepreasoning")
-        one = openai_client(listing.model_object(self.MODELS[0])).models.retrieve("deepreasoning")
+        one = openai_client(model_list.model_object(self.MODELS[0])).models.retrieve(
+            "deepreasoning"
+        )
         assert one.model_dump()["pricing"]["answer"]["output"] == "15"
 
     def test_anthropics_client_lists_and_retrieves(self) -> None:
-        found = anthropic_client(listing.model_list(self.MODELS)).models.list()
+        found = anthropic_client(model_list.model_list(self.MODELS)).models.list()
         assert [model.id for model in found] == ["deepreasoning", "deepreasoning/haiku"]
         assert (found.first_id, found.last_id, found.has_more) == (
             "deepreasoning",
             "deepreasoning/haiku",
             False,
         )
-        one = anthropic_client(listing.model_object(self.MODELS[0])).models.retrieve(
+        one = anthropic_client(model_list.model_object(self.MODELS[0])).models.retrieve(
             "deepreasoning"
         )
         assert (one.type, one.display_name, one.lifecycle) == ("model", "The pair", "active")

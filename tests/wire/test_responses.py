@@ -10,9 +10,18 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import Chunk, End, Message, Payload, Prompt, Served, Text, Thought
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    Message,
+    ModelReported,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client import responses
 
 USAGE = {
     "input_tokens": 20,
@@ -99,12 +108,12 @@ class TestStream:
             ended(model="claude-x", output=[{}, message(part("42"))], usage=USAGE),
             event("output_text.delta", 1, delta="nobody reads this"),
         ) == [
-            Served("deepreasoning"),
+            ModelReported("deepreasoning"),
             Thought("six "),
             Thought("sevens"),
             Text("4"),
             Text("2"),
-            Served("claude-x"),
+            ModelReported("claude-x"),
             Usage(20, 40, 30, 8, 5),
             End("completed"),
         ]
@@ -182,7 +191,7 @@ class TestWhole:
         thought = {"type": "reasoning", "summary": [], "content": [part("six", "reasoning_text")]}
         whole = {"object": "response", "status": "completed", "model": "m", "error": None}
         assert read(whole | {"output": [thought, message(part("42"))], "usage": USAGE}) == [
-            Served("m"),
+            ModelReported("m"),
             Thought("six"),
             Text("42"),
             Usage(20, 40, 30, 8, 5),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import Chunk, End, Served, Text, Thought
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.think import ThinkSplitter, split_thinking
+from deepreasoning_cli.pipeline.events import Chunk, End, ModelReported, Text, Thought
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client.think import ThinkSplitter, split_thinking
 
 
 def split(*pieces: str, opens_thinking: bool = False) -> tuple[str, str]:
@@ -137,7 +137,7 @@ def test_content_without_a_leading_tag_is_answer_to_the_letter(content: str) -> 
 
 def test_inline_reasoning_is_told_apart_among_other_chunks() -> None:
     chunks: list[Chunk] = [
-        Served("m"),
+        ModelReported("m"),
         Text("<thi"),
         Text("nk>six</think>\n4"),
         Text("2"),
@@ -145,7 +145,7 @@ def test_inline_reasoning_is_told_apart_among_other_chunks() -> None:
         End("end_turn"),
     ]
     assert list(split_thinking(chunks)) == [
-        Served("m"),
+        ModelReported("m"),
         Thought("six"),
         Text("4"),
         Text("2"),

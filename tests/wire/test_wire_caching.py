@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import Handoff, Message, Payload, Prompt
-from deepreasoning_cli.handoff import briefed
-from deepreasoning_cli.money import estimate_tokens
-from deepreasoning_cli.wire.messages import caching
-from deepreasoning_cli.wire.messages import client as messages
+from deepreasoning_cli.pipeline.events import Handoff, Message, Payload, Prompt
+from deepreasoning_cli.pipeline.handoff import with_notes
+from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.wire.client import messages
 
 SYSTEM = "s" * 40  # ten tokens by the estimate, as is each message
 EARLIER = (Message("user", "q" * 40), Message("assistant", "a" * 40))
@@ -74,7 +73,7 @@ def test_without_breakpoints_every_text_is_plain() -> None:
 def test_marks_stand_behind_what_is_sent_again_and_is_long_enough(
     prompt: Prompt, minimum: int | None, places: tuple[int, ...]
 ) -> None:
-    assert caching.cache_breakpoints(prompt, minimum) == places
+    assert messages.cache_breakpoints(prompt, minimum) == places
 
 
 TEXTS = st.text(max_size=60)
@@ -108,7 +107,7 @@ def as_read(request: Payload) -> dict[str, Any]:
 
 @given(prompts(), MINIMA)
 def test_marking_changes_nothing_of_what_the_model_reads(prompt: Prompt, minimum: int) -> None:
-    places = caching.cache_breakpoints(prompt, minimum)
+    places = messages.cache_breakpoints(prompt, minimum)
     assert as_read(body(prompt, *places)) == as_read(body(prompt))
     assert json.dumps(body(prompt, *places)).count("cache_control") == len(places)
 
@@ -117,13 +116,13 @@ def test_marking_changes_nothing_of_what_the_model_reads(prompt: Prompt, minimum
 def test_the_new_question_is_never_marked_and_no_empty_text_is(
     prompt: Prompt, minimum: int
 ) -> None:
-    places = caching.cache_breakpoints(prompt, minimum)
+    places = messages.cache_breakpoints(prompt, minimum)
     request = body(prompt, *places)
     assert request["messages"][-1]["content"] == prompt.messages[-1].text
     assert set(places) <= {0, prompt.stable}
-    assert all(caching.tokens_before(prompt, place) >= minimum for place in places)
+    assert all(messages.tokens_before(prompt, place) >= minimum for place in places)
     assert all(
-        caching.tokens_before(prompt, place) <= estimate_tokens(prompt.text) for place in places
+        messages.tokens_before(prompt, place) <= estimate_tokens(prompt.text) for place in places
     )
 
 
@@ -133,12 +132,12 @@ def test_what_a_turn_has_kept_begins_the_next_one_whatever_was_handed_over(
 ) -> None:
     kept = len(prompt.messages) - 1
     first = replace(prompt, stable=kept)
-    told = briefed(first, handoff, model="r1", reasoning="hm", answer="42")
+    told = with_notes(first, handoff, model="r1", reasoning="hm", answer="42")
     asked = prompt.messages[-1].text
     earlier = (*prompt.messages[:-1], Message("user", asked), Message("assistant", answer))
     then = Prompt((*earlier, Message("user", question)), prompt.system, len(earlier))
     before, after = (
-        as_read(body(each, *caching.cache_breakpoints(each, 1))) for each in (told, then)
+        as_read(body(each, *messages.cache_breakpoints(each, 1))) for each in (told, then)
     )
     assert before.get("system") == after.get("system")
     assert before["messages"][:kept] == after["messages"][:kept]

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import DONE, Chunk, End, Text, Thought
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
-from deepreasoning_cli.wire.messages import client as messages
-from deepreasoning_cli.wire.responses import client as responses
+from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Text, Thought
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client import chat_completions, messages, responses
 
 odd = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

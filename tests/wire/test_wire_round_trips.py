@@ -13,31 +13,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.events import (
-    CUT,
-    DECLINED,
+from deepreasoning_cli.pipeline.events import (
     DONE,
+    REFUSED,
+    TRUNCATED,
     Chunk,
     End,
+    ModelReported,
     Payload,
-    Served,
     Text,
     Thought,
 )
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.transport import Clocks
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.transport import Timeouts
 from deepreasoning_cli.transport.sse import payloads
-from deepreasoning_cli.wire import reasons
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
-from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.frames import encode_event, event_name
-from deepreasoning_cli.wire.messages import client as messages
-from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
-from deepreasoning_cli.wire.reply import Head
-from deepreasoning_cli.wire.responses import client as responses
-from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
-from deepreasoning_cli.wire.writer import ReplyWriter
-from written import written
+from deepreasoning_cli.wire.client import chat_completions, messages, responses
+from deepreasoning_cli.wire.server import writer
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.writer import Head, ReplyWriter, encode_event, event_name
+from support.written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 
@@ -58,26 +54,26 @@ FORMATS = {
         ChatCompletionsWriter,
         completion_object,
         chat_completions.read_reply,
-        reasons.to_finish_reason,
+        writer.to_finish_reason,
         {"object": "chat.completion.news", "choices": [{"index": 0, "delta": {"mood": "calm"}}]},
     ),
     "messages": Format(
         MessagesWriter,
         message_object,
         messages.read_reply,
-        reasons.to_stop_reason,
+        writer.to_stop_reason,
         {"type": "content_block_news", "index": 7, "delta": {"type": "mood_delta", "text": "calm"}},
     ),
     "responses": Format(
         ResponsesWriter,
         response_object,
         responses.read_reply,
-        reasons.to_incomplete_reason,
+        writer.to_incomplete_reason,
         {"type": "response.mood.delta", "output_index": 7, "delta": "calm"},
     ),
 }
 every_format = pytest.mark.parametrize("name", FORMATS)
-REASONS = [None, "", "stop_sequence", "tool_use", "stop", "end_turn", *sorted(CUT | DECLINED)]
+REASONS = [None, "", "stop_sequence", "tool_use", "stop", "end_turn", *sorted(TRUNCATED | REFUSED)]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 pieces = st.builds(Thought, texts) | st.builds(Text, texts)
@@ -94,7 +90,7 @@ def usages(draw: st.DrawFn) -> Usage:
 @st.composite
 def replies(draw: st.DrawFn) -> list[Chunk]:
     """A reply that begins with a thought: before one, `<think>` and white space mean something."""
-    served = draw(st.none() | st.builds(Served, texts))
+    served = draw(st.none() | st.builds(ModelReported, texts))
     usage = draw(st.none() | usages())
     return [
         *([served] if served else []),
@@ -122,9 +118,9 @@ def said(chunks: Iterable[Chunk]) -> Said:
     def last(kind: type[Chunk]) -> Chunk | None:
         return next((chunk for chunk in reversed(heard) if isinstance(chunk, kind)), None)
 
-    served, usage, end = last(Served), last(Usage), last(End)
+    served, usage, end = last(ModelReported), last(Usage), last(End)
     return Said(
-        served.model if isinstance(served, Served) else None,
+        served.model if isinstance(served, ModelReported) else None,
         "".join(chunk.text for chunk in heard if isinstance(chunk, Thought)),
         "".join(chunk.text for chunk in heard if isinstance(chunk, Text)),
         usage if isinstance(usage, Usage) else None,
@@ -185,7 +181,7 @@ def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
     response = httpx.Response(
         200, headers={"content-type": "text/event-stream"}, content=iter(parts)
     )
-    assert said(known.read(payloads(response, Clocks()))) == expected(name, chunks)
+    assert said(known.read(payloads(response, Timeouts()))) == expected(name, chunks)
 
 
 @every_format
@@ -207,7 +203,7 @@ def test_an_answer_without_reasoning_has_one_block(name: str) -> None:
 @every_format
 def test_an_empty_reply_has_a_beginning_and_an_end(name: str) -> None:
     known = FORMATS[name]
-    chunks: list[Chunk] = [Served("m"), End("end_turn")]
+    chunks: list[Chunk] = [ModelReported("m"), End("end_turn")]
     assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
     assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
 

@@ -17,19 +17,23 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import DONE, Chunk, End, Payload, Served, Text, Thought
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
-from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.frames import encode_events
-from deepreasoning_cli.wire.messages import client as messages
-from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
-from deepreasoning_cli.wire.refusal import ApiError
-from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.responses import client as responses
-from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
-from deepreasoning_cli.wire.writer import Part, ReplyWriter
-from written import written
+from deepreasoning_cli.pipeline.events import (
+    DONE,
+    Chunk,
+    End,
+    ModelReported,
+    Payload,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.client import chat_completions, messages, responses
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.errors import ApiError
+from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter, encode_events
+from support.written import written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 OVERLOADED = ApiError(529, "overloaded", "Claude is overloaded", request_id="req_1")
@@ -64,7 +68,7 @@ failures = st.builds(
 parts = st.one_of(
     pieces,
     pieces,
-    st.builds(Served, texts),
+    st.builds(ModelReported, texts),
     st.builds(Usage, st.integers(1, 9), st.integers(1, 9)),
     st.builds(Cost, st.none() | st.decimals(0, 9, places=6)),
     st.builds(End, st.sampled_from([None, "end_turn", "max_tokens", "refusal"])),
@@ -92,7 +96,7 @@ def test_both_paths_may_be_taken_in_turn(name: str, said: list[Part], fast: list
 @every_format
 @pytest.mark.parametrize("model", ["late", "\0", '"\0"'])
 def test_a_model_that_is_named_late_is_in_the_next_frame(name: str, model: str) -> None:
-    said: list[Part] = [Text("4"), Served(model), Text("2"), Text("!"), End("end_turn")]
+    said: list[Part] = [Text("4"), ModelReported(model), Text("2"), Text("!"), End("end_turn")]
     fast, plain = FORMATS[name].writer(HEAD), FORMATS[name].writer(HEAD)
     assert [fast.frames(part) for part in said] == [
         encode_events(plain.feed(part)) for part in said
@@ -117,10 +121,12 @@ def test_writing_is_feeding(name: str, said: list[Part]) -> None:
     assert list(written(known.writer(HEAD), said)) == fed
 
 
-@pytest.mark.parametrize("part", [Served("m"), Usage(1, 2), Cost(None), Thought("six"), Text("4")])
+@pytest.mark.parametrize(
+    "part", [ModelReported("m"), Usage(1, 2), Cost(None), Thought("six"), Text("4")]
+)
 @every_format
 def test_the_first_events_come_with_the_first_part(name: str, part: Part) -> None:
-    model = part.model if isinstance(part, Served) else HEAD.model
+    model = part.model if isinstance(part, ModelReported) else HEAD.model
     first = FORMATS[name].writer(Head(HEAD.id, model, HEAD.created)).feed(Usage(1, 2))
     assert first
     assert FORMATS[name].writer(HEAD).feed(part)[: len(first)] == first

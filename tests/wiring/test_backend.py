@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
-from deepreasoning_cli.events import Handoff
+from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
 

@@ -10,20 +10,20 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.caps import NO_CAPS, Cap
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
-from deepreasoning_cli.events import Handoff, Message
-from deepreasoning_cli.pipeline import Plan, Work
-from deepreasoning_cli.providers.claude import ClaudeProvider
-from deepreasoning_cli.providers.demo import Scripted
+from deepreasoning_cli.pipeline.budget import NO_CAPS, Cap
+from deepreasoning_cli.pipeline.events import Handoff, Message
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.providers.anthropic import ClaudeProvider
+from deepreasoning_cli.providers.demo import DemoProvider
 from deepreasoning_cli.providers.gateway import GatewayProvider
 from deepreasoning_cli.providers.linkup import LinkupProvider
-from deepreasoning_cli.providers.reasoner import ReasonerProvider
+from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Transport
-from deepreasoning_cli.wiring.catalogs import written_catalog
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
+from deepreasoning_cli.wiring.resources import written_catalog
 
 LINE = cast(Transport, object())
 DIRECT = ("deepseek", "anthropic")
@@ -94,8 +94,8 @@ def test_two_keys_make_a_reasoner_and_claude_on_one_line() -> None:
 def test_the_demo_opens_no_connection_and_needs_no_key() -> None:
     connect = Connections()
     turn = plan(flags={"backend": "demo", "web_search_linkup": True}, connect=connect)
-    assert isinstance(turn.reasoner, Scripted)
-    assert isinstance(turn.answerer, Scripted)
+    assert isinstance(turn.reasoner, DemoProvider)
+    assert isinstance(turn.answerer, DemoProvider)
     assert (turn.backend, connect.opened, turn.search) == ("demo", 0, None)
     assert turn.warnings == ("the demo does not search the web",)
 
@@ -173,7 +173,7 @@ def test_the_search_is_linkups_at_the_depth_that_is_set() -> None:
 
 
 def test_kept_reasoning_leaves_the_reasoner_out() -> None:
-    kept = Work("thoughts", "", "r1")
+    kept = ReasonerOutput("thoughts", "", "r1")
     turn = plan(["anthropic"], kept=kept, reasoning_from="t1", session="s")
     assert (turn.reasoner, turn.kept, turn.reasoning_from, turn.session) == (None, kept, "t1", "s")
     assert isinstance(turn.answerer, ClaudeProvider)

@@ -8,8 +8,8 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from deepreasoning_cli.catalog import Catalog, Lifecycle
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog.load import load_catalog
+from deepreasoning_cli.catalog.models import Catalog, Lifecycle
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # needs no quotes in any shell
 
@@ -79,8 +79,7 @@ def reasoners() -> tuple[str, ...]:
 @cache
 def settings() -> tuple[str, ...]:
     """The names that `config set` takes, as far as they are not the user's to choose."""
-    from deepreasoning_cli.settings import Settings
-    from deepreasoning_cli.settings.parts import GatewaySettings
+    from deepreasoning_cli.settings.models import GatewaySettings, Settings
     from deepreasoning_cli.settings.sources import key_names
 
     vendors = _packaged().vendors

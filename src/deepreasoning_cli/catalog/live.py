@@ -9,8 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from deepreasoning_cli.catalog import Catalog
-from deepreasoning_cli.catalog.rows import ClaudeModel, Lifecycle
+from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
 
 NAME: Final = "models.json"
 """The cache's file in the data folder."""

@@ -61,10 +61,10 @@ def _worded(exc: Exception) -> DeepReasoningError:
 
 
 def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
-    from deepreasoning_cli.views.failure import lines_of
-    from deepreasoning_cli.views.safe import json_text
+    from deepreasoning_cli.sanitize import dump_json
+    from deepreasoning_cli.views.base import error_lines
 
-    lines = [json_text(error.as_json())] if as_json else lines_of(error)
+    lines = [dump_json(error.as_json())] if as_json else error_lines(error)
     if debug:
         lines.append(_traceback(error))
     write_stderr("\n".join(lines))
@@ -76,9 +76,9 @@ def _traceback(error: DeepReasoningError) -> str:
     import traceback
 
     from deepreasoning_cli.keys import redact_known
-    from deepreasoning_cli.views.safe import safe
+    from deepreasoning_cli.sanitize import sanitize
 
-    return safe(redact_known("".join(traceback.format_exception(error))))
+    return sanitize(redact_known("".join(traceback.format_exception(error))))
 
 
 def write_stderr(text: str) -> None:

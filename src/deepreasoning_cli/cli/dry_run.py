@@ -11,14 +11,14 @@ from typing import Any, Protocol, cast
 
 import typer
 
-from deepreasoning_cli.events import Prompt, Stage
-from deepreasoning_cli.handoff import briefed
-from deepreasoning_cli.money import RateCard, Rates, Usage, shown, usd
-from deepreasoning_cli.pipeline import Plan, Work
-from deepreasoning_cli.searching import LONGEST_QUERY, Search, Searcher
-from deepreasoning_cli.stage import Provider, reading
+from deepreasoning_cli.pipeline.events import Prompt, Stage
+from deepreasoning_cli.pipeline.handoff import with_notes
+from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage, decimal_usd, format_usd
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.search import LONGEST_QUERY, Search, Searcher
+from deepreasoning_cli.pipeline.stage import Provider, input_usage
+from deepreasoning_cli.sanitize import dump_json, sanitize
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.views.safe import json_text, safe
 
 NOT_YET = "(the reasoner's text stands here)"
 
@@ -83,12 +83,12 @@ class Step:
         """`4,100 tokens in, ≈$0.0100, or ≈$0.0008 where the cache has 3,900 of them; each 1,000
         tokens out $0.0100`.
         """
-        words = f"{self.input_tokens:,} tokens in, {shown(self.input_cost(), estimated=True)}"
+        words = f"{self.input_tokens:,} tokens in, {format_usd(self.input_cost(), estimated=True)}"
         if self._rates and self.cache_write_tokens:
             found = Usage(self.input_tokens, 0, cached_tokens=self.cache_write_tokens)
-            least = shown(self._rates.cost(found), estimated=True)
+            least = format_usd(self._rates.cost(found), estimated=True)
             words += f", or {least} where the cache has {self.cache_write_tokens:,} of them"
-        return f"{words}; each 1,000 tokens out {shown(self.thousand_tokens())}"
+        return f"{words}; each 1,000 tokens out {format_usd(self.thousand_tokens())}"
 
     @property
     def _rates(self) -> Rates | None:
@@ -103,7 +103,7 @@ def steps(plan: Plan) -> Iterator[Step]:
         yield _step(Stage.REASON, plan.reasoner, plan.prompt)
     if plan.answerer:
         work = plan.kept or _to_come(plan)
-        prompt = briefed(
+        prompt = with_notes(
             plan.prompt,
             plan.handoff,
             model=work.model,
@@ -126,14 +126,16 @@ def _search(search: Search) -> Step:
     )
 
 
-def _to_come(plan: Plan) -> Work:
-    return Work(NOT_YET, NOT_YET, plan.reasoner.model) if plan.reasoner else Work()
+def _to_come(plan: Plan) -> ReasonerOutput:
+    return (
+        ReasonerOutput(NOT_YET, NOT_YET, plan.reasoner.model) if plan.reasoner else ReasonerOutput()
+    )
 
 
 def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
     sending = hasattr(provider, "request")
     request = cast(Sending, provider).request(prompt) if sending else None
-    read = reading(provider, prompt)
+    read = input_usage(provider, prompt)
     return Step(
         stage=stage,
         model=provider.model,
@@ -148,11 +150,11 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Print the steps on stdout, as text or as one JSON object."""
     if as_json:
         typer.echo(
-            json_text({"backend": plan.backend, "stages": [_object(s) for s in steps(plan)]})
+            dump_json({"backend": plan.backend, "stages": [_object(s) for s in steps(plan)]})
         )
         return
     for step in steps(plan):
-        typer.echo(safe("\n".join(_lines(step))))
+        typer.echo(sanitize("\n".join(_lines(step))))
 
 
 def _object(step: Step) -> dict[str, Any]:
@@ -162,8 +164,8 @@ def _object(step: Step) -> dict[str, Any]:
         "request": step.shown_request(),
         "input_tokens": step.input_tokens,
         "estimated": True,
-        "input_cost_usd": usd(step.input_cost()),
-        "output_cost_usd_per_1k_tokens": usd(step.thousand_tokens()),
+        "input_cost_usd": decimal_usd(step.input_cost()),
+        "output_cost_usd_per_1k_tokens": decimal_usd(step.thousand_tokens()),
     }
 
 

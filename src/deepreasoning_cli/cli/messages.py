@@ -47,6 +47,6 @@ def debug_log(given: Globals) -> Callable[[str], None]:
 
 
 def _print(line: str, longest: int) -> None:
-    from deepreasoning_cli.views.safe import one_line  # no help page needs it
+    from deepreasoning_cli.sanitize import single_line  # no help page needs it
 
-    write_stderr(one_line(line, longest))
+    write_stderr(single_line(line, longest))

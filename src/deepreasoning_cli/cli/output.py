@@ -13,15 +13,15 @@ import typer
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
-from deepreasoning_cli.events import Stage, Text, Thought
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.safe import Sink, one_line
+from deepreasoning_cli.pipeline.events import Stage, Text, Thought
+from deepreasoning_cli.sanitize import Sink, single_line
+from deepreasoning_cli.views import terminal
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.record import Record
-    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.pipeline.record import TurnRecord
+    from deepreasoning_cli.settings.models import Settings
+    from deepreasoning_cli.views.base import View
     from deepreasoning_cli.views.plain import TextView
-    from deepreasoning_cli.views.show import View
     from deepreasoning_cli.views.status import Progress
 
 PLACES = ("show", "hide", "only", "stderr")
@@ -89,7 +89,7 @@ class CountingView(Protocol):
 
 def build_views(
     options: OutputOptions,
-    record: Record,
+    record: TurnRecord,
     progress: Progress,
     given: Globals,
     settings: Settings,
@@ -109,7 +109,7 @@ class _ViewBuilder:
     def __init__(
         self,
         options: OutputOptions,
-        record: Record,
+        record: TurnRecord,
         progress: Progress,
         given: Globals,
         settings: Settings,
@@ -119,11 +119,11 @@ class _ViewBuilder:
         self._progress = progress
         self._given = given
         self._settings = settings
-        self._terminal = console.is_terminal(sys.stdout)
+        self._terminal = terminal.is_terminal(sys.stdout)
         self._counted: list[CountingView] = []
 
     def build(self, kept: Callable[[], bool]) -> list[View]:
-        from deepreasoning_cli.views.clipboard import Clipboard
+        from deepreasoning_cli.views.files import ClipboardView
         from deepreasoning_cli.views.notes import Notes
 
         quiet = self._given.quiet
@@ -131,7 +131,7 @@ class _ViewBuilder:
         say = _over_the_status if status else write_stderr
         bill = self._terminal and not self._in_panels and not self._options.structured
         notes = Notes(self._record, say, self._neutralised, quiet=quiet, bill=bill, kept=kept)
-        copied = [Clipboard(self._record, say)] if self._options.copy else []
+        copied = [ClipboardView(self._record, say)] if self._options.copy else []
         return [*status, *self._files(), *self._text(), *copied, notes]
 
     @property
@@ -139,7 +139,7 @@ class _ViewBuilder:
         options = self._options
         text = options.plain or options.raw or options.extract or options.output
         other = options.structured or text
-        return not (other or self._given.debug) and console.can_move(sys.stdout)
+        return not (other or self._given.debug) and terminal.supports_cursor(sys.stdout)
 
     @property
     def _on_a_shared_screen(self) -> bool:
@@ -152,13 +152,15 @@ class _ViewBuilder:
 
     def _status(self, *, quiet: bool) -> Iterator[View]:
         busy = self._on_a_shared_screen or self._reasoning_to_stderr
-        if quiet or busy or not console.can_move(sys.stderr):
+        if quiet or busy or not terminal.supports_cursor(sys.stderr):
             return
-        from deepreasoning_cli.views.plain import to
+        from deepreasoning_cli.views.plain import stream_writer
         from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine
 
-        spinner = SPINNER if console.is_unicode(sys.stderr) else ASCII_SPINNER
-        yield StatusLine(self._progress, to(sys.stderr), console.size()[0], spinner)
+        spinner = SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER
+        yield StatusLine(
+            self._progress, stream_writer(sys.stderr), terminal.terminal_size()[0], spinner
+        )
 
     def _files(self) -> Iterator[View]:
         from deepreasoning_cli.views.files import FileView
@@ -190,9 +192,9 @@ class _ViewBuilder:
         return asked and not shown_in_panel
 
     def _answer(self) -> View | None:
-        from deepreasoning_cli.views.plain import RawView, to
+        from deepreasoning_cli.views.plain import RawView, stream_writer
 
-        options, write = self._options, to(sys.stdout)
+        options, write = self._options, stream_writer(sys.stdout)
         if options.structured:
             from deepreasoning_cli.views.json import JsonlView, JsonView
 
@@ -200,7 +202,7 @@ class _ViewBuilder:
         if options.output:
             return None
         if options.extract:
-            from deepreasoning_cli.views.code import CodeView
+            from deepreasoning_cli.views.files import CodeView
 
             return CodeView(self._record, write, options.language, every=options.extract_all)
         if options.raw:
@@ -208,19 +210,19 @@ class _ViewBuilder:
         return self._counting(Thought if options.reasoning_only else Text, sys.stdout)
 
     def _counting(self, kind: type[Text] | type[Thought], stream: TextIO) -> TextView:
-        from deepreasoning_cli.views.plain import TextView, to
+        from deepreasoning_cli.views.plain import TextView, stream_writer
 
-        sink = Sink.TERMINAL if console.is_terminal(stream) else Sink.PIPE
-        view = TextView(kind, to(stream), sink)
+        sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
+        view = TextView(kind, stream_writer(stream), sink)
         self._counted.append(view)
         return view
 
     def _delayed(self, view: View) -> View:
         if not self._options.no_stream:
             return view
-        from deepreasoning_cli.views.delayed import Delayed
+        from deepreasoning_cli.views.base import DeferredView
 
-        return Delayed(view)
+        return DeferredView(view)
 
     def _panels(self) -> View:
         from deepreasoning_cli.views.panel import PanelStyle
@@ -230,7 +232,7 @@ class _ViewBuilder:
         reasoning = frozenset({Stage.REASON})
         style = PanelStyle(
             box=self._settings.panels == "box",
-            color=console.uses_color(sys.stdout, self._given.color),
+            color=terminal.uses_color(sys.stdout, self._given.color),
             code_theme=self._settings.code_theme,
             demo=self._settings.backend == "demo",
             folded=reasoning if wish == "hide" or self._options.reasoning_file else frozenset(),
@@ -264,11 +266,11 @@ def confirm_without_search(
             return True
         if structured or not _is_a_person_there():
             return False
-        typer.echo(f"search: {one_line(error.message, LONGEST_REASON)}", err=True)
+        typer.echo(f"search: {single_line(error.message, LONGEST_REASON)}", err=True)
         return typer.confirm("Answer without the search?", default=False, err=True)
 
     return confirm
 
 
 def _is_a_person_there() -> bool:
-    return all(map(console.is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
+    return all(map(terminal.is_terminal, (sys.stdin, sys.stdout, sys.stderr)))

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.errors import WriteError
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.safe import json_text
+from deepreasoning_cli.sanitize import dump_json
+from deepreasoning_cli.views import terminal
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -23,7 +23,7 @@ NO_PAGER: Final = ("", "cat")
 
 def output_width() -> int | None:
     """The terminal's columns; None for a pipe or a file, where nothing is cut."""
-    return console.size()[0] if console.is_terminal(sys.stdout) else None
+    return terminal.terminal_size()[0] if terminal.is_terminal(sys.stdout) else None
 
 
 def print_text(text: str) -> None:
@@ -32,15 +32,15 @@ def print_text(text: str) -> None:
     Raises WriteError where stdout is closed.
     """
     stream = _stdout()
-    if console.is_terminal(stream) and not console.is_unicode(stream):
-        text = console.spelled_out(text, stream)
-    if not (console.can_move(stream) and _is_long(text) and _page(text)):
+    if terminal.is_terminal(stream) and not terminal.is_unicode(stream):
+        text = terminal.to_charset(text, stream)
+    if not (terminal.supports_cursor(stream) and _is_long(text) and _page(text)):
         stream.write(text)
 
 
 def print_json(value: object) -> None:
     """Print one line of JSON, never through a pager. Raises WriteError where stdout is closed."""
-    _stdout().write(json_text(value) + "\n")
+    _stdout().write(dump_json(value) + "\n")
 
 
 def _stdout() -> Any:
@@ -51,10 +51,10 @@ def _stdout() -> Any:
 
 def _is_long(text: str) -> bool:
     """Whether the terminal has too few rows for it and the next prompt."""
-    columns, rows = console.size()
+    columns, rows = terminal.terminal_size()
     taken = 0
     for line in text.splitlines():
-        taken += max(-(-console.cell_width(STYLES.sub("", line)) // columns), 1)
+        taken += max(-(-terminal.cell_width(STYLES.sub("", line)) // columns), 1)
         if taken >= rows:
             return True
     return False
@@ -64,7 +64,7 @@ def _page(text: str) -> bool:
     """Show `text` in the pager; False where none starts or none is wanted."""
     import subprocess
 
-    from deepreasoning_cli.chat.external_editor import sigint_blocked
+    from deepreasoning_cli.cli.editor import sigint_blocked
 
     words = _command()
     if not words:

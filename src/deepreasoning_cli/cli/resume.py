@@ -13,8 +13,8 @@ from deepreasoning_cli.cli import options as o
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import TurnRunner
-    from deepreasoning_cli.pipeline import Work
-    from deepreasoning_cli.record import Record
+    from deepreasoning_cli.pipeline.record import TurnRecord
+    from deepreasoning_cli.pipeline.run import ReasonerOutput
 
 
 def resume(
@@ -50,8 +50,8 @@ def resume(
     """
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
-    from deepreasoning_cli.conversation import messages
     from deepreasoning_cli.errors import UsageError
+    from deepreasoning_cli.pipeline.conversation import to_messages
     from deepreasoning_cli.wiring.plan import TurnRequest
 
     shown = OutputOptions(
@@ -86,12 +86,12 @@ def resume(
             kept=kept,
             reasoning_from=opened.id if kept else None,
             session=session,
-            earlier=messages(earlier),
+            earlier=to_messages(earlier),
         )
         runner.run(runner.plan(request), loaded.settings, shown)
 
 
-def _unfinished_turn(runner: TurnRunner, turn: str | None) -> Record:
+def _unfinished_turn(runner: TurnRunner, turn: str | None) -> TurnRecord:
     """The turn to finish. Raises UsageError where there is none, or nothing to finish."""
     from deepreasoning_cli.errors import UsageError
 
@@ -106,14 +106,14 @@ def _unfinished_turn(runner: TurnRunner, turn: str | None) -> Record:
     return found
 
 
-def _if_chosen(turn: Record, name: str | None) -> str | None:
+def _if_chosen(turn: TurnRecord, name: str | None) -> str | None:
     """A model that was chosen for the turn; the demo's and the hosted one's are no choice."""
     return name if turn.opened.backend == "direct" else None
 
 
 def _conversation(
-    runner: TurnRunner, turn: Record, claims: ExitStack
-) -> tuple[str | None, Sequence[Record]]:
+    runner: TurnRunner, turn: TurnRecord, claims: ExitStack
+) -> tuple[str | None, Sequence[TurnRecord]]:
     """The turn's session, or a fork of it where it is in use, and what was said before the turn."""
     from deepreasoning_cli.cli.runner import claim_session
 
@@ -125,10 +125,10 @@ def _conversation(
         return claim_session(runner, store, name, claims), list(said)
 
 
-def _work_to_reuse(turn: Record, *, partial: bool, again: bool) -> Work | None:
+def _work_to_reuse(turn: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
     """What the reasoner brought; None where it is to be asked (again), or never was."""
     from deepreasoning_cli.cli.runner import work_in
-    from deepreasoning_cli.events import Stage
+    from deepreasoning_cli.pipeline.events import Stage
 
     stage = turn.stages.get(Stage.REASON)
     brought = (turn.reasoning + turn.draft).strip()
@@ -137,7 +137,7 @@ def _work_to_reuse(turn: Record, *, partial: bool, again: bool) -> Work | None:
     return work_in(turn) if brought and not _pay_again(turn, partial, again) else None
 
 
-def _pay_again(turn: Record, partial: bool, again: bool) -> bool:
+def _pay_again(turn: TurnRecord, partial: bool, again: bool) -> bool:
     """The user's choice between half a chain of thought and paying for a whole one."""
     import sys
 
@@ -158,15 +158,15 @@ def _pay_again(turn: Record, partial: bool, again: bool) -> bool:
     )
 
 
-def _reuse_note(turn: Record) -> str:
+def _reuse_note(turn: TurnRecord) -> str:
     """What is used again, and what that saves."""
-    from deepreasoning_cli.events import Stage
-    from deepreasoning_cli.money import shown
+    from deepreasoning_cli.pipeline.events import Stage
+    from deepreasoning_cli.pipeline.money import format_usd
 
     stage = turn.stages.get(Stage.REASON)
     cost = ""
     if stage and stage.cost and stage.usage:
-        cost = f"; {shown(stage.cost, estimated=stage.usage.estimated)} saved"
+        cost = f"; {format_usd(stage.cost, estimated=stage.usage.estimated)} saved"
     model = f" by {turn.reasoned_by}" if turn.reasoned_by else ""
     own = f" and {len(turn.draft):,} of its own answer" if turn.draft else ""
     size = f"{len(turn.reasoning):,} characters of reasoning{model}{own}"

@@ -10,30 +10,29 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from deepreasoning_cli import paths, pipeline
+from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.messages import debug_log, note, warn
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.output import OutputOptions, build_views, confirm_without_search
-from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
-from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.history.recovery import HistoryAccess
+from deepreasoning_cli.pipeline.conversation import to_messages
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.settings import Settings
-from deepreasoning_cli.settings.loaded import Loaded, load_settings
-from deepreasoning_cli.views.notes import can_be_resumed
-from deepreasoning_cli.views.show import Show
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.views.base import ViewGroup
+from deepreasoning_cli.views.notes import is_resumable
 from deepreasoning_cli.views.status import Progress
-from deepreasoning_cli.wiring.catalogs import catalog_for
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import open_transport
+from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
-    from deepreasoning_cli.transport import Transport, Waiting
+    from deepreasoning_cli.transport import RetryNotice, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ class AskOptions:
         if self.session is not None and not self.session.strip():
             raise UsageError("a session needs a name", hint="--session NAME")
 
-    def system_after(self, earlier: Sequence[Record]) -> str | None:
+    def system_after(self, earlier: Sequence[TurnRecord]) -> str | None:
         """The system prompt of the next turn: what is asked for, else that of the last turn."""
         if self.system is None and earlier:
             return earlier[-1].opened.system
@@ -90,7 +89,7 @@ class TurnRunner:
     def __exit__(self, *failure: object) -> None:
         self._stack.close()
 
-    def load(self, flags: Mapping[str, object]) -> Loaded:
+    def load(self, flags: Mapping[str, object]) -> LoadedSettings:
         """The settings with these flags; what is to be said of them is said."""
         loaded = load_settings(self._given.config, flags)
         for text in loaded.notes:
@@ -111,7 +110,7 @@ class TurnRunner:
             return self._transport
 
         spending = partial(self._archive.spending, recovers=self._save)
-        catalog = catalog_for(request.loaded)
+        catalog = current_catalog(request.loaded)
         return build_plan(request, catalog, connect, spending, saves=self._save)
 
     @property
@@ -120,13 +119,17 @@ class TurnRunner:
         return self._save
 
     def run(
-        self, plan: Plan, settings: Settings, output: OutputOptions, record: Record | None = None
+        self,
+        plan: Plan,
+        settings: Settings,
+        output: OutputOptions,
+        record: TurnRecord | None = None,
     ) -> None:
         """Run and show one turn; raises what the pipeline raises, with how to go on from there.
 
         `record` is what the turn is folded into, for those who want it also after a failure.
         """
-        record = record or Record()
+        record = record or TurnRecord()
         journal = Journal(paths.data_dir(), record, self._warn_once) if self._save else None
         views = build_views(
             output,
@@ -137,7 +140,7 @@ class TurnRunner:
             kept=lambda: journal is not None and journal.keeps,
         )
         try:
-            with closing(pipeline.run(plan)) as events, Show(record, views, journal) as show:
+            with closing(run_turn(plan)) as events, ViewGroup(record, views, journal) as show:
                 try:
                     for event in events:
                         show(event)
@@ -183,7 +186,7 @@ class TurnRunner:
             self._warned.append(text)
             self.warn(text)
 
-    def _pause(self, waiting: Waiting) -> None:
+    def _pause(self, waiting: RetryNotice) -> None:
         self._progress.pause(waiting.why, waiting.seconds)
 
 
@@ -196,11 +199,11 @@ def _as_write_error(failure: WriteError | OSError) -> WriteError | None:
     return None
 
 
-def _add_where_it_is(failure: WriteError, record: Record) -> None:
+def _add_where_it_is(failure: WriteError, record: TurnRecord) -> None:
     turn = record.opened.id
     if record.complete:
         failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
-    elif can_be_resumed(record):
+    elif is_resumable(record):
         failure.resume = f"deepreasoning resume {turn}"
         failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
 
@@ -242,7 +245,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         kept=kept,
         reasoning_from=reasoning_from,
         session=session,
-        earlier=messages(earlier),
+        earlier=to_messages(earlier),
         reasoning_only=options.output.reasoning_only,
         allow_empty_reasoning=options.allow_empty_reasoning,
         without_search=confirm_without_search(
@@ -253,7 +256,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
 
 def open_session(
     runner: TurnRunner, options: AskOptions, stack: ExitStack
-) -> tuple[str | None, Sequence[Record]]:
+) -> tuple[str | None, Sequence[TurnRecord]]:
     """The session to go on with, and its turns; a session in use elsewhere is forked."""
     if not (options.resume_last or options.session):
         runner.recover_orphans()
@@ -271,7 +274,7 @@ def open_session(
 
 def _find_session(
     runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
-) -> tuple[str | None, Sequence[Record]]:
+) -> tuple[str | None, Sequence[TurnRecord]]:
     last = store.last() if options.resume_last else None
     name = _session_of(runner, store, last) if last else _new_session(options)
     if name is None:
@@ -296,7 +299,7 @@ def _new_session(options: AskOptions) -> str:
     return options.session
 
 
-def _session_of(runner: TurnRunner, store: Store, last: Record) -> str | None:
+def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | None:
     """The session of the last turn; one that has none begins one of its own, where it can."""
     if last.opened.session is None and runner.saves:
         try:
@@ -308,13 +311,15 @@ def _session_of(runner: TurnRunner, store: Store, last: Record) -> str | None:
     return last.opened.session
 
 
-def _work_to_reuse(runner: TurnRunner, name: str | None) -> tuple[Work | None, str | None]:
+def _work_to_reuse(
+    runner: TurnRunner, name: str | None
+) -> tuple[ReasonerOutput | None, str | None]:
     """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
     if name is None:
         return None, None
     there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
     if name != "last" and (there or not name.isalnum()):
-        return Work(_read_reasoning(Path(name))), None
+        return ReasonerOutput(_read_reasoning(Path(name))), None
     turn = None
     if runner.saves or runner.has_history():
         with runner.history() as store:
@@ -324,16 +329,16 @@ def _work_to_reuse(runner: TurnRunner, name: str | None) -> tuple[Work | None, s
     return work_of(turn), turn.opened.id
 
 
-def work_of(turn: Record) -> Work:
+def work_of(turn: TurnRecord) -> ReasonerOutput:
     """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
     if not turn.reasoning.strip():
         raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
     return work_in(turn)
 
 
-def work_in(turn: Record) -> Work:
+def work_in(turn: TurnRecord) -> ReasonerOutput:
     """All that the reasoner brought in an earlier turn, which may be nothing."""
-    return Work(turn.reasoning, turn.draft, turn.reasoned_by or Work().model)
+    return ReasonerOutput(turn.reasoning, turn.draft, turn.reasoned_by or ReasonerOutput().model)
 
 
 def _read_reasoning(path: Path) -> str:

@@ -14,7 +14,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.settings.loaded import Loaded
+    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 ADDRESS, ACCESS, RUNNING = "Address", "Who may ask", "Running"
 LIBRARIES = ("greenlet", "httptools", "starlette", "uvicorn")
@@ -205,7 +205,7 @@ def _require_libraries(*names: str) -> None:
         ) from exc
 
 
-def _notes(loaded: Loaded) -> list[str]:
+def _notes(loaded: LoadedSettings) -> list[str]:
     notes = [f"note: {note}" for note in loaded.notes]
     if loaded.settings.backend == "demo":
         notes.append("note: this is the demo; no model is called, every reply is scripted")

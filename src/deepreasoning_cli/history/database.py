@@ -10,9 +10,13 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, TypeVar
 
-from deepreasoning_cli.errors import ConfigError
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    UnavailableError,
+    WriteError,
+)
 from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
-from deepreasoning_cli.history.faults import ELSEWHERE, as_failure, code, is_broken
 from deepreasoning_cli.history.journal import Warn
 from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
@@ -265,3 +269,38 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG})
+ELSEWHERE = "DEEPREASONING_DATA_DIR names another place"
+
+
+def code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; https://www.sqlite.org/rescode.html."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Whether the file itself is damaged, or no database at all."""
+    return code(error) in BROKEN
+
+
+def as_failure(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError:
+    """What the user is told about a database that cannot be used."""
+    if isinstance(error, TimeoutError) or (
+        isinstance(error, sqlite3.Error) and code(error) in BUSY
+    ):
+        return UnavailableError(
+            f"another process keeps {path} locked", kind="history_locked", hint="try again later"
+        )
+    if isinstance(error, OSError):
+        return ConfigError(
+            f"cannot use {path}: {error.strerror or error}", kind="history_unusable", hint=ELSEWHERE
+        )
+    if code(error) in NO_ROOM:
+        return WriteError(f"cannot write {path}: {error}", kind="history_full", hint="make room")
+    if is_broken(error):
+        return ConfigError(f"{path} is damaged: {error}", kind="history_damaged")
+    return ConfigError(f"cannot use {path}: {error}", kind="history_unusable", hint=ELSEWHERE)

@@ -10,12 +10,25 @@ from functools import partial
 from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Draft, Event, Finished, Opened, Started, Text, Thought
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
-from deepreasoning_cli.history.ending import TurnOutcome, outcome_of
 from deepreasoning_cli.history.journal_file import JournalFile
-from deepreasoning_cli.history.lines import Closed, delta_line, line
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.history.journal_format import (
+    TurnClosed,
+    TurnOutcome,
+    delta_line,
+    event_line,
+    outcome_of,
+)
+from deepreasoning_cli.pipeline.events import (
+    Draft,
+    Event,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+    TurnStarted,
+)
+from deepreasoning_cli.pipeline.record import TurnRecord
 
 Warn = Callable[[str], None]
 FOLDER = "journal"
@@ -40,7 +53,7 @@ class Journal:
     def __init__(
         self,
         folder: Path,
-        record: Record,
+        record: TurnRecord,
         warn: Warn,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -61,8 +74,8 @@ class Journal:
         self._saved = False
         self._began_at = 0.0
         self._began: datetime | None = None
-        self._starts: list[Started] = []
-        self._finished: list[Finished] = []
+        self._starts: list[StageStarted] = []
+        self._finished: list[StageFinished] = []
 
     @property
     def keeps(self) -> bool:
@@ -71,11 +84,11 @@ class Journal:
 
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
-        if isinstance(event, Opened):
+        if isinstance(event, TurnStarted):
             self._runtime.run_blocking(partial(self._open, event))
-        elif isinstance(event, Started):
+        elif isinstance(event, StageStarted):
             self._starts.append(event)
-        elif isinstance(event, Finished):
+        elif isinstance(event, StageFinished):
             self._finished.append(event)
         if not self._whole or self._file is None:
             return
@@ -83,9 +96,9 @@ class Journal:
             if isinstance(event, Thought | Draft | Text):
                 line_of_delta = delta_line(event, self._clock() - self._began_at)
                 self._run_append(partial(self._file.append, line_of_delta))
-            elif not isinstance(event, Opened):
+            elif not isinstance(event, TurnStarted):
                 self._run_append(partial(self._file.append, self._line(event)))
-                if isinstance(event, Started | Finished):
+                if isinstance(event, StageStarted | StageFinished):
                     self._file.sync_soon()
         except OSError as exc:
             self._go_silent(exc)
@@ -111,20 +124,20 @@ class Journal:
             self._saved = True
             self._release(remove=True)
 
-    def _open(self, event: Opened) -> None:
+    def _open(self, event: TurnStarted) -> None:
         self._began_at = self._clock()
         self._began = self._now()
         try:
             self._file = self._open_file(self._folder / FOLDER / f"{event.id}{SUFFIX}")
             self._whole = True
-            self._file.append(line(event, 0.0, self._began))
+            self._file.append(event_line(event, 0.0, self._began))
             self._file.sync()
             self._file.sync_name()
         except OSError as exc:
             self._go_silent(exc)
 
-    def _line(self, event: Event | Closed) -> bytes:
-        return line(event, self._clock() - self._began_at)
+    def _line(self, event: Event | TurnClosed) -> bytes:
+        return event_line(event, self._clock() - self._began_at)
 
     def _go_silent(self, fault: OSError) -> None:
         self._whole = False
@@ -139,10 +152,10 @@ class Journal:
         if not self._whole or self._file is None:
             return
         record = self._record
-        events: list[Event | Closed] = [
+        events: list[Event | TurnClosed] = [
             stage for stage in record.stages.values() if stage not in self._finished
         ]
-        closed = Closed(
+        closed = TurnClosed(
             record.complete, outcome, record.first_reasoning, record.first_answer, record.total
         )
         try:

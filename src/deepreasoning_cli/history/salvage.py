@@ -14,8 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from deepreasoning_cli.history.listing import as_row
-from deepreasoning_cli.history.rows import read_turn
+from deepreasoning_cli.history.mapping import read_turn
+from deepreasoning_cli.history.queries import as_row
 
 BESIDE = ("-wal", "-shm", "-journal")
 CORRUPT = ".corrupt-"

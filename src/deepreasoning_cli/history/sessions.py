@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from deepreasoning_cli.files import make_private_folder
 from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_path
-from deepreasoning_cli.history.rows import moment
+from deepreasoning_cli.history.mapping import moment
 
 FOLDER: Final = "sessions"
 SHOWN: Final = 300  # characters of a prompt that go into a list

@@ -10,20 +10,26 @@ from types import TracebackType
 from typing import Any, Self
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Started
-from deepreasoning_cli.history import erase
+from deepreasoning_cli.history import delete
 from deepreasoning_cli.history import sessions as conversations
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.ending import TurnOutcome, outcome_of
 from deepreasoning_cli.history.journal import FOLDER, Warn
-from deepreasoning_cli.history.listing import Filter, Row, listing
-from deepreasoning_cli.history.lookup import find
-from deepreasoning_cli.history.rows import read_turn, stamp, write_turn
-from deepreasoning_cli.history.search import Hit, search
+from deepreasoning_cli.history.journal_format import TurnOutcome, outcome_of
+from deepreasoning_cli.history.mapping import read_turn, stamp, write_turn
+from deepreasoning_cli.history.queries import (
+    SearchHit,
+    StageCost,
+    TurnFilter,
+    TurnSummary,
+    find_turn,
+    list_turns,
+    search_turns,
+    stage_costs,
+)
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
-from deepreasoning_cli.history.spending import Spending, spending
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.text import well_formed
+from deepreasoning_cli.pipeline.events import StageStarted
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import repair_surrogates
 
 MOST_HITS = 100
 UNFINISHED = (
@@ -67,11 +73,11 @@ class Store:
 
     def save(
         self,
-        record: Record,
+        record: TurnRecord,
         *,
         began: datetime | None = None,
         outcome: TurnOutcome | None = None,
-        starts: Sequence[Started] = (),
+        starts: Sequence[StageStarted] = (),
     ) -> None:
         """Keep a closed record; a turn with its id is replaced, and keeps its place.
 
@@ -82,19 +88,19 @@ class Store:
         word = outcome or outcome_of(record)
         self._database.write(lambda connection: write_turn(connection, record, since, word, starts))
 
-    def turn(self, id_or_prefix: str) -> Record:
+    def turn(self, id_or_prefix: str) -> TurnRecord:
         """The turn of that id, or the only one whose id begins so. Raises UsageError."""
         return self._database.read(
-            lambda connection: read_turn(connection, find(connection, id_or_prefix))
+            lambda connection: read_turn(connection, find_turn(connection, id_or_prefix))
         )
 
-    def last(self, session: str | None = None) -> Record | None:
+    def last(self, session: str | None = None) -> TurnRecord | None:
         """The newest turn, of the session if one is named."""
         if session is None:
             return self._newest("TRUE")
         return next(iter(self.session_turns(session)[-1:]), None)
 
-    def last_unfinished(self) -> Record | None:
+    def last_unfinished(self) -> TurnRecord | None:
         """The newest turn that has something to go on from and was not finished by another."""
         return self._newest(UNFINISHED)
 
@@ -106,27 +112,27 @@ class Store:
         status: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
-    ) -> Iterator[Row]:
+    ) -> Iterator[TurnSummary]:
         """The turns that fit, newest first; see Filter."""
-        return listing(self._database.read, Filter(session, model, status, since), limit)
+        return list_turns(self._database.read, TurnFilter(session, model, status, since), limit)
 
-    def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[Hit]:
+    def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[SearchHit]:
         """The turns whose prompt, reasoning or answer hold all words. Raises UsageError."""
-        return self._database.read(lambda connection: search(connection, words, limit))
+        return self._database.read(lambda connection: search_turns(connection, words, limit))
 
-    def spending(self, since: datetime | None = None) -> list[Spending]:
+    def spending(self, since: datetime | None = None) -> list[StageCost]:
         """The stages that were paid for since then (aware; None: ever)."""
-        return self._database.read(lambda connection: spending(connection, since))
+        return self._database.read(lambda connection: stage_costs(connection, since))
 
     def sessions(self) -> list[Session]:
         """The sessions, the one used last first."""
         return self._database.read(conversations.sessions)
 
-    def session_turns(self, session: str) -> list[Record]:
+    def session_turns(self, session: str) -> list[TurnRecord]:
         """The turns of a session in order; a fork begins with those of its origin."""
 
-        def read(connection: sqlite3.Connection) -> list[Record]:
-            rows = conversations.turns_of(connection, well_formed(session))
+        def read(connection: sqlite3.Connection) -> list[TurnRecord]:
+            rows = conversations.turns_of(connection, repair_surrogates(session))
             return [read_turn(connection, row) for row in rows]
 
         return self._database.read(read)
@@ -136,18 +142,18 @@ class Store:
         self._database.write(
             lambda connection: connection.execute(
                 "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL",
-                (well_formed(session), turn),
+                (repair_surrogates(session), turn),
             )
         )
 
     def leave_session(self, turn: str, session: str) -> None:
         """Take a turn out of the session, so that it is not sent again; the history keeps it."""
-        name = well_formed(session)
+        name = repair_surrogates(session)
         self._database.write(lambda connection: conversations.leave(connection, turn, name))
 
     def branch(self, session: str, new: str, upto: int) -> None:
         """Let the session `new` begin with the first `upto` turns of `session`."""
-        names = well_formed(session), well_formed(new)
+        names = repair_surrogates(session), repair_surrogates(new)
         self._database.write(lambda connection: conversations.branch(connection, *names, upto))
 
     def claim(self, session: str) -> Claim:
@@ -156,7 +162,7 @@ class Store:
         The claim is a locked file in `sessions/`: it ends with the `with`, or with the process.
         A fork begins with the turns that the session had when it was claimed.
         """
-        name = well_formed(session)
+        name = repair_surrogates(session)
         try:
             lock = lock_session(self._folder, name)
             if lock:
@@ -170,7 +176,7 @@ class Store:
         """Erase these turns (ids or their beginnings); return how many. Raises UsageError."""
         names = list(ids)
         whole = self._database.read(
-            lambda connection: {find(connection, each)["id"] for each in names}
+            lambda connection: {find_turn(connection, each)["id"] for each in names}
         )
         return self._erase(sorted(whole))
 
@@ -181,8 +187,8 @@ class Store:
     def delete_all(self) -> int:
         """Erase every turn, and what was set aside of damaged files; return how many turns."""
         count = self._erase(self._ids("TRUE"))
-        erase.remove_journals(self._folder / FOLDER, [""])
-        for path in erase.damaged_copies(self._folder):
+        delete.remove_journals(self._folder / FOLDER, [""])
+        for path in delete.damaged_copies(self._folder):
             path.unlink(missing_ok=True)
         return count
 
@@ -193,18 +199,18 @@ class Store:
         )
 
     def _erase(self, ids: Sequence[str]) -> int:
-        count = self._database.write(lambda connection: erase.delete(connection, ids))
-        if not self._database.read(erase.vacuum):
+        count = self._database.write(lambda connection: delete.delete(connection, ids))
+        if not self._database.read(delete.vacuum):
             self._warn("another process is reading the history: its log is emptied when it ends")
-        erase.remove_journals(self._folder / FOLDER, [f"{each}." for each in ids])
-        for path in erase.damaged_copies(self._folder):
+        delete.remove_journals(self._folder / FOLDER, [f"{each}." for each in ids])
+        for path in delete.damaged_copies(self._folder):
             self._warn(f"{path} may still hold what was deleted")
         return count
 
-    def _newest(self, term: str) -> Record | None:
+    def _newest(self, term: str) -> TurnRecord | None:
         query = f"SELECT * FROM turns WHERE {term} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - as above
 
-        def read(connection: sqlite3.Connection) -> Record | None:
+        def read(connection: sqlite3.Connection) -> TurnRecord | None:
             row = connection.execute(query).fetchone()
             return read_turn(connection, row) if row else None
 

@@ -13,8 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Final, Literal
 
-from deepreasoning_cli.events import Chunk, End, Prompt, Served, Text, Thought
-from deepreasoning_cli.money import RateCard, Rates, Usage, estimate_tokens
+from deepreasoning_cli.pipeline.events import Chunk, End, ModelReported, Prompt, Text, Thought
+from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage, estimate_tokens
 
 FREE: Final = RateCard(Rates(Decimal(0), Decimal(0)), source="the demo calls no model")
 FIRST_WAIT: Final = 0.4  # seconds before the first piece
@@ -58,7 +58,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Scripted:
+class DemoProvider:
     """One of the two roles; both find the same script for the same question.
 
     `speed` 2 is twice as fast as the real thing, 0 does not wait at all.
@@ -90,10 +90,10 @@ class Scripted:
         self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
     ) -> Generator[Chunk, None, None]:
         """The script's pieces, waiting between them; its token counts are estimates."""
-        script = chosen(prompt.messages[-1].text)
+        script = choose_script(prompt.messages[-1].text)
         when_sent()
         self._wait(FIRST_WAIT)
-        yield Served(self.model)
+        yield ModelReported(self.model)
         for chunk in self._said(script):
             yield chunk
             self._wait(1 / PER_SECOND)
@@ -124,7 +124,7 @@ def pieces(text: str) -> list[str]:
     return PIECE.findall(text)
 
 
-def chosen(text: str) -> Script:
+def choose_script(text: str) -> Script:
     """The script for the last message of a prompt.
 
     First the one whose reasoner wrote the notes in it; then the one whose question it holds;

@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from deepreasoning_cli.events import Chunk, Payload, Prompt, Served
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import RateCard
-from deepreasoning_cli.providers.claude import VERSION
+from deepreasoning_cli.pipeline.events import Chunk, ModelReported, Payload, Prompt
+from deepreasoning_cli.pipeline.money import RateCard
+from deepreasoning_cli.providers.anthropic import VERSION
 from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.transport.client import ignore
-from deepreasoning_cli.wire.chat_completions import client as chat_completions
+from deepreasoning_cli.wire.client import chat_completions, messages, responses
 from deepreasoning_cli.wire.client.errors import ApiAccount
-from deepreasoning_cli.wire.messages import client as messages
-from deepreasoning_cli.wire.responses import client as responses
-from deepreasoning_cli.wire.think import split_thinking
+from deepreasoning_cli.wire.client.think import split_thinking
 
 HOSTED: Final = "deepreasoning"
 """The id of the model, which is the pairing of R1 with a Claude model."""
@@ -132,7 +130,7 @@ class GatewayProvider:
         request = self.request(prompt)
         with closing(self.transport.stream(request, when_sent)) as payloads:
             for chunk in self._read(payloads, request.account):
-                if chunk != Served(HOSTED):
+                if chunk != ModelReported(HOSTED):
                     yield chunk
 
     def _read(self, payloads: Iterator[Payload], account: ApiAccount) -> Iterator[Chunk]:

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from deepreasoning_cli.errors import RefusedError, UnavailableError
-from deepreasoning_cli.events import Payload, Source
-from deepreasoning_cli.findings import Finding
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.providers.probe import Fetches
-from deepreasoning_cli.text import well_formed
+from deepreasoning_cli.pipeline.events import Payload, Source
+from deepreasoning_cli.pipeline.search import SearchResult
+from deepreasoning_cli.providers.account import Fetches
+from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.wire.shape import as_dicts, as_text
+from deepreasoning_cli.wire.client.payload import as_dicts, as_text
 
 MOST_RESULTS: Final = 10
 PATIENCE: Final = 60.0  # seconds without a byte; a deep search takes thirty
@@ -54,7 +54,7 @@ class LinkupProvider:
             silence=PATIENCE,
         )
 
-    def search(self, query: str) -> tuple[Finding, ...]:
+    def search(self, query: str) -> tuple[SearchResult, ...]:
         """The pages found, best first; none is no error. Raises what the transport raises."""
         try:
             payload = self.transport.fetch(self.request(query))
@@ -65,7 +65,7 @@ class LinkupProvider:
         return tuple(_findings(payload))[:MOST_RESULTS]
 
 
-def _findings(payload: Payload) -> Iterator[Finding]:
+def _findings(payload: Payload) -> Iterator[SearchResult]:
     """The pages of a reply; images and what has no address are left out."""
     results = payload.get("results")
     if not isinstance(results, list):
@@ -76,8 +76,8 @@ def _findings(payload: Payload) -> Iterator[Finding]:
         url = _string(result.get("url"))
         if url and result.get("type", "text") == "text":
             title = _string(result.get("name"))
-            yield Finding(Source(title or url, url), _string(result.get("content")))
+            yield SearchResult(Source(title or url, url), _string(result.get("content")))
 
 
 def _string(value: object) -> str:
-    return well_formed(as_text(value)).strip()
+    return repair_surrogates(as_text(value)).strip()

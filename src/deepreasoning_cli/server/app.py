@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Payload
+from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.asgi import path_of, send_json, send_response
 from deepreasoning_cli.server.formats import BY_PATH, envelope_for
 from deepreasoning_cli.server.guard import BUG, Guard
@@ -28,7 +28,7 @@ from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS, TurnHandler
 from deepreasoning_cli.server.models import ModelsEndpoint
 from deepreasoning_cli.server.observe import Listener, RequestLogMiddleware, log_request
 from deepreasoning_cli.server.service import Service, log_failure
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.server.errors import ApiError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.metrics import Metrics

@@ -9,9 +9,9 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.types import Scope, Send
 
-from deepreasoning_cli.events import Payload
+from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.formats import BY_PATH, envelope_for
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.server.errors import ApiError
 
 Headers = list[tuple[bytes, bytes]]
 

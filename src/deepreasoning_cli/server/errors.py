@@ -14,7 +14,7 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.keys import redact_known
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.server.errors import ApiError
 
 FORWARDED_STATUSES: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
 """Statuses of a vendor that say to our caller what they say to us.

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from deepreasoning_cli.events import Chunk, Payload
-from deepreasoning_cli.wire.asked import ChatRequest
-from deepreasoning_cli.wire.chat_completions.asked import read_request as read_chat_completions
-from deepreasoning_cli.wire.chat_completions.server import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.messages.asked import read_request as read_messages
-from deepreasoning_cli.wire.messages.server import MessagesWriter, message_object
-from deepreasoning_cli.wire.refusal import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.responses.asked import read_request as read_responses
-from deepreasoning_cli.wire.responses.server import ResponsesWriter, response_object
-from deepreasoning_cli.wire.writer import ReplyWriter
+from deepreasoning_cli.pipeline.events import Chunk, Payload
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import read_request as read_chat_completions
+from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
+from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.messages import read_request as read_messages
+from deepreasoning_cli.wire.server.request import ChatRequest
+from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.responses import read_request as read_responses
+from deepreasoning_cli.wire.server.writer import Cost, Head, ReplyWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deepreasoning_cli.server.asgi import header, is_local, path_of, send_failure
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
-from deepreasoning_cli.settings.parts import ServeSettings
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.settings.models import ServeSettings
+from deepreasoning_cli.wire.server.errors import ApiError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.service import Service
@@ -55,9 +55,7 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
-        def send_and_note(
-            message: Message,
-        ) -> Awaitable[None]:  # no coroutine for each piece
+        def send_and_note(message: Message) -> Awaitable[None]:  # a coroutine costs on each token
             nonlocal begun
             begun = True
             return send(message)

@@ -20,8 +20,8 @@ from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.response import TurnResponse
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.server.turn import Turn
-from deepreasoning_cli.wire.asked import BadRequest, ChatRequest
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.wire.server.errors import ApiError
+from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
 from deepreasoning_cli.wiring.resources import new_id
 
 BODY_SECONDS: Final = 30.0

@@ -8,17 +8,22 @@ from decimal import Decimal
 
 from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.catalog import Catalog, ClaudeModel, Lifecycle, Reasoner
+from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
-from deepreasoning_cli.events import Handoff
-from deepreasoning_cli.money import RateCard
-from deepreasoning_cli.providers.demo import Scripted
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.pipeline.money import RateCard
+from deepreasoning_cli.providers.demo import DemoProvider
 from deepreasoning_cli.server.asgi import send_failure, send_json
 from deepreasoning_cli.server.service import MODEL, Service
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wire.asked import RequestParameters
-from deepreasoning_cli.wire.listing import ModelListing, StageModel, model_list, model_object
-from deepreasoning_cli.wire.refusal import ApiError
+from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.wire.server.errors import ApiError
+from deepreasoning_cli.wire.server.model_list import (
+    ModelListing,
+    StageModel,
+    model_list,
+    model_object,
+)
+from deepreasoning_cli.wire.server.request import RequestParameters
 from deepreasoning_cli.wiring.backend import GATEWAY, BackendNeeds, choose_backend
 
 DEMO = "demo"
@@ -28,13 +33,13 @@ DEMO = "demo"
 class ModelList:
     """What `backend` offers at the moment `now` (aware); the demo, what `direct` does, for free."""
 
-    loaded: Loaded
+    loaded: LoadedSettings
     catalog: Catalog
     backend: str
     now: datetime
 
     @classmethod
-    def of(cls, loaded: Loaded, catalog: Catalog) -> ModelList:
+    def of(cls, loaded: LoadedSettings, catalog: Catalog) -> ModelList:
         """What is offered now. Where keys are missing it is what there would be with them."""
         return cls(loaded, catalog, _backend(loaded, catalog), datetime.now(UTC))
 
@@ -111,12 +116,12 @@ class ModelList:
 
     def _answerer(self, model: ClaudeModel) -> StageModel:
         if self.backend == DEMO:
-            return self._priced("demo-answerer", Scripted("answerer").rates)
+            return self._priced("demo-answerer", DemoProvider("answerer").rates)
         return self._priced(model.id, model.rates.get(self._rated))
 
     def _thinker(self, reasoner: Reasoner | None) -> StageModel | None:
         if self.backend == DEMO:
-            return self._priced("demo-reasoner", Scripted("reasoner").rates)
+            return self._priced("demo-reasoner", DemoProvider("reasoner").rates)
         return self._priced(reasoner.model, reasoner.rates) if reasoner else None
 
     def _priced(self, model: str, card: RateCard | None) -> StageModel:
@@ -146,7 +151,7 @@ class ModelList:
                 return prices.deep if deep else prices.standard
 
 
-def _backend(loaded: Loaded, catalog: Catalog) -> str:
+def _backend(loaded: LoadedSettings, catalog: Catalog) -> str:
     if loaded.settings.serve.byok:
         return "direct"  # callers' keys are for DeepSeek and Anthropic
     handoff = Handoff(loaded.settings.handoff)

@@ -21,12 +21,12 @@ from typing import Final, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepreasoning_cli.events import Payload
-from deepreasoning_cli.money import usd
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.pipeline.money import decimal_usd
+from deepreasoning_cli.sanitize import dump_json, single_line
 from deepreasoning_cli.server.asgi import path_of
 from deepreasoning_cli.server.service import LOGGER
 from deepreasoning_cli.server.turn import Turn, total_usage
-from deepreasoning_cli.views.safe import json_text, one_line
 
 ACCESS: Final = LOGGER.getChild("access")
 TURN: Final = "deepreasoning.turn"
@@ -77,9 +77,7 @@ class RequestLogMiddleware:
             return await self._app(scope, receive, send)
         status: int | None = None
 
-        def send_and_note(
-            message: Message,
-        ) -> Awaitable[None]:  # no coroutine for each piece
+        def send_and_note(message: Message) -> Awaitable[None]:  # a coroutine costs on each token
             nonlocal status
             status = status or message["status"]
             return send(message)
@@ -112,8 +110,8 @@ def log_request(exchange: Exchange) -> None:
 def _facts(exchange: Exchange) -> Payload:
     turn = exchange.turn
     return {
-        "method": one_line(exchange.method, MAX_METHOD),
-        "path": one_line(exchange.path, MAX_PATH),
+        "method": single_line(exchange.method, MAX_METHOD),
+        "path": single_line(exchange.path, MAX_PATH),
         "status": exchange.status,
         "seconds": round(exchange.seconds, 3),
         "client": exchange.client,
@@ -126,11 +124,11 @@ def _facts_of_turn(turn: Turn) -> Payload:
     usage = total_usage(turn.record) if turn.ended else None
     return {
         "turn": turn.id,
-        "model": one_line(turn.asked.model),
+        "model": single_line(turn.asked.model),
         "ended": turn.ended or RUNNING,
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
-        "cost_usd": usd(turn.record.cost) if turn.ended else None,
+        "cost_usd": decimal_usd(turn.record.cost) if turn.ended else None,
     }
 
 
@@ -168,7 +166,7 @@ class LineFormatter(logging.Formatter):
         named = record.__dict__
         facts: Payload = {"time": stamp}
         facts |= {name: named[name] for name in (*FIELDS, *TURN_FIELDS) if name in named}
-        return json_text(facts)
+        return dump_json(facts)
 
 
 class StderrHandler(logging.Handler):

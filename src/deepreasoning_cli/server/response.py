@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Chunk, Event, Payload, Text, Thought
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
+from deepreasoning_cli.pipeline.events import Chunk, Event, Payload, Text, Thought
 from deepreasoning_cli.server.asgi import Headers, send_failure
 from deepreasoning_cli.server.errors import CancelReason
-from deepreasoning_cli.wire.refusal import ApiError
-from deepreasoning_cli.wire.reply import Cost
-from deepreasoning_cli.wire.writer import Part, ReplyWriter
+from deepreasoning_cli.wire.server.errors import ApiError
+from deepreasoning_cli.wire.server.writer import Cost, Part, ReplyWriter
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.turn import Turn

@@ -30,7 +30,7 @@ from deepreasoning_cli.server.guard import MAX_HEADER_BYTES, MAX_TARGET_BYTES
 from deepreasoning_cli.server.observe import LineFormatter, add_stderr_handler
 from deepreasoning_cli.server.service import Service, log_failure
 from deepreasoning_cli.settings.loaded import load_settings
-from deepreasoning_cli.settings.parts import ServeSettings
+from deepreasoning_cli.settings.models import ServeSettings
 
 MAX_HEAD_BYTES: Final = 2 * (MAX_HEADER_BYTES + MAX_TARGET_BYTES)
 """Bytes before the body; what is above the guard's own limits, but not by much, has its answer."""

@@ -12,27 +12,26 @@ from pathlib import Path
 from typing import Final, Self
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import Catalog
+from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import Runtime, sleep
-from deepreasoning_cli.history.archive import HistoryAccess
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_file import DISK, Disk, JournalFile, Syncer
-from deepreasoning_cli.history.spending import Spending
+from deepreasoning_cli.history.queries import StageCost
+from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known
-from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.run import Plan
+from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
 from deepreasoning_cli.server.threads import DiskThreads
-from deepreasoning_cli.settings.loaded import Loaded, load_settings
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
-from deepreasoning_cli.views.failure import lines_of
-from deepreasoning_cli.views.safe import one_line, safe
-from deepreasoning_cli.wire.asked import ChatRequest
-from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.views.base import error_lines
+from deepreasoning_cli.wire.server.request import ChatRequest
 from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import open_transport
+from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
 LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
 TOKEN: Final = "serve"  # noqa: S105 (the name of a key)
@@ -55,9 +54,9 @@ class Service:
     Raises ConfigError where the settings are wrong.
     """
 
-    def __init__(self, loaded: Loaded, *, debug: bool = False, disk: Disk = DISK) -> None:
+    def __init__(self, loaded: LoadedSettings, *, debug: bool = False, disk: Disk = DISK) -> None:
         self.loaded = loaded
-        self.catalog: Catalog = catalog_for(loaded)
+        self.catalog: Catalog = current_catalog(loaded)
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
@@ -145,7 +144,7 @@ class Service:
     def _connection(self) -> Transport:
         return self._transport
 
-    def _settings_for(self, asked: ChatRequest, keys: CallerKeys | None) -> Loaded:
+    def _settings_for(self, asked: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
         """The settings with what the request asks for in their place."""
         given = asked.parameters.to_dict()
         model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
@@ -157,7 +156,7 @@ class Service:
         brought = {"deepseek": keys.deepseek, "anthropic": keys.anthropic}
         return self.loaded.changed(given, "of the request", brought)
 
-    def journal(self, record: Record) -> Journal | None:
+    def journal(self, record: TurnRecord) -> Journal | None:
         """The keeper of one turn; None where nothing is kept."""
         if not self.saves:
             return None
@@ -170,17 +169,17 @@ class Service:
             run_append=self._threads.run_write,
         )
 
-    def _spending(self, since: datetime) -> list[Spending] | None:
+    def _spending(self, since: datetime) -> list[StageCost] | None:
         return self.archive.spending(since, recovers=self.saves)
 
     def _log_history(self, kind: str, text: str) -> None:
         level = logging.WARNING if kind == "warning" else logging.INFO
-        LOGGER.log(level, one_line(text, 500))
+        LOGGER.log(level, single_line(text, 500))
 
     def log_bug(self, error: Exception) -> None:
         """A bug of ours, for whoever watches the server: where it was, without any values."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
-        LOGGER.error(f"unexpected {safe(redact_known(''.join(lines)))}")
+        LOGGER.error(f"unexpected {sanitize(redact_known(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
         """A line for whoever watches the server."""
@@ -188,10 +187,10 @@ class Service:
 
     def _log_transport(self, line: str) -> None:
         if self._debug:
-            LOGGER.debug(one_line(line, 4000))
+            LOGGER.debug(single_line(line, 4000))
 
 
 def log_failure(error: DeepReasoningError) -> None:
     """Why a process cannot begin to serve, and what to do."""
-    first, *hints = lines_of(error)
+    first, *hints = error_lines(error)
     LOGGER.error(redact_known("\n".join([first.removeprefix("error: "), *hints])))

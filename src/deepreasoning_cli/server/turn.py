@@ -9,22 +9,20 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from deepreasoning_cli import pipeline
-from deepreasoning_cli.caps import COST_CAP
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
-from deepreasoning_cli.events import End, Event, Stage
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.budget import COST_CAP
+from deepreasoning_cli.pipeline.events import End, Event, Stage
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
 from deepreasoning_cli.server.formats import WireFormat
 from deepreasoning_cli.server.response import JsonReply, Put, ReplyView, StreamingReply
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
-from deepreasoning_cli.views.show import Show
-from deepreasoning_cli.wire.asked import ChatRequest
-from deepreasoning_cli.wire.refusal import ApiError
-from deepreasoning_cli.wire.reply import Cost, Head
-from deepreasoning_cli.wire.writer import Part, ReplyWriter
+from deepreasoning_cli.views.base import ViewGroup
+from deepreasoning_cli.wire.server.errors import ApiError
+from deepreasoning_cli.wire.server.request import ChatRequest
+from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter
 
 STOP_REASONS: dict[str, str] = {
     "max_tokens": "max_tokens",
@@ -43,7 +41,7 @@ class Turn:
     format: WireFormat
     service: Service
     keys: CallerKeys | None = None
-    record: Record = field(default_factory=Record)
+    record: TurnRecord = field(default_factory=TurnRecord)
     cancel_reason: CancelReason = CancelReason.SHUTDOWN
     """What it means if the turn is cancelled: only a server that shuts down gives no reason."""
     ended: str = ""
@@ -63,7 +61,10 @@ class Turn:
         """
         reply, journal = self._reply(plan, put), self.service.journal(self.record)
         try:
-            with closing(pipeline.run(plan)) as events, Show(self.record, [reply], journal) as show:
+            with (
+                closing(run_turn(plan)) as events,
+                ViewGroup(self.record, [reply], journal) as show,
+            ):
                 self._follow(events, show)
         except (DeepReasoningError, BrokenPipeError):
             return reply.failure
@@ -90,7 +91,7 @@ class Turn:
         """What ends a stream in which nothing was said before `failure`."""
         return self._writer(self._head(self.asked.model)).frames(failure)
 
-    def _follow(self, events: Iterator[Event], show: Show) -> None:
+    def _follow(self, events: Iterator[Event], show: ViewGroup) -> None:
         """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
         try:
             for event in events:
@@ -141,7 +142,7 @@ class Turn:
         return self.format.writer(head, self.asked.include_usage)
 
 
-def total_usage(record: Record) -> Usage | None:
+def total_usage(record: TurnRecord) -> Usage | None:
     """The tokens of the stages that have ended; None where nothing was counted.
 
     All that the reasoner wrote counts as reasoning, and what Claude read of it as input again:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
-from deepreasoning_cli.settings import KEY
-from deepreasoning_cli.settings.parts import (
+from deepreasoning_cli.settings.models import (
+    KEY,
     CustomRates,
     CustomReasoner,
     GatewaySettings,

@@ -11,14 +11,13 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import Vendor
-from deepreasoning_cli.catalog.tables import load_vendors
+from deepreasoning_cli.catalog.load import load_vendors
+from deepreasoning_cli.catalog.models import Vendor
 from deepreasoning_cli.errors import did_you_mean
 from deepreasoning_cli.keys import Key, validate_and_remember
-from deepreasoning_cli.settings import Settings
 from deepreasoning_cli.settings.errors import first_problem
-from deepreasoning_cli.settings.file import file_layer
-from deepreasoning_cli.settings.key_command import printed_by
+from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.settings.reader import file_layer, run_key_command
 from deepreasoning_cli.settings.sources import (
     Layer,
     from_environment,
@@ -29,7 +28,7 @@ from deepreasoning_cli.settings.sources import (
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """Settings with where they came from.
 
     `origins` maps dotted names to `flag --model`, `environment DEEPREASONING_MODEL`,
@@ -66,7 +65,7 @@ class Loaded:
 
     def changed(
         self, given: Mapping[str, object], origin: str, keys: Mapping[str, Key] | None = None
-    ) -> Loaded:
+    ) -> LoadedSettings:
         """The settings with those `given`, which are valid, as if typed; with `keys` and no others.
 
         Each is said to come from `flag {origin}`.
@@ -84,7 +83,7 @@ class Loaded:
         if isinstance(entry, SecretStr):
             return validate_and_remember(name, entry.get_secret_value(), self._origin_of_key(name))
         return validate_and_remember(
-            name, printed_by(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
+            name, run_key_command(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
         )
 
     def _origin_of_key(self, name: str) -> str:
@@ -94,7 +93,7 @@ class Loaded:
 
 def load_settings(
     path: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None
-) -> Loaded:
+) -> LoadedSettings:
     """The settings in force: flag > environment > file > default.
 
     `path` is what `--config` named, which then has to exist; `flags` maps settings to what
@@ -115,7 +114,9 @@ def load_settings(
     return loaded
 
 
-def merge_layers(layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None) -> Loaded:
+def merge_layers(
+    layers: tuple[Layer, ...], file: Path, notes: list[str] | None = None
+) -> LoadedSettings:
     """Settings from `layers`, strongest first; raises as `load_settings` does."""
     origins = _origins(layers)
     try:
@@ -124,7 +125,7 @@ def merge_layers(layers: tuple[Layer, ...], file: Path, notes: list[str] | None 
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
         raise first_problem(exc, Settings).error(tables | origins) from None  # it holds the values
     defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
-    return Loaded(settings, defaults | origins, list(notes or ()), file)
+    return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:

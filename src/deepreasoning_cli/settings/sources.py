@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepreasoning_cli.catalog import Vendor
+from deepreasoning_cli.catalog.models import Vendor
 from deepreasoning_cli.errors import ConfigError, nearest
 
 PREFIX = "DEEPREASONING_"

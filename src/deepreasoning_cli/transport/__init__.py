@@ -5,6 +5,6 @@ first.
 """
 
 from deepreasoning_cli.transport.client import Transport
-from deepreasoning_cli.transport.request import Clocks, Request, TransportLimits, Waiting
+from deepreasoning_cli.transport.request import Request, RetryNotice, Timeouts, TransportLimits
 
-__all__ = ["Clocks", "Request", "Transport", "TransportLimits", "Waiting"]
+__all__ = ["Request", "RetryNotice", "Timeouts", "Transport", "TransportLimits"]

@@ -15,13 +15,13 @@ import httpcore
 import httpx
 
 from deepreasoning_cli.errors import ConfigError, UnavailableError
-from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import redacted
-from deepreasoning_cli.transport import environment, faults, refusals, retry
-from deepreasoning_cli.transport.patience import AttemptFailed, RetryBudget
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.transport import errors, proxy, retry
 from deepreasoning_cli.transport.pool import REQUEST_SENT, PoolTransport, create_pool
 from deepreasoning_cli.transport.preconnect import PreconnectBackend
-from deepreasoning_cli.transport.request import Clocks, Request, TransportLimits, Waiting
+from deepreasoning_cli.transport.request import Request, RetryNotice, Timeouts, TransportLimits
+from deepreasoning_cli.transport.retry import AttemptFailed, RetryBudget
 from deepreasoning_cli.transport.sse import StallGuard, payloads
 from deepreasoning_cli.wire.client.errors import error_in, has_text, to_exception
 
@@ -46,21 +46,21 @@ class Transport:
 
     def __init__(
         self,
-        clocks: Clocks | None = None,
+        clocks: Timeouts | None = None,
         *,
-        notify: Callable[[Waiting], None] = ignore,
+        notify: Callable[[RetryNotice], None] = ignore,
         log: Callable[[str], None] = ignore,
         sleep: Callable[[float], None] = time.sleep,
         wrap_backend: WrapBackend | None = None,
         limits: TransportLimits | None = None,
     ) -> None:
-        self._clocks = clocks or Clocks()
+        self._clocks = clocks or Timeouts()
         self._limits = limits or TransportLimits()
         self._notify = notify
         self._log = log
         self._sleep = sleep
         self._running: set[object] = set()
-        with environment.worded():
+        with proxy.from_set_up_error():
             self._open_pools(wrap_backend)
 
     def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
@@ -72,7 +72,7 @@ class Transport:
         def transport(proxy: str | None = None) -> PoolTransport:
             return PoolTransport(create_pool(context, backend, self._limits, proxy))
 
-        proxies = environment.proxies()
+        proxies = proxy.proxies()
         self._may_proxy = any(proxies.values())
         self._direct = transport()
         self._client = httpx.Client(
@@ -111,7 +111,7 @@ class Transport:
         with closing(self.stream(request)) as answer:
             for payload in answer:
                 return payload
-        raise refusals.empty(request)
+        raise errors.empty(request)
 
     def stream(
         self, request: Request, when_sent: Callable[[], None] = ignore
@@ -136,7 +136,7 @@ class Transport:
                     wait = None if received else budget.next_wait(failed)
                     if wait is None:
                         raise failed.error from failed.__cause__
-                    self._notify(Waiting(failed.error.message, wait))
+                    self._notify(RetryNotice(failed.error.message, wait))
                     self._sleep(wait)
                 else:
                     return
@@ -171,7 +171,7 @@ class Transport:
                 f"{request.host} is no address to call", kind="base_url", hint=hint
             ) from exc
         except httpx.HTTPError as exc:
-            error, heals = faults.lost(exc, request)
+            error, heals = errors.network_error(exc, request)
             raise AttemptFailed(error, heals=heals) from exc
 
     @contextmanager
@@ -204,7 +204,7 @@ class Transport:
     def _check(self, response: httpx.Response, request: Request) -> None:
         if response.is_success:
             return
-        error = refusals.refused(response, request)
+        error = errors.refused(response, request)
         heals = retry.worth_retrying(error.kind, response.headers)
         wait = retry.asked_for(response.headers, datetime.now(UTC)) if heals else None
         error.retry_after = wait
@@ -217,10 +217,10 @@ class Transport:
         elif kind.endswith("json"):
             yield _whole(StallGuard(response, self._clocks, self._limits), request)
         else:
-            raise refusals.not_an_answer(response, request)
+            raise errors.not_an_answer(response, request)
 
     def _log_reply(self, response: httpx.Response, request: Request) -> None:
-        request_id = refusals.response_id(response.headers) or "-"
+        request_id = errors.response_id(response.headers) or "-"
         line = f"< {response.status_code} {request.host} request-id {request_id}"
         self._log(redacted(line, request.secrets))
 
@@ -238,7 +238,7 @@ def _begun_well(payloads: Iterator[Payload], request: Request) -> Iterator[Paylo
 def _whole(guard: StallGuard, request: Request) -> Payload:
     text = "".join(guard.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
     if not text:
-        raise refusals.empty(request)
+        raise errors.empty(request)
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError):

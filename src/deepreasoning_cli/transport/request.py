@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deepreasoning_cli import __version__
-from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.text import well_formed
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.wire.client.errors import ApiAccount
 
 USER_AGENT = f"deepreasoning-cli/{__version__}"
@@ -71,11 +71,11 @@ class Request:
         if self.body is None:
             return None
         text = json.dumps(self.body, ensure_ascii=False)
-        return well_formed(text).encode()
+        return repair_surrogates(text).encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class Timeouts:
     """How long to wait, in seconds.
 
     `silence`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the
@@ -89,7 +89,7 @@ class Clocks:
     progress: float = 180
 
     @classmethod
-    def all_of(cls, seconds: float) -> Clocks:
+    def all_of(cls, seconds: float) -> Timeouts:
         """Every wait for a reply lasts at most `seconds`."""
         return cls(min(seconds, 10), seconds, seconds, seconds)
 
@@ -114,7 +114,7 @@ class TransportLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class RetryNotice:
     """A pause before the next attempt: why, and for how many seconds."""
 
     why: str

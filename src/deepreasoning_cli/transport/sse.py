@@ -11,8 +11,8 @@ import httpx
 from httpx_sse import EventSource
 
 from deepreasoning_cli.errors import UnavailableError
-from deepreasoning_cli.events import DONE, Payload
-from deepreasoning_cli.transport.request import Clocks, TransportLimits
+from deepreasoning_cli.pipeline.events import DONE, Payload
+from deepreasoning_cli.transport.request import Timeouts, TransportLimits
 
 BAD_IN_A_ROW = 3
 LIMITS = TransportLimits()
@@ -26,7 +26,7 @@ class StallGuard:
     """
 
     def __init__(
-        self, response: httpx.Response, clocks: Clocks, limits: TransportLimits = LIMITS
+        self, response: httpx.Response, clocks: Timeouts, limits: TransportLimits = LIMITS
     ) -> None:
         self.headers = {"content-type": "text/event-stream"}
         self._response = response
@@ -72,7 +72,7 @@ class StallGuard:
 
 
 def payloads(
-    response: httpx.Response, clocks: Clocks, limits: TransportLimits = LIMITS
+    response: httpx.Response, clocks: Timeouts, limits: TransportLimits = LIMITS
 ) -> Iterator[Payload]:
     """The JSON objects of a stream, DONE where it says `[DONE]`; pings and junk are skipped.
 

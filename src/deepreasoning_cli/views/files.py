@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
 from deepreasoning_cli.files import write_atomically
-from deepreasoning_cli.views.plain import ended
-from deepreasoning_cli.views.safe import Sanitiser, Sink
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sanitiser, Sink, sanitize
+from deepreasoning_cli.views.plain import with_final_newline
 
 
 class FileView:
@@ -35,7 +39,7 @@ class FileView:
         """Take in a piece; write the reasoning as soon as its stage is whole."""
         if isinstance(event, self._kind):
             self._pieces.append(event.text if self._raw else self._sanitiser.feed(event.text))
-        elif isinstance(event, Finished) and event.stage is self._stage is Stage.REASON:
+        elif isinstance(event, StageFinished) and event.stage is self._stage is Stage.REASON:
             self._write(whole=event.complete)
 
     def close(self, failure: BaseException | None) -> None:
@@ -48,4 +52,102 @@ class FileView:
             return
         self._written = True
         path = self._path if whole else self._path.with_name(self._path.name + ".partial")
-        write_atomically(path, text if self._raw else ended(text), mode=None)
+        write_atomically(path, text if self._raw else with_final_newline(text), mode=None)
+
+
+def copy_text(text: str) -> None:
+    """Put `text` on the clipboard; raises WriteError where the platform has no tool for it."""
+    import pyperclip
+
+    try:
+        pyperclip.copy(text)
+    except (pyperclip.PyperclipException, OSError) as exc:
+        raise WriteError(
+            "nothing here can write to the clipboard",
+            kind="clipboard",
+            hint="install wl-clipboard, xclip or xsel",
+        ) from exc
+
+
+class ClipboardView:
+    """Copies the answer when it is whole; a clipboard that cannot be written costs a warning."""
+
+    def __init__(self, record: TurnRecord, say: Callable[[str], None]) -> None:
+        self._record = record
+        self._say = say
+
+    def __call__(self, event: Event) -> None:
+        """The record keeps it."""
+
+    def close(self, failure: BaseException | None) -> None:
+        """Copy."""
+        if failure is not None:
+            return
+        try:
+            copy_text(self._record.answer)
+        except DeepReasoningError as error:
+            self._say(f"warning: {error.message}: {error.hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """A fenced or indented block; `language` is the fence's first word, in lower case."""
+
+    language: str
+    text: str
+
+
+def code_blocks(markdown: str) -> list[CodeBlock]:
+    """Every code block of a document, in order; those inside lists and quotations too."""
+    from markdown_it import MarkdownIt
+
+    tokens = MarkdownIt().parse(markdown)
+    return [
+        CodeBlock(next(iter(token.info.lower().split()), ""), _whole_lines(token.content))
+        for token in tokens
+        if token.type in ("fence", "code_block")
+    ]
+
+
+def _whole_lines(text: str) -> str:
+    """A fence that was never closed may end in the middle of a line."""
+    return text if text.endswith("\n") or not text else f"{text}\n"
+
+
+class CodeView:
+    """The last code block of the answer, or all of them, when the answer is whole."""
+
+    def __init__(
+        self,
+        record: TurnRecord,
+        write: Callable[[str], None],
+        language: str | None,
+        *,
+        every: bool,
+        sink: Sink = Sink.PIPE,
+    ) -> None:
+        self._record = record
+        self._write = write
+        self._language = language.lower() if language else None
+        self._every = every
+        self._sink = sink
+
+    def __call__(self, event: Event) -> None:
+        """The record keeps it."""
+
+    def close(self, failure: BaseException | None) -> None:
+        """Print; raises IncompleteError where the answer has no such block."""
+        if failure is not None:
+            return
+        found = [
+            block
+            for block in code_blocks(self._record.answer)
+            if self._language in (None, block.language)
+        ]
+        if not found:
+            what = f"no {self._language} code block" if self._language else "no code block"
+            raise IncompleteError(
+                f"the answer has {what}", kind="no_code", hint="see the answer without --extract"
+            )
+        chosen = found if self._every else found[-1:]
+        self._write("\n".join(sanitize(block.text, self._sink) for block in chosen))

@@ -5,14 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
-from deepreasoning_cli.events import Event, Finished, Reused, Sources, Stage, Started, Text, Thought
-from deepreasoning_cli.money import usd
-from deepreasoning_cli.record import Record
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Reused,
+    Sources,
+    Stage,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import decimal_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.views.plain import Write
-from deepreasoning_cli.views.safe import json_text
 
 
-def turn_object(record: Record) -> dict[str, Any]:
+def turn_object(record: TurnRecord) -> dict[str, Any]:
     """The object of `--json`: the whole turn, money as decimal strings, seconds as numbers."""
     stages = record.stages
     last = stages.get(Stage.ANSWER) or stages.get(Stage.REASON)
@@ -27,7 +36,7 @@ def turn_object(record: Record) -> dict[str, Any]:
         "reasoner": _stage_object(stages.get(Stage.REASON)),
         "answerer": _stage_object(stages.get(Stage.ANSWER)),
         "search": _stage_object(stages.get(Stage.SEARCH)),
-        "cost_usd": usd(record.cost),
+        "cost_usd": decimal_usd(record.cost),
         "stop_reason": last.stop_reason if last else None,
         "status": "complete" if record.complete else "incomplete",
         "handoff": str(record.opened.handoff),
@@ -39,14 +48,14 @@ def turn_object(record: Record) -> dict[str, Any]:
     }
 
 
-def _stage_object(stage: Finished | None) -> dict[str, Any] | None:
+def _stage_object(stage: StageFinished | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     return {
         "model": stage.model,
         "served_model": stage.served_model,
         "usage": stage.usage.as_json() if stage.usage else None,
-        "cost_usd": usd(stage.cost),
+        "cost_usd": decimal_usd(stage.cost),
         "seconds": _rounded(stage.seconds),
     }
 
@@ -68,7 +77,7 @@ def _rounded(seconds: float | None) -> float | None:
 class JsonView:
     """The turn's object, when the turn is over; nothing where nothing was received."""
 
-    def __init__(self, record: Record, write: Write) -> None:
+    def __init__(self, record: TurnRecord, write: Write) -> None:
         self._record = record
         self._write = write
 
@@ -78,20 +87,20 @@ class JsonView:
     def close(self, failure: BaseException | None) -> None:
         """Print the object, also of a turn that was broken off with something in hand."""
         if failure is None or self._record.thoughts or self._record.texts:
-            self._write(json_text(turn_object(self._record)) + "\n")
+            self._write(dump_json(turn_object(self._record)) + "\n")
 
 
 class JsonlView:
     """One line for each event, at once; the last is `finished` or `error`."""
 
-    def __init__(self, record: Record, write: Write) -> None:
+    def __init__(self, record: TurnRecord, write: Write) -> None:
         self._record = record
         self._write = write
 
     def __call__(self, event: Event) -> None:
         """Print the event's line."""
         match event:
-            case Started():
+            case StageStarted():
                 turn = self._record.opened.id
                 self._line("started", id=turn, stage=str(event.stage), model=event.model)
             case Sources(sources):
@@ -110,4 +119,4 @@ class JsonlView:
             self._line("error", **_as_error(failure).as_json())
 
     def _line(self, kind: str, **fields: Any) -> None:
-        self._write(json_text({"type": kind, **fields}) + "\n")
+        self._write(dump_json({"type": kind, **fields}) + "\n")

@@ -10,7 +10,7 @@ from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.views.console import cell_width
+from deepreasoning_cli.views.terminal import cell_width
 
 Row = list[Segment]
 """One screen row: no newline, at most the asked width, no spaces at its end."""

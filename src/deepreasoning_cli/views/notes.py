@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable
 
 from deepreasoning_cli.errors import Interrupted
-from deepreasoning_cli.events import Event, Finished, Opened, Warned
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.footer import turn_line
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, TurnStarted, TurnWarning
+from deepreasoning_cli.pipeline.money import SMALLEST_SHOWN, format_tokens, format_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import single_line
 
-ADDED = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
+MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
 
-DEMO = "demo: these are scripted replies, no model was called"
+DEMO_NOTE = "demo: these are scripted replies, no model was called"
 
 
 class Notes:
@@ -22,7 +22,7 @@ class Notes:
 
     def __init__(
         self,
-        record: Record,
+        record: TurnRecord,
         write: Callable[[str], None],
         neutralised: Callable[[], int],
         *,
@@ -40,11 +40,11 @@ class Notes:
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
         match event:
-            case Opened(backend="demo"):
-                self._write(DEMO)  # also with --quiet: nobody is to take it for an answer
-            case Warned(message) if not self._quiet:
+            case TurnStarted(backend="demo"):
+                self._write(DEMO_NOTE)  # also with --quiet: nobody is to take it for an answer
+            case TurnWarning(message) if not self._quiet:
                 self._line("warning", message)
-            case Finished(model=asked, served_model=str(served)) if not self._quiet:
+            case StageFinished(model=asked, served_model=str(served)) if not self._quiet:
                 if served and not _is_same(asked, served):
                     self._line("note", f"{asked} was asked, {served} answered")
 
@@ -56,15 +56,15 @@ class Notes:
             characters = "character was" if count == 1 else "characters were"
             self._write(f"note: {count} control {characters} made visible")
         if self._bill and self._record.stages:
-            self._write(one_line(turn_line(self._record), 200))
-        if _is_signal(failure) and can_be_resumed(self._record) and self._kept():
+            self._write(single_line(turn_summary(self._record), 200))
+        if _is_signal(failure) and is_resumable(self._record) and self._kept():
             self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
-        self._write(f"{kind}: {one_line(message, 500)}")
+        self._write(f"{kind}: {single_line(message, 500)}")
 
 
-def can_be_resumed(record: Record) -> bool:
+def is_resumable(record: TurnRecord) -> bool:
     """Whether anything came, or was taken from another turn, that one can go on from."""
     return bool(record.reasoning or record.draft or record.answer)
 
@@ -77,4 +77,49 @@ def _is_same(asked: str, served: str) -> bool:
     """Hosts add or leave out a vendor's prefix and a date; that is no other model."""
     names = (name.lower().rpartition("/")[2] for name in (asked, served))
     short, long = sorted(names, key=len)
-    return long.startswith(short) and ADDED.fullmatch(long[len(short) :]) is not None
+    return long.startswith(short) and MODEL_SUFFIX.fullmatch(long[len(short) :]) is not None
+
+
+def format_duration(seconds: float) -> str:
+    """`8.2 s`, `41 s`, `3 min 5 s`."""
+    if round(seconds, 1) < 10:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def stage_summary(stage: StageFinished) -> str:
+    """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
+    parts = [format_duration(stage.seconds)]
+    if usage := stage.usage:
+        parts.append(f"{format_tokens(usage.output_tokens, estimated=usage.estimated)} tokens")
+        parts.append(format_usd(stage.cost, estimated=usage.estimated))
+    elif stage.cost is not None:
+        parts.append(format_usd(stage.cost))
+    return " · ".join(parts)
+
+
+def turn_summary(record: TurnRecord) -> str:
+    """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
+
+    Where caches have spared the turn something, that stands behind its cost.
+    """
+    stages = record.stages.values()
+    named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
+    models = " → ".join(stage.served_model or stage.model for stage in named or stages)
+    used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
+    tokens = f"{format_tokens(used, estimated=record.estimated)} tokens"
+    cost = format_usd(record.cost, estimated=record.estimated)
+    return " · ".join(
+        [models, tokens, cost, *_cache_savings(record), format_duration(record.total)]
+    )
+
+
+def _cache_savings(record: TurnRecord) -> list[str]:
+    """`12,345 cached, $0.0222 saved`, or nothing."""
+    if record.saved < SMALLEST_SHOWN:
+        return []
+    cached = sum(stage.usage.cached_tokens for stage in record.stages.values() if stage.usage)
+    return [f"{cached:,} cached, {format_usd(record.saved)} saved"]

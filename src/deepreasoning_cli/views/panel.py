@@ -11,11 +11,11 @@ from typing import TextIO
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.events import Stage
-from deepreasoning_cli.views import console as terminal
+from deepreasoning_cli.pipeline.events import Stage
+from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea, Row
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream
-from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
 CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
@@ -118,13 +118,13 @@ class PanelRenderer:
         self,
         stream: TextIO,
         style: PanelStyle,
-        size: Callable[[], tuple[int, int]] = terminal.size,
+        size: Callable[[], tuple[int, int]] = terminal.terminal_size,
     ) -> None:
         self.style = style
         self.size = size
         self._stream = stream
         self.unicode = terminal.is_unicode(stream)
-        self.console = terminal.console(stream, color=style.color, columns=size()[0])
+        self.console = terminal.make_console(stream, color=style.color, columns=size()[0])
         self._turns = 0
 
     def live_area(self, write: Callable[[str], None]) -> LiveArea:
@@ -134,7 +134,7 @@ class PanelRenderer:
     def title(self, stage: Stage, model: str) -> str:
         """The title of a stage's panel."""
         model = "no model was called" if self.style.demo else model
-        return f"{TITLES[stage]} · {one_line(model, 60)}"
+        return f"{TITLES[stage]} · {single_line(model, 60)}"
 
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""
@@ -154,7 +154,7 @@ class PanelRenderer:
 
     def encodable(self, text: str) -> str:
         """`text` in the terminal's own characters, before its columns are counted."""
-        return text if self.unicode else terminal.spelled_out(text, self._stream)
+        return text if self.unicode else terminal.to_charset(text, self._stream)
 
     def spinner(self) -> str:
         """The next sign of the spinner."""

@@ -11,29 +11,29 @@ from typing import TextIO
 from rich.segment import Segment
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import (
-    CUT,
-    DECLINED,
+from deepreasoning_cli.pipeline.events import (
+    REFUSED,
+    TRUNCATED,
     Event,
-    Finished,
     Source,
     Sources,
     Stage,
-    Started,
+    StageFinished,
+    StageStarted,
     Text,
     Thought,
 )
-from deepreasoning_cli.findings import listed
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.console import crop
-from deepreasoning_cli.views.footer import stage_line, turn_line
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.search import list_sources
+from deepreasoning_cli.sanitize import Sanitiser, single_line
+from deepreasoning_cli.views.base import raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import PlainStream
+from deepreasoning_cli.views.notes import stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
-from deepreasoning_cli.views.plain import to
-from deepreasoning_cli.views.safe import Sanitiser, one_line
-from deepreasoning_cli.views.show import raise_bug
+from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
+from deepreasoning_cli.views.terminal import crop
 
 FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
@@ -49,7 +49,7 @@ class PanelsView:
 
     def __init__(
         self,
-        record: Record,
+        record: TurnRecord,
         progress: Progress,
         stream: TextIO,
         style: PanelStyle,
@@ -60,7 +60,7 @@ class PanelsView:
         self._progress = progress
         self._style = style
         self._renderer = renderer or PanelRenderer(stream, style)
-        self._out = to(stream)
+        self._out = stream_writer(stream)
         self._area = self._renderer.live_area(self._write)
         self._panel: Panel | PlainPanel | None = None
         self._searching = False
@@ -79,18 +79,18 @@ class PanelsView:
         """Take in an event; text is drawn within a frame."""
         self._progress.apply(event)
         match event:
-            case Started(Stage.SEARCH):
+            case StageStarted(Stage.SEARCH):
                 self._wait_for_the_search()
             case Sources(sources):
                 self._sources = sources
-            case Finished(Stage.SEARCH):
+            case StageFinished(Stage.SEARCH):
                 self._end_the_search()
-            case Started(stage, model) if stage not in self._style.skipped:
+            case StageStarted(stage, model) if stage not in self._style.skipped:
                 self._open(stage, model)
             case Thought() | Text() if self._shows(event):
                 self._pending.append(event.text)
                 self._wake.set()
-            case Finished():
+            case StageFinished():
                 words, alarm = _result_words(event)
                 self._finish(words, alarm=alarm)
         if self._fatal:
@@ -124,7 +124,7 @@ class PanelsView:
         )
 
     def _open(self, stage: Stage, model: str) -> None:
-        above, self._sources = "\n".join(listed(self._sources)), ()
+        above, self._sources = "\n".join(list_sources(self._sources)), ()
 
         def start() -> None:
             if self._bug:
@@ -182,7 +182,7 @@ class PanelsView:
     def _print_bill(self) -> None:
         if not self._record.stages:
             return
-        words = one_line(turn_line(self._record), 200)
+        words = single_line(turn_summary(self._record), 200)
         if self._bug:
             self._write(f"{words}\n")
             return
@@ -242,12 +242,12 @@ class PanelsView:
             self._panel = self._plain(panel.stage, panel.sanitiser, panel.remaining)
 
 
-def _result_words(stage: Finished) -> tuple[str, bool]:
+def _result_words(stage: StageFinished) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
-    words = stage_line(stage)
-    if stage.stop_reason in CUT:
+    words = stage_summary(stage)
+    if stage.stop_reason in TRUNCATED:
         return f"cut at its token limit · {words}", True
-    if stage.stop_reason in DECLINED:
+    if stage.stop_reason in REFUSED:
         return f"declined · {words}", True
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False
 

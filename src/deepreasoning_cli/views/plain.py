@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TextIO
 
-from deepreasoning_cli.events import Event, Finished, Stage, Text, Thought
-from deepreasoning_cli.views.safe import Sanitiser, Sink
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
+from deepreasoning_cli.sanitize import Sanitiser, Sink
 
 Write = Callable[[str], None]
 LINE_END = "\r\n"
 
 
-def to(stream: TextIO) -> Write:
+def stream_writer(stream: TextIO) -> Write:
     """A function that writes to `stream` and flushes."""
 
     def write(text: str) -> None:
@@ -22,7 +22,7 @@ def to(stream: TextIO) -> Write:
     return write
 
 
-def ended(text: str) -> str:
+def with_final_newline(text: str) -> str:
     """`text` with exactly one line end, of the kind it has."""
     body = text.rstrip(LINE_END)
     return body + _line_end(text[len(body) :])
@@ -72,7 +72,7 @@ class TextView:
         """Pass on a piece; the reasoning's last line ends with its stage."""
         if isinstance(event, self._kind):
             self._out.feed(self._sanitiser.feed(event.text))
-        elif isinstance(event, Finished) and self._ends_with(event.stage):
+        elif isinstance(event, StageFinished) and self._ends_with(event.stage):
             self.close(None)
 
     def _ends_with(self, stage: Stage) -> bool:

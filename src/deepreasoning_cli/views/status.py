@@ -7,11 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 
-from deepreasoning_cli.events import Event, Finished, Stage, Started, Text, Thought
-from deepreasoning_cli.money import BYTES_PER_TOKEN
-from deepreasoning_cli.views.console import crop
-from deepreasoning_cli.views.safe import one_line
-from deepreasoning_cli.views.show import raise_bug
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Stage,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views.base import raise_bug
+from deepreasoning_cli.views.terminal import crop
 
 TICK = 0.1  # seconds between two draws of the status line
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -38,20 +45,20 @@ class Progress:
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case Started():
+            case StageStarted():
                 self._began = self._clock()
                 self._bytes = 0
                 self._stage = event.stage
-                self._activity, self._model = ACTIVITY[event.stage], one_line(event.model, 60)
+                self._activity, self._model = ACTIVITY[event.stage], single_line(event.model, 60)
             case Thought(text) | Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
-            case Finished():
+            case StageFinished():
                 self._pause = None
 
     def pause(self, why: str, seconds: float) -> None:
         """The next attempt waits."""
-        self._pause = (one_line(why, 200), self._clock() + seconds)
+        self._pause = (single_line(why, 200), self._clock() + seconds)
 
     def line(self, *, model: bool = True) -> str:
         """`deepseek-v4-pro thinking · 12 s · 340 tokens`, or what is waited for."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from deepreasoning_cli.views.console import cell_width, truncate
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views.terminal import cell_width, truncate
 
 GAP: Final = "  "
 LONGEST: Final = 1000  # characters of a cell; nothing that is listed comes near
 NARROWEST: Final = 8  # cells that a column keeps when it is cut
-ALWAYS: Final = 0
+NEVER_DROPPED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Column:
 
     title: str
     right: bool = False
-    leaves: int = ALWAYS
+    leaves: int = NEVER_DROPPED
     least: int = 0
 
 
@@ -47,7 +47,7 @@ def table(
 
     Cells may hold anything: they are made safe and put on one line here.
     """
-    cells = [[one_line(cell, LONGEST) for cell in row] for row in rows]
+    cells = [[single_line(cell, LONGEST) for cell in row] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
     sizes = {
         index: max(cell_width(text) for text in (columns[index].title, *(r[index] for r in cells)))
@@ -76,7 +76,7 @@ def _drop(columns: Sequence[Column], sizes: dict[int, int], width: int) -> None:
     """Leave columns out until the rest fits, or nothing may be left out any more."""
     while _total(_floors(columns, sizes)) > width:
         first = max(sizes, key=lambda index: (columns[index].leaves, index))
-        if columns[first].leaves == ALWAYS:
+        if columns[first].leaves == NEVER_DROPPED:
             return
         del sizes[first]
 

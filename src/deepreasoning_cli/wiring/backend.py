@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepreasoning_cli.catalog import Catalog
+from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
-from deepreasoning_cli.events import Handoff
-from deepreasoning_cli.settings.loaded import Loaded
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.settings.loaded import LoadedSettings
 
 GATEWAY = "gateway"
 GATEWAY_KEY = "empiriolabs"
@@ -34,7 +34,7 @@ class BackendNeeds:
         return self.thinks and self.handoff is Handoff.REASONING
 
 
-def choose_backend(loaded: Loaded, catalog: Catalog, needs: BackendNeeds) -> str:
+def choose_backend(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:
     """`direct`, `gateway` or `demo`: what is named, or for `auto` what the keys allow.
 
     Kept reasoning goes to Claude directly, whatever is named, since the gateway takes none.
@@ -55,7 +55,7 @@ def choose_backend(loaded: Loaded, catalog: Catalog, needs: BackendNeeds) -> str
     raise ConfigError(_missing(loaded, catalog, needs), kind="key_missing", hint=STARTS)
 
 
-def _instead_of_the_gateway(loaded: Loaded, needs: BackendNeeds) -> str:
+def _instead_of_the_gateway(loaded: LoadedSettings, needs: BackendNeeds) -> str:
     if not needs.kept:
         raise UsageError(
             f"the gateway does all stages in one call: --handoff {needs.handoff} is not its to do",
@@ -70,7 +70,7 @@ def _instead_of_the_gateway(loaded: Loaded, needs: BackendNeeds) -> str:
     return "direct"
 
 
-def _missing(loaded: Loaded, catalog: Catalog, needs: BackendNeeds) -> str:
+def _missing(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:
     has = loaded.has_key
     if needs.thinks and not catalog.default_reasoner(has):
         return "no key for a reasoner" if has("anthropic") else "no keys are set"

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.caps import Cap, Caps
-from deepreasoning_cli.pipeline import Plan
-from deepreasoning_cli.settings import Settings
+from deepreasoning_cli.pipeline.budget import Cap, Caps
+from deepreasoning_cli.pipeline.run import Plan
+from deepreasoning_cli.settings.models import Settings
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.history.spending import Spending
+    from deepreasoning_cli.history.queries import StageCost
 
-ReadSpending = Callable[[datetime], "Sequence[Spending] | None"]
+ReadSpending = Callable[[datetime], "Sequence[StageCost] | None"]
 
 
 def apply_budget(
@@ -57,7 +57,7 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time()).astimezone()
 
 
-def _sum(rows: Sequence[Spending], since: datetime) -> Decimal:
+def _sum(rows: Sequence[StageCost], since: datetime) -> Decimal:
     """USD since then; a cost that nobody knows cannot be counted."""
     return sum((row.cost for row in rows if row.cost and row.started >= since), Decimal(0))
 

@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.catalog import Catalog, Vendor
-from deepreasoning_cli.conversation import fitted, steady
+from deepreasoning_cli.catalog.models import Catalog, Vendor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.events import Handoff, Message, Prompt
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.money import estimate_tokens
-from deepreasoning_cli.pipeline import Plan, Work
+from deepreasoning_cli.pipeline.conversation import cacheable_prefix, fit_to_context
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
+from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.search import Search
+from deepreasoning_cli.pipeline.stage import Provider
 from deepreasoning_cli.prompt import demand_fit
-from deepreasoning_cli.providers.samplers import Wish, cooled, granted
-from deepreasoning_cli.searching import Search
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.stage import Provider
+from deepreasoning_cli.providers.samplers import SamplerRequest, accept_samplers, limit_temperature
+from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
     GATEWAY_KEY,
@@ -45,10 +45,10 @@ class TurnRequest:
     answer now, `without_search` whether to go on where the search cannot be had.
     """
 
-    loaded: Loaded
+    loaded: LoadedSettings
     question: str
     system: str | None = None
-    kept: Work | None = None
+    kept: ReasonerOutput | None = None
     reasoning_from: str | None = None
     session: str | None = None
     earlier: tuple[Message, ...] = ()
@@ -103,7 +103,7 @@ class PlanBuilder:
         self._connect = connect
         self._runtime = runtime
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
-        self._wish = Wish(loaded.settings.temperature, loaded.settings.top_p, typed)
+        self._wish = SamplerRequest(loaded.settings.temperature, loaded.settings.top_p, typed)
         self._warnings: list[str] = []
         self._chosen_reasoner: str | None = None
 
@@ -152,14 +152,16 @@ class PlanBuilder:
         reads = min((model.context for model in models if model.context), default=None)
         kept = estimate_tokens(request.kept.reasoning + request.kept.answer) if request.kept else 0
         room = None if reads is None else reads - self._settings.max_tokens - kept
-        earlier, left_out = fitted(request.earlier, (request.system or "") + request.question, room)
+        earlier, left_out = fit_to_context(
+            request.earlier, (request.system or "") + request.question, room
+        )
         if left_out:
             turns = "turn does" if left_out == 1 else "turns do"
             self._warnings.append(
                 f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
                 f" {'is' if left_out == 1 else 'are'} not sent"
             )
-        stable = steady(earlier, left_out) if request.continues else None
+        stable = cacheable_prefix(earlier, left_out) if request.continues else None
         return Prompt((*earlier, Message("user", request.question)), request.system, stable)
 
     def _pair(
@@ -169,13 +171,15 @@ class PlanBuilder:
             return hosted.as_reasoner, lambda: hosted
         if backend != "demo":
             return self._reasoner, self._claude
-        from deepreasoning_cli.providers.demo import Scripted
+        from deepreasoning_cli.providers.demo import DemoProvider
 
         sleep = self._runtime.sleep
-        return lambda: Scripted("reasoner", sleep=sleep), lambda: Scripted("answerer", sleep=sleep)
+        return lambda: DemoProvider("reasoner", sleep=sleep), lambda: DemoProvider(
+            "answerer", sleep=sleep
+        )
 
     def _reasoner(self) -> Provider:
-        from deepreasoning_cli.providers.reasoner import ReasonerProvider
+        from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 
         name = self._settings.reasoner
         preset = (
@@ -186,7 +190,7 @@ class PlanBuilder:
         if preset is None:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
         self._chosen_reasoner = preset.name
-        samplers = granted(self._wish, preset.samplers, preset.model)
+        samplers = accept_samplers(self._wish, preset.samplers, preset.model)
         self._warnings += samplers.warnings
         host = preset.key or preset.name
         return ReasonerProvider(
@@ -199,13 +203,15 @@ class PlanBuilder:
         )
 
     def _claude(self) -> Provider:
-        from deepreasoning_cli.providers.claude import ClaudeProvider
+        from deepreasoning_cli.providers.anthropic import ClaudeProvider
 
         today = datetime.now(UTC).date()
         choice = self._catalog.claude(self._settings.model or "sonnet", "direct", today)
         model = choice.model
         typed = self._wish.typed
-        samplers = cooled(granted(self._wish, model.samplers, model.id), model.id, typed)
+        samplers = limit_temperature(
+            accept_samplers(self._wish, model.samplers, model.id), model.id, typed
+        )
         self._warnings += [*([choice.warning] if choice.warning else []), *samplers.warnings]
         vendor = self._catalog.vendor("anthropic")
         return ClaudeProvider(

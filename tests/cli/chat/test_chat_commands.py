@@ -11,9 +11,9 @@ import pytest
 from deepreasoning_cli.cli.chat.commands import take
 from deepreasoning_cli.cli.chat.repl import COMMANDS
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
-from deepreasoning_cli.events import Handoff
-from deepreasoning_cli.record import Record
-from scripted_chat import STATE, Chat, EchoTurns, MemoryArchive, turn
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.pipeline.record import TurnRecord
+from support.scripted_chat import STATE, Chat, EchoTurns, MemoryArchive, turn
 
 CODE = "Two:\n\n```py\nx = 1\n```\n\n- in a list:\n\n  ```sh\n  ls\n  ```\n"
 
@@ -178,7 +178,7 @@ def test_an_answer_that_does_not_come_leaves_the_one_there_is() -> None:
     before = chat.session.require_last()
 
     class Silent(EchoTurns):
-        def answer_again(self, of: Record, state: ChatState) -> Outcome:
+        def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
             return Outcome(turn(of.opened.prompt, reasoning=of.reasoning, number=2), 6)
 
     chat.session.turns = cast(Any, Silent(chat.archive))

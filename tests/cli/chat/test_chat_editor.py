@@ -12,12 +12,12 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.line_editor import CommandCompleter, LineEditor
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.repl import COMMANDS, Repl
 from deepreasoning_cli.cli.chat.turns import STOPPED
 from deepreasoning_cli.errors import ConfigError
-from scripted_chat import Chat, MemoryArchive, turn
+from support.scripted_chat import Chat, MemoryArchive, turn
 
 LEFT, HOME = "\x1b[D", "\x1b[H"
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from deepreasoning_cli.cli.chat.export import markdown
-from deepreasoning_cli.events import Source
-from scripted_chat import turn
+from deepreasoning_cli.pipeline.events import Source
+from support.scripted_chat import turn
 
 
 def test_a_session_is_a_document() -> None:

@@ -13,8 +13,8 @@ import pytest
 from deepreasoning_cli.cli.chat.repl import LineReader, Repl
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.errors import RefusedError, UnavailableError, UsageError
-from deepreasoning_cli.record import Record
-from scripted_chat import Chat, EchoTurns, MemoryArchive, turn
+from deepreasoning_cli.pipeline.record import TurnRecord
+from support.scripted_chat import Chat, EchoTurns, MemoryArchive, turn
 
 
 class Entries:
@@ -131,7 +131,7 @@ def test_the_prompt_is_called_before_each_line() -> None:
 class Forgetful(EchoTurns):
     """Turns of 100,000 characters, none of them kept."""
 
-    def ask(self, prompt: str, state: ChatState, instead_of: Record | None = None) -> Outcome:
+    def ask(self, prompt: str, state: ChatState, instead_of: TurnRecord | None = None) -> Outcome:
         return Outcome(turn(prompt, "a" * 50_000 + prompt, "r" * 50_000 + prompt))
 
 

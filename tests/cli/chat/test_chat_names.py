@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepreasoning_cli.catalog.tables import load_catalog
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.turns import ChatNames
 from deepreasoning_cli.errors import ConfigError, RefusedError
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-import scripted_chat
-from deepreasoning_cli.chat.prompt_history import PromptHistory
-from runner import PtyRun, run, run_in_pty
-from screen import Terminal
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
+from support import scripted_chat
+from support.runner import PtyRun, run, run_in_pty
+from support.screen import Terminal
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
 

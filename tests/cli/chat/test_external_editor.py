@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.chat.external_editor import edit_text
+from deepreasoning_cli.cli.editor import edit_text
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 
 Install = Callable[[str], Path]

@@ -7,7 +7,7 @@ import pytest
 from deepreasoning_cli.cli.chat.printer import Printer, counted
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.views.table import Column
-from scripted_chat import Pipe
+from support.scripted_chat import Pipe
 
 HOSTILE = "a\x1b]0;x\x07\x9b2J\u202eb"
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.chat import prompt_history
-from deepreasoning_cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.cli.chat import prompt_history
 from deepreasoning_cli.cli.chat.line_editor import EditorHistory
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.errors import WriteError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")

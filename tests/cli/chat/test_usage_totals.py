@@ -4,10 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from deepreasoning_cli.cli.chat.session import UsageTotals
-from deepreasoning_cli.events import Finished, Stage
-from deepreasoning_cli.money import Usage
-from deepreasoning_cli.record import Record
-from scripted_chat import turn
+from deepreasoning_cli.pipeline.events import Stage, StageFinished
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from support.scripted_chat import turn
 
 
 def test_turns_are_summed() -> None:
@@ -19,7 +19,7 @@ def test_turns_are_summed() -> None:
 def test_what_is_estimated_or_unknown_is_said() -> None:
     record = turn("q", "a")
     guess = Usage(10, 5, estimated=True)
-    record.stages[Stage.REASON] = Finished(Stage.REASON, "r1", None, guess, None, 1.0, None)
+    record.stages[Stage.REASON] = StageFinished(Stage.REASON, "r1", None, guess, None, 1.0, None)
     assert UsageTotals().plus(record).words == "≈165 tokens · ≈$0.0020 + unknown"
 
 
@@ -27,7 +27,7 @@ def test_a_turn_that_was_stopped_at_once_counts_nothing() -> None:
     assert UsageTotals().plus(turn("q")) == UsageTotals(turns=1)
 
 
-def cached(read: int, written: int, saved: str, *, estimated: bool = False) -> Record:
+def cached(read: int, written: int, saved: str, *, estimated: bool = False) -> TurnRecord:
     record = turn("q", "a")
     usage = Usage(20_000, 5, None, read, written, estimated=estimated)
     record.stages[Stage.ANSWER] = replace(record.stages[Stage.ANSWER], usage=usage)

@@ -13,7 +13,7 @@ from deepreasoning_cli.cli.chat.commands import (
 )
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.sanitize import single_line
 
 
 def retry(chat: ChatSession, rest: str) -> None:
@@ -51,7 +51,7 @@ def undo(chat: ChatSession, rest: str) -> None:
     if [turn.opened.id for turn in kept] == [last.opened.id]:  # not so if it was stopped at once
         chat.archive.drop_last(chat.state.session)
     chat.forget_last()
-    chat.printer.note(f"forgotten: {one_line(last.opened.prompt)}")
+    chat.printer.note(f"forgotten: {single_line(last.opened.prompt)}")
 
 
 def file(chat: ChatSession, rest: str) -> None:

@@ -6,49 +6,49 @@ from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli.events import Stage
-from deepreasoning_cli.findings import sources_in
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.footer import turn_line
-from deepreasoning_cli.views.safe import Sink, one_line, safe
+from deepreasoning_cli.pipeline.events import Stage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.search import sources_in
+from deepreasoning_cli.sanitize import Sink, sanitize, single_line
+from deepreasoning_cli.views.notes import turn_summary
 
 LAST_WORD = "the end of this answer"
 
 
-def markdown(session: str, turns: Sequence[Record]) -> str:
+def markdown(session: str, turns: Sequence[TurnRecord]) -> str:
     """The whole session. Question and reasoning are quoted, the answer stands as it was sent.
 
     Control characters are spelled out; a code block that an answer left open is closed.
     """
-    parts = [f"# {one_line(session)}"]
+    parts = [f"# {single_line(session)}"]
     for number, turn in enumerate(turns, 1):
         parts += _turn(number, turn)
     return "\n\n".join(parts) + "\n"
 
 
-def _turn(number: int, turn: Record) -> Iterator[str]:
+def _turn(number: int, turn: TurnRecord) -> Iterator[str]:
     yield f"## {number}"
     yield _quoted(turn.opened.prompt)
     if turn.reasoning.strip():
         yield f"### Reasoning{_by(turn, Stage.REASON)}"
         yield _quoted(turn.reasoning)
     yield f"### Answer{_by(turn, Stage.ANSWER)}"
-    yield _closed(safe(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
+    yield _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
     if turn.sources and not sources_in(turn.answer):
         yield "\n".join(
-            f"- {one_line(s.title, 200)} <{one_line(s.url, 2000)}>" for s in turn.sources
+            f"- {single_line(s.title, 200)} <{single_line(s.url, 2000)}>" for s in turn.sources
         )
     if turn.stages:
-        yield f"*{one_line(turn_line(turn), 200)}{'' if turn.complete else ' · incomplete'}*"
+        yield f"*{single_line(turn_summary(turn), 200)}{'' if turn.complete else ' · incomplete'}*"
 
 
-def _by(turn: Record, stage: Stage) -> str:
+def _by(turn: TurnRecord, stage: Stage) -> str:
     done = turn.stages.get(stage)
-    return f" · {one_line(done.served_model or done.model)}" if done else ""
+    return f" · {single_line(done.served_model or done.model)}" if done else ""
 
 
 def _quoted(text: str) -> str:
-    lines = safe(text, Sink.PIPE).strip("\n").split("\n")
+    lines = sanitize(text, Sink.PIPE).strip("\n").split("\n")
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 

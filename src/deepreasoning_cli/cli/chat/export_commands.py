@@ -9,8 +9,8 @@ from deepreasoning_cli.cli.chat.printer import counted
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.files import write_atomically
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.safe import Sink, file_name, safe
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sink, safe_file_name, sanitize
 
 
 def copy(chat: ChatSession, rest: str) -> None:
@@ -18,7 +18,7 @@ def copy(chat: ChatSession, rest: str) -> None:
     what, text = _text_to_copy(chat, rest)
     if not text:
         raise UsageError(f"{what} is empty", kind="empty")
-    chat.copy(safe(text, Sink.PIPE))
+    chat.copy(sanitize(text, Sink.PIPE))
     chat.printer.note(f"copied: {what}, {counted(len(text), 'character')}")
 
 
@@ -37,8 +37,8 @@ def _text_to_copy(chat: ChatSession, rest: str) -> tuple[str, str]:
     raise MisuseError(f"{rest!r} is nothing that can be copied")
 
 
-def _code_block(last: Record, which: list[str]) -> tuple[str, str]:
-    from deepreasoning_cli.views.code import code_blocks
+def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
+    from deepreasoning_cli.views.files import code_blocks
 
     blocks = code_blocks(last.answer)
     if not blocks:
@@ -65,7 +65,7 @@ def _target(chat: ChatSession, names: list[str]) -> Path:
         case [name]:
             return Path(name)
         case []:
-            path = Path(f"{file_name(chat.state.session)}.md")
+            path = Path(f"{safe_file_name(chat.state.session)}.md")
             if path.exists():
                 raise UsageError(
                     f"{path} is there already", kind="file_exists", hint=f"/export {path}"

@@ -16,12 +16,12 @@ from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 
-from deepreasoning_cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.commands import SlashCommand
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views import terminal
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -107,7 +107,7 @@ class LineEditor:
     def read(self) -> str | None:
         """The next entry, None for Ctrl-D."""
         self._presses = 0
-        roomy = console.size()[1] >= FEWEST_ROWS
+        roomy = terminal.terminal_size()[1] >= FEWEST_ROWS
         self._session.bottom_toolbar = self._toolbar if roomy else None
         try:
             entry = self._session.prompt()
@@ -118,7 +118,7 @@ class LineEditor:
         return entry
 
     def _toolbar(self) -> str:
-        return LEAVING if self._presses > 1 else self._chat.toolbar(console.size()[0])
+        return LEAVING if self._presses > 1 else self._chat.toolbar(terminal.terminal_size()[0])
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -207,7 +207,9 @@ def files(text: str) -> Iterator[Completion]:
             quoted = SPECIAL.sub(r"\\\1", name) if os.name == "posix" else name
             kept = word[: len(word) - len(SPECIAL.sub(r"\\\1", start))]
             ending = "/" if is_folder else ""
-            yield Completion(f"{kept}{quoted}{ending}", -len(word), display=one_line(name) + ending)
+            yield Completion(
+                f"{kept}{quoted}{ending}", -len(word), display=single_line(name) + ending
+            )
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
@@ -224,4 +226,4 @@ def _beginning(start: str, names: Sequence[str]) -> list[str]:
 
 
 def _completion(name: str, start: str, meta: str = "") -> Completion:
-    return Completion(name, -len(start), display=one_line(name), display_meta=meta)
+    return Completion(name, -len(start), display=single_line(name), display_meta=meta)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from deepreasoning_cli.cli.chat.commands import SlashCommand, one_of
 from deepreasoning_cli.cli.chat.session import ChatSession
-from deepreasoning_cli.events import Handoff
+from deepreasoning_cli.pipeline.events import Handoff
 
 HANDOFFS = tuple(Handoff)
 SHOWING: tuple[Literal["show", "hide"], ...] = ("show", "hide")

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from typing import BinaryIO, Protocol
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.chat.prompt_history import NAME, PromptHistory
 from deepreasoning_cli.cli.chat.ask_commands import ASK_COMMANDS
 from deepreasoning_cli.cli.chat.commands import HELP, take
 from deepreasoning_cli.cli.chat.export_commands import EXPORT_COMMANDS
 from deepreasoning_cli.cli.chat.option_commands import OPTION_COMMANDS
 from deepreasoning_cli.cli.chat.printer import Printer
+from deepreasoning_cli.cli.chat.prompt_history import NAME, PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.cli.chat.session_commands import SESSION_COMMANDS
 from deepreasoning_cli.cli.chat.turns import (
@@ -27,13 +27,13 @@ from deepreasoning_cli.cli.chat.turns import (
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.events import Handoff
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import LARGEST_INPUT
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.views import console
-from deepreasoning_cli.wiring.catalogs import catalog_for
+from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.wiring.plan import TurnRequest
+from deepreasoning_cli.wiring.resources import current_catalog
 
 WELCOME = "/help lists the commands, Esc-Enter begins a new line, Ctrl-D leaves"
 TIP = "Enter: answer now"
@@ -52,7 +52,7 @@ def run(given: Globals, options: AskOptions) -> int:
     and of the output whether it is plain and whether the reasoning is hidden.
     """
     options.check()
-    typed = console.is_terminal(sys.stdin)
+    typed = terminal.is_terminal(sys.stdin)
     with ExitStack() as stack:
         tip = TIP if typed else ""
         runner = stack.enter_context(TurnRunner(given, save=options.save, tip=tip))
@@ -65,12 +65,12 @@ def run(given: Globals, options: AskOptions) -> int:
         plain = options.output.plain or not typed
         prompts = _prompts(runner, loaded)
         turns = ChatTurns(runner, archive, options.settings, plain=plain, prompts=prompts)
-        names = ChatNames(catalog_for(loaded), loaded.settings.backend)
+        names = ChatNames(current_catalog(loaded), loaded.settings.backend)
         return repl(turns, archive, names, state, history=prompts, color=given.color).run()
 
 
 def _state(
-    options: AskOptions, loaded: Loaded, session: str, earlier: Sequence[Record]
+    options: AskOptions, loaded: LoadedSettings, session: str, earlier: Sequence[TurnRecord]
 ) -> ChatState:
     return ChatState(
         session=session,
@@ -83,13 +83,13 @@ def _state(
     )
 
 
-def _require_key(runner: TurnRunner, loaded: Loaded) -> None:
+def _require_key(runner: TurnRunner, loaded: LoadedSettings) -> None:
     """Raise ConfigError where no question could be asked, whatever is typed."""
     if not any(map(loaded.has_key, ANSWERING)):
         runner.plan(TurnRequest(loaded=loaded, question="?"))  # knows what is missing
 
 
-def _prompts(runner: TurnRunner, loaded: Loaded) -> PromptHistory | None:
+def _prompts(runner: TurnRunner, loaded: LoadedSettings) -> PromptHistory | None:
     """Where the line editor keeps what was typed; None where nothing is to be kept."""
     keeps = runner.saves and loaded.settings.history
     return PromptHistory(paths.data_dir() / NAME) if keeps else None
@@ -109,7 +109,7 @@ def repl(
     `history` is the file that keeps what is typed, None for none; `color` is auto, always or
     never. A person types where stdin is a terminal; the line editor also needs stdout to be one.
     """
-    typed = console.is_terminal(sys.stdin)
+    typed = terminal.is_terminal(sys.stdin)
     chat = ChatSession(
         turns,
         archive,
@@ -127,7 +127,7 @@ def repl(
 def _reader(chat: ChatSession, history: PromptHistory | None, color: str, *, typed: bool) -> Reader:
     if not typed:
         return LineReader(standard_input())
-    if not console.can_move(sys.stdout):
+    if not terminal.supports_cursor(sys.stdout):
         return LineReader(standard_input(), _prompt)
     from deepreasoning_cli.cli.chat.line_editor import LineEditor
 
@@ -135,7 +135,7 @@ def _reader(chat: ChatSession, history: PromptHistory | None, color: str, *, typ
         return LineEditor(chat, history)
     from deepreasoning_cli.cli.chat.terminal import QuietOutput
 
-    output = QuietOutput(sys.stdout, color=console.uses_color(sys.stdout, color))
+    output = QuietOutput(sys.stdout, color=terminal.uses_color(sys.stdout, color))
     return LineEditor(chat, history, output=output)
 
 

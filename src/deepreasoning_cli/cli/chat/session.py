@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepreasoning_cli.chat import external_editor
+from deepreasoning_cli.cli import editor
 from deepreasoning_cli.cli.chat.printer import Printer, counted
 from deepreasoning_cli.cli.chat.turns import (
     STOPPED,
@@ -21,12 +21,12 @@ from deepreasoning_cli.cli.chat.turns import (
     Outcome,
 )
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.money import shown
+from deepreasoning_cli.pipeline.money import format_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.clipboard import copy_text
-from deepreasoning_cli.views.console import cell_width
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views.files import copy_text
+from deepreasoning_cli.views.terminal import cell_width
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.commands import SlashCommand
@@ -53,7 +53,7 @@ class UsageTotals:
     written: int = 0
     saved: Decimal = Decimal(0)
 
-    def plus(self, record: Record) -> UsageTotals:
+    def plus(self, record: TurnRecord) -> UsageTotals:
         """With one more turn, whole or not."""
         stages = record.stages.values()
         usages = [stage.usage for stage in stages if stage.usage]
@@ -75,7 +75,7 @@ class UsageTotals:
     def words(self) -> str:
         """`3,412 tokens · $0.0123`; what is not known is said."""
         about = "≈" if self.estimated else ""
-        cost = shown(self.cost, estimated=self.estimated)
+        cost = format_usd(self.cost, estimated=self.estimated)
         more = " + unknown" if self.unknown else ""
         return f"{about}{self.tokens:,} tokens · {cost}{more}"
 
@@ -86,7 +86,7 @@ class UsageTotals:
             return "not used yet"
         verb = "saved" if self.saved >= 0 else "more than without"
         tokens = f"{self.cached:,} tokens read, {self.written:,} written"
-        return f"{tokens} · {shown(abs(self.saved))} {verb}"
+        return f"{tokens} · {format_usd(abs(self.saved))} {verb}"
 
 
 class ChatSession:
@@ -108,7 +108,7 @@ class ChatSession:
         printer: Printer,
         is_interactive: bool,
         copy: Callable[[str], None] = copy_text,
-        edit: Callable[[str], str] = external_editor.edit_text,
+        edit: Callable[[str], str] = editor.edit_text,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.turns = turns
@@ -125,18 +125,18 @@ class ChatSession:
         self.over = False
         self._clock = clock
         self._settled = 0.0
-        self._last: Record | None = None
+        self._last: TurnRecord | None = None
         self._last_is_known = False
 
     @property
-    def last(self) -> Record | None:
+    def last(self) -> TurnRecord | None:
         """The session's last turn; read from the archive when the session was changed."""
         if not self._last_is_known:
             self._last = next(iter(self.archive.turns(self.state.session)[-1:]), None)
             self._last_is_known = True
         return self._last
 
-    def require_last(self) -> Record:
+    def require_last(self) -> TurnRecord:
         """The same. Raises UsageError in a session without turns."""
         if self.last is None:
             raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
@@ -174,11 +174,11 @@ class ChatSession:
         self.change(files=())
         self._settle(self.turns.ask(prompt, self.state))
 
-    def ask_instead(self, prompt: str, of: Record) -> None:
+    def ask_instead(self, prompt: str, of: TurnRecord) -> None:
         """Ask in the place of an earlier turn. Raises DeepReasoningError."""
         self._settle(self.turns.ask(prompt, self.state, instead_of=of))
 
-    def answer_again(self, of: Record) -> None:
+    def answer_again(self, of: TurnRecord) -> None:
         """Have the same reasoning answered again. Raises DeepReasoningError."""
         outcome = self.turns.answer_again(of, self.state)
         self._settle(outcome, is_last=bool(outcome.record.texts))  # else `of` still stands
@@ -204,10 +204,10 @@ class ChatSession:
         count = len(state.files)
         rest = [self.totals.words, *([f"{counted(count, 'file')} attached"] if count else [])]
         for names in ((model, reasoner, state.session), (model, state.session), (model,)):
-            line = one_line(" · ".join([*names, *rest]), LONGEST_LINE)
+            line = single_line(" · ".join([*names, *rest]), LONGEST_LINE)
             if cell_width(line) < columns:
                 return self.printer.spelled(line)
-        return self.printer.spelled(one_line(" · ".join(rest)))
+        return self.printer.spelled(single_line(" · ".join(rest)))
 
 
 def _demand_regular(path: str) -> None:

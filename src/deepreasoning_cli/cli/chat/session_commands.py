@@ -8,7 +8,7 @@ from deepreasoning_cli.cli.chat.commands import MisuseError, SlashCommand, no_ar
 from deepreasoning_cli.cli.chat.printer import counted
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError, nearest
-from deepreasoning_cli.views.safe import file_name, one_line
+from deepreasoning_cli.sanitize import safe_file_name, single_line
 from deepreasoning_cli.views.table import Column
 
 COLUMNS = (
@@ -34,7 +34,7 @@ def sessions(chat: ChatSession, rest: str) -> None:
             row.name,
             str(row.turns),
             f"{row.last.astimezone():%Y-%m-%d %H:%M}",
-            one_line(row.first_prompt),
+            single_line(row.first_prompt),
         )
         for row in chat.archive.sessions()
     ]
@@ -56,7 +56,7 @@ def resume(chat: ChatSession, rest: str) -> None:
     chat.move(rest)
     turns = len(chat.archive.turns(chat.state.session))
     chat.printer.note(f"session {chat.state.session}, {counted(turns, 'turn')}")
-    chat.printer.note(f"last question: {one_line(chat.require_last().opened.prompt)}")
+    chat.printer.note(f"last question: {single_line(chat.require_last().opened.prompt)}")
 
 
 def branch(chat: ChatSession, rest: str) -> None:
@@ -78,7 +78,7 @@ def branch(chat: ChatSession, rest: str) -> None:
 def _branch(session: str, rest: str, turns: int) -> tuple[str, int]:
     """The name that is wished for, "" for any, and how many turns it begins with."""
     name, _, last = rest.partition(" ")
-    if name and file_name(name) != name:
+    if name and safe_file_name(name) != name:
         raise MisuseError("a name is made of letters, digits, dots, dashes and underscores")
     return name, number(last.strip(), turns, "turn") if last else turns
 

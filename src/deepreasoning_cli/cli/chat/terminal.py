@@ -14,8 +14,8 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.utils import get_cwidth
 
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.safe import safe
+from deepreasoning_cli.sanitize import sanitize
+from deepreasoning_cli.views import terminal
 
 ROW_MOVES = re.compile(r"[\r\n]+")
 
@@ -84,11 +84,11 @@ class QuietOutput(Vt100_Output):
 
 
 def _size() -> Size:
-    columns, rows = console.size()
+    columns, rows = terminal.terminal_size()
     return Size(rows=rows, columns=columns)
 
 
 def _shape(character: str) -> str:
     """The character if a terminal may have it, else something of its width."""
-    harmless = safe(character) == character
+    harmless = sanitize(character) == character
     return character if harmless else "�" * get_cwidth(character)

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from deepreasoning_cli.catalog import Catalog
-from deepreasoning_cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner, claim_session, work_of
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
-from deepreasoning_cli.conversation import messages
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.events import Handoff
-from deepreasoning_cli.money import shown
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.failure import lines_of
+from deepreasoning_cli.pipeline.conversation import to_messages
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.pipeline.money import format_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import new_id
 
@@ -54,7 +54,7 @@ class ChatState:
 class Outcome:
     """A turn that is over: what came of it, and the exit code that `ask` would have had."""
 
-    record: Record
+    record: TurnRecord
     code: int = 0
 
 
@@ -68,7 +68,7 @@ class ChatArchive:
 
     def __init__(self, runner: TurnRunner) -> None:
         self._runner = runner
-        self._known: dict[str, list[Record]] = {}
+        self._known: dict[str, list[TurnRecord]] = {}
         self._own = ""  # the session that is claimed
         self.claim = ExitStack()
 
@@ -78,7 +78,7 @@ class ChatArchive:
     def __exit__(self, *failure: object) -> None:
         self.claim.close()
 
-    def begin(self, session: str, turns: Sequence[Record]) -> None:
+    def begin(self, session: str, turns: Sequence[TurnRecord]) -> None:
         """Take up a session whose turns were read, and that was claimed, elsewhere."""
         self._own = session if turns else ""
         self._known[session] = self._lighten_all(turns)
@@ -101,19 +101,19 @@ class ChatArchive:
         with self._runner.history() as store:
             return store.sessions()
 
-    def turns(self, session: str) -> Sequence[Record]:
+    def turns(self, session: str) -> Sequence[TurnRecord]:
         """The turns of a session in order, all that is known of each."""
         known = self.remembered(session)
         whole = {turn.opened.id: turn for turn in self._read(session)} if known else {}
         return [whole.get(turn.opened.id, turn) for turn in known]
 
-    def remembered(self, session: str) -> Sequence[Record]:
+    def remembered(self, session: str) -> Sequence[TurnRecord]:
         """The same turns; of the older ones the questions and answers are enough."""
         if session not in self._known:
             self._known[session] = self._lighten_all(self._read(session))
         return self._known[session]
 
-    def add(self, session: str, record: Record, instead_of: Record | None) -> None:
+    def add(self, session: str, record: TurnRecord, instead_of: TurnRecord | None) -> None:
         """Take up a turn that was just run, in the place of another if it has one."""
         if instead_of is not None:
             self._forget(session, instead_of)
@@ -137,21 +137,21 @@ class ChatArchive:
         """A name that no session has."""
         return new_id()
 
-    def _forget(self, session: str, record: Record) -> None:
+    def _forget(self, session: str, record: TurnRecord) -> None:
         turn = record.opened.id
         self._known[session] = [each for each in self._known[session] if each.opened.id != turn]
         if self._runner.saves:
             self._use_store(lambda store: store.leave_session(turn, session))
 
-    def _lighten_all(self, turns: Sequence[Record]) -> list[Record]:
+    def _lighten_all(self, turns: Sequence[TurnRecord]) -> list[TurnRecord]:
         return [*map(self._lighten, turns[:-1]), *turns[-1:]]
 
-    def _lighten(self, turn: Record) -> Record:
+    def _lighten(self, turn: TurnRecord) -> TurnRecord:
         """The turn without what the history can give back."""
         return replace(turn, thoughts=[], drafts=[]) if self._runner.saves else turn
 
-    def _read(self, session: str) -> list[Record]:
-        found: list[Record] = []
+    def _read(self, session: str) -> list[TurnRecord]:
+        found: list[TurnRecord] = []
         if self._runner.saves:
             self._use_store(lambda store: found.extend(store.session_turns(session)))
         return found
@@ -164,7 +164,7 @@ class ChatArchive:
             self._runner.warn(error.message)
 
 
-def _join_texts(turn: Record) -> Record:
+def _join_texts(turn: TurnRecord) -> TurnRecord:
     """The turn with each text in one piece."""
     reasoning, draft, answer = (
         [text] * bool(text) for text in (turn.reasoning, turn.draft, turn.answer)
@@ -172,7 +172,7 @@ def _join_texts(turn: Record) -> Record:
     return replace(turn, thoughts=reasoning, drafts=draft, texts=answer)
 
 
-def _row(name: str, turns: list[Record]) -> Session:
+def _row(name: str, turns: list[TurnRecord]) -> Session:
     from deepreasoning_cli.history.sessions import Session
 
     first = turns[0].opened.prompt
@@ -204,7 +204,7 @@ class ChatTurns:
         self._plain = plain
         self._prompts = prompts
 
-    def ask(self, prompt: str, state: ChatState, instead_of: Record | None = None) -> Outcome:
+    def ask(self, prompt: str, state: ChatState, instead_of: TurnRecord | None = None) -> Outcome:
         """Both stages; the prompt holds attached files already.
 
         The turn takes the place of `instead_of` in the conversation that later turns send; both
@@ -212,7 +212,7 @@ class ChatTurns:
         """
         return self._run(prompt, state, None, instead_of)
 
-    def answer_again(self, of: Record, state: ChatState) -> Outcome:
+    def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
         """Claude alone, on the reasoning of `of`, which keeps its place where no text came."""
         return self._run(of.opened.prompt, state, of, of)
 
@@ -222,9 +222,13 @@ class ChatTurns:
         return "\n".join(f"{step.model}: ≈{step.words}" for step in steps(plan))
 
     def _run(
-        self, prompt: str, state: ChatState, reasoned: Record | None, instead_of: Record | None
+        self,
+        prompt: str,
+        state: ChatState,
+        reasoned: TurnRecord | None,
+        instead_of: TurnRecord | None,
     ) -> Outcome:
-        record = Record()
+        record = TurnRecord()
         code = 0
         with sigint_once(), answer_now_key() as enough:
             request = self._build_request(prompt, state, reasoned, instead_of, enough)
@@ -236,7 +240,7 @@ class ChatTurns:
             except KeyboardInterrupt:
                 code = STOPPED
             except DeepReasoningError as error:
-                write_stderr("\n".join(lines_of(error)))
+                write_stderr("\n".join(error_lines(error)))
                 code = error.exit_code
         if record.texts or (record.thoughts and reasoned is None):
             self._archive.add(state.session, record, instead_of)
@@ -250,8 +254,8 @@ class ChatTurns:
         self,
         prompt: str,
         state: ChatState,
-        reasoned: Record | None = None,
-        instead_of: Record | None = None,
+        reasoned: TurnRecord | None = None,
+        instead_of: TurnRecord | None = None,
         enough: Callable[[], bool] = lambda: False,
     ) -> TurnRequest:
         replaced = instead_of.opened.id if instead_of else None
@@ -263,7 +267,7 @@ class ChatTurns:
             kept=work_of(reasoned) if reasoned else None,
             reasoning_from=reasoned.opened.id if reasoned else None,
             session=state.session,
-            earlier=messages([turn for turn in known if turn.opened.id != replaced]),
+            earlier=to_messages([turn for turn in known if turn.opened.id != replaced]),
             enough=enough,
         )
 
@@ -308,7 +312,11 @@ class ChatNames:
         choice = self._catalog.claude(name, self._backend, datetime.now(UTC).date())
         rates = choice.model.rates.get(self._backend)
         base = rates.base if rates else None
-        price = f"{shown(base.input)} in, {shown(base.output)} out per million" if base else ""
+        price = (
+            f"{format_usd(base.input)} in, {format_usd(base.output)} out per million"
+            if base
+            else ""
+        )
         parts = (choice.model.id, price or "price unknown", choice.warning)
         return " · ".join(part for part in parts if part)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.config import checking, origins, setup
+from deepreasoning_cli.cli.config import checks, origins, setup
 from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.cli.options import Backend, Globals, globals_of
 
@@ -85,23 +85,23 @@ def set_(
     ] = None,
 ) -> None:
     """Set one value; comments and order stay. A key is asked for, or read from stdin."""
-    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.settings import editor
 
     path = _file(context)
     if vendor := setup.vendor_in(name):
-        config_file.set_secret(path, vendor, setup.read_key(vendor, value))
+        editor.set_secret(path, vendor, setup.read_key(vendor, value))
     else:
-        config_file.set_value(path, name, setup.require_value(name, value))
+        editor.set_value(path, name, setup.require_value(name, value))
     message(globals_of(context), "", f"set {name} in {path}")
 
 
 @app.command()
 def unset(context: typer.Context, name: NameArgument) -> None:
     """Take one value or table out of the file, so that the default holds again."""
-    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.settings import editor
 
     path = _file(context)
-    config_file.unset_value(path, name)
+    editor.unset_value(path, name)
     message(globals_of(context), "", f"took {name} out of {path}")
 
 
@@ -126,7 +126,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     given = globals_of(context)
     loaded = load_settings(given.config, {})
     _notes(given, loaded.notes)
-    if code := checking.run(loaded, as_json=as_json, log=given.debug):
+    if code := checks.run(loaded, as_json=as_json, log=given.debug):
         raise typer.Exit(code)
 
 

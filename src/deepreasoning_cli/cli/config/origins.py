@@ -7,17 +7,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.settings.loaded import Loaded
+    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 NOT_SET = "not set"
 
 
-def as_text(loaded: Loaded) -> str:
+def as_text(loaded: LoadedSettings) -> str:
     """One line a setting: name, value, origin, in columns."""
-    from deepreasoning_cli.views.safe import one_line
+    from deepreasoning_cli.sanitize import single_line
 
     rows = [
-        (name, one_line(_written(value), 200), one_line(origin, 1000))
+        (name, single_line(_written(value), 200), single_line(origin, 1000))
         for name, value, origin in _rows(loaded)
     ]
     names = max(len(name) for name, _, _ in rows)
@@ -27,7 +27,7 @@ def as_text(loaded: Loaded) -> str:
     )
 
 
-def as_json(loaded: Loaded) -> dict[str, object]:
+def as_json(loaded: LoadedSettings) -> dict[str, object]:
     """One object: the file, whether it exists, and for each setting value and origin."""
     return {
         "file": str(loaded.path),
@@ -38,7 +38,7 @@ def as_json(loaded: Loaded) -> dict[str, object]:
     }
 
 
-def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
+def _rows(loaded: LoadedSettings) -> Iterator[tuple[str, Any, str]]:
     values = loaded.settings.model_dump(exclude={"keys"})
     for name in loaded.origins:
         if not name.startswith("keys."):
@@ -48,7 +48,7 @@ def _rows(loaded: Loaded) -> Iterator[tuple[str, Any, str]]:
         yield f"keys.{name}", shown, origin
 
 
-def masked_keys(loaded: Loaded) -> Iterator[tuple[str, str]]:
+def masked_keys(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
     """Name and last four characters of every key, or the program that prints it."""
     from pydantic import SecretStr
 

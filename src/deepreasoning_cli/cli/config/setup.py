@@ -136,9 +136,9 @@ def keys_from_environment(wanted: bool) -> dict[str, Any]:
     if not wanted:
         return {}
     from deepreasoning_cli import paths
-    from deepreasoning_cli.catalog.tables import load_vendors
+    from deepreasoning_cli.catalog.load import load_vendors
     from deepreasoning_cli.keys import validate_and_remember
-    from deepreasoning_cli.settings import Settings
+    from deepreasoning_cli.settings.models import Settings
     from deepreasoning_cli.settings.sources import from_environment
 
     vendors = load_vendors(paths.catalog_override())
@@ -155,13 +155,13 @@ def keys_from_environment(wanted: bool) -> dict[str, Any]:
 
 def create(path: Path, given: InitAnswers, *, overwrite: bool, ask: bool) -> None:
     """Write a new file from what is given and, if `ask`, from answers."""
-    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.settings import editor
 
-    config_file.refuse_existing(path, overwrite=overwrite)
+    editor.refuse_existing(path, overwrite=overwrite)
     if ask:
         given = _ask(given)
-    answers = config_file.Answers(given.settings, given.keys)
-    config_file.create(path, answers, overwrite=overwrite)
+    answers = editor.Answers(given.settings, given.keys)
+    editor.create(path, answers, overwrite=overwrite)
 
 
 def _ask(given: InitAnswers) -> InitAnswers:
@@ -194,7 +194,7 @@ def _language() -> str:
 def _vendors(backend: str, reasoner: str) -> list[str]:
     """Whose keys the chosen way needs. Raises ConfigError for an unknown reasoner."""
     from deepreasoning_cli import paths
-    from deepreasoning_cli.catalog.tables import load_catalog
+    from deepreasoning_cli.catalog.load import load_catalog
 
     if backend == "gateway":
         return ["empiriolabs"]
@@ -217,11 +217,11 @@ def edit(path: Path) -> list[str]:
     Raises ConfigError if the editor fails or the file is wrong afterwards; what was written
     stays.
     """
-    from deepreasoning_cli.chat.external_editor import run_editor
-    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.cli.editor import run_editor
+    from deepreasoning_cli.settings import editor
     from deepreasoning_cli.settings.loaded import load_settings
 
     if not path.exists():
-        config_file.create(path, config_file.Answers())
+        editor.create(path, editor.Answers())
     run_editor(path)
     return load_settings(path, {}, environ={}).notes

@@ -83,14 +83,14 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List them, as the command alone does."""
-    from deepreasoning_cli.cli.history import display, lookup, opening
+    from deepreasoning_cli.cli.history import access, display
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
     after = parse_time("--since", since) if since is not None else None
-    with opening.history(given) as store:
+    with access.open_history(given) as store:
         if session is not None:
-            lookup.require_session(store, session)
+            access.require_session(store, session)
         found = store.listing(
             session=session, model=model, status=status and status.value, since=after, limit=limit
         )
@@ -114,13 +114,13 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
-    from deepreasoning_cli.cli.history import display, lookup, opening
+    from deepreasoning_cli.cli.history import access, display
     from deepreasoning_cli.cli.pager import print_json
     from deepreasoning_cli.views.json import turn_object
 
     given = globals_of(context)
-    with opening.history(given) as store:
-        record = lookup.find_turn(store, turn)
+    with access.open_history(given) as store:
+        record = access.find_turn(store, turn)
     if as_json:
         print_json(turn_object(record))
     else:
@@ -135,11 +135,11 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find the turns that hold all the words, the best first."""
-    from deepreasoning_cli.cli.history import display, opening
+    from deepreasoning_cli.cli.history import access, display
     from deepreasoning_cli.cli.pager import print_json, print_text
 
     given = globals_of(context)
-    with opening.history(given) as store:
+    with access.open_history(given) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     if as_json:
         print_json([display.hit_as_json(hit) for hit in hits])
@@ -163,15 +163,15 @@ def export(
     ] = None,
 ) -> None:
     """Write a turn or a session as one document, the reasoning included."""
-    from deepreasoning_cli.cli.history import lookup, opening
+    from deepreasoning_cli.cli.history import access
     from deepreasoning_cli.cli.history.export import export_turns
 
     given = globals_of(context)
-    with opening.history(given) as store:
-        found = lookup.find_turns(store, name)
+    with access.open_history(given) as store:
+        found = access.find_turns(store, name)
     export_turns(found, form.value, file)
     if file is not None:
-        note(given, f"wrote {opening.counted(len(found.turns))} to {file}")
+        note(given, f"wrote {access.count_turns(len(found.turns))} to {file}")
 
 
 @app.command()
@@ -187,32 +187,32 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Erase turns from the disk, for good."""
-    from deepreasoning_cli.cli.history import deleting, opening
+    from deepreasoning_cli.cli.history import access, deletion
     from deepreasoning_cli.cli.pager import print_json
 
     given = globals_of(context)
-    wanted = deleting.wanted(turns or [], older_than, everything=everything)
-    with opening.history(given) as store:
+    wanted = deletion.wanted(turns or [], older_than, everything=everything)
+    with access.open_history(given) as store:
         count = wanted.erase(store, sure=yes)
     if as_json:
         print_json({"deleted": count})
     else:
-        note(given, f"erased {opening.counted(count)}")
+        note(given, f"erased {access.count_turns(count)}")
 
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
-    from deepreasoning_cli.cli.history import display, opening
+    from deepreasoning_cli.cli.history import access, display
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     given = globals_of(context)
-    rows, left = opening.recovered(given)
+    rows, left = access.recover_turns(given)
     if as_json:
         print_json([display.row_as_json(row) for row in rows])
     elif rows:
         print_text(display.rows_as_text(rows, output_width()))
-    done = f"recovered {opening.counted(len(rows))}" if rows else "there is nothing to recover"
+    done = f"recovered {access.count_turns(len(rows))}" if rows else "there is nothing to recover"
     note(given, done)
     if left:
-        note(given, f"{opening.counted(left)} still running, or not readable")
+        note(given, f"{access.count_turns(left)} still running, or not readable")

@@ -10,14 +10,13 @@ from typing import Any, Final
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.pager import print_text
-from deepreasoning_cli.history.listing import Row
-from deepreasoning_cli.history.rows import stamp
-from deepreasoning_cli.history.search import Hit
-from deepreasoning_cli.money import shown, usd
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views import console
-from deepreasoning_cli.views.plain import ended
-from deepreasoning_cli.views.safe import Sanitiser, Sink, one_line
+from deepreasoning_cli.history.mapping import stamp
+from deepreasoning_cli.history.queries import SearchHit, TurnSummary
+from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
+from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.plain import with_final_newline
 from deepreasoning_cli.views.table import Column, table
 
 FIRST_WORDS: Final = 100  # characters of a prompt
@@ -34,7 +33,7 @@ COLUMNS: Final = (
 BETWEEN = "---\n"
 
 
-def rows_as_text(rows: Sequence[Row], width: int | None) -> str:
+def rows_as_text(rows: Sequence[TurnSummary], width: int | None) -> str:
     """The turns, a line each below a heading, in at most `width` cells; None is a pipe."""
     fitted = table(COLUMNS, [_cells(row) for row in rows], width)
     lines = list(fitted.lines)
@@ -43,16 +42,17 @@ def rows_as_text(rows: Sequence[Row], width: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def hits_as_text(found: Sequence[Hit]) -> str:
+def hits_as_text(found: Sequence[SearchHit]) -> str:
     """The turns that were found: a line each, and below it the passage."""
     return "\n".join(
-        f"{one_line(hit.row.id)}  {_when(hit.row.started)}  {one_line(hit.row.prompt, FIRST_WORDS)}"
-        f"\n    {one_line(hit.snippet, PASSAGE)}\n"
+        f"{single_line(hit.row.id)}  {_when(hit.row.started)}"
+        f"  {single_line(hit.row.prompt, FIRST_WORDS)}"
+        f"\n    {single_line(hit.snippet, PASSAGE)}\n"
         for hit in found
     )
 
 
-def row_as_json(row: Row) -> dict[str, Any]:
+def row_as_json(row: TurnSummary) -> dict[str, Any]:
     """The object of a turn in `--json`: its time in UTC, its prompt whole."""
     return {
         "id": row.id,
@@ -61,24 +61,24 @@ def row_as_json(row: Row) -> dict[str, Any]:
         "status": row.status,
         "prompt": row.prompt,
         "model": row.model,
-        "cost_usd": usd(row.cost),
+        "cost_usd": decimal_usd(row.cost),
     }
 
 
-def hit_as_json(hit: Hit) -> dict[str, Any]:
+def hit_as_json(hit: SearchHit) -> dict[str, Any]:
     """The same with the passage that was found."""
     return {**row_as_json(hit.row), "snippet": hit.snippet}
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: TurnSummary) -> list[str]:
     return [
         row.id,
         _when(row.started),
         row.status,
         row.session or "",
         row.model or "",
-        "unknown" if row.cost is None else shown(row.cost),
-        one_line(row.prompt, FIRST_WORDS),
+        "unknown" if row.cost is None else format_usd(row.cost),
+        single_line(row.prompt, FIRST_WORDS),
     ]
 
 
@@ -87,9 +87,9 @@ def _when(started: datetime) -> str:
     return f"{started.astimezone():%Y-%m-%d %H:%M}"
 
 
-def show_turn(record: Record, given: Globals, *, reasoning: bool) -> None:
+def show_turn(record: TurnRecord, given: Globals, *, reasoning: bool) -> None:
     """Print the turn, with its `reasoning` where that is wanted, and say what is to know of it."""
-    if console.is_terminal(sys.stdout):
+    if terminal.is_terminal(sys.stdout):
         print_text(_rendered(record, given, reasoning=reasoning))
         return
     sanitiser = Sanitiser(Sink.PIPE)
@@ -99,27 +99,27 @@ def show_turn(record: Record, given: Globals, *, reasoning: bool) -> None:
         note(given, text)
 
 
-def _rendered(record: Record, given: Globals, *, reasoning: bool) -> str:
+def _rendered(record: TurnRecord, given: Globals, *, reasoning: bool) -> str:
     from deepreasoning_cli.settings.loaded import load_settings
+    from deepreasoning_cli.views.page import render_turn
     from deepreasoning_cli.views.panel import PanelStyle
-    from deepreasoning_cli.views.reading import reading
 
     settings = load_settings(given.config, {}).settings
     style = PanelStyle(
         box=settings.panels == "box",
-        color=console.uses_color(sys.stdout, given.color),
+        color=terminal.uses_color(sys.stdout, given.color),
         code_theme=settings.code_theme,
         demo=record.opened.backend == "demo",
     )
-    return reading(record, sys.stdout, style, reasoning=reasoning)
+    return render_turn(record, sys.stdout, style, reasoning=reasoning)
 
 
 def _plain(text: str, sanitiser: Sanitiser) -> str:
     shown = sanitiser.feed(text) + sanitiser.close()
-    return ended(shown) if shown.strip("\r\n") else ""
+    return with_final_newline(shown) if shown.strip("\r\n") else ""
 
 
-def _notes(record: Record, neutralised: int) -> Iterator[str]:
+def _notes(record: TurnRecord, neutralised: int) -> Iterator[str]:
     turn = record.opened.id
     if neutralised:
         characters = "character was" if neutralised == 1 else "characters were"

@@ -11,16 +11,16 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from deepreasoning_cli.cli.history.lookup import Selection
+from deepreasoning_cli.cli.history.access import Selection
 from deepreasoning_cli.cli.pager import print_text
-from deepreasoning_cli.events import Stage
 from deepreasoning_cli.files import write_atomically
-from deepreasoning_cli.findings import sources_in
-from deepreasoning_cli.record import Record
-from deepreasoning_cli.views.console import is_terminal
-from deepreasoning_cli.views.footer import turn_line
+from deepreasoning_cli.pipeline.events import Stage
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.search import sources_in
+from deepreasoning_cli.sanitize import dump_json, sanitize, single_line
 from deepreasoning_cli.views.json import turn_object
-from deepreasoning_cli.views.safe import json_text, one_line, safe
+from deepreasoning_cli.views.notes import turn_summary
+from deepreasoning_cli.views.terminal import is_terminal
 
 DEEPEST: Final = 60
 """Nested blocks beyond which a text is shown as it was sent: the parser would drop them."""
@@ -58,13 +58,13 @@ def export_turns(found: Selection, form: str, file: Path | None) -> None:
     if file is not None:
         write_atomically(file, text, mode=None)
     else:
-        print_text(safe(text) if form == "md" and is_terminal(sys.stdout) else text)
+        print_text(sanitize(text) if form == "md" and is_terminal(sys.stdout) else text)
 
 
 def _document(found: Selection, form: str) -> str:
     match form:
         case "json":
-            return json_text([turn_object(turn) for turn in found.turns]) + "\n"
+            return dump_json([turn_object(turn) for turn in found.turns]) + "\n"
         case "html":
             return html(found)
         case _:
@@ -75,15 +75,15 @@ def _document(found: Selection, form: str) -> str:
 
 def html(found: Selection) -> str:
     """The document. Texts of users and models are escaped; links are shown, not made."""
-    title = escape(one_line(found.name))
+    title = escape(single_line(found.name))
     sections = (part for turn in found.turns for part in _section(turn))
     whole = "\n".join([HEAD.format(title=title), *sections, "</body>", "</html>"]) + "\n"
-    return safe(whole)  # what an entity in the Markdown brought back
+    return sanitize(whole)  # what an entity in the Markdown brought back
 
 
-def _section(turn: Record) -> Iterator[str]:
+def _section(turn: TurnRecord) -> Iterator[str]:
     yield f'<section id="{escape(turn.opened.id)}">'
-    yield f"<h2>{escape(one_line(turn.opened.prompt))}</h2>"
+    yield f"<h2>{escape(single_line(turn.opened.prompt))}</h2>"
     yield _as_sent(turn.opened.prompt)
     if turn.reasoning.strip():
         yield f"<details><summary>Reasoning{_by(turn, Stage.REASON)}</summary>"
@@ -94,29 +94,29 @@ def _section(turn: Record) -> Iterator[str]:
     if turn.sources and not sources_in(turn.answer):
         yield "<ol>"
         for source in turn.sources:
-            place = f"{one_line(source.title, 200)} <{one_line(source.url, 2000)}>"
+            place = f"{single_line(source.title, 200)} <{single_line(source.url, 2000)}>"
             yield f"<li>{escape(place)}</li>"
         yield "</ol>"
     yield f"<footer>{escape(_bill(turn))}</footer>"
     yield "</section>"
 
 
-def _by(turn: Record, stage: Stage) -> str:
+def _by(turn: TurnRecord, stage: Stage) -> str:
     done = turn.stages.get(stage)
-    return escape(f" · {one_line(done.served_model or done.model)}") if done else ""
+    return escape(f" · {single_line(done.served_model or done.model)}") if done else ""
 
 
-def _bill(turn: Record) -> str:
+def _bill(turn: TurnRecord) -> str:
     words = [turn.opened.id]
     if turn.stages:
-        words.append(turn_line(turn))
+        words.append(turn_summary(turn))
     if not turn.complete:
         words.append("incomplete")
-    return one_line(" · ".join(words), 300)
+    return single_line(" · ".join(words), 300)
 
 
 def _as_sent(text: str) -> str:
-    shown = safe(text).strip("\n")
+    shown = sanitize(text).strip("\n")
     return f'<pre class="text" dir="auto">{escape(shown)}</pre>'
 
 
@@ -126,7 +126,7 @@ def _rendered(text: str) -> str:
 
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
     markdown.enable(["table", "strikethrough"]).disable(list(LOADED_OR_LEFT))
-    tokens = markdown.parse(safe(text))
+    tokens = markdown.parse(sanitize(text))
     if any(token.level >= DEEPEST - 1 for token in tokens):
         return _as_sent(text)
     body: str = markdown.renderer.render(tokens, markdown.options, {})

@@ -67,7 +67,7 @@ def list_(
     from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.models.model_view import list_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
-    from deepreasoning_cli.wiring.catalogs import written_catalog
+    from deepreasoning_cli.wiring.resources import written_catalog
 
     given = globals_of(context)
     said = _ask(given) if live else None
@@ -104,12 +104,12 @@ def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False
 @app.command()
 def default(context: typer.Context, name: NameArgument) -> None:
     """Make a Claude model the default: write it to the config file, comments kept."""
-    from deepreasoning_cli.settings import config_file
+    from deepreasoning_cli.settings import editor
 
     given = globals_of(context)
     view = _view(given, None)
     chosen = view.as_default(name)
-    config_file.set_value(view.loaded.path, "model", chosen.stored)
+    editor.set_value(view.loaded.path, "model", chosen.stored)
     for warning in chosen.warnings:
         warn(given, warning)
     message(given, "", f"set model to {chosen.described} in {view.loaded.path}")
@@ -128,11 +128,11 @@ def _view(given: Globals, backend: PricedBackend | None, said: Live | None = Non
 
 def _ask(given: Globals) -> Live:
     """Ask the vendors; what they say. Raises ConfigError."""
-    from deepreasoning_cli.cli.models import asking
+    from deepreasoning_cli.cli.models import live
     from deepreasoning_cli.settings.loaded import load_settings
 
     loaded = load_settings(given.config, {})
-    return asking.ask(loaded, partial(warn, given), log=given.debug)
+    return live.ask(loaded, partial(warn, given), log=given.debug)
 
 
 def _refuse_flags(command: str, given: bool) -> None:

@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner, live
+from deepreasoning_cli.catalog import live
+from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.wiring.catalogs import written_catalog
+from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.wiring.resources import written_catalog
 
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
@@ -35,7 +36,7 @@ class ModelView:
     `problems` says in words why a default that the settings name is no default.
     """
 
-    loaded: Loaded
+    loaded: LoadedSettings
     catalog: Catalog
     backend: str
     today: date
@@ -46,7 +47,9 @@ class ModelView:
     """The day on which the vendors were asked last, if they were."""
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None, said: live.Live | None = None) -> ModelView:
+    def of(
+        cls, loaded: LoadedSettings, backend: str | None, said: live.Live | None = None
+    ) -> ModelView:
         """The catalog as these settings have it; raises ConfigError if it cannot be read.
 
         `said` is what the vendors say now, by default what they said last.
@@ -167,7 +170,7 @@ class ModelView:
             return False  # every model of the family is retired
 
 
-def _backend_in_use(loaded: Loaded, catalog: Catalog) -> str:
+def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
     """The one that would be billed: the settings' word, else the one whose keys are there."""
     named = loaded.settings.backend
     if named in ("direct", "gateway"):
@@ -178,7 +181,7 @@ def _backend_in_use(loaded: Loaded, catalog: Catalog) -> str:
 
 
 def _default_model(
-    loaded: Loaded, catalog: Catalog, backend: str, today: date, problems: list[str]
+    loaded: LoadedSettings, catalog: Catalog, backend: str, today: date, problems: list[str]
 ) -> ClaudeModel | None:
     fallback = catalog.gateway_default if backend == "gateway" else "sonnet"
     try:
@@ -188,7 +191,9 @@ def _default_model(
         return None
 
 
-def _default_reasoner(loaded: Loaded, catalog: Catalog, problems: list[str]) -> Reasoner | None:
+def _default_reasoner(
+    loaded: LoadedSettings, catalog: Catalog, problems: list[str]
+) -> Reasoner | None:
     if not (name := loaded.settings.reasoner):
         return catalog.default_reasoner(loaded.has_key)
     try:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from deepreasoning_cli.catalog import ClaudeModel, Lifecycle, Reasoner, Samplers
+from deepreasoning_cli.catalog.models import ClaudeModel, Lifecycle, Reasoner, Samplers
 from deepreasoning_cli.cli.models.model_view import ModelView
-from deepreasoning_cli.money import WEEKDAYS, Hours, RateCard, Rates, usd
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.pipeline.money import WEEKDAYS, Hours, RateCard, Rates, decimal_usd
+from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views.table import Column, table
 
 UNKNOWN = "unknown"
@@ -75,7 +75,7 @@ def short(tokens: int | None) -> str:
 
 def price(amount: Decimal | None) -> str:
     """USD with two decimals or as many as it takes: `2.00`, `0.125`; None is unknown."""
-    text = usd(amount)
+    text = decimal_usd(amount)
     if text is None:
         return UNKNOWN
     whole, _, decimals = text.partition(".")
@@ -143,7 +143,9 @@ def differences(found: Sequence[str]) -> str:
     """What the vendors say otherwise than the catalog."""
     if not found:
         return "\nThe vendors that answered say nothing else than the catalog."
-    return "\n".join(["", "The vendors say otherwise:", *(one_line(each, 1000) for each in found)])
+    return "\n".join(
+        ["", "The vendors say otherwise:", *(single_line(each, 1000) for each in found)]
+    )
 
 
 def _fitted(
@@ -199,7 +201,7 @@ def _list_notes(
     if left_out:
         yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
     for source in dict.fromkeys(origin(card.as_of, card.source) for card in cards if card.source):
-        yield one_line(f"Prices as of {source}", 1000)
+        yield single_line(f"Prices as of {source}", 1000)
 
 
 def facts(view: ModelView, found: ClaudeModel | Reasoner, width: int | None) -> str:
@@ -210,11 +212,11 @@ def facts(view: ModelView, found: ClaudeModel | Reasoner, width: int | None) -> 
         pairs, cards = list(_of_reasoner(view, found)), {"direct": found.rates}
     pairs = [pair for pair in pairs if pair[1]]
     size = max(len(name) for name, _ in pairs)
-    lines = [f"{name:<{size}}  {one_line(value, 1000)}" for name, value in pairs]
+    lines = [f"{name:<{size}}  {single_line(value, 1000)}" for name, value in pairs]
     rows = list(_rows(cards))
     if rows:
         lines += ["", *table(RATES, rows, width).lines]
-    lines += ["", *(one_line(line, 1000) for line in _fact_notes(view, cards))]
+    lines += ["", *(single_line(line, 1000) for line in _fact_notes(view, cards))]
     return "\n".join(lines)
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from deepreasoning_cli.catalog import ClaudeModel, Reasoner
+from deepreasoning_cli.catalog.models import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.models.tables import UNKNOWN, price
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.money import MILLION, RateCard, Rates, usd
+from deepreasoning_cli.pipeline.money import MILLION, RateCard, Rates, decimal_usd
 from deepreasoning_cli.views.table import Column, table
 
 BILL = (
@@ -164,10 +164,10 @@ def as_json(pair: Pair, tokens: Tokens) -> dict[str, object]:
             "model": item.model,
             "what": item.what,
             "count": item.count,
-            "rate_usd": usd(item.rate),
+            "rate_usd": decimal_usd(item.rate),
             "per": item.per,
-            "cost_usd": usd(item.cost),
+            "cost_usd": decimal_usd(item.cost),
         }
         for item in items
     ]
-    return {"backend": pair.backend, "items": rows, "cost_usd": usd(total(items))}
+    return {"backend": pair.backend, "items": rows, "cost_usd": decimal_usd(total(items))}

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from deepreasoning_cli.catalog import ClaudeModel
+from deepreasoning_cli.catalog.models import ClaudeModel
 from deepreasoning_cli.cli.messages import debug_log, warn
 from deepreasoning_cli.cli.models.tables import MARK
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.events import Message, Prompt
-from deepreasoning_cli.history.spending import Spending, lengths
-from deepreasoning_cli.money import format_tokens, shown, usd
+from deepreasoning_cli.history.queries import StageCost, lengths
+from deepreasoning_cli.pipeline.events import Message, Prompt
+from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
 from deepreasoning_cli.views.table import Column, table
 from deepreasoning_cli.wiring.resources import open_transport
 
@@ -51,7 +51,7 @@ class UsageForecast:
     turns: int = 0
 
     @classmethod
-    def of(cls, rows: Sequence[Spending]) -> UsageForecast:
+    def of(cls, rows: Sequence[StageCost]) -> UsageForecast:
         """By the newest turns in `rows`, which are in the order in which they were kept."""
         newest = list(dict.fromkeys(row.turn for row in reversed(rows)))[:NEWEST]
         kept = set(newest)
@@ -81,7 +81,7 @@ def exact_counts(context: PriceContext, prompt: str, given: Globals) -> Mapping[
 
     Raises ConfigError without a key that works.
     """
-    from deepreasoning_cli.providers.count import count_tokens
+    from deepreasoning_cli.providers.account import count_tokens
     from deepreasoning_cli.transport.client import ignore
 
     loaded, catalog = context.view.loaded, context.view.catalog
@@ -137,7 +137,7 @@ def _row(estimate: PriceEstimate, model: ClaudeModel) -> list[str]:
         MARK if model == estimate.context.view.default else "",
         model.id,
         format_tokens(cases[0].input, estimated=model.id not in estimate.exact),
-        *(shown(pair.cost(case), estimated=True) for case in cases),
+        *(format_usd(pair.cost(case), estimated=True) for case in cases),
     ]
 
 
@@ -153,7 +153,8 @@ def _notes(estimate: PriceEstimate) -> Iterator[str]:
         peak = reasoner.rates and reasoner.rates.is_peak(context.now)
         yield f"Reasoner: {reasoner.model}{', at the peak rate that holds now' if peak else ''}."
     if context.web:
-        yield f"With one search of the web at ${usd(context.search())}; the pages found add input."
+        price = decimal_usd(context.search())
+        yield f"With one search of the web at ${price}; the pages found add input."
 
 
 def _figures(figures: tuple[int, int, int]) -> str:
@@ -175,7 +176,7 @@ def as_json(estimate: PriceEstimate) -> dict[str, object]:
 
 def _object(estimate: PriceEstimate, model: ClaudeModel) -> dict[str, object]:
     pair, cases = estimate.context.pair(model), estimate.cases(model)
-    costs = zip(CASES, (usd(pair.cost(case)) for case in cases), strict=True)
+    costs = zip(CASES, (decimal_usd(pair.cost(case)) for case in cases), strict=True)
     return {
         "model": model.id,
         "input_tokens": cases[0].input,

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from deepreasoning_cli.catalog import ClaudeModel, Reasoner
+from deepreasoning_cli.catalog.models import ClaudeModel, Reasoner
 from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.cli.models.tables import MARK, UNKNOWN, cells, origin, peak_hours, price
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.money import RateCard, Rates, usd
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.pipeline.money import RateCard, Rates, decimal_usd
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.table import Column, table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PriceContext:
     web: bool = False
 
     @classmethod
-    def of(cls, loaded: Loaded, backend: str | None, *, web: bool) -> PriceContext:
+    def of(cls, loaded: LoadedSettings, backend: str | None, *, web: bool) -> PriceContext:
         """The context of these settings; raises ConfigError if the catalog cannot be read."""
         web = web or loaded.settings.web_search_linkup
         return cls(ModelView.of(loaded, backend), datetime.now(UTC), web)
@@ -144,7 +144,7 @@ def _gateway(context: PriceContext, width: int | None) -> Iterator[str]:
     rows = [_pairing(context, model) for model in context.models()]
     yield from table(PAIRINGS, rows, width).lines
     yield ""
-    yield f"Web search (Linkup): ${usd(context.search())} per call, when one is made"
+    yield f"Web search (Linkup): ${decimal_usd(context.search())} per call, when one is made"
     yield "Published per 1K tokens; per 1M is a thousand times that."
     yield "Whether the chain of thought counts as output is not published; estimates count it."
     yield from _sources(context, [])
@@ -155,7 +155,7 @@ def _pairing(context: PriceContext, model: ClaudeModel) -> list[str]:
     figures = [UNPUBLISHED] * 4
     if card:
         base = card.base
-        thousand = [usd(rate) or "" for rate in base.per_thousand]
+        thousand = [decimal_usd(rate) or "" for rate in base.per_thousand]
         figures = [*thousand, price(base.input), price(base.output)]
     return [MARK if model == context.view.default else "", model.name, model.id, *figures]
 
@@ -174,7 +174,7 @@ def _direct(context: PriceContext, width: int | None) -> Iterator[str]:
     rows = [row for model in context.models() for row in _claude(context, model)]
     yield from table(STAGE, rows, width).lines
     yield ""
-    yield f"Web search (Linkup): ${usd(context.search())} per call, when one is made"
+    yield f"Web search (Linkup): ${decimal_usd(context.search())} per call, when one is made"
     yield from _peaks(context, reasoners)
     yield from _sources(context, reasoners)
 
@@ -226,7 +226,7 @@ def _sources(context: PriceContext, reasoners: Iterable[Reasoner]) -> Iterator[s
     cards = [*(context.card(m) for m in context.models()), *(each.rates for each in reasoners)]
     dated = [(card.as_of, card.source) for card in cards if card and card.source]
     for day, source in dict.fromkeys([*dated, (search.as_of, search.source)]):
-        yield one_line(f"As of {origin(day, source)}", 1000)
+        yield single_line(f"As of {origin(day, source)}", 1000)
 
 
 def as_json(context: PriceContext) -> dict[str, object]:
@@ -237,7 +237,7 @@ def as_json(context: PriceContext) -> dict[str, object]:
         "reasoners": [_reasoner_object(context, each) for each in context.reasoners()],
         "models": [_model_object(context, model) for model in context.models()],
         "search": {
-            "usd_per_call": usd(context.search()),
+            "usd_per_call": decimal_usd(context.search()),
             "as_of": search.as_of or None,
             "source": search.source or None,
         },
@@ -261,6 +261,6 @@ def _model_object(context: PriceContext, row: ClaudeModel) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "default": row == context.view.default,
-        "per_thousand": {"input": usd(thousand[0]), "output": usd(thousand[1])},
+        "per_thousand": {"input": decimal_usd(thousand[0]), "output": decimal_usd(thousand[1])},
         "rates": card.as_json() if card else None,
     }

@@ -15,8 +15,8 @@ from deepreasoning_cli.cli.price import rate_card
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.settings.loaded import Loaded, load_settings
-from deepreasoning_cli.views import console
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.views import terminal
 
 DEFAULT_SINCE = "30d"
 Output = str | dict[str, object]
@@ -75,7 +75,9 @@ def run(given: Globals, options: PriceOptions) -> None:
         print_json(output)
 
 
-def _output(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Output:
+def _output(
+    given: Globals, loaded: LoadedSettings, options: PriceOptions, width: int | None
+) -> Output:
     if options.spent:
         return _spending(given, loaded, options, width)
     context = PriceContext.of(loaded, options.backend, web=options.web)
@@ -93,7 +95,9 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
 
 
-def _spending(given: Globals, loaded: Loaded, options: PriceOptions, width: int | None) -> Output:
+def _spending(
+    given: Globals, loaded: LoadedSettings, options: PriceOptions, width: int | None
+) -> Output:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
     from deepreasoning_cli.cli.price import spending
 
@@ -108,7 +112,7 @@ def _spending(given: Globals, loaded: Loaded, options: PriceOptions, width: int 
         return spending.as_json(found)
     if options.csv:
         return spending.as_csv(found)
-    return spending.text(found, width, unicode=console.is_unicode(sys.stdout))
+    return spending.text(found, width, unicode=terminal.is_unicode(sys.stdout))
 
 
 def _bill(
@@ -133,7 +137,7 @@ def _estimate(
     """What the prompt would cost on each model. Raises what counting and the history raise."""
     from deepreasoning_cli.cli.price import estimate
     from deepreasoning_cli.cli.price.spending import read_spending
-    from deepreasoning_cli.money import estimate_tokens
+    from deepreasoning_cli.pipeline.money import estimate_tokens
 
     counts = estimate.exact_counts(context, prompt, given) if options.exact else {}
     usage = estimate.UsageForecast.of(read_spending(given, context.view.loaded) or ())

@@ -13,13 +13,13 @@ from functools import partial
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.messages import message
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.history.archive import HistoryAccess
-from deepreasoning_cli.history.spending import GROUPINGS, Spending, Sum, grouped, summed
-from deepreasoning_cli.money import shown, usd
-from deepreasoning_cli.settings.loaded import Loaded
-from deepreasoning_cli.views.console import cell_width
-from deepreasoning_cli.views.safe import one_line
+from deepreasoning_cli.history.queries import GROUPINGS, CostSum, StageCost, group_costs, sum_costs
+from deepreasoning_cli.history.recovery import HistoryAccess
+from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.table import Column, table
+from deepreasoning_cli.views.terminal import cell_width
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -28,8 +28,8 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def read_spending(
-    given: Globals, loaded: Loaded, since: datetime | None = None
-) -> list[Spending] | None:
+    given: Globals, loaded: LoadedSettings, since: datetime | None = None
+) -> list[StageCost] | None:
     """What was paid for since then (aware; None: ever); None where nothing was ever kept.
 
     Turns that dead processes left behind count too, where the settings keep a history. Raises
@@ -43,18 +43,18 @@ def read_spending(
 class SpendingReport:
     """What was spent `since` then (aware; None: ever), grouped `by` day, model, stage, session."""
 
-    rows: Sequence[Spending]
+    rows: Sequence[StageCost]
     since: datetime | None
     by: str
 
     @property
-    def total(self) -> Sum:
+    def total(self) -> CostSum:
         """All of it."""
-        return summed(self.rows)
+        return sum_costs(self.rows)
 
-    def groups(self) -> list[tuple[str, Sum]]:
+    def groups(self) -> list[tuple[str, CostSum]]:
         """Days in their order, everything else the dearest first."""
-        found = grouped(self.rows, GROUPINGS[self.by]).items()
+        found = group_costs(self.rows, GROUPINGS[self.by]).items()
         if self.by == "day":
             return sorted(found)
         return sorted(found, key=lambda group: -(group[1].cost or Decimal(0)))
@@ -83,15 +83,15 @@ def _columns(by: str) -> tuple[Column, ...]:
     )
 
 
-def _cells(each: Sum) -> list[str]:
-    cost = shown(each.cost, estimated=each.estimated)
+def _cells(each: CostSum) -> list[str]:
+    cost = format_usd(each.cost, estimated=each.estimated)
     if each.unknown and each.cost is not None:
         cost += " + unknown"
     return [f"{each.turns:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}", cost]
 
 
 def _with_bars(
-    lines: Sequence[str], groups: Sequence[tuple[str, Sum]], width: int | None, unicode: bool
+    lines: Sequence[str], groups: Sequence[tuple[str, CostSum]], width: int | None, unicode: bool
 ) -> Iterator[str]:
     """Each line with its bar behind it; without, where the terminal is too narrow."""
     taken = max(map(cell_width, lines)) + 2
@@ -103,7 +103,7 @@ def _with_bars(
         yield f"{line}{padding}{drawn}".rstrip() if room >= SHORTEST_BAR else line
 
 
-def _notes(total: Sum) -> Iterator[str]:
+def _notes(total: CostSum) -> Iterator[str]:
     if total.unknown:
         stages = "1 stage" if total.unknown == 1 else f"{total.unknown:,} stages"
         yield ""
@@ -126,17 +126,17 @@ def as_csv(report: SpendingReport) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([report.by, *FIELDS])
     for name, each in report.groups():
-        writer.writerow([one_line(name, 1000), *_fields(each).values()])
+        writer.writerow([single_line(name, 1000), *_fields(each).values()])
     return out.getvalue().rstrip("\n")
 
 
-def _fields(each: Sum) -> dict[str, object]:
+def _fields(each: CostSum) -> dict[str, object]:
     values = (
         each.turns,
         each.stages,
         each.input_tokens,
         each.output_tokens,
-        usd(each.cost),
+        decimal_usd(each.cost),
         each.unknown,
         each.estimated,
     )

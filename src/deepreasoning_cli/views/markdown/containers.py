@@ -10,7 +10,6 @@ from copy import copy
 from dataclasses import replace
 from typing import Final, Self
 
-from deepreasoning_cli.views.console import cell_width
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.elements import (
     Block,
@@ -25,6 +24,7 @@ from deepreasoning_cli.views.markdown.elements import (
 from deepreasoning_cli.views.markdown.parser import PLACEHOLDER, Node
 from deepreasoning_cli.views.markdown.tables import TableBlock
 from deepreasoning_cli.views.markdown.wrap import Run, indent_row
+from deepreasoning_cli.views.terminal import cell_width
 
 _LISTS: Final = ("bullet_list", "ordered_list")
 _NUMBER: Final = 4

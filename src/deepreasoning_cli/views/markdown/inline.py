@@ -9,8 +9,8 @@ from markdown_it.token import Token
 from rich.console import Console
 from rich.style import Style
 
+from deepreasoning_cli.sanitize import strip_controls
 from deepreasoning_cli.views.markdown.wrap import Run
-from deepreasoning_cli.views.safe import strip_controls
 
 TAB: Final = 4
 _SPANS: Final = {

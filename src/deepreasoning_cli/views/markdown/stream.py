@@ -232,7 +232,7 @@ class PlainStream:
         return [*[[]] * blanks, *rows]
 
 
-def whole(
+def render_markdown(
     text: str,
     width: int,
     *,

@@ -13,8 +13,8 @@ from typing import Final
 from rich.segment import Segment
 from rich.style import Style
 
-from deepreasoning_cli.views.console import cell_width, graphemes
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.terminal import cell_width, graphemes
 
 Run = tuple[str, Style]
 """Text in one style; a newline in it ends the row."""

@@ -16,9 +16,15 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.events import Payload
 from deepreasoning_cli.keys import Key, redacted
-from deepreasoning_cli.wire.shape import LONGEST_WORDS, as_dict, as_dicts, as_text, error_text
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.wire.client.payload import (
+    LONGEST_WORDS,
+    as_dict,
+    as_dicts,
+    as_text,
+    error_text,
+)
 
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
     "authentication_error": (401, "key_rejected"),

@@ -1,0 +1,301 @@
+"""Models, reasoners, limits, lifecycle, rates: what a name means on a backend on a given day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from deepreasoning_cli.catalog.fields import known_names
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
+from deepreasoning_cli.pipeline.money import RateCard
+
+
+class Lifecycle(StrEnum):
+    """How long a model will still answer at Anthropic; UNKNOWN for one the catalog lacks."""
+
+    ACTIVE = "active"
+    LEGACY = "legacy"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+    UNKNOWN = "unknown"
+
+
+class Samplers(StrEnum):
+    """Which of `temperature` and `top_p` may be sent; IGNORED takes them and does nothing."""
+
+    BOTH = "both"
+    ONE = "one"
+    NONE = "none"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaudeModel:
+    """A model that writes answers.
+
+    `context` and `max_output` are tokens, None where unknown. `rates` has a key for each backend
+    that offers the model; its value is None where that backend publishes no rates. `status` is
+    what Anthropic called the model when the catalog was made; ask `lifecycle` for a given day.
+    `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in tokens, None
+    where unknown.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    family: str = ""
+    context: int | None = None
+    max_output: int | None = None
+    released: date | None = None
+    status: Lifecycle = Lifecycle.ACTIVE
+    deprecated: date | None = None
+    retires: date | None = None
+    retired: date | None = None
+    successor: str | None = None
+    samplers: Samplers = Samplers.NONE
+    rates: Mapping[str, RateCard | None] = field(default_factory=dict)
+    cache_minimum: int | None = None
+
+    @property
+    def ends(self) -> date | None:
+        """The first day on which Anthropic does not serve it, if one was announced."""
+        return self.retired or self.retires
+
+    def lifecycle(self, today: date) -> Lifecycle:
+        """Where it stands on `today`; the day it retires counts as retired."""
+        if self.ends:
+            if today >= self.ends:
+                return Lifecycle.RETIRED
+            if self.status is Lifecycle.RETIRED:
+                return Lifecycle.DEPRECATED
+        if self.deprecated and today >= self.deprecated:
+            return Lifecycle.DEPRECATED
+        return self.status
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoner:
+    """A host and model that write the chain of thought, over Chat Completions.
+
+    `key` names the key it needs, None for none. `body` is added to each request. `opens_thinking`
+    marks a host whose replies begin inside the thought, without `<think>`. Only a `builtin` one
+    is ever chosen by default. `context` and `max_output` are tokens, None where unknown.
+    """
+
+    name: str
+    label: str
+    base_url: str
+    model: str
+    key: str | None = None
+    context: int | None = None
+    max_output: int | None = None
+    samplers: Samplers = Samplers.BOTH
+    body: Mapping[str, Any] = field(default_factory=dict)
+    opens_thinking: bool = False
+    builtin: bool = False
+    rates: RateCard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Who is paid: where its API lives, which variables of the environment hold key and address.
+
+    `page` is where a key is made or topped up, None where that page is not known for sure.
+    `key_check` is a path below the address that answers only to a valid key. `lists_models` tells
+    whether `/models` says which models of ours it has.
+    """
+
+    name: str
+    label: str
+    base_url: str
+    key_env: str | None = None
+    base_url_env: str | None = None
+    page: str | None = None
+    key_check: str | None = None
+    lists_models: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPrices:
+    """USD for one Linkup search: called directly, by depth, and through the gateway."""
+
+    standard: Decimal
+    deep: Decimal
+    gateway: Decimal
+    as_of: str = ""
+    source: str = ""
+
+
+WORST_FIRST = (
+    Lifecycle.RETIRED,
+    Lifecycle.DEPRECATED,
+    Lifecycle.UNKNOWN,
+    Lifecycle.LEGACY,
+    Lifecycle.ACTIVE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that a name stands for, and what the user should know about it."""
+
+    model: ClaudeModel
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the program knows about models, hosts and prices, as of an ISO date."""
+
+    claude_models: tuple[ClaudeModel, ...]
+    reasoners: tuple[Reasoner, ...]
+    vendors: tuple[Vendor, ...]
+    search: SearchPrices
+    as_of: str
+    gateway_default: str
+
+    def claude(self, name: str, backend: str, today: date) -> Choice:
+        """The model that `name` means on `backend`: an id, an alias, or the newest of a family.
+
+        A name that the catalog lacks passes, with a warning. Raises RefusedError for a retired
+        model and for one that the backend does not offer, UsageError for an empty name.
+        """
+        wanted = name.strip()
+        if not wanted:
+            raise UsageError("the name of the model is empty", hint="try sonnet")
+        written = _normal(wanted)
+        for model in self.claude_models:
+            if not _names(model).isdisjoint({written, f"claude-{written}"}):
+                return self._chosen(model, backend, today)
+        family = written.removeprefix("claude-")
+        if family not in {model.family.lower() for model in self.claude_models if model.family}:
+            return self._passed(wanted, backend, today)
+        newest = self._newest(family, backend, today)
+        if newest is None:
+            raise self._not_offered(family, family, backend, today)
+        return self._chosen(newest, backend, today)
+
+    def offered(self, backend: str) -> tuple[ClaudeModel, ...]:
+        """The Claude models that `backend` offers, retired ones included."""
+        return tuple(model for model in self.claude_models if backend in model.rates)
+
+    def reasoner(self, name: str) -> Reasoner:
+        """The reasoner of that name; raises ConfigError that names the nearest."""
+        for reasoner in self.reasoners:
+            if reasoner.name.lower() == name.strip().lower():
+                return reasoner
+        raise ConfigError(
+            f"there is no reasoner {name!r}",
+            hint=known_names(name, (reasoner.name for reasoner in self.reasoners)),
+            kind="reasoner_unknown",
+        )
+
+    def default_reasoner(self, has_key: Callable[[str], bool]) -> Reasoner | None:
+        """The first built-in reasoner whose key is there; never one that needs no key."""
+        for reasoner in self.reasoners:
+            if reasoner.builtin and reasoner.key and has_key(reasoner.key):
+                return reasoner
+        return None
+
+    def vendor(self, name: str) -> Vendor:
+        """The vendor of that name; raises ConfigError that names the nearest."""
+        for vendor in self.vendors:
+            if vendor.name == name.strip().lower():
+                return vendor
+        raise ConfigError(
+            f"there is no vendor {name!r}",
+            hint=known_names(name, (vendor.name for vendor in self.vendors)),
+            kind="vendor_unknown",
+        )
+
+    def with_reasoners(self, extra: Iterable[Reasoner]) -> Catalog:
+        """The catalog with the user's reasoners; one of a known name takes that one's place."""
+        named = {reasoner.name: reasoner for reasoner in (*self.reasoners, *extra)}
+        return replace(self, reasoners=tuple(named.values()))
+
+    def _newest(self, family: str, backend: str, today: date) -> ClaudeModel | None:
+        """The best of a family: active before legacy before the rest, then the newest."""
+        return max(
+            (model for model in self.offered(backend) if model.family.lower() == family),
+            key=lambda model: (
+                WORST_FIRST.index(model.lifecycle(today)),
+                model.released or date.min,
+            ),
+            default=None,
+        )
+
+    def _chosen(self, model: ClaudeModel, backend: str, today: date) -> Choice:
+        if backend not in model.rates:
+            raise self._not_offered(model.id, model.family, backend, today)
+        match model.lifecycle(today):
+            case Lifecycle.RETIRED if backend == "gateway":
+                since = f" since {model.ends}" if model.ends else ""
+                return Choice(
+                    model, f"{model.id} is retired at Anthropic{since}; the gateway may refuse it"
+                )
+            case Lifecycle.RETIRED:
+                raise _retired(model)
+            case Lifecycle.DEPRECATED:
+                return Choice(model, self._deprecation(model, backend))
+            case _:
+                return Choice(model)
+
+    def _deprecation(self, model: ClaudeModel, backend: str) -> str:
+        where = " at Anthropic" if backend == "gateway" else ""
+        warning = f"{model.id} is deprecated{where}"
+        if model.ends:
+            warning += f" and retires on {model.ends}"
+        if any(model.successor == other.id for other in self.offered(backend)):
+            warning += f"; its successor is {model.successor}"
+        return warning
+
+    def _not_offered(self, name: str, family: str, backend: str, today: date) -> RefusedError:
+        best = self._newest(family.lower(), backend, today)
+        offers = [best] if best else self._living(backend, today)
+        return RefusedError(
+            f"the {backend} backend does not offer {name}",
+            hint=f"it offers {', '.join(model.id for model in offers) or 'no Claude model'}",
+            kind="model_not_offered",
+            stage="answer",
+        )
+
+    def _passed(self, wanted: str, backend: str, today: date) -> Choice:
+        """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
+        living = self._living(backend, today)
+        names = [name for model in living for name in (model.id, *model.aliases, model.family)]
+        close = nearest(_normal(wanted), names)
+        advice = f"; the closest known name is {close[0]}" if close else ""
+        return Choice(
+            ClaudeModel(id=wanted, name=wanted, status=Lifecycle.UNKNOWN, rates={backend: None}),
+            f"the catalog does not know the model {wanted!r}{advice}",
+        )
+
+    def _living(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:
+        return tuple(
+            model
+            for model in self.offered(backend)
+            if model.lifecycle(today) is not Lifecycle.RETIRED
+        )
+
+
+def _normal(name: str) -> str:
+    """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`."""
+    return re.sub(r"[\s._]+", "-", name.strip().lower())
+
+
+def _names(model: ClaudeModel) -> set[str]:
+    return {_normal(name) for name in (model.id, *model.aliases)}
+
+
+def _retired(model: ClaudeModel) -> RefusedError:
+    return RefusedError(
+        f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
+        hint=f"use {model.successor or 'sonnet'} instead",
+        kind="model_retired",
+        stage="answer",
+    )

@@ -1,0 +1,68 @@
+"""Earlier turns as a model is shown them: questions and answers, never old reasoning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepreasoning_cli.pipeline.events import Message
+from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.pipeline.record import TurnRecord
+
+CUT_OFF = "\n\n[the answer was cut off here]"
+RESERVE = 1_000  # tokens for what stands around the messages
+
+
+def to_messages(turns: Sequence[TurnRecord]) -> tuple[Message, ...]:
+    """The turns' questions and answers in order; a turn without an answer is left out.
+
+    So is one that was cut, where a later turn answers its question from the same reasoning.
+    """
+    answered = [turn for turn in turns if turn.answer.strip()]
+    resumed = _resumed(turns, answered)
+    kept = [turn for turn in answered if turn.opened.id not in resumed]
+    return tuple(message for turn in kept for message in _exchange(turn))
+
+
+def _resumed(turns: Sequence[TurnRecord], answered: Sequence[TurnRecord]) -> set[str]:
+    """The ids of cut turns in whose place one of `answered` stands; that one may be cut as well."""
+    by_id = {turn.opened.id: turn for turn in turns}
+    found: set[str] = set()
+    for turn in answered:
+        source = by_id.get(turn.opened.reasoning_from or "")
+        while source and _is_resumed(source, turn) and source.opened.id not in found:
+            found.add(source.opened.id)
+            source = by_id.get(source.opened.reasoning_from or "")
+    return found
+
+
+def _is_resumed(source: TurnRecord, turn: TurnRecord) -> bool:
+    return not source.complete and source.opened.prompt == turn.opened.prompt
+
+
+def _exchange(turn: TurnRecord) -> tuple[Message, Message]:
+    answer = turn.answer if turn.complete else turn.answer + CUT_OFF
+    return Message("user", turn.opened.prompt), Message("assistant", answer)
+
+
+def fit_to_context(
+    earlier: tuple[Message, ...], question: str, room: int | None
+) -> tuple[tuple[Message, ...], int]:
+    """The newest exchanges that fit with `question` into `room` tokens, and how many do not."""
+    if room is None:
+        return earlier, 0
+    left = room - RESERVE - estimate_tokens(question)
+    start = len(earlier)
+    while start >= 2:
+        left -= sum(estimate_tokens(message.text) for message in earlier[start - 2 : start])
+        if left < 0:
+            break
+        start -= 2
+    return earlier[start:], start // 2
+
+
+def cacheable_prefix(sent: tuple[Message, ...], left_out: int) -> int:
+    """How many of the earlier messages that are `sent` the next turn begins with as well.
+
+    None once old exchanges are left out: the next turn leaves out more of them.
+    """
+    return 0 if left_out else len(sent)

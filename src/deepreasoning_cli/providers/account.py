@@ -1,0 +1,189 @@
+"""The models that a vendor lists: Anthropic's with their lifecycle, ids everywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from deepreasoning_cli.catalog.live import LiveModel
+from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.pipeline.events import Payload, Prompt
+from deepreasoning_cli.providers.anthropic import VERSION
+from deepreasoning_cli.transport import Request
+from deepreasoning_cli.wire.client import messages
+from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
+
+LIST_OF_MODELS = "/models"  # what every other host has, and some show to anybody
+
+
+class Fetches(Protocol):
+    """The part of the transport that a probe needs."""
+
+    def fetch(self, request: Request) -> Payload:
+        """The JSON object that answers; raises DeepReasoningError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What came of one call.
+
+    `seconds` it took, `balance` as the vendor states it, `error` if it failed. `key_tried` tells
+    whether a success proves the key: a list that anybody may read does not.
+    """
+
+    vendor: str
+    base_url: str
+    seconds: float
+    balance: str | None = None
+    key_tried: bool = False
+    error: DeepReasoningError | None = None
+
+
+def probe(
+    transport: Fetches, vendor: str, base_url: str, key: Key | None, key_check: str | None = None
+) -> ProbeResult:
+    """Call `vendor` once; a failure is part of the result. A key of None sends none.
+
+    `key_check` is the path that answers only to a valid key, as the catalog has it.
+    """
+    request = _request(vendor, base_url.rstrip("/") + (key_check or LIST_OF_MODELS), key)
+    start = time.monotonic()
+    try:
+        payload = transport.fetch(request)
+    except DeepReasoningError as error:
+        return ProbeResult(vendor, base_url, time.monotonic() - start, error=error)
+    tried = key is not None and key_check is not None
+    return ProbeResult(vendor, base_url, time.monotonic() - start, _balance(payload), tried)
+
+
+def _request(vendor: str, url: str, key: Key | None) -> Request:
+    if vendor == "anthropic":
+        headers = {"anthropic-version": VERSION}
+        return Request(url, None, key, headers, method="GET", key_header="x-api-key")
+    return Request(url, None, key, method="GET")
+
+
+def _balance(payload: Mapping[str, Any]) -> str | None:
+    """What is left on the account, in the shapes of DeepSeek, Linkup (USD) and OpenRouter (USD)."""
+    match payload:
+        case {"balance_infos": [*infos]}:
+            return ", ".join(_amounts(infos)) or None
+        case {"balance": int() | float() as amount}:
+            return f"{amount:.2f} USD"
+        case {"data": {"limit_remaining": int() | float() as amount}}:
+            return f"{amount:.2f} USD"
+    return None
+
+
+def _amounts(infos: Iterable[object]) -> Iterable[str]:
+    for info in infos:
+        match info:
+            case {"currency": str(currency), "total_balance": str(total)}:
+                yield f"{total} {currency}"
+
+
+ANTHROPIC_LIST = "/v1/models?limit=1000" + "".join(
+    f"&lifecycle%5B%5D={word}" for word in ("active", "deprecated", "retired")
+)
+MOST_PAGES = 10  # of a thousand models each
+PAIRED = "anthropic_model"
+"""The gateway's parameter whose values are the models it pairs R1 with (its model page)."""
+
+
+def claude_models(transport: Fetches, base_url: str, key: Key) -> tuple[LiveModel, ...]:
+    """All of Anthropic's models, retired ones too (SDK: model_list_params, model_info).
+
+    Raises what the transport raises, UnavailableError for a reply of another shape.
+    """
+    found: list[LiveModel] = []
+    after = ""
+    for _ in range(MOST_PAGES):
+        url = f"{base_url.rstrip('/')}{ANTHROPIC_LIST}{after}"
+        headers = {"anthropic-version": VERSION}
+        request = Request(url, None, key, headers, method="GET", key_header="x-api-key")
+        page = transport.fetch(request)
+        found += _claude_models(_items(page, request))
+        last = as_text(page.get("last_id"))
+        if page.get("has_more") is not True or not last.replace("-", "").isalnum():
+            break
+        after = f"&after_id={last}"
+    return tuple(found)
+
+
+def model_ids(transport: Fetches, base_url: str, key: Key | None) -> tuple[str, ...]:
+    """The ids that a host of Chat Completions lists at `/models`. Raises as `claude_models`."""
+    request = Request(f"{base_url.rstrip('/')}/models", None, key, method="GET")
+    items = _items(transport.fetch(request), request)
+    return tuple(found for item in items if (found := as_text(item.get("id"))))
+
+
+def gateway_models(transport: Fetches, base_url: str, key: Key) -> tuple[str, ...]:
+    """The Claude models that the gateway's page of its model names; none where it names none.
+
+    Where they stand is not published for sure: each shape that was seen elsewhere is tried.
+    """
+    url = f"{base_url.rstrip('/')}/models/deepreasoning"
+    answer = transport.fetch(Request(url, None, key, method="GET"))
+    record = as_dict(answer.get("data")) or answer
+    for parameter in as_dicts(record.get("supported_parameters")):
+        if parameter.get("name") == PAIRED:
+            values = parameter.get("enum") or as_dict(parameter.get("schema")).get("enum")
+            return tuple(filter(None, map(as_text, values))) if isinstance(values, list) else ()
+    return ()
+
+
+def _items(answer: Mapping[str, Any], request: Request) -> list[dict[str, Any]]:
+    if not isinstance(answer.get("data"), list):
+        raise UnavailableError(f"{request.host} sent no list of models", kind="wrong_shape")
+    return as_dicts(answer["data"])
+
+
+def _claude_models(items: list[dict[str, Any]]) -> Iterator[LiveModel]:
+    for item in items:
+        if id_ := as_text(item.get("id")):
+            yield LiveModel(
+                id_,
+                as_text(item.get("display_name")) or id_,
+                as_text(item.get("lifecycle")),
+                _retires(item),
+                as_count(item.get("max_input_tokens")),
+                as_count(item.get("max_tokens")),
+            )
+
+
+def _retires(item: Mapping[str, Any]) -> date | None:
+    try:
+        return datetime.fromisoformat(as_text(item.get("retires_at"))).date()
+    except ValueError:
+        return None
+
+
+COUNTED = ("model", "system", "messages")
+"""The fields of a request that may be counted; the rest is refused there."""
+
+
+def count_tokens(transport: Fetches, base_url: str, key: Key, model: str, prompt: Prompt) -> int:
+    """Input tokens of `prompt` for `model`; the call is free and counts per model
+    (platform.claude.com, token counting).
+
+    Raises what the transport raises, UnavailableError for a reply without a count.
+    """
+    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={}, stream=False)
+    request = Request(
+        f"{base_url.rstrip('/')}/v1/messages/count_tokens",
+        {name: body[name] for name in COUNTED if name in body},
+        key,
+        {"anthropic-version": VERSION},
+        key_header="x-api-key",
+    )
+    match transport.fetch(request):
+        case {"input_tokens": int(count)} if not isinstance(count, bool) and count >= 0:
+            return count
+    raise UnavailableError(
+        f"{request.host} sent no count of tokens", kind="wrong_shape", hint="leave --exact out"
+    )

@@ -1,0 +1,235 @@
+"""What the user can set, and where each value came from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from deepreasoning_cli.lazy import deferred_imports
+
+PART = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+LONGEST_NAME = 24  # characters; keys are longer
+
+
+def _no_bool(value: Any) -> Any:
+    """Python counts `true` as 1; a person who writes it means something else."""
+    if isinstance(value, bool):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic translates only ValueError
+    return value
+
+
+def _address(value: str) -> str:
+    """A base URL as requests are built on it, without the last slash."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("foreign characters")
+    parts = urlsplit(value)  # refuses unbalanced brackets; reading `port` refuses a bad one
+    plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not plain or "@" in parts.netloc or "?" in value or "#" in value:
+        raise ValueError("not a base URL")
+    return value.rstrip("/")
+
+
+def _listed(value: Any) -> Any:
+    """A list, or in the environment its members between commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _command(value: str | list[str]) -> str | list[str]:
+    if not (shlex.split(value) if isinstance(value, str) else value):
+        raise ValueError("empty")
+    return value
+
+
+def _name_of_a_key(value: str) -> str:
+    """A key that was put here by mistake would be named in errors."""
+    if not value or len(value) > LONGEST_NAME or value.startswith("sk-"):
+        raise ValueError("not a name")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+KeyName = Annotated[str, AfterValidator(_name_of_a_key)]
+BaseUrl = Annotated[str, AfterValidator(_address)]
+Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
+Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+ADDRESS = (
+    "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
+)
+
+
+class KeyCommand(BaseModel):
+    """A program of the user's that prints a key."""
+
+    model_config = PART
+    command: Annotated[str | list[str], AfterValidator(_command)] = Field(
+        description="a command line in quotes, or a list of its words"
+    )
+
+    @property
+    def arguments(self) -> str | list[str]:
+        """What to start, without a shell. Windows takes the line apart by itself."""
+        if isinstance(self.command, list) or os.name == "nt":
+            return self.command
+        return shlex.split(self.command)
+
+    @property
+    def masked(self) -> str:
+        """The program's name alone: its arguments may hold a secret."""
+        words = self.command if isinstance(self.command, list) else self.command.split()
+        return f"command: {words[0]}{' …' if len(words) > 1 else ''}"
+
+
+class CustomRates(BaseModel):
+    """What the user's own host charges."""
+
+    model_config = PART
+    input: Rate = Field(description="USD per million tokens, 0 or more")
+    output: Rate = Field(description="USD per million tokens, 0 or more")
+
+
+class CustomReasoner(BaseModel):
+    """A reasoner of the user's own that speaks Chat Completions."""
+
+    model_config = PART
+    base_url: BaseUrl = Field(description=ADDRESS)
+    model: str = Field(min_length=1, description="a text: the model's name")
+    key: KeyName | None = Field(
+        default=None, description="a text: a name from [keys], never the key itself"
+    )
+    rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
+    opens_thinking: bool = Field(default=False, description="true or false")
+    context: Annotated[int, Number] | None = Field(
+        default=None, ge=1, description="a whole number of tokens above 0"
+    )
+
+
+class GatewaySettings(BaseModel):
+    """How the hosted model is called."""
+
+    model_config = PART
+    endpoint: Literal["chat_completions", "responses", "messages"] = Field(
+        default="chat_completions", description='"chat_completions", "responses" or "messages"'
+    )
+
+
+class SearchSettings(BaseModel):
+    """How the web is searched."""
+
+    model_config = PART
+    depth: Literal["standard", "deep"] = Field(
+        default="standard", description='"standard" or "deep"'
+    )
+
+
+class ServeSettings(BaseModel):
+    """How the API is served. The token that callers show is the key named `serve`."""
+
+    model_config = PART
+    host: str = Field(default="127.0.0.1", min_length=1, description="a host name or an address")
+    port: Annotated[int, Number] = Field(
+        default=1337, ge=0, le=65535, description="a port from 0 to 65535"
+    )
+    workers: Annotated[int, Number] = Field(
+        default=1, ge=1, le=256, description="a number of processes from 1 to 256"
+    )
+    drain: Annotated[float, Number] = Field(
+        default=30, ge=0, le=86_400, description="a number of seconds, 0 or more"
+    )
+    byok: bool = Field(default=False, description="true or false")
+    hosts: Names = Field(default=(), description="a list of host names")
+    origins: Names = Field(default=(), description='a list such as ["https://app.example.com"]')
+    streams: Annotated[int, Number] = Field(
+        default=256, ge=1, le=10_000, description="a number of replies from 1 to 10000"
+    )
+    body_limit: Annotated[int, Number] = Field(
+        default=16_777_216, ge=1024, description="a number of bytes, 1024 or more"
+    )
+    keep_alive: Annotated[float, Number] = Field(
+        default=10, gt=0, le=600, description="a number of seconds above 0"
+    )
+    log: Literal["text", "json"] = Field(default="text", description='"text" or "json"')
+    metrics: bool = Field(default=False, description="true or false")
+
+
+with deferred_imports("asyncio"):  # for command lines of its own, which this program does not have
+    from pydantic_settings import (
+        BaseSettings,
+        InitSettingsSource,
+        PydanticBaseSettingsSource,
+        SettingsConfigDict,
+    )
+
+Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
+KEY = 'the key in quotes, or { command = "…" }'
+MONEY = "an amount in USD above 0"
+SWITCH = "true or false"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; money is USD, `timeout` seconds without any text."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
+    backend: Literal["auto", "direct", "gateway", "demo"] = Field(
+        default="auto", description='"auto", "direct", "gateway" or "demo"'
+    )
+    reasoner: str | None = Field(
+        default=None, min_length=1, description='a text such as "deepseek"'
+    )
+    temperature: Annotated[float, Number] = Field(
+        default=0.7, ge=0, le=2, allow_inf_nan=False, description="a number from 0 to 2"
+    )
+    top_p: Share = Field(default=0.9, description="a number from 0 to 1")
+    max_tokens: Annotated[int, Number] = Field(
+        default=8192, ge=1, le=65536, description="a whole number from 1 to 65536"
+    )
+    web_search_linkup: bool = Field(default=False, description=SWITCH)
+    disable_formatting: bool = Field(default=False, description=SWITCH)
+    handoff: Literal["reasoning", "answer", "both", "none"] = Field(
+        default="reasoning", description='"reasoning", "answer", "both" or "none"'
+    )
+    panels: Literal["box", "rules"] = Field(default="box", description='"box" or "rules"')
+    history: bool = Field(default=True, description=SWITCH)
+    max_cost: Dollars | None = Field(default=None, description=MONEY)
+    daily_cost: Dollars | None = Field(default=None, description=MONEY)
+    monthly_cost: Dollars | None = Field(default=None, description=MONEY)
+    on_cap: Literal["stop", "answer"] = Field(default="stop", description='"stop" or "answer"')
+    code_theme: str = Field(
+        default="ansi_dark", min_length=1, description='a text such as "monokai"'
+    )
+    timeout: Annotated[float, Number] | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="a number of seconds above 0"
+    )
+    keys: dict[str, SecretStr | KeyCommand] = Field(
+        default={}, description=f"a table: NAME = {KEY}"
+    )
+    reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
+    base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
+    search: SearchSettings = Field(default=SearchSettings(), description="a table with depth")
+    serve: ServeSettings = Field(default=ServeSettings(), description="a table: [serve]")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Our own layers, strongest first: they know where each value stands."""
+        layers = init_settings().get("layers", ())
+        return tuple(InitSettingsSource(settings_cls, layer.values) for layer in layers)

@@ -1,0 +1,122 @@
+"""Hand each event to the record and to every view; close them all, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.pipeline.events import Event
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import single_line
+
+
+class View(Protocol):
+    """Shows events as they come; `close` is called once, with what ended the turn early."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+    def close(self, failure: BaseException | None) -> None:
+        """Bring what is shown to its end."""
+
+
+class ViewGroup:
+    """The record and its views, as one thing to enter and to hand events to.
+
+    An event reaches the views in their order, and in that order they are closed. The `keeper`
+    has each event before any view, and is closed last: what is shown is kept already.
+
+    A bug in one view does not end the turn while another shows it: the view is handed no more
+    events, and the bug is raised when all is closed.
+    """
+
+    def __init__(
+        self, record: TurnRecord, views: Sequence[View], keeper: View | None = None
+    ) -> None:
+        self._record = record
+        self._views = views
+        self._keeper = keeper
+        self._bugs: dict[int, Exception] = {}  # by the place of the view that failed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, event: Event) -> None:
+        """Record the event, then show it everywhere."""
+        self._record.apply(event)
+        if self._keeper:
+            self._keeper(event)
+        for place, view in enumerate(self._views):
+            if place not in self._bugs:
+                self._show(place, view, event)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._record.close(complete=failure is None)
+        with ExitStack() as closing:
+            if self._keeper:
+                closing.callback(self._keeper.close, failure)
+            for place, view in reversed(list(enumerate(self._views))):  # the last is called first
+                closing.callback(view.close, self._bugs.get(place, failure))
+        raise_bug(next(iter(self._bugs.values()), None), failure)
+
+    def _show(self, place: int, view: View, event: Event) -> None:
+        try:
+            view(event)
+        except (DeepReasoningError, OSError):  # no bug: it ends the turn
+            raise
+        except Exception as bug:
+            if len(self._bugs) + 1 == len(self._views):  # nobody is left to show the turn
+                raise
+            self._bugs[place] = bug
+
+
+def raise_bug(bug: Exception | None, failure: BaseException | None) -> None:
+    """Raise the bug of a view, if it has one; a failure of the turn itself only mentions it."""
+    if bug is None:
+        return
+    if failure is None:
+        raise bug
+    if failure is not bug:
+        failure.add_note(f"the turn was not shown as it should be: {type(bug).__name__}")
+
+
+class DeferredView:
+    """Holds the events back until the turn ends, however it ends."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Keep it."""
+        self._events.append(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Show all of it, then its end."""
+        try:
+            for event in self._events:
+                self._view(event)
+        except BaseException as exc:
+            self._view.close(exc)
+            raise
+        self._view.close(failure)
+
+
+MAX_ERROR_LINE = 1000  # characters of a line
+
+
+def error_lines(error: DeepReasoningError) -> list[str]:
+    """What a person is told of `error`: what happened, and what to do."""
+    stage = f"{error.stage}: " if error.stage else ""
+    lines = [f"error: {single_line(stage + error.message, MAX_ERROR_LINE)}"]
+    if error.hint:
+        lines.append(f"hint: {single_line(error.hint, MAX_ERROR_LINE)}")
+    return lines

@@ -1,0 +1,115 @@
+"""What a terminal can take: colour, cursor moves, cells; and the one console for rendering.
+
+The only module that decides how wide text is, and the adapter of what Rich keeps to itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.color import ColorSystem
+    from rich.console import Console
+
+DEFAULT_SIZE = (80, 24)
+ASCII_FALLBACKS = str.maketrans("·→≈•─│▌⋮…–—×‘’“”", "->~*-||:.--x''\"\"")
+"""Our own signs for terminals that have only ASCII, column for column."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at it; FORCE_COLOR does not make a pipe a terminal."""
+    return stream is not None and stream.isatty()
+
+
+def supports_cursor(stream: TextIO | None) -> bool:
+    """Whether the cursor may be moved there."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def uses_color(stream: TextIO | None, wish: str) -> bool:
+    """Whether colour is wanted: `wish` is auto, always or never; then the environment's word."""
+    if wish != "auto":
+        return wish == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or supports_cursor(stream)
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and rows of the terminal; 80 × 24 where it does not know."""
+    columns, rows = shutil.get_terminal_size(DEFAULT_SIZE)
+    return columns or DEFAULT_SIZE[0], rows or DEFAULT_SIZE[1]
+
+
+def is_unicode(stream: TextIO | None) -> bool:
+    """Whether the stream's encoding has box-drawing characters."""
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "").startswith("utf")
+
+
+def to_charset(text: str, stream: TextIO) -> str:
+    """`text` in the characters the stream can take: ours have a likeness, others their code."""
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return text.translate(ASCII_FALLBACKS).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def make_console(stream: TextIO, *, color: bool, columns: int) -> Console:
+    """The console that renders model text: no markup, no emoji codes, no guessing, no links."""
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        force_terminal=color,
+        color_system="standard" if color and os.environ.get("TERM") == "dumb" else "auto",
+        no_color=not color,
+        width=columns,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+
+
+def color_system(console: Console) -> ColorSystem | None:
+    """What the console's colours are written as; None for none."""
+    from rich.console import COLOR_SYSTEMS
+
+    return COLOR_SYSTEMS.get(console.color_system or "")
+
+
+def cell_width(text: str) -> int:
+    """How many cells of a terminal `text` fills on one line; it has no control characters."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def graphemes(text: str) -> list[tuple[int, int]]:
+    """Where each character begins that a terminal shows as one, and how many cells it fills."""
+    if text.isascii():
+        return [(start, 1) for start in range(len(text))]
+    from rich.cells import split_graphemes
+
+    return [(start, cells) for start, _, cells in split_graphemes(text)[0]]
+
+
+def crop(text: str, width: int) -> str:
+    """The longest beginning of `text` that fits into `width` cells; no character is split."""
+    if cell_width(text) <= width:
+        return text
+    used = 0
+    for start, cells in graphemes(text):
+        used += cells
+        if used > width:
+            return text[:start]
+    return text
+
+
+def truncate(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with `…` where it was cut."""
+    if cell_width(text) <= width:
+        return text
+    return f"{crop(text, width - 1)}…" if width > 0 else ""

@@ -1,0 +1,188 @@
+"""Messages as a client speaks it: build a request, read a streamed or a whole reply."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    ModelReported,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.wire.client.errors import (
+    UNNAMED_ACCOUNT,
+    ApiAccount,
+    error_in,
+    to_exception,
+)
+from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
+
+COUNTED = (
+    "input_tokens",
+    "output_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+)
+
+
+def request_body(
+    prompt: Prompt,
+    *,
+    model: str,
+    max_tokens: int,
+    samplers: Mapping[str, float],
+    stream: bool = True,
+    extra: Mapping[str, Any] = {},
+    breakpoints: Collection[int] = (),
+) -> Payload:
+    """The request for `prompt`; `max_tokens` is required here and includes thinking.
+
+    `samplers` and `extra` become top-level fields as they are: which of them a model takes is the
+    catalog's knowledge. Behind `breakpoints` messages, 0 for the system prompt, the vendor is
+    told to keep what it has read.
+    """
+    turns = [
+        {
+            "role": message.role,
+            "content": message_content(message.text, marked=place in breakpoints),
+        }
+        for place, message in enumerate(prompt.messages, start=1)
+    ]
+    request: Payload = {"model": model, "max_tokens": max_tokens}
+    if prompt.system:
+        request["system"] = message_content(prompt.system, marked=0 in breakpoints)
+    request |= {"messages": turns, **samplers}
+    if stream:
+        request["stream"] = True
+    return request | dict(extra)
+
+
+def read_reply(
+    payloads: Iterable[Payload], account: ApiAccount = UNNAMED_ACCOUNT
+) -> Iterator[Chunk]:
+    """The chunks of one reply, from its stream of events or one whole `message` object.
+
+    Usage and `End` come with `message_stop`; a reply that ends without it was cut, and gets
+    neither, because the counts given at its start are not those of its end. Raises what
+    `errors.to_exception` makes of an `error` event, in the words of `account`.
+    """
+    reply = _MessagesReader(account)
+    for payload in payloads:
+        yield from reply.read(as_dict(payload))
+        if reply.whole:
+            break
+    if reply.whole:
+        if usage := reply.usage():
+            yield usage
+        yield End(reply.stop_reason)
+
+
+@dataclass(slots=True)
+class _MessagesReader:
+    """What is known of a reply while it is read."""
+
+    account: ApiAccount
+    model: str | None = None
+    stop_reason: str | None = None
+    whole: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def read(self, payload: Payload) -> Iterator[Chunk]:
+        if details := error_in(payload):
+            raise to_exception(details, self.account)
+        match payload:
+            case {"type": "content_block_delta", "delta": delta}:  # first, since most are
+                yield from _pieces(delta)
+            case {"type": "message_start", "message": message}:
+                yield from self._message(as_dict(message))
+            case {"type": "message", "content": list()}:
+                yield from self._message(payload)
+                self.whole = True
+            case {"type": "content_block_start", "content_block": block}:
+                yield from _pieces(block)
+            case {"type": "message_delta"}:
+                self._state(as_dict(payload.get("delta")), payload.get("usage"))
+            case {"type": "message_stop"}:
+                self.whole = True
+
+    def _message(self, message: Payload) -> Iterator[Chunk]:
+        served = as_text(message.get("model"))
+        if served and served != self.model:
+            self.model = served
+            yield ModelReported(served)
+        for block in as_dicts(message.get("content")):
+            yield from _pieces(block)
+        self._state(message, message.get("usage"))
+
+    def _state(self, source: Payload, usage: object) -> None:
+        """Note the stop reason and the counts given: cumulative, and absent ones stay."""
+        self.stop_reason = as_text(source.get("stop_reason")) or self.stop_reason
+        given = {name: as_dict(usage).get(name) for name in COUNTED}
+        details = as_dict(as_dict(usage).get("output_tokens_details"))
+        given["thinking_tokens"] = details.get("thinking_tokens")
+        for name, value in given.items():
+            if (tokens := as_count(value)) is not None:
+                self.counts[name] = tokens
+
+    def usage(self) -> Usage | None:
+        """The counts, if input and output are both given; zeros mean that nobody counted.
+
+        `input_tokens` of this format are the uncached ones only (api-facts.md, section 1.4).
+        """
+        fresh, output = self.counts.get("input_tokens"), self.counts.get("output_tokens")
+        if fresh is None or output is None:
+            return None
+        written = self.counts.get("cache_creation_input_tokens", 0)
+        cached = self.counts.get("cache_read_input_tokens", 0)
+        if not fresh + written + cached + output:
+            return None
+        thinking = self.counts.get("thinking_tokens")
+        return Usage(
+            input_tokens=fresh + written + cached,
+            output_tokens=output,
+            reasoning_tokens=None if thinking is None else min(thinking, output),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+        )
+
+
+def _pieces(block: object) -> Iterator[Chunk]:
+    """The text of a content block or of a delta to one; signatures and other types have none."""
+    match block:
+        case {"type": "text" | "text_delta", "text": str(piece)} if piece:
+            yield Text(piece)
+        case {"type": "thinking" | "thinking_delta", "thinking": str(piece)} if piece:
+            yield Thought(piece)
+
+
+CACHE_CONTROL: Final[Payload] = {"cache_control": {"type": "ephemeral"}}
+"""On a block: all up to here is kept for five minutes from its last use (api-facts.md, 1.10)."""
+
+
+def cache_breakpoints(prompt: Prompt, minimum: int | None) -> tuple[int, ...]:
+    """Behind how many messages a mark belongs, rising; 0 stands for behind the system prompt.
+
+    None where less than `minimum` tokens, by the estimate, stand before it: that would not be
+    kept. None at all for a prompt that is sent once, and where `minimum` is unknown.
+    """
+    if prompt.stable is None or minimum is None:
+        return ()
+    places = dict.fromkeys((0, prompt.stable))
+    return tuple(place for place in places if tokens_before(prompt, place) >= minimum)
+
+
+def tokens_before(prompt: Prompt, place: int) -> int:
+    """The estimated tokens of the system prompt and the first `place` messages."""
+    return estimate_tokens(Prompt(prompt.messages[:place], prompt.system).text)
+
+
+def message_content(text: str, *, marked: bool) -> str | list[Payload]:
+    """A text as the format has it: plain, or one block that carries the mark."""
+    return [{"type": "text", "text": text} | CACHE_CONTROL] if marked else text

@@ -1,0 +1,135 @@
+"""Tell inline `<think>…</think>` from the answer, wherever the stream is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+
+from deepreasoning_cli.pipeline.events import Chunk, End, Text, Thought
+
+OPENING = "<think>"
+CLOSING = "</think>"
+
+Piece = Thought | Text
+
+
+class _Place(Enum):
+    UNDECIDED = auto()  # nothing read yet but white space and perhaps a part of the opening tag
+    THOUGHT = auto()
+    ANSWER = auto()
+
+
+class ThinkSplitter:
+    """Splits `content` into reasoning and answer; every cutting of a text gives the same two.
+
+    The opening tag counts at the very start only, after optional white space; the first closing
+    tag ends the reasoning; without one, all of it is reasoning. White space that follows a tag is
+    dropped. With `opens_thinking` the reasoning begins at once, with or without its opening tag:
+    some hosts of R1 omit it (api-facts.md, section 2.8).
+    """
+
+    def __init__(self, opens_thinking: bool = False) -> None:
+        self._opens_thinking = opens_thinking
+        self._place = _Place.UNDECIDED
+        self._held = ""  # could still turn out to be a tag
+        self._after_tag = False  # white space is dropped until something else comes
+
+    def feed(self, text: str) -> list[Piece]:
+        """What the next piece of `content` settles; the rest is held back."""
+        rest, self._held = self._held + text, ""
+        pieces: list[Piece] = []
+        if self._place is _Place.UNDECIDED:
+            rest = self._decide(rest)
+        if self._place is _Place.THOUGHT:
+            thought, rest = self._thought(rest)
+            pieces += self._as_pieces(thought, Thought)
+        if self._place is _Place.ANSWER:
+            pieces += self._as_pieces(self._trimmed(rest), Text)
+        return pieces
+
+    def close(self) -> list[Piece]:
+        """What was held back when the reply ended."""
+        held, self._held = self._held, ""
+        if self._place is _Place.UNDECIDED:
+            self._settle()
+        kind = Thought if self._place is _Place.THOUGHT else Text
+        return self._as_pieces(self._trimmed(held), kind)
+
+    def separate(self) -> list[Piece]:
+        """The reasoning comes in a field of its own: `content` is answer, unless a tag was read.
+
+        White space held back is dropped: it is no answer, and must not end the reasoning.
+        """
+        if self._place is not _Place.UNDECIDED:
+            return []
+        held, self._held = self._held, ""
+        self._place = _Place.ANSWER
+        return self._as_pieces(held if held.strip() else "", Text)
+
+    def _decide(self, rest: str) -> str:
+        start = rest.lstrip()
+        if start.startswith(OPENING):
+            self._enter(_Place.THOUGHT)
+            return start[len(OPENING) :]
+        if OPENING.startswith(start):
+            self._held = rest
+            return ""
+        self._settle()
+        return rest
+
+    def _settle(self) -> None:
+        if self._opens_thinking:
+            self._enter(_Place.THOUGHT)
+        else:
+            self._place = _Place.ANSWER
+
+    def _enter(self, place: _Place) -> None:
+        self._place = place
+        self._after_tag = True
+
+    def _thought(self, rest: str) -> tuple[str, str]:
+        """The reasoning that is certain, and what follows its closing tag."""
+        thought, tag, answer = self._trimmed(rest).partition(CLOSING)
+        if tag:
+            self._enter(_Place.ANSWER)
+            return thought, answer
+        certain = len(thought) - _partial_tag_length(thought, CLOSING)
+        self._held = thought[certain:]
+        return thought[:certain], ""
+
+    def _trimmed(self, rest: str) -> str:
+        if self._after_tag:
+            rest = rest.lstrip()
+            self._after_tag = not rest
+        return rest
+
+    @staticmethod
+    def _as_pieces(text: str, kind: type[Piece]) -> list[Piece]:
+        return [kind(text)] if text else []
+
+
+def split_thinking(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The chunks, with reasoning that stands inline in the text told apart from the answer.
+
+    For formats that have a place of their own for reasoning, and servers that do not use it.
+    """
+    splitter = ThinkSplitter()
+    for chunk in chunks:
+        match chunk:
+            case Text(text):
+                yield from splitter.feed(text)
+            case Thought():
+                yield from splitter.separate()
+                yield chunk
+            case End():
+                yield from splitter.close()
+                yield chunk
+            case _:
+                yield chunk
+    yield from splitter.close()
+
+
+def _partial_tag_length(text: str, tag: str) -> int:
+    """How many characters at the end of `text` could be the start of `tag`."""
+    longest = min(len(text), len(tag) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(tag[:size])), 0)

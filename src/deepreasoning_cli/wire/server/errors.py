@@ -1,0 +1,98 @@
+"""A failure as a server tells it, in the words of the format that was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.wire.server.request import BadRequest
+
+LONGEST: Final = 500
+"""Characters of a message that a caller is told."""
+SERVER: Final = 500
+"""The lowest status of a failure that is not the request's."""
+
+OPENAI_TYPES: Final[Mapping[int, str]] = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    408: "timeout_error",
+    429: "rate_limit_error",
+}
+"""The statuses that OpenAI does not call a bad request; a model it lacks is one."""
+ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""The words of api-facts.md, section 1.7; 503 is what others say for Anthropic's own 529."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """A failure to tell the caller: HTTP `status`, `kind` as a stable word, what happened.
+
+    `field` is the place in the request that it is about. Among the parts of a reply it is the
+    last: it ends the stream by the format's own error event.
+    """
+
+    status: int
+    kind: str
+    message: str
+    field: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, refused: BadRequest, request_id: str | None = None) -> ApiError:
+        """What a bad request is told."""
+        return cls(400, "invalid_request", refused.message, refused.field, request_id)
+
+    @property
+    def safe_message(self) -> str:
+        """The message on one line, safe to show."""
+        return single_line(self.message, LONGEST)
+
+    @property
+    def openai_type(self) -> str:
+        """OpenAI's word for the status."""
+        other = "server_error" if self.status >= SERVER else "invalid_request_error"
+        return OPENAI_TYPES.get(self.status, other)
+
+    @property
+    def anthropic_type(self) -> str:
+        """Anthropic's word for the status."""
+        other = "api_error" if self.status >= SERVER else "invalid_request_error"
+        return ANTHROPIC_TYPES.get(self.status, other)
+
+
+def openai_envelope(failure: ApiError) -> Payload:
+    """The object of Chat Completions and Responses (api-facts.md, section 5.1)."""
+    return {
+        "error": {
+            "message": failure.safe_message,
+            "type": failure.openai_type,
+            "param": failure.field,
+            "code": failure.kind,
+        }
+    }
+
+
+def anthropic_envelope(failure: ApiError) -> Payload:
+    """The object of Messages; its `error_code` is the `kind` (api-facts.md, section 1.7)."""
+    error = {
+        "type": failure.anthropic_type,
+        "message": failure.safe_message,
+        "details": {"error_code": failure.kind},
+    }
+    return {"type": "error", "error": error, "request_id": failure.request_id}

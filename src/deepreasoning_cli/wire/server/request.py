@@ -1,0 +1,304 @@
+"""What requests of all formats have in common: the model, the six parameters, no tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import groupby
+from typing import Any, Final, NoReturn
+
+from deepreasoning_cli.pipeline.events import Message, Prompt
+from deepreasoning_cli.sanitize import repair_surrogates
+
+TEMPERATURE: Final = (0, 2)
+TOP_P: Final = (0, 1)
+MAX_TOKENS: Final = (1, 65_536)
+"""The ranges of api-facts.md, section 4.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParameters:
+    """The six parameters of the product (api-facts.md, section 4.3); None is not given.
+
+    `max_tokens` is the answer's limit in tokens, whatever the format calls it.
+    """
+
+    anthropic_model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    web_search_linkup: bool | None = None
+    disable_formatting: bool | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Those that were given, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request that can be answered; `model` is as the caller wrote it.
+
+    `include_usage` says whether a stream ends with its usage, which only Chat Completions asks.
+    """
+
+    model: str
+    prompt: Prompt
+    parameters: RequestParameters
+    stream: bool
+    include_usage: bool = True
+
+
+class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
+    """A request that is refused; `field` is the place it is about, as `messages[2].role`."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+LONGEST_NAME: Final = 256
+"""Characters of a model's name; the longest of any vendor's has under a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A JSON object of a request, and where in it the object stands; null is not given."""
+
+    values: Mapping[str, Any]
+    path: str = ""
+
+    @classmethod
+    def of(cls, value: object, path: str = "") -> Fields:
+        """The object's fields. Raises BadRequest for anything that is no object."""
+        if not isinstance(value, dict):
+            place = path or "the body"
+            raise BadRequest(f"{place} must be a JSON object", path or None)
+        return cls(value, path)
+
+    def place(self, name: str) -> str:
+        """Where the field `name` stands."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def refuse(self, name: str, why: str) -> NoReturn:
+        """Raise BadRequest: `why` goes on from the field's place."""
+        raise BadRequest(f"{self.place(name)} {why}", self.place(name))
+
+    def get(self, name: str) -> Any:
+        """The value as it is, None where it is not given."""
+        return self.values.get(name)
+
+    def text(self, name: str) -> str | None:
+        """A string, well-formed."""
+        value = self.get(name)
+        if isinstance(value, str):
+            return repair_surrogates(value)
+        if value is not None:
+            self.refuse(name, "must be a string")
+        return None
+
+    def name(self, name: str) -> str | None:
+        """A string that names something."""
+        value = self.text(name)
+        if value is not None and not (value.strip() and value.isprintable()):
+            self.refuse(name, "must be a name")
+        if value is not None and len(value) > LONGEST_NAME:
+            self.refuse(name, f"must not have more than {LONGEST_NAME} characters")
+        return value
+
+    def boolean(self, name: str) -> bool | None:
+        """True or false."""
+        value = self.get(name)
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, "must be true or false")
+        return value
+
+    def number(self, name: str, least: int, most: int) -> float | None:
+        """A number within the range."""
+        value = self.get(name)
+        if _is_number(value) and least <= value <= most:
+            return float(value)
+        if value is not None:
+            self.refuse(name, f"must be a number from {least} to {most}")
+        return None
+
+    def integer(self, name: str, least: int, most: int) -> int | None:
+        """A whole number within the range; 1.0 is one."""
+        value = self.get(name)
+        if _is_number(value) and least <= value <= most and value == int(value):
+            return int(value)
+        if value is not None:
+            self.refuse(name, f"must be a whole number from {least} to {most}")
+        return None
+
+    def within(self, name: str) -> Fields:
+        """The fields of an object, none where it is not given."""
+        value = self.get(name)
+        return Fields.of({} if value is None else value, self.place(name))
+
+    def objects(self, name: str) -> list[Fields]:
+        """The objects of a list."""
+        value = self.get(name)
+        if not isinstance(value, list):
+            self.refuse(name, "must be a list of JSON objects")
+        place = self.place(name)
+        return [Fields.of(item, f"{place}[{index}]") for index, item in enumerate(value)]
+
+    def reject_unless(self, accepted: Mapping[str, tuple[object, ...]]) -> None:
+        """Refuse each field named here whose value is given and is none of those accepted."""
+        for name, values in accepted.items():
+            value = self.get(name)
+            if value is not None and not any(_is_equal(value, each) for each in values):
+                words = " or ".join(json.dumps(each) for each in values)
+                self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_equal(value: object, other: object) -> bool:
+    """Equal in JSON, where true is not 1."""
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
+
+
+NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto", {"type": "none"}, {"type": "auto"}),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+}
+"""What may stand in a request of any format only in these values."""
+
+
+def build_chat_request(
+    request: Fields, prompt: Prompt, *, limits: tuple[str, ...], include_usage: bool = True
+) -> ChatRequest:
+    """The request for `prompt`; `limits` are the format's names for `max_tokens`."""
+    return ChatRequest(
+        model=request.name("model") or request.refuse("model", "is required"),
+        prompt=prompt,
+        parameters=RequestParameters(
+            anthropic_model=request.name("anthropic_model"),
+            temperature=request.number("temperature", *TEMPERATURE),
+            top_p=request.number("top_p", *TOP_P),
+            max_tokens=_max_tokens(request, limits),
+            web_search_linkup=request.boolean("web_search_linkup"),
+            disable_formatting=request.boolean("disable_formatting"),
+        ),
+        stream=request.boolean("stream") or False,
+        include_usage=include_usage,
+    )
+
+
+def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
+    """The one limit, under whichever of its names it stands."""
+    first: int | None = None
+    for name in names:
+        value = request.integer(name, *MAX_TOKENS)
+        if None not in (first, value) and first != value:
+            request.refuse(name, f"must not differ from {names[0]}")
+        first = first if value is None else value
+    return first
+
+
+TEXTS: Final = frozenset({"text", "input_text", "output_text"})
+"""The parts of a message that are text, in the words of all three formats."""
+THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
+"""Parts of an earlier reply that clients send back; reasoning is not sent to a model again."""
+ONLY_TEXT: Final[dict[str, tuple[object, ...]]] = {
+    "tool_calls": ([],),
+    "function_call": (),
+    "audio": (),
+    "prefix": (False,),
+}
+"""What may stand in a message besides text only in these values."""
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """The messages as far as they are read; `place` is the field they stand in."""
+
+    place: str
+    systems: list[str] = field(default_factory=list)
+    turns: list[Message] = field(default_factory=list)
+
+    def add_message(self, message: Fields) -> None:
+        """Note one message. Raises BadRequest for a role or content that is no text."""
+        message.reject_unless(ONLY_TEXT)
+        match message.text("role"):
+            case "system" | "developer":
+                self.add_system(message_text(message))
+            case "user":
+                self.turns.append(Message("user", message_text(message)))
+            case "assistant":
+                # a reply of thoughts alone, or none at all, leaves no turn
+                if (reply_text := message_text(message, reply=True)).strip():
+                    self.turns.append(Message("assistant", reply_text))
+            case _:
+                message.refuse("role", "must be system, developer, user or assistant")
+
+    def add_system(self, text: str) -> None:
+        """Note a system prompt; several become one."""
+        if text.strip():
+            self.systems.append(text)
+
+    def prompt(self) -> Prompt:
+        """The conversation: a user's message first and last, and neither side twice in a row.
+
+        Raises BadRequest where the caller's does not come to that. Claude 4.6 and newer refuse a
+        last message of the assistant's (api-facts.md, section 1.8).
+        """
+        sides = groupby(self.turns, key=lambda turn: turn.role)
+        turns = [Message(role, _join(turn.text for turn in side)) for role, side in sides]
+        if not all(turn.text for turn in turns):
+            self._refuse("has a message of the user's without text")
+        match [turn.role for turn in turns]:
+            case []:
+                self._refuse("must have a message of the user's")
+            case ["assistant", *_]:
+                self._refuse("must begin with a message of the user's")
+            case [*_, "assistant"]:
+                self._refuse(
+                    "must end with a message of the user's: "
+                    "beginning the answer for the model (prefill) is not supported"
+                )
+        return Prompt(tuple(turns), _join(self.systems) or None)
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise BadRequest(f"{self.place} {why}", self.place)
+
+
+def message_text(message: Fields, name: str = "content", *, reply: bool = False) -> str:
+    """The text of a message: a string, or parts that are text.
+
+    A `reply` of an earlier turn may be empty, hold thoughts, which are left out, and a refusal.
+    """
+    value = message.get(name)
+    if reply and value is None:
+        return message.text("refusal") or ""
+    if isinstance(value, str):
+        return repair_surrogates(value)
+    if not isinstance(value, list):
+        message.refuse(name, "must be a string or a list of parts")
+    parts = [_part_text(part, reply=reply) for part in message.objects(name)]
+    # what a user attaches are pieces of their own; a reply's are one text that was cut
+    return "".join(parts) if reply else _join(parts)
+
+
+def _part_text(part: Fields, *, reply: bool) -> str:
+    kind = part.text("type")
+    if reply and kind in THOUGHTS:
+        return ""
+    name = "refusal" if reply and kind == "refusal" else "text"
+    if kind not in TEXTS and name == "text":
+        part.refuse("type", "is not supported: only text is")
+    text = part.text(name)
+    return part.refuse(name, "must be a string") if text is None else text
+
+
+def _join(texts: Iterable[str]) -> str:
+    return "\n\n".join(text for text in texts if text.strip())

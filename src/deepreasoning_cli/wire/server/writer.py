@@ -1,0 +1,265 @@
+"""Write a reply part by part, as its parts come; what the three formats have in common."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from deepreasoning_cli.pipeline.events import (
+    DONE,
+    REFUSED,
+    TRUNCATED,
+    Chunk,
+    End,
+    ModelReported,
+    Payload,
+    Text,
+    Thought,
+)
+from deepreasoning_cli.pipeline.money import Usage, decimal_usd
+from deepreasoning_cli.wire.server.errors import ApiError
+
+encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+"""JSON in ASCII: some clients end a line at U+2028, which cuts it in two."""
+PLACEHOLDER: Final = "\0"
+
+
+def event_name(payload: Payload) -> str | None:
+    """The event's name: its `type`, in the formats that have one; Chat Completions has none."""
+    name = payload.get("type")
+    return name if isinstance(name, str) else None
+
+
+def encode_event(payload: Payload) -> bytes:
+    """The event's bytes."""
+    if payload == DONE:
+        return b"data: [DONE]\n\n"
+    name = event_name(payload)
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {encode_json(payload)}\n\n".encode("ascii")
+
+
+def encode_events(payloads: Iterable[Payload]) -> bytes:
+    """The bytes of several events."""
+    return b"".join(map(encode_event, payloads))
+
+
+def split_at_placeholder(marked: Payload) -> tuple[str, str]:
+    """What stands before and after the one text that is `PLACEHOLDER` in the event's bytes.
+
+    Frames that differ in that text alone need no JSON but its own. Where an earlier text is the
+    same, the last one counts.
+    """
+    before, _, after = encode_event(marked).decode("ascii").rpartition(encode_json(PLACEHOLDER))
+    return before, after
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every part of a reply repeats.
+
+    `id` is bare: each format puts its own prefix before it. `created` is in Unix seconds. `model`
+    holds where the chunks do not begin with the model that really answers.
+    """
+
+    id: str
+    model: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the whole reply cost in USD, all stages; None where a rate is unknown."""
+
+    usd: Decimal | None
+
+
+@dataclass(slots=True)
+class ReplyAccumulator:
+    """A reply as far as it has come: `runs` are its texts, a new one wherever the kind changes."""
+
+    model: str
+    runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
+    usage: Usage | None = None
+    cost: Cost | None = None
+    end: End | None = None
+
+    @classmethod
+    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> ReplyAccumulator:
+        """The whole of `chunks`."""
+        reply = cls(head.model)
+        for chunk in chunks:
+            reply.add(chunk)
+        return reply
+
+    def add(self, chunk: Chunk | Cost) -> None:
+        """Note one chunk."""
+        match chunk:
+            case Thought(text) | Text(text):
+                if not self.runs or self.runs[-1][0] is not type(chunk):
+                    self.runs.append((type(chunk), []))
+                self.runs[-1][1].append(text)
+            case ModelReported(model):
+                self.model = model
+            case Usage():
+                self.usage = chunk
+            case Cost():
+                self.cost = chunk
+            case _:
+                self.end = chunk
+
+    @property
+    def kind(self) -> type[Thought | Text] | None:
+        """What kind of text came last, None before any."""
+        return self.runs[-1][0] if self.runs else None
+
+    @property
+    def cost_fields(self) -> Payload:
+        """What an object of usage says about the cost: nothing, unless one was given."""
+        return {"cost_usd": decimal_usd(self.cost.usd)} if self.cost else {}
+
+    @property
+    def reason(self) -> str | None:
+        """The stop reason, in the words of whoever gave it."""
+        return self.end.reason if self.end else None
+
+    def text_of(self, kind: type[Thought | Text]) -> str:
+        """All text of one kind."""
+        return "".join(text for run, texts in self.runs if run is kind for text in texts)
+
+
+Part = Chunk | Cost | ApiError
+"""What a writer takes: a reply's chunks, what it cost, or why it broke off."""
+
+
+class ReplyWriter(ABC):
+    """One reply that is being written: `feed` it each part, send what it returns.
+
+    A part takes the same time however long the reply is. After `End` or an `ApiError`, which closes
+    the stream by the format's own error event, nothing more is written.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.reply = ReplyAccumulator(head.model)
+        self._has_started = False
+        self._has_ended = False
+        self._frame_parts: tuple[str, str] | None = None
+
+    def feed(self, part: Part) -> list[Payload]:
+        """The events for one more part, before the first one those that begin the reply."""
+        self._frame_parts = None
+        return [] if self._has_ended else self._complete(self._events_for(part))
+
+    def frames(self, part: Part) -> bytes:
+        """The bytes of `feed(part)`, in less time for text that goes on."""
+        if not isinstance(part, Thought | Text) or self._has_ended:
+            return encode_events(self.feed(part))
+        if self._frame_parts and self.reply.kind is type(part):
+            return self._repeat_frame(part.text, *self._frame_parts).encode("ascii")
+        events = encode_events(self.feed(part))
+        self._frame_parts = split_at_placeholder(self._delta(PLACEHOLDER))
+        return events
+
+    def _events_for(self, part: Part) -> Iterator[Payload]:
+        if isinstance(part, ApiError):
+            yield from self._start_once()
+            yield from self._fail_reply(part)
+            self._has_ended = True
+            return
+        turned = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
+        if turned:
+            yield from self._end_block()
+        self.reply.add(part)
+        yield from self._start_once()
+        if turned:
+            yield from self._start_block()
+        match part:
+            case Thought(text) | Text(text):
+                yield self._delta(text)
+            case End():
+                yield from self._end_block()
+                yield from self._end_reply()
+                self._has_ended = True
+
+    def _start_once(self) -> Iterator[Payload]:
+        if not self._has_started:
+            self._has_started = True
+            yield from self._start_reply()
+
+    def _repeat_frame(self, text: str, before: str, after: str) -> str:
+        """The frame of one more piece of the open block."""
+        self.reply.runs[-1][1].append(text)
+        return before + encode_json(text) + after
+
+    def _complete(self, events: Iterable[Payload]) -> list[Payload]:
+        return list(events)
+
+    @abstractmethod
+    def _start_reply(self) -> Iterable[Payload]:
+        """What comes before any text."""
+
+    @abstractmethod
+    def _delta(self, text: str) -> Payload:
+        """A piece of the open block."""
+
+    @abstractmethod
+    def _end_reply(self) -> Iterable[Payload]:
+        """What comes after all text."""
+
+    @abstractmethod
+    def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
+        """What says that the reply broke off."""
+
+    def _start_block(self) -> Iterable[Payload]:
+        """What begins a block."""
+        return ()
+
+    def _end_block(self) -> Iterable[Payload]:
+        """What ends the open block, if one is open."""
+        return ()
+
+
+FINISH_REASONS: Final = frozenset(
+    {"stop", "length", "tool_calls", "content_filter", "function_call"}
+)
+STOP_REASONS: Final = frozenset(
+    {
+        "end_turn",
+        "stop_sequence",
+        "max_tokens",
+        "model_context_window_exceeded",
+        "refusal",
+        "tool_use",
+        "pause_turn",
+    }
+)
+
+
+def to_finish_reason(reason: str | None) -> str:
+    """The `finish_reason` for a stop reason of any vendor's."""
+    return _translate(reason, FINISH_REASONS, ("stop", "length", "content_filter"))
+
+
+def to_stop_reason(reason: str | None) -> str:
+    """The `stop_reason` for a stop reason of any vendor's."""
+    return _translate(reason, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
+
+
+def to_incomplete_reason(reason: str | None) -> str:
+    """What `incomplete_details` says, or `completed` where there are none."""
+    return _translate(reason, frozenset(), ("completed", "max_output_tokens", "content_filter"))
+
+
+def _translate(reason: str | None, own: frozenset[str], words: tuple[str, str, str]) -> str:
+    """A format's own word stays; another's becomes the one for done, cut or declined."""
+    done, cut, declined = words
+    if reason in own:
+        return str(reason)
+    if reason in TRUNCATED:
+        return cut
+    return declined if reason in REFUSED else done

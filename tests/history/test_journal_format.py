@@ -1,0 +1,171 @@
+"""Events as lines of a journal."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepreasoning_cli.history.journal_format import (
+    JournalLine,
+    NewerJournalError,
+    TurnClosed,
+    TurnOutcome,
+    event_line,
+    read_line,
+)
+from deepreasoning_cli.pipeline.events import (
+    Draft,
+    Event,
+    Handoff,
+    Reused,
+    Source,
+    Sources,
+    Stage,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+    TurnStarted,
+    TurnWarning,
+)
+from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
+from support.kept_turns import CARD, WHEN, opened
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)  # halves of pairs, NUL and all
+MAYBE = st.none() | TEXTS
+MONEY = st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=9)
+COUNTS = st.integers(0, 10**7)
+SECONDS = st.floats(0, 10**6)
+TIMES = st.datetimes(timezones=st.just(UTC))
+RATES = st.builds(Rates, MONEY, MONEY, st.none() | MONEY, st.none() | MONEY)
+STAGES = st.sampled_from(Stage)
+USAGES = st.builds(Usage, COUNTS, COUNTS, st.none() | COUNTS, COUNTS, COUNTS, st.booleans())
+EVENTS: st.SearchStrategy[Event | TurnClosed] = st.one_of(
+    st.builds(TurnStarted, TEXTS, TEXTS, TEXTS, st.sampled_from(Handoff), MAYBE, MAYBE, MAYBE),
+    st.builds(
+        StageStarted,
+        STAGES,
+        TEXTS,
+        COUNTS,
+        st.none() | st.builds(RateCard, RATES, as_of=TEXTS, source=TEXTS),
+        TIMES,
+        COUNTS,
+    ),
+    st.builds(Reused, TEXTS, TEXTS, TEXTS),
+    st.builds(Thought, TEXTS),
+    st.builds(Draft, TEXTS),
+    st.builds(Text, TEXTS),
+    st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
+    st.builds(
+        StageFinished,
+        STAGES,
+        TEXTS,
+        MAYBE,
+        st.none() | USAGES,
+        st.none() | MONEY,
+        SECONDS,
+        MAYBE,
+        st.booleans(),
+    ),
+    st.builds(TurnWarning, TEXTS),
+    st.builds(
+        TurnClosed,
+        st.booleans(),
+        st.sampled_from(TurnOutcome),
+        st.none() | SECONDS,
+        st.none() | SECONDS,
+        SECONDS,
+    ),
+)
+
+
+@given(EVENTS)
+def test_every_event_comes_back_as_it_was(event: Event | TurnClosed) -> None:
+    assert read_line(event_line(event, 0.25)) == JournalLine(event, 0.25)
+
+
+@given(EVENTS, SECONDS)
+def test_a_line_is_one_line_of_ascii(event: Event | TurnClosed, seconds: float) -> None:
+    data = event_line(event, seconds)
+    assert (data.isascii(), data.count(b"\n"), data[-1:]) == (True, 1, b"\n")
+    assert len(data.splitlines()) == 1
+
+
+@given(EVENTS)
+def test_a_torn_line_is_refused_wherever_it_is_torn(event: Event | TurnClosed) -> None:
+    data = event_line(event, 0.25)
+    for size in range(len(data) - 1):
+        with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
+            read_line(data[:size])
+
+
+@given(st.binary(max_size=60))
+def test_a_foreign_line_is_a_value_error_or_a_line(data: bytes) -> None:
+    with suppress(ValueError):
+        assert isinstance(read_line(data), JournalLine)
+
+
+def test_the_first_line_holds_the_version_and_the_time() -> None:
+    data = event_line(opened(), 0.0, WHEN)
+    assert read_line(data) == JournalLine(opened(), 0.0, WHEN)
+    assert json.loads(data)["version"] == 1
+
+
+def test_a_line_of_a_newer_version_says_so() -> None:
+    fields = json.loads(event_line(opened(), 0.0, WHEN)) | {"version": 2}
+    with pytest.raises(NewerJournalError):
+        read_line(json.dumps(fields).encode())
+
+
+def test_of_a_rate_card_the_rates_of_this_very_request_are_kept() -> None:
+    large = Rates(Decimal(6), Decimal(30))
+    card = RateCard(CARD.base, bands=((200_000, large),), as_of="2026-11-01", source="page")
+    when = datetime(2026, 11, 23, tzinfo=UTC)
+    start = StageStarted(Stage.ANSWER, "claude-opus-5", 300_000, card, when)
+    kept = RateCard(large, as_of="2026-11-01", source="page")
+    assert read_line(event_line(start, 1.0)).event == replace(start, rates=kept)
+
+
+def test_a_stage_in_an_older_journal_wrote_to_no_cache() -> None:
+    start = StageStarted(Stage.ANSWER, "claude-opus-5", 300, CARD, WHEN, 200)
+    fields = json.loads(event_line(start, 1.0))
+    del fields["cache_write_tokens"]
+    assert read_line(json.dumps(fields).encode()).event == replace(start, cache_write_tokens=0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"null",
+        b"[]",
+        b"{}",
+        b"7",
+        b"\0" * 40,
+        b'{"event":"text","t":1}',
+        b'{"event":"text","t":1,"text":5}',
+        b'{"event":"later","t":1}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
+        b'"cost":"dear","seconds":1,"stop_reason":null,"complete":true}',
+        b"[" * 100_000,
+        b'{"event":"text","t":NaN,"text":"a"}',
+        b'{"event":"text","t":1e999,"text":"a"}',
+        b'{"event":"text","t":1,"text":"a","began":"9999-12-31T23:59:59-12:00"}',
+        b'{"event":"closed","t":1,"complete":true,"ending":"complete","first_reasoning":null,'
+        b'"first_answer":null,"total":Infinity}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,"usage":null,'
+        b'"cost":"NaN","seconds":1,"stop_reason":null,"complete":true}',
+        b'{"event":"finished","t":1,"stage":"answer","model":"m","served_model":null,'
+        b'"usage":{"input_tokens":"many","output_tokens":1},'
+        b'"cost":"1","seconds":1,"stop_reason":null,"complete":true}',
+    ],
+)
+def test_a_damaged_line_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
+        read_line(data)

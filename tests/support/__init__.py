@@ -1,0 +1,1 @@
+"""What tests share: vendors on loopback, scripted replies, runners, screens."""

@@ -1,0 +1,31 @@
+"""Turns of the server that are over, as far as the log and the counters see them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from deepreasoning_cli.pipeline.events import Message, Prompt, Stage, StageFinished
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.server.formats import FORMATS
+from deepreasoning_cli.server.turn import Turn
+from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.server.service import Service
+
+
+def stage(which: Stage, read: int, wrote: int, cost: str | None) -> StageFinished:
+    paid = Decimal(cost) if cost else None
+    return StageFinished(
+        which, which.value, None, Usage(read, wrote), paid, 1.0, None, complete=True
+    )
+
+
+def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
+    """A turn whose service nobody asks any more."""
+    prompt = Prompt((Message("user", "secret"),))
+    asked = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
+    turn = Turn("01turn", asked, FORMATS[0], cast("Service", None), ended=ended)
+    turn.record.stages = {each.stage: each for each in stages}
+    return turn

@@ -1,0 +1,150 @@
+"""The real program in a process of its own: behind pipes, or on a terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from support.screen import foreign
+
+PROGRAM: Final = (sys.executable, "-m", "deepreasoning_cli")
+HOME: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+NEEDED: Final = ("PATH", "SYSTEMROOT")
+
+# Makes the terminal on stdin the controlling one, so that Ctrl-C is a signal; then the program.
+ON_TERMINAL: Final = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the program left: exit code (negative: the signal that killed it) and output."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PtyRun:
+    """The same on a terminal, where stdout and stderr are one."""
+
+    code: int
+    output: bytes
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Nothing but PATH, the test's own home (conftest sets it), the locale, and `extra`."""
+    kept = {name: os.environ[name] for name in (*NEEDED, *HOME) if name in os.environ}
+    measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {**kept, **measuring, "LANG": "C.UTF-8", **extra}
+
+
+def run(
+    *args: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 30,
+    program: Sequence[str] = PROGRAM,
+) -> Finished:
+    """Run the program to its end. Without `stdin` it reads the null device; b"" is an empty pipe.
+
+    Raises subprocess.TimeoutExpired after `timeout` seconds; the process is killed then.
+    """
+    with subprocess.Popen(
+        [*program, *args],
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(env or {}),
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return Finished(process.returncode, stdout, stderr)
+
+
+def run_in_pty(
+    *args: str,
+    rows: int = 24,
+    columns: int = 80,
+    keys: Sequence[tuple[float | bytes, bytes]] = (),
+    env: Mapping[str, str] | None = None,
+    timeout: float = 30,
+    program: Sequence[str] = PROGRAM,
+) -> PtyRun:
+    """Run the program on a terminal of that size and press `keys` in turn.
+
+    What the terminal is sent has to be of the grammar in screen.py.
+
+    A key comes with its time in seconds since the start, or with the bytes that the terminal
+    must have shown since the key before. Raises TimeoutError with what was shown.
+    """
+    import fcntl
+    import pty
+    import termios
+
+    master, slave = pty.openpty()
+    try:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-IS", "-c", ON_TERMINAL, *program, *args],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment({"TERM": "xterm-256color", **(env or {})}),
+            start_new_session=True,
+        )
+    finally:
+        os.close(slave)
+    try:
+        output = _watched(master, keys, time.monotonic(), timeout)
+        strange = foreign(output.decode("utf-8", "replace"))
+        assert strange == "", f"sent to the terminal: {strange!r}"
+        return PtyRun(process.wait(timeout), output)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(master)
+
+
+def _watched(
+    master: int, keys: Sequence[tuple[float | bytes, bytes]], start: float, timeout: float
+) -> bytes:
+    """Everything shown until the last process has left the terminal."""
+    output, seen, waiting = b"", 0, list(keys)
+    while True:
+        passed = time.monotonic() - start
+        if passed > timeout:
+            raise TimeoutError(f"still on the terminal after {timeout} s: {output[-2000:]!r}")
+        if waiting and _due(waiting[0][0], output[seen:], passed):
+            os.write(master, waiting.pop(0)[1])
+            seen = len(output)
+            continue
+        if not select.select([master], [], [], 0.005)[0]:
+            continue
+        try:
+            shown = os.read(master, 65536)
+        except OSError:  # Linux says EIO, others an empty read
+            shown = b""
+        if not shown:
+            return output
+        output += shown
+
+
+def _due(when: float | bytes, shown: bytes, passed: float) -> bool:
+    return when in shown if isinstance(when, bytes) else passed >= when
