@@ -15,13 +15,11 @@ ROOT: Final = Path(deepreasoning_cli.__file__).parent
 PACKAGE: Final = "deepreasoning_cli"
 
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
-    ("version", "errors", "text", "paths", "greenlets", "lazy"),
-    ("safe", "files", "keys", "money", "marks"),
-    ("events",),
-    ("record", "catalog", "prompt", "handoff", "findings", "stage", "wire"),
-    ("transport", "conversation", "caps"),
-    ("providers", "hosted", "searching"),
-    ("settings", "pipeline", "views", "history"),
+    ("version", "errors", "greenlets", "lazy", "paths", "sanitize", "wire"),
+    ("files", "keys", "pipeline"),
+    ("catalog", "history", "prompt", "views", "wire.client", "wire.server"),
+    ("settings", "transport"),
+    ("providers",),
     ("wiring",),
     ("server",),
     ("cli",),
@@ -30,18 +28,17 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
 """Rooms from the ground up; those of one row do not know each other."""
 
 RANK: Final = {room: rank for rank, row in enumerate(RANKS) for room in row}
-NAMED: Final = {
-    "": "version",
-    "__main__": "main",
-    "views.safe": "safe",
-    **dict.fromkeys(("chat", "chat.external_editor", "chat.prompt_history"), "cli"),
-}
+NAMED: Final = {"": "version", "__main__": "main"}
 """Modules whose room is not their package's."""
+SIDES: Final = ("wire.client", "wire.server")
+"""Packages inside a room that are rooms of their own."""
+MOST_ROOMS: Final = 24
 
 
 def room_of(module: str) -> str:
     """The room of a module, named without the package: `views.json` lives in `views`."""
-    return NAMED.get(module) or module.partition(".")[0]
+    side = next((side for side in SIDES if f"{module}.".startswith(f"{side}.")), None)
+    return NAMED.get(module) or side or module.partition(".")[0]
 
 
 def modules() -> dict[str, Path]:
@@ -80,10 +77,15 @@ def resolved(module: str, name: str) -> str:
     return whole if whole.removeprefix(f"{PACKAGE}.") in MODULES else module
 
 
+def modules_below(source: str) -> set[str]:
+    """Our modules that a module imports, by their names without the package."""
+    names = (name for name in imported(ast.parse(source)) if name.partition(".")[0] == PACKAGE)
+    return {name.removeprefix(PACKAGE).removeprefix(".") for name in names}
+
+
 def rooms_below(source: str) -> set[str]:
     """The rooms that a module imports from."""
-    ours = (name for name in imported(ast.parse(source)) if name.partition(".")[0] == PACKAGE)
-    return {room_of(name.removeprefix(PACKAGE).removeprefix(".")) for name in ours}
+    return {room_of(name) for name in modules_below(source)}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -101,18 +103,37 @@ def test_a_module_imports_only_from_below_or_its_own_room(module: str) -> None:
     ("source", "expected"),
     [
         ("from deepreasoning_cli.views.json import JsonView", {"views"}),
-        ("from deepreasoning_cli.views.safe import safe", {"safe"}),
-        ("from deepreasoning_cli.views import safe, console", {"safe", "views"}),
-        ("import deepreasoning_cli.settings.parts", {"settings"}),
-        ("from deepreasoning_cli import catalog as catalogs, __version__", {"catalog", "version"}),
-        ("def f():\n    if x:\n        from deepreasoning_cli.wiring import Wiring", {"wiring"}),
-        ("if TYPE_CHECKING:\n    from deepreasoning_cli.wiring import Wiring", set()),
+        ("from deepreasoning_cli.wire.client.errors import read_error", {"wire.client"}),
+        ("from deepreasoning_cli.wire.server import writer, errors", {"wire.server"}),
+        ("import deepreasoning_cli.settings.models", {"settings"}),
+        ("from deepreasoning_cli import catalog as rows, __version__", {"catalog", "version"}),
+        (
+            "def f():\n    if x:\n        from deepreasoning_cli.wiring import PlanBuilder",
+            {"wiring"},
+        ),
+        ("if TYPE_CHECKING:\n    from deepreasoning_cli.wiring import PlanBuilder", set()),
         ("if TYPE_CHECKING:\n    x\nelse:\n    import deepreasoning_cli.keys", {"keys"}),
         ("import json\nfrom httpx import Client", set()),
     ],
 )
 def test_imports_are_found_wherever_they_stand(source: str, expected: set[str]) -> None:
     assert rooms_below(source) == expected
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    below = {
+        name: modules_below(path.read_text(encoding="utf-8")) & MODULES.keys()
+        for name, path in MODULES.items()
+    }
+    while free := {name for name, imports in below.items() if not imports & below.keys()}:
+        below = {name: imports for name, imports in below.items() if name not in free}
+    assert below == {}
+
+
+def test_there_are_few_rooms() -> None:
+    rooms = {room_of(module) for module in MODULES}
+    assert rooms == set(RANK)
+    assert len(rooms) <= MOST_ROOMS
 
 
 def test_relative_imports_are_refused() -> None:
@@ -125,7 +146,7 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
         "httpx": {"transport"},
         "httpcore": {"transport"},
         "httpx_sse": {"transport"},
-        "rich": {"views", "safe"},
+        "rich": {"views"},
         "pydantic": {"settings", "cli"},  # cli asks whether a setting is a SecretStr
         "pydantic_settings": {"settings"},
         "tomlkit": {"settings"},

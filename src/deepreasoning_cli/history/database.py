@@ -17,7 +17,7 @@ from deepreasoning_cli.errors import (
     WriteError,
 )
 from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
-from deepreasoning_cli.history.journal import Warn
+from deepreasoning_cli.history.journal_file import Warn
 from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
 from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
-from deepreasoning_cli.history.journal_file import JournalFile
+from deepreasoning_cli.history.journal_file import FOLDER, SUFFIX, JournalFile, Warn
 from deepreasoning_cli.history.journal_format import (
     TurnClosed,
     TurnOutcome,
@@ -29,10 +29,6 @@ from deepreasoning_cli.pipeline.events import (
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.record import TurnRecord
-
-Warn = Callable[[str], None]
-FOLDER = "journal"
-SUFFIX = ".jsonl"
 
 
 def _call(action: Callable[[], None]) -> None:

@@ -6,12 +6,16 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
 from deepreasoning_cli.history.locks import close_and_remove, try_lock
 
+Warn = Callable[[str], None]
+FOLDER = "journal"
+SUFFIX = ".jsonl"
 SYNC_SECONDS = 1.0
 SYNC_THREADS = 8
 NEW = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.journal import FOLDER, SUFFIX, Warn
+from deepreasoning_cli.history.journal_file import FOLDER, SUFFIX, Warn
 from deepreasoning_cli.history.journal_format import (
     JournalLine,
     NewerJournalError,

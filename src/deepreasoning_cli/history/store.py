@@ -13,7 +13,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.history import delete
 from deepreasoning_cli.history import sessions as conversations
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.journal import FOLDER, Warn
+from deepreasoning_cli.history.journal_file import FOLDER, Warn
 from deepreasoning_cli.history.journal_format import TurnOutcome, outcome_of
 from deepreasoning_cli.history.mapping import read_turn, stamp, write_turn
 from deepreasoning_cli.history.queries import (

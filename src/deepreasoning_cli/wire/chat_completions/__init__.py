@@ -1,1 +1,0 @@
-"""The Chat Completions format: `client` for our calls, `asked` and `server` for our server."""

@@ -1,1 +1,0 @@
-"""The Responses format: `client` for our calls, `asked` and `server` for our server."""
