@@ -37,7 +37,7 @@ def views(output: OutputOptions) -> list[View]:
         (OutputOptions(extract=True, language="py"), ["CodeView"]),
         (OutputOptions(json=True, reasoning="stderr"), ["JsonView"]),
         (OutputOptions(jsonl=True), ["JsonlView"]),
-        (OutputOptions(no_stream=True, copy=True), ["Delayed", "Clipboard"]),
+        (OutputOptions(no_stream=True, copy=True), ["DeferredView", "ClipboardView"]),
     ],
     ids=repr,
 )

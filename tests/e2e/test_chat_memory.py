@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.catalog import models
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
+from deepreasoning_cli.wiring import resources
 
 TURNS = 1_000
 EARLY = 100  # turns after which all that is loaded once is there
@@ -80,7 +80,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     monkeypatch.setattr(demo.DemoProvider, "_wait", lambda *_: None)
     # what takes time and holds nothing: a disk, and reading our own tables again
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(quick_folder))
-    monkeypatch.setattr(models, "load", cache(load_catalog))
+    monkeypatch.setattr(resources, "load_catalog", cache(load_catalog))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)

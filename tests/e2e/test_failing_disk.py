@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from deepreasoning_cli.catalog import models
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
 from deepreasoning_cli.providers.demo import DemoProvider
+from deepreasoning_cli.wiring import resources
 from failing_calls import CALLS, NthCallFails
 
 pytestmark = pytest.mark.no_cover  # the same lines hundreds of times: only slower
@@ -30,7 +30,7 @@ FAULTS = [(code, ever) for code in ("ENOSPC", "EIO", "EACCES") for ever in (Fals
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pieces and no waiting: each piece is a call that can fail."""
     monkeypatch.setattr(DemoProvider, "_wait", lambda self, seconds: None)
-    monkeypatch.setattr(models, "load", cache(load_catalog))
+    monkeypatch.setattr(resources, "load_catalog", cache(load_catalog))
     monkeypatch.setattr(demo, "pieces", lambda text: [text[:40], text[40:]])
 
 

@@ -663,7 +663,7 @@ def test_a_command_may_be_a_list(config: Path, tmp_path: Path) -> None:
 def test_a_command_may_ask_on_stdin(config: Path, tmp_path: Path) -> None:
     script = program(tmp_path / "helper", "print('sk-' + input())")
     question = (
-        "from pathlib import Path; from deepreasoning_cli.settings import Settings;"
+        "from pathlib import Path; from deepreasoning_cli.settings.loaded import load_settings;"
         f"print(load_settings(Path({str(config)!r}), {{}}).key('lab').value)"
     )
     load(config, f'[keys]\nlab = {{ command = "{script}" }}')

@@ -11,13 +11,13 @@ import pytest
 @pytest.mark.parametrize("name", ["chat_completions", "messages", "responses"])
 def test_a_client_imports_nothing_of_the_servers_side(name: str) -> None:
     program = (
-        f"import sys; from deepreasoning_cli.wire.{name} import client; "
-        "client.read_reply; print(*sys.modules)"
+        f"import sys; from deepreasoning_cli.wire.client import {name}; "
+        f"{name}.read_reply; print(*sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     ours = {each for each in ran.stdout.split() if each.startswith("deepreasoning_cli.wire.")}
-    servers = {each for each in ours if each.rpartition(".")[2] in {"asked", "server", "writer"}}
-    assert f"deepreasoning_cli.wire.{name}.client" in ours
+    servers = {each for each in ours if each.startswith("deepreasoning_cli.wire.server")}
+    assert f"deepreasoning_cli.wire.client.{name}" in ours
     assert servers == set()

@@ -24,7 +24,9 @@ def register(app: typer.Typer, name: str) -> None:
         case "ask":
             from deepreasoning_cli.cli import ask
 
-            app.command(cls=ask.AskCommand, context_settings=COMMAND_SETTINGS)(ask.ask)
+            app.command(cls=ask.AskCommand, context_settings=COMMAND_SETTINGS, epilog=ask.EPILOG)(
+                ask.ask
+            )
         case "chat":
             from deepreasoning_cli.cli.chat import chat
 

@@ -83,7 +83,6 @@ VERSION: Final = 1
 """Stands in the first line; a journal of a higher version is left to the program it is from."""
 
 Fields = Mapping[str, Any]
-DELTAS: Final = {Thought: "thought", Draft: "draft", Text: "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,21 @@ class TurnClosed:
     first_reasoning: float | None
     first_answer: float | None
     total: float
+
+
+NAMES: Final = {
+    TurnStarted: "opened",
+    Reused: "reused",
+    StageStarted: "started",
+    Sources: "sources",
+    Thought: "thought",
+    Draft: "draft",
+    Text: "text",
+    StageFinished: "finished",
+    TurnWarning: "warned",
+    TurnClosed: "closed",
+}
+"""The events in the file: journals of earlier versions have these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,7 @@ class NewerJournalError(ValueError):
 
 def delta_line(event: Thought | Draft | Text, seconds: float) -> bytes:
     """The line of a delta: the one that has to be cheap."""
-    kind = DELTAS[type(event)]
+    kind = NAMES[type(event)]
     return f'{{"event":"{kind}","t":{seconds:.4f},"text":{quoted(event.text)}}}\n'.encode("ascii")
 
 
@@ -127,7 +141,7 @@ def event_line(event: Event | TurnClosed, seconds: float, began: datetime | None
     """
     if isinstance(event, Thought | Draft | Text):
         return delta_line(event, seconds)
-    fields: dict[str, Any] = {"event": type(event).__name__.lower(), "t": seconds}
+    fields: dict[str, Any] = {"event": NAMES[type(event)], "t": seconds}
     if began:
         fields |= {"version": VERSION, "began": began.isoformat()}
     return (json.dumps(fields | _fields(event)) + "\n").encode("ascii")
