@@ -73,8 +73,9 @@ class MemoryArchive:
     def enter(self, session: str) -> str:
         return session
 
-    def drop_last(self, session: str) -> None:
-        self.kept[session].pop()
+    def remove(self, session: str, record: TurnRecord) -> None:
+        turns = self.kept[session]
+        turns[:] = [each for each in turns if each.opened.id != record.opened.id]
 
     def branch(self, session: str, new: str, upto: int) -> None:
         self.kept[new] = self.kept[session][:upto]
@@ -161,18 +162,21 @@ class Chat:
     state: ChatState = field(
         default_factory=lambda: ChatState(session="first", model="sonnet", reasoner="deepseek")
     )
-    stdout: io.StringIO = field(default_factory=Pipe)
-    stderr: io.StringIO = field(default_factory=Pipe)
+    stdout: Any = field(default_factory=Pipe)
+    stderr: Any = field(default_factory=Pipe)
     copied: list[str] = field(default_factory=list)
+    names: FewNames = field(default_factory=FewNames)
+    make_turns: Callable[[MemoryArchive], EchoTurns] = EchoTurns
+    color: str = "never"
 
     def __post_init__(self) -> None:
-        self.turns = EchoTurns(self.archive)
-        fakes: tuple[Any, ...] = (self.turns, self.archive, FewNames())
+        self.turns = self.make_turns(self.archive)
+        fakes: dict[str, Any] = {"turns": self.turns, "archive": self.archive, "names": self.names}
         self.session = ChatSession(
-            *fakes,
+            **fakes,
             commands=COMMANDS,
             state=self.state,
-            printer=Printer(self.stdout, self.stderr, "never"),
+            printer=Printer(self.stdout, self.stderr, self.color),
             is_interactive=self.is_interactive,
             copy=self.copied.append,
             edit=self.edited,
@@ -220,18 +224,24 @@ def end(number: int, _frame: object) -> None:
 
 
 def main() -> int:
-    from deepreasoning_cli.cli.chat.repl import repl
+    from deepreasoning_cli.cli.chat.repl import run_on_stdin
     from deepreasoning_cli.views.plain import stream_writer
 
     signal.signal(signal.SIGTERM, end)
     archive = MemoryArchive({"old": [turn("before", "then", "hm")]})
     show = stream_writer(sys.stdout)
-    turns = StoppableTurns(archive, write=lambda text: show(sanitize(text)))
+    chat = Chat(
+        archive,
+        is_interactive=sys.stdin.isatty(),
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        names=LivelyNames(),
+        make_turns=lambda archive: StoppableTurns(archive, write=lambda text: show(sanitize(text))),
+        color="auto",
+    )
     history = os.environ.get("CHAT_HISTORY")
-    fakes: tuple[Any, ...] = (turns, archive, LivelyNames(), STATE)
     try:
-        typed = PromptHistory(Path(history)) if history else None
-        return repl(*fakes, history=typed).run()
+        return run_on_stdin(chat.session, PromptHistory(Path(history)) if history else None)
     except Interrupted as ended:
         return ended.exit_code
     finally:

@@ -31,7 +31,7 @@ def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
         return signal.exit_code
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing may pass as a traceback)
         debug = "--debug" in _options(words)
-        return _report(_worded(exc), as_json=wants_json(words), debug=debug)
+        return report(exc, as_json=wants_json(words), debug=debug)
     return code if isinstance(code, int) else 0
 
 
@@ -60,10 +60,12 @@ def _worded(exc: Exception) -> DeepReasoningError:
             return error
 
 
-def _report(error: DeepReasoningError, *, as_json: bool, debug: bool) -> int:
+def report(failure: Exception, *, as_json: bool, debug: bool) -> int:
+    """Print the failure on stderr, with a traceback where `debug`; return its exit code."""
     from deepreasoning_cli.sanitize import dump_json
     from deepreasoning_cli.views.base import error_lines
 
+    error = _worded(failure)
     lines = [dump_json(error.as_json())] if as_json else error_lines(error)
     if debug:
         lines.append(_traceback(error))

@@ -226,6 +226,12 @@ def test_without_a_history_no_file_is_written(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_history_that_cannot_be_written_is_remembered_for_this_run(tmp_path: Path) -> None:
+    env = {"CHAT_HISTORY": str(tmp_path)}
+    done = chat((READY, b"kept\r"), (FIRST, UP), (b"kept", b"!\r"), (SECOND, CTRL_D), env=env)
+    assert lines(done) == ["> kept", "[echo kept]", "> kept!", "[echo kept!]"]
+
+
 def test_the_end_of_the_program_gives_the_terminal_back() -> None:
     done = chat((READY, b"/model o"), (b"/model o", b"\t"), env={"CHAT_ENDS": "1"})
     assert done.code == 143

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.cli.chat import prompt_history
-from deepreasoning_cli.cli.chat.line_editor import EditorHistory
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.errors import WriteError
 
@@ -74,13 +72,11 @@ def test_a_paste_of_a_book_is_not_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "p").exists()
 
 
-def test_a_long_file_is_cut_to_its_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_history, "MOST", 3)
-    monkeypatch.setattr(prompt_history, "SLACK", 2)
+def test_a_long_file_is_cut_to_its_newest(tmp_path: Path) -> None:
     path = tmp_path / "p"
     for number in range(9):
         PromptHistory(path).add(f"{number}")
-    assert loaded(path) == ["6", "7", "8"]
+    assert PromptHistory(path, most=3, slack=2).entries() == ["8", "7", "6"]
     assert path.read_text(encoding="utf-8").count("\n") == 3
 
 
@@ -89,9 +85,6 @@ def test_a_disk_that_does_not_take_it_is_no_failure(tmp_path: Path, where: str) 
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     PromptHistory(tmp_path / where).add("lost")
-    history = EditorHistory(PromptHistory(tmp_path / where))
-    history.append_string("kept in mind")
-    assert history.get_strings() == ["kept in mind"]
     assert loaded(tmp_path / where) == []
 
 

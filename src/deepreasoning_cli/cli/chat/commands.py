@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, nearest
 
 Word = TypeVar("Word", bound=str)
+Handler = Callable[[ChatSession, str], None]
+Choices = Sequence[str] | Callable[[ChatSession], Sequence[str]]
 KEYS = (
     ("Enter", "sends; Esc-Enter or Ctrl-J begins a new line; Tab completes"),
     ("Ctrl-C", "stops the answer, or clears what is typed; Ctrl-D leaves"),
@@ -20,24 +22,23 @@ KEYS = (
 
 
 class MisuseError(Exception):
-    """A command was given what it does not take; the text says what is wrong."""
+    """The arguments of a command are wrong; the text says how."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlashCommand:
-    """A name, what may follow it, one line of help, and what it does with the rest of the line.
+    """A command: what `/help` says of it, what completes its arguments, and what runs it.
 
-    `run` raises MisuseError for wrong arguments and DeepReasoningError for what fails. `choices`
-    are the words that may come next, for completion; `takes` says what else completes it.
+    `run` gets the rest of the line. It raises MisuseError for wrong arguments and
+    DeepReasoningError for a failure. `choices` are the words that may come next.
     """
 
     name: str
     arguments: str
     help: str
-    run: Callable[[ChatSession, str], None]
-    _: KW_ONLY
-    choices: tuple[str, ...] = ()
-    takes: str = ""
+    run: Handler
+    choices: Choices
+    takes_files: bool
 
     @property
     def usage(self) -> str:
@@ -45,16 +46,36 @@ class SlashCommand:
         return f"/{self.name} {self.arguments}".rstrip()
 
 
-def one_of(rest: str, choices: Sequence[Word], default: Word | None = None) -> Word:
-    """The choice that `rest` names; `default` for an empty one. Raises MisuseError."""
-    if not rest and default is not None:
+def command(
+    arguments: str = "", *, choices: Choices = (), takes_files: bool = False
+) -> Callable[[Handler], SlashCommand]:
+    """Make a function a command: its name is the command's, its docstring is the help.
+
+    A command without `arguments` refuses any.
+    """
+
+    def decorate(run: Handler) -> SlashCommand:
+        text = (run.__doc__ or "").removesuffix(".")
+        return SlashCommand(
+            name=run.__name__.removesuffix("_"),
+            arguments=arguments,
+            help=text[:1].lower() + text[1:],
+            run=run,
+            choices=choices,
+            takes_files=takes_files,
+        )
+
+    return decorate
+
+
+def one_of(rest: str, choices: Sequence[Word], default: Word) -> Word:
+    """The choice that `rest` names; `default` where it is empty. Raises MisuseError."""
+    if not rest:
         return default
     for choice in choices:
         if choice == rest.lower():
             return choice
-    raise MisuseError(
-        f"{rest!r} is none of {', '.join(choices)}" if rest else "something is missing"
-    )
+    raise MisuseError(f"{rest!r} is none of {', '.join(choices)}")
 
 
 def words(rest: str) -> list[str]:
@@ -66,7 +87,7 @@ def words(rest: str) -> list[str]:
 
 
 def number(word: str, most: int, what: str) -> int:
-    """A number from 1 to `most`, by which things are counted. Raises MisuseError."""
+    """The number of a thing, from 1 to `most`. Raises MisuseError."""
     if word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= most:
         return int(word)
     raise MisuseError(
@@ -74,39 +95,32 @@ def number(word: str, most: int, what: str) -> int:
     )
 
 
-def no_arguments(rest: str) -> None:
-    """Raise MisuseError where anything follows."""
-    if rest:
-        raise MisuseError(f"it takes nothing, not {rest!r}")
-
-
 def take(chat: ChatSession, entry: str) -> None:
-    """Ask what was entered, or run the command that it is; failures are printed."""
+    """Run the entry where it is a command, else ask it; failures are printed."""
     try:
-        if not entry.startswith("/"):
-            chat.ask(entry)
-        elif entry.startswith("//"):
-            chat.ask(entry[1:])
-        else:
+        if entry.startswith("/") and not entry.startswith("//"):
             _run(chat, entry[1:].rstrip())
+        else:
+            chat.ask(entry.removeprefix("/"))
     except DeepReasoningError as error:
-        chat.printer.failure(error)
-        chat.code = error.exit_code
+        chat.fail(error)
 
 
 def _run(chat: ChatSession, line: str) -> None:
     name, *rest = line.split(maxsplit=1) or [""]
-    command = _find(chat, name.lower())
+    found = _find(chat, name.lower())
     try:
-        command.run(chat, rest[0] if rest else "")
+        if rest and not found.arguments:
+            raise MisuseError(f"it takes nothing, not {rest[0]!r}")
+        found.run(chat, rest[0] if rest else "")
     except MisuseError as exc:
-        chat.printer.complain(f"/{command.name}: {exc}", "usage", command.usage)
-        chat.code = UsageError.exit_code
+        chat.fail(UsageError(f"/{found.name}: {exc}"))
+        chat.printer.note(f"usage: {found.usage}", dim=False)
 
 
 def _find(chat: ChatSession, name: str) -> SlashCommand:
-    if command := chat.commands.get(name):
-        return command
+    if found := chat.commands.get(name):
+        return found
     close = nearest(name, chat.commands)
     advice = f"/{close[0]} is the nearest" if close else "/help lists them"
     raise UsageError(
@@ -114,13 +128,11 @@ def _find(chat: ChatSession, name: str) -> SlashCommand:
     )
 
 
+@command("[COMMAND]", choices=lambda chat: list(chat.commands))
 def help_(chat: ChatSession, rest: str) -> None:
-    """Say what the commands do, or one of them."""
+    """What can be typed here."""
     if rest:
-        command = _find(chat, rest.removeprefix("/"))
-        chat.printer.show(f"{command.usage}\n{command.help}")
-        return
-    chat.printer.facts([(each.usage, each.help) for each in chat.commands.values()] + [*KEYS])
-
-
-HELP = SlashCommand("help", "[COMMAND]", "what can be typed here", help_, takes="command")
+        found = _find(chat, rest.removeprefix("/"))
+        chat.printer.show(f"{found.usage}\n{found.help}")
+    else:
+        chat.printer.facts([(each.usage, each.help) for each in chat.commands.values()] + [*KEYS])

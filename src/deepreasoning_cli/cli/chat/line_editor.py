@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected
-from prompt_toolkit.history import History, InMemoryHistory
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.styles import Style
 
 from deepreasoning_cli.cli.chat.commands import SlashCommand
@@ -50,27 +51,8 @@ STYLE = Style.from_dict(
 )
 
 
-class EditorHistory(History):
-    """What the arrow keys bring back: the entries of earlier runs, and those of this one.
-
-    The file is written when an entry is read: prompt_toolkit leaves out one that repeats the last,
-    which leads to a turn of its own.
-    """
-
-    def __init__(self, file: PromptHistory) -> None:
-        super().__init__()
-        self._file = file
-
-    def load_history_strings(self) -> Iterable[str]:
-        """The entries, newest first."""
-        return self._file.entries()
-
-    def store_string(self, string: str) -> None:
-        """Kept by `LineEditor.read`."""
-
-
 class LineEditor:
-    """Reads entries from a terminal. `history` is the file that keeps them, None keeps none.
+    """Reads entries from a terminal; `history` is the file that keeps them, None for none.
 
     Enter sends, Esc-Enter and Ctrl-J begin a new line, a paste keeps its lines. Ctrl-C clears
     what is typed; on an empty line the second one says how to leave.
@@ -91,7 +73,7 @@ class LineEditor:
             PROMPT,
             multiline=True,
             prompt_continuation=" " * len(PROMPT),
-            history=EditorHistory(history) if history else InMemoryHistory(),
+            history=InMemoryHistory(history.entries()[::-1] if history else ()),
             completer=CommandCompleter(chat),
             complete_while_typing=False,
             reserve_space_for_menu=TALLEST_MENU,
@@ -113,7 +95,7 @@ class LineEditor:
             entry = self._session.prompt()
         except EOFError:
             return None
-        if self._history:
+        if self._history:  # not in prompt_toolkit's way: it leaves out one that repeats the last
             self._history.add(entry)
         return entry
 
@@ -122,8 +104,8 @@ class LineEditor:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        keys.add("enter")(_send)
-        keys.add("enter", filter=completion_is_selected)(_take_completion)
+        keys.add("enter")(get_by_name("accept-line"))
+        keys.add("enter", filter=completion_is_selected)(_close_menu)
         keys.add("escape", "enter")(_new_line)
         keys.add("c-j")(_new_line)
         keys.add("c-c")(self._clear)
@@ -131,7 +113,7 @@ class LineEditor:
         return keys
 
     def _clear(self, event: KeyPressEvent) -> None:
-        """Ctrl-C; one that still belongs to the stopped turn does nothing."""
+        """Take Ctrl-C; one that still belongs to the stopped turn does nothing."""
         if self._chat.is_settling:
             return
         buffer = event.current_buffer
@@ -139,11 +121,7 @@ class LineEditor:
         buffer.reset()
 
 
-def _send(event: KeyPressEvent) -> None:
-    event.current_buffer.validate_and_handle()
-
-
-def _take_completion(event: KeyPressEvent) -> None:
+def _close_menu(event: KeyPressEvent) -> None:
     event.current_buffer.complete_state = None
 
 
@@ -160,40 +138,30 @@ class CommandCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """The completions of what stands before the cursor."""
+        """The completions of the text before the cursor."""
         text, commands = document.text_before_cursor, self._chat.commands
         if not text.startswith("/") or text.startswith("//") or "\n" in text:
             return
         name, space, rest = text[1:].partition(" ")
         if not space:
-            for each in _beginning(name, list(commands)):
-                yield _completion(each, name, commands[each].help)
+            yield from _matching(name, {each.name: each.help for each in commands.values()})
         elif command := commands.get(name):
             yield from self._arguments(command, rest)
 
     def _arguments(self, command: SlashCommand, rest: str) -> Iterator[Completion]:
-        if command.takes == "file":
+        if command.takes_files:
             yield from files(rest)
-            return
-        if " " not in rest:
-            for each in _beginning(rest, [*command.choices, *self._names(command.takes)]):
-                yield _completion(each, rest)
+        elif " " not in rest:
+            yield from _matching(rest, dict.fromkeys(self._choices(command), ""))
 
-    def _names(self, kind: str) -> Sequence[str]:
-        chat = self._chat
+    def _choices(self, command: SlashCommand) -> Sequence[str]:
+        choices = command.choices
+        if not callable(choices):
+            return choices
         try:
-            match kind:
-                case "model":
-                    return chat.names.models()
-                case "reasoner":
-                    return chat.names.reasoners()
-                case "session":
-                    return [row.name for row in chat.archive.sessions()]
-                case "command":
-                    return list(chat.commands)
+            return choices(self._chat)
         except DeepReasoningError:  # the history cannot be read: there is nothing to offer
-            return []
-        return []
+            return ()
 
 
 def files(text: str) -> Iterator[Completion]:
@@ -205,25 +173,24 @@ def files(text: str) -> Iterator[Completion]:
     for name, is_folder in _entries(folder):
         if name.startswith(start) and (start or not name.startswith(".")):
             quoted = SPECIAL.sub(r"\\\1", name) if os.name == "posix" else name
-            kept = word[: len(word) - len(SPECIAL.sub(r"\\\1", start))]
+            before = word[: len(word) - len(SPECIAL.sub(r"\\\1", start))]
             ending = "/" if is_folder else ""
             yield Completion(
-                f"{kept}{quoted}{ending}", -len(word), display=single_line(name) + ending
+                f"{before}{quoted}{ending}", -len(word), display=single_line(name) + ending
             )
 
 
 def _entries(folder: str) -> list[tuple[str, bool]]:
     """Names in a folder and whether they are folders; none for one that cannot be read."""
     try:
-        with os.scandir(Path(folder or ".").expanduser()) as found:
-            return sorted((entry.name, entry.is_dir()) for entry in found)[:MOST_FILES]
+        with os.scandir(Path(folder or ".").expanduser()) as entries:
+            return sorted((entry.name, entry.is_dir()) for entry in entries)[:MOST_FILES]
     except (OSError, ValueError, RuntimeError):  # RuntimeError: nobody's `~name`
         return []
 
 
-def _beginning(start: str, names: Sequence[str]) -> list[str]:
-    return [name for name in names if name.lower().startswith(start.lower())]
-
-
-def _completion(name: str, start: str, meta: str = "") -> Completion:
-    return Completion(name, -len(start), display=single_line(name), display_meta=meta)
+def _matching(start: str, words: Mapping[str, str]) -> Iterator[Completion]:
+    """The words that begin with `start`, each shown with its description."""
+    for word, description in words.items():
+        if word.lower().startswith(start.lower()):
+            yield Completion(word, -len(start), display=single_line(word), display_meta=description)

@@ -1,13 +1,16 @@
-"""The one way from the REPL to the screen: harmless lines, in characters the stream can take."""
+"""What the REPL prints: harmless lines, in characters that the stream can take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TextIO
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.sanitize import Sink, sanitize, single_line
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.table import GAP, NARROWEST, Column, table
 
@@ -15,16 +18,16 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 LONGEST_NOTE = 1000  # characters
 
 
+@dataclass(frozen=True, slots=True)
 class Printer:
-    """What was asked for goes to stdout, remarks and failures go to stderr.
+    """Prints what a command shows on stdout, notes and failures on stderr.
 
     `color` is auto, always or never. All text may come from outside.
     """
 
-    def __init__(self, stdout: TextIO, stderr: TextIO, color: str = "auto") -> None:
-        self.stdout = stdout
-        self._stderr = stderr
-        self._color = color
+    stdout: TextIO
+    stderr: TextIO
+    color: str = "auto"
 
     def show(self, text: str, *, dim: bool = False) -> None:
         """Print a text of any length on stdout, line for line."""
@@ -36,7 +39,7 @@ class Printer:
         self.show("\n".join(table(columns, rows, width).lines))
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Print names and what is to be said of each on stdout; nothing of it is cut."""
+        """Print names and their descriptions in two columns on stdout; long ones are wrapped."""
         from deepreasoning_cli.views.markdown.wrap import wrap_text
 
         names = max(terminal.cell_width(name) for name, _ in rows)
@@ -44,25 +47,18 @@ class Printer:
         if terminal.is_terminal(self.stdout):
             room = max(terminal.terminal_size()[0] - names - len(GAP), NARROWEST)
         for name, text in rows:
-            lines = wrap_text(single_line(text, LONGEST_NOTE), room) or [""]
-            heads = [name, *[""] * (len(lines) - 1)]
-            for head, line in zip(heads, lines, strict=True):
+            lines = wrap_text(single_line(text, LONGEST_NOTE), room)
+            for head, line in zip_longest([name], lines, fillvalue=""):
                 self.show(f"{head}{' ' * (names - terminal.cell_width(head))}{GAP}{line}".rstrip())
 
-    def note(self, text: str) -> None:
-        """Remark something in one line."""
-        self._print(self._stderr, single_line(text, LONGEST_NOTE), dim=True)
-
-    def complain(self, message: str, label: str, advice: str | None) -> None:
-        """Say what is wrong in one line, and what to do in another."""
-        self._print(self._stderr, f"error: {single_line(message, LONGEST_NOTE)}")
-        if advice:
-            self._print(self._stderr, f"{label}: {single_line(advice, LONGEST_NOTE)}")
+    def note(self, text: str, *, dim: bool = True) -> None:
+        """Print one line on stderr."""
+        self._print(self.stderr, single_line(text, LONGEST_NOTE), dim=dim)
 
     def failure(self, error: DeepReasoningError) -> None:
         """Report a failure as the command line does."""
-        stage = f"{error.stage}: " if error.stage else ""
-        self.complain(stage + error.message, "hint", error.hint)
+        for line in error_lines(error):
+            self._print(self.stderr, line)
 
     def spelled(self, text: str) -> str:
         """`text` in the characters of stdout."""
@@ -74,7 +70,7 @@ class Printer:
         shown = sanitize(text, sink, ascii_only=not unicode)
         if not unicode:
             shown = terminal.to_charset(shown, stream)
-        if dim and terminal.uses_color(stream, self._color):
+        if dim and terminal.uses_color(stream, self.color):
             lines = shown.split("\n")
             shown = "\n".join(f"{DIM}{line}{PLAIN}" if line else "" for line in lines)
         stream_writer(stream)(f"{shown}\n")

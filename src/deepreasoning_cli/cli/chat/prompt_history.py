@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +28,6 @@ from deepreasoning_cli.sanitize import repair_surrogates
 
 NAME: Final = "prompts"
 """The file in the data folder."""
-MOST = 5000  # entries
-SLACK = 1000  # lines beyond them before the file is cut
 LONGEST = 100_000  # characters of an entry; a longer one was a paste, and is not kept
 
 
@@ -46,10 +46,15 @@ class PromptLine:
 
 
 class PromptHistory:
-    """The file as one chat writes it; `forget` is for whoever deletes turns."""
+    """The file as one chat writes it; `forget` is for commands that delete turns.
 
-    def __init__(self, path: Path) -> None:
+    It keeps the newest `most` entries, and is cut when it has `slack` lines too many.
+    """
+
+    def __init__(self, path: Path, *, most: int = 5000, slack: int = 1000) -> None:
         self._path = path
+        self._most = most
+        self._slack = slack
         self._chat = os.urandom(6).hex()
         self._has_entries = False
 
@@ -60,14 +65,12 @@ class PromptHistory:
             lines = _lines(self._path)
         except OSError:
             return []
-        typed = [number for number, line in enumerate(lines) if line.text][-MOST:]
-        if len(lines) > 2 * MOST + SLACK:  # a turn has a line too
-            self._cut(lines[typed[0] :] if typed else [])
-        found: list[str] = []
-        for number in typed:
-            if found[-1:] != [lines[number].text]:
-                found.append(lines[number].text)
-        return found[::-1]
+        typed = [number for number, line in enumerate(lines) if line.text][-self._most :]
+        if len(lines) > 2 * self._most + self._slack:  # a turn has a line too
+            newest = lines[typed[0] :] if typed else []
+            with suppress(DeepReasoningError):  # it stays long
+                self._write([line for line in newest if line.text or line.turn])
+        return [text for text, _ in groupby(lines[number].text for number in reversed(typed))]
 
     def add(self, text: str) -> None:
         """Keep an entry, if the disk takes it."""
@@ -77,64 +80,52 @@ class PromptHistory:
             self._append({"chat": self._chat, "at": at, "text": repair_surrogates(text)})
 
     def begin_turn(self, turn: str) -> None:
-        """Say that what was typed leads to this turn, before it runs and the program can die."""
+        """Note that the entries lead to this turn, before it runs and the program can die."""
         if self._has_entries:
             self._has_entries = False
             self._append({"chat": self._chat, "turn": turn})
 
     def forget(self, prompts: Mapping[str, str], before: datetime | None = None) -> None:
-        """Remove what was typed for these turns, given by id with what was sent.
+        """Remove what was typed for these turns, named by id with the prompt that was sent.
 
         With `before` (aware), also what is older and led to no turn. Raises WriteError.
         """
-        lines = self._readable()
-        kept = [
-            line.raw
+        with self._removing():
+            lines = _lines(self._path) if self._path.exists() else []
+        left = [
+            line
             for line, turn in zip(lines, _turns(lines, prompts), strict=True)
             if turn not in prompts
             and not (turn is None and before and line.at and line.at < before)
         ]
-        if len(kept) < len(lines):
-            write_atomically(self._path, "".join(f"{raw}\n" for raw in kept))
+        if len(left) < len(lines):
+            self._write(left)
 
     def forget_all(self) -> None:
         """Remove the file. Raises WriteError."""
-        try:
+        with self._removing():
             self._path.unlink(missing_ok=True)
-        except OSError as exc:
-            raise self._refused(exc) from exc
 
-    def _readable(self) -> list[PromptLine]:
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
         try:
-            return _lines(self._path)
-        except FileNotFoundError:
-            return []
+            yield
         except OSError as exc:
-            raise self._refused(exc) from exc
+            message = f"{self._path} still holds what was typed: {exc.strerror}"
+            raise WriteError(message) from exc
 
-    def _refused(self, fault: OSError) -> WriteError:
-        return WriteError(f"{self._path} still holds what was typed: {fault.strerror}")
+    def _write(self, lines: Sequence[PromptLine]) -> None:
+        write_atomically(self._path, "".join(f"{line.raw}\n" for line in lines))
 
     def _append(self, fields: Mapping[str, str]) -> None:
         line = json.dumps(fields, ensure_ascii=False) + "\n"
-        try:
+        with suppress(OSError):  # full or read-only: the chat goes on, and this run remembers it
             make_private_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE)
-            try:
+            with os.fdopen(descriptor, "ab", buffering=0) as file:
                 if os.name == "posix":
                     os.fchmod(descriptor, PRIVATE)  # whatever the umask
-                os.write(descriptor, line.encode())  # at once: another chat may write too
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return  # full or read-only: the chat goes on, and this run remembers it
-
-    def _cut(self, lines: Sequence[PromptLine]) -> None:
-        text = "".join(f"{line.raw}\n" for line in lines if line.text or line.turn)
-        try:
-            write_atomically(self._path, text)
-        except DeepReasoningError:
-            return  # it stays long
+                file.write(line.encode())  # at once: another chat may write too
 
 
 def _lines(path: Path) -> list[PromptLine]:
@@ -152,15 +143,15 @@ def _line(raw: str) -> PromptLine:
         case str(text):
             return PromptLine(raw, text)
         case {"chat": str(chat), "text": str(text)}:
-            return PromptLine(raw, text, chat, at=_moment(fields.get("at")))
+            return PromptLine(raw, text, chat, at=_aware_time(fields.get("at")))
         case {"chat": str(chat), "turn": str(turn)}:
             return PromptLine(raw, chat=chat, turn=turn)
         case _:
             return PromptLine(raw)
 
 
-def _moment(text: Any) -> datetime | None:
-    """An aware time; None for what is none."""
+def _aware_time(text: Any) -> datetime | None:
+    """An aware time; None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -169,35 +160,32 @@ def _moment(text: Any) -> datetime | None:
 
 
 def _turns(lines: Sequence[PromptLine], prompts: Mapping[str, str]) -> list[str | None]:
-    """The turn of each line, None where it led to none.
+    """The turn that each line led to, the next one of its chat or else the last; None for none."""
+    begun = [_begun_turn(line, prompts) for line in lines]
+    following = {
+        line.chat: turn for line, turn in zip(lines, begun, strict=True) if turn is not None
+    }  # after the last turn of a chat, it is that one
+    turns: list[str | None] = []
+    for line, turn in zip(reversed(lines), reversed(begun), strict=True):
+        if turn is not None:
+            following[line.chat] = turn
+        turns.append(following.get(line.chat) if line.text or line.turn else None)
+    return turns[::-1]
 
-    In a file of an older program a question stands for its turn, and takes in the commands
-    before it.
+
+def _begun_turn(line: PromptLine, prompts: Mapping[str, str]) -> str | None:
+    """The turn that begins here; in a file of an older program a question stands for its turn.
+
+    Such a question is found by what was sent: its text, alone or below the files sent with it. It
+    is "" where no turn of `prompts` was asked with it.
     """
-    turns: list[str | None] = [None] * len(lines)
-    waiting: dict[str, list[int]] = {}
-    last: dict[str, str] = {}
-    for number, line in enumerate(lines):
-        if not (line.text or line.turn):
-            continue
-        waiting.setdefault(line.chat, []).append(number)
-        question = not line.chat and (line.text[:1] != "/" or line.text[:2] == "//")
-        if line.turn or question:
-            last[line.chat] = line.turn or _turn_of(line.text, prompts)
-            for each in waiting.pop(line.chat):
-                turns[each] = last[line.chat]
-    for chat, numbers in waiting.items():
-        for each in numbers:
-            turns[each] = last.get(chat)
-    return turns
-
-
-def _turn_of(text: str, prompts: Mapping[str, str]) -> str:
-    """The turn that was asked with this text, alone or below the files sent with it, or ""."""
-    sent = repair_surrogates(text.removeprefix("/") if text.startswith("//") else text).strip()
+    if line.chat or not line.text:
+        return line.turn or None
+    if line.text.startswith("/") and not line.text.startswith("//"):
+        return None
+    sent = repair_surrogates(line.text.removeprefix("/")).strip()
     for turn, prompt in prompts.items():
-        if prompt.strip() == sent or (
-            prompt.startswith("<file") and prompt.rstrip().endswith(f">\n\n{sent}")
-        ):
+        below_files = prompt.startswith("<file") and prompt.rstrip().endswith(f">\n\n{sent}")
+        if below_files or prompt.strip() == sent:
             return turn
     return ""

@@ -1,12 +1,13 @@
-"""One chat as it stands: what the commands and the prompt line work on."""
+"""The state of one chat, which the commands and the prompt line work on."""
 
 from __future__ import annotations
 
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from deepreasoning_cli.cli.chat.turns import (
     ChatTurns,
     Outcome,
 )
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import read_prompt
@@ -38,10 +39,11 @@ LONGEST_LINE = 300  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTotals:
-    """Tokens and USD of the turns that ran here; `estimated` and `unknown` where any of it is.
+    """Tokens and USD of the turns of this chat.
 
-    `cached` and `written` are the tokens that were read from caches and written to them, `saved`
-    is what that spared, below 0 where writing has cost more.
+    `estimated` and `unknown` say whether a part of them is. `cached` and `written` are the tokens
+    read from caches and written to them. `saved` is what that spared; it is below 0 where writing
+    has cost more.
     """
 
     turns: int = 0
@@ -54,11 +56,11 @@ class UsageTotals:
     saved: Decimal = Decimal(0)
 
     def plus(self, record: TurnRecord) -> UsageTotals:
-        """With one more turn, whole or not."""
+        """The totals with one more turn, complete or not."""
         stages = record.stages.values()
         usages = [stage.usage for stage in stages if stage.usage]
         used = sum(usage.input_tokens + usage.output_tokens for usage in usages)
-        counted = [usage for usage in usages if not usage.estimated]
+        exact = [usage for usage in usages if not usage.estimated]
         known = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
         return UsageTotals(
             turns=self.turns + 1,
@@ -66,14 +68,14 @@ class UsageTotals:
             cost=self.cost + known,
             estimated=self.estimated or record.estimated,
             unknown=self.unknown or record.cost is None,
-            cached=self.cached + sum(usage.cached_tokens for usage in counted),
-            written=self.written + sum(usage.cache_write_tokens for usage in counted),
+            cached=self.cached + sum(usage.cached_tokens for usage in exact),
+            written=self.written + sum(usage.cache_write_tokens for usage in exact),
             saved=self.saved + record.saved,
         )
 
     @property
     def words(self) -> str:
-        """`3,412 tokens · $0.0123`; what is not known is said."""
+        """`3,412 tokens · $0.0123`, with a mark for what is estimated or unknown."""
         about = "≈" if self.estimated else ""
         cost = format_usd(self.cost, estimated=self.estimated)
         more = " + unknown" if self.unknown else ""
@@ -81,7 +83,7 @@ class UsageTotals:
 
     @property
     def cache_words(self) -> str:
-        """`12,345 tokens read, 4,000 written · $0.0222 saved`; what was lost is said as well."""
+        """`12,345 tokens read, 4,000 written · $0.0222 saved`; losses are named too."""
         if not (self.cached or self.written):
             return "not used yet"
         verb = "saved" if self.saved >= 0 else "more than without"
@@ -89,55 +91,38 @@ class UsageTotals:
         return f"{tokens} · {format_usd(abs(self.saved))} {verb}"
 
 
+@dataclass(eq=False, kw_only=True)
 class ChatSession:
     """One chat: its state, its last turn and what it has used.
 
     `code` is the exit code of the last turn or command that failed; `over` ends the chat.
-    `is_interactive` says whether a person types. `copy` takes text to the clipboard, `edit` has
-    a text changed by the user; both raise DeepReasoningError.
+    `is_interactive` says whether a person types. `copy` puts text on the clipboard, `edit` opens
+    a text in the user's editor; both raise DeepReasoningError.
     """
 
-    def __init__(
-        self,
-        turns: ChatTurns,
-        archive: ChatArchive,
-        names: ChatNames,
-        *,
-        commands: Mapping[str, SlashCommand],
-        state: ChatState,
-        printer: Printer,
-        is_interactive: bool,
-        copy: Callable[[str], None] = copy_text,
-        edit: Callable[[str], str] = editor.edit_text,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.turns = turns
-        self.archive = archive
-        self.names = names
-        self.commands = commands
-        self.state = state
-        self.printer = printer
-        self.is_interactive = is_interactive
-        self.copy = copy
-        self.edit = edit
-        self.totals = UsageTotals()
-        self.code = 0
-        self.over = False
-        self._clock = clock
-        self._settled = 0.0
-        self._last: TurnRecord | None = None
-        self._last_is_known = False
+    turns: ChatTurns
+    archive: ChatArchive
+    names: ChatNames
+    commands: Mapping[str, SlashCommand]
+    state: ChatState
+    printer: Printer
+    is_interactive: bool
+    copy: Callable[[str], None] = copy_text
+    edit: Callable[[str], str] = editor.edit_text
+    clock: Callable[[], float] = time.monotonic
+    totals: UsageTotals = UsageTotals()
+    code: int = 0
+    over: bool = False
+    _settled: float = field(default=0.0, init=False)
 
-    @property
+    @cached_property
     def last(self) -> TurnRecord | None:
-        """The session's last turn; read from the archive when the session was changed."""
-        if not self._last_is_known:
-            self._last = next(iter(self.archive.turns(self.state.session)[-1:]), None)
-            self._last_is_known = True
-        return self._last
+        """The session's last turn; read from the archive after the session was changed."""
+        turns = self.archive.turns(self.state.session)
+        return turns[-1] if turns else None
 
     def require_last(self) -> TurnRecord:
-        """The same. Raises UsageError in a session without turns."""
+        """The session's last turn. Raises UsageError in a session without turns."""
         if self.last is None:
             raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
         return self.last
@@ -152,8 +137,13 @@ class ChatSession:
         self.forget_last()
 
     def forget_last(self) -> None:
-        """The archive has changed: the last turn is another one."""
-        self._last, self._last_is_known = None, False
+        """Have the last turn read again: the archive or the session has changed."""
+        self.__dict__.pop("last", None)
+
+    def fail(self, error: DeepReasoningError) -> None:
+        """Print a failure and keep its exit code."""
+        self.printer.failure(error)
+        self.code = error.exit_code
 
     def compose(self, question: str) -> str:
         """The question with the attached files in front of it. Raises UsageError."""
@@ -163,7 +153,7 @@ class ChatSession:
     def attach(self, path: str) -> None:
         """Attach a text file to the next question, if it can be sent. Raises UsageError."""
         path = f"./{path}" if path == STDIN else path  # a file of that name, not stdin
-        _demand_regular(path)
+        _require_regular(path)
         read_prompt(["?"], [path], use_stdin=False)
         if path not in self.state.files:
             self.change(files=(*self.state.files, path))
@@ -185,16 +175,16 @@ class ChatSession:
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
         if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
-            self._last, self._last_is_known = outcome.record, True
+            self.last = outcome.record
         self.totals = self.totals.plus(outcome.record)
         self.code = outcome.code or self.code
         if outcome.code == STOPPED:
-            self._settled = self._clock() + SETTLING
+            self._settled = self.clock() + SETTLING
 
     @property
     def is_settling(self) -> bool:
         """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
-        return self._clock() < self._settled
+        return self.clock() < self._settled
 
     def toolbar(self, columns: int) -> str:
         """The line under the prompt; where there is no room, names are left out."""
@@ -210,7 +200,7 @@ class ChatSession:
         return self.printer.spelled(single_line(" · ".join(rest)))
 
 
-def _demand_regular(path: str) -> None:
+def _require_regular(path: str) -> None:
     """Raise UsageError for a folder, a pipe or a device."""
     try:
         regular = stat.S_ISREG(Path(path).stat().st_mode)

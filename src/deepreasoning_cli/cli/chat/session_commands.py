@@ -1,14 +1,17 @@
-"""Commands about the chat itself: its sessions, its state, the way out."""
+"""Commands about the chat itself: its text, its sessions, its state, the way out."""
 
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
-from deepreasoning_cli.cli.chat.commands import MisuseError, SlashCommand, no_arguments, number
+from deepreasoning_cli.cli.chat.commands import MisuseError, command, number, words
 from deepreasoning_cli.cli.chat.printer import counted
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError, nearest
-from deepreasoning_cli.sanitize import safe_file_name, single_line
+from deepreasoning_cli.files import write_atomically
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sink, safe_file_name, sanitize, single_line
 from deepreasoning_cli.views.table import Column
 
 COLUMNS = (
@@ -19,16 +22,70 @@ COLUMNS = (
 )
 
 
+@command("[N|code [N]|reasoning]", choices=("code", "reasoning"))
+def copy(chat: ChatSession, rest: str) -> None:
+    """Copy the last answer, the Nth, a code block, the reasoning."""
+    what, text = _text_to_copy(chat, rest)
+    if not text:
+        raise UsageError(f"{what} is empty", kind="empty")
+    chat.copy(sanitize(text, Sink.PIPE))
+    chat.printer.note(f"copied: {what}, {counted(len(text), 'character')}")
+
+
+def _text_to_copy(chat: ChatSession, rest: str) -> tuple[str, str]:
+    """What is meant, and its text."""
+    match rest.lower().split():
+        case []:
+            return "the last answer", chat.require_last().answer
+        case ["reasoning"]:
+            return "the last reasoning", chat.require_last().reasoning
+        case ["code", *which] if len(which) < 2:
+            return _code_block(chat.require_last(), which)
+        case [which] if which.isdigit():
+            turns = chat.archive.turns(chat.state.session)
+            return f"answer {which}", turns[number(which, len(turns), "turn") - 1].answer
+    raise MisuseError(f"{rest!r} is nothing that can be copied")
+
+
+def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
+    from deepreasoning_cli.views.files import code_blocks
+
+    blocks = code_blocks(last.answer)
+    if not blocks:
+        raise UsageError("the last answer has no code block", kind="no_code")
+    place = number(which[0], len(blocks), "code block") if which else len(blocks)
+    return f"code block {place} of {len(blocks)}", blocks[place - 1].text
+
+
+@command("[FILE]", takes_files=True)
+def export(chat: ChatSession, rest: str) -> None:
+    """Write the session to a Markdown file."""
+    from deepreasoning_cli.cli.chat.transcript import markdown
+
+    session = chat.state.session
+    turns = chat.archive.turns(session)
+    if not turns:
+        raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
+    names = words(rest)
+    if len(names) > 1:
+        raise MisuseError("it takes one file")
+    path = Path(*names) if names else Path(f"{safe_file_name(session)}.md")
+    if not names and path.exists():  # only a file that was named is replaced
+        raise UsageError(f"{path} is there already", kind="file_exists", hint=f"/export {path}")
+    write_atomically(path, markdown(session, turns), mode=None)
+    chat.printer.note(f"wrote {path}, {counted(len(turns), 'turn')}")
+
+
+@command()
 def clear(chat: ChatSession, rest: str) -> None:
-    """Begin a new session: nothing of this one is sent any more."""
-    no_arguments(rest)
+    """Begin a new session."""
     chat.move(chat.archive.new_name())
     chat.printer.note(f"new session: {chat.state.session}")
 
 
+@command()
 def sessions(chat: ChatSession, rest: str) -> None:
     """List the sessions."""
-    no_arguments(rest)
     rows = [
         (
             row.name,
@@ -44,6 +101,7 @@ def sessions(chat: ChatSession, rest: str) -> None:
         chat.printer.note("no session has a turn yet")
 
 
+@command("NAME", choices=lambda chat: [row.name for row in chat.archive.sessions()])
 def resume(chat: ChatSession, rest: str) -> None:
     """Go on with another session."""
     if not rest:
@@ -59,33 +117,28 @@ def resume(chat: ChatSession, rest: str) -> None:
     chat.printer.note(f"last question: {single_line(chat.require_last().opened.prompt)}")
 
 
+@command("[NAME [TURN]]")
 def branch(chat: ChatSession, rest: str) -> None:
-    """Go on in a copy of this session, from its end or from an earlier turn."""
+    """Go on in a copy of this session."""
     chat.require_last()
-    turns = len(chat.archive.turns(chat.state.session))
-    name, upto = _branch(chat.state.session, rest, turns)
+    session = chat.state.session
+    name, _, last = rest.partition(" ")
+    if name and safe_file_name(name) != name:
+        raise MisuseError("a name is made of letters, digits, dots, dashes and underscores")
+    turns = len(chat.archive.turns(session))
+    upto = number(last.strip(), turns, "turn") if last else turns
     taken = {row.name for row in chat.archive.sessions()}
-    if not name:
-        names = (f"{chat.state.session}-{n}" for n in count(2))
-        name = next(each for each in names if each not in taken)
-    elif name in taken:
+    if name in taken:
         raise UsageError(f"there is a session {name} already", kind="session_exists")
-    chat.archive.branch(chat.state.session, name, upto)
+    name = name or next(free for n in count(2) if (free := f"{session}-{n}") not in taken)
+    chat.archive.branch(session, name, upto)
     chat.move(name)
     chat.printer.note(f"session {chat.state.session}, {counted(upto, 'turn')}")
 
 
-def _branch(session: str, rest: str, turns: int) -> tuple[str, int]:
-    """The name that is wished for, "" for any, and how many turns it begins with."""
-    name, _, last = rest.partition(" ")
-    if name and safe_file_name(name) != name:
-        raise MisuseError("a name is made of letters, digits, dots, dashes and underscores")
-    return name, number(last.strip(), turns, "turn") if last else turns
-
-
+@command()
 def info(chat: ChatSession, rest: str) -> None:
-    """Say how the next question will be asked, and what was used so far."""
-    no_arguments(rest)
+    """How the next question is asked, and what was used."""
     state = chat.state
     chat.printer.facts(
         [
@@ -104,18 +157,13 @@ def info(chat: ChatSession, rest: str) -> None:
     )
 
 
-def leave(chat: ChatSession, rest: str) -> None:
-    """End the chat."""
-    no_arguments(rest)
+@command()
+def exit_(chat: ChatSession, rest: str) -> None:
+    """Leave the chat; Ctrl-D does too."""
     chat.over = True
 
 
-SESSION_COMMANDS = (
-    SlashCommand("clear", "", "begin a new session", clear),
-    SlashCommand("sessions", "", "list the sessions", sessions),
-    SlashCommand("resume", "NAME", "go on with another session", resume, takes="session"),
-    SlashCommand("branch", "[NAME [TURN]]", "go on in a copy of this session", branch),
-    SlashCommand("info", "", "how the next question is asked, and what was used", info),
-    SlashCommand("exit", "", "leave the chat; Ctrl-D does too", leave),
-    SlashCommand("quit", "", "the same", leave),
-)
+@command()
+def quit_(chat: ChatSession, rest: str) -> None:
+    """The same."""
+    chat.over = True

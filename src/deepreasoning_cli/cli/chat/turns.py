@@ -1,4 +1,4 @@
-"""A chat's turns: from its state to a turn that is shown and kept, and what it goes on from."""
+"""The turns of a chat: how they are run, and the earlier ones that they go on from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from deepreasoning_cli.catalog.models import Catalog
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.output import OutputOptions
@@ -20,7 +20,6 @@ from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import new_id
 
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
 
+Result = TypeVar("Result")
 STOPPED = 130
-"""The code of a turn that Ctrl-C ended."""
+"""The exit code of a turn that Ctrl-C ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,116 +52,108 @@ class ChatState:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A turn that is over: what came of it, and the exit code that `ask` would have had."""
+    """A turn that is over, and the exit code that `ask` would have had."""
 
     record: TurnRecord
     code: int = 0
 
 
 class ChatArchive:
-    """Sessions and their turns. Enter it with `with`: `claim` holds the session until then.
+    """The sessions and their turns; the current session is claimed for as long as `claim` is open.
 
     What the next request needs stays in memory: questions and answers, and all of the last turn.
-    The older reasoning is read from the history where it is asked for; without a history it stays
-    too. A history that cannot be used costs a warning, not the conversation.
+    The reasoning of older turns is read from the history on demand; without a history it stays in
+    memory too. A history that cannot be used costs a warning, not the conversation.
     """
 
-    def __init__(self, runner: TurnRunner) -> None:
+    def __init__(
+        self, runner: TurnRunner, claim: ExitStack, session: str, turns: Sequence[TurnRecord]
+    ) -> None:
+        """Begin with a session whose turns were read already, and claimed if there are any."""
         self._runner = runner
-        self._known: dict[str, list[TurnRecord]] = {}
-        self._own = ""  # the session that is claimed
-        self.claim = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.claim.close()
-
-    def begin(self, session: str, turns: Sequence[TurnRecord]) -> None:
-        """Take up a session whose turns were read, and that was claimed, elsewhere."""
-        self._own = session if turns else ""
-        self._known[session] = self._lighten_all(turns)
+        self._claim = claim
+        self._claimed = session if turns else ""
+        self._known = {session: self._lighten(turns)}
 
     def enter(self, session: str) -> str:
-        """Claim the session in the place of the one before; the name to go on with."""
-        self.claim.close()
-        names = [session]
-        if self._runner.saves:
-            self._use_store(
-                lambda store: names.append(claim_session(self._runner, store, session, self.claim))
-            )
-        self._own = names[-1]
-        return self._own
+        """Claim the session in place of the one before; return the name to go on with."""
+        self._claim.close()
+        self._claimed = self._use_store(
+            lambda store: claim_session(self._runner, store, session, self._claim), session
+        )
+        return self._claimed
 
     def sessions(self) -> Sequence[Session]:
         """All sessions, the one used last first."""
-        if not self._runner.saves:
-            return [_row(name, turns) for name, turns in self._known.items() if turns]
-        with self._runner.history() as store:
-            return store.sessions()
+        if self._runner.saves:
+            with self._runner.history() as store:
+                return store.sessions()
+        from deepreasoning_cli.history.sessions import Session
+
+        now = datetime.now(UTC)
+        return [
+            Session(name, len(turns), now, None, turns[0].opened.prompt)
+            for name, turns in self._known.items()
+            if turns
+        ]
 
     def turns(self, session: str) -> Sequence[TurnRecord]:
-        """The turns of a session in order, all that is known of each."""
+        """The turns of a session in order, whole."""
         known = self.remembered(session)
         whole = {turn.opened.id: turn for turn in self._read(session)} if known else {}
         return [whole.get(turn.opened.id, turn) for turn in known]
 
     def remembered(self, session: str) -> Sequence[TurnRecord]:
-        """The same turns; of the older ones the questions and answers are enough."""
+        """The same turns; the older ones may have questions and answers only."""
         if session not in self._known:
-            self._known[session] = self._lighten_all(self._read(session))
+            self._known[session] = self._lighten(self._read(session))
         return self._known[session]
 
     def add(self, session: str, record: TurnRecord, instead_of: TurnRecord | None) -> None:
-        """Take up a turn that was just run, in the place of another if it has one."""
+        """Add a turn that was just run, in place of `instead_of` where there is one."""
         if instead_of is not None:
-            self._forget(session, instead_of)
-        before = self.remembered(session)
-        self._known[session] = [*before[:-1], *map(self._lighten, before[-1:]), _join_texts(record)]
-        if self._own != session:  # a new one: nobody had heard of it until now
+            self.remove(session, instead_of)
+        self._known[session] = self._lighten([*self.remembered(session), _join_texts(record)])
+        if self._claimed != session:  # a new session: nobody else knew of it until now
             self.enter(session)
 
-    def drop_last(self, session: str) -> None:
-        """Take the last turn out of the session."""
-        if turns := self.remembered(session):
-            self._forget(session, turns[-1])
+    def remove(self, session: str, record: TurnRecord) -> None:
+        """Take a turn out of the session, where it is in it; the history keeps the turn."""
+        turn = record.opened.id
+        self._known[session] = [t for t in self.remembered(session) if t.opened.id != turn]
+        self._use_store(lambda store: store.leave_session(turn, session), None)
 
     def branch(self, session: str, new: str, upto: int) -> None:
         """Let the session `new` begin with the first `upto` turns of `session`."""
         self._known[new] = list(self.turns(session)[:upto])
-        if self._runner.saves:
-            self._use_store(lambda store: store.branch(session, new, upto))
+        self._use_store(lambda store: store.branch(session, new, upto), None)
 
     def new_name(self) -> str:
         """A name that no session has."""
         return new_id()
 
-    def _forget(self, session: str, record: TurnRecord) -> None:
-        turn = record.opened.id
-        self._known[session] = [each for each in self._known[session] if each.opened.id != turn]
+    def _lighten(self, turns: Sequence[TurnRecord]) -> list[TurnRecord]:
+        """The turns, all but the last without what the history can give back."""
+        if not self._runner.saves:
+            return list(turns)
+        older = (
+            replace(turn, thoughts=[], drafts=[]) if turn.thoughts or turn.drafts else turn
+            for turn in turns[:-1]
+        )
+        return [*older, *turns[-1:]]
+
+    def _read(self, session: str) -> Sequence[TurnRecord]:
+        return self._use_store(lambda store: store.session_turns(session), [])
+
+    def _use_store(self, use: Callable[[Store], Result], default: Result) -> Result:
+        """What `use` returns; `default` where nothing is saved or the history cannot be used."""
         if self._runner.saves:
-            self._use_store(lambda store: store.leave_session(turn, session))
-
-    def _lighten_all(self, turns: Sequence[TurnRecord]) -> list[TurnRecord]:
-        return [*map(self._lighten, turns[:-1]), *turns[-1:]]
-
-    def _lighten(self, turn: TurnRecord) -> TurnRecord:
-        """The turn without what the history can give back."""
-        return replace(turn, thoughts=[], drafts=[]) if self._runner.saves else turn
-
-    def _read(self, session: str) -> list[TurnRecord]:
-        found: list[TurnRecord] = []
-        if self._runner.saves:
-            self._use_store(lambda store: found.extend(store.session_turns(session)))
-        return found
-
-    def _use_store(self, use: Callable[[Store], object]) -> None:
-        try:
-            with self._runner.history() as store:
-                use(store)
-        except DeepReasoningError as error:
-            self._runner.warn(error.message)
+            try:
+                with self._runner.history() as store:
+                    return use(store)
+            except DeepReasoningError as error:
+                self._runner.warn(error.message)
+        return default
 
 
 def _join_texts(turn: TurnRecord) -> TurnRecord:
@@ -172,117 +164,88 @@ def _join_texts(turn: TurnRecord) -> TurnRecord:
     return replace(turn, thoughts=reasoning, drafts=draft, texts=answer)
 
 
-def _row(name: str, turns: list[TurnRecord]) -> Session:
-    from deepreasoning_cli.history.sessions import Session
-
-    first = turns[0].opened.prompt
-    return Session(name, len(turns), datetime.now(UTC), forked_from=None, first_prompt=first)
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatTurns:
-    """Runs the turns of a chat; `settings` are those that its flags have given.
+    """Runs the turns of a chat.
 
-    `prompts` keeps which turn an entry led to.
+    `settings` are those of the command line; `prompts` learns which turn an entry led to.
 
-    A turn that Ctrl-C stopped or that failed half-way is an Outcome with its code; it has been
-    explained to the user by then. What failed before a turn began is raised as
-    DeepReasoningError.
+    A turn that Ctrl-C stopped or that failed half-way is an Outcome with its exit code, and the
+    user has been told why. What fails before a turn begins is raised as DeepReasoningError.
     """
 
-    def __init__(
-        self,
-        runner: TurnRunner,
-        archive: ChatArchive,
-        settings: Mapping[str, Any],
-        *,
-        plain: bool,
-        prompts: PromptHistory | None = None,
-    ) -> None:
-        self._runner = runner
-        self._archive = archive
-        self._settings = settings
-        self._plain = plain
-        self._prompts = prompts
-
-    def ask(self, prompt: str, state: ChatState, instead_of: TurnRecord | None = None) -> Outcome:
-        """Both stages; the prompt holds attached files already.
-
-        The turn takes the place of `instead_of` in the conversation that later turns send; both
-        stay in the history.
-        """
-        return self._run(prompt, state, None, instead_of)
+    runner: TurnRunner
+    archive: ChatArchive
+    settings: Mapping[str, Any]
+    plain: bool
+    debug: bool
+    prompts: PromptHistory | None
 
     def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
-        """Claude alone, on the reasoning of `of`, which keeps its place where no text came."""
-        return self._run(of.opened.prompt, state, of, of)
+        """Run Claude alone on the reasoning of `of`, which keeps its place if no text comes."""
+        return self.ask(of.opened.prompt, state, of, reuses_reasoning=True)
 
     def price(self, prompt: str, state: ChatState) -> str:
         """What the next turn would cost, as far as that can be known before it."""
-        plan = self._runner.plan(self._build_request(prompt or "?", state))
+        plan = self.runner.plan(self._build_request(prompt or "?", state, None))
         return "\n".join(f"{step.model}: ≈{step.words}" for step in steps(plan))
 
-    def _run(
+    def ask(
         self,
         prompt: str,
         state: ChatState,
-        reasoned: TurnRecord | None,
-        instead_of: TurnRecord | None,
+        instead_of: TurnRecord | None = None,
+        *,
+        reuses_reasoning: bool = False,
     ) -> Outcome:
+        """Run a turn; the prompt holds attached files already.
+
+        The turn takes the place of `instead_of` in the conversation that later turns send; both
+        stay in the history. Where it `reuses_reasoning` of that turn, Claude alone is run.
+        """
         record = TurnRecord()
         code = 0
         with sigint_once(), answer_now_key() as enough:
-            request = self._build_request(prompt, state, reasoned, instead_of, enough)
-            plan = self._runner.plan(request)
-            if self._prompts:
-                self._prompts.begin_turn(plan.id)
+            request = replace(self._build_request(prompt, state, instead_of), enough=enough)
+            if reuses_reasoning and instead_of:
+                reasoning_from = instead_of.opened.id
+                request = replace(request, kept=work_of(instead_of), reasoning_from=reasoning_from)
+            plan = self.runner.plan(request)
+            if self.prompts:
+                self.prompts.begin_turn(plan.id)
+            hidden = "hide" if state.reasoning == "hide" else None
+            output = OutputOptions(plain=self.plain, reasoning=hidden)
             try:
-                self._runner.run(plan, request.loaded.settings, self._output(state), record)
+                self.runner.run(plan, request.loaded.settings, output, record)
             except KeyboardInterrupt:
                 code = STOPPED
-            except DeepReasoningError as error:
-                write_stderr("\n".join(error_lines(error)))
-                code = error.exit_code
-        if record.texts or (record.thoughts and reasoned is None):
-            self._archive.add(state.session, record, instead_of)
+            except OSError:  # nobody reads what is printed, or it cannot be written
+                raise
+            except Exception as exc:  # noqa: BLE001 (a bug costs this turn, not the chat)
+                code = report(exc, as_json=False, debug=self.debug)
+        if record.texts or (record.thoughts and not reuses_reasoning):
+            self.archive.add(state.session, record, instead_of)
         return Outcome(record, code)
 
-    def _output(self, state: ChatState) -> OutputOptions:
-        hidden = state.reasoning == "hide"
-        return OutputOptions(plain=self._plain, reasoning="hide" if hidden else None)
-
     def _build_request(
-        self,
-        prompt: str,
-        state: ChatState,
-        reasoned: TurnRecord | None = None,
-        instead_of: TurnRecord | None = None,
-        enough: Callable[[], bool] = lambda: False,
+        self, prompt: str, state: ChatState, instead_of: TurnRecord | None
     ) -> TurnRequest:
+        options = {
+            "model": state.model,
+            "reasoner": state.reasoner,
+            "handoff": str(state.handoff),
+            "web_search_linkup": state.web,
+        }
+        changed = {name: value for name, value in options.items() if value is not None}
         replaced = instead_of.opened.id if instead_of else None
-        known = self._archive.remembered(state.session)
+        known = self.archive.remembered(state.session)
         return TurnRequest(
-            loaded=self._runner.load({**self._settings, **_changed_settings(state)}),
+            loaded=self.runner.load({**self.settings, **changed}),
             question=prompt,
             system=state.system,
-            kept=work_of(reasoned) if reasoned else None,
-            reasoning_from=reasoned.opened.id if reasoned else None,
             session=state.session,
             earlier=to_messages([turn for turn in known if turn.opened.id != replaced]),
-            enough=enough,
         )
-
-
-def _changed_settings(state: ChatState) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in (
-            ("model", state.model),
-            ("reasoner", state.reasoner),
-            ("handoff", str(state.handoff)),
-            ("web_search_linkup", state.web),
-        )
-        if value is not None
-    }
 
 
 class ChatNames:
@@ -295,11 +258,8 @@ class ChatNames:
     def models(self) -> list[str]:
         """Families first, then the ids that are not retired."""
         today = datetime.now(UTC).date()
-        offered = [
-            model
-            for model in self._catalog.offered(self._backend)
-            if model.lifecycle(today) != "retired"
-        ]
+        models = self._catalog.offered(self._backend)
+        offered = [model for model in models if model.lifecycle(today) != "retired"]
         families = dict.fromkeys(model.family for model in offered if model.family)
         return [*families, *(model.id for model in offered)]
 
@@ -311,14 +271,11 @@ class ChatNames:
         """Id and rates. Raises RefusedError for a retired model."""
         choice = self._catalog.claude(name, self._backend, datetime.now(UTC).date())
         rates = choice.model.rates.get(self._backend)
-        base = rates.base if rates else None
-        price = (
-            f"{format_usd(base.input)} in, {format_usd(base.output)} out per million"
-            if base
-            else ""
-        )
-        parts = (choice.model.id, price or "price unknown", choice.warning)
-        return " · ".join(part for part in parts if part)
+        price = "price unknown"
+        if rates:
+            base = rates.base
+            price = f"{format_usd(base.input)} in, {format_usd(base.output)} out per million"
+        return " · ".join(filter(None, (choice.model.id, price, choice.warning)))
 
     def describe_reasoner(self, name: str) -> str:
         """Host and model. Raises ConfigError for an unknown name."""

@@ -68,7 +68,7 @@ def _document(found: Selection, form: str) -> str:
         case "html":
             return html(found)
         case _:
-            from deepreasoning_cli.cli.chat.export import markdown
+            from deepreasoning_cli.cli.chat.transcript import markdown
 
             return markdown(found.name, found.turns)
 

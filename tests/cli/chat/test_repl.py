@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.cli.chat.repl import LineReader, Repl
+from deepreasoning_cli.cli.chat.repl import LineReader, run_loop
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.errors import RefusedError, UnavailableError, UsageError
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -31,7 +31,7 @@ class Entries:
 
 
 def piped(chat: Chat, data: bytes, **limits: Any) -> int:
-    return Repl(chat.session, LineReader(io.BytesIO(data), **limits)).run()
+    return run_loop(chat.session, LineReader(io.BytesIO(data), **limits))
 
 
 def test_each_line_of_a_pipe_is_a_turn() -> None:
@@ -51,7 +51,7 @@ def test_commands_work_in_a_pipe() -> None:
 @pytest.mark.parametrize("stream", [io.BytesIO(b""), None])
 def test_an_empty_or_closed_stdin_ends_the_chat(stream: io.BytesIO | None) -> None:
     chat = Chat(is_interactive=False)
-    assert Repl(chat.session, LineReader(stream)).run() == 0
+    assert run_loop(chat.session, LineReader(stream)) == 0
 
 
 def test_a_pipe_ends_with_the_code_of_the_last_failure() -> None:
@@ -66,7 +66,7 @@ def test_a_pipe_ends_with_the_code_of_the_last_failure() -> None:
             return entry
 
     entries = Healing("fails", "/nonsense", "works")
-    assert Repl(chat.session, entries).run() == 2
+    assert run_loop(chat.session, entries) == 2
     assert chat.stderr.getvalue().startswith("error: reason: no network\nhint: try again\n")
     assert [each[1] for each in chat.turns.asked] == ["fails", "works"]
 
@@ -80,7 +80,7 @@ def test_a_turn_that_failed_half_way_gives_its_code() -> None:
 def test_a_person_leaves_with_0_whatever_failed() -> None:
     chat = Chat()
     chat.turns.failure = RefusedError("no credit")
-    assert Repl(chat.session, Entries("q")).run() == 0
+    assert run_loop(chat.session, Entries("q")) == 0
     assert chat.stderr.getvalue() == "error: no credit\n"
 
 
@@ -95,23 +95,23 @@ def test_ctrl_c_leads_a_person_back_to_the_prompt() -> None:
     chat = Chat()
     chat.turns.failure = KeyboardInterrupt()
     entries = Entries("first", KeyboardInterrupt(), "second", UsageError("too long"), "third")
-    assert Repl(chat.session, entries).run() == 0
+    assert run_loop(chat.session, entries) == 0
     assert [each[1] for each in chat.turns.asked] == ["first", "second", "third"]
 
 
 def test_ctrl_c_ends_a_chat_that_nobody_types() -> None:
     chat = Chat(is_interactive=False)
     with pytest.raises(KeyboardInterrupt):
-        Repl(chat.session, Entries("q", KeyboardInterrupt(), "never")).run()
+        run_loop(chat.session, Entries("q", KeyboardInterrupt(), "never"))
     chat.turns.code = STOPPED
-    assert Repl(chat.session, Entries("q", "never")).run() == STOPPED
+    assert run_loop(chat.session, Entries("q", "never")) == STOPPED
     assert [each[1] for each in chat.turns.asked] == ["q", "q"]
 
 
 def test_a_person_goes_on_after_a_stopped_turn() -> None:
     chat = Chat()
     chat.turns.code = STOPPED
-    assert Repl(chat.session, Entries("q", "on")).run() == 0
+    assert run_loop(chat.session, Entries("q", "on")) == 0
     assert [each[1] for each in chat.turns.asked] == ["q", "on"]
 
 
@@ -119,7 +119,7 @@ def test_a_bug_is_not_swallowed() -> None:
     chat = Chat()
     chat.turns.failure = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        Repl(chat.session, Entries("q")).run()
+        run_loop(chat.session, Entries("q"))
 
 
 def test_the_prompt_is_called_before_each_line() -> None:
@@ -158,7 +158,7 @@ def test_a_thousand_turns_take_no_more_memory_than_ten() -> None:
 
     tracemalloc.start()
     try:
-        Repl(chat.session, Counted(*(f"question {n}" for n in range(1000)))).run()
+        run_loop(chat.session, Counted(*(f"question {n}" for n in range(1000))))
     finally:
         tracemalloc.stop()
     assert chat.session.totals.turns == 1000

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 
 from deepreasoning_cli.cli.chat.line_editor import CommandCompleter, LineEditor
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
-from deepreasoning_cli.cli.chat.repl import COMMANDS, Repl
+from deepreasoning_cli.cli.chat.repl import COMMANDS, run_loop
 from deepreasoning_cli.cli.chat.turns import STOPPED
 from deepreasoning_cli.errors import ConfigError
 from support.scripted_chat import Chat, MemoryArchive, turn
@@ -33,7 +33,7 @@ def typed(chat: Chat, keys: PipeInput, *presses: str, history: Path | None = Non
     keys.send_text("".join(presses) + "\x04")
     file = PromptHistory(history) if history else None
     editor = LineEditor(chat.session, file, output=DummyOutput(), source=keys)
-    assert Repl(chat.session, editor).run() == 0
+    assert run_loop(chat.session, editor) == 0
     return [each[1] for each in chat.turns.asked]
 
 

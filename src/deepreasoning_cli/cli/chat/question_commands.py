@@ -1,0 +1,137 @@
+"""Commands about questions: how the next one is asked, and the last one asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from deepreasoning_cli.cli.chat.commands import MisuseError, command, one_of, words
+from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.sanitize import single_line
+
+SHOWING: tuple[Literal["show", "hide"], ...] = ("show", "hide")
+
+
+@command("[NAME]", choices=lambda chat: chat.names.models())
+def model(chat: ChatSession, rest: str) -> None:
+    """Show or change the Claude model."""
+    _choose(chat, "model", rest or chat.state.model, chat.names.describe_model)
+
+
+@command("[NAME]", choices=lambda chat: chat.names.reasoners())
+def reasoner(chat: ChatSession, rest: str) -> None:
+    """Show or change the reasoner."""
+    _choose(chat, "reasoner", rest or chat.state.reasoner, chat.names.describe_reasoner)
+
+
+def _choose(
+    chat: ChatSession, option: str, name: str | None, describe: Callable[[str], str]
+) -> None:
+    if name is None:
+        chat.printer.show(f"default {option}")
+    else:
+        chat.printer.show(describe(name))
+        chat.change(**{option: name})
+
+
+@command("[TEXT|-]")
+def system(chat: ChatSession, rest: str) -> None:
+    """Show, set or remove the system prompt."""
+    if rest:
+        chat.change(system=None if rest == "-" else rest)
+    chat.printer.show(chat.state.system or "no system prompt")
+
+
+@command("[show|hide|last]", choices=(*SHOWING, "last"))
+def reasoning(chat: ChatSession, rest: str) -> None:
+    """Show or hide the reasoning; last prints the last one."""
+    if rest.lower() == "last":
+        thoughts = chat.require_last().reasoning
+        chat.printer.show(thoughts or "the last turn has no reasoning", dim=True)
+        return
+    chat.change(reasoning=one_of(rest, SHOWING, chat.state.reasoning))
+    chat.printer.note(f"reasoning: {chat.state.reasoning}")
+
+
+@command("[on|off]", choices=("on", "off"))
+def web(chat: ChatSession, rest: str) -> None:
+    """Search the web first."""
+    switch = one_of(rest, ("on", "off"), "off" if chat.state.web else "on")
+    chat.change(web=switch == "on")
+    chat.printer.note(f"web search: {switch}")
+
+
+@command("[reasoning|answer|both|none]", choices=tuple(Handoff))
+def handoff(chat: ChatSession, rest: str) -> None:
+    """What Claude is given of the reasoner's work."""
+    chat.change(handoff=one_of(rest, tuple(Handoff), chat.state.handoff))
+    chat.printer.note(f"handoff: {chat.state.handoff}")
+
+
+@command("[answer|all]", choices=("answer", "all"))
+def retry(chat: ChatSession, rest: str) -> None:
+    """Answer again from the same reasoning; all reasons again."""
+    last = chat.require_last()
+    if one_of(rest, ("answer", "all"), "answer" if last.reasoning else "all") == "all":
+        chat.ask_instead(last.opened.prompt, last)
+    elif last.reasoning:
+        chat.answer_again(last)
+    else:
+        raise UsageError("the last turn has no reasoning", kind="no_reasoning", hint="/retry all")
+
+
+@command()
+def edit(chat: ChatSession, rest: str) -> None:
+    """Change the last question in $EDITOR and ask it instead."""
+    if not chat.is_interactive:
+        raise UsageError("/edit needs a terminal", kind="no_terminal")
+    last = chat.last
+    before = last.opened.prompt if last else ""
+    text = chat.edit(before)
+    if not text.strip() or text == before.rstrip("\n"):
+        chat.printer.note("nothing was changed, nothing is sent")
+    elif last:
+        chat.ask_instead(text, last)
+    else:
+        chat.ask(text)
+
+
+@command()
+def undo(chat: ChatSession, rest: str) -> None:
+    """Take the last turn out of the conversation."""
+    last = chat.require_last()
+    chat.archive.remove(chat.state.session, last)
+    chat.forget_last()
+    chat.printer.note(f"forgotten: {single_line(last.opened.prompt)}")
+
+
+@command("[PATH…|-]", takes_files=True)
+def file(chat: ChatSession, rest: str) -> None:
+    """Attach text files to the next question."""
+    names = words(rest)
+    if names == ["-"]:
+        chat.change(files=())
+    else:
+        for name in names:
+            chat.attach(_expand_user(name))
+    for path in chat.state.files:
+        chat.printer.note(f"goes with the next question: {path}")
+    if not chat.state.files:
+        chat.printer.note("no file goes with the next question")
+
+
+@command("[TEXT]")
+def price(chat: ChatSession, rest: str) -> None:
+    """Estimate what a question would cost."""
+    prompt = chat.compose(rest) if rest or chat.state.files else ""
+    chat.printer.show(chat.turns.price(prompt, chat.state))
+
+
+def _expand_user(name: str) -> str:
+    try:
+        return str(Path(name).expanduser())
+    except RuntimeError as exc:  # the user of `~user` does not exist
+        raise MisuseError(f"{name} is nobody's folder") from exc
