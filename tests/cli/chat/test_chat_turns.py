@@ -1,0 +1,92 @@
+"""What a chat's turns leave behind when a view fails, and the names that a chat offers."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.catalog.load import load_catalog
+from deepreasoning_cli.cli import runner
+from deepreasoning_cli.cli.chat.repl import run
+from deepreasoning_cli.cli.chat.turns import ChatNames
+from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.runner import AskOptions
+from deepreasoning_cli.errors import ConfigError, RefusedError
+from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.pipeline.events import Event, Text
+from deepreasoning_cli.providers import demo
+
+DEMO = "demo: these are scripted replies, no model was called"
+BUG = (
+    "error: unexpected ZeroDivisionError\n"
+    "hint: this is a bug: run it again with --debug and report what is printed\n"
+)
+
+
+class BrokenView:
+    """Fails at the first piece of an answer."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Text):
+            raise ZeroDivisionError
+
+    def close(self, failure: BaseException | None) -> None:
+        pass
+
+
+@pytest.fixture
+def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each turn of two questions on stdin is shown by one view that fails, and by others."""
+    build = runner.build_views
+    monkeypatch.setattr(runner, "build_views", lambda *a, **o: [BrokenView(), *build(*a, **o)])
+    monkeypatch.setattr(demo, "choose_script", lambda _: demo.Script("tiny", "hm", "", "42"))
+    monkeypatch.setattr(demo.DemoProvider, "_wait", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\n")))
+
+
+@pytest.mark.usefixtures("broken_view")
+def test_a_bug_in_a_view_costs_neither_the_turn_nor_the_chat(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = run(Globals(), AskOptions(settings={"backend": "demo"}, session="s"))
+    assert (code, *capsys.readouterr()) == (1, "42\n42\n", f"{DEMO}\n{BUG}" * 2)
+    with Store.open(paths.data_dir(), pytest.fail) as store:
+        kept = store.session_turns("s")
+    assert [(turn.opened.prompt, turn.answer, turn.complete) for turn in kept] == [
+        ("one", "42", True),
+        ("two", "42", True),
+    ]
+
+
+@pytest.mark.usefixtures("broken_view")
+def test_a_bug_in_a_view_is_printed_whole_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(Globals(debug=True), AskOptions(settings={"backend": "demo"}, save=False))
+    err = capsys.readouterr().err
+    assert (err.count(BUG), err.count("\nZeroDivisionError\n")) == (2, 2)
+
+
+@pytest.mark.parametrize("backend", ["auto", "direct", "demo"])
+def test_families_come_first_and_nothing_that_is_retired(backend: str) -> None:
+    names = ChatNames(load_catalog(), backend).models()
+    assert {"sonnet", "opus", "haiku"} <= set(names[: names.index("claude-sonnet-5-5")])
+    for name in names:
+        assert ChatNames(load_catalog(), backend).describe_model(name)
+
+
+def test_every_reasoner_is_offered_and_described() -> None:
+    names = ChatNames(load_catalog(), "auto")
+    assert names.reasoners()[0] == "deepseek"
+    assert names.describe_reasoner("deepseek").startswith("deepseek-v4-pro at ")
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    names = ChatNames(load_catalog(), "auto")
+    with pytest.raises(ConfigError):
+        names.describe_reasoner("nobody")
+    with pytest.raises(RefusedError):
+        names.describe_model("claude-3-opus-20240229")
