@@ -9,7 +9,7 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog
-from deepreasoning_cli.cli import runner
+from deepreasoning_cli.cli import output, runner
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.chat.turns import ChatNames
 from deepreasoning_cli.cli.options import Globals
@@ -40,7 +40,7 @@ class BrokenView:
 @pytest.fixture
 def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each turn of two questions on stdin is shown by one view that fails, and by others."""
-    build = runner.build_views
+    build = output.build_views
     monkeypatch.setattr(runner, "build_views", lambda *a, **o: [BrokenView(), *build(*a, **o)])
     monkeypatch.setattr(demo, "choose_script", lambda _: demo.Script("tiny", "hm", "", "42"))
     monkeypatch.setattr(demo.DemoProvider, "_wait", lambda *_: None)

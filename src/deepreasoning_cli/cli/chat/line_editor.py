@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
+from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
 
 from deepreasoning_cli.cli.chat.commands import SlashCommand
@@ -23,10 +24,6 @@ from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views import terminal
-
-if TYPE_CHECKING:
-    from prompt_toolkit.input import Input
-    from prompt_toolkit.output import Output
 
 PROMPT = "> "
 LEAVING = "Ctrl-D leaves the chat"
@@ -80,7 +77,6 @@ class LineEditor:
             key_bindings=self._keys(),
             style=STYLE,
             include_default_pygments_style=False,
-            mouse_support=False,
             enable_suspend=os.name == "posix",
             output=output,
             input=source,

@@ -135,10 +135,9 @@ def _lines(path: Path) -> list[PromptLine]:
 
 
 def _line(raw: str) -> PromptLine:
-    try:
+    fields: Any = None
+    with suppress(ValueError, RecursionError):
         fields = json.loads(raw)
-    except (ValueError, RecursionError):
-        return PromptLine(raw)
     match fields:
         case str(text):
             return PromptLine(raw, text)

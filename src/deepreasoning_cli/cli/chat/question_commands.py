@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -18,23 +17,17 @@ SHOWING: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 @command("[NAME]", choices=lambda chat: chat.names.models())
 def model(chat: ChatSession, rest: str) -> None:
     """Show or change the Claude model."""
-    _choose(chat, "model", rest or chat.state.model, chat.names.describe_model)
+    name = rest or chat.state.model
+    chat.printer.show(chat.names.describe_model(name) if name else "default model")
+    chat.change(model=name)
 
 
 @command("[NAME]", choices=lambda chat: chat.names.reasoners())
 def reasoner(chat: ChatSession, rest: str) -> None:
     """Show or change the reasoner."""
-    _choose(chat, "reasoner", rest or chat.state.reasoner, chat.names.describe_reasoner)
-
-
-def _choose(
-    chat: ChatSession, option: str, name: str | None, describe: Callable[[str], str]
-) -> None:
-    if name is None:
-        chat.printer.show(f"default {option}")
-    else:
-        chat.printer.show(describe(name))
-        chat.change(**{option: name})
+    name = rest or chat.state.reasoner
+    chat.printer.show(chat.names.describe_reasoner(name) if name else "default reasoner")
+    chat.change(reasoner=name)
 
 
 @command("[TEXT|-]")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, Protocol
 
 from deepreasoning_cli import paths
@@ -19,9 +20,9 @@ from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatNames, Ch
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.prompt import LARGEST_INPUT
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import current_catalog, new_id
 
@@ -46,21 +47,16 @@ def run(options: Globals, chat_options: AskOptions) -> int:
     chat_options.check()
     is_interactive = terminal.is_terminal(sys.stdin)
     tip = TIP if is_interactive else ""
-    save = chat_options.save
-    with TurnRunner(options, save=save, tip=tip) as runner, ExitStack() as claim:
+    with TurnRunner(options, save=chat_options.save, tip=tip) as runner, ExitStack() as claim:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
         name, earlier = open_session(runner, chat_options, claim)
-        settings = loaded.settings
-        state = ChatState(
+        state = ChatState.from_settings(
+            loaded.settings,
             session=name or new_id(),
-            model=settings.model,
-            reasoner=settings.reasoner,
             system=chat_options.system_after(earlier),
             reasoning="hide" if chat_options.output.reasoning == "hide" else "show",
-            handoff=Handoff(settings.handoff),
-            web=settings.web_search_linkup,
         )
         archive = ChatArchive(runner, claim, state.session, earlier)
         prompts = PromptHistory(paths.data_dir() / NAME) if runner.saves else None
@@ -75,7 +71,7 @@ def run(options: Globals, chat_options: AskOptions) -> int:
         chat = ChatSession(
             turns=turns,
             archive=archive,
-            names=ChatNames(current_catalog(loaded), settings.backend),
+            names=ChatNames(current_catalog(loaded), loaded.settings.backend),
             commands=COMMANDS,
             state=state,
             printer=Printer(sys.stdout, sys.stderr, options.color),
@@ -97,7 +93,8 @@ def run_on_stdin(chat: ChatSession, history: PromptHistory | None) -> int:
 def _reader(chat: ChatSession, history: PromptHistory | None) -> Reader:
     if not (chat.is_interactive and terminal.supports_cursor(sys.stdout)):
         stream = sys.stdin.buffer if sys.stdin else None
-        return LineReader(stream, _prompt) if chat.is_interactive else LineReader(stream)
+        prompt = partial(stream_writer(sys.stderr), "> ") if chat.is_interactive else lambda: None
+        return LineReader(stream, prompt)
     from deepreasoning_cli.cli.chat.line_editor import LineEditor
 
     if os.name == "nt":  # the console there is driven by calls
@@ -106,11 +103,6 @@ def _reader(chat: ChatSession, history: PromptHistory | None) -> Reader:
 
     output = QuietOutput(sys.stdout, color=terminal.uses_color(sys.stdout, chat.printer.color))
     return LineEditor(chat, history, output=output)
-
-
-def _prompt() -> None:
-    sys.stderr.write("> ")
-    sys.stderr.flush()
 
 
 def run_loop(chat: ChatSession, reader: Reader) -> int:
@@ -157,7 +149,7 @@ class LineReader:
     """
 
     stream: BinaryIO | None
-    prompt: Callable[[], None] = lambda: None
+    prompt: Callable[[], object] = lambda: None
     longest: int = LARGEST_INPUT
     _encoding: str = field(default="utf-8-sig", init=False)  # a byte order mark may begin it
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import stat
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepreasoning_cli.cli import editor
@@ -22,7 +21,7 @@ from deepreasoning_cli.cli.chat.turns import (
     Outcome,
 )
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
-from deepreasoning_cli.pipeline.money import format_usd
+from deepreasoning_cli.pipeline.money import format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.sanitize import single_line
@@ -76,10 +75,9 @@ class UsageTotals:
     @property
     def words(self) -> str:
         """`3,412 tokens · $0.0123`, with a mark for what is estimated or unknown."""
-        about = "≈" if self.estimated else ""
+        tokens = format_tokens(self.tokens, estimated=self.estimated)
         cost = format_usd(self.cost, estimated=self.estimated)
-        more = " + unknown" if self.unknown else ""
-        return f"{about}{self.tokens:,} tokens · {cost}{more}"
+        return f"{tokens} tokens · {cost}{' + unknown' if self.unknown else ''}"
 
     @property
     def cache_words(self) -> str:
@@ -153,7 +151,11 @@ class ChatSession:
     def attach(self, path: str) -> None:
         """Attach a text file to the next question, if it can be sent. Raises UsageError."""
         path = f"./{path}" if path == STDIN else path  # a file of that name, not stdin
-        _require_regular(path)
+        # os.path, because to Path a name that is too long is an error
+        if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+            raise UsageError(
+                f"{path} is not a file", kind="unreadable_file", hint="name a text file"
+            )
         read_prompt(["?"], [path], use_stdin=False)
         if path not in self.state.files:
             self.change(files=(*self.state.files, path))
@@ -198,13 +200,3 @@ class ChatSession:
             if cell_width(line) < columns:
                 return self.printer.spelled(line)
         return self.printer.spelled(single_line(" · ".join(rest)))
-
-
-def _require_regular(path: str) -> None:
-    """Raise UsageError for a folder, a pipe or a device."""
-    try:
-        regular = stat.S_ISREG(Path(path).stat().st_mode)
-    except (OSError, ValueError):
-        return  # read_prompt says why
-    if not regular:
-        raise UsageError(f"{path} is not a file", kind="unreadable_file", hint="name a text file")

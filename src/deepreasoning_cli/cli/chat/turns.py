@@ -26,6 +26,7 @@ from deepreasoning_cli.wiring.resources import new_id
 if TYPE_CHECKING:
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.settings.models import Settings
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -48,6 +49,27 @@ class ChatState:
     handoff: Handoff = Handoff.REASONING
     web: bool = False
     files: tuple[str, ...] = ()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, **fields: Any) -> ChatState:
+        """The state that a chat with these settings begins with."""
+        return cls(
+            model=settings.model,
+            reasoner=settings.reasoner,
+            handoff=Handoff(settings.handoff),
+            web=settings.web_search_linkup,
+            **fields,
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the next turn; None stands for one that is not set."""
+        return {
+            "model": self.model,
+            "reasoner": self.reasoner,
+            "handoff": str(self.handoff),
+            "web_search_linkup": self.web,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +252,10 @@ class ChatTurns:
     def _build_request(
         self, prompt: str, state: ChatState, instead_of: TurnRecord | None
     ) -> TurnRequest:
-        options = {
-            "model": state.model,
-            "reasoner": state.reasoner,
-            "handoff": str(state.handoff),
-            "web_search_linkup": state.web,
-        }
-        changed = {name: value for name, value in options.items() if value is not None}
         replaced = instead_of.opened.id if instead_of else None
         known = self.archive.remembered(state.session)
         return TurnRequest(
-            loaded=self.runner.load({**self.settings, **changed}),
+            loaded=self.runner.load({**self.settings, **state.settings}),
             question=prompt,
             system=state.system,
             session=state.session,
