@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from deepreasoning_cli.cli.chat.commands import take
+from deepreasoning_cli.cli.chat.commands import run_entry
 from deepreasoning_cli.cli.chat.repl import COMMANDS
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
 from deepreasoning_cli.pipeline.events import Handoff
@@ -27,7 +27,7 @@ def chat_with(*turns: tuple[str, str, str], is_interactive: bool = True) -> Chat
 def said(chat: Chat, *entries: str) -> tuple[str, str]:
     """What the entries left on stdout and stderr."""
     for entry in entries:
-        take(chat.session, entry)
+        run_entry(chat.session, entry)
     return chat.stdout.getvalue(), chat.stderr.getvalue()
 
 
@@ -182,7 +182,7 @@ def test_an_answer_that_does_not_come_leaves_the_one_there_is() -> None:
             return Outcome(turn(of.opened.prompt, reasoning=of.reasoning, number=2), 6)
 
     chat.session.turns = cast(Any, Silent(chat.archive))
-    take(chat.session, "/retry answer")
+    run_entry(chat.session, "/retry answer")
     assert (chat.session.require_last(), chat.session.code) == (before, 6)
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from deepreasoning_cli.cli.chat.printer import Printer, counted
+from deepreasoning_cli.cli.chat.printer import Printer, pluralize
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.views.table import Column
 from support.scripted_chat import Pipe
@@ -44,7 +44,7 @@ def test_an_ascii_terminal_gets_ascii() -> None:
     printer = Printer(screen, screen, "never")
     printer.show("≈ 1 · é\x1b")
     assert screen.getvalue() == "~ 1 - \\xe9^[\n"
-    assert printer.spelled("a · b") == "a - b"
+    assert printer.to_charset("a · b") == "a - b"
 
 
 def test_dim_lines_are_dimmed_each() -> None:
@@ -86,4 +86,4 @@ def test_facts_in_wide_characters_are_wrapped_by_cells(monkeypatch: pytest.Monke
 
 
 def test_things_are_counted() -> None:
-    assert [counted(n, "turn") for n in (0, 1, 2000)] == ["0 turns", "1 turn", "2,000 turns"]
+    assert [pluralize(n, "turn") for n in (0, 1, 2000)] == ["0 turns", "1 turn", "2,000 turns"]

@@ -1,4 +1,4 @@
-"""What a slash command is, how its arguments are read, and how an entry is taken."""
+"""What a slash command is, how its arguments are read, and how an entry is run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class MisuseError(Exception):
 class SlashCommand:
     """A command: what `/help` says of it, what completes its arguments, and what runs it.
 
-    `run` gets the rest of the line. It raises MisuseError for wrong arguments and
+    `run` gets its argument, the rest of the line. It raises MisuseError for wrong arguments and
     DeepReasoningError for a failure. `choices` are the words that may come next.
     """
 
     name: str
-    arguments: str
+    metavar: str
     help: str
     run: Handler
     choices: Choices
@@ -43,22 +43,22 @@ class SlashCommand:
     @property
     def usage(self) -> str:
         """`/retry [answer|all]`."""
-        return f"/{self.name} {self.arguments}".rstrip()
+        return f"/{self.name} {self.metavar}".rstrip()
 
 
-def command(
-    arguments: str = "", *, choices: Choices = (), takes_files: bool = False
+def slash_command(
+    metavar: str = "", *, choices: Choices = (), takes_files: bool = False
 ) -> Callable[[Handler], SlashCommand]:
     """Make a function a command: its name is the command's, its docstring is the help.
 
-    A command without `arguments` refuses any.
+    `metavar` shows its argument; a command without one refuses any.
     """
 
     def decorate(run: Handler) -> SlashCommand:
         text = (run.__doc__ or "").removesuffix(".")
         return SlashCommand(
             name=run.__name__.removesuffix("_"),
-            arguments=arguments,
+            metavar=metavar,
             help=text[:1].lower() + text[1:],
             run=run,
             choices=choices,
@@ -68,25 +68,25 @@ def command(
     return decorate
 
 
-def one_of(rest: str, choices: Sequence[Word], default: Word) -> Word:
-    """The choice that `rest` names; `default` where it is empty. Raises MisuseError."""
-    if not rest:
+def parse_choice(argument: str, choices: Sequence[Word], default: Word) -> Word:
+    """The choice that `argument` names; `default` where it is empty. Raises MisuseError."""
+    if not argument:
         return default
     for choice in choices:
-        if choice == rest.lower():
+        if choice == argument.lower():
             return choice
-    raise MisuseError(f"{rest!r} is none of {', '.join(choices)}")
+    raise MisuseError(f"{argument!r} is none of {', '.join(choices)}")
 
 
-def words(rest: str) -> list[str]:
-    """The words of `rest`, as a shell reads quotation marks. Raises MisuseError."""
+def split_args(argument: str) -> list[str]:
+    """The words of `argument`, as a shell reads quotation marks. Raises MisuseError."""
     try:
-        return shlex.split(rest, posix=os.name == "posix")
+        return shlex.split(argument, posix=os.name == "posix")
     except ValueError as exc:
         raise MisuseError(str(exc).lower()) from exc
 
 
-def number(word: str, most: int, what: str) -> int:
+def parse_number(word: str, most: int, what: str) -> int:
     """The number of a thing, from 1 to `most`. Raises MisuseError."""
     if word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= most:
         return int(word)
@@ -95,7 +95,7 @@ def number(word: str, most: int, what: str) -> int:
     )
 
 
-def take(chat: ChatSession, entry: str) -> None:
+def run_entry(chat: ChatSession, entry: str) -> None:
     """Run the entry where it is a command, else ask it; failures are printed."""
     try:
         if entry.startswith("/") and not entry.startswith("//"):
@@ -108,31 +108,31 @@ def take(chat: ChatSession, entry: str) -> None:
 
 def _run(chat: ChatSession, line: str) -> None:
     name, *rest = line.split(maxsplit=1) or [""]
-    found = _find(chat, name.lower())
+    command = _find(chat, name.lower())
     try:
-        if rest and not found.arguments:
+        if rest and not command.metavar:
             raise MisuseError(f"it takes nothing, not {rest[0]!r}")
-        found.run(chat, rest[0] if rest else "")
+        command.run(chat, rest[0] if rest else "")
     except MisuseError as exc:
-        chat.fail(UsageError(f"/{found.name}: {exc}"))
-        chat.printer.note(f"usage: {found.usage}", dim=False)
+        chat.fail(UsageError(f"/{command.name}: {exc}"))
+        chat.printer.note(f"usage: {command.usage}", dim=False)
 
 
 def _find(chat: ChatSession, name: str) -> SlashCommand:
-    if found := chat.commands.get(name):
-        return found
-    close = nearest(name, chat.commands)
-    advice = f"/{close[0]} is the nearest" if close else "/help lists them"
+    if command := chat.commands.get(name):
+        return command
+    matches = nearest(name, chat.commands)
+    advice = f"/{matches[0]} is the nearest" if matches else "/help lists them"
     raise UsageError(
         f"there is no command /{name}", kind="unknown_command", hint=f"{advice}; // sends a /"
     )
 
 
-@command("[COMMAND]", choices=lambda chat: list(chat.commands))
-def help_(chat: ChatSession, rest: str) -> None:
+@slash_command("[COMMAND]", choices=lambda chat: list(chat.commands))
+def help_(chat: ChatSession, argument: str) -> None:
     """What can be typed here."""
-    if rest:
-        found = _find(chat, rest.removeprefix("/"))
-        chat.printer.show(f"{found.usage}\n{found.help}")
+    if argument:
+        command = _find(chat, argument.removeprefix("/"))
+        chat.printer.show(f"{command.usage}\n{command.help}")
     else:
         chat.printer.facts([(each.usage, each.help) for each in chat.commands.values()] + [*KEYS])

@@ -146,7 +146,7 @@ class CommandCompleter(Completer):
 
     def _arguments(self, command: SlashCommand, rest: str) -> Iterator[Completion]:
         if command.takes_files:
-            yield from files(rest)
+            yield from complete_files(rest)
         elif " " not in rest:
             yield from _matching(rest, dict.fromkeys(self._choices(command), ""))
 
@@ -160,7 +160,7 @@ class CommandCompleter(Completer):
             return ()
 
 
-def files(text: str) -> Iterator[Completion]:
+def complete_files(text: str) -> Iterator[Completion]:
     """The files and folders that the last word of `text` begins the name of."""
     match = LAST_WORD.search(text)
     word = match[0] if match else ""

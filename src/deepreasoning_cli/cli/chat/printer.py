@@ -60,22 +60,22 @@ class Printer:
         for line in error_lines(error):
             self._print(self.stderr, line)
 
-    def spelled(self, text: str) -> str:
+    def to_charset(self, text: str) -> str:
         """`text` in the characters of stdout."""
         return text if terminal.is_unicode(self.stdout) else terminal.to_charset(text, self.stdout)
 
     def _print(self, stream: TextIO, text: str, *, dim: bool = False) -> None:
         unicode = terminal.is_unicode(stream)
         sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
-        shown = sanitize(text, sink, ascii_only=not unicode)
+        output = sanitize(text, sink, ascii_only=not unicode)
         if not unicode:
-            shown = terminal.to_charset(shown, stream)
+            output = terminal.to_charset(output, stream)
         if dim and terminal.uses_color(stream, self.color):
-            lines = shown.split("\n")
-            shown = "\n".join(f"{DIM}{line}{PLAIN}" if line else "" for line in lines)
-        stream_writer(stream)(f"{shown}\n")
+            lines = output.split("\n")
+            output = "\n".join(f"{DIM}{line}{PLAIN}" if line else "" for line in lines)
+        stream_writer(stream)(f"{output}\n")
 
 
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, thing: str) -> str:
     """`1 turn`, `2 turns`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"

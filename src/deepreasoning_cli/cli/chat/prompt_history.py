@@ -65,12 +65,12 @@ class PromptHistory:
             lines = _lines(self._path)
         except OSError:
             return []
-        typed = [number for number, line in enumerate(lines) if line.text][-self._most :]
+        numbers = [number for number, line in enumerate(lines) if line.text][-self._most :]
         if len(lines) > 2 * self._most + self._slack:  # a turn has a line too
-            newest = lines[typed[0] :] if typed else []
+            newest = lines[numbers[0] :] if numbers else []
             with suppress(DeepReasoningError):  # it stays long
                 self._write([line for line in newest if line.text or line.turn])
-        return [text for text, _ in groupby(lines[number].text for number in reversed(typed))]
+        return [text for text, _ in groupby(lines[number].text for number in reversed(numbers))]
 
     def add(self, text: str) -> None:
         """Keep an entry, if the disk takes it."""
@@ -92,14 +92,14 @@ class PromptHistory:
         """
         with self._removing():
             lines = _lines(self._path) if self._path.exists() else []
-        left = [
+        remaining = [
             line
             for line, turn in zip(lines, _turns(lines, prompts), strict=True)
             if turn not in prompts
             and not (turn is None and before and line.at and line.at < before)
         ]
-        if len(left) < len(lines):
-            self._write(left)
+        if len(remaining) < len(lines):
+            self._write(remaining)
 
     def forget_all(self) -> None:
         """Remove the file. Raises WriteError."""
@@ -182,9 +182,9 @@ def _begun_turn(line: PromptLine, prompts: Mapping[str, str]) -> str | None:
         return line.turn or None
     if line.text.startswith("/") and not line.text.startswith("//"):
         return None
-    sent = repair_surrogates(line.text.removeprefix("/")).strip()
+    question = repair_surrogates(line.text.removeprefix("/")).strip()
     for turn, prompt in prompts.items():
-        below_files = prompt.startswith("<file") and prompt.rstrip().endswith(f">\n\n{sent}")
-        if below_files or prompt.strip() == sent:
+        below_files = prompt.startswith("<file") and prompt.rstrip().endswith(f">\n\n{question}")
+        if below_files or prompt.strip() == question:
             return turn
     return ""

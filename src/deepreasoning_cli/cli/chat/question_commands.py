@@ -5,70 +5,70 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from deepreasoning_cli.cli.chat.commands import MisuseError, command, one_of, words
+from deepreasoning_cli.cli.chat.commands import MisuseError, parse_choice, slash_command, split_args
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.sanitize import single_line
 
-SHOWING: tuple[Literal["show", "hide"], ...] = ("show", "hide")
+VISIBILITIES: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 
 
-@command("[NAME]", choices=lambda chat: chat.names.models())
-def model(chat: ChatSession, rest: str) -> None:
+@slash_command("[NAME]", choices=lambda chat: chat.names.models())
+def model(chat: ChatSession, argument: str) -> None:
     """Show or change the Claude model."""
-    name = rest or chat.state.model
+    name = argument or chat.state.model
     chat.printer.show(chat.names.describe_model(name) if name else "default model")
     chat.change(model=name)
 
 
-@command("[NAME]", choices=lambda chat: chat.names.reasoners())
-def reasoner(chat: ChatSession, rest: str) -> None:
+@slash_command("[NAME]", choices=lambda chat: chat.names.reasoners())
+def reasoner(chat: ChatSession, argument: str) -> None:
     """Show or change the reasoner."""
-    name = rest or chat.state.reasoner
+    name = argument or chat.state.reasoner
     chat.printer.show(chat.names.describe_reasoner(name) if name else "default reasoner")
     chat.change(reasoner=name)
 
 
-@command("[TEXT|-]")
-def system(chat: ChatSession, rest: str) -> None:
+@slash_command("[TEXT|-]")
+def system(chat: ChatSession, argument: str) -> None:
     """Show, set or remove the system prompt."""
-    if rest:
-        chat.change(system=None if rest == "-" else rest)
+    if argument:
+        chat.change(system=None if argument == "-" else argument)
     chat.printer.show(chat.state.system or "no system prompt")
 
 
-@command("[show|hide|last]", choices=(*SHOWING, "last"))
-def reasoning(chat: ChatSession, rest: str) -> None:
+@slash_command("[show|hide|last]", choices=(*VISIBILITIES, "last"))
+def reasoning(chat: ChatSession, argument: str) -> None:
     """Show or hide the reasoning; last prints the last one."""
-    if rest.lower() == "last":
+    if argument.lower() == "last":
         thoughts = chat.require_last().reasoning
         chat.printer.show(thoughts or "the last turn has no reasoning", dim=True)
         return
-    chat.change(reasoning=one_of(rest, SHOWING, chat.state.reasoning))
+    chat.change(reasoning=parse_choice(argument, VISIBILITIES, chat.state.reasoning))
     chat.printer.note(f"reasoning: {chat.state.reasoning}")
 
 
-@command("[on|off]", choices=("on", "off"))
-def web(chat: ChatSession, rest: str) -> None:
+@slash_command("[on|off]", choices=("on", "off"))
+def web(chat: ChatSession, argument: str) -> None:
     """Search the web first."""
-    switch = one_of(rest, ("on", "off"), "off" if chat.state.web else "on")
+    switch = parse_choice(argument, ("on", "off"), "off" if chat.state.web else "on")
     chat.change(web=switch == "on")
     chat.printer.note(f"web search: {switch}")
 
 
-@command("[reasoning|answer|both|none]", choices=tuple(Handoff))
-def handoff(chat: ChatSession, rest: str) -> None:
+@slash_command("[reasoning|answer|both|none]", choices=tuple(Handoff))
+def handoff(chat: ChatSession, argument: str) -> None:
     """What Claude is given of the reasoner's work."""
-    chat.change(handoff=one_of(rest, tuple(Handoff), chat.state.handoff))
+    chat.change(handoff=parse_choice(argument, tuple(Handoff), chat.state.handoff))
     chat.printer.note(f"handoff: {chat.state.handoff}")
 
 
-@command("[answer|all]", choices=("answer", "all"))
-def retry(chat: ChatSession, rest: str) -> None:
+@slash_command("[answer|all]", choices=("answer", "all"))
+def retry(chat: ChatSession, argument: str) -> None:
     """Answer again from the same reasoning; all reasons again."""
     last = chat.require_last()
-    if one_of(rest, ("answer", "all"), "answer" if last.reasoning else "all") == "all":
+    if parse_choice(argument, ("answer", "all"), "answer" if last.reasoning else "all") == "all":
         chat.ask_instead(last.opened.prompt, last)
     elif last.reasoning:
         chat.answer_again(last)
@@ -76,8 +76,8 @@ def retry(chat: ChatSession, rest: str) -> None:
         raise UsageError("the last turn has no reasoning", kind="no_reasoning", hint="/retry all")
 
 
-@command()
-def edit(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def edit(chat: ChatSession, argument: str) -> None:
     """Change the last question in $EDITOR and ask it instead."""
     if not chat.is_interactive:
         raise UsageError("/edit needs a terminal", kind="no_terminal")
@@ -92,8 +92,8 @@ def edit(chat: ChatSession, rest: str) -> None:
         chat.ask(text)
 
 
-@command()
-def undo(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def undo(chat: ChatSession, argument: str) -> None:
     """Take the last turn out of the conversation."""
     last = chat.require_last()
     chat.archive.remove(chat.state.session, last)
@@ -101,10 +101,10 @@ def undo(chat: ChatSession, rest: str) -> None:
     chat.printer.note(f"forgotten: {single_line(last.opened.prompt)}")
 
 
-@command("[PATH…|-]", takes_files=True)
-def file(chat: ChatSession, rest: str) -> None:
+@slash_command("[PATH…|-]", takes_files=True)
+def file(chat: ChatSession, argument: str) -> None:
     """Attach text files to the next question."""
-    names = words(rest)
+    names = split_args(argument)
     if names == ["-"]:
         chat.change(files=())
     else:
@@ -116,10 +116,10 @@ def file(chat: ChatSession, rest: str) -> None:
         chat.printer.note("no file goes with the next question")
 
 
-@command("[TEXT]")
-def price(chat: ChatSession, rest: str) -> None:
+@slash_command("[TEXT]")
+def price(chat: ChatSession, argument: str) -> None:
     """Estimate what a question would cost."""
-    prompt = chat.compose(rest) if rest or chat.state.files else ""
+    prompt = chat.compose(argument) if argument or chat.state.files else ""
     chat.printer.show(chat.turns.price(prompt, chat.state))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.chat import commands, question_commands, session_commands
-from deepreasoning_cli.cli.chat.commands import SlashCommand, take
+from deepreasoning_cli.cli.chat.commands import SlashCommand, run_entry
 from deepreasoning_cli.cli.chat.printer import Printer
 from deepreasoning_cli.cli.chat.prompt_history import NAME, PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
@@ -20,7 +20,10 @@ from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatNames, Ch
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
 from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.pipeline.events import Handoff
+from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import LARGEST_INPUT
+from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.wiring.plan import TurnRequest
@@ -52,12 +55,7 @@ def run(options: Globals, chat_options: AskOptions) -> int:
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
         name, earlier = open_session(runner, chat_options, claim)
-        state = ChatState.from_settings(
-            loaded.settings,
-            session=name or new_id(),
-            system=chat_options.system_after(earlier),
-            reasoning="hide" if chat_options.output.reasoning == "hide" else "show",
-        )
+        state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
         archive = ChatArchive(runner, claim, state.session, earlier)
         prompts = PromptHistory(paths.data_dir() / NAME) if runner.saves else None
         turns = ChatTurns(
@@ -78,6 +76,20 @@ def run(options: Globals, chat_options: AskOptions) -> int:
             is_interactive=is_interactive,
         )
         return run_on_stdin(chat, prompts)
+
+
+def _initial_state(
+    settings: Settings, options: AskOptions, session: str, earlier: Sequence[TurnRecord]
+) -> ChatState:
+    return ChatState(
+        session=session,
+        model=settings.model,
+        reasoner=settings.reasoner,
+        system=options.system_after(earlier),
+        reasoning="hide" if options.output.reasoning == "hide" else "show",
+        handoff=Handoff(settings.handoff),
+        web=settings.web_search_linkup,
+    )
 
 
 def run_on_stdin(chat: ChatSession, history: PromptHistory | None) -> int:
@@ -113,14 +125,14 @@ def run_loop(chat: ChatSession, reader: Reader) -> int:
     """
     while not chat.over:
         try:
-            _take_next(chat, reader)
+            _run_next(chat, reader)
         except KeyboardInterrupt:
             if not chat.is_interactive:
                 raise
     return 0 if chat.is_interactive else chat.code
 
 
-def _take_next(chat: ChatSession, reader: Reader) -> None:
+def _run_next(chat: ChatSession, reader: Reader) -> None:
     try:
         entry = reader.read()
     except UsageError as error:
@@ -129,7 +141,7 @@ def _take_next(chat: ChatSession, reader: Reader) -> None:
     if entry is None:
         chat.over = True
     elif entry.strip():
-        take(chat, entry)
+        run_entry(chat, entry)
         chat.over |= chat.code == STOPPED and not chat.is_interactive
 
 

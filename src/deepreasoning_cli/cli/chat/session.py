@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from deepreasoning_cli.cli import editor
-from deepreasoning_cli.cli.chat.printer import Printer, counted
+from deepreasoning_cli.cli.chat.printer import Printer, pluralize
 from deepreasoning_cli.cli.chat.turns import (
     STOPPED,
     ChatArchive,
@@ -60,11 +60,11 @@ class UsageTotals:
         usages = [stage.usage for stage in stages if stage.usage]
         used = sum(usage.input_tokens + usage.output_tokens for usage in usages)
         exact = [usage for usage in usages if not usage.estimated]
-        known = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
+        cost = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
         return UsageTotals(
             turns=self.turns + 1,
             tokens=self.tokens + used,
-            cost=self.cost + known,
+            cost=self.cost + cost,
             estimated=self.estimated or record.estimated,
             unknown=self.unknown or record.cost is None,
             cached=self.cached + sum(usage.cached_tokens for usage in exact),
@@ -111,7 +111,7 @@ class ChatSession:
     totals: UsageTotals = UsageTotals()
     code: int = 0
     over: bool = False
-    _settled: float = field(default=0.0, init=False)
+    _settles_at: float = field(default=0.0, init=False)
 
     @cached_property
     def last(self) -> TurnRecord | None:
@@ -166,14 +166,14 @@ class ChatSession:
         self.change(files=())
         self._settle(self.turns.ask(prompt, self.state))
 
-    def ask_instead(self, prompt: str, of: TurnRecord) -> None:
+    def ask_instead(self, prompt: str, turn: TurnRecord) -> None:
         """Ask in the place of an earlier turn. Raises DeepReasoningError."""
-        self._settle(self.turns.ask(prompt, self.state, instead_of=of))
+        self._settle(self.turns.ask(prompt, self.state, instead_of=turn))
 
-    def answer_again(self, of: TurnRecord) -> None:
+    def answer_again(self, turn: TurnRecord) -> None:
         """Have the same reasoning answered again. Raises DeepReasoningError."""
-        outcome = self.turns.answer_again(of, self.state)
-        self._settle(outcome, is_last=bool(outcome.record.texts))  # else `of` still stands
+        outcome = self.turns.answer_again(turn, self.state)
+        self._settle(outcome, is_last=bool(outcome.record.texts))  # else `turn` still stands
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
         if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
@@ -181,12 +181,12 @@ class ChatSession:
         self.totals = self.totals.plus(outcome.record)
         self.code = outcome.code or self.code
         if outcome.code == STOPPED:
-            self._settled = self.clock() + SETTLING
+            self._settles_at = self.clock() + SETTLING
 
     @property
     def is_settling(self) -> bool:
         """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
-        return self.clock() < self._settled
+        return self.clock() < self._settles_at
 
     def toolbar(self, columns: int) -> str:
         """The line under the prompt; where there is no room, names are left out."""
@@ -194,9 +194,9 @@ class ChatSession:
         model = state.model or "default model"
         reasoner = state.reasoner or "default reasoner"
         count = len(state.files)
-        rest = [self.totals.words, *([f"{counted(count, 'file')} attached"] if count else [])]
+        rest = [self.totals.words, *([f"{pluralize(count, 'file')} attached"] if count else [])]
         for names in ((model, reasoner, state.session), (model, state.session), (model,)):
             line = single_line(" · ".join([*names, *rest]), LONGEST_LINE)
             if cell_width(line) < columns:
-                return self.printer.spelled(line)
-        return self.printer.spelled(single_line(" · ".join(rest)))
+                return self.printer.to_charset(line)
+        return self.printer.to_charset(single_line(" · ".join(rest)))

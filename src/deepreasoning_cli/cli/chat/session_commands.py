@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from deepreasoning_cli.cli.chat.commands import MisuseError, command, number, words
-from deepreasoning_cli.cli.chat.printer import counted
+from deepreasoning_cli.cli.chat.commands import MisuseError, parse_number, slash_command, split_args
+from deepreasoning_cli.cli.chat.printer import pluralize
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.files import write_atomically
@@ -22,19 +22,19 @@ COLUMNS = (
 )
 
 
-@command("[N|code [N]|reasoning]", choices=("code", "reasoning"))
-def copy(chat: ChatSession, rest: str) -> None:
+@slash_command("[N|code [N]|reasoning]", choices=("code", "reasoning"))
+def copy(chat: ChatSession, argument: str) -> None:
     """Copy the last answer, the Nth, a code block, the reasoning."""
-    what, text = _text_to_copy(chat, rest)
+    what, text = _text_to_copy(chat, argument)
     if not text:
         raise UsageError(f"{what} is empty", kind="empty")
     chat.copy(sanitize(text, Sink.PIPE))
-    chat.printer.note(f"copied: {what}, {counted(len(text), 'character')}")
+    chat.printer.note(f"copied: {what}, {pluralize(len(text), 'character')}")
 
 
-def _text_to_copy(chat: ChatSession, rest: str) -> tuple[str, str]:
+def _text_to_copy(chat: ChatSession, argument: str) -> tuple[str, str]:
     """What is meant, and its text."""
-    match rest.lower().split():
+    match argument.lower().split():
         case []:
             return "the last answer", chat.require_last().answer
         case ["reasoning"]:
@@ -43,8 +43,8 @@ def _text_to_copy(chat: ChatSession, rest: str) -> tuple[str, str]:
             return _code_block(chat.require_last(), which)
         case [which] if which.isdigit():
             turns = chat.archive.turns(chat.state.session)
-            return f"answer {which}", turns[number(which, len(turns), "turn") - 1].answer
-    raise MisuseError(f"{rest!r} is nothing that can be copied")
+            return f"answer {which}", turns[parse_number(which, len(turns), "turn") - 1].answer
+    raise MisuseError(f"{argument!r} is nothing that can be copied")
 
 
 def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
@@ -53,12 +53,12 @@ def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
     blocks = code_blocks(last.answer)
     if not blocks:
         raise UsageError("the last answer has no code block", kind="no_code")
-    place = number(which[0], len(blocks), "code block") if which else len(blocks)
+    place = parse_number(which[0], len(blocks), "code block") if which else len(blocks)
     return f"code block {place} of {len(blocks)}", blocks[place - 1].text
 
 
-@command("[FILE]", takes_files=True)
-def export(chat: ChatSession, rest: str) -> None:
+@slash_command("[FILE]", takes_files=True)
+def export(chat: ChatSession, argument: str) -> None:
     """Write the session to a Markdown file."""
     from deepreasoning_cli.cli.chat.transcript import markdown
 
@@ -66,25 +66,25 @@ def export(chat: ChatSession, rest: str) -> None:
     turns = chat.archive.turns(session)
     if not turns:
         raise UsageError("this session has no turn yet", kind="no_turn", hint="ask something")
-    names = words(rest)
+    names = split_args(argument)
     if len(names) > 1:
         raise MisuseError("it takes one file")
     path = Path(*names) if names else Path(f"{safe_file_name(session)}.md")
     if not names and path.exists():  # only a file that was named is replaced
         raise UsageError(f"{path} is there already", kind="file_exists", hint=f"/export {path}")
     write_atomically(path, markdown(session, turns), mode=None)
-    chat.printer.note(f"wrote {path}, {counted(len(turns), 'turn')}")
+    chat.printer.note(f"wrote {path}, {pluralize(len(turns), 'turn')}")
 
 
-@command()
-def clear(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def clear(chat: ChatSession, argument: str) -> None:
     """Begin a new session."""
     chat.move(chat.archive.new_name())
     chat.printer.note(f"new session: {chat.state.session}")
 
 
-@command()
-def sessions(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def sessions(chat: ChatSession, argument: str) -> None:
     """List the sessions."""
     rows = [
         (
@@ -101,43 +101,43 @@ def sessions(chat: ChatSession, rest: str) -> None:
         chat.printer.note("no session has a turn yet")
 
 
-@command("NAME", choices=lambda chat: [row.name for row in chat.archive.sessions()])
-def resume(chat: ChatSession, rest: str) -> None:
+@slash_command("NAME", choices=lambda chat: [row.name for row in chat.archive.sessions()])
+def resume(chat: ChatSession, argument: str) -> None:
     """Go on with another session."""
-    if not rest:
+    if not argument:
         raise MisuseError("which session?")
-    if not chat.archive.turns(rest):
+    if not chat.archive.turns(argument):
         names = [row.name for row in chat.archive.sessions()]
-        close = nearest(rest, names, likeness=0.4)
-        hint = f"/resume {close[0]}" if close else "/sessions lists them"
-        raise UsageError(f"there is no session {rest}", kind="unknown_session", hint=hint)
-    chat.move(rest)
+        matches = nearest(argument, names, likeness=0.4)
+        hint = f"/resume {matches[0]}" if matches else "/sessions lists them"
+        raise UsageError(f"there is no session {argument}", kind="unknown_session", hint=hint)
+    chat.move(argument)
     turns = len(chat.archive.turns(chat.state.session))
-    chat.printer.note(f"session {chat.state.session}, {counted(turns, 'turn')}")
+    chat.printer.note(f"session {chat.state.session}, {pluralize(turns, 'turn')}")
     chat.printer.note(f"last question: {single_line(chat.require_last().opened.prompt)}")
 
 
-@command("[NAME [TURN]]")
-def branch(chat: ChatSession, rest: str) -> None:
+@slash_command("[NAME [TURN]]")
+def branch(chat: ChatSession, argument: str) -> None:
     """Go on in a copy of this session."""
     chat.require_last()
     session = chat.state.session
-    name, _, last = rest.partition(" ")
+    name, _, last = argument.partition(" ")
     if name and safe_file_name(name) != name:
         raise MisuseError("a name is made of letters, digits, dots, dashes and underscores")
     turns = len(chat.archive.turns(session))
-    upto = number(last.strip(), turns, "turn") if last else turns
-    taken = {row.name for row in chat.archive.sessions()}
-    if name in taken:
+    upto = parse_number(last.strip(), turns, "turn") if last else turns
+    names = {row.name for row in chat.archive.sessions()}
+    if name in names:
         raise UsageError(f"there is a session {name} already", kind="session_exists")
-    name = name or next(free for n in count(2) if (free := f"{session}-{n}") not in taken)
+    name = name or next(free for n in count(2) if (free := f"{session}-{n}") not in names)
     chat.archive.branch(session, name, upto)
     chat.move(name)
-    chat.printer.note(f"session {chat.state.session}, {counted(upto, 'turn')}")
+    chat.printer.note(f"session {chat.state.session}, {pluralize(upto, 'turn')}")
 
 
-@command()
-def info(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def info(chat: ChatSession, argument: str) -> None:
     """How the next question is asked, and what was used."""
     state = chat.state
     chat.printer.facts(
@@ -151,19 +151,19 @@ def info(chat: ChatSession, rest: str) -> None:
             ("files", ", ".join(state.files) or "none"),
             ("session", state.session),
             ("turns", str(len(chat.archive.turns(state.session)))),
-            ("this chat", f"{counted(chat.totals.turns, 'turn')} · {chat.totals.words}"),
+            ("this chat", f"{pluralize(chat.totals.turns, 'turn')} · {chat.totals.words}"),
             ("cache", chat.totals.cache_words),
         ],
     )
 
 
-@command()
-def exit_(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def exit_(chat: ChatSession, argument: str) -> None:
     """Leave the chat; Ctrl-D does too."""
     chat.over = True
 
 
-@command()
-def quit_(chat: ChatSession, rest: str) -> None:
+@slash_command()
+def quit_(chat: ChatSession, argument: str) -> None:
     """The same."""
     chat.over = True

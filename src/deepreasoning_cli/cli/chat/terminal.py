@@ -43,9 +43,9 @@ class QuietOutput(Vt100_Output):
             self._column = 0
             super().write(data)
             return
-        shown = data if data.isprintable() else "".join(map(_shape, data))
-        self._column += sum(map(get_cwidth, shown))
-        super().write(shown)
+        text = data if data.isprintable() else "".join(map(_shape, data))
+        self._column += sum(map(get_cwidth, text))
+        super().write(text)
 
     def cursor_forward(self, amount: int) -> None:
         """Move to the right."""

@@ -26,7 +26,6 @@ from deepreasoning_cli.wiring.resources import new_id
 if TYPE_CHECKING:
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
-    from deepreasoning_cli.settings.models import Settings
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -49,17 +48,6 @@ class ChatState:
     handoff: Handoff = Handoff.REASONING
     web: bool = False
     files: tuple[str, ...] = ()
-
-    @classmethod
-    def from_settings(cls, settings: Settings, **fields: Any) -> ChatState:
-        """The state that a chat with these settings begins with."""
-        return cls(
-            model=settings.model,
-            reasoner=settings.reasoner,
-            handoff=Handoff(settings.handoff),
-            web=settings.web_search_linkup,
-            **fields,
-        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -95,7 +83,7 @@ class ChatArchive:
         self._runner = runner
         self._claim = claim
         self._claimed = session if turns else ""
-        self._known = {session: self._lighten(turns)}
+        self._turns = {session: self._lighten(turns)}
 
     def enter(self, session: str) -> str:
         """Claim the session in place of the one before; return the name to go on with."""
@@ -115,39 +103,39 @@ class ChatArchive:
         now = datetime.now(UTC)
         return [
             Session(name, len(turns), now, None, turns[0].opened.prompt)
-            for name, turns in self._known.items()
+            for name, turns in self._turns.items()
             if turns
         ]
 
     def turns(self, session: str) -> Sequence[TurnRecord]:
         """The turns of a session in order, whole."""
-        known = self.remembered(session)
-        whole = {turn.opened.id: turn for turn in self._read(session)} if known else {}
-        return [whole.get(turn.opened.id, turn) for turn in known]
+        turns = self.turns_in_memory(session)
+        whole = {turn.opened.id: turn for turn in self._read(session)} if turns else {}
+        return [whole.get(turn.opened.id, turn) for turn in turns]
 
-    def remembered(self, session: str) -> Sequence[TurnRecord]:
+    def turns_in_memory(self, session: str) -> Sequence[TurnRecord]:
         """The same turns; the older ones may have questions and answers only."""
-        if session not in self._known:
-            self._known[session] = self._lighten(self._read(session))
-        return self._known[session]
+        if session not in self._turns:
+            self._turns[session] = self._lighten(self._read(session))
+        return self._turns[session]
 
     def add(self, session: str, record: TurnRecord, instead_of: TurnRecord | None) -> None:
         """Add a turn that was just run, in place of `instead_of` where there is one."""
         if instead_of is not None:
             self.remove(session, instead_of)
-        self._known[session] = self._lighten([*self.remembered(session), _join_texts(record)])
+        self._turns[session] = self._lighten([*self.turns_in_memory(session), _join_texts(record)])
         if self._claimed != session:  # a new session: nobody else knew of it until now
             self.enter(session)
 
     def remove(self, session: str, record: TurnRecord) -> None:
         """Take a turn out of the session, where it is in it; the history keeps the turn."""
         turn = record.opened.id
-        self._known[session] = [t for t in self.remembered(session) if t.opened.id != turn]
+        self._turns[session] = [t for t in self.turns_in_memory(session) if t.opened.id != turn]
         self._use_store(lambda store: store.leave_session(turn, session), None)
 
     def branch(self, session: str, new: str, upto: int) -> None:
         """Let the session `new` begin with the first `upto` turns of `session`."""
-        self._known[new] = list(self.turns(session)[:upto])
+        self._turns[new] = list(self.turns(session)[:upto])
         self._use_store(lambda store: store.branch(session, new, upto), None)
 
     def new_name(self) -> str:
@@ -203,9 +191,9 @@ class ChatTurns:
     debug: bool
     prompts: PromptHistory | None
 
-    def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
-        """Run Claude alone on the reasoning of `of`, which keeps its place if no text comes."""
-        return self.ask(of.opened.prompt, state, of, reuses_reasoning=True)
+    def answer_again(self, turn: TurnRecord, state: ChatState) -> Outcome:
+        """Run Claude alone on the reasoning of `turn`, which keeps its place if no text comes."""
+        return self.ask(turn.opened.prompt, state, turn, reuses_reasoning=True)
 
     def price(self, prompt: str, state: ChatState) -> str:
         """What the next turn would cost, as far as that can be known before it."""
@@ -253,13 +241,13 @@ class ChatTurns:
         self, prompt: str, state: ChatState, instead_of: TurnRecord | None
     ) -> TurnRequest:
         replaced = instead_of.opened.id if instead_of else None
-        known = self.archive.remembered(state.session)
+        turns = self.archive.turns_in_memory(state.session)
         return TurnRequest(
             loaded=self.runner.load({**self.settings, **state.settings}),
             question=prompt,
             system=state.system,
             session=state.session,
-            earlier=to_messages([turn for turn in known if turn.opened.id != replaced]),
+            earlier=to_messages([turn for turn in turns if turn.opened.id != replaced]),
         )
 
 
