@@ -1,7 +1,8 @@
 """`deepreasoning chat`: the REPL, from the command to the loop.
 
 It imports `cli.runner` and the rooms below. Open `repl.py` first: it puts the chat together and
-reads entries. `session.py` is the chat's state, `turns.py` runs and keeps its turns.
+reads entries. `session.py` holds the chat's state, `turns.py` runs its turns, `commands.py` defines
+what a slash command is.
 """
 
 from __future__ import annotations

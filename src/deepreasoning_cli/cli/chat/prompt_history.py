@@ -3,9 +3,9 @@
 A line is JSON, the newest last:
 
 - `{"chat": ID, "at": TIME, "text": …}` is an entry, `ID` that of the run it was typed in;
-- `{"chat": ID, "turn": TURN}` stands before a turn runs: the entries of that chat that no turn
-  has yet belong to this one. Those after its last turn belong to that one too;
-- a text alone is an entry of an older program, which is known by its text only.
+- `{"chat": ID, "turn": TURN}` is written before a turn runs: the entries of that chat since its
+  turn before belong to this one. Those after its last turn belong to that one too;
+- a text alone is an entry of an older program, which did not write turns.
 
 Only the user can read the file, and losing it harms nothing.
 """

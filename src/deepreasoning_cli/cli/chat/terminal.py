@@ -1,7 +1,7 @@
-"""prompt_toolkit's output, kept to text, colours, cursor moves, erasing and two modes.
+"""prompt_toolkit's output, reduced to text, colours, cursor moves, erasing and two modes.
 
-No reports are asked for, no keypad, cursor shape, wrapping or title is set, no bell is rung. What
-the library draws does not depend on them: it returns to the first column by itself at a row's end.
+It requests no reports, sets no keypad, cursor shape, wrapping or title, and rings no bell. What the
+library draws does not depend on them: it returns to the first column by itself at a row's end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROW_MOVES = re.compile(r"[\r\n]+")
 
 
 class QuietOutput(Vt100_Output):
-    """A terminal that is sent nothing but what every terminal does alike."""
+    """Sends only what every terminal treats alike."""
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         super().__init__(
@@ -34,11 +34,11 @@ class QuietOutput(Vt100_Output):
         self._column = 0
 
     def get_rows_below_cursor_position(self) -> int:
-        """One is known to be there; what needs more scrolls, and the toolbar follows the text."""
+        """One is certain; what needs more scrolls, and the toolbar follows the text."""
         return 1
 
     def write(self, data: str) -> None:
-        """Write text or move to another row; characters without a shape get none."""
+        """Write text, harmless and of the same width, or move to another row."""
         if ROW_MOVES.fullmatch(data):
             self._column = 0
             super().write(data)
@@ -59,16 +59,16 @@ class QuietOutput(Vt100_Output):
             self.write_raw(f"\x1b[{self._column + 1}G")
 
     def erase_screen(self) -> None:
-        """Erase what is to be seen, and move to its upper left corner."""
+        """Erase the visible rows, and move to the upper left corner."""
         self.cursor_up(self.get_size().rows)
         self.write("\r")
         self.erase_down()
 
     def cursor_goto(self, row: int = 0, column: int = 0) -> None:
-        """Only asked for after `erase_screen`, which has been there."""
+        """Called only after `erase_screen`, which has moved there."""
 
     def show_cursor(self) -> None:
-        """Show it, and leave its blinking alone."""
+        """Show the cursor, and leave its blinking alone."""
         if self._cursor_visible is not True:
             self._cursor_visible = True
             self.write_raw("\x1b[?25h")
@@ -89,6 +89,6 @@ def _size() -> Size:
 
 
 def _shape(character: str) -> str:
-    """The character if a terminal may have it, else something of its width."""
+    """The character if it is harmless, else U+FFFD in its width."""
     harmless = sanitize(character) == character
     return character if harmless else "�" * get_cwidth(character)
