@@ -152,7 +152,11 @@ class Journal:
             stage for stage in record.stages.values() if stage not in self._finished
         ]
         closed = TurnClosed(
-            record.complete, outcome, record.first_reasoning, record.first_answer, record.total
+            ending=outcome,
+            complete=record.complete,
+            first_reasoning=record.first_reasoning,
+            first_answer=record.first_answer,
+            total=record.total,
         )
         try:
             for event in [*events, closed]:

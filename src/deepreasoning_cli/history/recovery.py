@@ -82,7 +82,7 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
         turn.outcome = outcome_of(record)
         return
     record.close(complete=closed.complete)
-    turn.outcome = closed.outcome
+    turn.outcome = closed.ending
     record.first_reasoning = closed.first_reasoning
     record.first_answer = closed.first_answer
     record.total = closed.total
