@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from deepreasoning_cli.errors import (
     ConfigError,
@@ -20,7 +20,7 @@ from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
 from deepreasoning_cli.history.journal_file import Warn
 from deepreasoning_cli.history.locks import held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
-from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
+from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
 
 NAME: Final = "history.db"
 PATIENCE_SECONDS: Final = 30.0
@@ -28,6 +28,7 @@ WITHOUT_WAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
 )
 T = TypeVar("T")
+Values = TypeVarTuple("Values")
 
 
 class DatabaseState(Enum):
@@ -60,32 +61,26 @@ class Database:
         """Give the file back."""
         self._connection.close()
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` finds; where it meets damage, repair the database and ask once more."""
+    def read(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
+        """What `work` returns; where it meets damage, repair the database and ask once more."""
         try:
-            return work(self._connection)
+            return work(self._connection, *values)
         except sqlite3.Error as exc:
             if self._refusal or not is_broken(exc):
                 raise as_failure(exc, self.path) from exc
         try:
             self._repair()
-            return work(self._connection)
+            return work(self._connection, *values)
         except (sqlite3.Error, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
         """Do `work` in one transaction: all of it or nothing."""
         self.demand_writable()
 
         def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
-            return result
+            with begin(connection, "IMMEDIATE"):
+                return work(connection, *values)
 
         return self.read(transaction)
 

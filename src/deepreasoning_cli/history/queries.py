@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from deepreasoning_cli.errors import UsageError, nearest
+from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.journal_format import TurnOutcome
-from deepreasoning_cli.history.mapping import amount, moment, stamp
+from deepreasoning_cli.history.mapping import LARGEST, read_usage, stamp
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
 PAGE: Final = 200
 LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
-Read = Callable[[Callable[[sqlite3.Connection], list[sqlite3.Row]]], list[sqlite3.Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,66 +35,34 @@ class TurnSummary:
     cost: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnFilter:
-    """Which turns are wanted.
+def fetch(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+    """All rows of the query."""
+    return connection.execute(query, values).fetchall()
 
-    `model` is part of the name of a model that was asked, `status` is complete, incomplete or
-    the word for an ending, `since` is aware.
+
+def list_turns(
+    read: Callable[..., list[sqlite3.Row]], terms: Mapping[str, str | None], limit: int | None
+) -> Iterator[TurnSummary]:
+    """The turns that fit all SQL `terms` with a value, the newest first.
+
+    They come a page at a time by `read`: nothing stays locked while they are used.
     """
-
-    session: str | None = None
-    model: str | None = None
-    status: str | None = None
-    since: datetime | None = None
-
-    def terms(self) -> tuple[str, list[Any]]:
-        """The filter in SQL, and its values."""
-        asked = (
-            ("session = ?", self.session),
-            (
-                "EXISTS (SELECT 1 FROM stages WHERE turn = seq AND instr(stages.model, ?))",
-                self.model,
-            ),
-            ("? IN (status, ending)", self.status),
-            ("started >= ?", stamp(self.since) if self.since else None),
-        )
-        given = [(term, repair_surrogates(value)) for term, value in asked if value is not None]
-        return " AND ".join(["TRUE", *(term for term, _ in given)]), [value for _, value in given]
-
-
-def list_turns(read: Read, wanted: TurnFilter, limit: int | None) -> Iterator[TurnSummary]:
-    """The turns, newest first, a page at a time: nothing stays locked while they are read."""
-    terms, values = wanted.terms()
-    query = (
-        f"SELECT {LISTING_COLUMNS} FROM turns WHERE seq < ? AND {terms}"  # noqa: S608 - our own terms
-        " ORDER BY seq DESC LIMIT ?"
-    )
-    below = 2**63 - 1
-    left = limit
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        parameters = [below, *values, size]
-        page = read(lambda connection: connection.execute(query, parameters).fetchall())  # noqa: B023 - called at once
-        yield from map(as_row, page)
+    filters = {term: repair_surrogates(value) for term, value in terms.items() if value is not None}
+    where = " AND ".join(["seq < ?", *filters])
+    query = f"SELECT {LISTING_COLUMNS} FROM turns WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own terms
+    below, left = LARGEST, LARGEST if limit is None else limit
+    while left > 0:
+        size = min(PAGE, left)
+        page = read(fetch, query, [below, *filters.values(), size])
+        yield from map(as_summary, page)
         if len(page) < size:
             return
-        below = page[-1]["seq"]
-        left = None if left is None else left - size
+        below, left = page[-1]["seq"], left - size
 
 
-def as_row(row: sqlite3.Row) -> TurnSummary:
+def as_summary(row: sqlite3.Row) -> TurnSummary:
     """The row of `turns` as listings show it."""
-    return TurnSummary(
-        row["id"],
-        row["session"],
-        moment(row["started"]),
-        row["status"],
-        TurnOutcome(row["ending"]),
-        row["prompt"],
-        row["model"],
-        amount(row["cost"]),
-    )
+    return decode(TurnSummary, dict(row), outcome=TurnOutcome(row["ending"]))
 
 
 NEAR: Final = 1000
@@ -180,7 +148,9 @@ def search_turns(
     )
     values = [*([SNIPPET_WORDS, _phrases(spaced)] if spaced else []), *_thrice(unspaced), limit]
     rows = connection.execute(query + order, values)
-    return [SearchHit(as_row(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows]
+    return [
+        SearchHit(as_summary(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows
+    ]
 
 
 def _phrases(words: Sequence[str]) -> str:
@@ -202,10 +172,13 @@ def _passage(row: sqlite3.Row, word: str) -> str:
 
 DEMO: Final = "demo"
 """The backend that calls no model: its turns are no spending."""
-SPENDING_COLUMNS: Final = (
-    "turns.id, turns.session, turns.started, turns.status, stages.stage, stages.model,"
-    " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens,"
-    " estimated, stages.cost"
+SPENDING: Final = (
+    "SELECT turns.id AS turn, turns.session, turns.started, turns.status = 'complete' AS complete,"
+    " stages.stage, stages.model, stages.cost, input_tokens, output_tokens, reasoning_tokens,"
+    " cached_tokens, cache_write_tokens, estimated"
+    " FROM turns JOIN stages ON stages.turn = turns.seq"
+    " WHERE turns.backend <> ? AND turns.started >= ?"
+    " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq"
 )
 
 
@@ -244,13 +217,8 @@ class CostSum:
 
 def stage_costs(connection: sqlite3.Connection, since: datetime | None) -> list[StageCost]:
     """What was paid for since then (aware; None: ever), in the order in which turns were kept."""
-    rows = connection.execute(
-        f"SELECT {SPENDING_COLUMNS} FROM turns JOIN stages ON stages.turn = turns.seq"  # noqa: S608 - our own names
-        " WHERE turns.backend <> ? AND turns.started >= ?"
-        " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq",
-        (DEMO, stamp(since) if since else ""),
-    )
-    return [_spending(row) for row in rows]
+    rows = connection.execute(SPENDING, (DEMO, stamp(since) if since else ""))
+    return [decode(StageCost, row, usage=read_usage(row)) for row in map(dict, rows)]
 
 
 def sum_costs(rows: Iterable[StageCost]) -> CostSum:
@@ -295,27 +263,4 @@ def lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:
     """How many tokens `stage` wrote in each finished turn, the shortest first."""
     return sorted(
         row.usage.output_tokens for row in rows if row.complete and row.stage == stage and row.usage
-    )
-
-
-def _spending(row: sqlite3.Row) -> StageCost:
-    usage = None
-    if row["input_tokens"] is not None:
-        usage = Usage(
-            row["input_tokens"],
-            row["output_tokens"],
-            row["reasoning_tokens"],
-            row["cached_tokens"],
-            row["cache_write_tokens"],
-            bool(row["estimated"]),
-        )
-    return StageCost(
-        row["id"],
-        row["session"],
-        moment(row["started"]),
-        row["status"] == "complete",
-        row["stage"],
-        row["model"],
-        usage,
-        amount(row["cost"]),
     )

@@ -14,13 +14,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from deepreasoning_cli.history.mapping import read_turn
-from deepreasoning_cli.history.queries import as_row
+from deepreasoning_cli.history.mapping import LARGEST, insert, read_turn
+from deepreasoning_cli.history.queries import as_summary
 
 BESIDE = ("-wal", "-shm", "-journal")
 CORRUPT = ".corrupt-"
 SMALLEST_PAGE: Final = 512  # bytes; https://www.sqlite.org/fileformat.html#the_database_header
-LARGEST: Final = 2**63 - 1  # the last number of a row
 NEAR: Final = 64  # numbers that are tried one by one behind damage; a page holds fewer turns
 INDEXES: Final = (
     "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id",
@@ -139,7 +138,7 @@ def _save_turn(source: sqlite3.Connection, connection: sqlite3.Connection, seq: 
             with suppress(sqlite3.IntegrityError, TypeError):
                 _insert(connection, "stages", {**dict(stage), "turn": new})
         row = connection.execute("SELECT * FROM turns WHERE seq = ?", (new,)).fetchone()
-        as_row(row)
+        as_summary(row)
         read_turn(connection, row)
     except (sqlite3.IntegrityError, ValueError, TypeError, ArithmeticError, RecursionError):
         connection.execute("ROLLBACK TO turn")
@@ -171,10 +170,5 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> 
     """
     if any(isinstance(value, bytes) for value in row.values()):
         raise TypeError("bytes in the place of a text")
-    known = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
-    columns = [name for name in row if name in known]
-    query = (
-        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - our own names
-        f" VALUES ({', '.join('?' * len(columns))})"
-    )
-    return connection.execute(query, [row[name] for name in columns]).lastrowid
+    columns = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
+    return insert(connection, table, {name: row[name] for name in row if name in columns})

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from deepreasoning_cli.files import make_private_folder
+from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_path
-from deepreasoning_cli.history.mapping import moment
+from deepreasoning_cli.history.mapping import LARGEST
 
 FOLDER: Final = "sessions"
 SHOWN: Final = 300  # characters of a prompt that go into a list
@@ -83,6 +84,12 @@ def lock_session(folder: Path, session: str) -> SessionLock | None:
     return None
 
 
+def begin(connection: sqlite3.Connection, turn: str, session: str) -> None:
+    """Make a turn that has no session the first of one."""
+    query = "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL"
+    connection.execute(query, (session, turn))
+
+
 def fork(connection: sqlite3.Connection, session: str) -> str:
     """A new session that begins with the turns `session` has now; return its name."""
     query = (
@@ -135,28 +142,23 @@ def _successor(connection: sqlite3.Connection, seq: int, session: str) -> str | 
 def sessions(connection: sqlite3.Connection) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(
-        "SELECT own.session, own.turns, newest.started, forks.origin,"
-        " (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
+        "SELECT own.session AS name, own.turns, newest.started AS last,"
+        " forks.origin AS forked_from, (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
         "   WHERE first.session = own.session ORDER BY first.place LIMIT 1) AS first_prompt"
         " FROM (SELECT session, count(*) AS turns, max(seq) AS newest FROM turns"
         "   WHERE session NOTNULL GROUP BY session) AS own"
         " JOIN turns AS newest ON newest.seq = own.newest"
         " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC",
         (SHOWN,),
-    ).fetchall()
-    return [
-        Session(
-            row["session"], row["turns"], moment(row["started"]), row["origin"], row["first_prompt"]
-        )
-        for row in rows
-    ]
+    )
+    return [decode(Session, dict(row)) for row in rows]
 
 
 def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
     """The whole rows of a session's turns in order, those before its fork included."""
     rows: list[sqlite3.Row] = []
     name: str | None = session
-    last = 2**63 - 1
+    last = LARGEST
     seen: set[str] = set()
     while name is not None and name not in seen:  # a damaged file may lead in a circle
         seen.add(name)
