@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.history import recovery
-from deepreasoning_cli.history.journal_file import JournalFile
+from deepreasoning_cli.history.journal import JournalFile
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.history.recovery import HistoryAccess
 from support.kept_turns import WHEN, journalled, no_warning, opened, reasoned, whole

@@ -20,8 +20,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
 )
 from deepreasoning_cli.greenlets import Runtime
-from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk, JournalFile, Syncer
+from deepreasoning_cli.history.journal import SYNC_THREADS, Disk, Journal, JournalFile, Syncer
 from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.history.locks import try_lock
 from deepreasoning_cli.history.recovery import recover, replay

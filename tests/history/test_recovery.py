@@ -14,9 +14,9 @@ import pytest
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.history import locks, recovery
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.journal_format import TurnOutcome, event_line
+from deepreasoning_cli.history.journal_format import TurnOutcome, event_line, orphaned_journals
 from deepreasoning_cli.history.locks import try_lock, try_lock_path
-from deepreasoning_cli.history.recovery import orphaned_journals, recover
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -176,7 +176,7 @@ def test_a_journal_that_another_process_has_just_adopted_is_not_adopted_again(
         path.unlink()
         return try_lock(descriptor)
 
-    monkeypatch.setattr(recovery, "try_lock", removed_meanwhile)
+    monkeypatch.setattr(locks, "try_lock", removed_meanwhile)
     assert recovered(tmp_path) == (0, [])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.history import sessions
+from deepreasoning_cli.history import locks
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.history.store import Store
@@ -68,9 +68,10 @@ def test_a_session_whose_lock_was_just_removed_is_claimed_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = iter([True, False])
-    monkeypatch.setattr(sessions, "is_gone", lambda _: next(gone))
-    with opened_store(tmp_path) as store, store.claim("sums") as claim:
-        assert claim.forked_from is None
+    with opened_store(tmp_path) as store:
+        monkeypatch.setattr(locks, "is_gone", lambda _: next(gone))
+        with store.claim("sums") as claim:
+            assert claim.forked_from is None
 
 
 def test_without_locks_a_session_goes_on_unclaimed(

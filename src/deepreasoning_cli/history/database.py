@@ -16,9 +16,9 @@ from deepreasoning_cli.errors import (
     UnavailableError,
     WriteError,
 )
-from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
-from deepreasoning_cli.history.journal_file import Warn
-from deepreasoning_cli.history.locks import held
+from deepreasoning_cli.files import make_private_folder, sync_folder
+from deepreasoning_cli.history.journal_format import Warn
+from deepreasoning_cli.history.locks import NEW_FILE, create_private, held
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
 from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
 
@@ -201,12 +201,7 @@ def _create(path: Path) -> None:
     aside = path.with_name(path.name + ".new")
     for leftover in (aside, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
         leftover.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-    try:
-        if os.name == "posix":
-            os.fchmod(descriptor, PRIVATE)  # SQLite gives the files beside it the same mode
-    finally:
-        os.close(descriptor)
+    os.close(create_private(aside, NEW_FILE))  # SQLite gives the files beside it the same mode
     with closing(_connect(aside)) as connection:
         migrate(connection)
         with suppress(sqlite3.OperationalError):  # it stays in DELETE mode where WAL is impossible

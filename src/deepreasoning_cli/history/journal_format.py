@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
+from pathlib import Path
 from typing import Any, Final
 
 from deepreasoning_cli.errors import IncompleteError, Interrupted
@@ -14,6 +16,18 @@ from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Draft, Event, Stage, StageStarted, Text, Thought
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.pipeline.record import TurnRecord
+
+FOLDER: Final = "journal"
+SUFFIX: Final = ".jsonl"
+Warn = Callable[[str], None]
+
+
+def orphaned_journals(folder: Path) -> list[Path]:
+    """The journals in the data folder, of dead and of living processes, oldest first."""
+    try:
+        return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
+    except OSError:
+        return []
 
 
 class TurnOutcome(StrEnum):
@@ -88,6 +102,7 @@ KINDS: Final[dict[str, type[Any]]] = {
 }
 """The events by their names in the file, which all versions share."""
 NAMES: Final = {kind: name for name, kind in KINDS.items()}
+DELTAS: Final = (Thought, Draft, Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +129,7 @@ def delta_line(event: Thought | Draft | Text, seconds: float) -> bytes:
 
 def event_line(event: Event | TurnClosed, seconds: float, began: datetime | None = None) -> bytes:
     """The line of any event; `began` goes with the first one."""
-    if isinstance(event, Thought | Draft | Text):
+    if isinstance(event, DELTAS):
         return delta_line(event, seconds)
     fields: dict[str, Any] = {"event": NAMES[type(event)], "t": seconds}
     if began:

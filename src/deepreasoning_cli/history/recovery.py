@@ -9,19 +9,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.journal_file import FOLDER, SUFFIX, Warn
 from deepreasoning_cli.history.journal_format import (
+    FOLDER,
     JournalLine,
     NewerJournalError,
     TurnClosed,
     TurnOutcome,
+    Warn,
+    orphaned_journals,
     outcome_of,
     read_line,
 )
-from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.pipeline.events import Stage, StageStarted, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 
@@ -88,17 +90,8 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
     record.total = closed.total
 
 
-UNREADABLE = ".unreadable"
-STALE_SECONDS = 3600.0
-OPEN_JOURNAL = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-def orphaned_journals(folder: Path) -> list[Path]:
-    """The journals in the data folder, of dead and of living processes, oldest first."""
-    try:
-        return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
-    except OSError:
-        return []
+UNREADABLE: Final = ".unreadable"
+STALE_SECONDS: Final = 3600.0
 
 
 def recover(folder: Path, store: Store, warn: Warn) -> int:
@@ -121,7 +114,7 @@ def recover(folder: Path, store: Store, warn: Warn) -> int:
 
 
 def _recover(path: Path, store: Store, warn: Warn) -> bool:
-    descriptor = _locked(path)
+    descriptor = _lock(path)
     if descriptor is None:
         return False
     try:
@@ -142,22 +135,14 @@ def _recover(path: Path, store: Store, warn: Warn) -> bool:
     return turn is not None
 
 
-def _locked(path: Path) -> int | None:
+def _lock(path: Path) -> int | None:
     """The journal, opened and locked; None where it is someone else's, or gone, or empty."""
     try:
-        if path.stat().st_size == 0:  # its process locks it before it writes the first line
-            _sweep(path)
-            return None
-        descriptor = os.open(path, OPEN_JOURNAL)
+        if path.stat().st_size:
+            return try_lock_path(path, create=False)
+        _sweep(path)  # its process locks it before it writes the first line
     except FileNotFoundError:  # another process was faster
-        return None
-    try:
-        if try_lock(descriptor) and not is_gone(descriptor):
-            return descriptor
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
+        pass
     return None
 
 

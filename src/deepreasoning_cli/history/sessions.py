@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from deepreasoning_cli.files import make_private_folder
 from deepreasoning_cli.history.decoder import decode
-from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_path
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.mapping import LARGEST
 
 FOLDER: Final = "sessions"
@@ -42,46 +42,31 @@ class Claim:
     `forked_from` names the session that was asked for, where another process had it.
     """
 
-    def __init__(self, name: str, forked_from: str | None, lock: SessionLock | None) -> None:
+    def __init__(
+        self, name: str, forked_from: str | None, release: Callable[[], None] | None
+    ) -> None:
         self.name = name
         self.forked_from = forked_from
-        self._lock = lock
+        self._release = release
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._lock:
-            self._lock.release()
+    def __exit__(self, *failure: object) -> None:
+        if self._release:
+            with suppress(OSError):
+                self._release()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLock:
-    """The lock file of one session; its name tells nothing of the session's."""
+def lock_session(folder: Path, session: str) -> Callable[[], None] | None:
+    """Lock the session; what releases it, or None where another process has it. Raises OSError.
 
-    path: Path
-    descriptor: int
-
-    def release(self) -> None:
-        """Let others continue the session."""
-        with suppress(OSError):
-            close_and_remove(self.descriptor, self.path)
-
-
-def lock_session(folder: Path, session: str) -> SessionLock | None:
-    """The session's lock, or None where another process has it. Raises OSError."""
+    The name of the lock file tells nothing of the session's.
+    """
     path = folder / FOLDER / hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()
     make_private_folder(path.parent)
-    while (descriptor := try_lock_path(path)) is not None:
-        if not is_gone(descriptor):
-            return SessionLock(path, descriptor)
-        os.close(descriptor)  # its last holder has just removed it
-    return None
+    descriptor = try_lock_path(path)
+    return None if descriptor is None else partial(close_and_remove, descriptor, path)
 
 
 def begin(connection: sqlite3.Connection, turn: str, session: str) -> None:

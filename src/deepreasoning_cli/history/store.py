@@ -11,8 +11,7 @@ from typing import Any, Final, Self
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.history import delete, queries, sessions
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.journal_file import FOLDER, Warn
-from deepreasoning_cli.history.journal_format import TurnOutcome, outcome_of
+from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
 from deepreasoning_cli.history.mapping import read_turn, stamp, write_turn
 from deepreasoning_cli.history.queries import SearchHit, StageCost, TurnSummary
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
