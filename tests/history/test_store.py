@@ -273,14 +273,14 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
         assert ids(list(store.listing(since=WHEN + timedelta(hours=1)))) == ["c", "b"]
         assert ids(list(store.listing(status="complete", session="s", model="sonnet"))) == ["a"]
         assert next(store.listing(session="s")) == TurnSummary(
-            "a",
-            "s",
-            WHEN,
-            "complete",
-            TurnOutcome.COMPLETE,
-            "What is 6×7?",
-            "claude-sonnet-5",
-            Decimal("0.00002015"),
+            id="a",
+            session="s",
+            started=WHEN,
+            status="complete",
+            outcome=TurnOutcome.COMPLETE,
+            prompt="What is 6×7?",
+            model="claude-sonnet-5",
+            cost=Decimal("0.00002015"),
         )
 
 

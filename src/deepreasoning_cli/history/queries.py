@@ -1,4 +1,4 @@
-"""Turns without their long texts, newest first."""
+"""Queries over all turns: listings, one turn by its id, search, and what was spent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE: Final = 200
 LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSummary:
     """One turn of a listing: `started` is aware (UTC), `cost` USD, None where unknown."""
 
@@ -65,27 +65,25 @@ def as_summary(row: sqlite3.Row) -> TurnSummary:
     return decode(TurnSummary, dict(row), outcome=TurnOutcome(row["ending"]))
 
 
-NEAR: Final = 1000
+SUGGESTED_FROM: Final = 1000  # the newest turns: the nearest id is looked for among them
 LAST_CHARACTER: Final = "\U0010ffff"
-IDS_SHOWN: Final = 3
+MOST_IDS: Final = 3
 
 
 def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     """The whole row of the turn. Raises UsageError where there is none, or more than one."""
-    wanted = repair_surrogates(id_or_prefix)
-    rows = connection.execute(
-        "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
-        (wanted, wanted + LAST_CHARACTER, IDS_SHOWN + 1),
-    ).fetchall()
+    prefix = repair_surrogates(id_or_prefix)
+    query = "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    rows = connection.execute(query, (prefix, prefix + LAST_CHARACTER, MOST_IDS + 1))
     ids = [row["id"] for row in rows]
-    if wanted in ids:
-        ids = [wanted]
-    if not ids or not wanted:
-        raise _unknown(connection, wanted)
+    if prefix in ids:
+        ids = [prefix]
+    if not ids or not prefix:
+        raise _unknown_turn(connection, prefix)
     if len(ids) > 1:
         raise UsageError(
-            f"{wanted} begins the ids of several turns: {', '.join(ids[:IDS_SHOWN])}"
-            + (", …" if len(ids) > IDS_SHOWN else ""),
+            f"{prefix} begins the ids of several turns: {', '.join(ids[:MOST_IDS])}"
+            + (", …" if len(ids) > MOST_IDS else ""),
             kind="ambiguous_turn",
             hint="give more of the id",
         )
@@ -93,19 +91,19 @@ def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     return row
 
 
-def _unknown(connection: sqlite3.Connection, wanted: str) -> UsageError:
+def _unknown_turn(connection: sqlite3.Connection, prefix: str) -> UsageError:
     query = "SELECT id FROM turns ORDER BY seq DESC LIMIT ?"
-    ids = [row["id"] for row in connection.execute(query, (NEAR,))]
-    near = nearest(wanted, ids, likeness=0.0)
+    ids = [row["id"] for row in connection.execute(query, (SUGGESTED_FROM,))]
+    near = nearest(prefix, ids, likeness=0.0)
     return UsageError(
-        f"no turn {wanted or 'without a name'} in the history",
+        f"no turn {prefix or 'without a name'} in the history",
         kind="unknown_turn",
         hint=f"the nearest is {near[0]}" if near else "the history is empty",
     )
 
 
 SNIPPET_WORDS: Final = 16
-SNIPPET_LETTERS: Final = 40
+SNIPPET_CHARACTERS: Final = 40
 UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
@@ -115,8 +113,8 @@ BY_INDEX: Final = (
     "SELECT turns.*, snippet(words, -1, '', '', '…', ?) AS snippet"
     " FROM words JOIN turns ON turns.seq = words.rowid WHERE words MATCH ?"
 )
-BY_LETTERS: Final = "SELECT *, NULL AS snippet FROM turns WHERE TRUE"
-HOLDS: Final = (
+BY_SUBSTRING: Final = "SELECT *, NULL AS snippet FROM turns WHERE TRUE"
+CONTAINS: Final = (
     " AND (instr(turns.prompt, ?) OR instr(turns.reasoning, ?) OR instr(turns.answer, ?))"
 )
 
@@ -136,18 +134,20 @@ def search_turns(
 
     Raises UsageError where there is no word among them.
     """
-    plain = [repair_surrogates(word).replace("\0", " ") for text in words for word in text.split()]
-    plain = [word for word in plain if any(map(str.isalnum, word))]
-    if not plain:
+    terms = [repair_surrogates(word).replace("\0", " ") for text in words for word in text.split()]
+    terms = [term for term in terms if any(map(str.isalnum, term))]
+    if not terms:
         raise UsageError("no word to search for", kind="empty_search")
-    unspaced = [word for word in plain if UNSPACED.search(word)]
-    spaced = [word for word in plain if not UNSPACED.search(word)]
-    query = (BY_INDEX if spaced else BY_LETTERS) + HOLDS * len(unspaced)
-    order = (
-        " ORDER BY words.rank, turns.seq DESC LIMIT ?" if spaced else " ORDER BY seq DESC LIMIT ?"
-    )
-    values = [*([SNIPPET_WORDS, _phrases(spaced)] if spaced else []), *_thrice(unspaced), limit]
-    rows = connection.execute(query + order, values)
+    unspaced = [term for term in terms if UNSPACED.search(term)]
+    spaced = [term for term in terms if term not in unspaced]
+    contains = CONTAINS * len(unspaced)
+    values = [*(term for term in unspaced for _ in range(3)), limit]
+    if spaced:
+        query = f"{BY_INDEX}{contains} ORDER BY words.rank, turns.seq DESC LIMIT ?"
+        values = [SNIPPET_WORDS, _phrases(spaced), *values]
+    else:
+        query = f"{BY_SUBSTRING}{contains} ORDER BY seq DESC LIMIT ?"
+    rows = connection.execute(query, values)
     return [
         SearchHit(as_summary(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows
     ]
@@ -158,15 +158,11 @@ def _phrases(words: Sequence[str]) -> str:
     return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
 
 
-def _thrice(words: Sequence[str]) -> list[str]:
-    return [word for word in words for _ in range(3)]
-
-
 def _passage(row: sqlite3.Row, word: str) -> str:
-    """The letters around the word, in the first of the texts that holds it."""
+    """The text around the word, in the first of the texts that holds it."""
     text: str = next(row[name] for name in ("answer", "reasoning", "prompt") if word in row[name])
     at = text.index(word)
-    start, end = max(0, at - SNIPPET_LETTERS), at + len(word) + SNIPPET_LETTERS
+    start, end = max(0, at - SNIPPET_CHARACTERS), at + len(word) + SNIPPET_CHARACTERS
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
@@ -182,7 +178,7 @@ SPENDING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageCost:
     """One stage: `started` (aware) is when its turn began, `cost` USD at the rates of that day.
 
@@ -199,7 +195,7 @@ class StageCost:
     cost: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostSum:
     """Several stages in one: `cost` is that of those whose cost is known, None if none is.
 
@@ -216,24 +212,24 @@ class CostSum:
 
 
 def stage_costs(connection: sqlite3.Connection, since: datetime | None) -> list[StageCost]:
-    """What was paid for since then (aware; None: ever), in the order in which turns were kept."""
+    """What was paid for since then (aware; None: ever), in the order of the turns."""
     rows = connection.execute(SPENDING, (DEMO, stamp(since) if since else ""))
     return [decode(StageCost, row, usage=read_usage(row)) for row in map(dict, rows)]
 
 
 def sum_costs(rows: Iterable[StageCost]) -> CostSum:
     """All of them in one."""
-    found = list(rows)
-    known = [row.cost for row in found if row.cost is not None]
-    usages = [row.usage for row in found if row.usage]
+    stages = list(rows)
+    costs = [stage.cost for stage in stages if stage.cost is not None]
+    usages = [stage.usage for stage in stages if stage.usage]
     return CostSum(
-        len({row.turn for row in found}),
-        len(found),
-        sum(usage.input_tokens for usage in usages),
-        sum(usage.output_tokens for usage in usages),
-        sum(known, Decimal(0)) if known or not found else None,
-        len(found) - len(known),
-        any(usage.estimated for usage in usages),
+        turns=len({stage.turn for stage in stages}),
+        stages=len(stages),
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cost=sum(costs, Decimal(0)) if costs or not stages else None,
+        unknown=len(stages) - len(costs),
+        estimated=any(usage.estimated for usage in usages),
     )
 
 
@@ -245,13 +241,8 @@ def group_costs(rows: Iterable[StageCost], key: Callable[[StageCost], str]) -> d
     return {name: sum_costs(group) for name, group in groups.items()}
 
 
-def day_of(row: StageCost) -> str:
-    """The day on which its turn began, where this computer stands."""
-    return row.started.astimezone().date().isoformat()
-
-
 GROUPINGS: Final[Mapping[str, Callable[[StageCost], str]]] = {
-    "day": day_of,
+    "day": lambda row: row.started.astimezone().date().isoformat(),  # of this computer's clock
     "model": lambda row: row.model,
     "stage": lambda row: row.stage,
     "session": lambda row: row.session or "(none)",

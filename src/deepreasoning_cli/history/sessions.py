@@ -19,10 +19,10 @@ from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.mapping import LARGEST
 
 FOLDER: Final = "sessions"
-SHOWN: Final = 300  # characters of a prompt that go into a list
+PROMPT_LENGTH: Final = 300  # characters of a prompt in a list
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A conversation: how many turns it has, and when its last one began (aware).
 
@@ -134,7 +134,7 @@ def sessions(connection: sqlite3.Connection) -> list[Session]:
         "   WHERE session NOTNULL GROUP BY session) AS own"
         " JOIN turns AS newest ON newest.seq = own.newest"
         " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC",
-        (SHOWN,),
+        (PROMPT_LENGTH,),
     )
     return [decode(Session, dict(row)) for row in rows]
 

@@ -176,7 +176,9 @@ def _row(name: str, turns: list[TurnRecord]) -> Session:
     from deepreasoning_cli.history.sessions import Session
 
     first = turns[0].opened.prompt
-    return Session(name, len(turns), datetime.now(UTC), forked_from=None, first_prompt=first)
+    return Session(
+        name=name, turns=len(turns), last=datetime.now(UTC), forked_from=None, first_prompt=first
+    )
 
 
 class ChatTurns:
