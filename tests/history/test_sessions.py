@@ -77,7 +77,7 @@ def test_a_session_whose_lock_was_just_removed_is_claimed_anew(
 ) -> None:
     gone = iter([True, False])
     with opened_store(tmp_path) as store:
-        monkeypatch.setattr(locks, "is_gone", lambda _: next(gone))
+        monkeypatch.setattr(locks, "is_removed", lambda _: next(gone))
         with store.claim("sums") as claim:
             assert claim.forked_from is None
 
