@@ -15,7 +15,7 @@ Reader = Callable[[Any], Any]
 T = TypeVar("T")
 
 
-def decode(kind: Callable[..., T], values: Mapping[str, Any], **decoded: Any) -> T:
+def decode(kind: Callable[..., T], values: Mapping[str, Any], /, **decoded: Any) -> T:
     """The dataclass `kind` from `values` by name; values without a field are ignored.
 
     `decoded` are fields that are taken as they are. A field that is absent has its default:

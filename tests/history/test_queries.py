@@ -1,4 +1,4 @@
-"""What was spent is the sum of the stored turns, however it is grouped."""
+"""Queries over all turns: what was spent is the sum of the stored turns, however it is grouped."""
 
 from __future__ import annotations
 
