@@ -1,4 +1,4 @@
-"""Forgetting: what is deleted is gone from the files too."""
+"""What is deleted is gone from the files too."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.salvage import CORRUPT
 
-ROOTLESS = (
+ORPHANED_FORKS: Final = (
     "DELETE FROM forks WHERE origin NOT IN (SELECT session FROM forks)"
     " AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = forks.origin)"
 )
@@ -22,7 +23,7 @@ def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
     connection.executemany("DELETE FROM turns WHERE id = ?", [(each,) for each in ids])
     if connection.total_changes == before:
         return 0
-    while connection.execute(ROOTLESS).rowcount > 0:
+    while connection.execute(ORPHANED_FORKS).rowcount > 0:
         continue  # a fork of that fork may have lost its root with it
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
     return len(ids)

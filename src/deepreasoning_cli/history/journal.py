@@ -1,4 +1,4 @@
-"""The view that comes first: each event is in a file before anyone sees it.
+"""Each event of a running turn is in a file before any view shows it.
 
 The file is locked while its turn runs, append-only, and on the disk within a second.
 """
@@ -207,14 +207,14 @@ class Syncer:
 
 
 class Journal:
-    """Keeps a turn while it runs, and saves it in the store when it ends.
+    """Writes a turn to its file while it runs, and to the store when it ends.
 
-    It goes first among the views of a `ViewGroup`, with that group's record. `folder` is the data
-    folder. A fault costs the journal, never the answer: `warn` is told once, and the turn goes on
-    in memory.
+    It is the keeper of a `ViewGroup`, with that group's record. `folder` is the data folder. A
+    fault costs the journal, never the answer: `warn` is called once, and the turn goes on in
+    memory.
 
-    What may wait for a disk goes through two functions, which call it and return when it has
-    ended: `runtime.run_blocking` opens and closes, `run_append` adds a line.
+    Two functions call what may wait for a disk, and return when it has ended:
+    `runtime.run_blocking` opens and closes, `run_append` adds a line.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Event ↔ JSON line of a journal. ASCII, so that a line cut anywhere harms no other."""
+"""Where journals are, and event ↔ line: JSON in ASCII, so that a torn line harms no other."""
 
 from __future__ import annotations
 

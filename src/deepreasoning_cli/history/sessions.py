@@ -89,7 +89,7 @@ def fork(connection: sqlite3.Connection, session: str) -> str:
 
 def branch(connection: sqlite3.Connection, session: str, new: str, upto: int) -> None:
     """Let the session `new` begin with the first `upto` turns of `session`."""
-    shared = turns_of(connection, session)[:upto]
+    shared = session_rows(connection, session)[:upto]
     last = shared[-1]["seq"] if shared else 0
     connection.execute("INSERT OR REPLACE INTO forks VALUES (?, ?, ?)", (new, session, last))
 
@@ -139,7 +139,7 @@ def sessions(connection: sqlite3.Connection) -> list[Session]:
     return [decode(Session, dict(row)) for row in rows]
 
 
-def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
+def session_rows(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
     """The whole rows of a session's turns in order, those before its fork included."""
     rows: list[sqlite3.Row] = []
     name: str | None = session

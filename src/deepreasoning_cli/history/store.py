@@ -123,7 +123,7 @@ class Store:
     def session_turns(self, session: str) -> list[TurnRecord]:
         """The turns of a session in order; a fork begins with those of its origin."""
         name = repair_surrogates(session)
-        return self._turns(lambda connection: sessions.turns_of(connection, name))
+        return self._turns(lambda connection: sessions.session_rows(connection, name))
 
     def put_in_session(self, turn: str, session: str) -> None:
         """Make a turn that has no session the first of one, so that it can be continued."""
