@@ -61,12 +61,8 @@ class JournalFile:
         self._disk = disk
         self._fault: OSError | None = None
         self._descriptor = disk.create(path)
-        try:
-            with suppress(OSError):  # without locks the file still keeps the text
-                try_lock(self._descriptor)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+        with suppress(OSError):  # without locks the file still keeps the text
+            try_lock(self._descriptor)
         self._syncer = syncer or Syncer()
         self._syncer.add(self)
 
