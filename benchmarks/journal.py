@@ -25,7 +25,7 @@ LIMIT = 10.0
 DELTAS = [" the", " answer", " is", "\n\n", " 42", " because", " 6 × 7", ' "so"']
 
 
-def plain(folder: Path, count: int) -> float:
+def time_plain_writes(folder: Path, count: int) -> float:
     """Microseconds for one os.write of a line that was made beforehand."""
     lines = [delta_line(Thought(DELTAS[each % len(DELTAS)]), each / 100) for each in range(count)]
     descriptor = os.open(folder / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -37,7 +37,7 @@ def plain(folder: Path, count: int) -> float:
     return took / count * 1e6
 
 
-def journalled(folder: Path, count: int) -> float:
+def time_journal(folder: Path, count: int) -> float:
     """Microseconds for one delta handed to the journal."""
     deltas = [Thought(DELTAS[each % len(DELTAS)]) for each in range(count)]
     journal = Journal(folder, TurnRecord(), print)
@@ -51,14 +51,16 @@ def journalled(folder: Path, count: int) -> float:
     return took / count * 1e6
 
 
-def measured(work: Callable[[Path, int], float], count: int) -> float:
+def measure(work: Callable[[Path, int], float], count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         return work(Path(folder), count)
 
 
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    pairs = [(measured(plain, count), measured(journalled, count)) for _ in range(ROUNDS)]
+    pairs = [
+        (measure(time_plain_writes, count), measure(time_journal, count)) for _ in range(ROUNDS)
+    ]
     write, journal = (median(column) for column in zip(*pairs, strict=True))
     print(f"plain write   {write:6.2f} µs a delta")
     print(f"journal       {journal:6.2f} µs a delta, {journal / write:.1f} × a plain write")

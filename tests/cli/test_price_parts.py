@@ -49,7 +49,16 @@ def test_a_bar_never_leaves_its_room(
 
 def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> list[StageCost]:
     return [
-        StageCost(str(n), None, NOW, complete, stage, "m", Usage(1, count), Decimal(1))
+        StageCost(
+            turn=str(n),
+            session=None,
+            started=NOW,
+            complete=complete,
+            stage=stage,
+            model="m",
+            usage=Usage(1, count),
+            cost=Decimal(1),
+        )
         for n, count in enumerate(tokens)
     ]
 

@@ -23,7 +23,7 @@ from deepreasoning_cli.errors import (
 )
 from deepreasoning_cli.history import database, salvage
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.locks import held
+from deepreasoning_cli.history.locks import hold
 from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
@@ -234,7 +234,7 @@ def test_a_locked_database_is_waited_for_and_then_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(tmp_path, 1)
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     path = tmp_path / "history.db"
     with locked(path), opened_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0001"]
@@ -254,7 +254,7 @@ def test_a_database_without_log_that_is_locked_is_said_so(
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     with locked(path), pytest.raises(UnavailableError) as caught:
         opened_store(tmp_path)
     assert caught.value.kind == "history_locked"
@@ -263,8 +263,8 @@ def test_a_database_without_log_that_is_locked_is_said_so(
 def test_a_preparation_that_never_ends_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
-    with held(tmp_path / "history.lock", 1.0), pytest.raises(UnavailableError) as caught:
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
+    with hold(tmp_path / "history.lock", 1.0), pytest.raises(UnavailableError) as caught:
         opened_store(tmp_path)
     assert caught.value.kind == "history_locked"
 
@@ -275,11 +275,11 @@ def test_a_database_that_another_process_prepared_meanwhile_is_taken(
     filled(tmp_path / "other", 2)
 
     @contextmanager
-    def made_meanwhile(path: Path, patience: float) -> Iterator[None]:
+    def made_meanwhile(path: Path, timeout: float) -> Iterator[None]:
         (tmp_path / "other/history.db").rename(tmp_path / "history.db")
         yield
 
-    monkeypatch.setattr(database, "held", made_meanwhile)
+    monkeypatch.setattr(database, "hold", made_meanwhile)
     assert reopened(tmp_path) == (["turn0001", "turn0002"], [])
 
 

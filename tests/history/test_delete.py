@@ -114,7 +114,7 @@ def test_a_damaged_copy_that_may_hold_the_turn_is_named(tmp_path: Path) -> None:
 def test_a_reader_that_keeps_the_log_from_being_emptied_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     warnings: list[str] = []
     with opened_store(tmp_path, warnings.append) as store:
         store.save(secret("a"))

@@ -20,8 +20,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
 )
 from deepreasoning_cli.greenlets import Runtime
-from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk, JournalFile, Syncer
+from deepreasoning_cli.history.journal import SYNC_THREADS, Disk, Journal, JournalFile, Syncer
 from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.history.locks import try_lock
 from deepreasoning_cli.history.recovery import recover, replay
@@ -232,7 +231,7 @@ def test_a_disk_that_takes_a_part_gets_the_rest(
     assert onlooker.seen[-1] == ("".join(THOUGHTS), "Forty-two.")
 
 
-def test_a_turn_that_cannot_be_folded_stays_and_is_named(tmp_path: Path) -> None:
+def test_a_turn_that_cannot_be_stored_stays_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "history.db").mkdir()
     warnings: list[str] = []
     journalled(tmp_path, whole(), warn=warnings.append)
@@ -361,7 +360,7 @@ def test_a_journal_of_the_same_id_is_never_written_into(tmp_path: Path) -> None:
     assert (path.read_text(), len(warnings)) == ("someone else's", 1)
 
 
-def test_folding_again_changes_nothing(tmp_path: Path) -> None:
+def test_storing_again_changes_nothing(tmp_path: Path) -> None:
     record = journalled(tmp_path, whole(session="s"), warn=no_warning)
     with Store.open(tmp_path, no_warning) as store:
         first = list(store.listing())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,8 @@ from deepreasoning_cli.pipeline.events import (
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
 from support.kept_turns import CARD, WHEN, opened
 
+JOURNAL_V1 = Path(__file__).with_name("journal_v1.jsonl")
+LATER = datetime(2026, 11, 23, 14, 0, 0, 250, tzinfo=timezone(timedelta(hours=2)))
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)  # halves of pairs, NUL and all
 MAYBE = st.none() | TEXTS
 MONEY = st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=9)
@@ -77,13 +80,78 @@ EVENTS: st.SearchStrategy[Event | TurnClosed] = st.one_of(
     st.builds(TurnWarning, TEXTS),
     st.builds(
         TurnClosed,
-        st.booleans(),
-        st.sampled_from(TurnOutcome),
-        st.none() | SECONDS,
-        st.none() | SECONDS,
-        SECONDS,
+        ending=st.sampled_from(TurnOutcome),
+        complete=st.booleans(),
+        first_reasoning=st.none() | SECONDS,
+        first_answer=st.none() | SECONDS,
+        total=SECONDS,
     ),
 )
+
+
+LARGE = Rates(Decimal(6), Decimal("3E+1"), Decimal("0.60"))
+BANDED = replace(CARD, base=Rates(Decimal("0.28"), Decimal("0.42")), bands=((200_000, LARGE),))
+VERSION_1: list[tuple[Event | TurnClosed, datetime | None]] = [
+    (
+        TurnStarted(
+            *("t1", "direct", "6×7?\ud83d", Handoff.BOTH, "s", "Be brief.", "t0", "r1", "claude")
+        ),
+        WHEN,
+    ),
+    (TurnStarted("t1", "demo", "", Handoff.NONE), None),
+    (Reused("so", "42", "r1"), None),
+    (StageStarted(Stage.ANSWER, "m", 300_000, replace(BANDED, source="page"), LATER, 7), None),
+    (StageStarted(Stage.REASON, "m", 1, replace(BANDED, source="page"), WHEN), None),
+    (StageStarted(Stage.SEARCH, "m", 0, None, WHEN), None),
+    (Sources((Source("Täbles", "https://example.org/7"), Source("", ""))), None),
+    (Thought('"so" \0\u2028'), None),
+    (Draft("4"), None),
+    (Text("😀\n"), None),
+    (
+        StageFinished(
+            *(Stage.REASON, "m", "m-1", Usage(11, 40, 40, 3, 2, estimated=True)),
+            *(Decimal("1.50E-7"), 2.25, "stop"),
+        ),
+        None,
+    ),
+    (StageFinished(Stage.SEARCH, "m", None, None, None, 0.0, None, complete=False), None),
+    (TurnWarning("late"), None),
+    (
+        TurnClosed(
+            ending=TurnOutcome.LENGTH,
+            complete=False,
+            first_reasoning=None,
+            first_answer=1.5,
+            total=2.0,
+        ),
+        None,
+    ),
+]
+"""What the lines of `journal_v1.jsonl` tell, which the first versions wrote."""
+
+
+def as_read(event: Event | TurnClosed) -> Event | TurnClosed:
+    """Of a rate card a line has the rates that hold for its request, of a time the moment."""
+    if not isinstance(event, StageStarted):
+        return event
+    card = event.rates and RateCard(
+        event.rates.at(event.at, event.input_tokens),
+        as_of=event.rates.as_of,
+        source=event.rates.source,
+    )
+    return replace(event, rates=card, at=event.at.astimezone(UTC))
+
+
+def test_the_lines_of_version_1_are_still_written_to_the_byte() -> None:
+    lines = [event_line(event, 0.12345678, began) for event, began in VERSION_1]
+    assert lines == JOURNAL_V1.read_bytes().splitlines(keepends=True)
+
+
+def test_the_lines_of_version_1_are_still_read() -> None:
+    lines = map(read_line, JOURNAL_V1.read_bytes().splitlines(keepends=True))
+    assert [(line.event, line.began) for line in lines] == [
+        (as_read(event), began) for event, began in VERSION_1
+    ]
 
 
 @given(EVENTS)

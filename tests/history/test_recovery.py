@@ -7,16 +7,17 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.history import locks, recovery
-from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.journal_format import TurnOutcome, event_line
+from deepreasoning_cli.history.journal import Journal, JournalFile
+from deepreasoning_cli.history.journal_format import TurnOutcome, event_line, orphaned_journals
 from deepreasoning_cli.history.locks import try_lock, try_lock_path
-from deepreasoning_cli.history.recovery import orphaned_journals, recover
+from deepreasoning_cli.history.recovery import HistoryAccess, recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -45,7 +46,7 @@ def kept(folder: Path, turn: str = "turn1") -> TurnRecord:
         return store.turn(turn)
 
 
-def test_a_turn_of_a_dead_process_is_folded_as_incomplete(tmp_path: Path) -> None:
+def test_a_turn_of_a_dead_process_is_stored_as_incomplete(tmp_path: Path) -> None:
     path = left_behind(tmp_path, whole()[:5])
     assert (recovered(tmp_path), path.exists()) == ((1, []), False)
     turn = turn_object(kept(tmp_path))
@@ -82,7 +83,7 @@ def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:
         assert kept(tmp_path).reasoning == expected
 
 
-def test_a_turn_that_could_not_be_folded_is_the_same_later(tmp_path: Path) -> None:
+def test_a_turn_that_could_not_be_stored_is_the_same_later(tmp_path: Path) -> None:
     (tmp_path / "history.db").mkdir()
     failure = WriteError("disk full")
     record = journalled(tmp_path, whole()[:-1], failure)
@@ -144,7 +145,7 @@ def test_an_empty_journal_is_swept_when_its_process_must_be_dead(tmp_path: Path)
     assert (recovered(tmp_path), path.exists()) == ((0, []), False)
 
 
-def test_a_journal_that_cannot_be_opened_is_named_and_the_others_adopted(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_opened_is_named_and_the_others_recovered(tmp_path: Path) -> None:
     (tmp_path / "journal/turn1.jsonl").mkdir(parents=True)
     left_behind(tmp_path, whole("turn2"), "turn2")
     count, warnings = recovered(tmp_path)
@@ -167,7 +168,7 @@ def test_where_the_store_fails_the_journals_stay(tmp_path: Path) -> None:
     assert len(orphaned_journals(tmp_path)) == 2
 
 
-def test_a_journal_that_another_process_has_just_adopted_is_not_adopted_again(
+def test_a_journal_that_another_process_has_just_recovered_is_not_recovered_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = left_behind(tmp_path, whole())
@@ -176,7 +177,7 @@ def test_a_journal_that_another_process_has_just_adopted_is_not_adopted_again(
         path.unlink()
         return try_lock(descriptor)
 
-    monkeypatch.setattr(recovery, "try_lock", removed_meanwhile)
+    monkeypatch.setattr(locks, "try_lock", removed_meanwhile)
     assert recovered(tmp_path) == (0, [])
 
 
@@ -187,7 +188,7 @@ def test_a_journal_that_goes_while_the_folder_is_read_is_no_fault(
     assert recovered(tmp_path) == (0, [])
 
 
-def test_where_the_folder_cannot_be_read_nothing_is_adopted(
+def test_where_the_folder_cannot_be_read_nothing_is_recovered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: Path, pattern: str) -> None:
@@ -214,7 +215,7 @@ def test_where_there_are_no_locks_a_journal_is_left_alone_and_named(
     assert (warnings, path.exists()) == ([f"{path} is kept: No locks available"], True)
 
 
-def test_without_a_data_folder_there_is_nothing_to_adopt(tmp_path: Path) -> None:
+def test_without_a_data_folder_there_is_nothing_to_recover(tmp_path: Path) -> None:
     assert orphaned_journals(tmp_path / "nowhere") == []
 
 
@@ -222,3 +223,89 @@ def test_a_lock_file_is_had_once(tmp_path: Path) -> None:
     first = try_lock_path(tmp_path / "lock")
     assert (first is not None, try_lock_path(tmp_path / "lock")) == (True, None)
     os.close(first or 0)
+
+
+def left_in_the_middle(folder: Path, *turns: str) -> None:
+    """The journals of a process that died in the middle of its turns."""
+    for turn in turns:
+        left_behind(folder, [opened(turn), *reasoned()[:3]], turn)
+
+
+def history_access(folder: Path) -> tuple[HistoryAccess, list[tuple[str, str]]]:
+    reports: list[tuple[str, str]] = []
+    return HistoryAccess(folder, lambda kind, text: reports.append((kind, text))), reports
+
+
+def recovery_note(turns: str) -> tuple[str, str]:
+    return "note", f"recovered {turns}: `deepreasoning history list`"
+
+
+def test_where_nothing_was_kept_to_ask_makes_nothing(tmp_path: Path) -> None:
+    access, reports = history_access(tmp_path / "data")
+    assert (access.exists, access.spending(recovers=True)) == (False, None)
+    access.recover_orphans()
+    assert (reports, (tmp_path / "data").exists()) == ([], False)
+
+
+def test_orphaned_journals_are_recovered_once_in_a_process(tmp_path: Path) -> None:
+    left_in_the_middle(tmp_path, "turn1", "turn2")
+    access, reports = history_access(tmp_path)
+    assert access.exists
+    access.recover_orphans()
+    left_in_the_middle(tmp_path, "turn3")
+    access.recover_orphans()
+    with access.opened() as store:
+        assert {row.id for row in store.listing()} == {"turn1", "turn2"}
+    assert reports == [recovery_note("2 unfinished turns")]
+
+
+def test_one_that_is_recovered_is_reported_in_the_singular(tmp_path: Path) -> None:
+    left_in_the_middle(tmp_path, "turn1")
+    access, reports = history_access(tmp_path)
+    with access.opened(recovers=False) as store:
+        assert (list(store.listing()), reports) == ([], [])
+    with access.opened() as store:
+        assert [row.id for row in store.listing()] == ["turn1"]
+    assert reports == [recovery_note("1 unfinished turn")]
+
+
+def test_what_a_process_still_writes_is_left_to_it(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal/turn1.jsonl")
+    try:
+        file.append(event_line(opened(), 0.0, WHEN))
+        access, reports = history_access(tmp_path)
+        access.recover_orphans()
+        with access.opened() as store:
+            assert (list(store.listing()), reports) == ([], [])
+    finally:
+        file.close(remove=False)
+
+
+def test_what_was_spent_is_read_since_a_moment(tmp_path: Path) -> None:
+    journalled(tmp_path, whole(), warn=no_warning)
+    access, _ = history_access(tmp_path)
+    now = datetime.now(UTC)
+    for since, count in ((None, 1), (now - timedelta(days=1), 1), (now + timedelta(days=1), 0)):
+        spent = access.spending(since, recovers=False)
+        assert spent is not None
+        assert len({row.started for row in spent}) == count
+
+
+def test_a_history_that_cannot_be_read_is_a_warning_where_nobody_asked_for_it(
+    tmp_path: Path,
+) -> None:
+    left_in_the_middle(tmp_path, "turn1")
+    (tmp_path / "history.db").mkdir()
+    access, reports = history_access(tmp_path)
+    access.recover_orphans()
+    assert [kind for kind, _ in reports] == ["warning"]
+
+
+def test_a_folder_that_cannot_be_looked_into_may_hold_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> list[Path]:
+        raise PermissionError
+
+    monkeypatch.setattr(recovery, "orphaned_journals", closed)
+    assert history_access(tmp_path)[0].exists

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.history import sessions
+from deepreasoning_cli.history import locks
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.history.store import Store
@@ -16,6 +16,14 @@ from support.kept_turns import WHEN, answered, no_warning, opened, opened_store,
 
 def save(store: Store, turn: str, session: str) -> None:
     store.save(shown(whole(turn, session)), began=WHEN)
+
+
+def listed(
+    name: str, turns: int, forked_from: str | None = None, first_prompt: str = "What is 6×7?"
+) -> Session:
+    return Session(
+        name=name, turns=turns, last=WHEN, forked_from=forked_from, first_prompt=first_prompt
+    )
 
 
 def ids(store: Store, session: str) -> list[str]:
@@ -51,9 +59,9 @@ def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> N
         assert last is not None
         assert last.opened.id == "b"
         assert store.sessions() == [
-            Session("sums-2-2", 1, WHEN, "sums-2", "What is 6×7?"),
-            Session("sums-2", 2, WHEN, "sums", "What is 6×7?"),
-            Session("sums", 2, WHEN, None, "What is 6×7?"),
+            listed("sums-2-2", 1, "sums-2"),
+            listed("sums-2", 2, "sums"),
+            listed("sums", 2),
         ]
 
 
@@ -68,9 +76,10 @@ def test_a_session_whose_lock_was_just_removed_is_claimed_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = iter([True, False])
-    monkeypatch.setattr(sessions, "is_gone", lambda _: next(gone))
-    with opened_store(tmp_path) as store, store.claim("sums") as claim:
-        assert claim.forked_from is None
+    with opened_store(tmp_path) as store:
+        monkeypatch.setattr(locks, "is_removed", lambda _: next(gone))
+        with store.claim("sums") as claim:
+            assert claim.forked_from is None
 
 
 def test_without_locks_a_session_goes_on_unclaimed(
@@ -140,7 +149,7 @@ def test_a_turn_that_leaves_a_branch_stays_where_it_came_from(tmp_path: Path) ->
 def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         store.save(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
-        assert store.sessions() == [Session("sums", 1, WHEN, None, "long " * 60)]
+        assert store.sessions() == [listed("sums", 1, first_prompt="long " * 60)]
 
 
 def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) -> None:

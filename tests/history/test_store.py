@@ -95,7 +95,9 @@ CUT = IncompleteError("cut")
 NUMBERS = count()
 
 
-def folded(folder: Path, *turns: Sequence[Event], failure: BaseException | None = None) -> None:
+def store_turns(
+    folder: Path, *turns: Sequence[Event], failure: BaseException | None = None
+) -> None:
     with opened_store(folder) as store:
         for events in turns:
             store.save(shown(events, failure=failure))
@@ -153,7 +155,7 @@ def test_what_caches_spared_is_known_again_from_the_rates_that_are_kept(tmp_path
 
 
 def test_money_is_kept_as_its_digits(tmp_path: Path) -> None:
-    folded(tmp_path, whole())
+    store_turns(tmp_path, whole())
     with opened_store(tmp_path) as store:
         stages = store.turn("turn1").stages
         (row,) = store.listing()
@@ -178,7 +180,7 @@ def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -
         *answered([text], model=text),
         TurnWarning(text),
     ]
-    folded(tmp_path, events)
+    store_turns(tmp_path, events)
     with opened_store(tmp_path) as store:
         (row,) = store.listing(session=text, model=text)
         turn = store.turn("turn1")
@@ -195,13 +197,15 @@ def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -
 
 def test_absurd_counts_are_stored_as_far_as_they_fit(tmp_path: Path) -> None:
     usage = Usage(10**40, -(10**40))
-    folded(tmp_path, [opened(), StageFinished(Stage.ANSWER, "m", None, usage, None, 1.0, None)])
+    store_turns(
+        tmp_path, [opened(), StageFinished(Stage.ANSWER, "m", None, usage, None, 1.0, None)]
+    )
     with opened_store(tmp_path) as store:
         assert store.turn("turn1").stages[Stage.ANSWER].usage == Usage(2**63 - 1, 1 - 2**63)
 
 
 def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
-    folded(tmp_path, whole("abc1"), whole("abd2"), whole("abd"))
+    store_turns(tmp_path, whole("abc1"), whole("abd2"), whole("abd"))
     with opened_store(tmp_path) as store:
         assert ids([store.turn("abc"), store.turn("abd2"), store.turn("abd")]) == [
             "abc1",
@@ -227,7 +231,7 @@ def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
 def test_an_unclear_id_is_refused_with_the_nearest(
     tmp_path: Path, wanted: str, kind: str, message: str, hint: str
 ) -> None:
-    folded(tmp_path, whole("abc1"), whole("abd2"))
+    store_turns(tmp_path, whole("abc1"), whole("abd2"))
     with opened_store(tmp_path) as store, pytest.raises(UsageError) as caught:
         store.turn(wanted)
     error = caught.value
@@ -243,7 +247,7 @@ def test_an_empty_history_says_so(tmp_path: Path) -> None:
     assert caught.value.hint == "the history is empty"
 
 
-def test_the_order_is_that_of_folding_when_the_clock_goes_backwards(tmp_path: Path) -> None:
+def test_the_order_is_that_of_storing_when_the_clock_goes_backwards(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         for number in range(3):
             record = shown(whole(f"turn{number}", session="s"))
@@ -273,14 +277,14 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
         assert ids(list(store.listing(since=WHEN + timedelta(hours=1)))) == ["c", "b"]
         assert ids(list(store.listing(status="complete", session="s", model="sonnet"))) == ["a"]
         assert next(store.listing(session="s")) == TurnSummary(
-            "a",
-            "s",
-            WHEN,
-            "complete",
-            TurnOutcome.COMPLETE,
-            "What is 6×7?",
-            "claude-sonnet-5",
-            Decimal("0.00002015"),
+            id="a",
+            session="s",
+            started=WHEN,
+            status="complete",
+            outcome=TurnOutcome.COMPLETE,
+            prompt="What is 6×7?",
+            model="claude-sonnet-5",
+            cost=Decimal("0.00002015"),
         )
 
 
@@ -317,7 +321,7 @@ def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) 
 
 
 def test_words_are_found_in_prompt_reasoning_and_answer(tmp_path: Path) -> None:
-    folded(
+    store_turns(
         tmp_path,
         [opened("a", prompt="Which primes are twins?"), *answered(["Those two apart."])],
         [opened("b"), *reasoned(["Primality", " of 41"]), *answered()],
@@ -352,7 +356,7 @@ def test_no_words_are_syntax(tmp_path_factory: pytest.TempPathFactory, words: li
     "words", ['"', "prompt: NEAR(", "a AND", "*", "{x}", "answer : -", "^six", "six* OR"]
 )
 def test_the_syntax_of_fts_is_harmless(tmp_path: Path, words: str) -> None:
-    folded(tmp_path, whole())
+    store_turns(tmp_path, whole())
     with opened_store(tmp_path) as store:
         if not any(map(str.isalnum, words)):
             with pytest.raises(UsageError):
@@ -365,7 +369,7 @@ def test_the_syntax_of_fts_is_harmless(tmp_path: Path, words: str) -> None:
 
 def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None:
     chinese = "质数是只能被一和自身整除的数。" * 5
-    folded(
+    store_turns(
         tmp_path,
         [opened("a", prompt="什么是质数？ six"), *reasoned(["ราคาเท่าไร"])],
         [opened("b"), *answered([chinese + "六七四十二" + chinese])],
@@ -387,7 +391,7 @@ def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None
     assert hit.snippet == f"…{chinese[-40:]}六七四十二{chinese[:37]}…"
 
 
-def test_a_turn_that_is_folded_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
+def test_a_turn_that_is_stored_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
     with opened_store(tmp_path) as store:
         store.save(shown([opened("a", prompt="zebra")]))
         store.save(shown([opened("a", prompt="giraffe")]))
@@ -396,7 +400,7 @@ def test_a_turn_that_is_folded_again_is_searched_by_its_new_words(tmp_path: Path
 
 
 def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None:
-    folded(tmp_path, whole("a"), whole("b"))
+    store_turns(tmp_path, whole("a"), whole("b"))
     with opened_store(tmp_path) as store:
         store.put_in_session("a", "s")
         store.put_in_session("a", "other")
@@ -409,7 +413,7 @@ def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None
 
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "a b?mode=ro#c%20é&x"
-    folded(folder, whole())
+    store_turns(folder, whole())
     with opened_store(folder) as store:
         assert ids(list(store.listing())) == ["turn1"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.greenlets import greenlet_spawn
-from deepreasoning_cli.history.journal_file import SYNC_THREADS, Disk
+from deepreasoning_cli.history.journal import SYNC_THREADS, Disk
 from deepreasoning_cli.history.recovery import replay
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import End, Thought

@@ -18,7 +18,7 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
-from deepreasoning_cli.history.journal_file import Disk
+from deepreasoning_cli.history.journal import Disk
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import DONE, End, Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage

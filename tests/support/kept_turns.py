@@ -100,12 +100,12 @@ def journalled(
     failure: BaseException | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> TurnRecord:
-    """The record of a turn that was journalled and folded."""
+    """The record of a turn that was journalled and stored."""
     return shown(events, lambda record: Journal(folder, record, warn), failure)
 
 
 def journalled_with(folder: Path, events: Sequence[Event], view: View) -> TurnRecord:
-    """The record of a turn that was journalled, then shown by `view`, then folded."""
+    """The record of a turn that was journalled, then shown by `view`, then stored."""
     return shown(events, lambda record: Journal(folder, record, no_warning), None, view)
 
 

@@ -62,7 +62,13 @@ class MemoryArchive:
 
     def sessions(self) -> Sequence[Session]:
         return [
-            Session(name, len(turns), WHEN, None, turns[0].opened.prompt)
+            Session(
+                name=name,
+                turns=len(turns),
+                last=WHEN,
+                forked_from=None,
+                first_prompt=turns[0].opened.prompt,
+            )
             for name, turns in reversed(self.kept.items())
             if turns
         ]

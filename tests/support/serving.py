@@ -13,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from deepreasoning_cli.greenlets import await_only
-from deepreasoning_cli.history.journal_file import DISK, Disk
+from deepreasoning_cli.history.journal import DISK, Disk
 from deepreasoning_cli.pipeline.events import Chunk, End, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
 from deepreasoning_cli.server.app import application

@@ -32,7 +32,16 @@ def settings(**flags: Any) -> Settings:
 
 def cost(amount: str | None, when: datetime) -> StageCost:
     known = None if amount is None else Decimal(amount)
-    return StageCost("t", None, when, True, "answer", "m", Usage(1, 1), known)
+    return StageCost(
+        turn="t",
+        session=None,
+        started=when,
+        complete=True,
+        stage="answer",
+        model="m",
+        usage=Usage(1, 1),
+        cost=known,
+    )
 
 
 KEPT = [

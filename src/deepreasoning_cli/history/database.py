@@ -1,4 +1,4 @@
-"""The open database: made, migrated, repaired; every use of it goes through `read` or `write`."""
+"""The open database: made, migrated, repaired; every use goes through `read` or `write`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    UnavailableError,
-    WriteError,
-)
-from deepreasoning_cli.files import PRIVATE, make_private_folder, sync_folder
-from deepreasoning_cli.history.journal_file import Warn
-from deepreasoning_cli.history.locks import held
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UnavailableError, WriteError
+from deepreasoning_cli.files import make_private_folder, sync_folder
+from deepreasoning_cli.history.journal_format import Warn
+from deepreasoning_cli.history.locks import NEW_FILE, create_private, hold
 from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
-from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
+from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
 
 NAME: Final = "history.db"
-PATIENCE_SECONDS: Final = 30.0
+LOCK_TIMEOUT: Final = 30.0  # seconds
 WITHOUT_WAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
 )
 T = TypeVar("T")
+Values = TypeVarTuple("Values")
 
 
 class DatabaseState(Enum):
@@ -60,36 +56,30 @@ class Database:
         """Give the file back."""
         self._connection.close()
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` finds; where it meets damage, repair the database and ask once more."""
+    def read(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
+        """What `work` returns; where it meets damage, repair the database and ask once more."""
         try:
-            return work(self._connection)
+            return work(self._connection, *values)
         except sqlite3.Error as exc:
             if self._refusal or not is_broken(exc):
                 raise as_failure(exc, self.path) from exc
         try:
             self._repair()
-            return work(self._connection)
+            return work(self._connection, *values)
         except (sqlite3.Error, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
         """Do `work` in one transaction: all of it or nothing."""
-        self.demand_writable()
+        self.require_writable()
 
         def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
-            return result
+            with begin(connection, "IMMEDIATE"):
+                return work(connection, *values)
 
         return self.read(transaction)
 
-    def demand_writable(self) -> None:
+    def require_writable(self) -> None:
         """Raises ConfigError where the database can be read only."""
         if self._refusal:
             raise self._refusal
@@ -98,14 +88,14 @@ class Database:
         make_private_folder(self.path.parent)
         if not _is_writable(self.path):
             self._refusal = ConfigError(
-                f"{self.path} is read-only", kind="history_read_only", hint=ELSEWHERE
+                f"{self.path} is read-only", kind="history_read_only", hint=OTHER_FOLDER
             )
             return _connect_read_only(self.path)
-        state, connection = _examined(self.path)
+        state, connection = _examine(self.path)
         if connection:
             return connection
         if state is not DatabaseState.NEWER:
-            with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
+            with hold(self.path.with_suffix(".lock"), LOCK_TIMEOUT):
                 state = self._prepare()
         if state is DatabaseState.NEWER:
             self._refusal = ConfigError(
@@ -122,7 +112,7 @@ class Database:
 
     def _prepare(self) -> DatabaseState:
         """Bring the file up to date; nobody else does it meanwhile."""
-        state, connection = _examined(self.path)
+        state, connection = _examine(self.path)
         if connection:
             connection.close()
         match state:
@@ -139,7 +129,7 @@ class Database:
 
     def _repair(self) -> None:
         self._connection.close()
-        with held(self.path.with_suffix(".lock"), PATIENCE_SECONDS):
+        with hold(self.path.with_suffix(".lock"), LOCK_TIMEOUT):
             if _identity(self.path) == self._identity:  # else another process has repaired it
                 self._replace()
         self._connection = self._open()
@@ -157,15 +147,15 @@ class Database:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _is_writable(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
-def _examined(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
+def _examine(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
     """What is there, and the open database where it can be used as it is.
 
     An empty file is broken: a new database gets its name only when it is whole.
@@ -192,11 +182,11 @@ def _examined(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
 
 
 def _state(connection: sqlite3.Connection) -> DatabaseState:
-    found = version(connection)
-    if found < 1:  # ours has its tables before it has its name; a file cut to a few bytes has none
+    number = version(connection)
+    if number < 1:  # ours has its tables before it has its name; a file cut to a few bytes has none
         return DatabaseState.BROKEN
-    if found != len(MIGRATIONS):
-        return DatabaseState.OLDER if found < len(MIGRATIONS) else DatabaseState.NEWER
+    if number != len(MIGRATIONS):
+        return DatabaseState.OLDER if number < len(MIGRATIONS) else DatabaseState.NEWER
     connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
     return DatabaseState.CURRENT
 
@@ -206,12 +196,7 @@ def _create(path: Path) -> None:
     aside = path.with_name(path.name + ".new")
     for leftover in (aside, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
         leftover.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-    try:
-        if os.name == "posix":
-            os.fchmod(descriptor, PRIVATE)  # SQLite gives the files beside it the same mode
-    finally:
-        os.close(descriptor)
+    os.close(create_private(aside, NEW_FILE))  # SQLite gives the files beside it the same mode
     with closing(_connect(aside)) as connection:
         migrate(connection)
         with suppress(sqlite3.OperationalError):  # it stays in DELETE mode where WAL is impossible
@@ -246,8 +231,8 @@ def _leave_wal(connection: sqlite3.Connection) -> None:
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     """As it is; where not even WAL's shared memory can be made, as if nobody else used it."""
-    for access in ("mode=ro", "mode=ro&immutable=1"):
-        connection = _connection(path, access.removeprefix("mode="))
+    for access in ("ro", "ro&immutable=1"):
+        connection = _connection(path, access)
         try:
             connection.execute("SELECT seq FROM turns LIMIT 1").fetchone()
         except sqlite3.OperationalError as exc:
@@ -262,7 +247,7 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={access}",
         uri=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=LOCK_TIMEOUT,
         isolation_level=None,
     )
     connection.row_factory = sqlite3.Row
@@ -274,7 +259,7 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG})
-ELSEWHERE = "DEEPREASONING_DATA_DIR names another place"
+OTHER_FOLDER = "DEEPREASONING_DATA_DIR names another place"
 
 
 def code(error: sqlite3.Error) -> int:
@@ -297,10 +282,12 @@ def as_failure(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError
         )
     if isinstance(error, OSError):
         return ConfigError(
-            f"cannot use {path}: {error.strerror or error}", kind="history_unusable", hint=ELSEWHERE
+            f"cannot use {path}: {error.strerror or error}",
+            kind="history_unusable",
+            hint=OTHER_FOLDER,
         )
     if code(error) in NO_ROOM:
         return WriteError(f"cannot write {path}: {error}", kind="history_full", hint="make room")
     if is_broken(error):
         return ConfigError(f"{path} is damaged: {error}", kind="history_damaged")
-    return ConfigError(f"cannot use {path}: {error}", kind="history_unusable", hint=ELSEWHERE)
+    return ConfigError(f"cannot use {path}: {error}", kind="history_unusable", hint=OTHER_FOLDER)

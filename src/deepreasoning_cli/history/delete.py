@@ -1,21 +1,20 @@
-"""Forgetting: what is deleted is gone from the files too."""
+"""What is deleted is gone from the files too."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-from deepreasoning_cli.history.locks import is_gone, try_lock
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.salvage import CORRUPT
 
-ROOTLESS = (
+ORPHANED_FORKS: Final = (
     "DELETE FROM forks WHERE origin NOT IN (SELECT session FROM forks)"
     " AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = forks.origin)"
 )
-OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
 
 
 def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
@@ -24,7 +23,7 @@ def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> int:
     connection.executemany("DELETE FROM turns WHERE id = ?", [(each,) for each in ids])
     if connection.total_changes == before:
         return 0
-    while connection.execute(ROOTLESS).rowcount > 0:
+    while connection.execute(ORPHANED_FORKS).rowcount > 0:
         continue  # a fork of that fork may have lost its root with it
     connection.execute("INSERT INTO words (words) VALUES ('rebuild')")
     return len(ids)
@@ -42,19 +41,11 @@ def damaged_copies(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{CORRUPT}*"))
 
 
-def remove_journals(folder: Path, beginnings: Sequence[str]) -> None:
-    """Remove the journals of these turns, except those of running processes."""
+def remove_journals(folder: Path, prefixes: Sequence[str]) -> None:
+    """Remove the journals with these prefixes, except those of running processes."""
     for path in folder.glob("*"):
-        if path.name.startswith(tuple(beginnings)):
+        if path.name.startswith(tuple(prefixes)):
             with suppress(OSError):
-                _remove_if_free(path)
-
-
-def _remove_if_free(path: Path) -> None:
-    descriptor = os.open(path, OPEN)
-    try:
-        free = try_lock(descriptor) and not is_gone(descriptor)
-    finally:
-        os.close(descriptor)
-    if free:
-        path.unlink()
+                descriptor = try_lock_path(path, create=False)
+                if descriptor is not None:
+                    close_and_remove(descriptor, path)

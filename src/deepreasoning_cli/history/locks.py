@@ -9,12 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from deepreasoning_cli.files import PRIVATE
 
-POLL_SECONDS = 0.02
-HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
-LOCK_FILE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+POLL_SECONDS: Final = 0.02
+LOCKED_ELSEWHERE: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+OPEN: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+NEW_FILE: Final = OPEN | os.O_CREAT | os.O_EXCL | os.O_APPEND
+LOCK_FILE: Final = OPEN | os.O_CREAT
 
 if sys.platform == "win32":  # pragma: no cover - a Windows machine runs the same tests
     import msvcrt
@@ -39,28 +42,41 @@ def try_lock(descriptor: int) -> bool:
     try:
         _lock(descriptor)
     except OSError as exc:
-        if exc.errno in HELD:
+        if exc.errno in LOCKED_ELSEWHERE:
             return False
         raise
     return True
 
 
-def try_lock_path(path: Path) -> int | None:
-    """Create and lock the file; its descriptor, or None where another holds it. Raises OSError.
-
-    Closing the descriptor gives the lock back.
-    """
-    descriptor = os.open(path, LOCK_FILE, PRIVATE)
+def create_private(path: Path, flags: int) -> int:
+    """Open the file, made where there is none, for its owner alone. Raises OSError."""
+    descriptor = os.open(path, flags, PRIVATE)
     try:
         if os.name == "posix":
-            os.fchmod(descriptor, PRIVATE)
-        if try_lock(descriptor):
-            return descriptor
+            os.fchmod(descriptor, PRIVATE)  # whatever the umask
     except BaseException:
         os.close(descriptor)
         raise
-    os.close(descriptor)
-    return None
+    return descriptor
+
+
+def try_lock_path(path: Path, *, create: bool = True) -> int | None:
+    """Open and lock the file; its descriptor, or None where another holds it. Raises OSError.
+
+    Closing the descriptor gives the lock back.
+    """
+    while True:
+        descriptor = create_private(path, LOCK_FILE) if create else os.open(path, OPEN)
+        try:
+            locked = try_lock(descriptor)
+            if locked and not is_removed(descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if not locked:
+            return None  # else its last holder has just removed it
 
 
 def close_and_remove(descriptor: int, path: Path) -> None:
@@ -77,18 +93,18 @@ def close_and_remove(descriptor: int, path: Path) -> None:
         path.unlink()
 
 
-def is_gone(descriptor: int) -> bool:
-    """Whether the open file was removed meanwhile."""
+def is_removed(descriptor: int) -> bool:
+    """Whether the open file has no name any more."""
     return os.fstat(descriptor).st_nlink == 0
 
 
 @contextmanager
-def held(path: Path, patience: float) -> Iterator[None]:
-    """Hold the lock file at `path`, waiting up to `patience` seconds for it.
+def hold(path: Path, timeout: float) -> Iterator[None]:
+    """Lock the file at `path` within the `with`, after a wait of up to `timeout` seconds.
 
-    Raises TimeoutError where it did not come free, OSError where it cannot be had at all.
+    Raises TimeoutError where another process keeps it, OSError where it cannot be locked at all.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while (descriptor := try_lock_path(path)) is None:
         if time.monotonic() > until:
             raise TimeoutError(errno.ETIMEDOUT, "another process holds it", str(path))

@@ -1,4 +1,4 @@
-"""Turns without their long texts, newest first."""
+"""Queries over all turns: listings, one turn by its id, search, and what was spent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 from deepreasoning_cli.errors import UsageError, nearest
+from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.journal_format import TurnOutcome
-from deepreasoning_cli.history.mapping import amount, moment, stamp
+from deepreasoning_cli.history.mapping import LARGEST, read_usage, stamp
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
 PAGE: Final = 200
 LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
-Read = Callable[[Callable[[sqlite3.Connection], list[sqlite3.Row]]], list[sqlite3.Row]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSummary:
     """One turn of a listing: `started` is aware (UTC), `cost` USD, None where unknown."""
 
@@ -35,89 +35,55 @@ class TurnSummary:
     cost: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnFilter:
-    """Which turns are wanted.
+def fetch(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+    """All rows of the query."""
+    return connection.execute(query, values).fetchall()
 
-    `model` is part of the name of a model that was asked, `status` is complete, incomplete or
-    the word for an ending, `since` is aware.
+
+def list_turns(
+    read: Callable[..., list[sqlite3.Row]], terms: Mapping[str, str | None], limit: int | None
+) -> Iterator[TurnSummary]:
+    """The turns that fit all SQL `terms` with a value, the newest first.
+
+    They come a page at a time by `read`: nothing stays locked while they are used.
     """
-
-    session: str | None = None
-    model: str | None = None
-    status: str | None = None
-    since: datetime | None = None
-
-    def terms(self) -> tuple[str, list[Any]]:
-        """The filter in SQL, and its values."""
-        asked = (
-            ("session = ?", self.session),
-            (
-                "EXISTS (SELECT 1 FROM stages WHERE turn = seq AND instr(stages.model, ?))",
-                self.model,
-            ),
-            ("? IN (status, ending)", self.status),
-            ("started >= ?", stamp(self.since) if self.since else None),
-        )
-        given = [(term, repair_surrogates(value)) for term, value in asked if value is not None]
-        return " AND ".join(["TRUE", *(term for term, _ in given)]), [value for _, value in given]
-
-
-def list_turns(read: Read, wanted: TurnFilter, limit: int | None) -> Iterator[TurnSummary]:
-    """The turns, newest first, a page at a time: nothing stays locked while they are read."""
-    terms, values = wanted.terms()
-    query = (
-        f"SELECT {LISTING_COLUMNS} FROM turns WHERE seq < ? AND {terms}"  # noqa: S608 - our own terms
-        " ORDER BY seq DESC LIMIT ?"
-    )
-    below = 2**63 - 1
-    left = limit
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        parameters = [below, *values, size]
-        page = read(lambda connection: connection.execute(query, parameters).fetchall())  # noqa: B023 - called at once
-        yield from map(as_row, page)
+    filters = {term: repair_surrogates(value) for term, value in terms.items() if value is not None}
+    where = " AND ".join(["seq < ?", *filters])
+    query = f"SELECT {LISTING_COLUMNS} FROM turns WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own terms
+    below, left = LARGEST, LARGEST if limit is None else limit
+    while left > 0:
+        size = min(PAGE, left)
+        page = read(fetch, query, [below, *filters.values(), size])
+        yield from map(as_summary, page)
         if len(page) < size:
             return
-        below = page[-1]["seq"]
-        left = None if left is None else left - size
+        below, left = page[-1]["seq"], left - size
 
 
-def as_row(row: sqlite3.Row) -> TurnSummary:
+def as_summary(row: sqlite3.Row) -> TurnSummary:
     """The row of `turns` as listings show it."""
-    return TurnSummary(
-        row["id"],
-        row["session"],
-        moment(row["started"]),
-        row["status"],
-        TurnOutcome(row["ending"]),
-        row["prompt"],
-        row["model"],
-        amount(row["cost"]),
-    )
+    return decode(TurnSummary, dict(row), outcome=TurnOutcome(row["ending"]))
 
 
-NEAR: Final = 1000
+SUGGESTED_FROM: Final = 1000  # the newest turns: the nearest id is looked for among them
 LAST_CHARACTER: Final = "\U0010ffff"
-IDS_SHOWN: Final = 3
+MOST_IDS: Final = 3
 
 
 def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     """The whole row of the turn. Raises UsageError where there is none, or more than one."""
-    wanted = repair_surrogates(id_or_prefix)
-    rows = connection.execute(
-        "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?",
-        (wanted, wanted + LAST_CHARACTER, IDS_SHOWN + 1),
-    ).fetchall()
+    prefix = repair_surrogates(id_or_prefix)
+    query = "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    rows = connection.execute(query, (prefix, prefix + LAST_CHARACTER, MOST_IDS + 1))
     ids = [row["id"] for row in rows]
-    if wanted in ids:
-        ids = [wanted]
-    if not ids or not wanted:
-        raise _unknown(connection, wanted)
+    if prefix in ids:
+        ids = [prefix]
+    if not ids or not prefix:
+        raise _unknown_turn(connection, prefix)
     if len(ids) > 1:
         raise UsageError(
-            f"{wanted} begins the ids of several turns: {', '.join(ids[:IDS_SHOWN])}"
-            + (", …" if len(ids) > IDS_SHOWN else ""),
+            f"{prefix} begins the ids of several turns: {', '.join(ids[:MOST_IDS])}"
+            + (", …" if len(ids) > MOST_IDS else ""),
             kind="ambiguous_turn",
             hint="give more of the id",
         )
@@ -125,19 +91,19 @@ def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
     return row
 
 
-def _unknown(connection: sqlite3.Connection, wanted: str) -> UsageError:
+def _unknown_turn(connection: sqlite3.Connection, prefix: str) -> UsageError:
     query = "SELECT id FROM turns ORDER BY seq DESC LIMIT ?"
-    ids = [row["id"] for row in connection.execute(query, (NEAR,))]
-    near = nearest(wanted, ids, likeness=0.0)
+    ids = [row["id"] for row in connection.execute(query, (SUGGESTED_FROM,))]
+    near = nearest(prefix, ids, likeness=0.0)
     return UsageError(
-        f"no turn {wanted or 'without a name'} in the history",
+        f"no turn {prefix or 'without a name'} in the history",
         kind="unknown_turn",
         hint=f"the nearest is {near[0]}" if near else "the history is empty",
     )
 
 
 SNIPPET_WORDS: Final = 16
-SNIPPET_LETTERS: Final = 40
+SNIPPET_CHARACTERS: Final = 40
 UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
@@ -147,8 +113,8 @@ BY_INDEX: Final = (
     "SELECT turns.*, snippet(words, -1, '', '', '…', ?) AS snippet"
     " FROM words JOIN turns ON turns.seq = words.rowid WHERE words MATCH ?"
 )
-BY_LETTERS: Final = "SELECT *, NULL AS snippet FROM turns WHERE TRUE"
-HOLDS: Final = (
+BY_SUBSTRING: Final = "SELECT *, NULL AS snippet FROM turns WHERE TRUE"
+CONTAINS: Final = (
     " AND (instr(turns.prompt, ?) OR instr(turns.reasoning, ?) OR instr(turns.answer, ?))"
 )
 
@@ -168,19 +134,23 @@ def search_turns(
 
     Raises UsageError where there is no word among them.
     """
-    plain = [repair_surrogates(word).replace("\0", " ") for text in words for word in text.split()]
-    plain = [word for word in plain if any(map(str.isalnum, word))]
-    if not plain:
+    terms = [repair_surrogates(word).replace("\0", " ") for text in words for word in text.split()]
+    terms = [term for term in terms if any(map(str.isalnum, term))]
+    if not terms:
         raise UsageError("no word to search for", kind="empty_search")
-    unspaced = [word for word in plain if UNSPACED.search(word)]
-    spaced = [word for word in plain if not UNSPACED.search(word)]
-    query = (BY_INDEX if spaced else BY_LETTERS) + HOLDS * len(unspaced)
-    order = (
-        " ORDER BY words.rank, turns.seq DESC LIMIT ?" if spaced else " ORDER BY seq DESC LIMIT ?"
-    )
-    values = [*([SNIPPET_WORDS, _phrases(spaced)] if spaced else []), *_thrice(unspaced), limit]
-    rows = connection.execute(query + order, values)
-    return [SearchHit(as_row(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows]
+    unspaced = [term for term in terms if UNSPACED.search(term)]
+    spaced = [term for term in terms if term not in unspaced]
+    contains = CONTAINS * len(unspaced)
+    values = [*(term for term in unspaced for _ in range(3)), limit]
+    if spaced:
+        query = f"{BY_INDEX}{contains} ORDER BY words.rank, turns.seq DESC LIMIT ?"
+        values = [SNIPPET_WORDS, _phrases(spaced), *values]
+    else:
+        query = f"{BY_SUBSTRING}{contains} ORDER BY seq DESC LIMIT ?"
+    rows = connection.execute(query, values)
+    return [
+        SearchHit(as_summary(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows
+    ]
 
 
 def _phrases(words: Sequence[str]) -> str:
@@ -188,28 +158,27 @@ def _phrases(words: Sequence[str]) -> str:
     return " ".join('"' + word.replace('"', '""') + '"*' for word in words)
 
 
-def _thrice(words: Sequence[str]) -> list[str]:
-    return [word for word in words for _ in range(3)]
-
-
 def _passage(row: sqlite3.Row, word: str) -> str:
-    """The letters around the word, in the first of the texts that holds it."""
+    """The text around the word, in the first of the texts that holds it."""
     text: str = next(row[name] for name in ("answer", "reasoning", "prompt") if word in row[name])
     at = text.index(word)
-    start, end = max(0, at - SNIPPET_LETTERS), at + len(word) + SNIPPET_LETTERS
+    start, end = max(0, at - SNIPPET_CHARACTERS), at + len(word) + SNIPPET_CHARACTERS
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
 DEMO: Final = "demo"
 """The backend that calls no model: its turns are no spending."""
-SPENDING_COLUMNS: Final = (
-    "turns.id, turns.session, turns.started, turns.status, stages.stage, stages.model,"
-    " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens,"
-    " estimated, stages.cost"
+SPENDING: Final = (
+    "SELECT turns.id AS turn, turns.session, turns.started, turns.status = 'complete' AS complete,"
+    " stages.stage, stages.model, stages.cost, input_tokens, output_tokens, reasoning_tokens,"
+    " cached_tokens, cache_write_tokens, estimated"
+    " FROM turns JOIN stages ON stages.turn = turns.seq"
+    " WHERE turns.backend <> ? AND turns.started >= ?"
+    " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageCost:
     """One stage: `started` (aware) is when its turn began, `cost` USD at the rates of that day.
 
@@ -226,7 +195,7 @@ class StageCost:
     cost: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostSum:
     """Several stages in one: `cost` is that of those whose cost is known, None if none is.
 
@@ -243,29 +212,24 @@ class CostSum:
 
 
 def stage_costs(connection: sqlite3.Connection, since: datetime | None) -> list[StageCost]:
-    """What was paid for since then (aware; None: ever), in the order in which turns were kept."""
-    rows = connection.execute(
-        f"SELECT {SPENDING_COLUMNS} FROM turns JOIN stages ON stages.turn = turns.seq"  # noqa: S608 - our own names
-        " WHERE turns.backend <> ? AND turns.started >= ?"
-        " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq",
-        (DEMO, stamp(since) if since else ""),
-    )
-    return [_spending(row) for row in rows]
+    """What was paid for since then (aware; None: ever), in the order of the turns."""
+    rows = connection.execute(SPENDING, (DEMO, stamp(since) if since else ""))
+    return [decode(StageCost, row, usage=read_usage(row)) for row in map(dict, rows)]
 
 
 def sum_costs(rows: Iterable[StageCost]) -> CostSum:
     """All of them in one."""
-    found = list(rows)
-    known = [row.cost for row in found if row.cost is not None]
-    usages = [row.usage for row in found if row.usage]
+    stages = list(rows)
+    costs = [stage.cost for stage in stages if stage.cost is not None]
+    usages = [stage.usage for stage in stages if stage.usage]
     return CostSum(
-        len({row.turn for row in found}),
-        len(found),
-        sum(usage.input_tokens for usage in usages),
-        sum(usage.output_tokens for usage in usages),
-        sum(known, Decimal(0)) if known or not found else None,
-        len(found) - len(known),
-        any(usage.estimated for usage in usages),
+        turns=len({stage.turn for stage in stages}),
+        stages=len(stages),
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cost=sum(costs, Decimal(0)) if costs or not stages else None,
+        unknown=len(stages) - len(costs),
+        estimated=any(usage.estimated for usage in usages),
     )
 
 
@@ -277,13 +241,8 @@ def group_costs(rows: Iterable[StageCost], key: Callable[[StageCost], str]) -> d
     return {name: sum_costs(group) for name, group in groups.items()}
 
 
-def day_of(row: StageCost) -> str:
-    """The day on which its turn began, where this computer stands."""
-    return row.started.astimezone().date().isoformat()
-
-
 GROUPINGS: Final[Mapping[str, Callable[[StageCost], str]]] = {
-    "day": day_of,
+    "day": lambda row: row.started.astimezone().date().isoformat(),  # of this computer's clock
     "model": lambda row: row.model,
     "stage": lambda row: row.stage,
     "session": lambda row: row.session or "(none)",
@@ -295,27 +254,4 @@ def lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:
     """How many tokens `stage` wrote in each finished turn, the shortest first."""
     return sorted(
         row.usage.output_tokens for row in rows if row.complete and row.stage == stage and row.usage
-    )
-
-
-def _spending(row: sqlite3.Row) -> StageCost:
-    usage = None
-    if row["input_tokens"] is not None:
-        usage = Usage(
-            row["input_tokens"],
-            row["output_tokens"],
-            row["reasoning_tokens"],
-            row["cached_tokens"],
-            row["cache_write_tokens"],
-            bool(row["estimated"]),
-        )
-    return StageCost(
-        row["id"],
-        row["session"],
-        moment(row["started"]),
-        row["status"] == "complete",
-        row["stage"],
-        row["model"],
-        usage,
-        amount(row["cost"]),
     )

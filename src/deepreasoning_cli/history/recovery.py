@@ -1,4 +1,4 @@
-"""Journals that a dead process left behind go into the store at the next start."""
+"""Journals of dead processes go into the store at the next start."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.journal_file import FOLDER, SUFFIX, Warn
 from deepreasoning_cli.history.journal_format import (
+    FOLDER,
     JournalLine,
     NewerJournalError,
     TurnClosed,
     TurnOutcome,
+    Warn,
+    orphaned_journals,
     outcome_of,
     read_line,
 )
-from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.pipeline.events import Stage, StageStarted, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Replay:
     """A turn as its journal tells it: the closed record and what belongs beside it.
 
@@ -51,7 +53,7 @@ def replay(lines: Iterable[bytes]) -> Replay:
     if not isinstance(first.event, TurnStarted) or first.began is None:
         raise ValueError("not the first line of a journal")
     now = first.seconds
-    turn = Replay(first.began, TurnRecord(clock=lambda: now))
+    turn = Replay(began=first.began, record=TurnRecord(clock=lambda: now))
     turn.record.apply(first.event)
     closed: TurnClosed | None = None
     for each in _readable(rest, turn):
@@ -82,27 +84,18 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
         turn.outcome = outcome_of(record)
         return
     record.close(complete=closed.complete)
-    turn.outcome = closed.outcome
+    turn.outcome = closed.ending
     record.first_reasoning = closed.first_reasoning
     record.first_answer = closed.first_answer
     record.total = closed.total
 
 
-UNREADABLE = ".unreadable"
-STALE_SECONDS = 3600.0
-OPEN_JOURNAL = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-def orphaned_journals(folder: Path) -> list[Path]:
-    """The journals in the data folder, of dead and of living processes, oldest first."""
-    try:
-        return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
-    except OSError:
-        return []
+UNREADABLE: Final = ".unreadable"
+STALE_SECONDS: Final = 3600.0
 
 
 def recover(folder: Path, store: Store, warn: Warn) -> int:
-    """Fold every journal whose process is dead into `store`; return how many turns that were.
+    """Save the turn of every journal whose process is dead; return how many turns that were.
 
     A running process keeps its own. What cannot be read stays on the disk, and `warn` names it.
     """
@@ -121,7 +114,7 @@ def recover(folder: Path, store: Store, warn: Warn) -> int:
 
 
 def _recover(path: Path, store: Store, warn: Warn) -> bool:
-    descriptor = _locked(path)
+    descriptor = _lock(path)
     if descriptor is None:
         return False
     try:
@@ -142,26 +135,18 @@ def _recover(path: Path, store: Store, warn: Warn) -> bool:
     return turn is not None
 
 
-def _locked(path: Path) -> int | None:
+def _lock(path: Path) -> int | None:
     """The journal, opened and locked; None where it is someone else's, or gone, or empty."""
     try:
-        if path.stat().st_size == 0:  # its process locks it before it writes the first line
-            _sweep(path)
-            return None
-        descriptor = os.open(path, OPEN_JOURNAL)
+        if path.stat().st_size:
+            return try_lock_path(path, create=False)
+        _remove_if_stale(path)  # its process locks it before it writes the first line
     except FileNotFoundError:  # another process was faster
-        return None
-    try:
-        if try_lock(descriptor) and not is_gone(descriptor):
-            return descriptor
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
+        pass
     return None
 
 
-def _sweep(path: Path) -> None:
+def _remove_if_stale(path: Path) -> None:
     if time.time() - path.stat().st_mtime > STALE_SECONDS:
         with suppress(OSError):
             path.unlink()
@@ -180,18 +165,18 @@ def _read(descriptor: int) -> Replay | None:
 class HistoryAccess:
     """The history in one data folder.
 
-    `say` is told `warning` and what was repaired or cannot be read, `note` and how many
-    unfinished turns were taken up.
+    `report` gets `warning` and what was repaired or cannot be read, `note` and how many
+    unfinished turns were recovered.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str, str], None]) -> None:
+    def __init__(self, folder: Path, report: Callable[[str, str], None]) -> None:
         self._folder = folder
-        self._say = say
+        self._report = report
         self._recovered = False
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever kept; to ask makes no file."""
+        """Whether there is a history; the question makes no file."""
         from deepreasoning_cli.history.database import NAME
 
         try:
@@ -201,28 +186,26 @@ class HistoryAccess:
 
     @contextmanager
     def opened(self, *, recovers: bool = True) -> Iterator[Store]:
-        """The store; orphaned journals are taken up once in a process. Raises as Store does."""
+        """The store; orphaned journals are recovered once in a process. Raises as Store does."""
         from deepreasoning_cli.history.store import Store
 
         with Store.open(self._folder, self._warn) as store:
             if recovers and not self._recovered:
                 self._recovered = True
-                self._tell(recover(self._folder, store, self._warn))
+                if count := recover(self._folder, store, self._warn):
+                    turns = f"{count} unfinished turn{'' if count == 1 else 's'}"
+                    self._report("note", f"recovered {turns}: `deepreasoning history list`")
             yield store
 
     def spending(self, since: datetime | None = None, *, recovers: bool) -> list[StageCost] | None:
-        """What was paid for since then (aware; None: ever).
-
-        None where nothing was ever kept: to ask does not make a history.
-        """
+        """What was paid for since then (aware; None: ever); None where there is no history."""
         if not self.exists:
             return None
         with self.opened(recovers=recovers) as store:
             return store.spending(since)
 
     def recover_orphans(self) -> None:
-        """Take up what dead processes left behind, where there is any; never a reason to fail."""
-
+        """Recover what dead processes left behind, if anything; never a reason to fail."""
         if orphaned_journals(self._folder):
             try:
                 with self.opened():
@@ -230,12 +213,5 @@ class HistoryAccess:
             except DeepReasoningError as error:
                 self._warn(error.message)
 
-    def _tell(self, recovered: int) -> None:
-        if recovered:
-            turns = "turn" if recovered == 1 else "turns"
-            self._say(
-                "note", f"recovered {recovered} unfinished {turns}: `deepreasoning history list`"
-            )
-
     def _warn(self, text: str) -> None:
-        self._say("warning", text)
+        self._report("warning", text)

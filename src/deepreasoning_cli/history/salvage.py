@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from deepreasoning_cli.history.mapping import read_turn
-from deepreasoning_cli.history.queries import as_row
+from deepreasoning_cli.history.mapping import LARGEST, insert, read_turn
+from deepreasoning_cli.history.queries import as_summary
+from deepreasoning_cli.history.schema import begin
 
-BESIDE = ("-wal", "-shm", "-journal")
-CORRUPT = ".corrupt-"
+BESIDE: Final = ("-wal", "-shm", "-journal")
+CORRUPT: Final = ".corrupt-"
 SMALLEST_PAGE: Final = 512  # bytes; https://www.sqlite.org/fileformat.html#the_database_header
-LARGEST: Final = 2**63 - 1  # the last number of a row
-NEAR: Final = 64  # numbers that are tried one by one behind damage; a page holds fewer turns
+NEXT: Final = 64  # numbers that are tried one by one behind damage; a page holds fewer turns
 INDEXES: Final = (
     "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id",
     "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id DESC",
@@ -29,7 +30,7 @@ INDEXES: Final = (
     "SELECT seq FROM turns INDEXED BY turns_by_session ORDER BY session DESC, place DESC",
 )
 """Where else the numbers of turns stand, read from both ends up to the damage."""
-FROM_HERE: Final = "SELECT seq FROM turns NOT INDEXED WHERE seq >= ? ORDER BY seq"
+FROM_START: Final = "SELECT seq FROM turns NOT INDEXED WHERE seq >= ? ORDER BY seq"
 
 
 def set_aside(path: Path) -> Path:
@@ -64,12 +65,10 @@ def salvage(broken: Path, connection: sqlite3.Connection) -> int:
         pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1
     except (sqlite3.Error, OSError):
         return 0
-    with closing(source):
+    with closing(source), begin(connection, "IMMEDIATE"):
         source.row_factory = connection.row_factory = sqlite3.Row
-        connection.execute("BEGIN IMMEDIATE")
         saved = [seq for seq in _numbers(source, pages) if _save_turn(source, connection, seq)]
         _save_forks(source, connection, saved)
-        connection.execute("COMMIT")
         return len(saved)
 
 
@@ -80,21 +79,21 @@ def _files(broken: Path) -> list[Path]:
 
 def _numbers(source: sqlite3.Connection, pages: int) -> list[int]:
     """The numbers of turns in order: what the indexes and the readable parts of the table say."""
-    found = {row["seq"] for query in INDEXES for row in _rows(source, query)}
+    numbers = {row["seq"] for query in INDEXES for row in _rows(source, query)}
     start: int | None = 1
     for _ in range(pages):  # each time behind another damaged page
         if start is None:
             break
-        reached = start - 1
+        last = start - 1
         try:
-            for row in source.execute(FROM_HERE, (start,)):
-                found.add(row["seq"])
-                reached = row["seq"]
+            for row in source.execute(FROM_START, (start,)):
+                last = row["seq"]
+                numbers.add(last)
         except sqlite3.DatabaseError:
-            start = _behind_damage(source, max(start, reached + 1))
+            start = _behind_damage(source, max(start, last + 1))
         else:
             break
-    return sorted(found)
+    return sorted(numbers)
 
 
 def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
@@ -103,25 +102,20 @@ def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
     The next ones are tried each, then steps that double; so it takes at most some 200 queries.
     """
     fails = start
-    steps: list[int] = [*range(1, NEAR), *(NEAR << doubled for doubled in range(58))]
+    steps: list[int] = [*range(1, NEXT), *(NEXT << doubled for doubled in range(58))]
     for reads in (start + step for step in steps):
         if reads > LARGEST:
             return None
         if _can_read(source, reads):
             break
         fails = reads
-    while reads - fails > 1:
-        middle = (fails + reads) // 2
-        if _can_read(source, middle):
-            reads = middle
-        else:
-            fails = middle
-    return reads
+    between = range(fails + 1, reads)
+    return fails + 1 + bisect_left(between, True, key=partial(_can_read, source))
 
 
 def _can_read(source: sqlite3.Connection, start: int) -> bool:
     try:
-        source.execute(f"{FROM_HERE} LIMIT 1", (start,)).fetchone()
+        source.execute(f"{FROM_START} LIMIT 1", (start,)).fetchone()
     except sqlite3.DatabaseError:
         return False
     return True
@@ -139,7 +133,7 @@ def _save_turn(source: sqlite3.Connection, connection: sqlite3.Connection, seq: 
             with suppress(sqlite3.IntegrityError, TypeError):
                 _insert(connection, "stages", {**dict(stage), "turn": new})
         row = connection.execute("SELECT * FROM turns WHERE seq = ?", (new,)).fetchone()
-        as_row(row)
+        as_summary(row)
         read_turn(connection, row)
     except (sqlite3.IntegrityError, ValueError, TypeError, ArithmeticError, RecursionError):
         connection.execute("ROLLBACK TO turn")
@@ -171,10 +165,5 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> 
     """
     if any(isinstance(value, bytes) for value in row.values()):
         raise TypeError("bytes in the place of a text")
-    known = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
-    columns = [name for name in row if name in known]
-    query = (
-        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - our own names
-        f" VALUES ({', '.join('?' * len(columns))})"
-    )
-    return connection.execute(query, [row[name] for name in columns]).lastrowid
+    columns = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
+    return insert(connection, table, {name: row[name] for name in row if name in columns})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 Migration = Sequence[str]
@@ -92,15 +93,22 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring the database to the newest version, or leave it as it is. Raises sqlite3.Error."""
-    connection.execute("BEGIN EXCLUSIVE")
+@contextmanager
+def begin(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
+    """One transaction: all that is done within the `with`, or nothing."""
+    connection.execute(f"BEGIN {mode}")
     try:
-        for step in migrations[version(connection) :]:
-            for statement in step:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        yield
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
         raise
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the database to the newest version, or leave it as it is. Raises sqlite3.Error."""
+    with begin(connection, "EXCLUSIVE"):
+        for step in migrations[version(connection) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")

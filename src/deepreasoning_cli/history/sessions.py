@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from deepreasoning_cli.files import make_private_folder
-from deepreasoning_cli.history.locks import close_and_remove, is_gone, try_lock_path
-from deepreasoning_cli.history.mapping import moment
+from deepreasoning_cli.history.decoder import decode
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
+from deepreasoning_cli.history.mapping import LARGEST
 
 FOLDER: Final = "sessions"
-SHOWN: Final = 300  # characters of a prompt that go into a list
+PROMPT_LENGTH: Final = 300  # characters of a prompt in a list
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A conversation: how many turns it has, and when its last one began (aware).
 
@@ -41,46 +42,37 @@ class Claim:
     `forked_from` names the session that was asked for, where another process had it.
     """
 
-    def __init__(self, name: str, forked_from: str | None, lock: SessionLock | None) -> None:
+    def __init__(
+        self, name: str, forked_from: str | None, release: Callable[[], None] | None
+    ) -> None:
         self.name = name
         self.forked_from = forked_from
-        self._lock = lock
+        self._release = release
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._lock:
-            self._lock.release()
+    def __exit__(self, *failure: object) -> None:
+        if self._release:
+            with suppress(OSError):
+                self._release()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLock:
-    """The lock file of one session; its name tells nothing of the session's."""
+def lock_session(folder: Path, session: str) -> Callable[[], None] | None:
+    """Lock the session; what releases it, or None where another process has it. Raises OSError.
 
-    path: Path
-    descriptor: int
-
-    def release(self) -> None:
-        """Let others continue the session."""
-        with suppress(OSError):
-            close_and_remove(self.descriptor, self.path)
-
-
-def lock_session(folder: Path, session: str) -> SessionLock | None:
-    """The session's lock, or None where another process has it. Raises OSError."""
+    The name of the lock file tells nothing of the session's.
+    """
     path = folder / FOLDER / hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()
     make_private_folder(path.parent)
-    while (descriptor := try_lock_path(path)) is not None:
-        if not is_gone(descriptor):
-            return SessionLock(path, descriptor)
-        os.close(descriptor)  # its last holder has just removed it
-    return None
+    descriptor = try_lock_path(path)
+    return None if descriptor is None else partial(close_and_remove, descriptor, path)
+
+
+def begin(connection: sqlite3.Connection, turn: str, session: str) -> None:
+    """Make a turn that has no session the first of one."""
+    query = "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL"
+    connection.execute(query, (session, turn))
 
 
 def fork(connection: sqlite3.Connection, session: str) -> str:
@@ -97,7 +89,7 @@ def fork(connection: sqlite3.Connection, session: str) -> str:
 
 def branch(connection: sqlite3.Connection, session: str, new: str, upto: int) -> None:
     """Let the session `new` begin with the first `upto` turns of `session`."""
-    shared = turns_of(connection, session)[:upto]
+    shared = session_rows(connection, session)[:upto]
     last = shared[-1]["seq"] if shared else 0
     connection.execute("INSERT OR REPLACE INTO forks VALUES (?, ?, ?)", (new, session, last))
 
@@ -135,28 +127,23 @@ def _successor(connection: sqlite3.Connection, seq: int, session: str) -> str | 
 def sessions(connection: sqlite3.Connection) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(
-        "SELECT own.session, own.turns, newest.started, forks.origin,"
-        " (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
+        "SELECT own.session AS name, own.turns, newest.started AS last,"
+        " forks.origin AS forked_from, (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
         "   WHERE first.session = own.session ORDER BY first.place LIMIT 1) AS first_prompt"
         " FROM (SELECT session, count(*) AS turns, max(seq) AS newest FROM turns"
         "   WHERE session NOTNULL GROUP BY session) AS own"
         " JOIN turns AS newest ON newest.seq = own.newest"
         " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC",
-        (SHOWN,),
-    ).fetchall()
-    return [
-        Session(
-            row["session"], row["turns"], moment(row["started"]), row["origin"], row["first_prompt"]
-        )
-        for row in rows
-    ]
+        (PROMPT_LENGTH,),
+    )
+    return [decode(Session, dict(row)) for row in rows]
 
 
-def turns_of(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
+def session_rows(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:
     """The whole rows of a session's turns in order, those before its fork included."""
     rows: list[sqlite3.Row] = []
     name: str | None = session
-    last = 2**63 - 1
+    last = LARGEST
     seen: set[str] = set()
     while name is not None and name not in seen:  # a damaged file may lead in a circle
         seen.add(name)

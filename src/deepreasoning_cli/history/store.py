@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history import delete
-from deepreasoning_cli.history import sessions as conversations
+from deepreasoning_cli.history import delete, queries, sessions
 from deepreasoning_cli.history.database import Database
-from deepreasoning_cli.history.journal_file import FOLDER, Warn
-from deepreasoning_cli.history.journal_format import TurnOutcome, outcome_of
+from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
 from deepreasoning_cli.history.mapping import read_turn, stamp, write_turn
-from deepreasoning_cli.history.queries import (
-    SearchHit,
-    StageCost,
-    TurnFilter,
-    TurnSummary,
-    find_turn,
-    list_turns,
-    search_turns,
-    stage_costs,
-)
+from deepreasoning_cli.history.queries import SearchHit, StageCost, TurnSummary
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
 from deepreasoning_cli.pipeline.events import StageStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
 
-MOST_HITS = 100
-UNFINISHED = (
+MOST_HITS: Final = 100
+UNFINISHED: Final = (
     "status = 'incomplete' AND"
     " (reasoning <> '' OR draft <> '' OR answer <> '' OR reasoning_from NOTNULL)"
     " AND NOT EXISTS (WITH RECURSIVE later (id, status) AS ("
@@ -63,12 +51,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self._database.close()
 
     def save(
@@ -84,15 +67,14 @@ class Store:
         `began` (aware) is by default as long ago as the turn took, `outcome` what the record
         tells; `starts` bring the rates that the stages were priced by.
         """
-        since = began or datetime.now(UTC) - timedelta(seconds=record.total)
-        word = outcome or outcome_of(record)
-        self._database.write(lambda connection: write_turn(connection, record, since, word, starts))
+        began = began or datetime.now(UTC) - timedelta(seconds=record.total)
+        outcome = outcome or outcome_of(record)
+        self._database.write(write_turn, record, began, outcome, starts)
 
     def turn(self, id_or_prefix: str) -> TurnRecord:
         """The turn of that id, or the only one whose id begins so. Raises UsageError."""
-        return self._database.read(
-            lambda connection: read_turn(connection, find_turn(connection, id_or_prefix))
-        )
+        (turn,) = self._turns(lambda connection: [queries.find_turn(connection, id_or_prefix)])
+        return turn
 
     def last(self, session: str | None = None) -> TurnRecord | None:
         """The newest turn, of the session if one is named."""
@@ -113,48 +95,48 @@ class Store:
         since: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[TurnSummary]:
-        """The turns that fit, newest first; see Filter."""
-        return list_turns(self._database.read, TurnFilter(session, model, status, since), limit)
+        """The turns that fit, newest first.
+
+        `model` is part of the name of a model that was asked, `status` is complete, incomplete or
+        an outcome, `since` is aware.
+        """
+        terms = {
+            "session = ?": session,
+            "EXISTS (SELECT 1 FROM stages WHERE turn = seq AND instr(stages.model, ?))": model,
+            "? IN (status, ending)": status,
+            "started >= ?": stamp(since) if since else None,
+        }
+        return queries.list_turns(self._database.read, terms, limit)
 
     def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[SearchHit]:
         """The turns whose prompt, reasoning or answer hold all words. Raises UsageError."""
-        return self._database.read(lambda connection: search_turns(connection, words, limit))
+        return self._database.read(queries.search_turns, words, limit)
 
     def spending(self, since: datetime | None = None) -> list[StageCost]:
         """The stages that were paid for since then (aware; None: ever)."""
-        return self._database.read(lambda connection: stage_costs(connection, since))
+        return self._database.read(queries.stage_costs, since)
 
     def sessions(self) -> list[Session]:
         """The sessions, the one used last first."""
-        return self._database.read(conversations.sessions)
+        return self._database.read(sessions.sessions)
 
     def session_turns(self, session: str) -> list[TurnRecord]:
         """The turns of a session in order; a fork begins with those of its origin."""
-
-        def read(connection: sqlite3.Connection) -> list[TurnRecord]:
-            rows = conversations.turns_of(connection, repair_surrogates(session))
-            return [read_turn(connection, row) for row in rows]
-
-        return self._database.read(read)
+        name = repair_surrogates(session)
+        return self._turns(lambda connection: sessions.session_rows(connection, name))
 
     def put_in_session(self, turn: str, session: str) -> None:
         """Make a turn that has no session the first of one, so that it can be continued."""
-        self._database.write(
-            lambda connection: connection.execute(
-                "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL",
-                (repair_surrogates(session), turn),
-            )
-        )
+        self._database.write(sessions.begin, turn, repair_surrogates(session))
 
     def leave_session(self, turn: str, session: str) -> None:
         """Take a turn out of the session, so that it is not sent again; the history keeps it."""
-        name = repair_surrogates(session)
-        self._database.write(lambda connection: conversations.leave(connection, turn, name))
+        self._database.write(sessions.leave, turn, repair_surrogates(session))
 
     def branch(self, session: str, new: str, upto: int) -> None:
         """Let the session `new` begin with the first `upto` turns of `session`."""
         names = repair_surrogates(session), repair_surrogates(new)
-        self._database.write(lambda connection: conversations.branch(connection, *names, upto))
+        self._database.write(sessions.branch, *names, upto)
 
     def claim(self, session: str) -> Claim:
         """The session to continue, or a fork of it where another process has it claimed.
@@ -164,21 +146,17 @@ class Store:
         """
         name = repair_surrogates(session)
         try:
-            lock = lock_session(self._folder, name)
-            if lock:
+            if lock := lock_session(self._folder, name):
                 return Claim(name, None, lock)
-            forked = self._database.write(lambda connection: conversations.fork(connection, name))
+            forked = self._database.write(sessions.fork, name)
             return Claim(forked, name, lock_session(self._folder, forked))
         except (OSError, DeepReasoningError):  # it goes on unclaimed: the answer comes first
             return Claim(name, None, None)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Erase these turns (ids or their beginnings); return how many. Raises UsageError."""
-        names = list(ids)
-        whole = self._database.read(
-            lambda connection: {find_turn(connection, each)["id"] for each in names}
-        )
-        return self._erase(sorted(whole))
+        rows = [self._database.read(queries.find_turn, each) for each in ids]
+        return self._erase(sorted({row["id"] for row in rows}))
 
     def delete_older(self, than: datetime) -> int:
         """Erase the turns that began before `than` (aware); return how many."""
@@ -194,12 +172,10 @@ class Store:
 
     def _ids(self, term: str, *values: Any) -> list[str]:
         query = f"SELECT id FROM turns WHERE {term}"  # noqa: S608 - our own term
-        return self._database.read(
-            lambda connection: [row["id"] for row in connection.execute(query, values)]
-        )
+        return [row["id"] for row in self._database.read(queries.fetch, query, values)]
 
     def _erase(self, ids: Sequence[str]) -> int:
-        count = self._database.write(lambda connection: delete.delete(connection, ids))
+        count = self._database.write(delete.delete, ids)
         if not self._database.read(delete.vacuum):
             self._warn("another process is reading the history: its log is emptied when it ends")
         delete.remove_journals(self._folder / FOLDER, [f"{each}." for each in ids])
@@ -209,9 +185,13 @@ class Store:
 
     def _newest(self, term: str) -> TurnRecord | None:
         query = f"SELECT * FROM turns WHERE {term} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - as above
+        turns = self._turns(lambda connection: queries.fetch(connection, query, ()))
+        return turns[0] if turns else None
 
-        def read(connection: sqlite3.Connection) -> TurnRecord | None:
-            row = connection.execute(query).fetchone()
-            return read_turn(connection, row) if row else None
+    def _turns(self, find: Callable[[sqlite3.Connection], list[sqlite3.Row]]) -> list[TurnRecord]:
+        """The turns of the rows that `find` returns."""
+
+        def read(connection: sqlite3.Connection) -> list[TurnRecord]:
+            return [read_turn(connection, row) for row in find(connection)]
 
         return self._database.read(read)

@@ -15,8 +15,7 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import Runtime, sleep
-from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.journal_file import DISK, Disk, JournalFile, Syncer
+from deepreasoning_cli.history.journal import DISK, Disk, Journal, JournalFile, Syncer
 from deepreasoning_cli.history.queries import StageCost
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known

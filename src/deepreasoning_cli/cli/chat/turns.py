@@ -102,7 +102,13 @@ class ChatArchive:
 
         now = datetime.now(UTC)
         return [
-            Session(name, len(turns), now, None, turns[0].opened.prompt)
+            Session(
+                name=name,
+                turns=len(turns),
+                last=now,
+                forked_from=None,
+                first_prompt=turns[0].opened.prompt,
+            )
             for name, turns in self._turns.items()
             if turns
         ]

@@ -1,4 +1,4 @@
-"""What was spent is the sum of the stored turns, however it is grouped."""
+"""Queries over all turns: what was spent is the sum of the stored turns, however it is grouped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,16 +39,16 @@ counts = st.integers(0, 10**6)
 rows = st.lists(
     st.builds(
         StageCost,
-        st.sampled_from(["a", "b", "c", "d"]),
-        st.none() | st.sampled_from(["work", "play"]),
-        st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)).map(
+        turn=st.sampled_from(["a", "b", "c", "d"]),
+        session=st.none() | st.sampled_from(["work", "play"]),
+        started=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)).map(
             lambda when: when.replace(tzinfo=UTC)
         ),
-        st.booleans(),
-        st.sampled_from([str(stage) for stage in Stage]),
-        st.sampled_from(["r1", "sonnet"]),
-        st.none() | st.builds(Usage, counts, counts),
-        costs,
+        complete=st.booleans(),
+        stage=st.sampled_from([str(stage) for stage in Stage]),
+        model=st.sampled_from(["r1", "sonnet"]),
+        usage=st.none() | st.builds(Usage, counts, counts),
+        cost=costs,
     )
 )
 
@@ -77,16 +78,19 @@ def spent(folder: Path, since: datetime | None = None) -> list[StageCost]:
 
 def test_each_stage_of_a_turn_is_a_row_with_what_it_cost(tmp_path: Path) -> None:
     kept(tmp_path, [whole("turn1", "work")])
+    turn1 = partial(StageCost, turn="turn1", session="work", started=NOON, complete=True)
     assert spent(tmp_path) == [
-        StageCost(
-            *("turn1", "work", NOON, True, "answer", "claude-sonnet-5"),
-            Usage(60, 5),
-            Decimal("1.5E-7"),
+        turn1(
+            stage="answer",
+            model="claude-sonnet-5",
+            usage=Usage(60, 5),
+            cost=Decimal("1.5E-7"),
         ),
-        StageCost(
-            *("turn1", "work", NOON, True, "reason", "deepseek-v4-pro"),
-            Usage(11, 40, 40, 3, estimated=True),
-            Decimal("0.0000200"),
+        turn1(
+            stage="reason",
+            model="deepseek-v4-pro",
+            usage=Usage(11, 40, 40, 3, estimated=True),
+            cost=Decimal("0.0000200"),
         ),
     ]
 
@@ -113,14 +117,18 @@ def test_a_stage_that_never_began_to_cost_is_no_spending(tmp_path: Path) -> None
 def test_an_unknown_cost_is_counted_and_never_taken_for_nothing(tmp_path: Path) -> None:
     unknown = finished(Stage.REASON, "r1", Usage(10, 20), None)
     kept(tmp_path, [turn("t", unknown)])
-    assert sum_costs(spent(tmp_path)) == CostSum(1, 1, 10, 20, None, 1, False)
+    assert sum_costs(spent(tmp_path)) == CostSum(
+        turns=1, stages=1, input_tokens=10, output_tokens=20, cost=None, unknown=1
+    )
     known = finished(Stage.ANSWER, "sonnet", Usage(30, 40), "0.5")
     kept(tmp_path, [turn("u", unknown, known)])
-    assert sum_costs(spent(tmp_path)) == CostSum(2, 3, 50, 80, Decimal("0.5"), 2, False)
+    assert sum_costs(spent(tmp_path)) == CostSum(
+        turns=2, stages=3, input_tokens=50, output_tokens=80, cost=Decimal("0.5"), unknown=2
+    )
 
 
 def test_nothing_costs_nothing() -> None:
-    assert sum_costs([]) == CostSum(0, 0, 0, 0, Decimal(0), 0, False)
+    assert sum_costs([]) == CostSum()
 
 
 @pytest.mark.parametrize("by", GROUPINGS)
