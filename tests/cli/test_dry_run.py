@@ -23,7 +23,7 @@ from deepreasoning_cli.transport import Transport
 PROMPT = Prompt((Message("user", "Why is the \x1b sky blue?"),))
 SECRET = "sk-canary-0123456789"
 KEY = Key("k", SECRET, "a test")
-PRESET = Reasoner("lab", "Lab", "http://gpu/v1", "r1", "lab", rates=None)
+PRESET = Reasoner(name="lab", label="Lab", base_url="http://gpu/v1", model="r1", key="lab")
 
 
 @dataclass

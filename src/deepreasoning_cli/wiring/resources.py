@@ -63,12 +63,12 @@ def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:
     own = fields.rates
     rates = RateCard(Rates(own.input, own.output), source="config.toml") if own else None
     return Reasoner(
-        name,
-        name,
-        fields.base_url,
-        fields.model,
-        fields.key,
-        fields.context,
+        name=name,
+        label=name,
+        base_url=fields.base_url,
+        model=fields.model,
+        key=fields.key,
+        context=fields.context,
         opens_thinking=fields.opens_thinking,
         rates=rates,
     )
