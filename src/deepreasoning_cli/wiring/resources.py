@@ -49,7 +49,7 @@ def new_id() -> str:
 
 def current_catalog(loaded: LoadedSettings) -> Catalog:
     """The written catalog with what the vendors said last. Raises ConfigError."""
-    return live.laid_over(written_catalog(loaded), paths.data_dir())
+    return live.apply_cache(written_catalog(loaded), paths.data_dir())
 
 
 def written_catalog(loaded: LoadedSettings) -> Catalog:
