@@ -100,9 +100,9 @@ def test_both_requests_are_shown_as_they_would_be_sent(capsys: pytest.CaptureFix
 def test_kept_reasoning_is_shown_in_the_request_and_nothing_that_would_not_be_sent(
     capsys: pytest.CaptureFixture[str], handoff: Handoff
 ) -> None:
-    kept = ReasonerOutput("kept thoughts")
-    (only,) = stages(capsys, plan(kept=kept, handoff=handoff))
-    assert (only["stage"], asked(only)) == ("answer", handed(handoff, kept))
+    reused = ReasonerOutput("kept thoughts")
+    (only,) = stages(capsys, plan(reused=reused, handoff=handoff))
+    assert (only["stage"], asked(only)) == ("answer", handed(handoff, reused))
 
 
 def test_without_a_reasoner_claude_gets_the_question_alone(

@@ -99,10 +99,10 @@ def steps(plan: Plan) -> Iterator[Step]:
     """The stages of `plan`, Claude's with a place-holder for what the reasoner would write."""
     if plan.search:
         yield _search(plan.search)
-    if plan.reasoner and not plan.kept:
+    if plan.reasoner and not plan.reused:
         yield _step(Stage.REASON, plan.reasoner, plan.prompt)
     if plan.answerer:
-        work = plan.kept or _to_come(plan)
+        work = plan.reused or _to_come(plan)
         prompt = with_notes(
             plan.prompt,
             plan.handoff,

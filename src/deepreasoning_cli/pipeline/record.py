@@ -1,4 +1,4 @@
-"""The whole of a turn, folded from its events."""
+"""The state of a turn, built from its events."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from deepreasoning_cli.pipeline.events import (
     TurnStarted,
     TurnWarning,
 )
-from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline.money import estimate_tokens
 
 
 @dataclass(slots=True)
 class TurnRecord:
-    """A turn as far as it has come; `apply` each event, `close` when no more will come."""
+    """A turn so far; `apply` takes each event, `close` ends it."""
 
     clock: Callable[[], float] = time.monotonic
     opened: TurnStarted = field(default_factory=lambda: TurnStarted("", "", "", Handoff.REASONING))
@@ -84,30 +84,18 @@ class TurnRecord:
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 
     def close(self, *, complete: bool) -> None:
-        """The turn is over; a stage that was still running is accounted for by an estimate."""
+        """End the turn; a stage that is still running gets an estimate."""
         self.complete = complete
         self.total = self.clock() - self._began
         if self.running:
-            self.stages[self.running.stage] = self._broken_off(self.running)
+            self.stages[self.running.stage] = self._unfinished(self.running)
             self.running = None
 
-    def _broken_off(self, started: StageStarted) -> StageFinished:
-        thinks = started.stage is Stage.REASON
-        tokens = estimate_tokens(self.reasoning if thinks else self.answer)
-        thought = tokens if thinks else None
-        written = started.cache_write_tokens
-        counted = Usage(started.input_tokens, tokens, thought, 0, written, estimated=True)
-        usage = counted if tokens else None
-        return StageFinished(
-            started.stage,
-            started.model,
-            None,
-            usage,
-            started.rates.cost(usage, started.at) if started.rates and usage else None,
-            self.clock() - self._stage_began,
-            None,
-            complete=False,
-        )
+    def _unfinished(self, started: StageStarted) -> StageFinished:
+        reasons = started.stage is Stage.REASON
+        tokens = estimate_tokens(self.reasoning if reasons else self.answer)
+        usage = started.estimate(tokens, tokens if reasons else None) if tokens else None
+        return started.finish(usage, self.clock() - self._stage_began, complete=False)
 
     @property
     def reasoning(self) -> str:
@@ -133,8 +121,7 @@ class TurnRecord:
     @property
     def cost(self) -> Decimal | None:
         """USD of all stages; None as soon as one of them is unknown."""
-        counted = (stage for stage in self.stages.values() if stage.usage or stage.cost is not None)
-        costs = [stage.cost for stage in counted]
+        costs = [stage.cost for stage in self.stages.values() if stage.usage or stage.cost]
         return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
 
     @property
@@ -145,8 +132,7 @@ class TurnRecord:
 
 def _saved(started: StageStarted | None, finished: StageFinished) -> Decimal:
     """USD that caches spared the stage; 0 where nobody knows its rates."""
-    if started is None or started.stage is not finished.stage:
-        return Decimal(0)
-    if started.rates is None or finished.usage is None:
-        return Decimal(0)
-    return started.rates.saved(finished.usage, started.at)
+    usage = finished.usage
+    if started and started.stage is finished.stage and started.rates and usage:
+        return started.rates.saved(usage, started.at)
+    return Decimal(0)

@@ -40,21 +40,21 @@ if TYPE_CHECKING:
 class TurnRequest:
     """What one turn is asked for: the settings in force for it, the question, and its context.
 
-    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far. `enough` is asked at each thought whether the user wants the
-    answer now, `without_search` whether to go on where the search cannot be had.
+    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
+    messages of the session so far. `answer_now` is called at each thought and tells whether the
+    user wants the answer at once, `without_search` whether to go on where the search fails.
     """
 
     loaded: LoadedSettings
     question: str
     system: str | None = None
-    kept: ReasonerOutput | None = None
+    reused: ReasonerOutput | None = None
     reasoning_from: str | None = None
     session: str | None = None
     earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
     allow_empty_reasoning: bool = False
-    enough: Callable[[], bool] = lambda: False
+    answer_now: Callable[[], bool] = lambda: False
     without_search: Callable[[DeepReasoningError], bool] = lambda _: False
 
     @property
@@ -116,8 +116,10 @@ class PlanBuilder:
         """The turn that is asked for. Raises ConfigError and RefusedError."""
         request = self._request
         handoff = Handoff(self._settings.handoff)
-        thinks = handoff is not Handoff.NONE and request.kept is None
-        needs = BackendNeeds(thinks, not request.reasoning_only, request.kept is not None, handoff)
+        thinks = handoff is not Handoff.NONE and request.reused is None
+        needs = BackendNeeds(
+            thinks, not request.reasoning_only, request.reused is not None, handoff
+        )
         backend = choose_backend(self._loaded, self._catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
         build_reasoner, build_answerer = self._pair(backend, hosted)
@@ -135,13 +137,13 @@ class PlanBuilder:
             reasoner=reasoner,
             answerer=answerer,
             handoff=handoff,
-            kept=request.kept,
+            reused=request.reused,
             allow_empty_reasoning=request.allow_empty_reasoning,
             session=request.session,
             warnings=tuple(self._warnings),
             reasoning_from=request.reasoning_from,
             reasoner_name=self._chosen_reasoner,
-            enough=request.enough,
+            answer_now=request.answer_now,
             hosted=hosted,
             search=search,
         )
@@ -150,7 +152,11 @@ class PlanBuilder:
         """The question behind as much of the session as the smaller of the models reads."""
         request = self._request
         reads = min((model.context for model in models if model.context), default=None)
-        kept = estimate_tokens(request.kept.reasoning + request.kept.answer) if request.kept else 0
+        kept = (
+            estimate_tokens(request.reused.reasoning + request.reused.answer)
+            if request.reused
+            else 0
+        )
         room = None if reads is None else reads - self._settings.max_tokens - kept
         earlier, left_out = fit_to_context(
             request.earlier, (request.system or "") + request.question, room

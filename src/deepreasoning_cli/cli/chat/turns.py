@@ -264,11 +264,11 @@ class ChatTurns:
             loaded=self._runner.load({**self._settings, **_changed_settings(state)}),
             question=prompt,
             system=state.system,
-            kept=work_of(reasoned) if reasoned else None,
+            reused=work_of(reasoned) if reasoned else None,
             reasoning_from=reasoned.opened.id if reasoned else None,
             session=state.session,
             earlier=to_messages([turn for turn in known if turn.opened.id != replaced]),
-            enough=enough,
+            answer_now=enough,
         )
 
 
