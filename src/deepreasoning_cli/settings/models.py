@@ -1,4 +1,4 @@
-"""What the user can set, and where each value came from."""
+"""Every setting: its type, its default, and what is said of a wrong value."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class CustomReasoner(BaseModel):
         default=None, description="a text: a name from [keys], never the key itself"
     )
     rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
-    opens_thinking: bool = Field(default=False, description="true or false")
+    opens_thinking: bool = False
     context: Annotated[int, Number] | None = Field(
         default=None, ge=1, description="a whole number of tokens above 0"
     )
@@ -118,18 +118,14 @@ class GatewaySettings(BaseModel):
     """How the hosted model is called."""
 
     model_config = PART
-    endpoint: Literal["chat_completions", "responses", "messages"] = Field(
-        default="chat_completions", description='"chat_completions", "responses" or "messages"'
-    )
+    endpoint: Literal["chat_completions", "responses", "messages"] = "chat_completions"
 
 
 class SearchSettings(BaseModel):
     """How the web is searched."""
 
     model_config = PART
-    depth: Literal["standard", "deep"] = Field(
-        default="standard", description='"standard" or "deep"'
-    )
+    depth: Literal["standard", "deep"] = "standard"
 
 
 class ServeSettings(BaseModel):
@@ -146,7 +142,7 @@ class ServeSettings(BaseModel):
     drain: Annotated[float, Number] = Field(
         default=30, ge=0, le=86_400, description="a number of seconds, 0 or more"
     )
-    byok: bool = Field(default=False, description="true or false")
+    byok: bool = False
     hosts: Names = Field(default=(), description="a list of host names")
     origins: Names = Field(default=(), description='a list such as ["https://app.example.com"]')
     streams: Annotated[int, Number] = Field(
@@ -158,8 +154,8 @@ class ServeSettings(BaseModel):
     keep_alive: Annotated[float, Number] = Field(
         default=10, gt=0, le=600, description="a number of seconds above 0"
     )
-    log: Literal["text", "json"] = Field(default="text", description='"text" or "json"')
-    metrics: bool = Field(default=False, description="true or false")
+    log: Literal["text", "json"] = "text"
+    metrics: bool = False
 
 
 with deferred_imports("asyncio"):  # for command lines of its own, which this program does not have
@@ -171,9 +167,7 @@ with deferred_imports("asyncio"):  # for command lines of its own, which this pr
     )
 
 Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
-KEY = 'the key in quotes, or { command = "…" }'
 MONEY = "an amount in USD above 0"
-SWITCH = "true or false"
 
 
 class Settings(BaseSettings):
@@ -182,9 +176,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
-    backend: Literal["auto", "direct", "gateway", "demo"] = Field(
-        default="auto", description='"auto", "direct", "gateway" or "demo"'
-    )
+    backend: Literal["auto", "direct", "gateway", "demo"] = "auto"
     reasoner: str | None = Field(
         default=None, min_length=1, description='a text such as "deepseek"'
     )
@@ -195,17 +187,15 @@ class Settings(BaseSettings):
     max_tokens: Annotated[int, Number] = Field(
         default=8192, ge=1, le=65536, description="a whole number from 1 to 65536"
     )
-    web_search_linkup: bool = Field(default=False, description=SWITCH)
-    disable_formatting: bool = Field(default=False, description=SWITCH)
-    handoff: Literal["reasoning", "answer", "both", "none"] = Field(
-        default="reasoning", description='"reasoning", "answer", "both" or "none"'
-    )
-    panels: Literal["box", "rules"] = Field(default="box", description='"box" or "rules"')
-    history: bool = Field(default=True, description=SWITCH)
+    web_search_linkup: bool = False
+    disable_formatting: bool = False
+    handoff: Literal["reasoning", "answer", "both", "none"] = "reasoning"
+    panels: Literal["box", "rules"] = "box"
+    history: bool = True
     max_cost: Dollars | None = Field(default=None, description=MONEY)
     daily_cost: Dollars | None = Field(default=None, description=MONEY)
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)
-    on_cap: Literal["stop", "answer"] = Field(default="stop", description='"stop" or "answer"')
+    on_cap: Literal["stop", "answer"] = "stop"
     code_theme: str = Field(
         default="ansi_dark", min_length=1, description='a text such as "monokai"'
     )
@@ -213,7 +203,7 @@ class Settings(BaseSettings):
         default=None, gt=0, allow_inf_nan=False, description="a number of seconds above 0"
     )
     keys: dict[str, SecretStr | KeyCommand] = Field(
-        default={}, description=f"a table: NAME = {KEY}"
+        default={}, description='a table: NAME = the key in quotes, or { command = "…" }'
     )
     reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
     base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
