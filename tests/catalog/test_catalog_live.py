@@ -132,7 +132,7 @@ def test_the_cache_reads_back_what_was_written(tmp_path: Path, live: Live) -> No
 def test_a_damaged_cache_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "models.json").write_text(text)
     assert read(tmp_path / "models.json") is None
-    assert apply_cache(WRITTEN, tmp_path) is WRITTEN
+    assert apply_cache(WRITTEN, tmp_path / "models.json") is WRITTEN
 
 
 @pytest.mark.parametrize(

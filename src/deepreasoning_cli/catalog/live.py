@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
 
-NAME: Final = "models.json"
-"""The cache's file in the data folder."""
 VERSION: Final = 1
 
 
@@ -90,9 +88,9 @@ class Live:
         return json.dumps(tree, indent=1, default=lambda day: day.isoformat())
 
 
-def apply_cache(catalog: Catalog, folder: Path) -> Catalog:
-    """The catalog under the vendors' lists that are in the data folder."""
-    live = read(folder / NAME)
+def apply_cache(catalog: Catalog, path: Path) -> Catalog:
+    """The catalog under the vendors' lists in the cache at `path`."""
+    live = read(path)
     return live.over(catalog) if live else catalog
 
 

@@ -8,15 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from deepreasoning_cli.catalog import fields
-from deepreasoning_cli.catalog.fields import (
-    Place,
-    Reader,
-    Table,
-    array_of,
-    one_of,
-    rows_of,
-    table_of,
-)
 from deepreasoning_cli.catalog.models import (
     Catalog,
     ClaudeModel,
@@ -42,13 +33,13 @@ def load_catalog(override: Path | None = None) -> Catalog:
     top = FILE(tables, place)
     hours_place = place.inside("hours")
     hours = {name: HOURS(value, hours_place.inside(name)) for name, value in top["hours"].items()}
-    card, samplers = _card_reader(hours), one_of(Samplers)
-    read_models = rows_of(
+    card, samplers = _card_reader(hours), fields.one_of(Samplers)
+    read_models = fields.rows_of(
         ClaudeModel,
         "id",
         "name",
         _claude,
-        status=one_of(Lifecycle),
+        status=fields.one_of(Lifecycle),
         samplers=samplers,
         **dict.fromkeys(BACKENDS, card),
     )
@@ -57,7 +48,7 @@ def load_catalog(override: Path | None = None) -> Catalog:
     default, offered = top["gateway_default"], {m.id for m in models if "gateway" in m.rates}
     if default not in offered:
         raise place.unknown(default, sorted(offered), "model of the gateway")
-    read_reasoners = rows_of(Reasoner, "name", "label", samplers=samplers, rates=card)
+    read_reasoners = fields.rows_of(Reasoner, "name", "label", samplers=samplers, rates=card)
     return Catalog(
         claude_models=models,
         reasoners=read_reasoners(top["reasoners"], place.inside("reasoners")),
@@ -79,7 +70,7 @@ def load_vendors(override: Path) -> tuple[Vendor, ...]:
         return _vendors(*fields.read_tables(None))
 
 
-def _vendors(tables: Table, place: Place) -> tuple[Vendor, ...]:
+def _vendors(tables: fields.Table, place: fields.Place) -> tuple[Vendor, ...]:
     """The vendors; raises ConfigError. Their names stand in settings and flags."""
     place = place.inside("vendors")
     for name in fields.read_table(tables.get("vendors"), place):
@@ -88,39 +79,39 @@ def _vendors(tables: Table, place: Place) -> tuple[Vendor, ...]:
     return VENDORS(tables["vendors"], place)
 
 
-def _span(value: Any, place: Place) -> tuple[Any, ...]:
-    span: tuple[Any, ...] = array_of(fields.read_time)(value, place)
+def _span(value: Any, place: fields.Place) -> tuple[Any, ...]:
+    span: tuple[Any, ...] = fields.array_of(fields.read_time)(value, place)
     if len(span) == 2 and span[0] < span[1]:
         return span
     raise place.wrong("spans of two times, the earlier one first", value)
 
 
-DATED: Mapping[str, Reader] = {"as_of": fields.read_iso_day, "source": fields.read_text}
+DATED: Mapping[str, fields.Reader] = {"as_of": fields.read_iso_day, "source": fields.read_text}
 RATES = fields.readers_of(Rates)
-BAND = table_of({**RATES, "above": fields.read_count}, "above", "input", "output")
-CARD = table_of(
+BAND = fields.table_of({**RATES, "above": fields.read_count}, "above", "input", "output")
+CARD = fields.table_of(
     {
         **RATES,
         **DATED,
         "per": fields.read_unit,
-        "bands": array_of(BAND),
-        "peak": table_of(RATES, "input", "output"),
+        "bands": fields.array_of(BAND),
+        "peak": fields.table_of(RATES, "input", "output"),
         "peak_hours": fields.read_text,
     }
 )
 SEARCH = fields.row_of(SearchPrices, **DATED)
-VENDORS = rows_of(Vendor, "name", "label")
+VENDORS = fields.rows_of(Vendor, "name", "label")
 HOURS = fields.row_of(
     Hours,
-    weekdays=array_of(
+    weekdays=fields.array_of(
         fields.reader(f"weekdays out of {', '.join(DAYS)}", DAYS.__contains__, DAYS.index),
         frozenset,
     ),
-    spans=array_of(_span),
-    holidays=array_of(fields.read_day, frozenset),
+    spans=fields.array_of(_span),
+    holidays=fields.array_of(fields.read_day, frozenset),
 )
 TABLES = ("search", "vendors", "reasoners", "claude", "hours")
-FILE = table_of(
+FILE = fields.table_of(
     {
         "as_of": fields.read_iso_day,
         "gateway_default": fields.read_text,
@@ -130,10 +121,10 @@ FILE = table_of(
 )
 
 
-def _card_reader(hours: Mapping[str, Hours]) -> Reader:
+def _card_reader(hours: Mapping[str, Hours]) -> fields.Reader:
     """Make a reader of rate cards; a table that states no rate is None: offered, price unknown."""
 
-    def card(value: Any, place: Place) -> RateCard | None:
+    def card(value: Any, place: fields.Place) -> RateCard | None:
         table = CARD(value, place)
         if table.keys() <= DATED.keys():
             return None
@@ -151,7 +142,7 @@ def _card_reader(hours: Mapping[str, Hours]) -> Reader:
     return card
 
 
-def _check_card(table: Table, place: Place, hours: Mapping[str, Hours]) -> None:
+def _check_card(table: fields.Table, place: fields.Place, hours: Mapping[str, Hours]) -> None:
     peak = ("peak", "peak_hours")
     for key in ("input", "output", *(peak if any(key in table for key in peak) else ())):
         if key not in table:
@@ -160,7 +151,7 @@ def _check_card(table: Table, place: Place, hours: Mapping[str, Hours]) -> None:
         raise place.unknown(table["peak_hours"], hours, "table of hours")
 
 
-def _rates(table: Table, per: int) -> Rates:
+def _rates(table: fields.Table, per: int) -> Rates:
     return Rates(**{key: table[key] * (MILLION // per) for key in RATES if key in table})
 
 
@@ -169,7 +160,7 @@ def _claude(**table: Any) -> ClaudeModel:
     return ClaudeModel(**table, rates=rates or {"direct": None})
 
 
-def _check_models(models: tuple[ClaudeModel, ...], place: Place) -> None:
+def _check_models(models: tuple[ClaudeModel, ...], place: fields.Place) -> None:
     """Each name belongs to one model, each successor is one."""
     owners: dict[str, str] = {}
     for model in models:

@@ -11,19 +11,9 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from deepreasoning_cli.errors import IncompleteError
+from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
-from deepreasoning_cli.pipeline.events import (
-    Chunk,
-    End,
-    Event,
-    Prompt,
-    Sources,
-    Stage,
-    StageStarted,
-    Text,
-    Thought,
-    TurnWarning,
-)
+from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.search import sources_in
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
@@ -62,7 +52,7 @@ def run_hosted(
         chunks = meter.limit(started, run.consume(reply, paid=False))
         yield from _split_stages(chunks, run, provider, answers=answers)
     if answers and provider.searches and (sources := sources_in(run.answer)):
-        yield Sources(sources)
+        yield events.Sources(sources)
     yield from finish_stage(run, meter)
     if not (run.answer if answers else run.reasoning).strip():
         name = "answer" if answers else "reasoning"
@@ -76,11 +66,11 @@ def _split_stages(
 ) -> Generator[Event, None, None]:
     """Thoughts and texts; the answer's stage begins with its first text, at the latest at `End`."""
     for chunk in chunks:
-        if isinstance(chunk, Text) and not answers:
+        if isinstance(chunk, events.Text) and not answers:
             return
-        if isinstance(chunk, Text | End) and answers and run.stage is Stage.REASON:
+        if isinstance(chunk, events.Text | events.End) and answers and run.stage is Stage.REASON:
             yield from _begin_answer(run, provider)
-        if isinstance(chunk, Thought | Text):
+        if isinstance(chunk, events.Thought | events.Text):
             yield chunk
 
 
@@ -89,9 +79,9 @@ def _begin_answer(run: StageRun, provider: Hosted) -> Generator[Event, None, Non
     now = time.monotonic()
     yield run.started().finish(None, now - run.began)
     if not run.reasoning.strip():
-        yield TurnWarning(NO_REASONING)
+        yield events.TurnWarning(NO_REASONING)
     if provider.searches:
-        search = StageStarted(Stage.SEARCH, SEARCHED_BY, 0, None, datetime.now(UTC))
+        search = events.StageStarted(Stage.SEARCH, SEARCHED_BY, 0, None, datetime.now(UTC))
         yield search
         yield replace(search.finish(None, 0.0), cost=provider.search_price)
     run.stage, run.provider, run.began = Stage.ANSWER, provider, now

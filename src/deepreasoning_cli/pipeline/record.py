@@ -6,41 +6,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
-from deepreasoning_cli.pipeline.events import (
-    Draft,
-    Event,
-    Handoff,
-    Reused,
-    Source,
-    Sources,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-    TurnStarted,
-    TurnWarning,
-)
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Event, Handoff, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 
+NOT_STARTED: Final = events.TurnStarted("", "", "", Handoff.REASONING)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, kw_only=True)
 class TurnRecord:
     """A turn so far; `apply` takes each event, `close` ends it."""
 
     clock: Callable[[], float] = time.monotonic
-    opened: TurnStarted = field(default_factory=lambda: TurnStarted("", "", "", Handoff.REASONING))
+    opened: events.TurnStarted = NOT_STARTED
     thoughts: list[str] = field(default_factory=list)
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
-    sources: tuple[Source, ...] = ()
+    sources: tuple[events.Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
-    stages: dict[Stage, StageFinished] = field(default_factory=dict)
+    stages: dict[Stage, events.StageFinished] = field(default_factory=dict)
     saved: Decimal = Decimal(0)
     """USD that the vendors' caches spared; below 0 where more was paid for writing to them."""
-    running: StageStarted | None = None
+    running: events.StageStarted | None = None
     complete: bool = False
     first_reasoning: float | None = None
     first_answer: float | None = None
@@ -51,36 +41,36 @@ class TurnRecord:
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case TurnStarted():
+            case events.TurnStarted():
                 self.opened = event
                 self._began = self.clock()
-            case StageStarted():
+            case events.StageStarted():
                 self.running = event
                 self._stage_began = self.clock()
-            case StageFinished():
+            case events.StageFinished():
                 self.stages[event.stage] = event
                 self.saved += _saved(self.running, event)
                 self.running = None
-            case Sources(sources):
+            case events.Sources(sources):
                 self.sources = sources
-            case TurnWarning(message):
+            case events.TurnWarning(message):
                 self.warnings.append(message)
             case _:
-                self._take_text(event)
+                self._add_text(event)
 
-    def _take_text(self, event: Thought | Draft | Text | Reused) -> None:
+    def _add_text(self, event: Event) -> None:
         match event:
-            case Thought(text):
+            case events.Thought(text):
                 if not self.thoughts:
                     self.first_reasoning = self.clock() - self._began
                 self.thoughts.append(text)
-            case Draft(text):
+            case events.Draft(text):
                 self.drafts.append(text)
-            case Text(text):
+            case events.Text(text):
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
-            case Reused(reasoning, draft, model):
+            case events.Reused(reasoning, draft, model):
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 
     def close(self, *, complete: bool) -> None:
@@ -91,7 +81,7 @@ class TurnRecord:
             self.stages[self.running.stage] = self._unfinished(self.running)
             self.running = None
 
-    def _unfinished(self, started: StageStarted) -> StageFinished:
+    def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
         tokens = estimate_tokens(self.reasoning if reasons else self.answer)
         usage = started.estimate(tokens, tokens if reasons else None) if tokens else None
@@ -130,7 +120,7 @@ class TurnRecord:
         return any(stage.usage and stage.usage.estimated for stage in self.stages.values())
 
 
-def _saved(started: StageStarted | None, finished: StageFinished) -> Decimal:
+def _saved(started: events.StageStarted | None, finished: events.StageFinished) -> Decimal:
     """USD that caches spared the stage; 0 where nobody knows its rates."""
     usage = finished.usage
     if started and started.stage is finished.stage and started.rates and usage:

@@ -8,20 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
+from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Caps
-from deepreasoning_cli.pipeline.events import (
-    Draft,
-    Event,
-    Handoff,
-    Prompt,
-    Reused,
-    Stage,
-    StageStarted,
-    Text,
-    Thought,
-    TurnStarted,
-    TurnWarning,
-)
+from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
 from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
 
@@ -78,7 +67,7 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
     meter = BudgetMeter(plan.caps)
     meter.check_input(*_planned_stages(plan))
     yield _turn_started(plan)
-    yield from map(TurnWarning, plan.warnings)
+    yield from map(events.TurnWarning, plan.warnings)
     if plan.hosted:
         from deepreasoning_cli.pipeline.hosted import run_hosted
 
@@ -94,15 +83,15 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
     with ExitStack() as calls:
         work = plan.reused or ReasonerOutput()
         if plan.reused:
-            yield Reused(work.reasoning, work.answer, work.model)
+            yield events.Reused(work.reasoning, work.answer, work.model)
         if plan.reasoner and not plan.reused:
             work = yield from _reason(plan, plan.reasoner, calls, meter)
         if plan.answerer:
             yield from _answer(plan, plan.answerer, work, calls, meter, results)
 
 
-def _turn_started(plan: Plan) -> TurnStarted:
-    return TurnStarted(
+def _turn_started(plan: Plan) -> events.TurnStarted:
+    return events.TurnStarted(
         plan.id,
         plan.backend,
         plan.question,
@@ -115,7 +104,7 @@ def _turn_started(plan: Plan) -> TurnStarted:
     )
 
 
-def _planned_stages(plan: Plan) -> Iterator[StageStarted]:
+def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     """The stages that will run, as far as their input is known."""
     if plan.reasoner and not plan.reused:
         yield StageRun(Stage.REASON, plan.reasoner, plan.prompt).started()
@@ -136,13 +125,13 @@ def _reason(
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
     for chunk in meter.limit(started, run.consume(reply, paid=False), then):
         match chunk:
-            case Thought():
+            case events.Thought():
                 yield chunk
                 if plan.answer_now():
                     break
-            case Text(text) if answerer and plan.handoff is not Handoff.REASONING:
-                yield Draft(text)
-            case Text() if run.answer.strip():
+            case events.Text(text) if answerer and plan.handoff is not Handoff.REASONING:
+                yield events.Draft(text)
+            case events.Text() if run.answer.strip():
                 break  # its own answer is not used, and so not paid for
     yield from finish_stage(run, meter, goes_on=plan.caps.answers and answerer is not None)
     if not run.reasoning.strip():
@@ -170,12 +159,12 @@ def _answer(
     yield started
     with closing(answerer.stream(prompt, calls.close)) as reply:
         for chunk in meter.limit(started, run.consume(reply, paid=work.paid)):
-            if isinstance(chunk, Text):
+            if isinstance(chunk, events.Text):
                 yield chunk
     if plan.search and plan.search.lists and results and run.is_whole and not meter.is_full:
         from deepreasoning_cli.pipeline.search import sources_section
 
-        yield Text(sources_section([result.source for result in results]))
+        yield events.Text(sources_section([result.source for result in results]))
     yield from finish_stage(run, meter)
     if not run.answer.strip():
         raise IncompleteError(

@@ -9,22 +9,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
+from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import COST_CAP, BudgetMeter
-from deepreasoning_cli.pipeline.events import (
-    REFUSED,
-    TRUNCATED,
-    Chunk,
-    End,
-    Event,
-    ModelReported,
-    Prompt,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-    TurnWarning,
-)
+from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
@@ -78,7 +65,7 @@ class StageRun:
     texts: list[str] = field(default_factory=list)
     served: str | None = None
     usage: Usage | None = None
-    end: End | None = None
+    end: events.End | None = None
 
     @property
     def reasoning(self) -> str:
@@ -97,13 +84,13 @@ class StageRun:
     @property
     def is_whole(self) -> bool:
         """Whether there is an answer that ended by itself."""
-        whole = self.end is not None and self._reason not in TRUNCATED | REFUSED
+        whole = self.end is not None and self._reason not in events.TRUNCATED | events.REFUSED
         return whole and bool(self.answer.strip())
 
-    def started(self) -> StageStarted:
+    def started(self) -> events.StageStarted:
         """The event that the stage begins with."""
         read = input_usage(self.provider, self.prompt)
-        return StageStarted(
+        return events.StageStarted(
             self.stage,
             self.provider.model,
             read.input_tokens,
@@ -126,15 +113,15 @@ class StageRun:
 
     def _record(self, chunk: Chunk) -> None:
         match chunk:
-            case Thought(text):
+            case events.Thought(text):
                 self.thoughts.append(text)
-            case Text(text):
+            case events.Text(text):
                 self.texts.append(text)
-            case ModelReported(model):
+            case events.ModelReported(model):
                 self.served = model
             case Usage():
                 self.usage = chunk
-            case End():
+            case events.End():
                 self.end = chunk
 
     def _as_incomplete(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
@@ -154,7 +141,7 @@ class StageRun:
             retry_after=error.retry_after,
         )
 
-    def finished(self) -> StageFinished:
+    def finished(self) -> events.StageFinished:
         """The event that ends the stage; a call that was stopped early gets estimated usage."""
         started, usage = self.started(), self.usage
         if usage is None:
@@ -165,20 +152,20 @@ class StageRun:
             time.monotonic() - self.began,
             served_model=self.served,
             stop_reason=self._reason,
-            complete=self._reason not in TRUNCATED | REFUSED,
+            complete=self._reason not in events.TRUNCATED | events.REFUSED,
         )
 
     def raise_if_truncated(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
         reason = self._reason
-        if reason in TRUNCATED:
+        if reason in events.TRUNCATED:
             raise IncompleteError(
                 f"{self.provider.model} was cut at its token limit ({reason})",
                 kind="max_tokens",
                 stage=self.stage,
                 hint="raise --max-tokens" if self.stage is Stage.ANSWER else None,
             )
-        if reason in REFUSED:
+        if reason in events.REFUSED:
             raise IncompleteError(
                 f"{self.provider.model} declined to go on ({reason})",
                 kind="refusal",
@@ -200,7 +187,7 @@ def finish_stage(
         run.raise_if_truncated()
     elif goes_on:
         yield meter.charge(finished)
-        yield TurnWarning(meter.notice)
+        yield events.TurnWarning(meter.notice)
     else:
         yield meter.charge(replace(finished, stop_reason=COST_CAP, complete=False))
         raise meter.stopped(run.stage)
@@ -213,7 +200,7 @@ def _whole_characters(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """
     half = ""
     for chunk in chunks:
-        if not isinstance(chunk, Thought | Text):
+        if not isinstance(chunk, events.Thought | events.Text):
             yield chunk
             continue
         piece, half = split_trailing_surrogate(half + chunk.text)
