@@ -226,7 +226,12 @@ class Catalog:
                     model, f"{model.id} is retired at Anthropic{since}; the gateway may refuse it"
                 )
             case Lifecycle.RETIRED:
-                raise _retired(model)
+                raise RefusedError(
+                    f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
+                    hint=f"use {model.successor or 'sonnet'} instead",
+                    kind="model_retired",
+                    stage="answer",
+                )
             case Lifecycle.DEPRECATED:
                 return Choice(model, self._deprecation(model, backend))
             case _:
@@ -284,12 +289,3 @@ def _by_name(rows: Sequence[Row], name: str, kind: str) -> Row:
 def _normal(name: str) -> str:
     """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`."""
     return re.sub(r"[\s._]+", "-", name.strip().lower())
-
-
-def _retired(model: ClaudeModel) -> RefusedError:
-    return RefusedError(
-        f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
-        hint=f"use {model.successor or 'sonnet'} instead",
-        kind="model_retired",
-        stage="answer",
-    )

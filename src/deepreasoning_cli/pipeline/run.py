@@ -119,8 +119,8 @@ def _reason(
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
     run, answerer = StageRun(Stage.REASON, reasoner, plan.prompt), plan.answerer
     yield (started := run.started())
-    warm = answerer.warm if answerer else _no_connection
-    reply = calls.enter_context(closing(reasoner.stream(plan.prompt, warm)))
+    when_sent = answerer.warm if answerer else lambda: None
+    reply = calls.enter_context(closing(reasoner.stream(plan.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
     for chunk in meter.limit(started, run.consume(reply, paid=False), then):
@@ -194,7 +194,3 @@ def _require_reasoning(plan: Plan, model: str) -> None:
             hint="choose another reasoner with -r; --handoff none asks Claude alone,"
             " --allow-empty-reasoning goes on without reasoning",
         )
-
-
-def _no_connection() -> None:
-    """There is no connection to open."""

@@ -47,12 +47,10 @@ class LoadedSettings:
 
     def has_key(self, name: str) -> bool:
         """Whether a key is set; a key's command is not run for that."""
-        match self.settings.keys.get(name):
-            case None:
-                return False
-            case SecretStr() as secret:
-                return bool(secret.get_secret_value().strip())
-        return True
+        entry = self.settings.keys.get(name)
+        if isinstance(entry, SecretStr):
+            return bool(entry.get_secret_value().strip())
+        return entry is not None
 
     def key(self, name: str) -> Key | None:
         """The key, fit for a header; its command runs once. Raises ConfigError."""

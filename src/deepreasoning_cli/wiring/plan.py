@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.catalog.models import Catalog, Vendor
+from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Vendor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
@@ -129,11 +129,7 @@ class PlanBuilder:
         )
         backend = choose_backend(self._loaded, self._catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
-        build_reasoner, build_answerer = self._pair(backend, hosted)
-        reasoner = build_reasoner() if thinks else None
-        answerer = None if request.reasoning_only else build_answerer()
-        if hosted and answerer:
-            reasoner = None  # one call does both
+        reasoner, answerer = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
         prompt = self._prompt([each for each in (reasoner, answerer) if each])
         return Plan(
@@ -179,17 +175,27 @@ class PlanBuilder:
             )
         return earlier, cacheable_prefix(earlier, left_out)
 
-    def _pair(
-        self, backend: str, hosted: GatewayProvider | None
-    ) -> tuple[Callable[[], Provider], Callable[[], Provider]]:
+    def _providers(
+        self, backend: str, hosted: GatewayProvider | None, *, thinks: bool
+    ) -> tuple[Provider | None, Provider | None]:
+        """The reasoner and the answerer; `hosted` does both in one call."""
+        answers = not self._request.reasoning_only
         if hosted:
-            return hosted.as_reasoner, lambda: hosted
-        if backend != "demo":
-            return self._reasoner, self._claude
-        from deepreasoning_cli.providers.demo import DemoProvider
+            return (None, hosted) if answers else (hosted.as_reasoner(), None)
+        reasoner: Callable[[], Provider] = self._reasoner
+        answerer: Callable[[], Provider] = self._claude
+        if backend == "demo":
+            from deepreasoning_cli.providers.demo import DemoProvider
 
-        demo = partial(DemoProvider, sleep=self._runtime.sleep)
-        return partial(demo, "reasoner"), partial(demo, "answerer")
+            sleep = self._runtime.sleep
+            reasoner = partial(DemoProvider, "reasoner", sleep=sleep)
+            answerer = partial(DemoProvider, "answerer", sleep=sleep)
+        return reasoner() if thinks else None, answerer() if answers else None
+
+    def _model(self, name: str, backend: str) -> ClaudeModel:
+        choice = self._catalog.claude(name, backend, datetime.now(UTC).date())
+        self._warnings += [choice.warning] if choice.warning else []
+        return choice.model
 
     def _reasoner(self) -> Provider:
         from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
@@ -217,12 +223,10 @@ class PlanBuilder:
     def _claude(self) -> Provider:
         from deepreasoning_cli.providers.anthropic import ClaudeProvider
 
-        today = datetime.now(UTC).date()
-        choice = self._catalog.claude(self._settings.model or "sonnet", "direct", today)
-        model = choice.model
+        model = self._model(self._settings.model or "sonnet", "direct")
         accepted = accept_samplers(self._samplers, model.samplers, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
-        self._warnings += [*([choice.warning] if choice.warning else []), *samplers.warnings]
+        self._warnings += samplers.warnings
         vendor = self._catalog.vendor("anthropic")
         return ClaudeProvider(
             model=model.id,
@@ -240,16 +244,14 @@ class PlanBuilder:
     def _hosted(self) -> GatewayProvider:
         from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
 
-        settings, today = self._settings, datetime.now(UTC).date()
-        name = settings.model or self._catalog.gateway_default
-        choice = self._catalog.claude(name, GATEWAY, today)
-        self._warnings += [choice.warning] if choice.warning else []
+        settings = self._settings
+        model = self._model(settings.model or self._catalog.gateway_default, GATEWAY)
         if self._loaded.is_typed("reasoner"):
             self._warnings.append("--reasoner is not sent: the gateway has its own")
         vendor = self._catalog.vendor(GATEWAY_KEY)
         return GatewayProvider(
             parameters=Parameters(
-                anthropic_model=choice.model.id,
+                anthropic_model=model.id,
                 temperature=settings.temperature,
                 top_p=settings.top_p,
                 max_tokens=settings.max_tokens,
@@ -260,8 +262,8 @@ class PlanBuilder:
             base_url=settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
             key=self._key(GATEWAY_KEY),
             transport=self._transport,
-            rates=choice.model.rates.get(GATEWAY),
-            context=choice.model.context,
+            rates=model.rates.get(GATEWAY),
+            context=model.context,
             top_up=vendor.page,
             search_price=self._catalog.search.gateway,
         )
