@@ -65,13 +65,4 @@ def written_catalog(loaded: LoadedSettings) -> Catalog:
 def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:
     own = fields.rates
     rates = RateCard(Rates(own.input, own.output), source="config.toml") if own else None
-    return Reasoner(
-        name=name,
-        label=name,
-        base_url=fields.base_url,
-        model=fields.model,
-        key=fields.key,
-        context=fields.context,
-        opens_thinking=fields.opens_thinking,
-        rates=rates,
-    )
+    return Reasoner(name=name, label=name, rates=rates, **fields.model_dump(exclude={"rates"}))
