@@ -92,9 +92,7 @@ class BudgetMeter:
         try:
             self.check_input(start)
         except RefusedError as error:
-            raise IncompleteError(
-                error.message, hint=error.hint, kind=error.kind, stage=error.stage
-            ) from None
+            raise error.as_incomplete(error.message) from None
 
     def limit(
         self, start: StageStarted, chunks: Iterator[Chunk], then: StageStarted | None = None

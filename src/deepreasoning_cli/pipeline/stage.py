@@ -131,15 +131,7 @@ class StageRun:
         reasons = self.stage is Stage.REASON
         text, name = (reasoning, "reasoning") if reasons else (answer, "answer")
         so_far = f"; {len(text):,} characters of the {name} came before" if text else ""
-        return IncompleteError(
-            f"{error.message}{so_far}",
-            hint=error.hint,
-            kind=error.kind,
-            stage=error.stage or self.stage,
-            status=error.status,
-            request_id=error.request_id,
-            retry_after=error.retry_after,
-        )
+        return error.at(self.stage).as_incomplete(f"{error.message}{so_far}")
 
     def finished(self) -> events.StageFinished:
         """The event that ends the stage; a call that was stopped early gets estimated usage."""
@@ -159,19 +151,15 @@ class StageRun:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
         reason = self._reason
         if reason in events.TRUNCATED:
-            raise IncompleteError(
-                f"{self.provider.model} was cut at its token limit ({reason})",
-                kind="max_tokens",
-                stage=self.stage,
-                hint="raise --max-tokens" if self.stage is Stage.ANSWER else None,
-            )
-        if reason in events.REFUSED:
-            raise IncompleteError(
-                f"{self.provider.model} declined to go on ({reason})",
-                kind="refusal",
-                stage=self.stage,
-                hint="word the question differently, or ask another model",
-            )
+            kind, fault = "max_tokens", "was cut at its token limit"
+            hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
+        elif reason in events.REFUSED:
+            kind, fault = "refusal", "declined to go on"
+            hint = "word the question differently, or ask another model"
+        else:
+            return
+        message = f"{self.provider.model} {fault} ({reason})"
+        raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
 
 
 def finish_stage(

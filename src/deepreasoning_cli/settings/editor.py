@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,29 +62,30 @@ def set_value(path: Path, dotted: str, text: str) -> None:
     Raises UsageError for a wrong name or value, ConfigError for a file that was broken before.
     """
     with contextlib.suppress(TOMLKitError, UsageError):
-        _change(path, dotted, _setter(dotted, tomlkit.value(text)))
+        _change(path, dotted, partial(_put, value=tomlkit.value(text)))
         return
-    _change(path, dotted, _setter(dotted, text))
+    _change(path, dotted, partial(_put, value=text))
 
 
 def set_secret(path: Path, name: str, value: str) -> None:
     """Set `keys.NAME` to exactly this text; raises as `set_value` does."""
-    _change(path, f"keys.{name}", _setter(f"keys.{name}", value))
+    _change(path, f"keys.{name}", partial(_put, value=value))
 
 
 def unset_value(path: Path, dotted: str) -> None:
     """Take a value or a table out, and the tables that it leaves empty; raises as `set_value`."""
 
-    def remove(document: Document) -> None:
-        if not _remove(document, dotted.split(".")):
-            names = leaves(document.unwrap())
-            raise UsageError(f"{dotted} is not set in {path}", hint=did_you_mean(dotted, names))
+    def remove(document: Document, names: list[str]) -> None:
+        if not _remove(document, names):
+            hint = did_you_mean(dotted, leaves(document.unwrap()))
+            raise UsageError(f"{dotted} is not set in {path}", hint=hint)
 
     _change(path, dotted, remove)
 
 
-def _change(path: Path, dotted: str, edit: Callable[[Document], None]) -> None:
-    if not all(dotted.split(".")):
+def _change(path: Path, dotted: str, edit: Callable[[Document, list[str]], None]) -> None:
+    names = dotted.split(".")
+    if not all(names):
         raise UsageError(f"{dotted} is not the name of a setting", hint="names look like keys.lab")
     try:
         before = read(path)
@@ -91,7 +93,7 @@ def _change(path: Path, dotted: str, edit: Callable[[Document], None]) -> None:
         before = ""
     from_file(path, before)  # a file that is not TOML is refused here, with line and column
     document = tomlkit.parse(before)
-    edit(document)
+    edit(document, names)
     after = tomlkit.dumps(document)
     _refuse_new_problems(path, before, after)
     files.write_atomically(path, after)
@@ -122,17 +124,14 @@ def _as_toml(value: Any) -> str:
     return str(tomlkit.item(value).as_string())
 
 
-def _setter(dotted: str, value: Any) -> Callable[[Document], None]:
-    def put(document: Document) -> None:
-        *tables, last = dotted.split(".")
-        here: Table = document
-        for table in tables:
-            if not isinstance(here.get(table), Mapping):
-                here[table] = tomlkit.inline_table() if here is not document else tomlkit.table()
-            here = here[table]
-        here[last] = value
-
-    return put
+def _put(document: Document, names: list[str], value: Any) -> None:
+    *tables, last = names
+    here: Table = document
+    for table in tables:
+        if not isinstance(here.get(table), Mapping):
+            here[table] = tomlkit.inline_table() if here is not document else tomlkit.table()
+        here = here[table]
+    here[last] = value
 
 
 def _remove(table: Table, names: list[str]) -> bool:

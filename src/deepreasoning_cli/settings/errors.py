@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,22 +20,27 @@ ENTRIES = {
 """What an entry of these tables must be, whatever its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One wrong setting: its dotted name, what is wrong, what to do."""
+def settings_error(
+    error: ValidationError, top: type[BaseModel], origins: Mapping[str, str]
+) -> DeepReasoningError:
+    """The error to report first, at the origin of its value; a flag's is a usage error.
 
-    name: str
-    words: str
-    hint: str | None
-
-    def error(self, origins: Mapping[str, str]) -> DeepReasoningError:
-        """The error at the place that the value came from; a flag's is a usage error."""
-        kind, _, place = _origin(self.name, origins).partition(" ")
-        own = self.name in origins and kind != "file"  # a flag or variable names the setting
-        message = f"{place} {self.words}" if own else f"{place}: {self.name} {self.words}"
-        if kind == "flag":
-            return UsageError(message, hint=self.hint)
-        return ConfigError(message, hint=self.hint, kind="setting_wrong")
+    An unknown name comes before the gap that it leaves.
+    """
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    detail = min(details, key=lambda one: one["type"] != "extra_forbidden")
+    path, table, expected = _locate(detail["loc"], top)
+    name, problem, hint = ".".join(path), f"must be {expected}", None
+    if detail["type"] == "extra_forbidden":
+        problem, hint = "is not a setting", _advice(path[-1], table, top)
+    elif detail["type"] == "missing":
+        problem = "is missing"
+    kind, _, place = _origin(name, origins).partition(" ")
+    own = name in origins and kind != "file"  # a flag or variable names the setting
+    message = f"{place} {problem}" if own else f"{place}: {name} {problem}"
+    if kind == "flag":
+        return UsageError(message, hint=hint)
+    return ConfigError(message, hint=hint, kind="setting_wrong")
 
 
 def _origin(name: str, origins: Mapping[str, str]) -> str:
@@ -46,20 +50,6 @@ def _origin(name: str, origins: Mapping[str, str]) -> str:
     if inside:
         return origins[min(inside, key=len)]
     return _origin(name.rpartition(".")[0], origins)
-
-
-def first_problem(error: ValidationError, top: type[BaseModel]) -> Problem:
-    """The problem to tell first: an unknown name before the gap that it leaves."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    detail = min(details, key=lambda one: one["type"] != "extra_forbidden")
-    path, table, expected = _locate(detail["loc"], top)
-    name = ".".join(path)
-    match detail["type"]:
-        case "extra_forbidden":
-            return Problem(name, "is not a setting", _advice(path[-1], table, top))
-        case "missing":
-            return Problem(name, "is missing", None)
-    return Problem(name, f"must be {expected}", None)
 
 
 def _locate(

@@ -68,12 +68,12 @@ class LoadedSettings:
         The origin of each is `flag {origin}`.
         """
         origins = dict(self.origins) | dict.fromkeys(values, f"flag {origin}")
-        settings = self.settings.model_copy(update=values)
-        if keys is None:
-            return replace(self, settings=settings, origins=origins)
-        secrets = {name: SecretStr(key.value) for name, key in keys.items()}
-        settings = settings.model_copy(update={"keys": secrets})
-        return replace(self, settings=settings, origins=origins, _fetched=dict(keys))
+        update, fetched = dict(values), self._fetched
+        if keys is not None:
+            update["keys"] = {name: SecretStr(key.value) for name, key in keys.items()}
+            fetched = dict(keys)
+        settings = self.settings.model_copy(update=update)
+        return replace(self, settings=settings, origins=origins, _fetched=fetched)
 
     def _fetch(self, name: str) -> Key:
         entry = self.settings.keys[name]
@@ -119,10 +119,10 @@ def merge_layers(
     try:
         settings = Settings.model_validate({"layers": layers})
     except ValidationError as exc:
-        from deepreasoning_cli.settings.errors import first_problem
+        from deepreasoning_cli.settings.errors import settings_error
 
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
-        raise first_problem(exc, Settings).error(tables | origins) from None  # it holds the values
+        raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
     defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
     return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
 
