@@ -89,36 +89,31 @@ def build_plan(
     return apply_budget(plan, settings, spending, saves=saves)
 
 
+@dataclass(eq=False, repr=False)
 class PlanBuilder:
-    """Builds one turn's parts from its request and the catalog."""
+    """Builds one turn's parts from its request and the catalog; `connect` opens the connections."""
 
-    def __init__(
-        self,
-        request: TurnRequest,
-        catalog: Catalog,
-        connect: Callable[[], Transport],
-        runtime: Runtime = BLOCKING,
-    ) -> None:
-        loaded = request.loaded
-        self._request = request
-        self._loaded = loaded
-        self._settings = loaded.settings
-        self._catalog = catalog
-        self._connect = connect
-        self._runtime = runtime
+    request: TurnRequest
+    catalog: Catalog
+    connect: Callable[[], Transport]
+    runtime: Runtime = BLOCKING
+
+    def __post_init__(self) -> None:
+        self._loaded = loaded = self.request.loaded
+        self._settings = settings = loaded.settings
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
-        self._samplers = SamplerRequest(loaded.settings.temperature, loaded.settings.top_p, typed)
+        self._samplers = SamplerRequest(settings.temperature, settings.top_p, typed)
         self._warnings: list[str] = []
         self._reasoner_name: str | None = None
 
     @cached_property
     def _transport(self) -> Transport:
         """Opened when the first provider needs it; the demo needs none."""
-        return self._connect()
+        return self.connect()
 
     def build(self) -> Plan:
         """The plan of the turn. Raises ConfigError and RefusedError."""
-        request = self._request
+        request = self.request
         handoff = Handoff(self._settings.handoff)
         thinks = handoff is not Handoff.NONE and request.reused is None
         needs = BackendNeeds(
@@ -127,7 +122,7 @@ class PlanBuilder:
             has_reasoning=request.reused is not None,
             handoff=handoff,
         )
-        backend = choose_backend(self._loaded, self._catalog, needs)
+        backend = choose_backend(self._loaded, self.catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
         reasoner, answerer = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
@@ -153,7 +148,7 @@ class PlanBuilder:
 
     def _prompt(self, models: Sequence[Provider]) -> Prompt:
         """The question behind as much of the session as the smaller of the models reads."""
-        request = self._request
+        request = self.request
         earlier, stable = self._session(models) if request.earlier else ((), 0)
         question = Message("user", request.question)
         return Prompt((*earlier, question), request.system, stable if request.continues else None)
@@ -162,7 +157,8 @@ class PlanBuilder:
         """The earlier messages that fit, and how many of them the next turn begins with."""
         from deepreasoning_cli.pipeline.conversation import cacheable_prefix, fit_to_context
 
-        request, reused = self._request, self._request.reused
+        request = self.request
+        reused = request.reused
         context = min((model.context for model in models if model.context), default=None)
         notes = estimate_tokens(reused.reasoning + reused.answer) if reused else 0
         room = None if context is None else context - self._settings.max_tokens - notes
@@ -179,7 +175,7 @@ class PlanBuilder:
         self, backend: str, hosted: GatewayProvider | None, *, thinks: bool
     ) -> tuple[Provider | None, Provider | None]:
         """The reasoner and the answerer; `hosted` does both in one call."""
-        answers = not self._request.reasoning_only
+        answers = not self.request.reasoning_only
         if hosted:
             return (None, hosted) if answers else (hosted.as_reasoner(), None)
         reasoner: Callable[[], Provider] = self._reasoner
@@ -187,13 +183,13 @@ class PlanBuilder:
         if backend == "demo":
             from deepreasoning_cli.providers.demo import DemoProvider
 
-            sleep = self._runtime.sleep
+            sleep = self.runtime.sleep
             reasoner = partial(DemoProvider, "reasoner", sleep=sleep)
             answerer = partial(DemoProvider, "answerer", sleep=sleep)
         return reasoner() if thinks else None, answerer() if answers else None
 
     def _model(self, name: str, backend: str) -> ClaudeModel:
-        choice = self._catalog.claude(name, backend, datetime.now(UTC).date())
+        choice = self.catalog.claude(name, backend, datetime.now(UTC).date())
         self._warnings += [choice.warning] if choice.warning else []
         return choice.model
 
@@ -201,8 +197,8 @@ class PlanBuilder:
         from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 
         if name := self._settings.reasoner:
-            preset = self._catalog.reasoner(name)
-        elif default := self._catalog.default_reasoner(self._loaded.has_key):
+            preset = self.catalog.reasoner(name)
+        elif default := self.catalog.default_reasoner(self._loaded.has_key):
             preset = default
         else:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
@@ -227,7 +223,7 @@ class PlanBuilder:
         accepted = accept_samplers(self._samplers, model.samplers, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
         self._warnings += samplers.warnings
-        vendor = self._catalog.vendor("anthropic")
+        vendor = self.catalog.vendor("anthropic")
         return ClaudeProvider(
             model=model.id,
             base_url=self._settings.base_urls.get("anthropic", vendor.base_url),
@@ -245,10 +241,10 @@ class PlanBuilder:
         from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
 
         settings = self._settings
-        model = self._model(settings.model or self._catalog.gateway_default, GATEWAY)
+        model = self._model(settings.model or self.catalog.gateway_default, GATEWAY)
         if self._loaded.is_typed("reasoner"):
             self._warnings.append("--reasoner is not sent: the gateway has its own")
-        vendor = self._catalog.vendor(GATEWAY_KEY)
+        vendor = self.catalog.vendor(GATEWAY_KEY)
         return GatewayProvider(
             parameters=Parameters(
                 anthropic_model=model.id,
@@ -265,7 +261,7 @@ class PlanBuilder:
             rates=model.rates.get(GATEWAY),
             context=model.context,
             top_up=vendor.page,
-            search_price=self._catalog.search.gateway,
+            search_price=self.catalog.search.gateway,
         )
 
     def _search(self, backend: str) -> Search | None:
@@ -279,7 +275,7 @@ class PlanBuilder:
         from deepreasoning_cli.pipeline.search import Search
         from deepreasoning_cli.providers.linkup import LinkupProvider
 
-        vendor, prices = self._catalog.vendor("linkup"), self._catalog.search
+        vendor, prices = self.catalog.vendor("linkup"), self.catalog.search
         searcher = LinkupProvider(
             base_url=settings.base_urls.get("linkup", vendor.base_url),
             key=self._key("linkup"),
@@ -290,8 +286,8 @@ class PlanBuilder:
         )
         return Search(
             searcher,
-            self._request.question,
-            self._request.without_search,
+            self.request.question,
+            self.request.without_search,
             lists=not settings.disable_formatting,
         )
 
@@ -317,4 +313,4 @@ class PlanBuilder:
 
     def _vendor(self, name: str) -> Vendor | None:
         """The vendor of that name; None for a host of the user's own."""
-        return next((vendor for vendor in self._catalog.vendors if vendor.name == name), None)
+        return next((vendor for vendor in self.catalog.vendors if vendor.name == name), None)
