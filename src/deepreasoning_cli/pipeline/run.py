@@ -11,7 +11,6 @@ from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Caps
 from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
-from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     if plan.reasoner and not plan.reused:
         yield StageRun(Stage.REASON, plan.reasoner, plan.prompt).started()
     if plan.answerer:
-        prompt = answer_prompt(plan, plan.reused or ReasonerOutput())
+        prompt = answer_prompt(plan, plan.reused) if plan.reused else plan.prompt
         yield StageRun(Stage.ANSWER, plan.answerer, prompt).started()
 
 
@@ -174,6 +173,8 @@ def _answer(
 
 def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
     """What the answerer reads: the prompt, and of the reasoner's work what the hand-off selects."""
+    from deepreasoning_cli.pipeline.handoff import with_notes
+
     return with_notes(
         plan.prompt,
         plan.handoff,
