@@ -69,13 +69,13 @@ ADDRESS = (
 )
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """A table of the file: it has the names of its fields and no others."""
 
     model_config = STRICT
 
 
-class KeyCommand(Table):
+class KeyCommand(ConfigTable):
     """A program of the user's that prints a key."""
 
     command: Annotated[str | list[str], AfterValidator(_command)] = Field(
@@ -96,14 +96,14 @@ class KeyCommand(Table):
         return f"command: {words[0]}{' …' if len(words) > 1 else ''}"
 
 
-class CustomRates(Table):
+class CustomRates(ConfigTable):
     """What the user's own host charges."""
 
     input: Rate = Field(description="USD per million tokens, 0 or more")
     output: Rate = Field(description="USD per million tokens, 0 or more")
 
 
-class CustomReasoner(Table):
+class CustomReasoner(ConfigTable):
     """A reasoner of the user's own that speaks Chat Completions."""
 
     base_url: BaseUrl = Field(description=ADDRESS)
@@ -118,19 +118,19 @@ class CustomReasoner(Table):
     )
 
 
-class GatewaySettings(Table):
+class GatewaySettings(ConfigTable):
     """How the hosted model is called."""
 
     endpoint: Literal["chat_completions", "responses", "messages"] = "chat_completions"
 
 
-class SearchSettings(Table):
+class SearchSettings(ConfigTable):
     """How the web is searched."""
 
     depth: Literal["standard", "deep"] = "standard"
 
 
-class ServeSettings(Table):
+class ServeSettings(ConfigTable):
     """How the API is served. The token that callers show is the key named `serve`."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="a host name or an address")

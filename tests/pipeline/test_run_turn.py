@@ -465,11 +465,11 @@ def test_a_fault_after_the_reasoning_is_incomplete_and_keeps_its_facts() -> None
     assert failure.__cause__ is fault
 
 
-CUT = ["max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"]
-DECLINED = ["refusal", "content_filter"]
+TRUNCATION = ["max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"]
+REFUSAL = ["refusal", "content_filter"]
 
 
-@pytest.mark.parametrize("reason", CUT)
+@pytest.mark.parametrize("reason", TRUNCATION)
 def test_an_answer_cut_at_its_token_limit_is_accounted_for_then_incomplete(reason: str) -> None:
     answers = claude(Text("Ray"), Usage(30, 40), End(reason))
     seen, failure = events(plan(None, answers, handoff=Handoff.NONE))
@@ -485,7 +485,7 @@ def test_an_answer_cut_at_its_token_limit_is_accounted_for_then_incomplete(reaso
     )
 
 
-@pytest.mark.parametrize("reason", DECLINED)
+@pytest.mark.parametrize("reason", REFUSAL)
 def test_an_answer_that_was_declined_is_accounted_for_then_incomplete(reason: str) -> None:
     answers = claude(Text("I can"), Usage(30, 40), End(reason))
     seen, failure = events(plan(thinking(), answers))
