@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli import prompt
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.prompt import demand_fit, read_prompt
+from deepreasoning_cli.prompt import check_fits, read_prompt
 
 Pipe = Callable[[bytes], None]
 
@@ -283,7 +283,6 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(
 
 
 def test_a_silent_pipe_is_announced_once_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt, "SILENT", 0.01)
     reading, writing = os.pipe()
     said: list[str] = []
 
@@ -294,7 +293,10 @@ def test_a_silent_pipe_is_announced_once_and_waited_for(monkeypatch: pytest.Monk
 
     with open(reading) as stream:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdin", stream)
-        assert read_prompt(["why?"], announce=announce) == "<stdin>\nlate\n</stdin>\n\nwhy?"
+        assert (
+            read_prompt(["why?"], announce=announce, announce_after=0.01)
+            == "<stdin>\nlate\n</stdin>\n\nwhy?"
+        )
     assert said == ["waiting for stdin; --no-stdin goes on without it"]
 
 
@@ -314,10 +316,10 @@ def test_a_pipe_that_has_spoken_is_not_announced(
 
 
 def test_a_prompt_that_cannot_fit_is_refused_with_both_figures() -> None:
-    demand_fit("x" * 4000, 1000, "r1")
-    demand_fit("x" * 4_000_000, None, "r1")
+    check_fits("x" * 4000, 1000, "r1")
+    check_fits("x" * 4_000_000, None, "r1")
     with pytest.raises(UsageError) as caught:
-        demand_fit("x" * 4001, 1000, "r1")
+        check_fits("x" * 4001, 1000, "r1")
     assert (caught.value.kind, caught.value.message) == (
         "too_long",
         "the input is about 1,001 tokens; r1 reads 1,000",

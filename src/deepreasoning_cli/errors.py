@@ -53,6 +53,11 @@ class DeepReasoningError(Exception):
         self.stage = self.stage or stage
         return self
 
+    def as_incomplete(self, message: str) -> IncompleteError:
+        """The same failure in a turn that has cost something, in the words of `message`."""
+        names = ("hint", "kind", "stage", "status", "request_id", "retry_after")
+        return IncompleteError(message, **{name: getattr(self, name) for name in names})
+
     def as_json(self) -> dict[str, Any]:
         """The object scripts read from stderr with `--json` and `--jsonl`."""
         names = ("stage", "kind", "message", "status", "request_id", "hint", "resume")

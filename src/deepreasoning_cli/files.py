@@ -30,12 +30,15 @@ def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:
     try:
         if mode is not None:
             make_private_folder(path.parent)
-        before = _existing(path)
-        if _is_stream(path, before):
+        before = None
+        with contextlib.suppress(FileNotFoundError):
+            before = path.stat()
+        if before and _is_stream(path, before):
             path.write_bytes(data)
             return
-        kept = stat.S_IMODE(before.st_mode) if before and mode is None else mode
-        _replace(path.resolve(), data, kept)
+        if before and mode is None:
+            mode = stat.S_IMODE(before.st_mode)
+        _replace(path.resolve(), data, mode)
     except (OSError, RuntimeError, ValueError) as exc:
         # RuntimeError: a loop of links; ValueError: a NUL in the name
         reason = getattr(exc, "strerror", None) or "the name is not usable"
@@ -63,17 +66,8 @@ def tighten(path: Path) -> bool:
     return True
 
 
-def _existing(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
-def _is_stream(path: Path, before: os.stat_result | None) -> bool:
+def _is_stream(path: Path, before: os.stat_result) -> bool:
     """Whether the name stands for something that takes text but cannot be replaced by a file."""
-    if before is None:
-        return False
     return not stat.S_ISREG(before.st_mode) or path.as_posix().startswith(PASS_THROUGH)
 
 

@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import ConfigError
 
 SHORTEST_RECOGNISED = 8  # characters; a shorter piece of a key is not told from ordinary text
 
-_loaded: set[str] = set()  # every key this process has seen, for the last look at a crash's text
+_loaded: set[str] = set()  # every key this process has seen, to redact the text of a crash
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ def validate(name: str, value: str, origin: str) -> Key:
     for position, character in enumerate(value, start=1):
         if not "\x21" <= character <= "\x7e":
             raise ConfigError(
-                f"the key {name} from {origin} holds {_described(character)}"
-                f" at position {position}",
+                f"the key {name} from {origin} holds {_describe(character)} at position {position}",
                 hint="copy the key again, without line breaks or typographic signs",
                 kind="key_malformed",
             )
@@ -60,7 +59,7 @@ def redact_known(text: str) -> str:
     return redacted(text, _loaded)
 
 
-def _described(character: str) -> str:
+def _describe(character: str) -> str:
     if character in "\r\n":
         return "a line break"
     if character.isspace():
@@ -76,22 +75,15 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         if len(secret) < SHORTEST_RECOGNISED:
             continue
-        for form in _written_forms(secret):
+        escaped, quoted = json.dumps(secret)[1:-1], urllib.parse.quote(secret, safe="")
+        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+        for form in (secret, escaped, quoted, encoded):
             text = text.replace(form, "[key]")
-        text = _without_cut_off(text, secret)
+        text = _redact_cut_off(text, secret)
     return text
 
 
-def _written_forms(secret: str) -> tuple[str, ...]:
-    return (
-        secret,
-        json.dumps(secret)[1:-1],
-        urllib.parse.quote(secret, safe=""),
-        base64.b64encode(secret.encode()).decode().rstrip("="),
-    )
-
-
-def _without_cut_off(text: str, secret: str) -> str:
+def _redact_cut_off(text: str, secret: str) -> str:
     start = text.find(secret[:SHORTEST_RECOGNISED])
     while start >= 0:
         end = start

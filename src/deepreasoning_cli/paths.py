@@ -26,6 +26,11 @@ def data_dir() -> Path:
     return user_data_path(APP, appauthor=False)
 
 
+def live_models() -> Path:
+    """The vendors' own lists of models, as they last gave them."""
+    return data_dir() / "models.json"
+
+
 def catalog_override() -> Path:
     """The user's own rows of the catalog, beside the settings."""
     return config_file().with_name("catalog.toml")

@@ -7,8 +7,9 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import estimate_tokens
@@ -17,7 +18,6 @@ from deepreasoning_cli.sanitize import repair_surrogates, single_line
 LARGEST_INPUT = 8_000_000  # bytes; two million tokens, more than any model here reads
 BINARY_WITHIN = 8192  # bytes searched for a NUL
 LONGEST_NAME = 300  # characters of a file's name that are shown to the model
-SILENT = 2.0  # seconds after which a pipe that says nothing is announced
 
 
 def read_prompt(
@@ -26,18 +26,20 @@ def read_prompt(
     *,
     use_stdin: bool = True,
     announce: Callable[[str], None] = lambda _: None,
+    announce_after: float = 2.0,
 ) -> str:
     """The words joined by a space, with files and piped text in blocks in front of them.
 
-    Piped text alone is the prompt itself; `-` as the only word or as a file asks for it. Bytes
-    that are no UTF-8 become U+FFFD, in words as in files. Raises UsageError for an empty prompt,
-    binary or oversized input and unreadable files.
+    Piped text alone is the prompt itself; `-` as the only word or as a file stands for it. Bytes
+    that are no UTF-8 become U+FFFD, in words as in files. A pipe without text for `announce_after`
+    seconds is announced. Raises UsageError for an empty prompt, binary or oversized input and
+    unreadable files.
     """
-    asked_for = list(words) == ["-"] or "-" in files
-    typed = "" if list(words) == ["-"] else repair_surrogates(" ".join(words))
+    dash = list(words) == ["-"]
+    typed = "" if dash else repair_surrogates(" ".join(words))
     piped = ""
-    if asked_for or (use_stdin and _is_piped()):
-        piped = _text(_drained(announce), "stdin")
+    if dash or "-" in files or (use_stdin and _is_piped()):
+        piped = _text(_read_stdin(announce, announce_after), "stdin")
     blocks = [_block("file", _read_file(name), name) for name in files if name != "-"]
     if piped.strip() and (typed.strip() or blocks):
         blocks.append(_block("stdin", piped))
@@ -50,7 +52,7 @@ def read_prompt(
     return prompt
 
 
-def demand_fit(prompt: str, context: int | None, model: str) -> None:
+def check_fits(prompt: str, context: int | None, model: str) -> None:
     """Raise UsageError where `prompt` cannot fit into `context` tokens of `model`."""
     tokens = estimate_tokens(prompt)
     if context is not None and tokens > context:
@@ -110,30 +112,20 @@ def _is_piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
-def _drained(announce: Callable[[str], None]) -> bytes:
-    """Everything that stdin holds, up to a byte more than is allowed."""
+def _read_stdin(announce: Callable[[str], None], announce_after: float) -> bytes:
+    """Everything that stdin holds, at least a byte more than is allowed where it holds so much."""
     if not sys.stdin:
         return b""
-    waiting = "waiting for stdin; --no-stdin goes on without it"
-    timer = threading.Timer(SILENT, announce, [waiting])
+    line = "waiting for stdin; --no-stdin goes on without it"
+    timer = threading.Timer(announce_after, announce, [line])
     timer.daemon = True
     timer.start()
     try:
-        return _read_on(sys.stdin.buffer, timer)
+        stream = cast(BufferedReader, sys.stdin.buffer)
+        first = stream.read1(65536)
+        timer.cancel()
+        return first + stream.read(LARGEST_INPUT) if first else b""
     except OSError as exc:  # a folder, or a terminal that is in another's hands
         raise _unreadable("stdin", exc) from exc
     finally:
         timer.cancel()
-
-
-def _read_on(stream: BinaryIO, timer: threading.Timer) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while size <= LARGEST_INPUT:
-        piece = stream.read1(65536)  # type: ignore[attr-defined]  # stdin's buffer is a BufferedReader
-        timer.cancel()
-        if not piece:
-            break
-        pieces.append(piece)
-        size += len(piece)
-    return b"".join(pieces)

@@ -235,19 +235,22 @@ def test_a_retired_model_was_callable_the_day_before(model: str) -> None:
 
 
 def test_a_deprecation_begins_on_its_date() -> None:
-    model = ClaudeModel("m", "M", status=Lifecycle.LEGACY, deprecated=date(2027, 1, 10))
+    model = ClaudeModel(id="m", name="M", status=Lifecycle.LEGACY, deprecated=date(2027, 1, 10))
     assert model.lifecycle(date(2027, 1, 9)) is Lifecycle.LEGACY
     assert model.lifecycle(date(2027, 1, 10)) is Lifecycle.DEPRECATED
 
 
 def test_an_announced_end_leaves_a_model_what_it_is_until_then() -> None:
-    model = ClaudeModel("m", "M", status=Lifecycle.ACTIVE, retires=date(2027, 10, 7))
+    model = ClaudeModel(id="m", name="M", status=Lifecycle.ACTIVE, retires=date(2027, 10, 7))
     assert model.lifecycle(date(2027, 10, 6)) is Lifecycle.ACTIVE
     assert model.lifecycle(date(2027, 10, 7)) is Lifecycle.RETIRED
 
 
 def test_a_model_retired_on_an_unknown_day_is_retired() -> None:
-    assert ClaudeModel("m", "M", status=Lifecycle.RETIRED).lifecycle(TODAY) is Lifecycle.RETIRED
+    assert (
+        ClaudeModel(id="m", name="M", status=Lifecycle.RETIRED).lifecycle(TODAY)
+        is Lifecycle.RETIRED
+    )
 
 
 def test_every_successor_is_a_model_that_is_active_today() -> None:
@@ -576,8 +579,8 @@ def test_an_unknown_reasoner_is_refused_with_the_nearest(name: str, hint: str) -
 
 
 def test_a_reasoner_of_the_users_is_added_or_takes_the_place_of_its_namesake() -> None:
-    lab = Reasoner("lab", "Lab", "http://gpu:8000/v1", "r1", key="lab")
-    deepseek = Reasoner("deepseek", "Mine", "http://mine/v1", "r1")
+    lab = Reasoner(name="lab", label="Lab", base_url="http://gpu:8000/v1", model="r1", key="lab")
+    deepseek = Reasoner(name="deepseek", label="Mine", base_url="http://mine/v1", model="r1")
     extended = CATALOG.with_reasoners([lab, deepseek])
     assert extended.reasoner("lab") == lab
     assert extended.reasoners[0] == deepseek

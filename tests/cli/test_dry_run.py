@@ -23,7 +23,7 @@ from deepreasoning_cli.transport import Transport
 PROMPT = Prompt((Message("user", "Why is the \x1b sky blue?"),))
 SECRET = "sk-canary-0123456789"
 KEY = Key("k", SECRET, "a test")
-PRESET = Reasoner("lab", "Lab", "http://gpu/v1", "r1", "lab", rates=None)
+PRESET = Reasoner(name="lab", label="Lab", base_url="http://gpu/v1", model="r1", key="lab")
 
 
 @dataclass
@@ -100,9 +100,9 @@ def test_both_requests_are_shown_as_they_would_be_sent(capsys: pytest.CaptureFix
 def test_kept_reasoning_is_shown_in_the_request_and_nothing_that_would_not_be_sent(
     capsys: pytest.CaptureFixture[str], handoff: Handoff
 ) -> None:
-    kept = ReasonerOutput("kept thoughts")
-    (only,) = stages(capsys, plan(kept=kept, handoff=handoff))
-    assert (only["stage"], asked(only)) == ("answer", handed(handoff, kept))
+    reused = ReasonerOutput("kept thoughts")
+    (only,) = stages(capsys, plan(reused=reused, handoff=handoff))
+    assert (only["stage"], asked(only)) == ("answer", handed(handoff, reused))
 
 
 def test_without_a_reasoner_claude_gets_the_question_alone(

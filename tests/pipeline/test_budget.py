@@ -35,20 +35,20 @@ def started(
     return StageStarted(stage, "m", tokens, rates, NOON)
 
 
-def capped(amount: str, spent: str = "0", *, answers: bool = False) -> BudgetMeter:
+def meter_of(amount: str, spent: str = "0", *, answers: bool = False) -> BudgetMeter:
     return BudgetMeter(Caps((Cap("max_cost", Decimal(amount), Decimal(spent)),), answers))
 
 
 def tokens_through(
     meter: BudgetMeter, start: StageStarted, then: StageStarted | None = None
 ) -> int:
-    """How many tokens of an endless stage come through."""
+    """How many tokens of an endless stage the meter lets pass."""
 
     def endless() -> Iterator[Chunk]:
         while True:
             yield Thought("four")
 
-    return sum(1 for _ in meter.watched(start, endless(), then))
+    return sum(1 for _ in meter.limit(start, endless(), then))
 
 
 def ended(stage: Stage, cost: str) -> StageFinished:
@@ -57,23 +57,23 @@ def ended(stage: Stage, cost: str) -> StageFinished:
 
 def test_without_caps_a_stream_is_handed_on_as_it_is() -> None:
     chunks: Iterator[Chunk] = iter([Text("a"), End("stop")])
-    assert BudgetMeter(NO_CAPS).watched(started(), chunks) is chunks
+    assert BudgetMeter(NO_CAPS).limit(started(), chunks) is chunks
 
 
 def test_a_stage_writes_what_the_cap_leaves_after_its_input() -> None:
-    meter = capped("0.01")
+    meter = meter_of("0.01")
     # 1,000 tokens read at 1 are $0.001; $0.009 at 2 are 4,500 tokens
     assert tokens_through(meter, started(tokens=1_000)) == 4_500
     assert meter.is_full
 
 
 def test_what_was_spent_before_counts() -> None:
-    assert tokens_through(capped("0.01", "0.008"), started()) == 1_000
+    assert tokens_through(meter_of("0.01", "0.008"), started()) == 1_000
 
 
 def test_a_stage_that_has_ended_leaves_less_for_the_next() -> None:
-    meter = capped("0.01")
-    meter.settle(ended(Stage.REASON, "0.006"))
+    meter = meter_of("0.01")
+    meter.charge(ended(Stage.REASON, "0.006"))
     assert tokens_through(meter, started(Stage.ANSWER, rates=CLAUDE)) == 400
 
 
@@ -81,7 +81,7 @@ def test_the_tightest_cap_holds() -> None:
     day = Cap("daily_cost", Decimal(5), Decimal("4.999"))
     meter = BudgetMeter(Caps((Cap("max_cost", Decimal(1)), day)))
     assert tokens_through(meter, started()) == 500
-    meter.settle(ended(Stage.REASON, "0.001"))
+    meter.charge(ended(Stage.REASON, "0.001"))
     assert meter.stopped("reason").message == (
         "stopped at ≈$0.0010: daily_cost is $5, of which $4.999 are spent"
     )
@@ -92,33 +92,33 @@ def test_claude_is_left_enough_to_read_and_answer_if_the_user_wants_that() -> No
     then = started(Stage.ANSWER, 100, CLAUDE)
     # $0.05 less $0.0002 to read the question and $0.01 for 1,000 tokens of answer is $0.0398;
     # each thought costs 2 to write and 2 to read
-    assert tokens_through(capped("0.05", answers=True), started(), then) == 9_950
-    assert tokens_through(capped("0.05"), started(), then) == 25_000
+    assert tokens_through(meter_of("0.05", answers=True), started(), then) == 9_950
+    assert tokens_through(meter_of("0.05"), started(), then) == 25_000
 
 
 def test_of_little_claude_is_left_half() -> None:
     then = started(Stage.ANSWER, 0, CLAUDE)
-    assert tokens_through(capped("0.004", answers=True), started(), then) == 500
+    assert tokens_through(meter_of("0.004", answers=True), started(), then) == 500
 
 
 def test_a_stage_that_nobody_can_price_or_that_is_free_is_not_stopped() -> None:
     chunks: Iterator[Chunk] = iter([])
     free = RateCard(Rates(Decimal(0), Decimal(0)))
-    assert capped("0.01").watched(started(rates=None), chunks) is chunks
-    assert capped("0.01").watched(started(rates=free), chunks) is chunks
+    assert meter_of("0.01").limit(started(rates=None), chunks) is chunks
+    assert meter_of("0.01").limit(started(rates=free), chunks) is chunks
 
 
 def test_a_character_of_several_bytes_counts_as_several() -> None:
-    said: Iterator[Chunk] = iter([Thought("思考")] * 100)
+    thoughts: Iterator[Chunk] = iter([Thought("思考")] * 100)
     # six bytes each: 40 tokens are 160 bytes, reached with the 27th
-    assert len(list(capped("0.00008").watched(started(), said))) == 27
+    assert len(list(meter_of("0.00008").limit(started(), thoughts))) == 27
 
 
 def test_input_that_passes_the_cap_is_refused_with_the_figures() -> None:
-    meter = capped("0.01")
-    meter.demand_room([started(tokens=10_000)])  # exactly the cap
+    meter = meter_of("0.01")
+    meter.check_input(started(tokens=10_000))  # exactly the cap
     with pytest.raises(RefusedError) as refused:
-        meter.demand_room([started(tokens=6_000), started(Stage.ANSWER, 2_001, CLAUDE)])
+        meter.check_input(started(tokens=6_000), started(Stage.ANSWER, 2_001, CLAUDE))
     error = refused.value
     assert (error.message, error.hint, error.kind, error.stage) == (
         "the input alone costs ≈$0.0100: max_cost is $0.01",
@@ -129,26 +129,26 @@ def test_input_that_passes_the_cap_is_refused_with_the_figures() -> None:
 
 
 def test_a_cap_that_is_used_up_refuses_whatever_costs() -> None:
-    used = capped("1", "1.5")
+    used = meter_of("1", "1.5")
     with pytest.raises(RefusedError, match=r"max_cost is \$1, of which \$1.5 are spent"):
-        used.demand_room([started(tokens=1)])
+        used.check_input(started(tokens=1))
 
 
 def test_the_next_stage_of_a_paid_turn_is_incomplete_and_not_refused() -> None:
-    meter = capped("0.01")
-    meter.settle(ended(Stage.REASON, "0.009"))
+    meter = meter_of("0.01")
+    meter.charge(ended(Stage.REASON, "0.009"))
     with pytest.raises(IncompleteError, match=r"input alone costs ≈\$0.0020 after ≈\$0.0090"):
-        meter.demand_more(started(Stage.ANSWER, 1_000, CLAUDE))
+        meter.check_next_stage(started(Stage.ANSWER, 1_000, CLAUDE))
 
 
 def test_input_that_may_have_to_be_written_to_a_cache_is_counted_as_dearly() -> None:
     caching = RateCard(Rates(Decimal(2), Decimal(10), Decimal("0.1"), Decimal("2.5")))
     start = replace(started(Stage.ANSWER, 4_400, caching), cache_write_tokens=4_000)
     # 400 tokens at 2 and 4,000 at 2.50 are $0.0108, all at 2 were $0.0088
-    capped("0.0108").demand_room([start])
+    meter_of("0.0108").check_input(start)
     with pytest.raises(RefusedError, match=r"input alone costs ≈\$0.0108"):
-        capped("0.0107").demand_room([start])
-    assert tokens_through(capped("0.0208"), start) == 1_000
+        meter_of("0.0107").check_input(start)
+    assert tokens_through(meter_of("0.0208"), start) == 1_000
 
 
 @given(st.integers(1, 10**6), st.integers(0, 5_000), st.lists(st.text(min_size=1), max_size=50))
@@ -158,10 +158,10 @@ def test_no_stage_passes_its_cap_by_more_than_its_last_piece(
     cap = Decimal(micros) / 1_000_000
     meter = BudgetMeter(Caps((Cap("max_cost", cap),)))
     start = started(tokens=read)
-    said = [Thought(piece) for piece in pieces]
-    through = list(meter.watched(start, iter(said)))
-    before = [chunk.text for chunk in through[:-1] if isinstance(chunk, Thought)]
+    thoughts = [Thought(piece) for piece in pieces]
+    chunks = list(meter.limit(start, iter(thoughts)))
+    before = [chunk.text for chunk in chunks[:-1] if isinstance(chunk, Thought)]
     written = len("".join(before).encode("utf-8", "replace"))
     cost = REASONER.base.cost(Usage(read, written // 4))
     assert cost <= max(cap, REASONER.base.cost(Usage(read, 0)))
-    assert meter.is_full or through == said
+    assert meter.is_full or chunks == thoughts

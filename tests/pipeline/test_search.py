@@ -18,7 +18,7 @@ from deepreasoning_cli.pipeline.events import (
     StageStarted,
     TurnWarning,
 )
-from deepreasoning_cli.pipeline.search import Search, SearchResult, look_up
+from deepreasoning_cli.pipeline.search import Search, SearchResult, run_search
 
 PAGE = SearchResult(Source("Tables", "https://a.org"), "42")
 
@@ -39,10 +39,10 @@ class Searcher:
         return self.found
 
 
-def looked_up(search: Search, meter: BudgetMeter | None = None) -> tuple[list[Event], Any]:
+def searched(search: Search, meter: BudgetMeter | None = None) -> tuple[list[Event], Any]:
     """The events, and what came of it: the findings or the failure."""
     events: list[Event] = []
-    stages = look_up(search, meter or BudgetMeter(NO_CAPS))
+    stages = run_search(search, meter or BudgetMeter(NO_CAPS))
     try:
         while True:
             events.append(next(stages))
@@ -68,7 +68,7 @@ def short(event: Event) -> object:
 
 
 def test_a_search_gives_its_sources_and_its_price() -> None:
-    events, found = looked_up(search(Searcher()))
+    events, found = searched(search(Searcher()))
     assert found == (PAGE,)
     assert [short(event) for event in events] == [
         ("started", Stage.SEARCH, "linkup"),
@@ -78,28 +78,28 @@ def test_a_search_gives_its_sources_and_its_price() -> None:
 
 
 def test_nothing_found_is_said() -> None:
-    events, found = looked_up(search(Searcher(())))
+    events, found = searched(search(Searcher(())))
     assert found == ()
     assert (events[1], events[-1]) == (Sources(()), TurnWarning("the search found nothing"))
 
 
 def test_a_long_question_is_cut_and_that_is_said() -> None:
     searcher = Searcher()
-    events, _ = looked_up(replace(search(searcher), query="x" * 5_000))
+    events, _ = searched(replace(search(searcher), query="x" * 5_000))
     assert searcher.asked == ["x" * 1_000]
     assert events[1] == TurnWarning("searched for the first 1,000 characters of the question only")
 
 
 def test_the_price_counts_towards_a_cap() -> None:
     meter = BudgetMeter(Caps((Cap("max_cost", Decimal("0.005")),)))
-    looked_up(search(Searcher()), meter)
+    searched(search(Searcher()), meter)
     assert meter.stopped("answer").message == "stopped at ≈$0.0050: max_cost is $0.005"
 
 
 @pytest.mark.parametrize("go_on", [lambda _: True, lambda _: False])
 def test_a_search_that_is_down_is_the_users_choice(go_on: Callable[[Any], bool]) -> None:
     down = UnavailableError("linkup is down", hint="try again later")
-    events, outcome = looked_up(search(Searcher(down), go_on=go_on))
+    events, outcome = searched(search(Searcher(down), go_on=go_on))
     assert short(events[1]) == ("finished", Stage.SEARCH, "linkup", None, False)
     if go_on(down):
         assert (outcome, events[2:]) == ((), [TurnWarning("no search: linkup is down")])
@@ -109,10 +109,10 @@ def test_a_search_that_is_down_is_the_users_choice(go_on: Callable[[Any], bool])
 
 
 def test_advice_needs_no_other_advice_before_it() -> None:
-    _, error = looked_up(search(Searcher(UnavailableError("down"))))
+    _, error = searched(search(Searcher(UnavailableError("down"))))
     assert error.hint == "--web-optional goes on without the search"
 
 
 def test_no_credit_is_nobodys_choice() -> None:
-    _, error = looked_up(search(Searcher(RefusedError("no credit")), go_on=lambda _: True))
+    _, error = searched(search(Searcher(RefusedError("no credit")), go_on=lambda _: True))
     assert (type(error), error.stage) == (RefusedError, "search")

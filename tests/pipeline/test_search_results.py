@@ -14,7 +14,7 @@ from deepreasoning_cli.pipeline.search import (
     SearchResult,
     list_sources,
     sources_in,
-    sources_list,
+    sources_section,
     with_search_results,
 )
 
@@ -91,8 +91,8 @@ def test_what_people_see_of_a_source_is_one_harmless_line() -> None:
 
 
 def test_the_footer_lists_what_was_given() -> None:
-    assert sources_list([PAGE.source]) == "\n\nSources:\n\n1. Tables — https://example.org/6x7"
-    assert sources_list([]) == ""
+    assert sources_section([PAGE.source]) == "\n\nSources:\n\n1. Tables — https://example.org/6x7"
+    assert sources_section([]) == ""
 
 
 words = st.text("abcdefgh ÄЖ日", min_size=1, max_size=12).map(str.strip).filter(bool)
@@ -103,7 +103,7 @@ sources = st.lists(st.builds(Source, words, addresses), min_size=1, max_size=12)
 @given(sources, st.text(max_size=30))
 def test_a_footer_that_was_written_is_read(found: list[Source], answer: str) -> None:
     expected = tuple(Source(" ".join(each.title.split()), each.url) for each in found)
-    assert sources_in(answer + sources_list(found)) == expected
+    assert sources_in(answer + sources_section(found)) == expected
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,15 @@ WHOLE: Payload = {
     "stop_reason": "end_turn",
     "usage": {"input_tokens": 5, "output_tokens": 7},
 }
-PRESET = Reasoner("lab", "Lab", "http://gpu:8000/v1", "r1", "lab", 1000, body={"thinking": True})
+PRESET = Reasoner(
+    name="lab",
+    label="Lab",
+    base_url="http://gpu:8000/v1",
+    model="r1",
+    key="lab",
+    context=1000,
+    body={"thinking": True},
+)
 
 
 def reasoner(line: Line, base_url: str = "http://gpu:8000/v1") -> ReasonerProvider:

@@ -11,11 +11,11 @@ from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
 
-BOTH = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.REASONING)
-KEPT = BackendNeeds(thinks=False, answers=True, kept=True, handoff=Handoff.REASONING)
-ALONE = BackendNeeds(thinks=False, answers=True, kept=False, handoff=Handoff.NONE)
-THINKING = BackendNeeds(thinks=True, answers=False, kept=False, handoff=Handoff.REASONING)
-DRAFT = BackendNeeds(thinks=True, answers=True, kept=False, handoff=Handoff.BOTH)
+BOTH = BackendNeeds(thinks=True, answers=True, has_reasoning=False, handoff=Handoff.REASONING)
+KEPT = BackendNeeds(thinks=False, answers=True, has_reasoning=True, handoff=Handoff.REASONING)
+ALONE = BackendNeeds(thinks=False, answers=True, has_reasoning=False, handoff=Handoff.NONE)
+THINKING = BackendNeeds(thinks=True, answers=False, has_reasoning=False, handoff=Handoff.REASONING)
+DRAFT = BackendNeeds(thinks=True, answers=True, has_reasoning=False, handoff=Handoff.BOTH)
 
 
 def backend(keys: Iterable[str], needs: BackendNeeds = BOTH, **flags: str) -> str:

@@ -173,9 +173,14 @@ def test_the_search_is_linkups_at_the_depth_that_is_set() -> None:
 
 
 def test_kept_reasoning_leaves_the_reasoner_out() -> None:
-    kept = ReasonerOutput("thoughts", "", "r1")
-    turn = plan(["anthropic"], kept=kept, reasoning_from="t1", session="s")
-    assert (turn.reasoner, turn.kept, turn.reasoning_from, turn.session) == (None, kept, "t1", "s")
+    reused = ReasonerOutput("thoughts", "", "r1")
+    turn = plan(["anthropic"], reused=reused, reasoning_from="t1", session="s")
+    assert (turn.reasoner, turn.reused, turn.reasoning_from, turn.session) == (
+        None,
+        reused,
+        "t1",
+        "s",
+    )
     assert isinstance(turn.answerer, ClaudeProvider)
 
 

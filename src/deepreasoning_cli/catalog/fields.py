@@ -1,4 +1,7 @@
-"""Readers of single values in the catalog's file; each says what it wanted instead."""
+"""Readers of values in the catalog's file; each names what it expects.
+
+A row's readers follow from its dataclass: `READERS` has one for each type of field.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,26 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from deepreasoning_cli.errors import ConfigError, did_you_mean
 from deepreasoning_cli.pipeline.money import MILLION, THOUSAND
 
 Table = dict[str, Any]
+Row = TypeVar("Row")
 PACKAGED = Path(__file__).with_name("catalog.toml")
 RATE_TABLES = ("direct", "gateway", "rates")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: the file, and the names of tables and key that lead to it."""
+    """Where a value stands: the file, and the path of tables and key in it."""
 
     file: Path
     path: tuple[str, ...] = ()
@@ -36,53 +40,44 @@ class Place:
     def wrong(self, expected: str, value: object) -> ConfigError:
         """The error that the key here holds `value` instead of what was expected."""
         *table, key = self.path
-        return invalid_catalog(
-            self.file, f"{_heading(table)}{key} must be {expected}, not {value!r}"
-        )
+        return Place(self.file, tuple(table)).error(f"{key} must be {expected}, not {value!r}")
 
-    def unknown(self, name: str, known: Iterable[str], what: str) -> ConfigError:
+    def unknown(self, name: str, names: Iterable[str], what: str) -> ConfigError:
         """The error that there is no such name here, with the nearest that is."""
-        message = f"{_heading(self.path)}there is no {what} {name!r}"
-        return invalid_catalog(self.file, message, known_names(name, known))
+        return self.error(f"there is no {what} {name!r}", known_names(name, names))
 
     def missing(self, key: str) -> ConfigError:
         """The error that the table here lacks `key`."""
-        return invalid_catalog(self.file, f"{_heading(self.path)}{key} is missing")
+        return self.error(f"{key} is missing")
+
+    def error(self, message: str, hint: str | None = None) -> ConfigError:
+        """The error that the table here cannot be used."""
+        table = f"[{'.'.join(self.path)}] " if self.path else ""
+        return ConfigError(f"{self.file}: {table}{message}", hint=hint, kind="catalog")
 
 
-def _heading(path: Iterable[str]) -> str:
-    table = ".".join(path)
-    return f"[{table}] " if table else ""
-
-
-def invalid_catalog(file: Path, message: str, hint: str | None = None) -> ConfigError:
-    """The error that `file` cannot be used as a catalog."""
-    return ConfigError(f"{file}: {message}", hint=hint, kind="catalog")
-
-
-def known_names(name: str, known: Iterable[str]) -> str:
-    """Advice for a name that is not known: the closest ones, or all where none is close."""
-    names = list(known)
+def known_names(name: str, names: Iterable[str]) -> str:
+    """Advice for an unknown name: the closest names, or all where none is close."""
+    names = list(names)
     hint = did_you_mean(name.lower(), names, most=2, likeness=0.5)
     return hint or f"known: {', '.join(names)}"
 
 
 def read_tables(override: Path | None) -> tuple[Table, Place]:
-    """The packaged tables with those of `override` laid over them, not checked yet.
+    """The packaged tables, changed by those of `override`, before any check.
 
-    The place names the file that is to blame for what is wrong in them. An `override` that does
-    not exist changes nothing; raises ConfigError for one that cannot be read.
+    The place names the file that causes the errors in them. An `override` that does not exist
+    changes nothing; raises ConfigError for one that cannot be read.
     """
-    tables = _packaged()
     changes = _parse(override) if override else {}
     if not override or not changes:
-        return tables, Place(PACKAGED)
-    return _merge(tables, changes, override, ()), Place(override)
+        return _packaged(), Place(PACKAGED)
+    return _merge(_packaged(), changes, override, ()), Place(override)
 
 
 @cache
 def _packaged() -> Table:
-    """Parsed once: settings and catalog both begin with it. Nobody changes it."""
+    """Parsed once, for settings and catalog. Nobody changes it."""
     return _parse(PACKAGED)
 
 
@@ -92,9 +87,9 @@ def _parse(file: Path) -> Table:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise invalid_catalog(file, f"cannot be read ({type(error).__name__})") from error
+        raise Place(file).error(f"cannot be read ({type(error).__name__})") from error
     except tomllib.TOMLDecodeError as error:
-        raise invalid_catalog(file, f"is not valid TOML: {error}") from error
+        raise Place(file).error(f"is not valid TOML: {error}") from error
 
 
 def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
@@ -109,154 +104,176 @@ def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
 
 
 def _reprice(base: Table, changes: Table, file: Path) -> Table:
-    """Prices that have the user's file for a source; another unit leaves nothing of the old."""
+    """The prices with the user's changes and file as source; a new unit drops the old prices."""
     unit = base.get("per", MILLION)
-    kept = base if changes.get("per", unit) == unit else {}
-    undated = {key: value for key, value in kept.items() if key != "as_of"}
-    return {**undated, "source": str(file), **changes}
+    same_unit = changes.get("per", unit) == unit
+    old = {key: value for key, value in base.items() if same_unit and key != "as_of"}
+    return {**old, "source": str(file), **changes}
 
 
 Reader = Callable[[Any, Place], Any]
 DEAREST = 1_000_000  # USD; beyond it, or with more than FINEST decimals, a figure is a slip
 FINEST = 12
-VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 
 
-def read_text(value: Any, place: Place) -> str:
-    """Read a string that is not empty."""
-    if isinstance(value, str) and value.strip():
-        return value
-    raise place.wrong("a text", value)
+def reader(
+    expected: str,
+    accepts: Callable[[Any], bool],
+    convert: Callable[[Any], Any] = lambda value: value,
+    *,
+    secret: bool = False,
+) -> Reader:
+    """Make a reader of the values that `accepts`; the error for a `secret` hides the value."""
 
+    def read(value: Any, place: Place) -> Any:
+        if not accepts(value):
+            raise place.wrong(expected, "…" if secret else value)
+        return convert(value)
 
-def read_address(value: Any, place: Place) -> str:
-    """Read the base URL of an API, without the slash at its end."""
-    if isinstance(value, str) and value.startswith(("https://", "http://")):
-        return value.rstrip("/")
-    raise place.wrong("an address that begins with https:// or http://", value)
-
-
-def read_variable(value: Any, place: Place) -> str:
-    """Read the name of a variable; what may be a key put there by mistake is not shown."""
-    if isinstance(value, str) and VARIABLE.fullmatch(value):
-        return value
-    raise place.wrong("the name of a variable such as ACME_API_KEY", "…")
-
-
-def read_path(value: Any, place: Place) -> str:
-    """Read a path below an address."""
-    if isinstance(value, str) and value.startswith("/") and value.isprintable():
-        return value
-    raise place.wrong("a path that begins with /", value)
-
-
-def read_count(value: Any, place: Place) -> int:
-    """Read a number of tokens."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    raise place.wrong("a whole number above 0", value)
-
-
-def read_unit(value: Any, place: Place) -> int:
-    """Read the number of tokens that a rate is for."""
-    if value in (THOUSAND, MILLION) and isinstance(value, int):
-        return value
-    raise place.wrong("1_000 or 1_000_000 (tokens)", value)
-
-
-def read_flag(value: Any, place: Place) -> bool:
-    """Read true or false."""
-    if isinstance(value, bool):
-        return value
-    raise place.wrong("true or false", value)
-
-
-def read_day(value: Any, place: Place) -> date:
-    """Read a date without a time."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    raise place.wrong("a date such as 2026-11-30, without quotes", value)
-
-
-def read_iso_day(value: Any, place: Place) -> str:
-    """Read a date, as it is shown."""
-    return read_day(value, place).isoformat()
-
-
-def read_clock(value: Any, place: Place) -> time:
-    """Read a time of day."""
-    if isinstance(value, time):
-        return value
-    raise place.wrong("a time such as 01:00:00, without quotes", value)
-
-
-def read_dollars(value: Any, place: Place) -> Decimal:
-    """Read USD; a float counts as it is written."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            raise place.wrong("a number of USD", value) from None
-        if amount.is_finite() and 0 <= amount <= DEAREST and _decimals(amount) <= FINEST:
-            return amount
-    raise place.wrong("a number of USD", value)
-
-
-def _decimals(amount: Decimal) -> int:
-    return -int(amount.as_tuple().exponent)
-
-
-def read_body(value: Any, place: Place) -> Table:
-    """Read fields that are added to a request's JSON."""
-    fields = read_table(value, place)
-    try:
-        json.dumps(fields, allow_nan=False)
-    except (TypeError, ValueError):
-        raise place.wrong("a table of JSON values", value) from None
-    return fields
-
-
-def read_table(value: Any, place: Place) -> Table:
-    """Read a table whose keys are not known beforehand."""
-    if isinstance(value, dict):
-        return value
-    raise place.wrong("a table", value)
+    return read
 
 
 def one_of(choices: type[StrEnum]) -> Reader:
     """Make a reader of the words of an enumeration."""
-
-    def read(value: Any, place: Place) -> StrEnum:
-        try:
-            return choices(value)
-        except ValueError:
-            raise place.wrong(f"one of {', '.join(choices)}", value) from None
-
-    return read
+    words = [choice.value for choice in choices]
+    return reader(f"one of {', '.join(words)}", lambda value: value in words, choices)
 
 
-def array_of(reader: Reader) -> Reader:
-    """Make a reader of an array whose items `reader` reads."""
+def array_of(item: Reader, collection: Callable[[Iterable[Any]], Any] = tuple) -> Reader:
+    """Make a reader of an array whose items `item` reads."""
+    read_list = reader("an array", lambda value: isinstance(value, list))
+    return lambda value, place: collection(item(each, place) for each in read_list(value, place))
 
-    def read(value: Any, place: Place) -> tuple[Any, ...]:
-        if isinstance(value, list):
-            return tuple(reader(item, place) for item in value)
-        raise place.wrong("an array", value)
 
-    return read
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether it is an amount of USD; a float counts as it is written."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return False
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return False
+    return (
+        amount.is_finite() and 0 <= amount <= DEAREST and -int(amount.as_tuple().exponent) <= FINEST
+    )
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def _is_json(value: Table) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+DAY = "a date such as 2026-11-30, without quotes"
+read_day = reader(DAY, _is_day)
+read_iso_day = reader(DAY, _is_day, date.isoformat)
+read_text = reader("a text", _is_text)
+read_table = reader("a table", lambda value: isinstance(value, dict))
+read_json = reader("a table of JSON values", _is_json)
+read_time = reader("a time such as 01:00:00, without quotes", lambda value: isinstance(value, time))
+read_count = reader("a whole number above 0", lambda value: type(value) is int and value > 0)
+read_unit = reader(
+    "1_000 or 1_000_000 (tokens)",
+    lambda value: isinstance(value, int) and value in (THOUSAND, MILLION),
+)
+
+READERS: Mapping[str, Reader] = {
+    "str": read_text,
+    "int": read_count,
+    "bool": reader("true or false", lambda value: isinstance(value, bool)),
+    "date": read_day,
+    "Decimal": reader("a number of USD", _is_amount, lambda value: Decimal(str(value))),
+    "tuple[str, ...]": array_of(read_text),
+    "Mapping[str, Any]": lambda value, place: read_json(read_table(value, place), place),
+    "BaseUrl": reader(
+        "an address that begins with https:// or http://",
+        lambda value: isinstance(value, str) and value.startswith(("https://", "http://")),
+        lambda value: value.rstrip("/"),
+    ),
+    "UrlPath": reader(
+        "a path that begins with /",
+        lambda value: isinstance(value, str) and value.startswith("/") and value.isprintable(),
+    ),
+    "EnvName": reader(  # what may be a key that was put there by mistake stays hidden
+        "the name of a variable such as ACME_API_KEY",
+        lambda value: (
+            isinstance(value, str) and re.fullmatch("[A-Z_][A-Z0-9_]*", value) is not None
+        ),
+        secret=True,
+    ),
+}
+"""A reader for each type of field in `models` and `money`, by its name; `| None` is left out."""
+
+
+def readers_of(row: Any, **own: Reader) -> dict[str, Reader]:
+    """A reader for each field of the dataclass `row`; `own` ones replace or add to these.
+
+    A field whose type has no reader needs one of its `own`; without it the file cannot set it.
+    """
+    kinds = {each.name: str(each.type).removesuffix(" | None") for each in fields(row)}
+    return {name: READERS[kind] for name, kind in kinds.items() if kind in READERS} | own
 
 
 def table_of(readers: Mapping[str, Reader], *required: str) -> Callable[[Any, Place], Table]:
-    """Make a reader of a table that has these keys, no others, and the required ones for sure."""
+    """Make a reader of a table that has the `required` keys and no others than `readers`."""
 
     def read(value: Any, place: Place) -> Table:
-        fields = read_table(value, place)
-        for key in fields:
+        table = read_table(value, place)
+        for key in table:
             if key not in readers:
                 raise place.unknown(key, readers, "key")
         for key in required:
-            if key not in fields:
+            if key not in table:
                 raise place.missing(key)
-        return {key: readers[key](item, place.inside(key)) for key, item in fields.items()}
+        return {key: readers[key](item, place.inside(key)) for key, item in table.items()}
 
     return read
+
+
+def row_of(row: type[Row], **own: Reader) -> Callable[[Any, Place], Row]:
+    """Make a reader of a table that holds one `row`, a dataclass; see `readers_of`."""
+    read = table_of(readers_of(row, **own), *_required(row))
+    return lambda value, place: row(**read(value, place))
+
+
+def rows_of(
+    row: type[Row],
+    identity: str,
+    title: str,
+    make: Callable[..., Row] | None = None,
+    **own: Reader,
+) -> Callable[[Any, Place], tuple[Row, ...]]:
+    """Make a reader of a table of `row`s: the name of each is its `identity`.
+
+    The name is its `title` as well where the file gives no other. `make` makes a row of fields
+    that are not those of its class. See `readers_of`.
+    """
+    readers = readers_of(row, **own)
+    del readers[identity]
+    read = table_of(readers, *(name for name in _required(row) if name not in (identity, title)))
+
+    def read_rows(value: Any, place: Place) -> tuple[Row, ...]:
+        return tuple(
+            (make or row)(**{identity: name, title: name, **read(item, place.inside(name))})
+            for name, item in read_table(value, place).items()
+        )
+
+    return read_rows
+
+
+def _required(row: Any) -> list[str]:
+    return [
+        each.name
+        for each in fields(row)
+        if each.default is MISSING and each.default_factory is MISSING
+    ]

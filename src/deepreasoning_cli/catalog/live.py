@@ -1,4 +1,4 @@
-"""What the vendors themselves said of their models, on a given day, laid over the catalog."""
+"""The vendors' own lists of models, as of a given day, applied to the catalog."""
 
 from __future__ import annotations
 
@@ -11,20 +11,16 @@ from typing import Any, Final
 
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
 
-NAME: Final = "models.json"
-"""The cache's file in the data folder."""
 VERSION: Final = 1
-SAID: Final = {
-    "active": Lifecycle.ACTIVE,
-    "deprecated": Lifecycle.DEPRECATED,
-    "retired": Lifecycle.RETIRED,
-}
-"""Anthropic's words; it has none for a model that has newer ones beside it, our `legacy`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveModel:
-    """One Claude model as Anthropic lists it; limits in tokens, None for what was not said."""
+    """One Claude model as Anthropic lists it; limits in tokens, None where it states none.
+
+    `lifecycle` is Anthropic's word: `active`, `deprecated` or `retired`. It has none for a model
+    that has newer ones beside it, our `legacy`.
+    """
 
     id: str
     name: str
@@ -36,10 +32,9 @@ class LiveModel:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The answers: Anthropic's models, the ids that a host lists, those the gateway pairs with.
+    """The lists: Anthropic's models, the ids at each host, those the gateway pairs with.
 
-    A vendor that was not asked or did not answer has no entry. `as_of` (aware) is when they were
-    asked.
+    A vendor without a list has no entry. `as_of` (aware) is the time of the requests.
     """
 
     as_of: datetime
@@ -48,26 +43,26 @@ class Live:
     gateway: tuple[str, ...] = ()
 
     def over(self, catalog: Catalog) -> Catalog:
-        """The catalog with what was said; a model that it lacks is added, without a price.
+        """The catalog as the vendors have it; a model that it lacks is added, without a price.
 
-        Such a model is asked for by its id only: a family's name never means it.
+        Such a model is selected by its id only, never by the name of a family.
         """
-        said = {model.id: model for model in self.anthropic}
+        listed = {model.id: model for model in self.anthropic}
         today = self.as_of.date()
-        known = {model.id for model in catalog.claude_models}
-        rows = [_told(row, said.get(row.id), today) for row in catalog.claude_models]
-        rows += [_new(model, today) for model in self.anthropic if model.id not in known]
-        return replace(catalog, claude_models=tuple(rows))
+        rows = {row.id: row for row in catalog.claude_models}
+        for id_, model in listed.items():
+            row = rows.get(id_) or ClaudeModel(id=id_, name=model.name, rates={"direct": None})
+            rows[id_] = _updated(row, model, today)
+        return replace(catalog, claude_models=tuple(rows.values()))
 
     def differences(self, catalog: Catalog) -> Iterator[str]:
-        """What the catalog says otherwise, a line each."""
-        after = {model.id: model for model in self.over(catalog).claude_models}
+        """What the catalog has otherwise, a line each."""
         before = {model.id: model for model in catalog.claude_models}
-        for id_, model in after.items():
-            if id_ not in before:
-                yield f"{id_}: not in the catalog; {model.name}, {model.status}"
+        for model in self.over(catalog).claude_models:
+            if model.id not in before:
+                yield f"{model.id}: not in the catalog; {model.name}, {model.status}"
             else:
-                yield from _changes(before[id_], model)
+                yield from _changes(before[model.id], model)
         yield from self._unlisted(catalog)
 
     def _unlisted(self, catalog: Catalog) -> Iterator[str]:
@@ -80,34 +75,23 @@ class Live:
             ids = self.hosts.get(row.key or row.name)
             if ids and row.model not in ids:
                 yield f"{row.name}: {row.model} is not listed by its host"
-        offered = {model.id for model in catalog.offered("gateway")}
         if self.gateway:
-            for id_ in sorted(set(self.gateway) - offered):
+            offered, paired = {row.id for row in catalog.offered("gateway")}, set(self.gateway)
+            for id_ in sorted(paired - offered):
                 yield f"{id_}: paired by the gateway, which the catalog does not say"
-            for id_ in sorted(offered - set(self.gateway)):
+            for id_ in sorted(offered - paired):
                 yield f"{id_}: not listed by the gateway"
 
     def write(self) -> str:
         """The cache as text."""
-        return json.dumps(
-            {
-                "version": VERSION,
-                "as_of": self.as_of.isoformat(),
-                "anthropic": [
-                    asdict(model) | {"retires": model.retires and model.retires.isoformat()}
-                    for model in self.anthropic
-                ],
-                "hosts": {name: list(ids) for name, ids in self.hosts.items()},
-                "gateway": list(self.gateway),
-            },
-            indent=1,
-        )
+        tree = {"version": VERSION, **asdict(self)}
+        return json.dumps(tree, indent=1, default=lambda day: day.isoformat())
 
 
-def laid_over(catalog: Catalog, folder: Path) -> Catalog:
-    """The catalog with what is kept in the data folder of the vendors' answers."""
-    said = read(folder / NAME)
-    return said.over(catalog) if said else catalog
+def apply_cache(catalog: Catalog, path: Path) -> Catalog:
+    """The catalog under the vendors' lists in the cache at `path`."""
+    live = read(path)
+    return live.over(catalog) if live else catalog
 
 
 def read(path: Path) -> Live | None:
@@ -127,60 +111,46 @@ def read(path: Path) -> Live | None:
 
 
 def _model(fields: Mapping[str, Any]) -> LiveModel:
-    """A model of the cache. Raises TypeError, ValueError and KeyError for one of another shape."""
-    limits = (fields["context"], fields["max_output"])
-    texts = (fields["id"], fields["name"], fields["lifecycle"])
-    if not (
-        all(isinstance(text, str) for text in texts)
-        and all(limit is None or (type(limit) is int and limit > 0) for limit in limits)
+    """A model of the cache. Raises TypeError and ValueError for one of another shape."""
+    model = LiveModel(**fields)
+    texts = (model.id, model.name, model.lifecycle)
+    limits = [limit for limit in (model.context, model.max_output) if limit is not None]
+    if not all(isinstance(text, str) for text in texts) or not all(
+        type(limit) is int and limit > 0 for limit in limits
     ):
         raise TypeError("not a model")
     retires = fields["retires"]
-    return LiveModel(
-        **{**fields, "retires": date.fromisoformat(retires) if retires is not None else None}
-    )
+    return replace(model, retires=None if retires is None else date.fromisoformat(retires))
 
 
-def _told(row: ClaudeModel, said: LiveModel | None, today: date) -> ClaudeModel:
-    """The row with what was said of it on `today`; what was not said stays.
+def _updated(row: ClaudeModel, listed: LiveModel, today: date) -> ClaudeModel:
+    """The row as Anthropic lists it on `today`; what the list does not state stays.
 
     `lifecycle` is the sign of retirement: a day to retire that has passed while the model still
     answers means nothing.
     """
-    if said is None:
-        return row
     row = replace(
         row,
-        context=said.context or row.context,
-        max_output=said.max_output or row.max_output,
+        context=listed.context or row.context,
+        max_output=listed.max_output or row.max_output,
     )
-    ahead = said.retires if said.retires and said.retires > today else None
-    match SAID.get(said.lifecycle):
+    ahead = listed.retires if listed.retires and listed.retires > today else None
+    match listed.lifecycle:
         case Lifecycle.RETIRED:
-            days = (row.retired, said.retires, row.retires)
+            days = (row.retired, listed.retires, row.retires)
             ended = next((day for day in days if day and day <= today), None)
             return replace(row, status=Lifecycle.RETIRED, retired=ended, retires=None)
         case Lifecycle.DEPRECATED:
             return replace(row, status=Lifecycle.DEPRECATED, retires=ahead, retired=None)
         case Lifecycle.ACTIVE:
-            kept = row.status if row.status is Lifecycle.LEGACY else Lifecycle.ACTIVE
-            return replace(row, status=kept, deprecated=None, retires=ahead, retired=None)
+            status = row.status if row.status is Lifecycle.LEGACY else Lifecycle.ACTIVE
+            return replace(row, status=status, deprecated=None, retires=ahead, retired=None)
         case _:
             return row
 
 
-def _new(said: LiveModel, today: date) -> ClaudeModel:
-    bare = ClaudeModel(id=said.id, name=said.name, rates={"direct": None})
-    return _told(bare, said, today)
-
-
 def _changes(before: ClaudeModel, after: ClaudeModel) -> Iterator[str]:
-    facts = (
-        ("status", before.status, after.status),
-        ("ends", before.ends, after.ends),
-        ("context", before.context, after.context),
-        ("output", before.max_output, after.max_output),
-    )
-    for name, was, is_ in facts:
-        if was != is_:
-            yield f"{after.id}: {name} {was or 'unknown'} → {is_ or 'unknown'}"
+    for name in ("status", "ends", "context", "max_output"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield f"{after.id}: {name.removeprefix('max_')} {old or 'unknown'} → {new or 'unknown'}"

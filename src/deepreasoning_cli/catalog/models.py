@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from deepreasoning_cli.catalog.fields import known_names
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
 from deepreasoning_cli.pipeline.money import RateCard
+
+BaseUrl = str
+UrlPath = str
+EnvName = str
+"""Kinds of text in the file, which `fields.READERS` checks by these names."""
 
 
 class Lifecycle(StrEnum):
@@ -34,7 +39,7 @@ class Samplers(StrEnum):
     IGNORED = "ignored"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeModel:
     """A model that writes answers.
 
@@ -78,7 +83,7 @@ class ClaudeModel:
         return self.status
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reasoner:
     """A host and model that write the chain of thought, over Chat Completions.
 
@@ -89,7 +94,7 @@ class Reasoner:
 
     name: str
     label: str
-    base_url: str
+    base_url: BaseUrl
     model: str
     key: str | None = None
     context: int | None = None
@@ -101,7 +106,7 @@ class Reasoner:
     rates: RateCard | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """Who is paid: where its API lives, which variables of the environment hold key and address.
 
@@ -112,15 +117,15 @@ class Vendor:
 
     name: str
     label: str
-    base_url: str
-    key_env: str | None = None
-    base_url_env: str | None = None
-    page: str | None = None
-    key_check: str | None = None
+    base_url: BaseUrl
+    key_env: EnvName | None = None
+    base_url_env: EnvName | None = None
+    page: BaseUrl | None = None
+    key_check: UrlPath | None = None
     lists_models: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPrices:
     """USD for one Linkup search: called directly, by depth, and through the gateway."""
 
@@ -131,13 +136,8 @@ class SearchPrices:
     source: str = ""
 
 
-WORST_FIRST = (
-    Lifecycle.RETIRED,
-    Lifecycle.DEPRECATED,
-    Lifecycle.UNKNOWN,
-    Lifecycle.LEGACY,
-    Lifecycle.ACTIVE,
-)
+Row = TypeVar("Row", Reasoner, Vendor)
+WORST_FIRST = ("retired", "deprecated", "unknown", "legacy", "active")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Choice:
     warning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """What the program knows about models, hosts and prices, as of an ISO date."""
 
@@ -165,20 +165,21 @@ class Catalog:
         A name that the catalog lacks passes, with a warning. Raises RefusedError for a retired
         model and for one that the backend does not offer, UsageError for an empty name.
         """
-        wanted = name.strip()
-        if not wanted:
+        name = name.strip()
+        if not name:
             raise UsageError("the name of the model is empty", hint="try sonnet")
-        written = _normal(wanted)
+        normal = _normal(name)
         for model in self.claude_models:
-            if not _names(model).isdisjoint({written, f"claude-{written}"}):
-                return self._chosen(model, backend, today)
-        family = written.removeprefix("claude-")
+            names = map(_normal, (model.id, *model.aliases))
+            if not {normal, f"claude-{normal}"}.isdisjoint(names):
+                return self._choice(model, backend, today)
+        family = normal.removeprefix("claude-")
         if family not in {model.family.lower() for model in self.claude_models if model.family}:
-            return self._passed(wanted, backend, today)
+            return self._unknown(name, backend, today)
         newest = self._newest(family, backend, today)
         if newest is None:
             raise self._not_offered(family, family, backend, today)
-        return self._chosen(newest, backend, today)
+        return self._choice(newest, backend, today)
 
     def offered(self, backend: str) -> tuple[ClaudeModel, ...]:
         """The Claude models that `backend` offers, retired ones included."""
@@ -186,14 +187,7 @@ class Catalog:
 
     def reasoner(self, name: str) -> Reasoner:
         """The reasoner of that name; raises ConfigError that names the nearest."""
-        for reasoner in self.reasoners:
-            if reasoner.name.lower() == name.strip().lower():
-                return reasoner
-        raise ConfigError(
-            f"there is no reasoner {name!r}",
-            hint=known_names(name, (reasoner.name for reasoner in self.reasoners)),
-            kind="reasoner_unknown",
-        )
+        return _by_name(self.reasoners, name, "reasoner")
 
     def default_reasoner(self, has_key: Callable[[str], bool]) -> Reasoner | None:
         """The first built-in reasoner whose key is there; never one that needs no key."""
@@ -204,14 +198,7 @@ class Catalog:
 
     def vendor(self, name: str) -> Vendor:
         """The vendor of that name; raises ConfigError that names the nearest."""
-        for vendor in self.vendors:
-            if vendor.name == name.strip().lower():
-                return vendor
-        raise ConfigError(
-            f"there is no vendor {name!r}",
-            hint=known_names(name, (vendor.name for vendor in self.vendors)),
-            kind="vendor_unknown",
-        )
+        return _by_name(self.vendors, name, "vendor")
 
     def with_reasoners(self, extra: Iterable[Reasoner]) -> Catalog:
         """The catalog with the user's reasoners; one of a known name takes that one's place."""
@@ -229,7 +216,7 @@ class Catalog:
             default=None,
         )
 
-    def _chosen(self, model: ClaudeModel, backend: str, today: date) -> Choice:
+    def _choice(self, model: ClaudeModel, backend: str, today: date) -> Choice:
         if backend not in model.rates:
             raise self._not_offered(model.id, model.family, backend, today)
         match model.lifecycle(today):
@@ -239,7 +226,12 @@ class Catalog:
                     model, f"{model.id} is retired at Anthropic{since}; the gateway may refuse it"
                 )
             case Lifecycle.RETIRED:
-                raise _retired(model)
+                raise RefusedError(
+                    f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
+                    hint=f"use {model.successor or 'sonnet'} instead",
+                    kind="model_retired",
+                    stage="answer",
+                )
             case Lifecycle.DEPRECATED:
                 return Choice(model, self._deprecation(model, backend))
             case _:
@@ -256,7 +248,7 @@ class Catalog:
 
     def _not_offered(self, name: str, family: str, backend: str, today: date) -> RefusedError:
         best = self._newest(family.lower(), backend, today)
-        offers = [best] if best else self._living(backend, today)
+        offers = [best] if best else self._alive(backend, today)
         return RefusedError(
             f"the {backend} backend does not offer {name}",
             hint=f"it offers {', '.join(model.id for model in offers) or 'no Claude model'}",
@@ -264,18 +256,18 @@ class Catalog:
             stage="answer",
         )
 
-    def _passed(self, wanted: str, backend: str, today: date) -> Choice:
+    def _unknown(self, name: str, backend: str, today: date) -> Choice:
         """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
-        living = self._living(backend, today)
-        names = [name for model in living for name in (model.id, *model.aliases, model.family)]
-        close = nearest(_normal(wanted), names)
+        alive = self._alive(backend, today)
+        names = [name for model in alive for name in (model.id, *model.aliases, model.family)]
+        close = nearest(_normal(name), names)
         advice = f"; the closest known name is {close[0]}" if close else ""
         return Choice(
-            ClaudeModel(id=wanted, name=wanted, status=Lifecycle.UNKNOWN, rates={backend: None}),
-            f"the catalog does not know the model {wanted!r}{advice}",
+            ClaudeModel(id=name, name=name, status=Lifecycle.UNKNOWN, rates={backend: None}),
+            f"the catalog does not know the model {name!r}{advice}",
         )
 
-    def _living(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:
+    def _alive(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:
         return tuple(
             model
             for model in self.offered(backend)
@@ -283,19 +275,17 @@ class Catalog:
         )
 
 
+def _by_name(rows: Sequence[Row], name: str, kind: str) -> Row:
+    for row in rows:
+        if row.name.lower() == name.strip().lower():
+            return row
+    raise ConfigError(
+        f"there is no {kind} {name!r}",
+        hint=known_names(name, (row.name for row in rows)),
+        kind=f"{kind}_unknown",
+    )
+
+
 def _normal(name: str) -> str:
     """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`."""
     return re.sub(r"[\s._]+", "-", name.strip().lower())
-
-
-def _names(model: ClaudeModel) -> set[str]:
-    return {_normal(name) for name in (model.id, *model.aliases)}
-
-
-def _retired(model: ClaudeModel) -> RefusedError:
-    return RefusedError(
-        f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
-        hint=f"use {model.successor or 'sonnet'} instead",
-        kind="model_retired",
-        stage="answer",
-    )

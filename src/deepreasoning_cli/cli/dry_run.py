@@ -12,9 +12,8 @@ from typing import Any, Protocol, cast
 import typer
 
 from deepreasoning_cli.pipeline.events import Prompt, Stage
-from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage, decimal_usd, format_usd
-from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt
 from deepreasoning_cli.pipeline.search import LONGEST_QUERY, Search, Searcher
 from deepreasoning_cli.pipeline.stage import Provider, input_usage
 from deepreasoning_cli.sanitize import dump_json, sanitize
@@ -99,18 +98,11 @@ def steps(plan: Plan) -> Iterator[Step]:
     """The stages of `plan`, Claude's with a place-holder for what the reasoner would write."""
     if plan.search:
         yield _search(plan.search)
-    if plan.reasoner and not plan.kept:
+    if plan.reasoner and not plan.reused:
         yield _step(Stage.REASON, plan.reasoner, plan.prompt)
     if plan.answerer:
-        work = plan.kept or _to_come(plan)
-        prompt = with_notes(
-            plan.prompt,
-            plan.handoff,
-            model=work.model,
-            reasoning=work.reasoning,
-            answer=work.answer,
-        )
-        yield _step(Stage.ANSWER, plan.answerer, prompt)
+        work = plan.reused or _to_come(plan)
+        yield _step(Stage.ANSWER, plan.answerer, answer_prompt(plan, work))
 
 
 def _search(search: Search) -> Step:

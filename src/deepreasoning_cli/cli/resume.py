@@ -83,7 +83,7 @@ def resume(
             loaded=loaded,
             question=opened.prompt,
             system=opened.system,
-            kept=kept,
+            reused=kept,
             reasoning_from=opened.id if kept else None,
             session=session,
             earlier=to_messages(earlier),

@@ -242,7 +242,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         loaded=loaded,
         question=question,
         system=options.system_after(earlier),
-        kept=kept,
+        reused=kept,
         reasoning_from=reasoning_from,
         session=session,
         earlier=to_messages(earlier),

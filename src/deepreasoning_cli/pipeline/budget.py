@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, RefusedError
+from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline.events import Chunk, StageFinished, StageStarted, Text, Thought
 from deepreasoning_cli.pipeline.money import (
     BYTES_PER_TOKEN,
     MILLION,
     Rates,
-    Usage,
     decimal_usd,
     format_usd,
 )
@@ -44,7 +43,7 @@ class Cap:
 
     @property
     def hint(self) -> str:
-        """What to do about it."""
+        """How to raise it."""
         if self.name == "max_cost":
             return "--max-cost allows more"
         return f"`deepreasoning config set {self.name} USD` allows more"
@@ -57,89 +56,97 @@ class Caps:
     caps: tuple[Cap, ...] = ()
     answers: bool = False
 
-    @property
-    def tightest(self) -> Cap | None:
-        """The one that leaves least."""
-        return min(self.caps, key=lambda cap: cap.left, default=None)
-
 
 NO_CAPS: Final = Caps()
+UNLIMITED: Final = Cap("no cap", Decimal("Infinity"))
 
 
 class BudgetMeter:
     """The running cost of one turn against the cap that leaves least.
 
-    What runs is priced by an estimate, four bytes a token, what has ended by its account. A stage
-    whose rates are unknown is not stopped: nobody knows what it costs.
+    A stage that runs is priced by an estimate, four bytes a token; a finished one by its usage. A
+    stage whose rates are unknown is not stopped: nobody knows what it costs.
     """
 
     def __init__(self, caps: Caps) -> None:
-        self._cap = caps.tightest
+        self._cap = min(caps.caps, key=lambda cap: cap.left, default=UNLIMITED)
         self._answers = caps.answers
         self._spent = Decimal(0)
         self.is_full = False
 
-    def demand_room(self, starts: Iterable[StageStarted]) -> None:
+    def check_input(self, *starts: StageStarted) -> None:
         """Raise RefusedError where the input of these stages alone would pass the cap."""
-        refused = self._refusal(list(starts))
-        if refused:
-            raise refused
+        cost = sum(map(_input_cost, starts), Decimal(0))
+        if cost > self._left:
+            so_far = f" after {self._running}" if self._spent else ""
+            estimate = format_usd(cost, estimated=True)
+            raise RefusedError(
+                f"the input alone costs {estimate}{so_far}: {self._cap.words}",
+                hint=self._cap.hint,
+                kind=COST_CAP,
+                stage=starts[0].stage,
+            )
 
-    def demand_more(self, start: StageStarted) -> None:
+    def check_next_stage(self, start: StageStarted) -> None:
         """The same for the next stage of a turn that has cost something: IncompleteError."""
-        refused = self._refusal([start])
-        if refused:
-            raise _incomplete(refused)
+        try:
+            self.check_input(start)
+        except RefusedError as error:
+            raise error.as_incomplete(error.message) from None
 
-    def watched(
-        self, started: StageStarted, chunks: Iterator[Chunk], then: StageStarted | None = None
+    def limit(
+        self, start: StageStarted, chunks: Iterator[Chunk], then: StageStarted | None = None
     ) -> Iterator[Chunk]:
         """The chunks up to the one that reaches the cap; `is_full` tells whether one did.
 
-        With `then`, the stage that comes after it, enough is left for that one to read the text
-        and answer, if caps are set to let Claude answer.
+        With `then`, the next stage, enough is left for that one to read the text and answer, if
+        the caps are set to let Claude answer.
         """
         self.is_full = False
-        most = self._bytes_allowed(started, then if self._answers else None)
-        return chunks if most is None else self._counted(chunks, most)
+        size = self._bytes_allowed(start, then if self._answers else None)
+        return chunks if size is None else self._count_down(chunks, size)
 
-    def settle(self, finished: StageFinished) -> StageFinished:
-        """Count a stage that has ended; return it."""
+    def charge(self, finished: StageFinished) -> StageFinished:
+        """Add the cost of a finished stage; return the stage."""
         self._spent += finished.cost or 0
         return finished
 
     def stopped(self, stage: str) -> IncompleteError:
         """The error that the stage was ended by the cap."""
-        cap = self._demand_cap()
-        running = format_usd(self._spent, estimated=True)
-        return IncompleteError(
-            f"stopped at {running}: {cap.words}", hint=cap.hint, kind=COST_CAP, stage=stage
-        )
+        message = f"stopped at {self._running}: {self._cap.words}"
+        return IncompleteError(message, hint=self._cap.hint, kind=COST_CAP, stage=stage)
 
     @property
     def notice(self) -> str:
         """What to say where the reasoner was stopped so that Claude can answer."""
-        running = format_usd(self._spent, estimated=True)
-        return f"the reasoner was stopped at {running}, the rest is Claude's:" + (
-            f" {self._demand_cap().words}"
+        return (
+            f"the reasoner was stopped at {self._running}, the rest is Claude's: {self._cap.words}"
         )
 
-    def _counted(self, chunks: Iterator[Chunk], most: int) -> Iterator[Chunk]:
+    @property
+    def _left(self) -> Decimal:
+        return self._cap.left - self._spent
+
+    @property
+    def _running(self) -> str:
+        return format_usd(self._spent, estimated=True)
+
+    def _count_down(self, chunks: Iterator[Chunk], size: int) -> Iterator[Chunk]:
         """Each chunk costs one subtraction, whatever came before it."""
         for chunk in chunks:
             yield chunk
             if isinstance(chunk, Thought | Text):
-                most -= len(chunk.text.encode("utf-8", "replace"))
-                if most <= 0:
+                size -= len(chunk.text.encode("utf-8", "replace"))
+                if size <= 0:
                     self.is_full = True
                     return
 
-    def _bytes_allowed(self, started: StageStarted, then: StageStarted | None) -> int | None:
+    def _bytes_allowed(self, start: StageStarted, then: StageStarted | None) -> int | None:
         """How much text the stage may write; None where it has no limit."""
-        rates = _rates(started)
-        if self._cap is None or rates is None:
+        rates = _rates(start)
+        if self._cap is UNLIMITED or rates is None:
             return None
-        room = self._left - _input_cost(started)
+        room = self._left - _input_cost(start)
         per_token = rates.output
         if then and (next_rates := _rates(then)):
             room -= _input_cost(then)
@@ -149,42 +156,11 @@ class BudgetMeter:
             return None
         return int(max(room, Decimal(0)) * MILLION / per_token) * BYTES_PER_TOKEN
 
-    @property
-    def _left(self) -> Decimal:
-        return self._demand_cap().left - self._spent
 
-    def _refusal(self, starts: list[StageStarted]) -> RefusedError | None:
-        if self._cap is None:
-            return None
-        costs = [_input_cost(start) for start in starts]
-        cost = sum(costs, Decimal(0))
-        if cost <= self._left:
-            return None
-        so_far = f" after {format_usd(self._spent, estimated=True)}" if self._spent else ""
-        return RefusedError(
-            f"the input alone costs {format_usd(cost, estimated=True)}{so_far}: {self._cap.words}",
-            hint=self._cap.hint,
-            kind=COST_CAP,
-            stage=starts[0].stage,
-        )
-
-    def _demand_cap(self) -> Cap:
-        if self._cap is None:
-            raise AssertionError("no cap is set")
-        return self._cap
+def _rates(start: StageStarted) -> Rates | None:
+    return start.rates.at(start.at, start.input_tokens) if start.rates else None
 
 
-def _rates(started: StageStarted) -> Rates | None:
-    return started.rates.at(started.at, started.input_tokens) if started.rates else None
-
-
-def _input_cost(started: StageStarted) -> Decimal:
+def _input_cost(start: StageStarted) -> Decimal:
     """USD to have the input read; nothing where the rate is unknown."""
-    rates = _rates(started)
-    written = started.cache_write_tokens
-    usage = Usage(started.input_tokens, 0, cache_write_tokens=written)
-    return rates.cost(usage) if rates else Decimal(0)
-
-
-def _incomplete(error: DeepReasoningError) -> IncompleteError:
-    return IncompleteError(error.message, hint=error.hint, kind=error.kind, stage=error.stage)
+    return start.rates.cost(start.estimate(), start.at) if start.rates else Decimal(0)

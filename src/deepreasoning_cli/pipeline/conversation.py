@@ -1,7 +1,8 @@
-"""Earlier turns as a model is shown them: questions and answers, never old reasoning."""
+"""Earlier turns as input of a model: questions and answers, never old reasoning."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from deepreasoning_cli.pipeline.events import Message
@@ -19,24 +20,22 @@ def to_messages(turns: Sequence[TurnRecord]) -> tuple[Message, ...]:
     """
     answered = [turn for turn in turns if turn.answer.strip()]
     resumed = _resumed(turns, answered)
-    kept = [turn for turn in answered if turn.opened.id not in resumed]
-    return tuple(message for turn in kept for message in _exchange(turn))
+    exchanges = (_exchange(turn) for turn in answered if turn.opened.id not in resumed)
+    return tuple(itertools.chain.from_iterable(exchanges))
 
 
 def _resumed(turns: Sequence[TurnRecord], answered: Sequence[TurnRecord]) -> set[str]:
     """The ids of cut turns in whose place one of `answered` stands; that one may be cut as well."""
     by_id = {turn.opened.id: turn for turn in turns}
-    found: set[str] = set()
+    resumed: set[str] = set()
     for turn in answered:
         source = by_id.get(turn.opened.reasoning_from or "")
-        while source and _is_resumed(source, turn) and source.opened.id not in found:
-            found.add(source.opened.id)
+        while source and not source.complete and source.opened.prompt == turn.opened.prompt:
+            if source.opened.id in resumed:
+                break
+            resumed.add(source.opened.id)
             source = by_id.get(source.opened.reasoning_from or "")
-    return found
-
-
-def _is_resumed(source: TurnRecord, turn: TurnRecord) -> bool:
-    return not source.complete and source.opened.prompt == turn.opened.prompt
+    return resumed
 
 
 def _exchange(turn: TurnRecord) -> tuple[Message, Message]:
@@ -61,8 +60,8 @@ def fit_to_context(
 
 
 def cacheable_prefix(sent: tuple[Message, ...], left_out: int) -> int:
-    """How many of the earlier messages that are `sent` the next turn begins with as well.
+    """How many of the earlier messages in `sent` the next turn begins with as well.
 
-    None once old exchanges are left out: the next turn leaves out more of them.
+    0 once old exchanges are left out: the next turn leaves out more of them.
     """
     return 0 if left_out else len(sent)

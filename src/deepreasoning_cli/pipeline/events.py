@@ -1,4 +1,4 @@
-"""What flows: a provider yields chunks, the pipeline yields events; both are frozen facts."""
+"""A provider yields chunks, the pipeline yields events: frozen facts, read with `match`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stage(StrEnum):
 
 
 class Handoff(StrEnum):
-    """What the answerer is given of the reasoner's work."""
+    """The parts of the reasoner's work that the answerer receives."""
 
     REASONING = "reasoning"
     ANSWER = "answer"
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked: a system prompt and messages, the last of them the user's.
+    """The input of a model: a system prompt and messages, the last of them the user's.
 
     `stable` says how many of the first messages the next turn sends again as they are, behind the
     same system prompt; None for a prompt that is sent once.
@@ -98,7 +98,7 @@ Chunk = Thought | Text | ModelReported | Usage | End
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page that the search found."""
+    """A page among the search results."""
 
     title: str
     url: str
@@ -106,7 +106,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """A turn begins: the question and the system prompt as they were given.
+    """A turn begins, with its question and system prompt.
 
     `reasoning_from` is the id of the turn whose reasoning is used again, if one is; `reasoner`
     the name of the one that was chosen, and `answerer` Claude's model id, so that the turn can be
@@ -126,7 +126,7 @@ class TurnStarted:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins: the model asked, and what an unfinished stage is priced by.
+    """A stage begins: its model, and the figures that price it where it does not finish.
 
     `cache_write_tokens` of the `input_tokens` may be billed as a write to the vendor's cache.
     """
@@ -138,10 +138,35 @@ class StageStarted:
     at: datetime
     cache_write_tokens: int = 0
 
+    def estimate(self, output_tokens: int = 0, reasoning_tokens: int | None = None) -> Usage:
+        """The usage where no vendor counts, at its highest price: nothing is read from a cache."""
+        return Usage(
+            self.input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+            estimated=True,
+        )
+
+    def finish(
+        self,
+        usage: Usage | None,
+        seconds: float,
+        *,
+        served_model: str | None = None,
+        stop_reason: str | None = None,
+        complete: bool = True,
+    ) -> StageFinished:
+        """The event that ends this stage, with its cost."""
+        cost = self.rates.cost(usage, self.at) if self.rates and usage else None
+        return StageFinished(
+            self.stage, self.model, served_model, usage, cost, seconds, stop_reason, complete
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the search found, in the order it is numbered."""
+    """The search results, in the order of their numbers."""
 
     sources: tuple[Source, ...]
 
@@ -167,7 +192,7 @@ class StageFinished:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A piece of the reasoner's own answer, where the hand-off uses it: paid for, so kept."""
+    """A piece of the reasoner's own answer, where the hand-off uses it: it was paid for."""
 
     text: str
 
@@ -183,7 +208,7 @@ class Reused:
 
 @dataclass(frozen=True, slots=True)
 class TurnWarning:
-    """Something the user should know, which stops nothing."""
+    """Something the user should know; the turn goes on."""
 
     message: str
 

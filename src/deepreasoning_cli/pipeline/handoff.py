@@ -1,4 +1,7 @@
-"""How the reasoner's work reaches the answerer: inside the user turn, in a block of its own."""
+"""Material for a model inside the user turn: in blocks between delimiters that no text can forge.
+
+The reasoner's work reaches the answerer so, and the search results both of them.
+"""
 
 from __future__ import annotations
 
@@ -19,34 +22,41 @@ INTRODUCTION = (
 def with_notes(
     prompt: Prompt, handoff: Handoff, *, model: str, reasoning: str, answer: str
 ) -> Prompt:
-    """`prompt` with what the answerer is to be given of `model`'s work added to its last message.
+    """`prompt` with the parts of `model`'s work that `handoff` selects below its last message.
 
     Unchanged where nothing is handed over.
     """
-    parts = []
+    notes = []
     if handoff in (Handoff.REASONING, Handoff.BOTH) and reasoning.strip():
-        parts.append(("reasoning", reasoning.strip()))
+        notes.append(("reasoning", reasoning.strip()))
     if handoff in (Handoff.ANSWER, Handoff.BOTH) and answer.strip():
-        parts.append(("answer", answer.strip()))
-    if not parts:
+        notes.append(("answer", answer.strip()))
+    return with_blocks(prompt, "notes", notes, INTRODUCTION, model=single_line(model))
+
+
+def with_blocks(
+    prompt: Prompt, kind: str, blocks: list[tuple[str, str]], introduction: str, **names: str
+) -> Prompt:
+    """`prompt` with named blocks of material, each between delimiters, below its last message.
+
+    `introduction` stands above them, with the delimiter for `{mark}` and the `names` from outside.
+    Unchanged without blocks.
+    """
+    if not blocks:
         return prompt
     last = prompt.messages[-1]
-    text = "\n\n".join([last.text, _notes(parts, single_line(model), last.text)])
+    texts = [text for _, text in blocks]
+    mark = delimiter_for(kind, "\n".join([last.text, *names.values(), *texts]))
+    parts = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in blocks]
+    text = "\n\n".join([last.text, introduction.format(mark=mark, **names), *parts])
     return replace(prompt, messages=(*prompt.messages[:-1], Message(last.role, text)))
-
-
-def _notes(parts: list[tuple[str, str]], model: str, question: str) -> str:
-    mark = delimiter_for("notes", "\n".join([question, model, *(text for _, text in parts)]))
-    introduction = INTRODUCTION.format(model=model, mark=mark)
-    blocks = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in parts]
-    return "\n\n".join([introduction, *blocks])
 
 
 def delimiter_for(kind: str, text: str) -> str:
     """A word that does not occur in `text`, the same for the same text: nothing can close it.
 
-    All that goes to the model has to have its part in `text`, down to the names that servers gave:
-    whoever knows one part could else foretell the mark.
+    `text` has to include all that goes to the model, down to the names that servers gave: whoever
+    knows every part of it can predict the mark.
     """
     salt = 0
     while True:

@@ -5,7 +5,7 @@ How both look in JSON (`as_json`) and to people (`shown`, `format_tokens`) is wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -34,13 +34,9 @@ class Usage:
 
     def as_json(self) -> dict[str, Any]:
         """The counts as programs read them."""
-        return {
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "reasoning_tokens": self.reasoning_tokens,
-            "cached_tokens": self.cached_tokens,
-            "estimated": self.estimated,
-        }
+        counts = asdict(self)
+        del counts["cache_write_tokens"]
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +83,7 @@ class Rates:
 
     def as_json(self) -> dict[str, str | None]:
         """The four rates as decimal strings."""
-        return {
-            "input": decimal_usd(self.input),
-            "output": decimal_usd(self.output),
-            "cache_read": decimal_usd(self.cache_read),
-            "cache_write": decimal_usd(self.cache_write),
-        }
+        return {name: decimal_usd(rate) for name, rate in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)

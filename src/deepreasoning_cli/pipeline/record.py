@@ -1,4 +1,4 @@
-"""The whole of a turn, folded from its events."""
+"""The state of a turn, built from its events."""
 
 from __future__ import annotations
 
@@ -6,41 +6,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
-from deepreasoning_cli.pipeline.events import (
-    Draft,
-    Event,
-    Handoff,
-    Reused,
-    Source,
-    Sources,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-    TurnStarted,
-    TurnWarning,
-)
-from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Event, Handoff, Stage
+from deepreasoning_cli.pipeline.money import estimate_tokens
+
+NOT_STARTED: Final = events.TurnStarted("", "", "", Handoff.REASONING)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class TurnRecord:
-    """A turn as far as it has come; `apply` each event, `close` when no more will come."""
+    """A turn so far; `apply` takes each event, `close` ends it."""
 
     clock: Callable[[], float] = time.monotonic
-    opened: TurnStarted = field(default_factory=lambda: TurnStarted("", "", "", Handoff.REASONING))
+    opened: events.TurnStarted = NOT_STARTED
     thoughts: list[str] = field(default_factory=list)
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
-    sources: tuple[Source, ...] = ()
+    sources: tuple[events.Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
-    stages: dict[Stage, StageFinished] = field(default_factory=dict)
+    stages: dict[Stage, events.StageFinished] = field(default_factory=dict)
     saved: Decimal = Decimal(0)
     """USD that the vendors' caches spared; below 0 where more was paid for writing to them."""
-    running: StageStarted | None = None
+    running: events.StageStarted | None = None
     complete: bool = False
     first_reasoning: float | None = None
     first_answer: float | None = None
@@ -51,63 +41,51 @@ class TurnRecord:
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case TurnStarted():
+            case events.TurnStarted():
                 self.opened = event
                 self._began = self.clock()
-            case StageStarted():
+            case events.StageStarted():
                 self.running = event
                 self._stage_began = self.clock()
-            case StageFinished():
+            case events.StageFinished():
                 self.stages[event.stage] = event
                 self.saved += _saved(self.running, event)
                 self.running = None
-            case Sources(sources):
+            case events.Sources(sources):
                 self.sources = sources
-            case TurnWarning(message):
+            case events.TurnWarning(message):
                 self.warnings.append(message)
             case _:
-                self._take_text(event)
+                self._add_text(event)
 
-    def _take_text(self, event: Thought | Draft | Text | Reused) -> None:
+    def _add_text(self, event: Event) -> None:
         match event:
-            case Thought(text):
+            case events.Thought(text):
                 if not self.thoughts:
                     self.first_reasoning = self.clock() - self._began
                 self.thoughts.append(text)
-            case Draft(text):
+            case events.Draft(text):
                 self.drafts.append(text)
-            case Text(text):
+            case events.Text(text):
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
-            case Reused(reasoning, draft, model):
+            case events.Reused(reasoning, draft, model):
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 
     def close(self, *, complete: bool) -> None:
-        """The turn is over; a stage that was still running is accounted for by an estimate."""
+        """End the turn; a stage that is still running gets an estimate."""
         self.complete = complete
         self.total = self.clock() - self._began
         if self.running:
-            self.stages[self.running.stage] = self._broken_off(self.running)
+            self.stages[self.running.stage] = self._unfinished(self.running)
             self.running = None
 
-    def _broken_off(self, started: StageStarted) -> StageFinished:
-        thinks = started.stage is Stage.REASON
-        tokens = estimate_tokens(self.reasoning if thinks else self.answer)
-        thought = tokens if thinks else None
-        written = started.cache_write_tokens
-        counted = Usage(started.input_tokens, tokens, thought, 0, written, estimated=True)
-        usage = counted if tokens else None
-        return StageFinished(
-            started.stage,
-            started.model,
-            None,
-            usage,
-            started.rates.cost(usage, started.at) if started.rates and usage else None,
-            self.clock() - self._stage_began,
-            None,
-            complete=False,
-        )
+    def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
+        reasons = started.stage is Stage.REASON
+        tokens = estimate_tokens(self.reasoning if reasons else self.answer)
+        usage = started.estimate(tokens, tokens if reasons else None) if tokens else None
+        return started.finish(usage, self.clock() - self._stage_began, complete=False)
 
     @property
     def reasoning(self) -> str:
@@ -133,8 +111,7 @@ class TurnRecord:
     @property
     def cost(self) -> Decimal | None:
         """USD of all stages; None as soon as one of them is unknown."""
-        counted = (stage for stage in self.stages.values() if stage.usage or stage.cost is not None)
-        costs = [stage.cost for stage in counted]
+        costs = [stage.cost for stage in self.stages.values() if stage.usage or stage.cost]
         return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
 
     @property
@@ -143,10 +120,9 @@ class TurnRecord:
         return any(stage.usage and stage.usage.estimated for stage in self.stages.values())
 
 
-def _saved(started: StageStarted | None, finished: StageFinished) -> Decimal:
+def _saved(started: events.StageStarted | None, finished: events.StageFinished) -> Decimal:
     """USD that caches spared the stage; 0 where nobody knows its rates."""
-    if started is None or started.stage is not finished.stage:
-        return Decimal(0)
-    if started.rates is None or finished.usage is None:
-        return Decimal(0)
-    return started.rates.saved(finished.usage, started.at)
+    usage = finished.usage
+    if started and started.stage is finished.stage and started.rates and usage:
+        return started.rates.saved(usage, started.at)
+    return Decimal(0)

@@ -5,41 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from deepreasoning_cli.errors import (
-    IncompleteError,
-    RefusedError,
-)
-from deepreasoning_cli.pipeline.budget import COST_CAP, NO_CAPS, BudgetMeter, Caps
-from deepreasoning_cli.pipeline.events import (
-    Draft,
-    Event,
-    Handoff,
-    Prompt,
-    Reused,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-    TurnStarted,
-    TurnWarning,
-)
-from deepreasoning_cli.pipeline.handoff import with_notes
-from deepreasoning_cli.pipeline.hosted import Hosted, relay
-from deepreasoning_cli.pipeline.search import (
-    Search,
-    SearchResult,
-    look_up,
-    sources_list,
-    with_search_results,
-)
-from deepreasoning_cli.pipeline.stage import Provider, StageRun
+from deepreasoning_cli.errors import IncompleteError, RefusedError
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Caps
+from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
+from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.pipeline.hosted import Hosted
+    from deepreasoning_cli.pipeline.search import Search, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonerOutput:
-    """What the reasoner brought: its reasoning, its own answer, and whether this run paid."""
+    """The reasoner's work: its reasoning, its own answer, and whether this run paid for it."""
 
     reasoning: str = ""
     answer: str = ""
@@ -51,7 +32,7 @@ class ReasonerOutput:
 class Plan:
     """One turn before it runs.
 
-    `kept` is reasoning from elsewhere: the reasoner is not called then, nor without `reasoner`.
+    `reused` is reasoning from elsewhere: the reasoner is not called then, nor without `reasoner`.
     Without `answerer` the turn ends after the reasoning. `hosted` does all stages in one call; it
     stands in the place of the answerer too, or in the reasoner's where only reasoning is wanted.
     """
@@ -63,14 +44,14 @@ class Plan:
     reasoner: Provider | None
     answerer: Provider | None
     handoff: Handoff = Handoff.REASONING
-    kept: ReasonerOutput | None = None
+    reused: ReasonerOutput | None = None
     allow_empty_reasoning: bool = False
     session: str | None = None
     warnings: tuple[str, ...] = ()
     reasoning_from: str | None = None
     reasoner_name: str | None = None
-    enough: Callable[[], bool] = lambda: False
-    """Asked at each thought: whether the user wants the answer now, from what there is."""
+    answer_now: Callable[[], bool] = lambda: False
+    """Called at each thought: whether the user wants the answer now, from what there is."""
     caps: Caps = NO_CAPS
     hosted: Hosted | None = None
     search: Search | None = None
@@ -83,27 +64,33 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
     RefusedError (for empty reasoning and for a cap too), ConfigError or UnavailableError.
     """
     meter = BudgetMeter(plan.caps)
-    meter.demand_room(_planned_stages(plan))
+    meter.check_input(*_planned_stages(plan))
     yield _turn_started(plan)
-    yield from map(TurnWarning, plan.warnings)
+    yield from map(events.TurnWarning, plan.warnings)
     if plan.hosted:
+        from deepreasoning_cli.pipeline.hosted import run_hosted
+
         answers = plan.answerer is not None
-        yield from relay(plan.hosted, plan.prompt, meter, _finish_last_stage, answers=answers)
+        yield from run_hosted(plan.hosted, plan.prompt, meter, answers=answers)
         return
-    found = (yield from look_up(plan.search, meter)) if plan.search else ()
-    plan = replace(plan, prompt=with_search_results(plan.prompt, found))
+    results: Sequence[SearchResult] = ()
+    if plan.search:
+        from deepreasoning_cli.pipeline.search import run_search, with_search_results
+
+        results = yield from run_search(plan.search, meter)
+        plan = replace(plan, prompt=with_search_results(plan.prompt, results))
     with ExitStack() as calls:
-        work = plan.kept or ReasonerOutput()
-        if plan.kept:
-            yield Reused(work.reasoning, work.answer, work.model)
-        if plan.reasoner and not plan.kept:
+        work = plan.reused or ReasonerOutput()
+        if plan.reused:
+            yield events.Reused(work.reasoning, work.answer, work.model)
+        if plan.reasoner and not plan.reused:
             work = yield from _reason(plan, plan.reasoner, calls, meter)
         if plan.answerer:
-            yield from _answer(plan, plan.answerer, work, calls, meter, found)
+            yield from _answer(plan, plan.answerer, work, calls, meter, results)
 
 
-def _turn_started(plan: Plan) -> TurnStarted:
-    return TurnStarted(
+def _turn_started(plan: Plan) -> events.TurnStarted:
+    return events.TurnStarted(
         plan.id,
         plan.backend,
         plan.question,
@@ -116,40 +103,39 @@ def _turn_started(plan: Plan) -> TurnStarted:
     )
 
 
-def _planned_stages(plan: Plan) -> Iterator[StageStarted]:
+def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     """The stages that will run, as far as their input is known."""
-    if plan.reasoner and not plan.kept:
+    if plan.reasoner and not plan.reused:
         yield StageRun(Stage.REASON, plan.reasoner, plan.prompt).started()
     if plan.answerer:
-        yield StageRun(
-            Stage.ANSWER, plan.answerer, _answer_prompt(plan, plan.kept or ReasonerOutput())
-        ).started()
+        prompt = answer_prompt(plan, plan.reused) if plan.reused else plan.prompt
+        yield StageRun(Stage.ANSWER, plan.answerer, prompt).started()
 
 
 def _reason(
     plan: Plan, reasoner: Provider, calls: ExitStack, meter: BudgetMeter
 ) -> Generator[Event, None, ReasonerOutput]:
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
-    heard = StageRun(Stage.REASON, reasoner, plan.prompt)
-    yield (started := heard.started())
-    warm = plan.answerer.warm if plan.answerer else _no_connection
-    chunks = calls.enter_context(closing(reasoner.stream(plan.prompt, warm)))
-    own_answer_wanted = plan.answerer and plan.handoff is not Handoff.REASONING
-    said = heard.all(chunks, paid=False)
-    for chunk in meter.watched(started, said, _answer_stage(plan)):
+    run, answerer = StageRun(Stage.REASON, reasoner, plan.prompt), plan.answerer
+    yield (started := run.started())
+    when_sent = answerer.warm if answerer else lambda: None
+    reply = calls.enter_context(closing(reasoner.stream(plan.prompt, when_sent)))
+    # money is left for the answer while the reasoner thinks
+    then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
+    for chunk in meter.limit(started, run.consume(reply, paid=False), then):
         match chunk:
-            case Thought():
+            case events.Thought():
                 yield chunk
-                if plan.enough():
+                if plan.answer_now():
                     break
-            case Text(text) if own_answer_wanted:
-                yield Draft(text)
-            case Text() if heard.answer.strip():
-                break  # its own answer is not wanted, and so not paid for
-    yield from _finish_stage(heard, meter, goes_on=plan.caps.answers and plan.answerer is not None)
-    if not heard.reasoning.strip():
-        _require_reasoning(plan, heard)
-    return ReasonerOutput(heard.reasoning, heard.answer, heard.served or reasoner.model, paid=True)
+            case events.Text(text) if answerer and plan.handoff is not Handoff.REASONING:
+                yield events.Draft(text)
+            case events.Text() if run.answer.strip():
+                break  # its own answer is not used, and so not paid for
+    yield from finish_stage(run, meter, goes_on=plan.caps.answers and answerer is not None)
+    if not run.reasoning.strip():
+        _require_reasoning(plan, reasoner.model)
+    return ReasonerOutput(run.reasoning, run.answer, run.served or reasoner.model, paid=True)
 
 
 def _answer(
@@ -158,32 +144,37 @@ def _answer(
     work: ReasonerOutput,
     calls: ExitStack,
     meter: BudgetMeter,
-    found: Sequence[SearchResult],
+    results: Sequence[SearchResult],
 ) -> Generator[Event, None, None]:
     """Claude's stage; the reasoner's call is closed as soon as Claude's request is out.
 
-    An answer that came whole ends with the list of what was `found`, if that is wanted.
+    A complete answer ends with the list of the search `results`, if the plan has it so.
     """
-    prompt = _answer_prompt(plan, work)
-    heard = StageRun(Stage.ANSWER, answerer, prompt)
-    started = heard.started()
+    prompt = answer_prompt(plan, work)
+    run = StageRun(Stage.ANSWER, answerer, prompt)
+    started = run.started()
     if work.paid:
-        meter.demand_more(started)
+        meter.check_next_stage(started)
     yield started
-    with closing(answerer.stream(prompt, calls.close)) as chunks:
-        for chunk in meter.watched(started, heard.all(chunks, paid=work.paid)):
-            if isinstance(chunk, Text):
+    with closing(answerer.stream(prompt, calls.close)) as reply:
+        for chunk in meter.limit(started, run.consume(reply, paid=work.paid)):
+            if isinstance(chunk, events.Text):
                 yield chunk
-    if plan.search and plan.search.lists and found and heard.is_whole and not meter.is_full:
-        yield Text(sources_list([finding.source for finding in found]))
-    yield from _finish_stage(heard, meter, goes_on=False)
-    if not heard.answer.strip():
+    if plan.search and plan.search.lists and results and run.is_whole and not meter.is_full:
+        from deepreasoning_cli.pipeline.search import sources_section
+
+        yield events.Text(sources_section([result.source for result in results]))
+    yield from finish_stage(run, meter)
+    if not run.answer.strip():
         raise IncompleteError(
             "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
         )
 
 
-def _answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
+def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
+    """What the answerer reads: the prompt, and of the reasoner's work what the hand-off selects."""
+    from deepreasoning_cli.pipeline.handoff import with_notes
+
     return with_notes(
         plan.prompt,
         plan.handoff,
@@ -193,48 +184,14 @@ def _answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
     )
 
 
-def _answer_stage(plan: Plan) -> StageStarted | None:
-    """The stage that money is left for while the reasoner thinks."""
-    if plan.answerer is None:
-        return None
-    return StageRun(Stage.ANSWER, plan.answerer, plan.prompt).started()
-
-
-def _finish_stage(
-    heard: StageRun, meter: BudgetMeter, *, goes_on: bool
-) -> Generator[Event, None, None]:
-    """The stage's account; raises IncompleteError where it was cut, by the vendor or by a cap.
-
-    A reasoner that a cap has stopped is whole enough where the turn goes on.
-    """
-    finished: StageFinished = heard.finished()
-    if not meter.is_full:
-        yield meter.settle(finished)
-        heard.demand_whole()
-    elif goes_on:
-        yield meter.settle(finished)
-        yield TurnWarning(meter.notice)
-    else:
-        yield meter.settle(replace(finished, stop_reason=COST_CAP, complete=False))
-        raise meter.stopped(heard.stage)
-
-
-def _finish_last_stage(heard: StageRun, meter: BudgetMeter) -> Generator[Event, None, None]:
-    return _finish_stage(heard, meter, goes_on=False)
-
-
-def _require_reasoning(plan: Plan, heard: StageRun) -> None:
-    """Stop before Claude is billed for an answer without the reasoning that was asked for."""
-    wanted = plan.handoff in (Handoff.REASONING, Handoff.BOTH) or plan.answerer is None
-    if wanted and not plan.allow_empty_reasoning:
+def _require_reasoning(plan: Plan, model: str) -> None:
+    """Stop before Claude is billed for an answer without the reasoning that it should rest on."""
+    required = plan.handoff in (Handoff.REASONING, Handoff.BOTH) or plan.answerer is None
+    if required and not plan.allow_empty_reasoning:
         raise RefusedError(
-            f"{heard.provider.model} sent no reasoning; Claude was not called",
+            f"{model} sent no reasoning; Claude was not called",
             kind="empty_reasoning",
             stage=Stage.REASON,
             hint="choose another reasoner with -r; --handoff none asks Claude alone,"
             " --allow-empty-reasoning goes on without reasoning",
         )
-
-
-def _no_connection() -> None:
-    """There is no connection to open."""

@@ -1,37 +1,27 @@
-"""One stage of a turn: who is asked, what has come so far, and how it ends."""
+"""One stage of a turn: the provider, its reply so far, and how it ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
-from deepreasoning_cli.pipeline.events import (
-    REFUSED,
-    TRUNCATED,
-    Chunk,
-    End,
-    ModelReported,
-    Prompt,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.budget import COST_CAP, BudgetMeter
+from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
 
 class Provider(Protocol):
-    """A model that can be asked. Closing the generator ends the call."""
+    """A model behind an API. Closing the generator of `stream` ends the call."""
 
     @property
     def model(self) -> str:
-        """The id that is asked for."""
+        """The id in the request."""
 
     @property
     def rates(self) -> RateCard | None:
@@ -50,36 +40,32 @@ class Provider(Protocol):
         """The reply's chunks; `when_sent` is called once, when the request is out."""
 
 
-@runtime_checkable
-class Caching(Protocol):
-    """A provider that has the beginning of a prompt kept for the next turn, which costs extra."""
-
-    def written_tokens(self, prompt: Prompt) -> int:
-        """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""
-
-
 def input_usage(provider: Provider, prompt: Prompt) -> Usage:
-    """What `provider` reads of `prompt`, by the estimate, and at its dearest: nothing of it is
-    found in a cache, and all that can be is written to one.
+    """What `provider` reads of `prompt`, by the estimate and at its highest price.
+
+    Nothing is read from a cache, and all that can be is written to one: a provider that caches
+    has `written_tokens`, the number of tokens that may be billed as such a write.
     """
-    written = provider.written_tokens(prompt) if isinstance(provider, Caching) else 0
-    return Usage(estimate_tokens(prompt.text), 0, cache_write_tokens=written, estimated=True)
+    count: Callable[[Prompt], int] = getattr(provider, "written_tokens", lambda _: 0)
+    tokens = estimate_tokens(prompt.text)
+    return Usage(tokens, 0, cache_write_tokens=count(prompt), estimated=True)
 
 
 @dataclass(slots=True)
 class StageRun:
-    """What one stage has brought so far."""
+    """A stage and its reply so far."""
 
     stage: Stage
     provider: Provider
     prompt: Prompt
+    _: KW_ONLY
     began: float = field(default_factory=time.monotonic)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     thoughts: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     served: str | None = None
     usage: Usage | None = None
-    end: End | None = None
+    end: events.End | None = None
 
     @property
     def reasoning(self) -> str:
@@ -98,13 +84,13 @@ class StageRun:
     @property
     def is_whole(self) -> bool:
         """Whether there is an answer that ended by itself."""
-        whole = self.end is not None and self._reason not in TRUNCATED | REFUSED
+        whole = self.end is not None and self._reason not in events.TRUNCATED | events.REFUSED
         return whole and bool(self.answer.strip())
 
-    def started(self) -> StageStarted:
+    def started(self) -> events.StageStarted:
         """The event that the stage begins with."""
         read = input_usage(self.provider, self.prompt)
-        return StageStarted(
+        return events.StageStarted(
             self.stage,
             self.provider.model,
             read.input_tokens,
@@ -113,86 +99,86 @@ class StageRun:
             read.cache_write_tokens,
         )
 
-    def all(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
-        """The chunks, noted down; a fault is worded by what was received or paid for before."""
+    def consume(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
+        """Record and yield the chunks; an error is IncompleteError once something was paid for."""
         try:
             for chunk in _whole_characters(chunks):
-                self._note(chunk)
+                self._record(chunk)
                 yield chunk
         except DeepReasoningError as error:
-            raise self._stopped(error, paid=paid) from error
+            raise self._as_incomplete(error, paid=paid) from error
         if self.end is None:
             cut = UnavailableError("the reply was cut short", kind="cut", hint="try again")
-            raise self._stopped(cut, paid=paid)
+            raise self._as_incomplete(cut, paid=paid)
 
-    def _note(self, chunk: Chunk) -> None:
+    def _record(self, chunk: Chunk) -> None:
         match chunk:
-            case Thought(text):
+            case events.Thought(text):
                 self.thoughts.append(text)
-            case Text(text):
+            case events.Text(text):
                 self.texts.append(text)
-            case ModelReported(model):
+            case events.ModelReported(model):
                 self.served = model
             case Usage():
                 self.usage = chunk
-            case End():
+            case events.End():
                 self.end = chunk
 
-    def _stopped(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
-        thoughts, texts = len(self.reasoning), len(self.answer)
-        if not (thoughts or texts or paid):
+    def _as_incomplete(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
+        reasoning, answer = self.reasoning, self.answer
+        if not (reasoning or answer or paid):
             return error.at(self.stage)
-        kept = thoughts if self.stage is Stage.REASON else texts
-        what = "reasoning" if self.stage is Stage.REASON else "answer"
-        so_far = f"; {kept:,} characters of the {what} came before" if kept else ""
-        return IncompleteError(
-            f"{error.message}{so_far}",
-            hint=error.hint,
-            kind=error.kind,
-            stage=error.stage or self.stage,
-            status=error.status,
-            request_id=error.request_id,
-            retry_after=error.retry_after,
-        )
+        reasons = self.stage is Stage.REASON
+        text, name = (reasoning, "reasoning") if reasons else (answer, "answer")
+        so_far = f"; {len(text):,} characters of the {name} came before" if text else ""
+        return error.at(self.stage).as_incomplete(f"{error.message}{so_far}")
 
-    def finished(self) -> StageFinished:
-        """The stage's account. A call that was stopped early has no usage: it is estimated."""
-        usage = self.usage or self._estimate()
-        rates = self.provider.rates
-        return StageFinished(
-            self.stage,
-            self.provider.model,
-            self.served,
+    def finished(self) -> events.StageFinished:
+        """The event that ends the stage; a call that was stopped early gets estimated usage."""
+        started, usage = self.started(), self.usage
+        if usage is None:
+            thoughts = estimate_tokens(self.reasoning)
+            usage = started.estimate(thoughts + estimate_tokens(self.answer), thoughts)
+        return started.finish(
             usage,
-            rates.cost(usage, self.at) if rates else None,
             time.monotonic() - self.began,
-            self._reason,
-            complete=self._reason not in TRUNCATED | REFUSED,
+            served_model=self.served,
+            stop_reason=self._reason,
+            complete=self._reason not in events.TRUNCATED | events.REFUSED,
         )
 
-    def _estimate(self) -> Usage:
-        thought = estimate_tokens(self.reasoning)
-        written = thought + estimate_tokens(self.answer)
-        read = input_usage(self.provider, self.prompt)
-        return replace(read, output_tokens=written, reasoning_tokens=thought)
-
-    def demand_whole(self) -> None:
+    def raise_if_truncated(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
         reason = self._reason
-        if reason in TRUNCATED:
-            raise IncompleteError(
-                f"{self.provider.model} was cut at its token limit ({reason})",
-                kind="max_tokens",
-                stage=self.stage,
-                hint="raise --max-tokens" if self.stage is Stage.ANSWER else None,
-            )
-        if reason in REFUSED:
-            raise IncompleteError(
-                f"{self.provider.model} declined to go on ({reason})",
-                kind="refusal",
-                stage=self.stage,
-                hint="word the question differently, or ask another model",
-            )
+        if reason in events.TRUNCATED:
+            kind, fault = "max_tokens", "was cut at its token limit"
+            hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
+        elif reason in events.REFUSED:
+            kind, fault = "refusal", "declined to go on"
+            hint = "word the question differently, or ask another model"
+        else:
+            return
+        message = f"{self.provider.model} {fault} ({reason})"
+        raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
+
+
+def finish_stage(
+    run: StageRun, meter: BudgetMeter, *, goes_on: bool = False
+) -> Generator[Event, None, None]:
+    """The end of a stage; raises IncompleteError where the vendor or a cap cut it.
+
+    Where the turn `goes_on`, a reasoner that a cap has stopped is complete enough.
+    """
+    finished = run.finished()
+    if not meter.is_full:
+        yield meter.charge(finished)
+        run.raise_if_truncated()
+    elif goes_on:
+        yield meter.charge(finished)
+        yield events.TurnWarning(meter.notice)
+    else:
+        yield meter.charge(replace(finished, stop_reason=COST_CAP, complete=False))
+        raise meter.stopped(run.stage)
 
 
 def _whole_characters(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -202,7 +188,7 @@ def _whole_characters(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """
     half = ""
     for chunk in chunks:
-        if not isinstance(chunk, Thought | Text):
+        if not isinstance(chunk, events.Thought | events.Text):
             yield chunk
             continue
         piece, half = split_trailing_surrogate(half + chunk.text)

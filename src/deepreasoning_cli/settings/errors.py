@@ -3,111 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
-from deepreasoning_cli.settings.models import (
-    KEY,
-    CustomRates,
-    CustomReasoner,
-    GatewaySettings,
-    KeyCommand,
-    SearchSettings,
-    ServeSettings,
-)
+from deepreasoning_cli.settings.models import ADDRESS
 
-UNKNOWN, MISSING = "extra_forbidden", "missing"
-DEPTHS = {"keys": 3, "reasoners": 4, "base_urls": 2, "gateway": 2, "search": 2, "serve": 2}
-"""How many parts a name inside these tables has at most."""
+ENTRIES = {
+    "keys": 'the key in quotes, or { command = "…" }',
+    "reasoners": "a table with base_url and model",
+    "base_urls": ADDRESS,
+}
+"""What an entry of these tables must be, whatever its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One wrong setting: its dotted name, what is wrong, what to do."""
+def settings_error(
+    error: ValidationError, top: type[BaseModel], origins: Mapping[str, str]
+) -> DeepReasoningError:
+    """The error to report first, at the origin of its value; a flag's is a usage error.
 
-    name: str
-    words: str
-    hint: str | None
-
-    def error(self, origins: Mapping[str, str]) -> DeepReasoningError:
-        """The error at the place that the value came from; a flag's is a usage error."""
-        kind, _, place = _origin(self.name, origins).partition(" ")
-        own = self.name in origins and kind != "file"  # a flag or variable names the setting
-        message = f"{place} {self.words}" if own else f"{place}: {self.name} {self.words}"
-        if kind == "flag":
-            return UsageError(message, hint=self.hint)
-        return ConfigError(message, hint=self.hint, kind="setting_wrong")
+    An unknown name comes before the gap that it leaves.
+    """
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    detail = min(details, key=lambda one: one["type"] != "extra_forbidden")
+    path, table, expected = _locate(detail["loc"], top)
+    name, problem, hint = ".".join(path), f"must be {expected}", None
+    if detail["type"] == "extra_forbidden":
+        problem, hint = "is not a setting", _advice(path[-1], table, top)
+    elif detail["type"] == "missing":
+        problem = "is missing"
+    kind, _, place = _origin(name, origins).partition(" ")
+    own = name in origins and kind != "file"  # a flag or variable names the setting
+    message = f"{place} {problem}" if own else f"{place}: {name} {problem}"
+    if kind == "flag":
+        return UsageError(message, hint=hint)
+    return ConfigError(message, hint=hint, kind="setting_wrong")
 
 
 def _origin(name: str, origins: Mapping[str, str]) -> str:
-    """Where `name` was given; else where something inside it was, else the table around it."""
+    """The origin of `name`; else of something inside it, else of the table around it."""
     prefix = f"{name}." if name else ""
-    inside = [known for known in origins if f"{known}.".startswith(prefix)]
+    inside = [other for other in origins if f"{other}.".startswith(prefix)]
     if inside:
         return origins[min(inside, key=len)]
     return _origin(name.rpartition(".")[0], origins)
 
 
-def first_problem(error: ValidationError, top: type[BaseModel]) -> Problem:
-    """The problem to tell first: an unknown name before the gap that it leaves."""
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    detail = min(details, key=lambda one: one["type"] != UNKNOWN)
-    path = _path(detail["loc"])
-    name = ".".join(path)
-    around, last = _model(path[:-1], top), path[-1]
-    match detail["type"]:
-        case "extra_forbidden":
-            return Problem(name, "is not a setting", _advice(last, around, top))
-        case "missing":
-            return Problem(name, "is missing", None)
-    return Problem(name, f"must be {_allowed(path, around)}", None)
+def _locate(
+    loc: tuple[int | str, ...], top: type[BaseModel]
+) -> tuple[list[str], type[BaseModel], str]:
+    """The parts of the dotted name, the model of the table around it, what its value must be.
+
+    pydantic's `loc` has more: the member of a union, the number in a list.
+    """
+    path: list[str] = []
+    table, expected = top, ""
+    model: type[BaseModel] | None = top
+    parts = map(str, loc)
+    while model and (part := next(parts, None)):
+        table, field = model, model.model_fields.get(part)
+        path.append(part)
+        if field is None:
+            break
+        kind, expected = field.annotation, _expected(field)
+        if get_origin(kind) is dict and (name := next(parts, None)):
+            path.append(name)
+            kind, expected = get_args(kind)[1], ENTRIES[part]
+            if get_origin(kind) is UnionType:
+                next(parts, None)
+        model = _model_in(kind)
+    return path, table, expected
 
 
-def _path(loc: tuple[int | str, ...]) -> list[str]:
-    """The dotted name's parts: pydantic adds the member of a union, or the number in a list."""
-    parts = [str(part) for part in loc]
-    if parts[0] == "keys" and len(parts) > 2:
-        del parts[2]
-    return parts[: DEPTHS.get(parts[0], 1)]
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a type holds, such as `SecretStr | KeyCommand`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _model(path: list[str], top: type[BaseModel]) -> type[BaseModel] | None:
-    """The model of the table at `path`; None where any name is allowed."""
-    match path:
-        case []:
-            return top
-        case ["gateway"]:
-            return GatewaySettings
-        case ["search"]:
-            return SearchSettings
-        case ["serve"]:
-            return ServeSettings
-        case ["keys", _]:
-            return KeyCommand
-        case ["reasoners", _]:
-            return CustomReasoner
-        case ["reasoners", _, "rates"]:
-            return CustomRates
-    return None
+def _expected(field: FieldInfo) -> str:
+    """What the value of a field must be: its description, or what follows from its type."""
+    if field.annotation is bool:
+        return "true or false"
+    if get_origin(field.annotation) is Literal:
+        *words, last = (f'"{word}"' for word in get_args(field.annotation))
+        return f"{', '.join(words)} or {last}"
+    return str(field.description)
 
 
-def _allowed(path: list[str], around: type[BaseModel] | None) -> str:
-    match path:
-        case ["keys", _]:
-            return KEY
-        case ["reasoners", _]:
-            return "a table with base_url and model"
-        case ["base_urls", _]:
-            return str(CustomReasoner.model_fields["base_url"].description)
-    field = around.model_fields.get(path[-1]) if around else None
-    return str(field.description) if field else "something else"
-
-
-def _advice(last: str, around: type[BaseModel] | None, top: type[BaseModel]) -> str:
-    if around is not top and last in top.model_fields:
+def _advice(last: str, table: type[BaseModel], top: type[BaseModel]) -> str:
+    if table is not top and last in top.model_fields:
         return f"{last} belongs at the top of the file, above the first [table]"
-    names: Mapping[str, Any] = around.model_fields if around else {}
-    return did_you_mean(last, names) or "`deepreasoning config show` lists the settings"
+    advice = did_you_mean(last, table.model_fields)
+    return advice or "`deepreasoning config show` lists the settings"

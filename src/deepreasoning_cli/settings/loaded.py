@@ -15,7 +15,6 @@ from deepreasoning_cli.catalog.load import load_vendors
 from deepreasoning_cli.catalog.models import Vendor
 from deepreasoning_cli.errors import did_you_mean
 from deepreasoning_cli.keys import Key, validate_and_remember
-from deepreasoning_cli.settings.errors import first_problem
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.settings.reader import file_layer, run_key_command
 from deepreasoning_cli.settings.sources import (
@@ -32,7 +31,7 @@ class LoadedSettings:
     """Settings with where they came from.
 
     `origins` maps dotted names to `flag --model`, `environment DEEPREASONING_MODEL`,
-    `file PATH:LINE` or `default`; `notes` is what the user should hear of; `path` the config
+    `file PATH:LINE` or `default`; `notes` are messages for the user; `path` is the config
     file, whether it exists or not.
     """
 
@@ -43,17 +42,15 @@ class LoadedSettings:
     _fetched: dict[str, Key] = field(default_factory=dict, repr=False, compare=False)
 
     def is_typed(self, name: str) -> bool:
-        """Whether a flag of this call gave `name`."""
+        """Whether `name` comes from a flag of this call."""
         return self.origins.get(name, "").startswith("flag ")
 
     def has_key(self, name: str) -> bool:
         """Whether a key is set; a key's command is not run for that."""
-        match self.settings.keys.get(name):
-            case None:
-                return False
-            case SecretStr() as secret:
-                return bool(secret.get_secret_value().strip())
-        return True
+        entry = self.settings.keys.get(name)
+        if isinstance(entry, SecretStr):
+            return bool(entry.get_secret_value().strip())
+        return entry is not None
 
     def key(self, name: str) -> Key | None:
         """The key, fit for a header; its command runs once. Raises ConfigError."""
@@ -64,19 +61,19 @@ class LoadedSettings:
         return self._fetched[name]
 
     def changed(
-        self, given: Mapping[str, object], origin: str, keys: Mapping[str, Key] | None = None
+        self, values: Mapping[str, object], origin: str, keys: Mapping[str, Key] | None = None
     ) -> LoadedSettings:
-        """The settings with those `given`, which are valid, as if typed; with `keys` and no others.
+        """The settings with these valid `values`, as if typed; with `keys` and no others.
 
-        Each is said to come from `flag {origin}`.
+        The origin of each is `flag {origin}`.
         """
-        origins = dict(self.origins) | dict.fromkeys(given, f"flag {origin}")
-        settings = self.settings.model_copy(update=given)
-        if keys is None:
-            return replace(self, settings=settings, origins=origins)
-        secrets = {name: SecretStr(key.value) for name, key in keys.items()}
-        settings = settings.model_copy(update={"keys": secrets})
-        return replace(self, settings=settings, origins=origins, _fetched=dict(keys))
+        origins = dict(self.origins) | dict.fromkeys(values, f"flag {origin}")
+        update, fetched = dict(values), self._fetched
+        if keys is not None:
+            update["keys"] = {name: SecretStr(key.value) for name, key in keys.items()}
+            fetched = dict(keys)
+        settings = self.settings.model_copy(update=update)
+        return replace(self, settings=settings, origins=origins, _fetched=fetched)
 
     def _fetch(self, name: str) -> Key:
         entry = self.settings.keys[name]
@@ -96,8 +93,8 @@ def load_settings(
 ) -> LoadedSettings:
     """The settings in force: flag > environment > file > default.
 
-    `path` is what `--config` named, which then has to exist; `flags` maps settings to what
-    was typed, None for nothing. Raises UsageError for a wrong flag, else ConfigError.
+    `path` is the file of `--config`, which then has to exist; `flags` maps settings to the
+    values of flags, None for none. Raises UsageError for a wrong flag, else ConfigError.
     """
     file = path or paths.config_file()
     notes: list[str] = []
@@ -122,22 +119,24 @@ def merge_layers(
     try:
         settings = Settings.model_validate({"layers": layers})
     except ValidationError as exc:
+        from deepreasoning_cli.settings.errors import settings_error
+
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
-        raise first_problem(exc, Settings).error(tables | origins) from None  # it holds the values
+        raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
     defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
     return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
-    """The origin of every value that holds: what a stronger layer set, above or below, hides it."""
-    found: dict[str, str] = {}
+    """The origin of every value in force: a stronger layer's, above or below, hides it."""
+    origins: dict[str, str] = {}
     for layer in layers:
-        found |= {
+        origins |= {
             name: layer.origins[name]
             for name in leaves(layer.values)
-            if not any(_overlap(name, stronger) for stronger in found)
+            if not any(_overlap(name, stronger) for stronger in origins)
         }
-    return found
+    return origins
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -147,16 +146,14 @@ def _overlap(one: str, other: str) -> bool:
 def typo_notes(
     settings: Settings, origins: Mapping[str, str], vendors: Sequence[Vendor]
 ) -> Iterator[str]:
-    """Notes on names that nothing asks for and that look like a slip of the pen."""
-    hosts = settings.reasoners
-    used = {name for host, its in hosts.items() for name in (host, its.key) if name}
-    for table, entries, known in (
+    """Notes on names that nothing uses and that look like typing errors."""
+    used = {name for host, own in settings.reasoners.items() for name in (host, own.key) if name}
+    for table, entries, names in (
         ("keys", settings.keys, key_names(vendors)),
         ("base_urls", settings.base_urls, [vendor.name for vendor in vendors]),
     ):
-        for name in set(entries) - used - set(known):
-            if advice := did_you_mean(name, known):
-                place = next(
-                    o for n, o in origins.items() if f"{n}.".startswith(f"{table}.{name}.")
-                )
-                yield f"{place.partition(' ')[2]}: nothing asks for {table}.{name}; {advice}"
+        for name in set(entries) - used - set(names):
+            if advice := did_you_mean(name, names):
+                entry = f"{table}.{name}"
+                origin = next(o for n, o in origins.items() if f"{n}.".startswith(f"{entry}."))
+                yield f"{origin.partition(' ')[2]}: nothing asks for {entry}; {advice}"

@@ -1,4 +1,4 @@
-"""What the user can set, and where each value came from."""
+"""Every setting: its type, its default, and what is said of a wrong value."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from deepreasoning_cli.lazy import deferred_imports
 
-PART = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
+STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 LONGEST_NAME = 24  # characters; keys are longer
 
 
@@ -56,6 +55,8 @@ def _name_of_a_key(value: str) -> str:
 
 
 Number = BeforeValidator(_no_bool)
+Integer = Annotated[int, Number]
+Real = Annotated[float, Number, Field(allow_inf_nan=False)]
 KeyName = Annotated[str, AfterValidator(_name_of_a_key)]
 BaseUrl = Annotated[str, AfterValidator(_address)]
 Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
@@ -68,10 +69,15 @@ ADDRESS = (
 )
 
 
-class KeyCommand(BaseModel):
+class ConfigTable(BaseModel):
+    """A table of the file: it has the names of its fields and no others."""
+
+    model_config = STRICT
+
+
+class KeyCommand(ConfigTable):
     """A program of the user's that prints a key."""
 
-    model_config = PART
     command: Annotated[str | list[str], AfterValidator(_command)] = Field(
         description="a command line in quotes, or a list of its words"
     )
@@ -90,76 +96,61 @@ class KeyCommand(BaseModel):
         return f"command: {words[0]}{' …' if len(words) > 1 else ''}"
 
 
-class CustomRates(BaseModel):
+class CustomRates(ConfigTable):
     """What the user's own host charges."""
 
-    model_config = PART
     input: Rate = Field(description="USD per million tokens, 0 or more")
     output: Rate = Field(description="USD per million tokens, 0 or more")
 
 
-class CustomReasoner(BaseModel):
+class CustomReasoner(ConfigTable):
     """A reasoner of the user's own that speaks Chat Completions."""
 
-    model_config = PART
     base_url: BaseUrl = Field(description=ADDRESS)
     model: str = Field(min_length=1, description="a text: the model's name")
     key: KeyName | None = Field(
         default=None, description="a text: a name from [keys], never the key itself"
     )
     rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
-    opens_thinking: bool = Field(default=False, description="true or false")
-    context: Annotated[int, Number] | None = Field(
+    opens_thinking: bool = False
+    context: Integer | None = Field(
         default=None, ge=1, description="a whole number of tokens above 0"
     )
 
 
-class GatewaySettings(BaseModel):
+class GatewaySettings(ConfigTable):
     """How the hosted model is called."""
 
-    model_config = PART
-    endpoint: Literal["chat_completions", "responses", "messages"] = Field(
-        default="chat_completions", description='"chat_completions", "responses" or "messages"'
-    )
+    endpoint: Literal["chat_completions", "responses", "messages"] = "chat_completions"
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(ConfigTable):
     """How the web is searched."""
 
-    model_config = PART
-    depth: Literal["standard", "deep"] = Field(
-        default="standard", description='"standard" or "deep"'
-    )
+    depth: Literal["standard", "deep"] = "standard"
 
 
-class ServeSettings(BaseModel):
+class ServeSettings(ConfigTable):
     """How the API is served. The token that callers show is the key named `serve`."""
 
-    model_config = PART
     host: str = Field(default="127.0.0.1", min_length=1, description="a host name or an address")
-    port: Annotated[int, Number] = Field(
-        default=1337, ge=0, le=65535, description="a port from 0 to 65535"
-    )
-    workers: Annotated[int, Number] = Field(
+    port: Integer = Field(default=1337, ge=0, le=65535, description="a port from 0 to 65535")
+    workers: Integer = Field(
         default=1, ge=1, le=256, description="a number of processes from 1 to 256"
     )
-    drain: Annotated[float, Number] = Field(
-        default=30, ge=0, le=86_400, description="a number of seconds, 0 or more"
-    )
-    byok: bool = Field(default=False, description="true or false")
+    drain: Real = Field(default=30, ge=0, le=86_400, description="a number of seconds, 0 or more")
+    byok: bool = False
     hosts: Names = Field(default=(), description="a list of host names")
     origins: Names = Field(default=(), description='a list such as ["https://app.example.com"]')
-    streams: Annotated[int, Number] = Field(
+    streams: Integer = Field(
         default=256, ge=1, le=10_000, description="a number of replies from 1 to 10000"
     )
-    body_limit: Annotated[int, Number] = Field(
+    body_limit: Integer = Field(
         default=16_777_216, ge=1024, description="a number of bytes, 1024 or more"
     )
-    keep_alive: Annotated[float, Number] = Field(
-        default=10, gt=0, le=600, description="a number of seconds above 0"
-    )
-    log: Literal["text", "json"] = Field(default="text", description='"text" or "json"')
-    metrics: bool = Field(default=False, description="true or false")
+    keep_alive: Real = Field(default=10, gt=0, le=600, description="a number of seconds above 0")
+    log: Literal["text", "json"] = "text"
+    metrics: bool = False
 
 
 with deferred_imports("asyncio"):  # for command lines of its own, which this program does not have
@@ -170,10 +161,7 @@ with deferred_imports("asyncio"):  # for command lines of its own, which this pr
         SettingsConfigDict,
     )
 
-Share = Annotated[float, Number, Field(ge=0, le=1, allow_inf_nan=False)]
-KEY = 'the key in quotes, or { command = "…" }'
 MONEY = "an amount in USD above 0"
-SWITCH = "true or false"
 
 
 class Settings(BaseSettings):
@@ -182,38 +170,30 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
-    backend: Literal["auto", "direct", "gateway", "demo"] = Field(
-        default="auto", description='"auto", "direct", "gateway" or "demo"'
-    )
+    backend: Literal["auto", "direct", "gateway", "demo"] = "auto"
     reasoner: str | None = Field(
         default=None, min_length=1, description='a text such as "deepseek"'
     )
-    temperature: Annotated[float, Number] = Field(
-        default=0.7, ge=0, le=2, allow_inf_nan=False, description="a number from 0 to 2"
-    )
-    top_p: Share = Field(default=0.9, description="a number from 0 to 1")
-    max_tokens: Annotated[int, Number] = Field(
+    temperature: Real = Field(default=0.7, ge=0, le=2, description="a number from 0 to 2")
+    top_p: Real = Field(default=0.9, ge=0, le=1, description="a number from 0 to 1")
+    max_tokens: Integer = Field(
         default=8192, ge=1, le=65536, description="a whole number from 1 to 65536"
     )
-    web_search_linkup: bool = Field(default=False, description=SWITCH)
-    disable_formatting: bool = Field(default=False, description=SWITCH)
-    handoff: Literal["reasoning", "answer", "both", "none"] = Field(
-        default="reasoning", description='"reasoning", "answer", "both" or "none"'
-    )
-    panels: Literal["box", "rules"] = Field(default="box", description='"box" or "rules"')
-    history: bool = Field(default=True, description=SWITCH)
+    web_search_linkup: bool = False
+    disable_formatting: bool = False
+    handoff: Literal["reasoning", "answer", "both", "none"] = "reasoning"
+    panels: Literal["box", "rules"] = "box"
+    history: bool = True
     max_cost: Dollars | None = Field(default=None, description=MONEY)
     daily_cost: Dollars | None = Field(default=None, description=MONEY)
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)
-    on_cap: Literal["stop", "answer"] = Field(default="stop", description='"stop" or "answer"')
+    on_cap: Literal["stop", "answer"] = "stop"
     code_theme: str = Field(
         default="ansi_dark", min_length=1, description='a text such as "monokai"'
     )
-    timeout: Annotated[float, Number] | None = Field(
-        default=None, gt=0, allow_inf_nan=False, description="a number of seconds above 0"
-    )
+    timeout: Real | None = Field(default=None, gt=0, description="a number of seconds above 0")
     keys: dict[str, SecretStr | KeyCommand] = Field(
-        default={}, description=f"a table: NAME = {KEY}"
+        default={}, description='a table: NAME = the key in quotes, or { command = "…" }'
     )
     reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
     base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")

@@ -1,10 +1,9 @@
-"""Reading `config.toml`: whose it is, who else can see it, what it says."""
+"""Read `config.toml`, once its owner and mode are checked, and run the commands in it."""
 
 from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from pathlib import Path
 
 from deepreasoning_cli import files
@@ -13,7 +12,7 @@ from deepreasoning_cli.settings.sources import Layer, from_file
 
 
 def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
-    """The settings in the file at `path`; what was repaired is added to `notes`.
+    """The settings in the file at `path`; a mode that was repaired is added to `notes`.
 
     A missing file is empty unless `required`. Raises ConfigError.
     """
@@ -28,7 +27,7 @@ def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
             kind="config_missing",
         ) from None
     layer = from_file(path, text)
-    if note := _closed(path, holds_keys=bool(layer.values.get("keys"))):
+    if note := _make_private(path, holds_keys=bool(layer.values.get("keys"))):
         notes.append(note)
     return layer
 
@@ -39,7 +38,7 @@ def read(path: Path) -> str:
     Raises FileNotFoundError, and ConfigError for everything else.
     """
     try:
-        _refuse_a_stranger(path)
+        _check_owner(path)
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise
@@ -54,8 +53,8 @@ def read(path: Path) -> str:
         ) from None  # the cause holds the whole file
 
 
-def _refuse_a_stranger(path: Path) -> None:
-    """The file can name programs to run: only our own and the system's are trusted."""
+def _check_owner(path: Path) -> None:
+    """The file can name programs to run: only the user's own and the system's are trusted."""
     if os.name != "posix":
         return
     if (owner := path.stat().st_uid) not in (os.geteuid(), 0):
@@ -66,7 +65,7 @@ def _refuse_a_stranger(path: Path) -> None:
         )
 
 
-def _closed(path: Path, *, holds_keys: bool) -> str | None:
+def _make_private(path: Path, *, holds_keys: bool) -> str | None:
     """Close the file to others; what to tell the user about it, if anything."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -78,27 +77,31 @@ def _closed(path: Path, *, holds_keys: bool) -> str | None:
     return None
 
 
-PATIENCE = 60.0  # seconds: long enough to unlock a password store by hand
-LONGEST_COMPLAINT = 300  # characters of the program's own words
+COMMAND_TIMEOUT = 60.0  # seconds: long enough to unlock a password store by hand
+LONGEST_STDERR = 300  # characters
 
 
-def run_key_command(arguments: str | list[str], setting: str) -> str:
+def run_key_command(
+    arguments: str | list[str], setting: str, timeout: float = COMMAND_TIMEOUT
+) -> str:
     """What the program prints, less one line end; `setting` names it in errors.
 
     It is started without a shell and inherits stdin and terminal, so that it can ask for a
-    passphrase. Raises ConfigError with its stderr if it fails or needs more than a minute.
+    passphrase. Raises ConfigError with its stderr if it fails or runs longer than `timeout`.
     """
+    import subprocess
+
     try:
-        done = subprocess.run(arguments, capture_output=True, check=False, timeout=PATIENCE)
+        done = subprocess.run(arguments, capture_output=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise _failed(setting, f"did not end within {PATIENCE:g} s") from None
+        raise _failed(setting, f"did not end within {timeout:g} s") from None
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or "the name is not usable"
         raise _failed(setting, f"cannot be started: {reason}") from None
     if done.returncode:
-        complaint = " ".join(done.stderr.decode("utf-8", "replace").split())[:LONGEST_COMPLAINT]
-        words = f"failed with status {done.returncode}"
-        raise _failed(setting, f"{words}: {complaint}" if complaint else words)
+        stderr = " ".join(done.stderr.decode("utf-8", "replace").split())[:LONGEST_STDERR]
+        failure = f"failed with status {done.returncode}"
+        raise _failed(setting, f"{failure}: {stderr}" if stderr else failure)
     text = done.stdout.decode("utf-8", "replace")
     return text.removesuffix("\n").removesuffix("\r")
 

@@ -38,11 +38,11 @@ class Layer:
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:
-    """What was typed; None is a flag that was not given."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    """The settings of the command line; None is a flag that is not there."""
     values: Tree = {}
-    for name, value in given.items():
-        _plant(values, name, value, flag_of(name))
+    for name, value in flags.items():
+        if value is not None:
+            _set(values, name, value, flag_of(name))
     return Layer(values, {name: f"flag {flag_of(name)}" for name in leaves(values)})
 
 
@@ -52,20 +52,20 @@ def flag_of(name: str) -> str:
 
 
 def from_environment(
-    environ: Mapping[str, str], known: Iterable[str], vendors: Iterable[Vendor]
+    environ: Mapping[str, str], names: Iterable[str], vendors: Iterable[Vendor]
 ) -> Layer:
     """Our own variables and the vendors'; ours win, and what is set but blank is not set.
 
-    Raises ConfigError for a variable of ours whose first part is not in `known`.
+    Raises ConfigError for a variable of ours whose first part is not in `names`.
     """
     values: Tree = {}
     origins: dict[str, str] = {}
-    own = list(_own_variables(environ, tuple(known)))
-    taken = {".".join(name.split(".")[:2]) for _, name in own}
-    others = [each for each in _vendor_variables(vendors) if each[1] not in taken]
+    own = list(_own_variables(environ, tuple(names)))
+    own_names = {".".join(name.split(".")[:2]) for _, name in own}
+    others = [pair for pair in _vendor_variables(vendors) if pair[1] not in own_names]
     for variable, name in others + own:
         if text := environ.get(variable, "").strip():
-            _plant(values, name, text, variable)
+            _set(values, name, text, variable)
             origins[name] = f"environment {variable}"
     return Layer(values, origins)
 
@@ -83,29 +83,31 @@ def key_names(vendors: Iterable[Vendor]) -> tuple[str, ...]:
     return (*(vendor.name for vendor in vendors if vendor.key_env), SERVE_KEY)
 
 
-def _own_variables(environ: Mapping[str, str], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _own_variables(
+    environ: Mapping[str, str], settings: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in PLACES or not environ[variable].strip():
             continue
         name = variable.removeprefix(PREFIX).lower().replace("__", ".")
-        if name.partition(".")[0] not in known:
+        if name.partition(".")[0] not in settings:
             raise ConfigError(
                 f"unknown setting in the environment: {variable}",
-                hint=_nearest_variable(variable, known) or "unset it",
+                hint=_nearest_variable(variable, settings) or "unset it",
                 kind="setting_unknown",
             )
         yield variable, name
 
 
-def _nearest_variable(variable: str, known: Iterable[str]) -> str | None:
+def _nearest_variable(variable: str, settings: Iterable[str]) -> str | None:
     """Advice by what follows the prefix, which would make all names alike."""
-    names = [*(name.upper() for name in known), *(name.removeprefix(PREFIX) for name in PLACES)]
+    names = [*(name.upper() for name in settings), *(name.removeprefix(PREFIX) for name in PLACES)]
     close = nearest(variable.removeprefix(PREFIX), names)
     return f"did you mean {PREFIX}{close[0]}?" if close else None
 
 
-def _plant(tree: Tree, name: str, value: object, variable: str) -> None:
-    """Put `value` at the dotted place."""
+def _set(tree: Tree, name: str, value: object, variable: str) -> None:
+    """Set `value` under the dotted name."""
     *tables, last = name.split(".")
     for table in tables:
         if not isinstance(tree.get(table, {}), dict):
@@ -149,7 +151,7 @@ def lines_of(text: str) -> dict[str, int]:
     Each statement is the shortest run of lines that is TOML by itself, so that the parser, and
     not a second grammar of ours, decides what a name is.
     """
-    found: dict[str, int] = {}
+    lines: dict[str, int] = {}
     table, pending, start = "", "", 1
     for number, line in enumerate(text.split("\n"), start=1):
         pending += line + "\n"
@@ -157,28 +159,21 @@ def lines_of(text: str) -> dict[str, int]:
             statement = tomllib.loads(pending)
         except tomllib.TOMLDecodeError:
             continue
-        names = list(_names(statement))
+        names = list(leaves(statement, tables=True))
         if pending.lstrip().startswith("["):
             table = names[-1] + "."
-            found.setdefault(names[-1], start)
+            lines.setdefault(names[-1], start)
         else:
-            found.update((table + name, start) for name in names)
+            lines.update((table + name, start) for name in names)
         pending, start = "", number + 1
-    return found
+    return lines
 
 
-def _names(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted names of a tree, tables before what they hold."""
+def leaves(tree: Mapping[str, Any], prefix: str = "", *, tables: bool = False) -> Iterator[str]:
+    """Dotted names of the values in a tree; with `tables` those of tables before what they hold."""
     for name, value in tree.items():
-        yield prefix + name
-        if isinstance(value, dict):
-            yield from _names(value, f"{prefix}{name}.")
-
-
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted names of the values in a tree."""
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
+        is_table = isinstance(value, dict)
+        if tables or not is_table:
             yield prefix + name
+        if is_table:
+            yield from leaves(value, f"{prefix}{name}.", tables=tables)

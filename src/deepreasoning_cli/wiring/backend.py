@@ -21,11 +21,11 @@ STARTS = (
 
 @dataclass(frozen=True, slots=True)
 class BackendNeeds:
-    """What a turn needs of its backend; `kept` means that its reasoning is there already."""
+    """What a turn needs of its backend; `has_reasoning` where it reuses some."""
 
     thinks: bool
     answers: bool
-    kept: bool
+    has_reasoning: bool
     handoff: Handoff
 
     @property
@@ -37,7 +37,7 @@ class BackendNeeds:
 def choose_backend(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:
     """`direct`, `gateway` or `demo`: what is named, or for `auto` what the keys allow.
 
-    Kept reasoning goes to Claude directly, whatever is named, since the gateway takes none.
+    Reused reasoning goes to Claude directly, whatever is named, since the gateway takes none.
     Raises ConfigError where keys are missing, UsageError for what the gateway cannot do.
     """
     named = loaded.settings.backend
@@ -56,7 +56,7 @@ def choose_backend(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds
 
 
 def _instead_of_the_gateway(loaded: LoadedSettings, needs: BackendNeeds) -> str:
-    if not needs.kept:
+    if not needs.has_reasoning:
         raise UsageError(
             f"the gateway does all stages in one call: --handoff {needs.handoff} is not its to do",
             hint="leave --handoff out, or use --backend direct",

@@ -42,15 +42,15 @@ def apply_budget(
 def _caps(settings: Settings, spending: ReadSpending, today: date) -> Iterator[Cap]:
     if settings.max_cost is not None:
         yield Cap("max_cost", settings.max_cost)
-    if settings.daily_cost is None and settings.monthly_cost is None:
-        return
-    month = today.replace(day=1)
-    rows = spending(_midnight(today if settings.monthly_cost is None else month)) or ()
-    if settings.daily_cost is not None:
-        since = _midnight(today)
-        yield Cap("daily_cost", settings.daily_cost, _sum(rows, since))
-    if settings.monthly_cost is not None:
-        yield Cap("monthly_cost", settings.monthly_cost, _sum(rows, _midnight(month)))
+    periods = (
+        ("daily_cost", settings.daily_cost, _midnight(today)),
+        ("monthly_cost", settings.monthly_cost, _midnight(today.replace(day=1))),
+    )
+    starts = [start for _, amount, start in periods if amount is not None]
+    rows = (starts and spending(min(starts))) or ()
+    for name, amount, start in periods:
+        if amount is not None:
+            yield Cap(name, amount, _sum(rows, start))
 
 
 def _midnight(day: date) -> datetime:

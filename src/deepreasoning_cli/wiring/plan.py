@@ -1,24 +1,22 @@
-"""One turn, planned: what is asked for, and the names in the settings → live objects."""
+"""A request and the names in the settings → the plan of one turn, made of live objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.catalog.models import Catalog, Vendor
+from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Vendor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.conversation import cacheable_prefix, fit_to_context
 from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
-from deepreasoning_cli.pipeline.search import Search
 from deepreasoning_cli.pipeline.stage import Provider
-from deepreasoning_cli.prompt import demand_fit
+from deepreasoning_cli.prompt import check_fits
 from deepreasoning_cli.providers.samplers import SamplerRequest, accept_samplers, limit_temperature
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
@@ -28,33 +26,34 @@ from deepreasoning_cli.wiring.backend import (
     BackendNeeds,
     choose_backend,
 )
-from deepreasoning_cli.wiring.budget import ReadSpending, apply_budget
 from deepreasoning_cli.wiring.resources import new_id
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.pipeline.search import Search
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import Transport
+    from deepreasoning_cli.wiring.budget import ReadSpending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """What one turn is asked for: the settings in force for it, the question, and its context.
+    """The input of one turn: the settings in force for it, the question, and its context.
 
-    `kept` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far. `enough` is asked at each thought whether the user wants the
-    answer now, `without_search` whether to go on where the search cannot be had.
+    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
+    messages of the session so far. `answer_now` is called at each thought and tells whether the
+    user wants the answer at once, `without_search` whether to go on where the search fails.
     """
 
     loaded: LoadedSettings
     question: str
     system: str | None = None
-    kept: ReasonerOutput | None = None
+    reused: ReasonerOutput | None = None
     reasoning_from: str | None = None
     session: str | None = None
     earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
     allow_empty_reasoning: bool = False
-    enough: Callable[[], bool] = lambda: False
+    answer_now: Callable[[], bool] = lambda: False
     without_search: Callable[[DeepReasoningError], bool] = lambda _: False
 
     @property
@@ -81,50 +80,51 @@ def build_plan(
     plan = PlanBuilder(request, catalog, connect, runtime).build()
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
-            demand_fit(plan.prompt.text, provider.context, provider.model)
-    return apply_budget(plan, request.loaded.settings, spending, saves=saves)
+            check_fits(plan.prompt.text, provider.context, provider.model)
+    settings = request.loaded.settings
+    if all(cap is None for cap in (settings.max_cost, settings.daily_cost, settings.monthly_cost)):
+        return plan
+    from deepreasoning_cli.wiring.budget import apply_budget
+
+    return apply_budget(plan, settings, spending, saves=saves)
 
 
+@dataclass(eq=False, repr=False)
 class PlanBuilder:
-    """Builds one turn's parts from its request and the catalog."""
+    """Builds one turn's parts from its request and the catalog; `connect` opens the connections."""
 
-    def __init__(
-        self,
-        request: TurnRequest,
-        catalog: Catalog,
-        connect: Callable[[], Transport],
-        runtime: Runtime = BLOCKING,
-    ) -> None:
-        loaded = request.loaded
-        self._request = request
-        self._loaded = loaded
-        self._settings = loaded.settings
-        self._catalog = catalog
-        self._connect = connect
-        self._runtime = runtime
+    request: TurnRequest
+    catalog: Catalog
+    connect: Callable[[], Transport]
+    runtime: Runtime = BLOCKING
+
+    def __post_init__(self) -> None:
+        self._loaded = loaded = self.request.loaded
+        self._settings = settings = loaded.settings
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
-        self._wish = SamplerRequest(loaded.settings.temperature, loaded.settings.top_p, typed)
+        self._samplers = SamplerRequest(settings.temperature, settings.top_p, typed)
         self._warnings: list[str] = []
-        self._chosen_reasoner: str | None = None
+        self._reasoner_name: str | None = None
 
     @cached_property
     def _transport(self) -> Transport:
         """Opened when the first provider needs it; the demo needs none."""
-        return self._connect()
+        return self.connect()
 
     def build(self) -> Plan:
-        """The turn that is asked for. Raises ConfigError and RefusedError."""
-        request = self._request
+        """The plan of the turn. Raises ConfigError and RefusedError."""
+        request = self.request
         handoff = Handoff(self._settings.handoff)
-        thinks = handoff is not Handoff.NONE and request.kept is None
-        needs = BackendNeeds(thinks, not request.reasoning_only, request.kept is not None, handoff)
-        backend = choose_backend(self._loaded, self._catalog, needs)
+        thinks = handoff is not Handoff.NONE and request.reused is None
+        needs = BackendNeeds(
+            thinks=thinks,
+            answers=not request.reasoning_only,
+            has_reasoning=request.reused is not None,
+            handoff=handoff,
+        )
+        backend = choose_backend(self._loaded, self.catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
-        build_reasoner, build_answerer = self._pair(backend, hosted)
-        reasoner = build_reasoner() if thinks else None
-        answerer = None if request.reasoning_only else build_answerer()
-        if hosted and answerer:
-            reasoner = None  # one call does both
+        reasoner, answerer = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
         prompt = self._prompt([each for each in (reasoner, answerer) if each])
         return Plan(
@@ -135,85 +135,95 @@ class PlanBuilder:
             reasoner=reasoner,
             answerer=answerer,
             handoff=handoff,
-            kept=request.kept,
+            reused=request.reused,
             allow_empty_reasoning=request.allow_empty_reasoning,
             session=request.session,
             warnings=tuple(self._warnings),
             reasoning_from=request.reasoning_from,
-            reasoner_name=self._chosen_reasoner,
-            enough=request.enough,
+            reasoner_name=self._reasoner_name,
+            answer_now=request.answer_now,
             hosted=hosted,
             search=search,
         )
 
     def _prompt(self, models: Sequence[Provider]) -> Prompt:
         """The question behind as much of the session as the smaller of the models reads."""
-        request = self._request
-        reads = min((model.context for model in models if model.context), default=None)
-        kept = estimate_tokens(request.kept.reasoning + request.kept.answer) if request.kept else 0
-        room = None if reads is None else reads - self._settings.max_tokens - kept
-        earlier, left_out = fit_to_context(
-            request.earlier, (request.system or "") + request.question, room
-        )
+        request = self.request
+        earlier, stable = self._session(models) if request.earlier else ((), 0)
+        question = Message("user", request.question)
+        return Prompt((*earlier, question), request.system, stable if request.continues else None)
+
+    def _session(self, models: Sequence[Provider]) -> tuple[tuple[Message, ...], int]:
+        """The earlier messages that fit, and how many of them the next turn begins with."""
+        from deepreasoning_cli.pipeline.conversation import cacheable_prefix, fit_to_context
+
+        request = self.request
+        reused = request.reused
+        context = min((model.context for model in models if model.context), default=None)
+        notes = estimate_tokens(reused.reasoning + reused.answer) if reused else 0
+        room = None if context is None else context - self._settings.max_tokens - notes
+        question = (request.system or "") + request.question
+        earlier, left_out = fit_to_context(request.earlier, question, room)
         if left_out:
-            turns = "turn does" if left_out == 1 else "turns do"
+            turns, are = ("turn does", "is") if left_out == 1 else ("turns do", "are")
             self._warnings.append(
-                f"the {left_out} oldest {turns} not fit into {reads:,} tokens and"
-                f" {'is' if left_out == 1 else 'are'} not sent"
+                f"the {left_out} oldest {turns} not fit into {context:,} tokens and {are} not sent"
             )
-        stable = cacheable_prefix(earlier, left_out) if request.continues else None
-        return Prompt((*earlier, Message("user", request.question)), request.system, stable)
+        return earlier, cacheable_prefix(earlier, left_out)
 
-    def _pair(
-        self, backend: str, hosted: GatewayProvider | None
-    ) -> tuple[Callable[[], Provider], Callable[[], Provider]]:
+    def _providers(
+        self, backend: str, hosted: GatewayProvider | None, *, thinks: bool
+    ) -> tuple[Provider | None, Provider | None]:
+        """The reasoner and the answerer; `hosted` does both in one call."""
+        answers = not self.request.reasoning_only
         if hosted:
-            return hosted.as_reasoner, lambda: hosted
-        if backend != "demo":
-            return self._reasoner, self._claude
-        from deepreasoning_cli.providers.demo import DemoProvider
+            return (None, hosted) if answers else (hosted.as_reasoner(), None)
+        reasoner: Callable[[], Provider] = self._reasoner
+        answerer: Callable[[], Provider] = self._claude
+        if backend == "demo":
+            from deepreasoning_cli.providers.demo import DemoProvider
 
-        sleep = self._runtime.sleep
-        return lambda: DemoProvider("reasoner", sleep=sleep), lambda: DemoProvider(
-            "answerer", sleep=sleep
-        )
+            sleep = self.runtime.sleep
+            reasoner = partial(DemoProvider, "reasoner", sleep=sleep)
+            answerer = partial(DemoProvider, "answerer", sleep=sleep)
+        return reasoner() if thinks else None, answerer() if answers else None
+
+    def _model(self, name: str, backend: str) -> ClaudeModel:
+        choice = self.catalog.claude(name, backend, datetime.now(UTC).date())
+        self._warnings += [choice.warning] if choice.warning else []
+        return choice.model
 
     def _reasoner(self) -> Provider:
         from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 
-        name = self._settings.reasoner
-        preset = (
-            self._catalog.reasoner(name)
-            if name
-            else self._catalog.default_reasoner(self._loaded.has_key)
-        )
-        if preset is None:
+        if name := self._settings.reasoner:
+            preset = self.catalog.reasoner(name)
+        elif default := self.catalog.default_reasoner(self._loaded.has_key):
+            preset = default
+        else:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
-        self._chosen_reasoner = preset.name
-        samplers = accept_samplers(self._wish, preset.samplers, preset.model)
+        self._reasoner_name = preset.name
+        samplers = accept_samplers(self._samplers, preset.samplers, preset.model)
         self._warnings += samplers.warnings
         host = preset.key or preset.name
+        vendor = self._vendor(host)
         return ReasonerProvider(
             preset=preset,
             base_url=self._settings.base_urls.get(host, preset.base_url),
             key=self._key(preset.key) if preset.key else None,
             samplers=samplers.values,
             transport=self._transport,
-            top_up=self._top_up(host),
+            top_up=vendor.page if vendor else None,
         )
 
     def _claude(self) -> Provider:
         from deepreasoning_cli.providers.anthropic import ClaudeProvider
 
-        today = datetime.now(UTC).date()
-        choice = self._catalog.claude(self._settings.model or "sonnet", "direct", today)
-        model = choice.model
-        typed = self._wish.typed
-        samplers = limit_temperature(
-            accept_samplers(self._wish, model.samplers, model.id), model.id, typed
-        )
-        self._warnings += [*([choice.warning] if choice.warning else []), *samplers.warnings]
-        vendor = self._catalog.vendor("anthropic")
+        model = self._model(self._settings.model or "sonnet", "direct")
+        accepted = accept_samplers(self._samplers, model.samplers, model.id)
+        samplers = limit_temperature(accepted, model.id, self._samplers.typed)
+        self._warnings += samplers.warnings
+        vendor = self.catalog.vendor("anthropic")
         return ClaudeProvider(
             model=model.id,
             base_url=self._settings.base_urls.get("anthropic", vendor.base_url),
@@ -230,16 +240,14 @@ class PlanBuilder:
     def _hosted(self) -> GatewayProvider:
         from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
 
-        settings, today = self._settings, datetime.now(UTC).date()
-        name = settings.model or self._catalog.gateway_default
-        choice = self._catalog.claude(name, GATEWAY, today)
-        self._warnings += [choice.warning] if choice.warning else []
+        settings = self._settings
+        model = self._model(settings.model or self.catalog.gateway_default, GATEWAY)
         if self._loaded.is_typed("reasoner"):
             self._warnings.append("--reasoner is not sent: the gateway has its own")
-        vendor = self._catalog.vendor(GATEWAY_KEY)
+        vendor = self.catalog.vendor(GATEWAY_KEY)
         return GatewayProvider(
             parameters=Parameters(
-                anthropic_model=choice.model.id,
+                anthropic_model=model.id,
                 temperature=settings.temperature,
                 top_p=settings.top_p,
                 max_tokens=settings.max_tokens,
@@ -250,10 +258,10 @@ class PlanBuilder:
             base_url=settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
             key=self._key(GATEWAY_KEY),
             transport=self._transport,
-            rates=choice.model.rates.get(GATEWAY),
-            context=choice.model.context,
+            rates=model.rates.get(GATEWAY),
+            context=model.context,
             top_up=vendor.page,
-            search_price=self._catalog.search.gateway,
+            search_price=self.catalog.search.gateway,
         )
 
     def _search(self, backend: str) -> Search | None:
@@ -264,9 +272,10 @@ class PlanBuilder:
         if backend == "demo":
             self._warnings.append("the demo does not search the web")
             return None
+        from deepreasoning_cli.pipeline.search import Search
         from deepreasoning_cli.providers.linkup import LinkupProvider
 
-        vendor, prices = self._catalog.vendor("linkup"), self._catalog.search
+        vendor, prices = self.catalog.vendor("linkup"), self.catalog.search
         searcher = LinkupProvider(
             base_url=settings.base_urls.get("linkup", vendor.base_url),
             key=self._key("linkup"),
@@ -277,34 +286,31 @@ class PlanBuilder:
         )
         return Search(
             searcher,
-            self._request.question,
-            self._request.without_search,
+            self.request.question,
+            self.request.without_search,
             lists=not settings.disable_formatting,
         )
 
     def _max_tokens(self, most: int | None, model: str) -> int:
-        wanted = self._settings.max_tokens
-        if most is None or wanted <= most:
-            return wanted
+        requested = self._settings.max_tokens
+        if most is None or requested <= most:
+            return requested
         if self._loaded.is_typed("max_tokens"):
-            self._warnings.append(f"{model} writes at most {most:,} tokens, not {wanted:,}")
+            self._warnings.append(f"{model} writes at most {most:,} tokens, not {requested:,}")
         return most
 
     def _key(self, name: str) -> Key:
         key = self._loaded.key(name)
         if key is None:
-            variable = next((vendor.key_env for vendor in self._vendors(name)), None)
-            by_variable = f"export {variable}=…, or " if variable else ""
+            vendor = self._vendor(name)
+            export = f"export {vendor.key_env}=…, or " if vendor and vendor.key_env else ""
             raise ConfigError(
                 f"no key for {name}",
                 kind="key_missing",
-                hint=f"{by_variable}`deepreasoning config set keys.{name}`",
+                hint=f"{export}`deepreasoning config set keys.{name}`",
             )
         return key
 
-    def _top_up(self, host: str) -> str | None:
-        return next((vendor.page for vendor in self._vendors(host)), None)
-
-    def _vendors(self, name: str) -> Iterator[Vendor]:
-        """The vendor of that name; none for a host of the user's own."""
-        return (vendor for vendor in self._catalog.vendors if vendor.name == name)
+    def _vendor(self, name: str) -> Vendor | None:
+        """The vendor of that name; None for a host of the user's own."""
+        return next((vendor for vendor in self.catalog.vendors if vendor.name == name), None)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import live
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Catalog, Reasoner
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
@@ -28,28 +27,32 @@ def open_transport(
     notify: Callable[[RetryNotice], None],
     log: Callable[[str], None],
     runtime: Runtime = BLOCKING,
-    through: WrapBackend | None = None,
+    wrap_backend: WrapBackend | None = None,
 ) -> Transport:
-    """The transport of this run, with the user's patience; `through` as Transport takes it.
-
-    Raises ConfigError.
-    """
+    """The transport of this run, with the user's timeout. Raises ConfigError."""
     from deepreasoning_cli.transport import Timeouts, Transport
 
-    patience = loaded.settings.timeout
-    clocks = Timeouts.all_of(patience) if patience else Timeouts()
-    return Transport(clocks, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=through)
+    seconds = loaded.settings.timeout
+    timeouts = Timeouts.all_of(seconds) if seconds else Timeouts()
+    return Transport(
+        timeouts, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=wrap_backend
+    )
 
 
 def new_id() -> str:
-    """A turn's id: sixteen letters that sort by time of birth."""
+    """A turn's id: sixteen letters that sort by time."""
     number = time.time_ns() // 1_000_000 << 32 | int.from_bytes(os.urandom(4))
     return "".join(ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
 
 
 def current_catalog(loaded: LoadedSettings) -> Catalog:
-    """The written catalog with what the vendors said last. Raises ConfigError."""
-    return live.laid_over(written_catalog(loaded), paths.data_dir())
+    """The written catalog under the vendors' last lists. Raises ConfigError."""
+    catalog, cache = written_catalog(loaded), paths.live_models()
+    if not cache.exists():
+        return catalog
+    from deepreasoning_cli.catalog.live import apply_cache
+
+    return apply_cache(catalog, cache)
 
 
 def written_catalog(loaded: LoadedSettings) -> Catalog:
@@ -62,13 +65,4 @@ def written_catalog(loaded: LoadedSettings) -> Catalog:
 def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:
     own = fields.rates
     rates = RateCard(Rates(own.input, own.output), source="config.toml") if own else None
-    return Reasoner(
-        name,
-        name,
-        fields.base_url,
-        fields.model,
-        fields.key,
-        fields.context,
-        opens_thinking=fields.opens_thinking,
-        rates=rates,
-    )
+    return Reasoner(name=name, label=name, rates=rates, **fields.model_dump(exclude={"rates"}))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog.live import NAME, Live, read
+from deepreasoning_cli.catalog.live import Live, read
 from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, WriteError
@@ -59,7 +59,7 @@ class _Asking:
     def all(self, hosts: Iterable[str]) -> Live:
         from deepreasoning_cli.providers.account import claude_models, gateway_models, model_ids
 
-        before = read(paths.data_dir() / NAME) or Live(datetime.now(UTC))
+        before = read(paths.live_models()) or Live(datetime.now(UTC))
         claude = self._said("anthropic", claude_models)
         paired = self._said("empiriolabs", gateway_models)
         listed = {name: self._said(name, model_ids) for name in hosts}
@@ -91,7 +91,7 @@ class _Asking:
 
 
 def _keep(said: Live, warn: Callable[[str], None]) -> None:
-    path = paths.data_dir() / NAME
+    path = paths.live_models()
     try:
         write_atomically(path, said.write())
     except WriteError as error:

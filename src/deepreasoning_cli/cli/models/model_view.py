@@ -54,7 +54,7 @@ class ModelView:
 
         `said` is what the vendors say now, by default what they said last.
         """
-        said = said or live.read(paths.data_dir() / live.NAME)
+        said = said or live.read(paths.live_models())
         catalog = written_catalog(loaded)
         catalog = said.over(catalog) if said else catalog
         chosen = backend or _backend_in_use(loaded, catalog)

@@ -318,7 +318,7 @@ def test_reasoning_alone_never_pays_for_the_reasoners_answer(handoff: Handoff) -
 
 def test_kept_reasoning_is_used_and_the_reasoner_is_not_called() -> None:
     thinks, answers = thinking(), answering()
-    seen, failure = events(plan(thinks, answers, kept=ReasonerOutput("kept thoughts")))
+    seen, failure = events(plan(thinks, answers, reused=ReasonerOutput("kept thoughts")))
     assert failure is None
     assert thinks.log == []
     assert seen[1] == Reused("kept thoughts", "", "a reasoner")
@@ -328,7 +328,7 @@ def test_kept_reasoning_is_used_and_the_reasoner_is_not_called() -> None:
 
 def test_kept_reasoning_does_not_count_as_paid_in_this_run() -> None:
     down = UnavailableError("overloaded", kind="overloaded", status=529)
-    turn = plan(None, claude(down), kept=ReasonerOutput("kept thoughts"))
+    turn = plan(None, claude(down), reused=ReasonerOutput("kept thoughts"))
     _, failure = events(turn)
     assert told(failure) == (
         UnavailableError,
@@ -338,7 +338,7 @@ def test_kept_reasoning_does_not_count_as_paid_in_this_run() -> None:
 
 def test_enough_means_the_answer_is_written_from_what_there_is() -> None:
     answers = answering()
-    turn = replace(plan(thinking(), answers), enough=lambda: True)
+    turn = replace(plan(thinking(), answers), answer_now=lambda: True)
     seen, failure = events(turn)
     assert failure is None
     assert answers.prompts == [handed(Handoff.REASONING, "air", "")]
@@ -465,11 +465,11 @@ def test_a_fault_after_the_reasoning_is_incomplete_and_keeps_its_facts() -> None
     assert failure.__cause__ is fault
 
 
-CUT = ["max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"]
-DECLINED = ["refusal", "content_filter"]
+TRUNCATION = ["max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"]
+REFUSAL = ["refusal", "content_filter"]
 
 
-@pytest.mark.parametrize("reason", CUT)
+@pytest.mark.parametrize("reason", TRUNCATION)
 def test_an_answer_cut_at_its_token_limit_is_accounted_for_then_incomplete(reason: str) -> None:
     answers = claude(Text("Ray"), Usage(30, 40), End(reason))
     seen, failure = events(plan(None, answers, handoff=Handoff.NONE))
@@ -485,7 +485,7 @@ def test_an_answer_cut_at_its_token_limit_is_accounted_for_then_incomplete(reaso
     )
 
 
-@pytest.mark.parametrize("reason", DECLINED)
+@pytest.mark.parametrize("reason", REFUSAL)
 def test_an_answer_that_was_declined_is_accounted_for_then_incomplete(reason: str) -> None:
     answers = claude(Text("I can"), Usage(30, 40), End(reason))
     seen, failure = events(plan(thinking(), answers))

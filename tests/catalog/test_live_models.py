@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.catalog.live import Live, LiveModel, laid_over, read
+from deepreasoning_cli.catalog.live import Live, LiveModel, apply_cache, read
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
 
@@ -132,7 +132,7 @@ def test_the_cache_reads_back_what_was_written(tmp_path: Path, live: Live) -> No
 def test_a_damaged_cache_is_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "models.json").write_text(text)
     assert read(tmp_path / "models.json") is None
-    assert laid_over(WRITTEN, tmp_path) is WRITTEN
+    assert apply_cache(WRITTEN, tmp_path / "models.json") is WRITTEN
 
 
 @pytest.mark.parametrize(
