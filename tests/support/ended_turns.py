@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from deepreasoning_cli.pipeline.events import Message, Prompt, Stage, StageFinished
 from deepreasoning_cli.pipeline.money import Usage
-from deepreasoning_cli.server.formats import FORMATS
+from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
 
@@ -25,7 +25,9 @@ def stage(which: Stage, read: int, wrote: int, cost: str | None) -> StageFinishe
 def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
     """A turn whose service nobody asks any more."""
     prompt = Prompt((Message("user", "secret"),))
-    asked = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
-    turn = Turn("01turn", asked, FORMATS[0], cast("Service", None), ended=ended)
+    request = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
+    turn = Turn(
+        "01turn", request, BY_PATH["/v1/chat/completions"], cast("Service", None), ended=ended
+    )
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -26,17 +26,17 @@ from deepreasoning_cli.pipeline.events import (
 )
 from deepreasoning_cli.pipeline.money import Rates, Usage
 from deepreasoning_cli.wire.server import model_list
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
 from deepreasoning_cli.wire.server.chat_completions import read_request as read_chat_completions
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.messages import MessagesWriter
 from deepreasoning_cli.wire.server.messages import read_request as read_messages
 from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
 from deepreasoning_cli.wire.server.responses import read_request as read_responses
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, encode_event
-from support.written import written
+from support.written import completion_object, message_object, response_object, written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 CHUNKS: list[Chunk | Cost] = [

@@ -28,12 +28,12 @@ from deepreasoning_cli.pipeline.events import (
 )
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter, encode_events
-from support.written import written
+from support.written import completion_object, message_object, response_object, written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 OVERLOADED = ApiError(529, "overloaded", "Claude is overloaded", request_id="req_1")

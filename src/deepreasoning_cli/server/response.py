@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -13,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
-from deepreasoning_cli.pipeline.events import Chunk, Event, Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import End, Event, Text, Thought
 from deepreasoning_cli.server.asgi import Headers, send_failure
 from deepreasoning_cli.server.errors import CancelReason
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.writer import Cost, Part, ReplyWriter
+from deepreasoning_cli.wire.server.writer import Part, ReplyWriter
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.turn import Turn
@@ -156,68 +155,38 @@ class KeepAlive:
         self._timer = self._loop.call_at(self._at + self._seconds, self._fire)
 
 
-class ReplyView(ABC):
-    """A view that writes a reply; `failure` is what came in place of one."""
+class ReplyView:
+    """A view that writes a reply: each piece at once if `streams`, else one JSON object at the end.
 
-    def __init__(self, put: Put, ending: Ending) -> None:
+    `failure` is what came in place of a reply.
+    """
+
+    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending, *, streams: bool) -> None:
+        self._writer = writer
         self._put = put
         self._ending = ending
+        self._streams = streams
+        self._begun = False
         self.failure: ApiError | None = None
 
-    @abstractmethod
     def __call__(self, event: Event) -> None:
-        """Take one event."""
-
-    @abstractmethod
-    def close(self, failure: BaseException | None) -> None:
-        """Write what the reply ends with."""
-
-
-class StreamingReply(ReplyView):
-    """Every piece at once, as server-sent events."""
-
-    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending) -> None:
-        super().__init__(put, ending)
-        self._writer = writer
-        self._begun = False
-
-    def __call__(self, event: Event) -> None:
-        """Send a piece of text; all else is for others."""
+        """Write a piece of text; other events are for other views."""
         if isinstance(event, Thought | Text):
-            self._begun = True
-            self._put(self._writer.frames(event))
+            self._begun = self._streams
+            self._write(event)
 
     def close(self, failure: BaseException | None) -> None:
-        """Send what the reply ends with; a failure before any text is left to be told by HTTP."""
+        """Write the ending. A failure is HTTP's to tell, unless a stream has begun."""
         for part in self._ending(failure):
             if isinstance(part, ApiError) and not self._begun:
                 self.failure = part
             else:
-                self._put(self._writer.frames(part))
+                self._write(part)
 
-
-class JsonReply(ReplyView):
-    """One JSON object, once all is there."""
-
-    def __init__(
-        self, whole: Callable[[Sequence[Chunk | Cost]], Payload], put: Put, ending: Ending
-    ) -> None:
-        super().__init__(put, ending)
-        self._whole = whole
-        self._parts: list[Chunk | Cost] = []
-
-    def __call__(self, event: Event) -> None:
-        """Collect a piece of text."""
-        if isinstance(event, Thought | Text):
-            self._parts.append(event)
-
-    def close(self, failure: BaseException | None) -> None:
-        """Send the whole reply, unless it broke off."""
-        ending = self._ending(failure)
-        for part in ending:
-            if isinstance(part, ApiError):
-                self.failure = part
-                return
-            self._parts.append(part)
-        if ending:
-            self._put(json.dumps(self._whole(self._parts)).encode("ascii"))
+    def _write(self, part: Part) -> None:
+        if self._streams:
+            self._put(self._writer.frames(part))
+        elif not isinstance(part, ApiError):
+            self._writer.reply.add(part)
+            if isinstance(part, End):
+                self._put(json.dumps(self._writer.whole()).encode("ascii"))

@@ -17,7 +17,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
 from deepreasoning_cli.server.formats import WireFormat
-from deepreasoning_cli.server.response import JsonReply, Put, ReplyView, StreamingReply
+from deepreasoning_cli.server.response import Put, ReplyView
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -89,7 +89,7 @@ class Turn:
 
     def error_frames(self, failure: ApiError) -> bytes:
         """What ends a stream in which nothing was said before `failure`."""
-        return self._writer(self._head(self.asked.model)).frames(failure)
+        return self._writer(self.asked.model).frames(failure)
 
     def _follow(self, events: Iterator[Event], show: ViewGroup) -> None:
         """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
@@ -130,16 +130,12 @@ class Turn:
 
     def _reply(self, plan: Plan, put: Put) -> ReplyView:
         model = plan.answerer.model if plan.answerer else "none"
-        head = self._head(f"{MODEL}/{model}")
-        if self.asked.stream:
-            return StreamingReply(self._writer(head), put, self._ending)
-        return JsonReply(lambda parts: self.format.whole(parts, head), put, self._ending)
+        writer = self._writer(f"{MODEL}/{model}")
+        return ReplyView(writer, put, self._ending, streams=self.asked.stream)
 
-    def _head(self, model: str) -> Head:
-        return Head(self.id, model, int(time.time()))
-
-    def _writer(self, head: Head) -> ReplyWriter:
-        return self.format.writer(head, self.asked.include_usage)
+    def _writer(self, model: str) -> ReplyWriter:
+        head = Head(self.id, model, int(time.time()))
+        return self.format.writer(head, include_usage=self.asked.include_usage)
 
 
 def total_usage(record: TurnRecord) -> Usage | None:

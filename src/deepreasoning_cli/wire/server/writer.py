@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from deepreasoning_cli.pipeline.events import (
@@ -28,34 +29,17 @@ encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 PLACEHOLDER: Final = "\0"
 
 
-def event_name(payload: Payload) -> str | None:
-    """The event's name: its `type`, in the formats that have one; Chat Completions has none."""
-    name = payload.get("type")
-    return name if isinstance(name, str) else None
-
-
 def encode_event(payload: Payload) -> bytes:
-    """The event's bytes."""
+    """The event's bytes. Its name is its `type`, which Chat Completions does not have."""
     if payload == DONE:
         return b"data: [DONE]\n\n"
-    name = event_name(payload)
-    head = f"event: {name}\n" if name else ""
+    head = f"event: {payload['type']}\n" if "type" in payload else ""
     return f"{head}data: {encode_json(payload)}\n\n".encode("ascii")
 
 
 def encode_events(payloads: Iterable[Payload]) -> bytes:
     """The bytes of several events."""
     return b"".join(map(encode_event, payloads))
-
-
-def split_at_placeholder(marked: Payload) -> tuple[str, str]:
-    """What stands before and after the one text that is `PLACEHOLDER` in the event's bytes.
-
-    Frames that differ in that text alone need no JSON but its own. Where an earlier text is the
-    same, the last one counts.
-    """
-    before, _, after = encode_event(marked).decode("ascii").rpartition(encode_json(PLACEHOLDER))
-    return before, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +71,6 @@ class ReplyAccumulator:
     usage: Usage | None = None
     cost: Cost | None = None
     end: End | None = None
-
-    @classmethod
-    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> ReplyAccumulator:
-        """The whole of `chunks`."""
-        reply = cls(head.model)
-        for chunk in chunks:
-            reply.add(chunk)
-        return reply
 
     def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
@@ -140,11 +116,14 @@ class ReplyWriter(ABC):
     """One reply that is being written: `feed` it each part, send what it returns.
 
     A part takes the same time however long the reply is. After `End` or an `ApiError`, which closes
-    the stream by the format's own error event, nothing more is written.
+    the stream by the format's own error event, nothing more is written. A reply that is not
+    streamed is the `whole` of what was added to `reply`. `include_usage` is what a client of Chat
+    Completions sets in `stream_options`; the other formats always have usage.
     """
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, *, include_usage: bool = True) -> None:
         self.head = head
+        self.include_usage = include_usage
         self.reply = ReplyAccumulator(head.model)
         self._has_started = False
         self._has_ended = False
@@ -162,7 +141,10 @@ class ReplyWriter(ABC):
         if self._frame_parts and self.reply.kind is type(part):
             return self._repeat_frame(part.text, *self._frame_parts).encode("ascii")
         events = encode_events(self.feed(part))
-        self._frame_parts = split_at_placeholder(self._delta(PLACEHOLDER))
+        # frames that differ in their text alone need no JSON but the text's own
+        frame = encode_event(self._delta(PLACEHOLDER)).decode("ascii")
+        before, _, after = frame.rpartition(encode_json(PLACEHOLDER))
+        self._frame_parts = before, after
         return events
 
     def _events_for(self, part: Part) -> Iterator[Payload]:
@@ -198,6 +180,10 @@ class ReplyWriter(ABC):
 
     def _complete(self, events: Iterable[Payload]) -> list[Payload]:
         return list(events)
+
+    @abstractmethod
+    def whole(self) -> Payload:
+        """The object of a reply that is not streamed."""
 
     @abstractmethod
     def _start_reply(self) -> Iterable[Payload]:
@@ -240,26 +226,34 @@ STOP_REASONS: Final = frozenset(
 )
 
 
-def to_finish_reason(reason: str | None) -> str:
-    """The `finish_reason` for a stop reason of any vendor's."""
-    return _translate(reason, FINISH_REASONS, ("stop", "length", "content_filter"))
-
-
-def to_stop_reason(reason: str | None) -> str:
-    """The `stop_reason` for a stop reason of any vendor's."""
-    return _translate(reason, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
-
-
-def to_incomplete_reason(reason: str | None) -> str:
-    """What `incomplete_details` says, or `completed` where there are none."""
-    return _translate(reason, frozenset(), ("completed", "max_output_tokens", "content_filter"))
-
-
-def _translate(reason: str | None, own: frozenset[str], words: tuple[str, str, str]) -> str:
-    """A format's own word stays; another's becomes the one for done, cut or declined."""
-    done, cut, declined = words
+def _translate(own: frozenset[str], words: tuple[str, str, str], reason: str | None) -> str:
+    """A format's own word stays; another's becomes the one for complete, truncated or refused."""
+    complete, truncated, refused = words
     if reason in own:
         return str(reason)
     if reason in TRUNCATED:
-        return cut
-    return declined if reason in REFUSED else done
+        return truncated
+    return refused if reason in REFUSED else complete
+
+
+to_finish_reason = partial(_translate, FINISH_REASONS, ("stop", "length", "content_filter"))
+"""The `finish_reason` for any vendor's stop reason."""
+to_stop_reason = partial(_translate, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
+"""The `stop_reason` for any vendor's stop reason."""
+to_incomplete_reason = partial(
+    _translate, frozenset[str](), ("completed", "max_output_tokens", "content_filter")
+)
+"""The reason in `incomplete_details`, or `completed` where there is none."""
+
+
+def openai_usage(usage: Usage, prompt: str, completion: str) -> Payload:
+    """The counts without the details of the completion, as both formats of OpenAI's have them."""
+    return {
+        f"{prompt}_tokens": usage.input_tokens,
+        f"{completion}_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        f"{prompt}_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+    }
