@@ -58,7 +58,7 @@ class ResponsesWriter(ReplyWriter):
         return self._response("incomplete", incomplete_details={"reason": reason})
 
     def _start_reply(self) -> Iterable[Payload]:
-        response = self._response("in_progress", output=[])
+        response = self._response("in_progress", output=[], usage=None)
         yield {"type": "response.created", "response": response}
         yield {"type": "response.in_progress", "response": response}
 
