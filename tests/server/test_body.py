@@ -184,10 +184,8 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert failure.message == "the body was not complete within 0.01 seconds"
 
 
-@pytest.mark.parametrize(("version", "headers"), [("1.1", [(b"connection", b"close")]), ("2", [])])
-def test_a_connection_whose_body_is_not_read_ends(
-    version: str, headers: list[tuple[bytes, bytes]]
-) -> None:
+@pytest.mark.parametrize(("version", "headers"), [("1.1", {"connection": "close"}), ("2", {})])
+def test_a_connection_whose_body_is_not_read_ends(version: str, headers: dict[str, str]) -> None:
     with pytest.raises(Rejected) as caught:
         read(pieces(b"a" * 2000), http_version=version)
     assert caught.value.headers == headers

@@ -6,7 +6,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deepreasoning_cli.server.app import with_cors
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from support.asgi_calls import Answer, call, scope
 
 PAGE = "https://app.example.com"
@@ -15,7 +15,7 @@ ANTHROPIC = "anthropic-version,content-type,x-api-key,anthropic-dangerous-direct
 
 
 async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
-    await send_json(send, {}, headers=[(b"x-request-id", b"one")])
+    await json_response({}, headers={"x-request-id": "one"})(asked, receive, send)
 
 
 def preflight(app: ASGIApp, origin: str, headers: str = OPENAI, method: str = "POST") -> Answer:

@@ -14,7 +14,7 @@ import schemathesis
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.server import create_app, errors
-from deepreasoning_cli.server.app import OpenApiEndpoint, openapi_document
+from deepreasoning_cli.server.app import openapi_document
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wire.server.chat_completions import ACCEPTED as CHAT_COMPLETIONS
@@ -68,7 +68,7 @@ def test_every_component_is_there_and_used() -> None:
 
 
 def test_the_version_is_the_one_that_runs() -> None:
-    answer = call(OpenApiEndpoint(), scope("/openapi.json"))
+    answer = call(create_app(flags={"backend": "demo"}), scope("/openapi.json"))
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["info"]["version"] == __version__
 

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.models import ServeSettings
-from deepreasoning_cli.wire.server.errors import ApiError
 from support.asgi_calls import Answer, call, receiving, scope
 
 TOKEN = "tell-no-one-0123"
@@ -26,7 +25,7 @@ OUTSIDE = ("192.168.1.5", 1337)
 
 
 async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
-    await send_json(send, {"path": asked["path"]})
+    await json_response({"path": asked["path"]})(asked, receive, send)
 
 
 def guarded(
@@ -231,7 +230,7 @@ def test_a_method_that_is_never_answered_is_told_which_are() -> None:
 
 def test_a_rejection_inside_is_answered() -> None:
     async def rejecting(asked: Scope, receive: Receive, send: Send) -> None:
-        raise Rejected(ApiError(429, "slow_down", "not so fast"), retry_after=1.5)
+        raise Rejected(429, "slow_down", "not so fast", retry_after=1.5)
 
     answer = call(guarded(rejecting), scope("/v1/chat/completions", "POST"))
     assert code(answer) == (429, "slow_down")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import request_response
 
 from deepreasoning_cli.catalog.models import Lifecycle
 from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.pipeline.money import Rates
-from deepreasoning_cli.server.models import ModelList, ModelsEndpoint
+from deepreasoning_cli.server.models import ModelList, models_response
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
@@ -162,7 +164,7 @@ def asked(name: str | None) -> Answer:
 
     where: dict[str, Any] = {} if name is None else {"path_params": {"id": name}}
     return call(
-        ModelsEndpoint(cast("Service", service)),
+        request_response(partial(models_response, cast("Service", service))),
         scope("/v1/models" if name is None else f"/v1/models/{name}", **where),
     )
 

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.run import MAX_HEAD_BYTES, BoundedProtocol
 
 HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
@@ -27,7 +27,7 @@ async def length(asked: Scope, receive: Receive, send: Send) -> None:
     while more:
         message = await receive()
         size, more = size + len(message["body"]), message["more_body"]
-    await send_json(send, {"size": size})
+    await json_response({"size": size})(asked, receive, send)
 
 
 def talking(talk: Talk, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:

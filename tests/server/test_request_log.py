@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.observe import TURN, Exchange, RequestLogMiddleware
 from support.asgi_calls import Answer, call, scope
 from support.ended_turns import turned
@@ -19,7 +19,7 @@ def told(app: object, asked: Scope) -> tuple[Answer, list[Exchange]]:
 
 def test_an_answer_passes_unchanged_and_is_told() -> None:
     async def app(asked: Scope, receive: Receive, send: Send) -> None:
-        await send_json(send, {"a": 1}, 201)
+        await json_response({"a": 1}, 201)(asked, receive, send)
 
     asked = scope("/deep/x", "POST", root_path="/deep", query_string=b"key=secret")
     answer, [exchange] = told(app, asked)

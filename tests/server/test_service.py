@@ -19,17 +19,18 @@ from deepreasoning_cli.keys import validate
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.observe import log_to_stderr
-from deepreasoning_cli.server.service import CallerKeys, Service
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
 from support.kept_turns import reasoned
 from support.loopback import Loopback, json_reply
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
-CALLERS = CallerKeys(
-    validate("deepseek", "sk-caller-deepseek", "a test"),
-    validate("anthropic", "sk-caller-ant", "a test"),
-)
+CALLERS = {
+    "deepseek": validate("deepseek", "sk-caller-deepseek", "a test"),
+    "anthropic": validate("anthropic", "sk-caller-ant", "a test"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +48,7 @@ def log() -> Iterator[None]:
 
 def service(*, debug: bool = False, **settings: Any) -> Service:
     flags = {name.replace("__", "."): value for name, value in settings.items()}
-    return Service.load(None, flags, debug=debug)
+    return Service(load_settings(None, flags), debug=debug)
 
 
 def asked(model: str = "deepreasoning", **parameters: Any) -> ChatRequest:
@@ -98,10 +99,10 @@ def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:
 def test_a_caller_with_keys_uses_no_other() -> None:
     ours = service(serve__byok=True, reasoner="openrouter", backend="auto")
     plan: Any = ours.plan(asked(), CALLERS, "1")
-    assert plan.reasoner.key == CALLERS.deepseek
-    assert plan.answerer.key == CALLERS.anthropic
+    assert plan.reasoner.key == CALLERS["deepseek"]
+    assert plan.answerer.key == CALLERS["anthropic"]
     loaded = ours._settings_for(asked(), CALLERS)
-    assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS.deepseek)
+    assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS["deepseek"])
 
 
 def test_a_search_needs_a_key_of_the_callers_own() -> None:
@@ -175,10 +176,8 @@ def test_a_request_and_its_reply_are_logged_to_whom_debugs(
 
             async def main(url: str = vendor.url, ours: Service = ours) -> object:
                 request = Request(url, {}, validate("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
-                try:
+                with ours:
                     return await greenlet_spawn(lambda: ours._transport.fetch(request))
-                finally:
-                    ours.close()
 
             assert asyncio.run(main()) == {"id": 1}
         lines = capsys.readouterr().err.splitlines()

@@ -289,6 +289,19 @@ def test_a_bug_in_the_writing_of_a_reply_is_a_failure_too(
     assert (said, json.loads(logged)["ended"]) == ("error: unexpected KeyError", "internal")
 
 
+def test_a_bad_request_names_its_field(serve: Serve) -> None:
+    answer = serve().ask(n=2)
+    assert (answer.status, answer.json["error"]) == (
+        400,
+        {
+            "message": "n is not supported, except as 1",
+            "type": "invalid_request_error",
+            "param": "n",
+            "code": "invalid_request",
+        },
+    )
+
+
 def test_a_model_that_is_not_ours_is_not_found(serve: Serve) -> None:
     for name in ("gpt-5", "deepreasoningx", "claude/deepreasoning"):
         answer = serve().ask(model=name)
@@ -669,7 +682,7 @@ def test_the_handler_waits_until_turns_that_were_told_to_end_are_kept(serve: Ser
         async def send(_: object) -> None:
             return
 
-        task = asyncio.create_task(handler.answer(asking(CHAT), inbox.get, send))
+        task = asyncio.create_task(handler(asking(CHAT), inbox.get, send))
         while not served.reasoner.begun:
             await asyncio.sleep(0.001)
         assert handler.streams == 1

@@ -25,5 +25,6 @@ def create_app(
     """
     from deepreasoning_cli.server.app import application
     from deepreasoning_cli.server.service import Service
+    from deepreasoning_cli.settings.loaded import load_settings
 
-    return application(Service.load(config, flags or {}, debug=debug))
+    return application(Service(load_settings(config, flags or {}), debug=debug))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -33,7 +34,6 @@ STATUS_BY_KIND: Final = {
 OWNER_KEY_REJECTED: Final = "the key of the server's owner was rejected"
 NOT_SET_UP: Final = "the server is not set up for this; its log says what is missing"
 """All that a caller is told of the owner's settings."""
-BUSY: Final = ApiError(503, "overloaded", "too many replies at once; try again in a moment")
 STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
 INTERNAL: Final = ApiError(
     502, "internal", "the reply could not be made; the server's log says why"
@@ -49,13 +49,16 @@ class Rejected(Exception):  # noqa: N818 (what happened to the request, in a wor
 
     def __init__(
         self,
-        failure: ApiError,
+        status: int,
+        kind: str,
+        message: str,
+        field: str | None = None,
         *,
         retry_after: float | None = None,
-        headers: list[tuple[bytes, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+        super().__init__(message)
+        self.failure = ApiError(status, kind, message, field)
         self.retry_after = retry_after
         self.headers = headers
 
@@ -69,9 +72,7 @@ class CancelReason(StrEnum):
 
 def to_failure(error: DeepReasoningError, turn: str, *, byok: bool = False) -> ApiError:
     """What the caller is told; no key is in it. A caller's own key that was rejected is a 401."""
-    status = _status_of(error)
-    if byok and error.status == 401:
-        status = 401
+    status = 401 if byok and error.status == 401 else _status_of(error)
     message = error.message
     if not byok:
         if error.kind == KEY_REJECTED:  # after the reasoning it is an IncompleteError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepreasoning_cli.server.asgi import header, is_local, path_of, send_failure
+from deepreasoning_cli.server.asgi import failure_response, header, is_local, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.settings.models import ServeSettings
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -64,31 +64,29 @@ class Guard:
             self._check(scope)
             await self._app(scope, receive, send_and_note)
         except Rejected as rejected:
-            await send_failure(
+            response = failure_response(
                 scope,
-                send,
                 rejected.failure,
                 retry_after=rejected.retry_after,
                 headers=rejected.headers,
             )
+            await response(scope, receive, send)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 (the boundary: a traceback is nobody's answer)
             self._service.log_bug(error)
             if not begun:
-                await send_failure(scope, send, BUG)
+                await failure_response(scope, BUG)(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         """Raise Rejected for what is not let through."""
         _check_limits(scope)
         if self._token is None and not is_local(scope):
             raise Rejected(
-                ApiError(
-                    403,
-                    "token_required",
-                    "without a token this server answers only on loopback addresses; "
-                    "its owner sets one as keys.serve",
-                )
+                403,
+                "token_required",
+                "without a token this server answers only on loopback addresses; "
+                "its owner sets one as keys.serve",
             )
         if path_of(scope) == HEALTH:
             return  # it tells nothing, and who asks is a machine that knows only the address
@@ -102,8 +100,10 @@ class Guard:
         if not any(hmac.compare_digest(each, token) for each in tokens):
             what = "the token is wrong" if tokens else "a token is needed"
             raise Rejected(
-                ApiError(401, "invalid_api_key", f"{what}: Authorization: Bearer <token>"),
-                headers=[(b"www-authenticate", b"Bearer")],
+                401,
+                "invalid_api_key",
+                f"{what}: Authorization: Bearer <token>",
+                headers={"www-authenticate": "Bearer"},
             )
 
     def _tokens_in(self, scope: Scope) -> Iterator[bytes]:
@@ -119,30 +119,28 @@ class Guard:
 
 def _check_limits(scope: Scope) -> None:
     if scope["method"] in REFUSED_METHODS:
-        allow = [(b"allow", b"GET, HEAD, POST")]
-        failure = ApiError(405, "method_not_allowed", f"{scope['method']} is not answered")
-        raise Rejected(failure, headers=allow)
+        why = f"{scope['method']} is not answered"
+        raise Rejected(405, "method_not_allowed", why, headers={"allow": "GET, HEAD, POST"})
     target = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     if target > MAX_TARGET_BYTES:
-        raise Rejected(
-            ApiError(414, "path_too_long", f"the path has over {MAX_TARGET_BYTES:,} bytes")
-        )
+        raise Rejected(414, "path_too_long", f"the path has over {MAX_TARGET_BYTES:,} bytes")
     headers = scope["headers"]
     if len(headers) > MAX_HEADERS:
-        raise Rejected(ApiError(431, "too_many_headers", f"there are over {MAX_HEADERS} headers"))
+        raise Rejected(431, "too_many_headers", f"there are over {MAX_HEADERS} headers")
     if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-        why = f"the headers have over {MAX_HEADER_BYTES:,} bytes"
-        raise Rejected(ApiError(431, "headers_too_large", why))
+        raise Rejected(
+            431, "headers_too_large", f"the headers have over {MAX_HEADER_BYTES:,} bytes"
+        )
 
 
 def _check_host(scope: Scope, hosts: frozenset[str]) -> None:
     """Raise Rejected with 400 for a Host that is missing or none, 421 for one that is not ours."""
     host = host_of(header(scope, "host") or "")
     if host is None:
-        raise Rejected(ApiError(400, "invalid_host", "the Host header is missing or malformed"))
+        raise Rejected(400, "invalid_host", "the Host header is missing or malformed")
     if host not in hosts:
         why = f"{host} is no name of this server; its owner adds names to serve.hosts"
-        raise Rejected(ApiError(421, "foreign_host", why))
+        raise Rejected(421, "foreign_host", why)
 
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -158,15 +156,15 @@ def allowed_hosts(serve: ServeSettings) -> frozenset[str]:
 
 def host_of(value: str) -> str | None:
     """The name or address in a `Host` header, without its port; None where it is malformed."""
-    found = HOST.fullmatch(value)
-    return _normalized(found[1]) if found else None
+    match = HOST.fullmatch(value)
+    return _normalized(match[1]) if match else None
 
 
 def _normalized(name: str) -> str:
     """A name as names are compared, whatever its case, and an address in its shortest form."""
     bare = name.strip().lower()
-    if found := HOST.fullmatch(bare):
-        bare = found[1]
+    if match := HOST.fullmatch(bare):
+        bare = match[1]
     try:
         return str(ip_address(bare.strip("[]")))
     except ValueError:

@@ -19,15 +19,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.server.asgi import send_response
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.observe import RUNNING, Exchange
 from deepreasoning_cli.server.turn import Turn
 
 NAMESPACE: Final = "deepreasoning"
-CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
 """The bounds for a turn: from one that is refused at once to one that thinks for long."""
@@ -96,7 +96,7 @@ class Metrics(Collector):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with all of it; the files of several processes are read in a thread."""
         text = await asyncio.to_thread(generate_latest, self)
-        await send_response(send, text, CONTENT_TYPE)
+        await Response(text, media_type=CONTENT_TYPE)(scope, receive, send)
 
     def collect(self) -> Iterator[Metric]:
         """Our families, without the times at which counters began."""

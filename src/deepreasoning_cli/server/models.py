@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
 
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.demo import DemoProvider
-from deepreasoning_cli.server.asgi import send_failure, send_json
+from deepreasoning_cli.server.asgi import failure_response, json_response
 from deepreasoning_cli.server.service import MODEL, Service
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -168,20 +169,13 @@ def _unix(day: date | None) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) if day else 0
 
 
-class ModelsEndpoint:
-    """Answers the list, and one model where the route has put its `id` into the scope."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as of now: rates and lifecycle change by the day and the hour."""
-        models = ModelList.of(self._service.loaded, self._service.catalog)
-        name: str | None = scope.get("path_params", {}).get("id")
-        try:
-            reply = model_list(models.listed()) if name is None else model_object(models.find(name))
-        except DeepReasoningError as error:
-            unknown = ApiError(404, "model_not_found", error.message, "model")
-            await send_failure(scope, send, unknown)
-        else:
-            await send_json(send, reply)
+async def models_response(service: Service, request: Request) -> Response:
+    """The list, or the model whose `id` is in the path, as of now: rates change by the hour."""
+    models = ModelList.of(service.loaded, service.catalog)
+    name: str | None = request.path_params.get("id")
+    try:
+        payload = model_list(models.listed()) if name is None else model_object(models.find(name))
+    except DeepReasoningError as error:
+        unknown = ApiError(404, "model_not_found", error.message, "model")
+        return failure_response(request.scope, unknown)
+    return json_response(payload)

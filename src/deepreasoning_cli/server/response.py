@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
 from deepreasoning_cli.pipeline.events import End, Event, Text, Thought
-from deepreasoning_cli.server.asgi import Headers, send_failure
+from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import CancelReason
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.writer import Part, ReplyWriter
@@ -66,7 +66,7 @@ class TurnResponse:
             watch.cancel()
             if self._timer:
                 self._timer.stop()
-        await self._finish(scope, failure)
+        await self._finish(scope, receive, failure)
 
     async def _run(self) -> ApiError | None:
         try:
@@ -88,20 +88,22 @@ class TurnResponse:
     async def _body(self, piece: bytes) -> None:
         if not self._begun:
             self._begun = True
-            turn_id = (self._turn.format.request_id.encode(), self._turn.id.encode())
-            kind = STREAM_HEADERS if self._turn.asked.stream else _json_headers(piece)
-            headers = [*kind, turn_id]
+            headers = [
+                *(STREAM_HEADERS if self._turn.asked.stream else _json_headers(piece)),
+                (self._turn.format.request_id.encode(), self._turn.id.encode()),
+            ]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
-    async def _finish(self, scope: Scope, failure: ApiError | None) -> None:
+    async def _finish(self, scope: Scope, receive: Receive, failure: ApiError | None) -> None:
         if self._turn.cancel_reason is CancelReason.DISCONNECTED:
             return
         if self._begun:
             last = self._turn.error_frames(failure) if failure and not self._has_text else b""
             await self._send({"type": "http.response.body", "body": last})
         elif failure:
-            await send_failure(scope, self._send, failure, retry_after=self._turn.retry_after)
+            response = failure_response(scope, failure, retry_after=self._turn.retry_after)
+            await response(scope, receive, self._send)
 
     async def _keep_alive(self) -> None:
         with suppress(OSError):  # the next piece meets it too
@@ -116,7 +118,7 @@ class TurnResponse:
             task.cancel()
 
 
-def _json_headers(reply: bytes) -> Headers:
+def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
     """The headers of a reply that is one piece."""
     length = str(len(reply)).encode()
     return [(b"content-type", b"application/json"), (b"content-length", length)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Final, Self
 
 from deepreasoning_cli import paths
@@ -25,7 +24,7 @@ from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
 from deepreasoning_cli.server.threads import DiskThreads
-from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.base import error_lines
@@ -40,12 +39,8 @@ GREENLETS: Final = Runtime(sleep)
 """A turn waits while others go on; what waits for a disk has threads of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallerKeys:
-    """The keys that a caller brought, each fit for a header."""
-
-    deepseek: Key
-    anthropic: Key
+CallerKeys = Mapping[str, Key]
+"""The keys that a caller sent, by vendor."""
 
 
 class Service:
@@ -69,19 +64,10 @@ class Service:
             loaded, lambda _: None, self._log_transport, GREENLETS, NonblockingBackend
         )
 
-    @classmethod
-    def load(cls, config: Path | None, flags: Mapping[str, object], *, debug: bool) -> Self:
-        """The service that the settings describe."""
-        loaded = load_settings(config, flags)
-        return cls(loaded, debug=debug)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         """Close the connections that wait for use."""
         self._transport.__exit__(None, None, None)
 
@@ -117,25 +103,27 @@ class Service:
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, asked: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
+    def plan(self, request: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
         """The turn, with `turn` for its id; it may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
-        loaded = self._settings_for(asked, keys)
-        *earlier, last = asked.prompt.messages
-        request = TurnRequest(
-            loaded=loaded, question=last.text, system=asked.prompt.system, earlier=tuple(earlier)
+        *earlier, last = request.prompt.messages
+        turn_request = TurnRequest(
+            loaded=self._settings_for(request, keys),
+            question=last.text,
+            system=request.prompt.system,
+            earlier=tuple(earlier),
         )
         plan = build_plan(
-            request,
+            turn_request,
             self.catalog,
             self._connection,
             self._spending,
             saves=self.saves,
             runtime=GREENLETS,
         )
-        if len(plan.prompt.messages) < len(asked.prompt.messages):
+        if len(plan.prompt.messages) < len(request.prompt.messages):
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
@@ -144,17 +132,16 @@ class Service:
     def _connection(self) -> Transport:
         return self._transport
 
-    def _settings_for(self, asked: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
+    def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
         """The settings with what the request asks for in their place."""
-        given = asked.parameters.to_dict()
-        model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
+        overrides = request.parameters.to_dict()
+        model = overrides.pop("anthropic_model", None) or request.model.partition("/")[2]
         if model:
-            given["model"] = model
+            overrides["model"] = model
         if keys is None:
-            return self.loaded.changed(given, "of the request")
-        given |= {"backend": "direct", "reasoner": "deepseek"}
-        brought = {"deepseek": keys.deepseek, "anthropic": keys.anthropic}
-        return self.loaded.changed(given, "of the request", brought)
+            return self.loaded.changed(overrides, "of the request")
+        overrides |= {"backend": "direct", "reasoner": "deepseek"}
+        return self.loaded.changed(overrides, "of the request", keys)
 
     def journal(self, record: TurnRecord) -> Journal | None:
         """The keeper of one turn; None where nothing is kept."""

@@ -8,7 +8,6 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.wire.server.request import BadRequest
 
 LONGEST: Final = 500
 """Characters of a message that a caller is told."""
@@ -52,11 +51,6 @@ class ApiError:
     message: str
     field: str | None = None
     request_id: str | None = None
-
-    @classmethod
-    def of(cls, refused: BadRequest, request_id: str | None = None) -> ApiError:
-        """What a bad request is told."""
-        return cls(400, "invalid_request", refused.message, refused.field, request_id)
 
     @property
     def safe_message(self) -> str:
