@@ -169,7 +169,7 @@ def test_a_request_is_one_line_whatever_is_in_it(
     path: str, model: str, style: Literal["text", "json"]
 ) -> None:
     turn = turned()
-    turn.asked = ChatRequest(model, turn.asked.prompt, RequestParameters(), stream=False)
+    turn.request = ChatRequest(model, turn.request.prompt, RequestParameters(), stream=False)
     said = line(Exchange("GET", path, 404, 0.0, None, turn), style)
     assert said.splitlines() == [said]
     assert not any(character < " " or "\x7f" <= character < "\xa0" for character in said)

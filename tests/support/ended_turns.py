@@ -27,7 +27,11 @@ def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
     prompt = Prompt((Message("user", "secret"),))
     request = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
     turn = Turn(
-        "01turn", request, BY_PATH["/v1/chat/completions"], cast("Service", None), ended=ended
+        id="01turn",
+        request=request,
+        format=BY_PATH["/v1/chat/completions"],
+        service=cast("Service", None),
+        ended=ended,
     )
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -288,19 +288,19 @@ class TestRefused:
 class TestListing:
     MODELS = (
         ModelListing(
-            "deepreasoning",
-            "The pair",
-            1795392000,
-            RequestParameters("sonnet", 0.7, 0.9, 8192),
-            StageModel("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
+            id="deepreasoning",
+            name="The pair",
+            created=1795392000,
+            defaults=RequestParameters("sonnet", 0.7, 0.9, 8192),
+            answerer=StageModel("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
             context=200_000,
         ),
         ModelListing(
-            "deepreasoning/haiku",
-            "Haiku",
-            0,
-            RequestParameters(),
-            StageModel("claude-haiku-5-5", None),
+            id="deepreasoning/haiku",
+            name="Haiku",
+            created=0,
+            defaults=RequestParameters(),
+            answerer=StageModel("claude-haiku-5-5", None),
         ),
     )
 

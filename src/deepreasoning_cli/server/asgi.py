@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.server.formats import BY_PATH, envelope_for
+from deepreasoning_cli.server.formats import format_for
 from deepreasoning_cli.wire.server.errors import ApiError
 
 
@@ -62,14 +62,13 @@ def failure_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response for `failure` in its path's envelope; `retry_after` is in seconds."""
-    path = path_of(scope)
+    wire_format = format_for(path_of(scope))
     all_headers = dict(headers or {})
     if retry_after is not None:
         all_headers["retry-after"] = str(math.ceil(retry_after))
     if failure.request_id:
-        name = BY_PATH[path].request_id if path in BY_PATH else "x-request-id"
-        all_headers[name] = failure.request_id
-    return json_response(envelope_for(path)(failure), failure.status, all_headers)
+        all_headers[wire_format.request_id] = failure.request_id
+    return json_response(wire_format.envelope(failure), failure.status, all_headers)
 
 
 def json_response(

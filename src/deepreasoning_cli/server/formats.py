@@ -37,6 +37,6 @@ BY_PATH: Final = {
 }
 
 
-def envelope_for(path: str) -> Callable[[ApiError], Payload]:
-    """The envelope for whoever asks on `path`."""
-    return BY_PATH[path].envelope if path in BY_PATH else openai_envelope
+def format_for(path: str) -> WireFormat:
+    """The format of whoever asks on `path`: OpenAI's where the path has none."""
+    return BY_PATH.get(path, BY_PATH["/v1/chat/completions"])

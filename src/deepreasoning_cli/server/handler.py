@@ -95,7 +95,9 @@ class TurnHandler:
         if self.streams >= self._serve.streams:
             why = "too many replies at once; try again in a moment"
             raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
-        return Turn(turn_id, request, wire_format, self._service, keys)
+        return Turn(
+            id=turn_id, request=request, format=wire_format, service=self._service, keys=keys
+        )
 
     async def close(self) -> None:
         """Wait until the turns that were told to end have been kept."""

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -42,14 +43,13 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         own = CollectorRegistry()
-
-        def counter(name: str, about: str, *labels: str) -> Counter:
-            return Counter(name, about, labels, namespace=NAMESPACE, registry=own)
-
-        self._requests = counter("requests_total", "Requests answered.", "path", "method", "status")
-        self._turns = counter("turns_total", "Turns, by how they ended.", "ended")
-        self._tokens = counter("tokens_total", "Tokens counted.", "stage", "direction")
-        self._cost = counter("cost_usd_total", "USD, where rates are known.", "stage")
+        counter = partial(Counter, namespace=NAMESPACE, registry=own)
+        self._requests = counter(
+            "requests_total", "Requests answered.", ["path", "method", "status"]
+        )
+        self._turns = counter("turns_total", "Turns, by how they ended.", ["ended"])
+        self._tokens = counter("tokens_total", "Tokens counted.", ["stage", "direction"])
+        self._cost = counter("cost_usd_total", "USD, where rates are known.", ["stage"])
         self._unknown_cost = counter("unknown_cost_turns_total", "Turns whose cost is unknown.")
         self._streams = Gauge(
             "streams",
@@ -67,7 +67,9 @@ class Metrics(Collector):
             buckets=SECONDS,
         )
         folder = os.environ.get(FOLDER_VARIABLE)
-        self._all: Collector = _files(folder) if folder else own
+        self._all: Collector = own
+        if folder:
+            self._all = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call] # it has no types
         self.set_streams(0)
 
     def set_streams(self, count: int) -> None:
@@ -105,10 +107,6 @@ class Metrics(Collector):
                 kept = Metric(metric.name, metric.documentation, metric.type)
                 kept.samples = [s for s in metric.samples if not s.name.endswith("_created")]
                 yield kept
-
-
-def _files(folder: str) -> Collector:
-    return MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call] # it has no types
 
 
 def _known_path(path: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -27,12 +28,10 @@ from deepreasoning_cli.wire.server.model_list import (
 from deepreasoning_cli.wire.server.request import RequestParameters
 from deepreasoning_cli.wiring.backend import GATEWAY, BackendNeeds, choose_backend
 
-DEMO = "demo"
-
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """What `backend` offers at the moment `now` (aware); the demo, what `direct` does, for free."""
+    """What `backend` offers at `now` (aware). The demo offers what `direct` does, for free."""
 
     loaded: LoadedSettings
     catalog: Catalog
@@ -46,24 +45,23 @@ class ModelList:
 
     def listed(self) -> list[ModelListing]:
         """The pair that the settings name, if it can be had, then each model in its place."""
-        every = [self._listed(f"{MODEL}/{model.id}", model) for model in self._living()]
-        try:
-            return [self.find(MODEL), *every]
-        except RefusedError:
-            return every
+        listings = [self._listing(f"{MODEL}/{model.id}", model) for model in self._current()]
+        with suppress(RefusedError):
+            listings.insert(0, self.find(MODEL))
+        return listings
 
     def find(self, name: str) -> ModelListing:
         """The model of that id; what follows the slash may be an alias or a family too.
 
         Raises RefusedError for one that is not offered, retired or unknown.
         """
-        pair, slash, wanted = name.partition("/")
-        if pair != MODEL or (slash and not wanted.strip()):
+        pair, slash, claude = name.partition("/")
+        if pair != MODEL or (slash and not claude.strip()):
             raise RefusedError(f"there is no model {name}")
-        model = self._claude(wanted or self._default)
-        if wanted and model.status is Lifecycle.UNKNOWN:
+        model = self._claude(claude or self._default)
+        if claude and model.status is Lifecycle.UNKNOWN:
             raise RefusedError(f"there is no model {name}")
-        return self._listed(f"{MODEL}/{model.id}" if wanted else MODEL, model)
+        return self._listing(f"{MODEL}/{model.id}" if claude else MODEL, model)
 
     @property
     def _default(self) -> str:
@@ -78,58 +76,51 @@ class ModelList:
     def _claude(self, name: str) -> ClaudeModel:
         return self.catalog.claude(name, self._rated, self.now.date()).model
 
-    def _living(self) -> list[ClaudeModel]:
+    def _current(self) -> list[ClaudeModel]:
+        """The models that the backend offers and that are not retired."""
         today, offered = self.now.date(), self.catalog.offered(self._rated)
         return [model for model in offered if model.lifecycle(today) is not Lifecycle.RETIRED]
 
-    def _listed(self, name: str, model: ClaudeModel) -> ModelListing:
-        thinks = self._reasoner()
-        reads = [each.context for each in (thinks, model) if each and each.context]
-        return ModelListing(
-            name,
-            self._named(thinks, model),
-            _unix(model.released),
-            self._defaults(model),
-            self._answerer(model),
-            self._thinker(thinks),
-            self._search(),
-            tuple(each.id for each in self._living()),
-            min(reads, default=None),
-            model.max_output,
-            model.lifecycle(self.now.date()).value,
+    def _listing(self, name: str, model: ClaudeModel) -> ModelListing:
+        settings, prices = self.loaded.settings, self.catalog.search
+        direct_price = prices.deep if settings.search.depth == "deep" else prices.standard
+        reasoner = self._reasoner()
+        limits = [each.context for each in (reasoner, model) if each and each.context]
+        listing = ModelListing(
+            id=name,
+            name=f"{reasoner.label} + {model.name}" if reasoner else model.name,
+            created=_unix(model.released),
+            defaults=RequestParameters(
+                anthropic_model=model.id,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_tokens=min(settings.max_tokens, model.max_output or settings.max_tokens),
+                web_search_linkup=settings.web_search_linkup,
+                disable_formatting=settings.disable_formatting,
+            ),
+            answerer=self._priced(model.id, model.rates.get(self._rated)),
+            reasoner=self._priced(reasoner.model, reasoner.rates) if reasoner else None,
+            search=prices.gateway if self.backend == GATEWAY else direct_price,
+            claude_models=tuple(each.id for each in self._current()),
+            context=min(limits, default=None),
+            max_output=model.max_output,
+            lifecycle=model.lifecycle(self.now.date()).value,
         )
-
-    def _named(self, thinks: Reasoner | None, model: ClaudeModel) -> str:
-        if self.backend == DEMO:
-            return f"{model.name} (demo: no model is called)"
-        return f"{thinks.label} + {model.name}" if thinks else model.name
-
-    def _defaults(self, model: ClaudeModel) -> RequestParameters:
-        settings = self.loaded.settings
-        return RequestParameters(
-            model.id,
-            settings.temperature,
-            settings.top_p,
-            min(settings.max_tokens, model.max_output or settings.max_tokens),
-            settings.web_search_linkup,
-            settings.disable_formatting,
+        if self.backend != "demo":
+            return listing
+        return replace(
+            listing,
+            name=f"{model.name} (demo: no model is called)",
+            answerer=self._priced("demo-answerer", DemoProvider("answerer").rates),
+            reasoner=self._priced("demo-reasoner", DemoProvider("reasoner").rates),
+            search=Decimal(0),
         )
-
-    def _answerer(self, model: ClaudeModel) -> StageModel:
-        if self.backend == DEMO:
-            return self._priced("demo-answerer", DemoProvider("answerer").rates)
-        return self._priced(model.id, model.rates.get(self._rated))
-
-    def _thinker(self, reasoner: Reasoner | None) -> StageModel | None:
-        if self.backend == DEMO:
-            return self._priced("demo-reasoner", DemoProvider("reasoner").rates)
-        return self._priced(reasoner.model, reasoner.rates) if reasoner else None
 
     def _priced(self, model: str, card: RateCard | None) -> StageModel:
         return StageModel(model, card.at(self.now) if card else None)
 
     def _reasoner(self) -> Reasoner | None:
-        """Who thinks; nobody of our own on the gateway, or where Claude is asked alone."""
+        """The reasoner; None on the gateway, which has its own, and where Claude answers alone."""
         settings = self.loaded.settings
         if self.backend != "direct" or Handoff(settings.handoff) is Handoff.NONE:
             return None
@@ -137,19 +128,8 @@ class ModelList:
         try:
             by_name = self.catalog.reasoner(name) if name else None
         except ConfigError:
-            return None  # the settings name one that there is not
+            return None  # the settings name one that does not exist
         return by_name or self.catalog.default_reasoner(self.loaded.has_key)
-
-    def _search(self) -> Decimal:
-        prices = self.catalog.search
-        match self.backend:
-            case "gateway":
-                return prices.gateway
-            case "demo":
-                return Decimal(0)
-            case _:
-                deep = self.loaded.settings.search.depth == "deep"
-                return prices.deep if deep else prices.standard
 
 
 def _backend(loaded: LoadedSettings, catalog: Catalog) -> str:

@@ -86,15 +86,12 @@ class RequestLogMiddleware:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            exchange = _exchange(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            host, _ = scope.get("client") or (None, None)
+            turn = scope.get(TURN)
+            exchange = Exchange(scope["method"], path_of(scope), status, seconds, host, turn)
             for listener in self._listeners:
                 listener(exchange)
-
-
-def _exchange(scope: Scope, status: int | None, seconds: float) -> Exchange:
-    client = scope.get("client")
-    host = client[0] if client else None
-    return Exchange(scope["method"], path_of(scope), status, seconds, host, scope.get(TURN))
 
 
 def log_request(exchange: Exchange) -> None:
@@ -124,7 +121,7 @@ def _facts_of_turn(turn: Turn) -> Payload:
     usage = total_usage(turn.record) if turn.ended else None
     return {
         "turn": turn.id,
-        "model": single_line(turn.asked.model),
+        "model": single_line(turn.request.model),
         "ended": turn.ended or RUNNING,
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,

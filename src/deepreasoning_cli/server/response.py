@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -42,9 +42,11 @@ class TurnResponse:
 
     def __init__(self, turn: Turn, keep_alive: float) -> None:
         self._turn = turn
-        self._timer = KeepAlive(keep_alive, self._keep_alive) if turn.asked.stream else None
+        self._keep_alive_seconds = keep_alive
         self._begun = False
         self._has_text = False  # and not only kept alive
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
         self._send: Send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,20 +54,17 @@ class TurnResponse:
         self._send = send
         task = asyncio.current_task()
         assert task is not None, "ASGI apps are run as tasks"
-        watch = asyncio.create_task(self._watch_disconnect(receive, task))
+        helpers = [asyncio.create_task(self._watch_disconnect(receive, task))]
+        if self._turn.request.stream:
+            helpers.append(asyncio.create_task(self._keep_alive()))
         try:
             failure = await self._run()
         except asyncio.CancelledError:  # before the first stage, or after the last
-            failure = (
-                self._turn.shutdown_failure
-                if self._turn.cancel_reason is CancelReason.SHUTDOWN
-                else None
-            )
+            failure = self._turn.cancel_failure
             self._turn.ended = self._turn.ended or self._turn.cancel_reason.value
         finally:
-            watch.cancel()
-            if self._timer:
-                self._timer.stop()
+            for helper in helpers:
+                helper.cancel()
         await self._finish(scope, receive, failure)
 
     async def _run(self) -> ApiError | None:
@@ -76,8 +75,7 @@ class TurnResponse:
         return await greenlet_spawn(lambda: self._turn.run(plan, self._send_piece))
 
     def _send_piece(self, piece: bytes) -> None:
-        if self._timer:
-            self._timer.sent()
+        self._sent_at = self._loop.time()
         self._has_text = True
         try:
             await_only(self._body(piece))
@@ -89,7 +87,7 @@ class TurnResponse:
         if not self._begun:
             self._begun = True
             headers = [
-                *(STREAM_HEADERS if self._turn.asked.stream else _json_headers(piece)),
+                *(STREAM_HEADERS if self._turn.request.stream else _json_headers(piece)),
                 (self._turn.format.request_id.encode(), self._turn.id.encode()),
             ]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -106,8 +104,14 @@ class TurnResponse:
             await response(scope, receive, self._send)
 
     async def _keep_alive(self) -> None:
-        with suppress(OSError):  # the next piece meets it too
-            await self._body(KEEP_ALIVE_FRAME)
+        """Send a comment whenever nothing was sent for some seconds."""
+        while True:
+            due = self._sent_at + self._keep_alive_seconds
+            await asyncio.sleep(due - self._loop.time())
+            if self._sent_at + self._keep_alive_seconds <= due:  # else a piece has moved it on
+                self._sent_at = self._loop.time()
+                with suppress(OSError):  # the next piece meets it too
+                    await self._body(KEEP_ALIVE_FRAME)
 
     async def _watch_disconnect(self, receive: Receive, task: asyncio.Task[object]) -> None:
         """End the turn as soon as its caller has gone."""
@@ -122,39 +126,6 @@ def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
     """The headers of a reply that is one piece."""
     length = str(len(reply)).encode()
     return [(b"content-type", b"application/json"), (b"content-length", length)]
-
-
-class KeepAlive:
-    """Runs `send` whenever nothing was sent for `seconds`.
-
-    It costs nothing for a piece: the timer that runs is moved on only when it fires.
-    """
-
-    def __init__(self, seconds: float, send: Callable[[], Coroutine[None, None, None]]) -> None:
-        self._seconds = seconds
-        self._send = send
-        self._loop = asyncio.get_running_loop()
-        self._at = self._loop.time()
-        self._timer = self._loop.call_later(seconds, self._fire)
-        self._sending: asyncio.Task[None] | None = None
-
-    def sent(self) -> None:
-        """Something was sent."""
-        self._at = self._loop.time()
-
-    def stop(self) -> None:
-        """No more."""
-        self._timer.cancel()
-        if self._sending:
-            self._sending.cancel()
-
-    def _fire(self) -> None:
-        now = self._loop.time()
-        if now >= self._at + self._seconds:
-            self._at = now
-            if self._sending is None or self._sending.done():  # else the caller takes nothing
-                self._sending = self._loop.create_task(self._send())
-        self._timer = self._loop.call_at(self._at + self._seconds, self._fire)
 
 
 class ReplyView:

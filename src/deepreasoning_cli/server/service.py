@@ -6,7 +6,6 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Final, Self
 
@@ -16,7 +15,6 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedErr
 from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_file import DISK, Disk, JournalFile, Syncer
-from deepreasoning_cli.history.queries import StageCost
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -55,7 +53,7 @@ class Service:
         self.token: Key | None = loaded.key(TOKEN)
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = HistoryAccess(self._folder, self._log_history)
+        self._history = HistoryAccess(self._folder, self._log_history)
         syncer = Syncer()
         self._threads = DiskThreads(syncer.is_lagging)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
@@ -74,7 +72,7 @@ class Service:
     def recover_orphans(self) -> None:
         """Take up what dead processes left behind."""
         if self.saves:
-            self.archive.recover_orphans()
+            self._history.recover_orphans()
 
     def prepare(self) -> None:
         """Do once what every turn needs: import its parts, run the commands that print keys.
@@ -84,7 +82,7 @@ class Service:
         self._require_token()
         if not self.loaded.settings.serve.byok:
             request = TurnRequest(loaded=self.loaded, question="?")
-            PlanBuilder(request, self.catalog, self._connection, GREENLETS).build()
+            PlanBuilder(request, self.catalog, lambda: self._transport, GREENLETS).build()
 
     def _require_token(self) -> None:
         """Whoever listens to more than this machine has to know who asks."""
@@ -118,8 +116,8 @@ class Service:
         plan = build_plan(
             turn_request,
             self.catalog,
-            self._connection,
-            self._spending,
+            lambda: self._transport,
+            partial(self._history.spending, recovers=self.saves),
             saves=self.saves,
             runtime=GREENLETS,
         )
@@ -128,9 +126,6 @@ class Service:
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
         return replace(plan, id=turn)
-
-    def _connection(self) -> Transport:
-        return self._transport
 
     def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
         """The settings with what the request asks for in their place."""
@@ -155,9 +150,6 @@ class Service:
             open_file=self._open_file,
             run_append=self._threads.run_write,
         )
-
-    def _spending(self, since: datetime) -> list[StageCost] | None:
-        return self.archive.spending(since, recovers=self.saves)
 
     def _log_history(self, kind: str, text: str) -> None:
         level = logging.WARNING if kind == "warning" else logging.INFO

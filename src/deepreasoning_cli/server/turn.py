@@ -32,12 +32,12 @@ STOP_REASONS: dict[str, str] = {
 """What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Turn:
     """A request that is being answered, and afterwards what became of it."""
 
     id: str
-    asked: ChatRequest
+    request: ChatRequest
     format: WireFormat
     service: Service
     keys: CallerKeys | None = None
@@ -51,7 +51,7 @@ class Turn:
 
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
-        plan = partial(self.service.plan, self.asked, self.keys, self.id)
+        plan = partial(self.service.plan, self.request, self.keys, self.id)
         return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
@@ -83,13 +83,14 @@ class Turn:
         return to_failure(error, self.id, byok=self.keys is not None)
 
     @property
-    def shutdown_failure(self) -> ApiError:
-        """What the caller is told when the server shuts down."""
-        return replace(STOPPING, request_id=self.id)
+    def cancel_failure(self) -> ApiError | None:
+        """What the caller is told when the turn is cancelled; None where the caller has gone."""
+        stopping = self.cancel_reason is CancelReason.SHUTDOWN
+        return replace(STOPPING, request_id=self.id) if stopping else None
 
     def error_frames(self, failure: ApiError) -> bytes:
         """What ends a stream in which nothing was said before `failure`."""
-        return self._writer(self.asked.model).frames(failure)
+        return self._writer(self.request.model).frames(failure)
 
     def _follow(self, events: Iterator[Event], show: ViewGroup) -> None:
         """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
@@ -104,12 +105,11 @@ class Turn:
         match error:
             case None:
                 self.ended = "complete"
-                return self._usage_and_end(self._stop_reason())
+                answer = self.record.stages.get(Stage.ANSWER)
+                return self._usage_and_end(answer.stop_reason if answer else None)
             case BrokenPipeError():
                 self.ended = self.cancel_reason.value
-                return (
-                    [self.shutdown_failure] if self.cancel_reason is CancelReason.SHUTDOWN else []
-                )
+                return [self.cancel_failure] if self.cancel_failure else []
             case IncompleteError() if error.kind in STOP_REASONS:
                 self.ended = error.kind
                 return self._usage_and_end(STOP_REASONS[error.kind])
@@ -121,21 +121,16 @@ class Turn:
 
     def _usage_and_end(self, reason: str | None) -> list[Part]:
         usage = total_usage(self.record)
-        counted: list[Part] = [usage, Cost(self.record.cost)] if usage else []
-        return [*counted, End(reason)]
-
-    def _stop_reason(self) -> str | None:
-        answer = self.record.stages.get(Stage.ANSWER)
-        return answer.stop_reason if answer else None
+        return [usage, Cost(self.record.cost), End(reason)] if usage else [End(reason)]
 
     def _reply(self, plan: Plan, put: Put) -> ReplyView:
         model = plan.answerer.model if plan.answerer else "none"
         writer = self._writer(f"{MODEL}/{model}")
-        return ReplyView(writer, put, self._ending, streams=self.asked.stream)
+        return ReplyView(writer, put, self._ending, streams=self.request.stream)
 
     def _writer(self, model: str) -> ReplyWriter:
         head = Head(self.id, model, int(time.time()))
-        return self.format.writer(head, include_usage=self.asked.include_usage)
+        return self.format.writer(head, include_usage=self.request.include_usage)
 
 
 def total_usage(record: TurnRecord) -> Usage | None:

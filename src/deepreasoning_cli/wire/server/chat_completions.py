@@ -10,7 +10,6 @@ from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
 from deepreasoning_cli.wire.server.request import (
     NO_TOOLS,
     ChatRequest,
-    Dialogue,
     Fields,
     build_chat_request,
 )
@@ -97,11 +96,11 @@ def read_request(body: object) -> ChatRequest:
     """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
-    dialogue = Dialogue("messages")
-    for message in request.objects("messages"):
-        dialogue.add_message(message)
     include_usage = request.within("stream_options").boolean("include_usage")
-    limits = ("max_tokens", "max_completion_tokens")
     return build_chat_request(
-        request, dialogue.prompt(), limits=limits, include_usage=bool(include_usage)
+        request,
+        "messages",
+        request.objects("messages"),
+        limits=("max_tokens", "max_completion_tokens"),
+        include_usage=bool(include_usage),
     )

@@ -11,7 +11,6 @@ from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
 from deepreasoning_cli.wire.server.request import (
     NO_TOOLS,
     ChatRequest,
-    Dialogue,
     Fields,
     build_chat_request,
     message_text,
@@ -117,9 +116,6 @@ def read_request(body: object) -> ChatRequest:
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("output_config").reject_unless({"format": ({"type": "text"},)})
-    dialogue = Dialogue("messages")
-    if request.get("system") is not None:
-        dialogue.add_system(message_text(request, "system"))
-    for message in request.objects("messages"):
-        dialogue.add_message(message)
-    return build_chat_request(request, dialogue.prompt(), limits=("max_tokens",))
+    system = "" if request.get("system") is None else message_text(request, "system")
+    messages = request.objects("messages")
+    return build_chat_request(request, "messages", messages, limits=("max_tokens",), system=system)

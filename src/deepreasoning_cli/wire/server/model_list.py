@@ -34,7 +34,7 @@ class StageModel:
     rates: Rates | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelListing:
     """A model id that callers may ask for.
 

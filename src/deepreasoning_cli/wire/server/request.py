@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, Final, NoReturn
 
@@ -116,23 +116,16 @@ class Fields:
             self.refuse(name, "must be true or false")
         return value
 
-    def number(self, name: str, least: int, most: int) -> float | None:
-        """A number within the range."""
+    def number(self, name: str, least: int, most: int, *, whole: bool = False) -> float | None:
+        """A number within the range; a `whole` one has no fraction, and 1.0 is one."""
         value = self.get(name)
-        if _is_number(value) and least <= value <= most:
-            return float(value)
-        if value is not None:
-            self.refuse(name, f"must be a number from {least} to {most}")
-        return None
-
-    def integer(self, name: str, least: int, most: int) -> int | None:
-        """A whole number within the range; 1.0 is one."""
-        value = self.get(name)
-        if _is_number(value) and least <= value <= most and value == int(value):
-            return int(value)
-        if value is not None:
-            self.refuse(name, f"must be a whole number from {least} to {most}")
-        return None
+        if value is None:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most or (whole and value != int(value)):
+            kind = "whole number" if whole else "number"
+            self.refuse(name, f"must be a {kind} from {least} to {most}")
+        return float(value)
 
     def within(self, name: str) -> Fields:
         """The fields of an object, none where it is not given."""
@@ -156,10 +149,6 @@ class Fields:
                 self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _is_equal(value: object, other: object) -> bool:
     """Equal in JSON, where true is not 1."""
     return value == other and isinstance(value, bool) == isinstance(other, bool)
@@ -175,9 +164,19 @@ NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
 
 
 def build_chat_request(
-    request: Fields, prompt: Prompt, *, limits: tuple[str, ...], include_usage: bool = True
+    request: Fields,
+    place: str,
+    messages: Iterable[Fields],
+    *,
+    limits: tuple[str, ...],
+    system: str = "",
+    include_usage: bool = True,
 ) -> ChatRequest:
-    """The request for `prompt`; `limits` are the format's names for `max_tokens`."""
+    """The request for `messages`, which stand in the field `place`.
+
+    `limits` are the format's names for `max_tokens`.
+    """
+    prompt = _read_prompt(place, messages, system)
     return ChatRequest(
         model=request.name("model") or request.refuse("model", "is required"),
         prompt=prompt,
@@ -196,13 +195,13 @@ def build_chat_request(
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
     """The one limit, under whichever of its names it stands."""
-    first: int | None = None
+    first: float | None = None
     for name in names:
-        value = request.integer(name, *MAX_TOKENS)
+        value = request.number(name, *MAX_TOKENS, whole=True)
         if None not in (first, value) and first != value:
             request.refuse(name, f"must not differ from {names[0]}")
         first = first if value is None else value
-    return first
+    return None if first is None else int(first)
 
 
 TEXTS: Final = frozenset({"text", "input_text", "output_text"})
@@ -218,58 +217,50 @@ ONLY_TEXT: Final[dict[str, tuple[object, ...]]] = {
 """What may stand in a message besides text only in these values."""
 
 
-@dataclass(slots=True)
-class Dialogue:
-    """The messages as far as they are read; `place` is the field they stand in."""
+def _read_prompt(place: str, messages: Iterable[Fields], system: str) -> Prompt:
+    """The conversation: a user's message first and last, and neither side twice in a row.
 
-    place: str
-    systems: list[str] = field(default_factory=list)
-    turns: list[Message] = field(default_factory=list)
-
-    def add_message(self, message: Fields) -> None:
-        """Note one message. Raises BadRequest for a role or content that is no text."""
+    `place` is the field that holds the messages. Several system prompts become one. Raises
+    BadRequest for a role or content that is not text, and for a conversation of another shape.
+    Claude 4.6 and newer refuse a last message of the assistant's (api-facts.md, section 1.8).
+    """
+    systems = [system]
+    turns: list[Message] = []
+    for message in messages:
         message.reject_unless(ONLY_TEXT)
         match message.text("role"):
             case "system" | "developer":
-                self.add_system(message_text(message))
+                systems.append(message_text(message))
             case "user":
-                self.turns.append(Message("user", message_text(message)))
+                turns.append(Message("user", message_text(message)))
             case "assistant":
                 # a reply of thoughts alone, or none at all, leaves no turn
-                if (reply_text := message_text(message, reply=True)).strip():
-                    self.turns.append(Message("assistant", reply_text))
+                if (reply := message_text(message, reply=True)).strip():
+                    turns.append(Message("assistant", reply))
             case _:
                 message.refuse("role", "must be system, developer, user or assistant")
+    sides = groupby(turns, key=lambda turn: turn.role)
+    merged = tuple(Message(role, _join(turn.text for turn in side)) for role, side in sides)
+    if fault := _fault_of(merged):
+        raise BadRequest(f"{place} {fault}", place)
+    return Prompt(merged, _join(systems) or None)
 
-    def add_system(self, text: str) -> None:
-        """Note a system prompt; several become one."""
-        if text.strip():
-            self.systems.append(text)
 
-    def prompt(self) -> Prompt:
-        """The conversation: a user's message first and last, and neither side twice in a row.
-
-        Raises BadRequest where the caller's does not come to that. Claude 4.6 and newer refuse a
-        last message of the assistant's (api-facts.md, section 1.8).
-        """
-        sides = groupby(self.turns, key=lambda turn: turn.role)
-        turns = [Message(role, _join(turn.text for turn in side)) for role, side in sides]
-        if not all(turn.text for turn in turns):
-            self._refuse("has a message of the user's without text")
-        match [turn.role for turn in turns]:
-            case []:
-                self._refuse("must have a message of the user's")
-            case ["assistant", *_]:
-                self._refuse("must begin with a message of the user's")
-            case [*_, "assistant"]:
-                self._refuse(
-                    "must end with a message of the user's: "
-                    "beginning the answer for the model (prefill) is not supported"
-                )
-        return Prompt(tuple(turns), _join(self.systems) or None)
-
-    def _refuse(self, why: str) -> NoReturn:
-        raise BadRequest(f"{self.place} {why}", self.place)
+def _fault_of(turns: tuple[Message, ...]) -> str | None:
+    """Why these turns are not a conversation that can be answered; None where they are."""
+    if not all(turn.text for turn in turns):
+        return "has a message of the user's without text"
+    match [turn.role for turn in turns]:
+        case []:
+            return "must have a message of the user's"
+        case ["assistant", *_]:
+            return "must begin with a message of the user's"
+        case [*_, "assistant"]:
+            return (
+                "must end with a message of the user's: "
+                "beginning the answer for the model (prefill) is not supported"
+            )
+    return None
 
 
 def message_text(message: Fields, name: str = "content", *, reply: bool = False) -> str:

@@ -13,7 +13,6 @@ from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import (
     NO_TOOLS,
     ChatRequest,
-    Dialogue,
     Fields,
     build_chat_request,
 )
@@ -199,24 +198,21 @@ def read_request(body: object) -> ChatRequest:
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("text").reject_unless({"format": ({"type": "text"},)})
-    dialogue = Dialogue("input")
-    dialogue.add_system(request.text("instructions") or "")
+    system = request.text("instructions") or ""
+    limits = ("max_tokens", "max_output_tokens")
+    return build_chat_request(request, "input", _messages(request), limits=limits, system=system)
+
+
+def _messages(request: Fields) -> Iterator[Fields]:
+    """The messages in `input`; reasoning of earlier replies is left out."""
     if isinstance(request.get("input"), str):
-        dialogue.add_message(Fields({"role": "user", "content": request.get("input")}))
-    else:
-        for item in request.objects("input"):
-            _add_item(dialogue, item)
-    return build_chat_request(
-        request, dialogue.prompt(), limits=("max_tokens", "max_output_tokens")
-    )
-
-
-def _add_item(dialogue: Dialogue, item: Fields) -> None:
-    """Note an item; reasoning of earlier replies is left out."""
-    match item.text("type"):
-        case None | "message":
-            dialogue.add_message(item)
-        case "reasoning":
-            return
-        case _:
-            item.refuse("type", "is not supported: only messages are")
+        yield Fields({"role": "user", "content": request.get("input")})
+        return
+    for item in request.objects("input"):
+        match item.text("type"):
+            case None | "message":
+                yield item
+            case "reasoning":
+                continue
+            case _:
+                item.refuse("type", "is not supported: only messages are")

@@ -70,7 +70,8 @@ class ReplyAccumulator:
     runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
     usage: Usage | None = None
     cost: Cost | None = None
-    end: End | None = None
+    reason: str | None = None
+    """The stop reason, in the words of whoever gave it."""
 
     def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
@@ -85,8 +86,8 @@ class ReplyAccumulator:
                 self.usage = chunk
             case Cost():
                 self.cost = chunk
-            case _:
-                self.end = chunk
+            case End(reason):
+                self.reason = reason
 
     @property
     def kind(self) -> type[Thought | Text] | None:
@@ -97,11 +98,6 @@ class ReplyAccumulator:
     def cost_fields(self) -> Payload:
         """What an object of usage says about the cost: nothing, unless one was given."""
         return {"cost_usd": decimal_usd(self.cost.usd)} if self.cost else {}
-
-    @property
-    def reason(self) -> str | None:
-        """The stop reason, in the words of whoever gave it."""
-        return self.end.reason if self.end else None
 
     def text_of(self, kind: type[Thought | Text]) -> str:
         """All text of one kind."""
