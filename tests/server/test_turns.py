@@ -12,12 +12,7 @@ import pytest
 from starlette.types import Message
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.errors import (
-    ConfigError,
-    IncompleteError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, IncompleteError, RefusedError, UnavailableError
 from deepreasoning_cli.history.journal_file import Disk
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import DONE, End, Payload, Text, Thought

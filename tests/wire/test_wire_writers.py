@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,

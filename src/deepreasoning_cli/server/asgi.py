@@ -38,8 +38,7 @@ def is_local(scope: Scope) -> bool:
     match scope.get("server"):
         case [str(host), int()]:
             return is_loopback(host)
-        case _:
-            return True
+    return True
 
 
 @lru_cache(maxsize=64)

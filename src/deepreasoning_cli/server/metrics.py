@@ -67,9 +67,8 @@ class Metrics(Collector):
             buckets=SECONDS,
         )
         folder = os.environ.get(FOLDER_VARIABLE)
-        self._all: Collector = own
-        if folder:
-            self._all = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call] # it has no types
+        # prometheus_client has no types for what reads a folder
+        self._all: Collector = MultiProcessCollector(None, folder) if folder else own  # type: ignore[no-untyped-call]
         self.set_streams(0)
 
     def set_streams(self, count: int) -> None:

@@ -87,7 +87,7 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send_and_note)
         finally:
             seconds = time.perf_counter() - began
-            host, _ = scope.get("client") or (None, None)
+            host, *_ = scope.get("client") or [None]
             turn = scope.get(TURN)
             exchange = Exchange(scope["method"], path_of(scope), status, seconds, host, turn)
             for listener in self._listeners:

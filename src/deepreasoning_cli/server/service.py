@@ -31,12 +31,9 @@ from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
 LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
-TOKEN: Final = "serve"  # noqa: S105 (the name of a key)
 MODEL: Final = "deepreasoning"
 GREENLETS: Final = Runtime(sleep)
 """A turn waits while others go on; what waits for a disk has threads of its own."""
-
-
 CallerKeys = Mapping[str, Key]
 """The keys that a caller sent, by vendor."""
 
@@ -50,7 +47,7 @@ class Service:
     def __init__(self, loaded: LoadedSettings, *, debug: bool = False, disk: Disk = DISK) -> None:
         self.loaded = loaded
         self.catalog: Catalog = current_catalog(loaded)
-        self.token: Key | None = loaded.key(TOKEN)
+        self.token: Key | None = loaded.key("serve")
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
         self._history = HistoryAccess(self._folder, self._log_history)

@@ -24,12 +24,8 @@ from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import ChatRequest
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter
 
-STOP_REASONS: dict[str, str] = {
-    "max_tokens": "max_tokens",
-    "refusal": "refusal",
-    COST_CAP: "max_tokens",
-}
-"""What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
+STOP_REASONS = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
+"""The stop reasons of replies that end early but in order, by the error's kind."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -59,7 +55,9 @@ class Turn:
 
         To be called by `greenlet_spawn`: where that is cancelled, the vendors' calls end at once.
         """
-        reply, journal = self._reply(plan, put), self.service.journal(self.record)
+        writer = self._writer(f"{MODEL}/{plan.answerer.model if plan.answerer else 'none'}")
+        reply = ReplyView(writer, put, self._ending, streams=self.request.stream)
+        journal = self.service.journal(self.record)
         try:
             with (
                 closing(run_turn(plan)) as events,
@@ -122,11 +120,6 @@ class Turn:
     def _usage_and_end(self, reason: str | None) -> list[Part]:
         usage = total_usage(self.record)
         return [usage, Cost(self.record.cost), End(reason)] if usage else [End(reason)]
-
-    def _reply(self, plan: Plan, put: Put) -> ReplyView:
-        model = plan.answerer.model if plan.answerer else "none"
-        writer = self._writer(f"{MODEL}/{model}")
-        return ReplyView(writer, put, self._ending, streams=self.request.stream)
 
     def _writer(self, model: str) -> ReplyWriter:
         head = Head(self.id, model, int(time.time()))

@@ -6,18 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from deepreasoning_cli.pipeline.events import DONE, Payload, Text, Thought
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
-from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
-    ChatRequest,
-    Fields,
-    build_chat_request,
-)
-from deepreasoning_cli.wire.server.writer import (
-    ReplyWriter,
-    openai_usage,
-    to_finish_reason,
-)
+from deepreasoning_cli.wire.server.request import NO_TOOLS, ChatRequest, Fields, build_chat_request
+from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_finish_reason
 
 
 class ChatCompletionsWriter(ReplyWriter):
@@ -34,7 +26,7 @@ class ChatCompletionsWriter(ReplyWriter):
             message["reasoning_content"] = thoughts
         choice = self._choice("message", message, to_finish_reason(self.reply.reason))
         payload = self._base("chat.completion") | {"choices": [choice]}
-        return payload | ({"usage": self._usage()} if self.reply.usage else {})
+        return payload | ({"usage": self._usage(self.reply.usage)} if self.reply.usage else {})
 
     def _start_reply(self) -> Iterable[Payload]:
         yield self._chunk({"role": "assistant", "content": ""})
@@ -46,7 +38,7 @@ class ChatCompletionsWriter(ReplyWriter):
     def _end_reply(self) -> Iterable[Payload]:
         yield self._chunk({}, to_finish_reason(self.reply.reason))
         if self.reply.usage and self.include_usage:
-            yield self._base() | {"choices": [], "usage": self._usage()}
+            yield self._base() | {"choices": [], "usage": self._usage(self.reply.usage)}
         yield DONE
 
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
@@ -67,9 +59,7 @@ class ChatCompletionsWriter(ReplyWriter):
             "model": self.reply.model,
         }
 
-    def _usage(self) -> Payload:
-        usage = self.reply.usage
-        assert usage is not None
+    def _usage(self, usage: Usage) -> Payload:
         payload = openai_usage(usage, "prompt", "completion") | self.reply.cost_fields
         if usage.reasoning_tokens is not None:
             payload["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}

@@ -11,8 +11,6 @@ from deepreasoning_cli.sanitize import single_line
 
 LONGEST: Final = 500
 """Characters of a message that a caller is told."""
-SERVER: Final = 500
-"""The lowest status of a failure that is not the request's."""
 
 OPENAI_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -60,14 +58,16 @@ class ApiError:
     @property
     def openai_type(self) -> str:
         """OpenAI's word for the status."""
-        other = "server_error" if self.status >= SERVER else "invalid_request_error"
-        return OPENAI_TYPES.get(self.status, other)
+        return self._type(OPENAI_TYPES, "server_error")
 
     @property
     def anthropic_type(self) -> str:
         """Anthropic's word for the status."""
-        other = "api_error" if self.status >= SERVER else "invalid_request_error"
-        return ANTHROPIC_TYPES.get(self.status, other)
+        return self._type(ANTHROPIC_TYPES, "api_error")
+
+    def _type(self, types: Mapping[int, str], server_type: str) -> str:
+        other = server_type if self.status >= 500 else "invalid_request_error"
+        return types.get(self.status, other)
 
 
 def openai_envelope(failure: ApiError) -> Payload:

@@ -15,10 +15,7 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     message_text,
 )
-from deepreasoning_cli.wire.server.writer import (
-    ReplyWriter,
-    to_stop_reason,
-)
+from deepreasoning_cli.wire.server.writer import ReplyWriter, to_stop_reason
 
 NO_SIGNATURE = ""
 """A thinking block has to carry one, and only Anthropic can make one that Anthropic accepts."""

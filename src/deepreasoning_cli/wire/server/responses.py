@@ -10,17 +10,8 @@ from typing import Final
 from deepreasoning_cli.pipeline.events import Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
-    ChatRequest,
-    Fields,
-    build_chat_request,
-)
-from deepreasoning_cli.wire.server.writer import (
-    ReplyWriter,
-    openai_usage,
-    to_incomplete_reason,
-)
+from deepreasoning_cli.wire.server.request import NO_TOOLS, ChatRequest, Fields, build_chat_request
+from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_incomplete_reason
 
 SEQUENCE_NUMBER: Final = "sequence_number"
 ERROR_CODES: Final[Mapping[str, str]] = {
