@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.observe import TURN, Exchange, RequestLogMiddleware
 from support.asgi_calls import Answer, call, scope
-from support.ended_turns import turned
+from support.ended_turns import ended_turn
 
 
 def told(app: object, asked: Scope) -> tuple[Answer, list[Exchange]]:
@@ -30,7 +30,7 @@ def test_an_answer_passes_unchanged_and_is_told() -> None:
 
 
 def test_a_turn_that_was_put_into_the_scope_is_told() -> None:
-    turn = turned()
+    turn = ended_turn()
 
     async def app(asked: Scope, receive: Receive, send: Send) -> None:
         asked[TURN] = turn

@@ -22,8 +22,8 @@ def stage(which: Stage, read: int, wrote: int, cost: str | None) -> StageFinishe
     )
 
 
-def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
-    """A turn whose service nobody asks any more."""
+def ended_turn(*stages: StageFinished, outcome: str = "complete") -> Turn:
+    """A turn that has ended; it needs no service any more."""
     prompt = Prompt((Message("user", "secret"),))
     request = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
     turn = Turn(
@@ -31,7 +31,7 @@ def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
         request=request,
         format=BY_PATH["/v1/chat/completions"],
         service=cast("Service", None),
-        ended=ended,
+        outcome=outcome,
     )
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -1,7 +1,7 @@
 """The pipeline as an HTTP API: an ASGI app that speaks three formats.
 
-It may import every room but `cli`. `app` puts it together and is the file to open first; a question
-goes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.
+It may import every room but `cli`. `app` puts it together and is the file to open first; a request
+passes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ASGI app: its routes, and what all of them stand behind."""
+"""The ASGI app: its routes and the middleware around them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ROUTE_FAILURES: Final = {
 def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS) -> ASGIApp:
     """The ASGI app that answers with `service`.
 
-    When the server shuts down, turns that are told to end get `shutdown_seconds` to be saved.
+    When the server shuts down, turns that were cancelled have `shutdown_seconds` to be saved.
     """
     serve = service.loaded.settings.serve
     listeners: list[Listener] = [log_request]

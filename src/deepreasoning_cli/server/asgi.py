@@ -17,7 +17,7 @@ from deepreasoning_cli.wire.server.errors import ApiError
 
 
 def header(scope: Scope, name: str) -> str | None:
-    """The value of a header; None where it is missing, or given twice with different values."""
+    """The value of a header; None if it is missing, or appears twice with different values."""
     key = name.lower().encode("latin-1")
     values = {value for each, value in scope["headers"] if each == key}
     return values.pop().decode("latin-1") if len(values) == 1 else None
@@ -31,9 +31,9 @@ def path_of(scope: Scope) -> str:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether only this machine can have sent it: it came in on a loopback address or no address.
+    """Whether only this machine can have sent it: it came in on a loopback address or on none.
 
-    A unix socket has a path and no port, and what is called without a server has nothing.
+    A unix socket has a path and no port; an app that is called without a server has nothing.
     """
     match scope.get("server"):
         case [str(host), int()]:

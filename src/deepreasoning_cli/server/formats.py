@@ -1,4 +1,4 @@
-"""The three formats by the paths they are asked on."""
+"""The three formats, by path."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ BY_PATH: Final = {
 
 
 def format_for(path: str) -> WireFormat:
-    """The format of whoever asks on `path`: OpenAI's where the path has none."""
+    """The format of failures on `path`; a path without a format has OpenAI's."""
     return BY_PATH.get(path, BY_PATH["/v1/chat/completions"])

@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: limits, the address, the host, the token."""
+"""The checks of every request: limits, address, host, token."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUG: Final = ApiError(500, "internal", "unexpected; the server's log says where"
 
 
 class Guard:
-    """Lets through what may be answered, and answers what `app` raises instead of a response."""
+    """Checks requests before `app` answers them, and answers where `app` raises an exception."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         serve = service.loaded.settings.serve
@@ -39,11 +39,11 @@ class Guard:
         self._service = service
         self._token = service.token.value.encode() if service.token else None
         self._byok = serve.byok
-        # who has the token is no page of a stranger's
+        # a web page of a stranger's does not have the token
         self._hosts = allowed_hosts(serve) if serve.hosts or not self._token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a WebSocket is refused, all else is the app's."""
+        """Answer one request; refuse WebSockets; pass other scopes on."""
         match scope["type"]:
             case "http":
                 await self._answer(scope, receive, send)
@@ -53,16 +53,16 @@ class Guard:
                 await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
-        def send_and_note(message: Message) -> Awaitable[None]:  # a coroutine costs on each token
-            nonlocal begun
-            begun = True
+        def watched_send(message: Message) -> Awaitable[None]:  # a coroutine would cost per token
+            nonlocal has_started
+            has_started = True
             return send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, watched_send)
         except Rejected as rejected:
             response = failure_response(
                 scope,
@@ -73,13 +73,13 @@ class Guard:
             await response(scope, receive, send)
         except ClientDisconnected:
             return
-        except Exception as error:  # noqa: BLE001 (the boundary: a traceback is nobody's answer)
+        except Exception as error:  # noqa: BLE001 (the boundary: a caller gets no traceback)
             self._service.log_bug(error)
-            if not begun:
+            if not has_started:
                 await failure_response(scope, BUG)(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        """Raise Rejected for what is not let through."""
+        """Raise Rejected for a request that is refused."""
         _check_limits(scope)
         if self._token is None and not is_local(scope):
             raise Rejected(
@@ -89,7 +89,7 @@ class Guard:
                 "its owner sets one as keys.serve",
             )
         if path_of(scope) == HEALTH:
-            return  # it tells nothing, and who asks is a machine that knows only the address
+            return  # it reveals nothing, and load balancers know only the address
         if self._hosts is not None:
             _check_host(scope, self._hosts)
         if self._token is not None:
@@ -134,7 +134,7 @@ def _check_limits(scope: Scope) -> None:
 
 
 def _check_host(scope: Scope, hosts: frozenset[str]) -> None:
-    """Raise Rejected with 400 for a Host that is missing or none, 421 for one that is not ours."""
+    """Raise Rejected: 400 for a Host that is missing or malformed, 421 for one that is not ours."""
     host = host_of(header(scope, "host") or "")
     if host is None:
         raise Rejected(400, "invalid_host", "the Host header is missing or malformed")
@@ -149,19 +149,19 @@ HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._~-]+)(?::[0-9]{0,5})?", re.
 
 
 def allowed_hosts(serve: ServeSettings) -> frozenset[str]:
-    """The names that the settings let in: this machine's, the address served on, their own."""
+    """The allowed host names: this machine's, the address that is served, and `serve.hosts`."""
     names = {_normalized(name) for name in (serve.host, *serve.hosts)}
     return LOOPBACK | (names - ANY)
 
 
 def host_of(value: str) -> str | None:
-    """The name or address in a `Host` header, without its port; None where it is malformed."""
+    """The name or address in a `Host` header, without its port; None if it is malformed."""
     match = HOST.fullmatch(value)
     return _normalized(match[1]) if match else None
 
 
 def _normalized(name: str) -> str:
-    """A name as names are compared, whatever its case, and an address in its shortest form."""
+    """A name in lower case, or an address in its shortest form, for comparison."""
     bare = name.strip().lower()
     if match := HOST.fullmatch(bare):
         bare = match[1]

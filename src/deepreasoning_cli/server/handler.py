@@ -1,4 +1,4 @@
-"""Questions as they come in: read within limits, checked, given to a turn while there is room."""
+"""Requests for turns: the body is read within limits and checked, then a turn runs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BODY_SECONDS: Final = 30.0
 MAX_VALUES: Final = 50_000
 """Values in a body, without keys.
 
-Millions of small ones would hold up all replies, and take a hundred times their length in memory.
+Millions of small values would delay all replies, and take a hundred times their length in memory.
 """
 STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 BUSY_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 3.0
-"""Seconds that turns get to be kept when the server ends."""
+"""Seconds in which turns can be saved when the server stops."""
 CALLER_KEY_HEADERS: Final = {
     "deepseek": "x-deepseek-api-token",
     "anthropic": "x-anthropic-api-token",
@@ -42,10 +42,10 @@ CALLER_KEY_HEADERS: Final = {
 
 
 class TurnHandler:
-    """Answers the three formats' paths.
+    """Answers requests on the three formats' paths.
 
-    `on_streams` is told how many turns run when that changes; at the end turns have
-    `shutdown_seconds` to be kept.
+    `on_streams` is called with the number of running turns whenever it changes. When the server
+    stops, `close` waits up to `shutdown_seconds` for turns to be saved.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class TurnHandler:
 
     @property
     def streams(self) -> int:
-        """How many turns run now."""
+        """How many turns are running."""
         return len(self._running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One question, from its body to its last byte. Raises Rejected before a turn begins."""
+        """Answer one request. Raises Rejected before a turn starts."""
         turn_id = new_id()
         try:
             turn = await self._start_turn(turn_id, scope, receive)
@@ -100,13 +100,13 @@ class TurnHandler:
         )
 
     async def close(self) -> None:
-        """Wait until the turns that were told to end have been kept."""
+        """Wait until the turns that were cancelled have been saved."""
         deadline = asyncio.get_running_loop().time() + self._shutdown_seconds
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
 
     def _caller_keys(self, scope: Scope) -> CallerKeys | None:
-        """The keys that came with the request, where callers bring their own."""
+        """The keys in the request's headers, if callers bring their own."""
         if not self._serve.byok:
             return None
         try:
@@ -122,10 +122,10 @@ class TurnHandler:
 async def read_json(
     scope: Scope, receive: Receive, limit: int, seconds: float = BODY_SECONDS
 ) -> object:
-    """The decoded body of at most `limit` bytes that comes whole within `seconds`.
+    """The decoded JSON body: at most `limit` bytes, complete within `seconds`.
 
-    A key that stands twice in an object has its last value. Raises Rejected for anything that is
-    no such JSON, ClientDisconnected where the caller hangs up.
+    A key that appears twice in an object has its last value. Raises Rejected for anything else,
+    ClientDisconnected if the caller disconnects.
     """
     _require_json(scope)
     length = header(scope, "content-length") or ""
@@ -178,7 +178,7 @@ def _too_large(scope: Scope, limit: int) -> Rejected:
 
 
 def _close_header(scope: Scope) -> dict[str, str]:
-    """What ends the connection, since the rest of the body is not read; HTTP/2 needs nothing."""
+    """Close the connection, since the rest of the body is not read; HTTP/2 needs no header."""
     return {"connection": "close"} if scope.get("http_version", "").startswith("1") else {}
 
 
@@ -188,18 +188,18 @@ def _decode(data: bytes) -> object:
         raise Rejected(413, "request_too_large", why)
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # both are raised by nothing but the input
+    except (ValueError, RecursionError) as error:  # only bad input raises these
         why = f"the body is not valid JSON: {_json_error(error)}"
     raise Rejected(400, "invalid_json", why)
 
 
 def _has_too_many_values(data: bytes) -> bool:
-    """Whether there are too many, told by the commas outside of strings."""
+    """Whether there are too many values: counts the commas outside strings."""
     commas = end = 0
     for strings, string in enumerate(STRING.finditer(data)):
         commas += data.count(b",", end, string.start())
         end = string.end()
-        if commas >= MAX_VALUES or strings > 3 * MAX_VALUES:  # JSON has no more between them
+        if commas >= MAX_VALUES or strings > 3 * MAX_VALUES:  # valid JSON has fewer strings
             return True
     return commas + data.count(b",", end) >= MAX_VALUES
 
@@ -216,7 +216,7 @@ def _json_error(error: ValueError | RecursionError) -> str:
             return f"not UTF-8 at byte {error.start}"
         case RecursionError():
             return "nested too deeply"
-        case _ if "digits" in str(error):  # Python converts no longer ones, since that takes long
+        case _ if "digits" in str(error):  # Python refuses to convert longer ones
             return "a number has too many digits"
         case _:
             return str(error)

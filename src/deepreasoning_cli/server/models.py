@@ -1,4 +1,4 @@
-"""The models that may be asked for, with our defaults, and their routes."""
+"""The models that a request may name, with our defaults, and the route that lists them."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class ModelList:
 
     @classmethod
     def of(cls, loaded: LoadedSettings, catalog: Catalog) -> ModelList:
-        """What is offered now. Where keys are missing it is what there would be with them."""
+        """The models of now. Missing keys count as present."""
         return cls(loaded, catalog, _backend(loaded, catalog), datetime.now(UTC))
 
     def listed(self) -> list[ModelListing]:
-        """The pair that the settings name, if it can be had, then each model in its place."""
+        """The pair in the settings, if it is available, then one pair for each Claude model."""
         listings = [self._listing(f"{MODEL}/{model.id}", model) for model in self._current()]
         with suppress(RefusedError):
             listings.insert(0, self.find(MODEL))
         return listings
 
     def find(self, name: str) -> ModelListing:
-        """The model of that id; what follows the slash may be an alias or a family too.
+        """The model with that id; an alias or a family may follow the slash too.
 
-        Raises RefusedError for one that is not offered, retired or unknown.
+        Raises RefusedError for a model that is retired, unknown or not offered.
         """
         pair, slash, claude = name.partition("/")
         if pair != MODEL or (slash and not claude.strip()):
@@ -70,7 +70,7 @@ class ModelList:
 
     @property
     def _rated(self) -> str:
-        """The backend whose rates and models hold."""
+        """The backend whose rates and models apply."""
         return GATEWAY if self.backend == GATEWAY else "direct"
 
     def _claude(self, name: str) -> ClaudeModel:

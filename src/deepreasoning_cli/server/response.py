@@ -1,4 +1,4 @@
-"""The response of a turn: its status, its bytes, its keep-alives, and when nobody listens."""
+"""The response of a turn: status, bytes, keep-alives, and what happens on a disconnect."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
 
 Put = Callable[[bytes], None]
 Ending = Callable[[BaseException | None], Sequence[Part]]
-"""What a reply ends with: usage, cost and End, or an ApiError; nothing where nobody listens."""
+"""The last parts: usage, cost and End, or an ApiError; none if the caller has disconnected."""
 
 
 class TurnResponse:
-    """Answers one request with what its turn says.
+    """Answers one request with the reply of its turn.
 
-    Nothing is sent before there is text or a failure, so that a failure has its own status; but a
-    stream that stays silent begins after `keep_alive` seconds, and gets a comment as often.
+    The response starts with the first text or failure, so that a failure has its own status. A
+    stream that is silent for `keep_alive` seconds starts with a comment, and gets one as often.
     """
 
     def __init__(self, turn: Turn, keep_alive: float) -> None:
         self._turn = turn
         self._keep_alive_seconds = keep_alive
-        self._begun = False
-        self._has_text = False  # and not only kept alive
+        self._has_started = False
+        self._has_text = False  # more than keep-alives
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
         self._send: Send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the turn and send what it says."""
+        """Run the turn and send its reply."""
         self._send = send
         task = asyncio.current_task()
         assert task is not None, "ASGI apps are run as tasks"
@@ -59,9 +59,9 @@ class TurnResponse:
             helpers.append(asyncio.create_task(self._keep_alive()))
         try:
             failure = await self._run()
-        except asyncio.CancelledError:  # before the first stage, or after the last
+        except asyncio.CancelledError:  # before the first stage or after the last
             failure = self._turn.cancel_failure
-            self._turn.ended = self._turn.ended or self._turn.cancel_reason.value
+            self._turn.outcome = self._turn.outcome or self._turn.cancel_reason.value
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -79,13 +79,13 @@ class TurnResponse:
         self._has_text = True
         try:
             await_only(self._body(piece))
-        except OSError as error:  # so ASGI servers may say that the caller has left
+        except OSError as error:  # ASGI servers may report a disconnect this way
             self._turn.cancel_reason = CancelReason.DISCONNECTED
             raise BrokenPipeError(CancelReason.DISCONNECTED) from error
 
     async def _body(self, piece: bytes) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self._has_started:
+            self._has_started = True
             headers = [
                 *(STREAM_HEADERS if self._turn.request.stream else _json_headers(piece)),
                 (self._turn.format.request_id.encode(), self._turn.id.encode()),
@@ -96,7 +96,7 @@ class TurnResponse:
     async def _finish(self, scope: Scope, receive: Receive, failure: ApiError | None) -> None:
         if self._turn.cancel_reason is CancelReason.DISCONNECTED:
             return
-        if self._begun:
+        if self._has_started:
             last = self._turn.error_frames(failure) if failure and not self._has_text else b""
             await self._send({"type": "http.response.body", "body": last})
         elif failure:
@@ -104,26 +104,26 @@ class TurnResponse:
             await response(scope, receive, self._send)
 
     async def _keep_alive(self) -> None:
-        """Send a comment whenever nothing was sent for some seconds."""
+        """Send a comment whenever the stream has been silent for too long."""
         while True:
             due = self._sent_at + self._keep_alive_seconds
             await asyncio.sleep(due - self._loop.time())
-            if self._sent_at + self._keep_alive_seconds <= due:  # else a piece has moved it on
+            if self._sent_at + self._keep_alive_seconds <= due:  # else a piece was sent meanwhile
                 self._sent_at = self._loop.time()
-                with suppress(OSError):  # the next piece meets it too
+                with suppress(OSError):  # the next piece raises it too
                     await self._body(KEEP_ALIVE_FRAME)
 
     async def _watch_disconnect(self, receive: Receive, task: asyncio.Task[object]) -> None:
-        """End the turn as soon as its caller has gone."""
+        """Cancel the turn as soon as its caller disconnects."""
         while (await receive())["type"] != "http.disconnect":
             continue
-        if not self._turn.ended:  # else all is said, and what came is being kept
+        if not self._turn.outcome:  # else the reply is complete and the turn is being saved
             self._turn.cancel_reason = CancelReason.DISCONNECTED
             task.cancel()
 
 
 def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers of a reply that is one piece."""
+    """The headers of a reply that is a single piece."""
     length = str(len(reply)).encode()
     return [(b"content-type", b"application/json"), (b"content-length", length)]
 
@@ -131,7 +131,7 @@ def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
 class ReplyView:
     """A view that writes a reply: each piece at once if `streams`, else one JSON object at the end.
 
-    `failure` is what came in place of a reply.
+    `failure` is the failure to answer with if there is no reply.
     """
 
     def __init__(self, writer: ReplyWriter, put: Put, ending: Ending, *, streams: bool) -> None:
@@ -139,19 +139,19 @@ class ReplyView:
         self._put = put
         self._ending = ending
         self._streams = streams
-        self._begun = False
+        self._has_started = False
         self.failure: ApiError | None = None
 
     def __call__(self, event: Event) -> None:
         """Write a piece of text; other events are for other views."""
         if isinstance(event, Thought | Text):
-            self._begun = self._streams
+            self._has_started = self._streams
             self._write(event)
 
     def close(self, failure: BaseException | None) -> None:
-        """Write the ending. A failure is HTTP's to tell, unless a stream has begun."""
+        """Write the last parts. A failure before a stream has started becomes an HTTP status."""
         for part in self._ending(failure):
-            if isinstance(part, ApiError) and not self._begun:
+            if isinstance(part, ApiError) and not self._has_started:
                 self.failure = part
             else:
                 self._write(part)

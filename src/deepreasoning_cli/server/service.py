@@ -1,4 +1,4 @@
-"""What all requests of one process share, and how a request becomes a planned turn."""
+"""What all requests of a process share, and how a request becomes a plan."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
 MODEL: Final = "deepreasoning"
 GREENLETS: Final = Runtime(sleep)
-"""A turn waits while others go on; what waits for a disk has threads of its own."""
+"""A turn waits on the event loop; what waits for a disk has its own threads."""
 CallerKeys = Mapping[str, Key]
-"""The keys that a caller sent, by vendor."""
+"""The caller's own keys, by vendor."""
 
 
 class Service:
@@ -63,18 +63,18 @@ class Service:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """Close the connections that wait for use."""
+        """Close idle connections."""
         self._transport.__exit__(None, None, None)
 
     def recover_orphans(self) -> None:
-        """Take up what dead processes left behind."""
+        """Recover the journals of dead processes."""
         if self.saves:
             self._history.recover_orphans()
 
     def prepare(self) -> None:
-        """Do once what every turn needs: import its parts, run the commands that print keys.
+        """Do once what every turn needs: import modules, run the commands that print keys.
 
-        Raises ConfigError where the settings allow no turn at all, as without keys, or anybody's.
+        Raises ConfigError if no turn can run, as without keys, or if others could run one.
         """
         self._require_token()
         if not self.loaded.settings.serve.byok:
@@ -82,7 +82,7 @@ class Service:
             PlanBuilder(request, self.catalog, lambda: self._transport, GREENLETS).build()
 
     def _require_token(self) -> None:
-        """Whoever listens to more than this machine has to know who asks."""
+        """Raise ConfigError for an address that others can reach, unless there is a token."""
         host = self.loaded.settings.serve.host
         if self.token is None and not is_loopback(host):
             raise ConfigError(
@@ -94,12 +94,12 @@ class Service:
 
     @property
     def plans_at_once(self) -> bool:
-        """Whether planning waits for nothing: no cap that has to look into the history."""
+        """Whether planning never blocks: no cap needs the history."""
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
     def plan(self, request: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
-        """The turn, with `turn` for its id; it may wait for a disk or a key's command.
+        """The plan of the turn with the id `turn`; this may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
@@ -125,7 +125,7 @@ class Service:
         return replace(plan, id=turn)
 
     def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
-        """The settings with what the request asks for in their place."""
+        """The settings with the request's own values."""
         overrides = request.parameters.to_dict()
         model = overrides.pop("anthropic_model", None) or request.model.partition("/")[2]
         if model:
@@ -136,7 +136,7 @@ class Service:
         return self.loaded.changed(overrides, "of the request", keys)
 
     def journal(self, record: TurnRecord) -> Journal | None:
-        """The keeper of one turn; None where nothing is kept."""
+        """The journal of one turn; None if turns are not saved."""
         if not self.saves:
             return None
         return Journal(
@@ -153,12 +153,12 @@ class Service:
         LOGGER.log(level, single_line(text, 500))
 
     def log_bug(self, error: Exception) -> None:
-        """A bug of ours, for whoever watches the server: where it was, without any values."""
+        """Log a bug of ours: its type, and with `debug` the traceback; no key is in it."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
         LOGGER.error(f"unexpected {sanitize(redact_known(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
-        """A line for whoever watches the server."""
+        """Log a warning."""
         self._log_history("warning", text)
 
     def _log_transport(self, line: str) -> None:
@@ -167,6 +167,6 @@ class Service:
 
 
 def log_failure(error: DeepReasoningError) -> None:
-    """Why a process cannot begin to serve, and what to do."""
+    """Log why a process cannot start to serve, and what to do."""
     first, *hints = error_lines(error)
     LOGGER.error(redact_known("\n".join([first.removeprefix("error: "), *hints])))

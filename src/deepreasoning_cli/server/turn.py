@@ -30,7 +30,7 @@ STOP_REASONS = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Turn:
-    """A request that is being answered, and afterwards what became of it."""
+    """A request that is being answered, and its outcome."""
 
     id: str
     request: ChatRequest
@@ -39,11 +39,11 @@ class Turn:
     keys: CallerKeys | None = None
     record: TurnRecord = field(default_factory=TurnRecord)
     cancel_reason: CancelReason = CancelReason.SHUTDOWN
-    """What it means if the turn is cancelled: only a server that shuts down gives no reason."""
-    ended: str = ""
-    """How it ended, in one word, once it has."""
+    """Why the turn would be cancelled; a server that shuts down sets no other reason."""
+    outcome: str = ""
+    """How it ended, in one word; empty while it runs."""
     retry_after: float | None = None
-    """Seconds that a vendor asked to wait, where it turned us away."""
+    """The `retry-after` of a vendor that refused, in seconds."""
 
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
@@ -51,9 +51,9 @@ class Turn:
         return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
-        """Run the stages, hand all bytes to `put`; what came in place of a reply, if something did.
+        """Run the stages and pass all bytes to `put`; the failure, if there is no reply.
 
-        To be called by `greenlet_spawn`: where that is cancelled, the vendors' calls end at once.
+        `greenlet_spawn` calls this; when it is cancelled, the vendors' calls end at once.
         """
         writer = self._writer(f"{MODEL}/{plan.answerer.model if plan.answerer else 'none'}")
         reply = ReplyView(writer, put, self._ending, streams=self.request.stream)
@@ -68,30 +68,30 @@ class Turn:
             return reply.failure
         except Exception as error:  # noqa: BLE001 (the boundary of a turn)
             self.service.log_bug(error)
-            self.ended = INTERNAL.kind
+            self.outcome = INTERNAL.kind
             return reply.failure or INTERNAL
         return None
 
     def failure(self, error: DeepReasoningError) -> ApiError:
-        """What the caller is told of `error`."""
-        self.ended = error.kind
+        """The failure for the caller; notes the outcome and logs what the owner should know."""
+        self.outcome = error.kind
         if isinstance(error, ConfigError) and self.keys is None:
-            self.service.warn(f"{self.id}: {error.message}")  # the caller is told less
+            self.service.warn(f"{self.id}: {error.message}")  # the caller learns less
         self.retry_after = error.retry_after
         return to_failure(error, self.id, byok=self.keys is not None)
 
     @property
     def cancel_failure(self) -> ApiError | None:
-        """What the caller is told when the turn is cancelled; None where the caller has gone."""
+        """The failure of a cancelled turn; None if the caller has disconnected."""
         stopping = self.cancel_reason is CancelReason.SHUTDOWN
         return replace(STOPPING, request_id=self.id) if stopping else None
 
     def error_frames(self, failure: ApiError) -> bytes:
-        """What ends a stream in which nothing was said before `failure`."""
+        """The last frames of a stream that has no text before `failure`."""
         return self._writer(self.request.model).frames(failure)
 
     def _follow(self, events: Iterator[Event], show: ViewGroup) -> None:
-        """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
+        """Show every event. Raises BrokenPipeError if cancelled, as when a reader closes a pipe."""
         try:
             for event in events:
                 show(event)
@@ -99,22 +99,22 @@ class Turn:
             raise BrokenPipeError(self.cancel_reason) from cancelled
 
     def _ending(self, error: BaseException | None) -> list[Part]:
-        """What the reply ends with; called once, when all that will come has come."""
+        """The last parts of the reply; called once, after all events."""
         match error:
             case None:
-                self.ended = "complete"
+                self.outcome = "complete"
                 answer = self.record.stages.get(Stage.ANSWER)
                 return self._usage_and_end(answer.stop_reason if answer else None)
             case BrokenPipeError():
-                self.ended = self.cancel_reason.value
+                self.outcome = self.cancel_reason.value
                 return [self.cancel_failure] if self.cancel_failure else []
             case IncompleteError() if error.kind in STOP_REASONS:
-                self.ended = error.kind
+                self.outcome = error.kind
                 return self._usage_and_end(STOP_REASONS[error.kind])
             case DeepReasoningError():
                 return [self.failure(error)]
             case _:
-                self.ended = INTERNAL.kind
+                self.outcome = INTERNAL.kind
                 return [INTERNAL]
 
     def _usage_and_end(self, reason: str | None) -> list[Part]:
@@ -127,12 +127,12 @@ class Turn:
 
 
 def total_usage(record: TurnRecord) -> Usage | None:
-    """The tokens of the stages that have ended; None where nothing was counted.
+    """The tokens of the finished stages; None if nothing was counted.
 
-    All that the reasoner wrote counts as reasoning, and what Claude read of it as input again:
-    both are billed.
+    All output of the reasoner counts as reasoning; what Claude reads of it counts as input again.
+    Both are billed.
     """
-    usages = {stage: done.usage for stage, done in record.stages.items() if done.usage}
+    usages = {stage: end.usage for stage, end in record.stages.items() if end.usage}
     if not usages:
         return None
     reasoner = usages.get(Stage.REASON)

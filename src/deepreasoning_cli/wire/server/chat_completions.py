@@ -1,4 +1,4 @@
-"""Chat Completions as a server speaks it: write a streamed or a whole reply."""
+"""Chat Completions on the server's side: read a request, write a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ ACCEPTED: Final = NO_TOOLS | {
 
 
 def read_request(body: object) -> ChatRequest:
-    """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
+    """The request in the decoded JSON. Raises BadRequest, which names the field."""
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     include_usage = request.within("stream_options").boolean("include_usage")

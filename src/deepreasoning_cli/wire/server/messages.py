@@ -1,4 +1,4 @@
-"""Messages as a server speaks it: write a streamed or a whole reply."""
+"""Messages on the server's side: read a request, write a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepreasoning_cli.wire.server.request import (
 from deepreasoning_cli.wire.server.writer import ReplyWriter, to_stop_reason
 
 NO_SIGNATURE = ""
-"""A thinking block has to carry one, and only Anthropic can make one that Anthropic accepts."""
+"""A thinking block must have one, but only Anthropic can make one that Anthropic accepts."""
 
 
 class MessagesWriter(ReplyWriter):
@@ -106,7 +106,7 @@ ACCEPTED: Final = NO_TOOLS | {
 
 
 def read_request(body: object) -> ChatRequest:
-    """What the decoded JSON of a request asks. Raises BadRequest, naming the field.
+    """The request in the decoded JSON. Raises BadRequest, which names the field.
 
     `max_tokens`, which Anthropic requires, may be absent here.
     """

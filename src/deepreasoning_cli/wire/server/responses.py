@@ -1,4 +1,4 @@
-"""Responses as a server speaks it: write a streamed or a whole reply."""
+"""Responses on the server's side: read a request, write a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR_CODES: Final[Mapping[str, str]] = {
     "rate_limit_error": "rate_limit_exceeded",
     "server_error": "server_error",
 }
-"""The codes of a failed response: a closed list in the vendor's types, so that ours has to fit."""
+"""The codes of a failed response: the vendor's types allow no others."""
 
 
 class ResponsesWriter(ReplyWriter):
@@ -66,7 +66,7 @@ class ResponsesWriter(ReplyWriter):
         yield {"type": f"response.{response['status']}", "response": response}
 
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
-        """The object with what came until it broke off; of the last item, more would have come."""
+        """The object with what came before the failure; its last item is incomplete."""
         code = ERROR_CODES.get(failure.openai_type, "invalid_prompt")
         error = {"code": code, "message": failure.safe_message, "type": failure.openai_type}
         response = self._response("failed", error=error)
@@ -80,7 +80,7 @@ class ResponsesWriter(ReplyWriter):
         return _OutputItem(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
 
     def _response(self, status: str, **fields: object) -> Payload:
-        """The object with everything that clients expect in it, used or not."""
+        """The object with every field that clients expect."""
         usage = self.reply.usage
         runs = enumerate(self.reply.runs)
         return {
@@ -135,7 +135,7 @@ class _OutputItem:
         return {} if self.kind is Thought else {"logprobs": []}
 
     def to_object(self, status: str = "completed") -> Payload:
-        """The item with what is known of its text."""
+        """The item; its text is in it once it is complete."""
         content = [self._part(self.text)] if status == "completed" else []
         if self.kind is Thought:
             payload: Payload = {"type": "reasoning", "summary": []}
@@ -170,7 +170,7 @@ class _OutputItem:
 
 
 def _usage_object(usage: Usage) -> Payload:
-    """The counts; the format demands both details, so that an unknown one is 0."""
+    """The counts; the format requires both details, so an unknown one is 0."""
     details = {"reasoning_tokens": usage.reasoning_tokens or 0}
     return openai_usage(usage, "input", "output") | {"output_tokens_details": details}
 
@@ -185,7 +185,7 @@ ACCEPTED: Final = NO_TOOLS | {
 
 
 def read_request(body: object) -> ChatRequest:
-    """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
+    """The request in the decoded JSON. Raises BadRequest, which names the field."""
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("text").reject_unless({"format": ({"type": "text"},)})

@@ -1,4 +1,4 @@
-"""Write a reply part by part, as its parts come; what the three formats have in common."""
+"""Write a reply part by part: what the three formats share."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def encode_events(payloads: Iterable[Payload]) -> bytes:
 class Head:
     """What every part of a reply repeats.
 
-    `id` is bare: each format puts its own prefix before it. `created` is in Unix seconds. `model`
-    holds where the chunks do not begin with the model that really answers.
+    `id` has no prefix; each format adds its own. `created` is in Unix seconds. `model` applies
+    unless the chunks report another.
     """
 
     id: str
@@ -57,21 +57,21 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the whole reply cost in USD, all stages; None where a rate is unknown."""
+    """The cost of all stages in USD; None if a rate is unknown."""
 
     usd: Decimal | None
 
 
 @dataclass(slots=True)
 class ReplyAccumulator:
-    """A reply as far as it has come: `runs` are its texts, a new one wherever the kind changes."""
+    """The reply so far: `runs` are its texts, a new one wherever the kind changes."""
 
     model: str
     runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
     usage: Usage | None = None
     cost: Cost | None = None
     reason: str | None = None
-    """The stop reason, in the words of whoever gave it."""
+    """The stop reason in the vendor's words."""
 
     def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
@@ -91,12 +91,12 @@ class ReplyAccumulator:
 
     @property
     def kind(self) -> type[Thought | Text] | None:
-        """What kind of text came last, None before any."""
+        """The kind of the last text, None before the first."""
         return self.runs[-1][0] if self.runs else None
 
     @property
     def cost_fields(self) -> Payload:
-        """What an object of usage says about the cost: nothing, unless one was given."""
+        """The cost for an object of usage; no field if the parts had no cost."""
         return {"cost_usd": decimal_usd(self.cost.usd)} if self.cost else {}
 
     def text_of(self, kind: type[Thought | Text]) -> str:
@@ -105,7 +105,7 @@ class ReplyAccumulator:
 
 
 Part = Chunk | Cost | ApiError
-"""What a writer takes: a reply's chunks, what it cost, or why it broke off."""
+"""What a writer takes: chunks, the cost, or the failure that ends the reply."""
 
 
 class ReplyWriter(ABC):
@@ -126,12 +126,12 @@ class ReplyWriter(ABC):
         self._frame_parts: tuple[str, str] | None = None
 
     def feed(self, part: Part) -> list[Payload]:
-        """The events for one more part, before the first one those that begin the reply."""
+        """The events for one more part; those of the first part start the reply."""
         self._frame_parts = None
         return [] if self._has_ended else self._complete(self._events_for(part))
 
     def frames(self, part: Part) -> bytes:
-        """The bytes of `feed(part)`, in less time for text that goes on."""
+        """The bytes of `feed(part)`, faster for text that continues a block."""
         if not isinstance(part, Thought | Text) or self._has_ended:
             return encode_events(self.feed(part))
         if self._frame_parts and self.reply.kind is type(part):
@@ -149,12 +149,12 @@ class ReplyWriter(ABC):
             yield from self._fail_reply(part)
             self._has_ended = True
             return
-        turned = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
-        if turned:
+        is_new_kind = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
+        if is_new_kind:
             yield from self._end_block()
         self.reply.add(part)
         yield from self._start_once()
-        if turned:
+        if is_new_kind:
             yield from self._start_block()
         match part:
             case Thought(text) | Text(text):
@@ -195,10 +195,10 @@ class ReplyWriter(ABC):
 
     @abstractmethod
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
-        """What says that the reply broke off."""
+        """What says that the reply has failed."""
 
     def _start_block(self) -> Iterable[Payload]:
-        """What begins a block."""
+        """What starts a block."""
         return ()
 
     def _end_block(self) -> Iterable[Payload]:
