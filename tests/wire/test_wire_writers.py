@@ -110,10 +110,10 @@ def test_text_that_goes_on_takes_the_short_way(name: str, monkeypatch: pytest.Mo
 @every_format
 @given(said=st.lists(parts, max_size=12))
 def test_writing_is_feeding(name: str, said: list[Part]) -> None:
-    known = FORMATS[name]
-    writer = known.writer(HEAD)
+    wire_format = FORMATS[name]
+    writer = wire_format.writer(HEAD)
     fed = [event for part in said for event in writer.feed(part)]
-    assert list(written(known.writer(HEAD), said)) == fed
+    assert list(written(wire_format.writer(HEAD), said)) == fed
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,12 @@ class TestBrokenOff:
     def test_a_client_has_the_same_chunks_and_then_the_error(
         self, name: str, said: list[Chunk], failure: ApiError
     ) -> None:
-        known = FORMATS[name]
-        whole = list(known.read(written(known.writer(HEAD), said)))
-        heard: list[Chunk] = []
+        wire_format = FORMATS[name]
+        whole = list(wire_format.read(written(wire_format.writer(HEAD), said)))
+        parsed: list[Chunk] = []
         with pytest.raises(DeepReasoningError) as caught:
-            heard.extend(known.read(written(known.writer(HEAD), [*said, failure])))
-        assert heard == whole
+            parsed.extend(wire_format.read(written(wire_format.writer(HEAD), [*said, failure])))
+        assert parsed == whole
         assert type(caught.value) is expected(failure.status)
         assert failure.safe_message in caught.value.message or not failure.safe_message
 
@@ -249,22 +249,29 @@ class TestCost:
 
     @every_format
     def test_an_unknown_cost_is_null_and_one_that_nobody_gave_is_not_there(self, name: str) -> None:
-        known = FORMATS[name]
+        wire_format = FORMATS[name]
         unknown = [*self.COUNTED, Cost(None), End("end_turn")]
-        assert self.usage_of(name, list(written(known.writer(HEAD), unknown)))["cost_usd"] is None
-        assert known.whole(unknown, HEAD)["usage"]["cost_usd"] is None
+        assert (
+            self.usage_of(name, list(written(wire_format.writer(HEAD), unknown)))["cost_usd"]
+            is None
+        )
+        assert wire_format.whole(unknown, HEAD)["usage"]["cost_usd"] is None
         silent = [*self.COUNTED, End("end_turn")]
-        assert "cost_usd" not in self.usage_of(name, list(written(known.writer(HEAD), silent)))
-        assert "cost_usd" not in known.whole(silent, HEAD)["usage"]
+        assert "cost_usd" not in self.usage_of(
+            name, list(written(wire_format.writer(HEAD), silent))
+        )
+        assert "cost_usd" not in wire_format.whole(silent, HEAD)["usage"]
 
     @every_format
     def test_our_clients_do_not_mind(self, name: str) -> None:
-        known = FORMATS[name]
-        heard = list(
-            known.read(written(known.writer(HEAD), [*self.COUNTED, Cost(None), End("stop")]))
+        wire_format = FORMATS[name]
+        parsed = list(
+            wire_format.read(
+                written(wire_format.writer(HEAD), [*self.COUNTED, Cost(None), End("stop")])
+            )
         )
-        assert Text("42") in heard
-        assert next(each for each in heard if isinstance(each, Usage)).output_tokens == 4
+        assert Text("42") in parsed
+        assert next(each for each in parsed if isinstance(each, Usage)).output_tokens == 4
 
 
 def test_a_chat_reply_without_usage_still_ends() -> None:
