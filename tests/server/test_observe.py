@@ -1,4 +1,4 @@
-"""One line a request: what happened, what it cost, and nothing that was written to us."""
+"""The access log: one line per request with what happened and what it cost, and no secret."""
 
 from __future__ import annotations
 
