@@ -86,8 +86,8 @@ class ReplyAccumulator:
                 self.usage = chunk
             case Cost():
                 self.cost = chunk
-            case End(reason):
-                self.reason = reason
+            case _:
+                self.reason = chunk.reason
 
     @property
     def kind(self) -> type[Thought | Text] | None:
