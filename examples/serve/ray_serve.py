@@ -14,10 +14,10 @@ from deepreasoning_cli.settings.loaded import load_settings
 
 
 def app() -> ASGIApp:
-    """Make the app, in the replica. Raises ConfigError where there is no token.
+    """Make the app, in the replica. Raises ConfigError if there is no token.
 
-    Without one the app answers its own machine alone, but behind Ray's proxies all the world can
-    look as if it were there.
+    Without a token the app answers only local callers, but behind Ray's proxies every caller can
+    look local.
     """
     if not load_settings(None, {}).has_key("serve"):
         raise ConfigError("no token: set keys.serve, or DEEPREASONING_KEYS__SERVE", kind="token")
@@ -28,11 +28,11 @@ class Replica:
     """Holds the app, with the settings of the machine on which it runs."""
 
     async def check_health(self) -> None:
-        """Come back, on the loop that answers requests too: where that hangs, this does."""
+        """Return, on the loop that also answers requests: if the loop hangs, the check fails."""
 
 
 deployment = serve.deployment(
     name="deepreasoning",
-    max_ongoing_requests=256,  # Ray would let in 5 at once; the app itself stops at serve.streams
-    graceful_shutdown_timeout_s=30,  # what serve.drain is elsewhere; Ray kills what still runs
+    max_ongoing_requests=256,  # Ray's default is 5; the app has its own limit, serve.streams
+    graceful_shutdown_timeout_s=30,  # like serve.drain; afterwards Ray kills the replica
 )(serve.ingress(app)(Replica)).bind()

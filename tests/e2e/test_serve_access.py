@@ -61,7 +61,7 @@ def callers(byok: Server) -> Iterator[dict[str, str]]:
         "X-DeepSeek-API-Token": keys["DEEPSEEK_API_KEY"],
         "X-Anthropic-API-Token": keys["ANTHROPIC_API_KEY"],
     }
-    left = [byok.stderr.encode(), *byok.heard]
+    left = [byok.stderr.encode(), *byok.response_bytes]
     left += [path.read_bytes() for path in byok.vendors.home.rglob("*") if path.is_file()]
     for name, key in keys.items():
         assert not any(trace in each for trace in traces(key, STARTS[name]) for each in left)
@@ -138,7 +138,7 @@ def check_token(server: Server, token: str) -> None:
     server.vendors.reply()
     assert asked_openai(server, token) == ANSWER
     assert asked_anthropic(server, token) == ANSWER
-    left = [server.stderr.encode(), *server.heard]
+    left = [server.stderr.encode(), *server.response_bytes]
     assert not any(trace in each for trace in traces(token, "") for each in left)
 
 

@@ -185,7 +185,7 @@ def test_a_caller_that_hangs_up_ends_the_call(
 
 
 def heard_keep_alives(server: Server, since: int) -> int:
-    return b"".join(server.heard[since:]).count(KEEP_ALIVE)
+    return b"".join(server.response_bytes[since:]).count(KEEP_ALIVE)
 
 
 def ask_chat(server: Server) -> str:
@@ -219,7 +219,7 @@ def test_a_silent_stream_is_kept_alive_and_the_clients_do_not_mind(
         case _:
             thoughts = replace(THOUGHT, before=[Gate(gate)])
     server.vendors.reply(thoughts, texts)
-    since = len(server.heard)
+    since = len(server.response_bytes)
     answer = in_thread(lambda: ask(server))
     eventually(lambda: heard_keep_alives(server, since) >= 3)
     gate.set()
@@ -229,7 +229,7 @@ def test_a_silent_stream_is_kept_alive_and_the_clients_do_not_mind(
 def test_a_whole_reply_waits_in_silence(server: Server) -> None:
     gate = threading.Event()
     server.vendors.reply(replace(THOUGHT, before=[Gate(gate)]))
-    since = len(server.heard)
+    since = len(server.response_bytes)
     reply = in_thread(lambda: server.openai().chat.completions.create(model=MODEL, messages=ASKED))
     server.vendors.reasoner.wait_for_requests(1)
     time.sleep(0.5)  # in which a stream would have had two of them
@@ -247,7 +247,7 @@ def test_a_failure_after_keep_alives_ends_the_stream_by_its_error_event(
     gate = threading.Event()
     broke = error_reply_openai(402, "Insufficient Balance")
     server.vendors.reasoner.reply(replace(broke, before=[Gate(gate)]))
-    since = len(server.heard)
+    since = len(server.response_bytes)
     answer = in_thread(lambda: ask(server))
     eventually(lambda: heard_keep_alives(server, since) >= 1)
     gate.set()

@@ -40,7 +40,7 @@ def server(house: Server) -> Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StreamedReply:
     """What a stream held before it failed."""
 
     reasoning: str
@@ -57,47 +57,47 @@ class Client:
     error: type[Exception]
     id_header: str = "x-request-id"
 
-    def streamed(self, server: Server, **asked: Any) -> Heard:
+    def streamed(self, server: Server, **fields: Any) -> StreamedReply:
         """What came until the error did."""
         texts = {"reasoning": "", "answer": ""}
         try:
-            for kind, text in self.pieces(server, **asked):
+            for kind, text in self.pieces(server, **fields):
                 texts[kind] += text
         except self.error as error:
-            return Heard(**texts, error=error)
+            return StreamedReply(**texts, error=error)
         raise AssertionError(f"no error after {texts}")
 
-    def refused(self, server: Server, *, stream: bool, **asked: Any) -> Any:
+    def refused(self, server: Server, *, stream: bool, **fields: Any) -> Any:
         """The exception in place of a reply."""
         if stream:
-            heard = self.streamed(server, **asked)
-            assert (heard.reasoning, heard.answer) == ("", "")
-            return heard.error
+            streamed_reply = self.streamed(server, **fields)
+            assert (streamed_reply.reasoning, streamed_reply.answer) == ("", "")
+            return streamed_reply.error
         with pytest.raises(self.error) as caught:
-            self.whole(server, **asked)
+            self.whole(server, **fields)
         return caught.value
 
 
-def chat(server: Server, **asked: Any) -> Any:
-    asked = {"model": MODEL, "messages": ASKED, **asked}
-    return server.openai().chat.completions.create(**asked)
+def chat(server: Server, **fields: Any) -> Any:
+    fields = {"model": MODEL, "messages": ASKED, **fields}
+    return server.openai().chat.completions.create(**fields)
 
 
-def chat_pieces(server: Server, **asked: Any) -> Iterator[tuple[str, str]]:
-    for chunk in chat(server, stream=True, **asked):
+def chat_pieces(server: Server, **fields: Any) -> Iterator[tuple[str, str]]:
+    for chunk in chat(server, stream=True, **fields):
         delta = chunk.choices[0].delta.model_dump()
         yield "reasoning", delta.get("reasoning_content") or ""
         yield "answer", delta.get("content") or ""
 
 
-def response(server: Server, **asked: Any) -> Any:
-    asked = {"model": MODEL, "input": "6 x 7?", **asked}
-    return server.openai().responses.create(**asked)
+def response(server: Server, **fields: Any) -> Any:
+    fields = {"model": MODEL, "input": "6 x 7?", **fields}
+    return server.openai().responses.create(**fields)
 
 
-def response_pieces(server: Server, **asked: Any) -> Iterator[tuple[str, str]]:
+def response_pieces(server: Server, **fields: Any) -> Iterator[tuple[str, str]]:
     """The package has no exception for a response that failed: it is an event."""
-    for event in response(server, stream=True, **asked):
+    for event in response(server, stream=True, **fields):
         match event.type:
             case "response.reasoning_text.delta":
                 yield "reasoning", event.delta
@@ -107,14 +107,14 @@ def response_pieces(server: Server, **asked: Any) -> Iterator[tuple[str, str]]:
                 raise openai.OpenAIError(event.response.error.message)
 
 
-def message(server: Server, **asked: Any) -> Any:
-    asked = {"model": MODEL, "max_tokens": 100, "messages": ASKED, **asked}
-    return server.anthropic().messages.create(**asked)
+def message(server: Server, **fields: Any) -> Any:
+    fields = {"model": MODEL, "max_tokens": 100, "messages": ASKED, **fields}
+    return server.anthropic().messages.create(**fields)
 
 
-def message_pieces(server: Server, **asked: Any) -> Iterator[tuple[str, str]]:
-    asked = {"model": MODEL, "max_tokens": 100, "messages": ASKED, **asked}
-    with server.anthropic().messages.stream(**asked) as stream:
+def message_pieces(server: Server, **fields: Any) -> Iterator[tuple[str, str]]:
+    fields = {"model": MODEL, "max_tokens": 100, "messages": ASKED, **fields}
+    with server.anthropic().messages.stream(**fields) as stream:
         for event in stream:
             if event.type == "thinking":
                 yield "reasoning", event.thinking
@@ -144,7 +144,7 @@ def check(error: Any, name: str, of_openai: str, of_anthropic: str, status: int)
 
 @BOTH
 @pytest.mark.parametrize(
-    ("name", "asked", "param"),
+    ("name", "fields", "param"),
     [
         ("chat", {"n": 2}, "n"),
         ("chat", {"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
@@ -154,9 +154,9 @@ def check(error: Any, name: str, of_openai: str, of_anthropic: str, status: int)
     ],
 )
 def test_a_bad_request_names_the_field(
-    server: Server, name: str, asked: dict[str, Any], param: str, stream: bool
+    server: Server, name: str, fields: dict[str, Any], param: str, stream: bool
 ) -> None:
-    error = CLIENTS[name].refused(server, stream=stream, **asked)
+    error = CLIENTS[name].refused(server, stream=stream, **fields)
     check(error, name, "BadRequestError", "", 400)
     assert error.param == param
     assert server.vendors.counts() == (0, 0)
@@ -167,8 +167,8 @@ IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.org/
 
 @BOTH
 def test_a_bad_request_names_the_field_to_anthropics_client(server: Server, stream: bool) -> None:
-    asked = [{"role": "user", "content": [IMAGE]}]
-    error = CLIENTS["messages"].refused(server, stream=stream, messages=asked)
+    fields = [{"role": "user", "content": [IMAGE]}]
+    error = CLIENTS["messages"].refused(server, stream=stream, messages=fields)
     check(error, "messages", "", "BadRequestError", 400)
     assert "messages[0].content[0]" in error.message
     assert (error.type, error.error_code) == ("invalid_request_error", "invalid_request")
@@ -299,17 +299,17 @@ def test_claude_down_after_the_reasoning_is_told_by_http(server: Server, name: s
 @ALL
 def test_claude_down_after_the_reasoning_ends_the_stream(server: Server, name: str) -> None:
     server.vendors.reply(THOUGHT, BUSY)
-    heard = CLIENTS[name].streamed(server)
-    assert (heard.reasoning, heard.answer) == (REASONING, "")
-    assert "overloaded (529)" in str(heard.error)
+    streamed_reply = CLIENTS[name].streamed(server)
+    assert (streamed_reply.reasoning, streamed_reply.answer) == (REASONING, "")
+    assert "overloaded (529)" in str(streamed_reply.error)
     check_resumed(server, server.ids[-1])
 
 
 @ALL
 def test_a_claude_that_breaks_off_ends_the_stream(server: Server, name: str) -> None:
     server.vendors.reply(THOUGHT, claude_stream(TEXTS).failing(4, Cut()))
-    heard = CLIENTS[name].streamed(server)
-    assert (heard.reasoning, heard.answer) == (REASONING, TEXTS[0])
+    streamed_reply = CLIENTS[name].streamed(server)
+    assert (streamed_reply.reasoning, streamed_reply.answer) == (REASONING, TEXTS[0])
     kept = server.kept(server.ids[-1])
     assert (kept["answer"], kept["status"]) == (TEXTS[0], "incomplete")
 

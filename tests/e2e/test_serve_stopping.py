@@ -43,9 +43,9 @@ def pieces(server: Server) -> Iterator[str]:
 
 def until(stream: Iterator[str], text: str) -> None:
     """Read until all of it has come."""
-    heard = ""
-    while heard != text:
-        heard += next(stream)
+    received = ""
+    while received != text:
+        received += next(stream)
 
 
 @SIGNALS

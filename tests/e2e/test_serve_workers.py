@@ -46,9 +46,9 @@ def pieces(server: Server) -> Iterator[str]:
 
 def begun(server: Server) -> Iterator[str]:
     """A stream of which all is read that its vendors sent until the gate."""
-    stream, heard = pieces(server), ""
-    while heard != SHOWN:
-        heard += next(stream)
+    stream, received = pieces(server), ""
+    while received != SHOWN:
+        received += next(stream)
     return stream
 
 

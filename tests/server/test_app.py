@@ -15,19 +15,19 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.pipeline.events import Thought
 from deepreasoning_cli.server import create_app
 from support.asgi_calls import call, scope
-from support.serving import Caller, Serve, thinks
+from support.serving import Caller, Serve, scripted_reasoner
 from support.serving import serve as serve
 
 
 def test_a_machine_that_asks_is_told_that_all_is_well(serve: Serve) -> None:
     async def main() -> None:
-        served = serve(thinks(Thought("Hm."), asyncio.Event()))
+        served = serve(scripted_reasoner(Thought("Hm."), asyncio.Event()))
         caller = Caller.of(served.app, stream=True)
         await caller.until(lambda: caller.body)
-        asking = Caller()
-        asking.takes.set()
-        await served.app(scope("/health"), asking.inbox.get, asking.take)
-        assert asking.body.decode() == (
+        post_scope = Caller()
+        post_scope.takes.set()
+        await served.app(scope("/health"), post_scope.inbox.get, post_scope.take)
+        assert post_scope.body.decode() == (
             f'{{"status": "ok", "version": "{__version__}", "streams": 1}}'
         )
         caller.leave()
@@ -66,7 +66,9 @@ class Life:
 
 def test_a_process_begins_prepared_and_ends_with_its_turns_kept(serve: Serve) -> None:
     async def main() -> None:
-        served = serve(thinks(Thought("Hm."), asyncio.Event()), history=True, shutdown_seconds=1.0)
+        served = serve(
+            scripted_reasoner(Thought("Hm."), asyncio.Event()), history=True, shutdown_seconds=1.0
+        )
         life = Life(served.app)
         assert await life.be("startup") == "startup.complete"
         caller = Caller.of(served.app, stream=True)

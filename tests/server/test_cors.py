@@ -6,7 +6,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deepreasoning_cli.server.app import with_cors
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from support.asgi_calls import Answer, call, scope
 
 PAGE = "https://app.example.com"
@@ -14,17 +14,17 @@ OPENAI = "authorization,content-type,x-stainless-retry-count,x-stainless-timeout
 ANTHROPIC = "anthropic-version,content-type,x-api-key,anthropic-dangerous-direct-browser-access"
 
 
-async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
-    await send_json(send, {}, headers=[(b"x-request-id", b"one")])
+async def welcome(request_scope: Scope, receive: Receive, send: Send) -> None:
+    await json_response({}, headers={"x-request-id": "one"})(request_scope, receive, send)
 
 
 def preflight(app: ASGIApp, origin: str, headers: str = OPENAI, method: str = "POST") -> Answer:
-    asked = {
+    all_headers = {
         "origin": origin,
         "access-control-request-method": method,
         "access-control-request-headers": headers,
     }
-    return call(app, scope("/v1/chat/completions", "OPTIONS", asked))
+    return call(app, scope("/v1/chat/completions", "OPTIONS", all_headers))
 
 
 def test_without_origins_nothing_is_said_of_any() -> None:

@@ -14,7 +14,7 @@ import schemathesis
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.server import create_app, errors
-from deepreasoning_cli.server.app import OpenApiEndpoint, openapi_document
+from deepreasoning_cli.server.app import openapi_document
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wire.server.chat_completions import ACCEPTED as CHAT_COMPLETIONS
@@ -68,7 +68,7 @@ def test_every_component_is_there_and_used() -> None:
 
 
 def test_the_version_is_the_one_that_runs() -> None:
-    answer = call(OpenApiEndpoint(), scope("/openapi.json"))
+    answer = call(create_app(flags={"backend": "demo"}), scope("/openapi.json"))
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json["info"]["version"] == __version__
 
@@ -76,18 +76,18 @@ def test_the_version_is_the_one_that_runs() -> None:
 @pytest.mark.parametrize("request_name", REQUESTS)
 @pytest.mark.parametrize("name", PARAMETER_TYPES)
 def test_the_six_parameters_have_their_types_and_ranges(request_name: str, name: str) -> None:
-    said = property_of(request_name, name)
+    statement = property_of(request_name, name)
     kind = PARAMETER_TYPES[name]
-    assert said["type"] == [kind["type"], "null"]
-    assert {limit: said.get(limit) for limit in ("minimum", "maximum")} == {
+    assert statement["type"] == [kind["type"], "null"]
+    assert {limit: statement.get(limit) for limit in ("minimum", "maximum")} == {
         limit: kind.get(limit) for limit in ("minimum", "maximum")
     }
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p", "max_tokens"])
 def test_the_ranges_are_those_of_the_settings(name: str) -> None:
-    said = property_of("ChatCompletionRequest", name)
-    for limit, beyond in ((said["minimum"], -1), (said["maximum"], 1)):
+    statement = property_of("ChatCompletionRequest", name)
+    for limit, beyond in ((statement["minimum"], -1), (statement["maximum"], 1)):
         assert getattr(load_settings(None, {name: limit}).settings, name) == limit
         with pytest.raises(UsageError):
             load_settings(None, {name: limit + beyond})
@@ -101,19 +101,19 @@ def test_the_ranges_are_those_of_the_settings(name: str) -> None:
     ],
 )
 def test_the_other_names_of_max_tokens_have_its_range(request_name: str, name: str) -> None:
-    said, first = property_of(request_name, name), property_of(request_name, "max_tokens")
-    assert (said["minimum"], said["maximum"]) == (first["minimum"], first["maximum"])
+    statement, first = property_of(request_name, name), property_of(request_name, "max_tokens")
+    assert (statement["minimum"], statement["maximum"]) == (first["minimum"], first["maximum"])
 
 
 @pytest.mark.parametrize(("request_name", "accepted"), REQUESTS.items())
 def test_what_is_not_supported_is_said_value_for_value(
     request_name: str, accepted: Mapping[str, tuple[object, ...]]
 ) -> None:
-    said = {name: property_of(request_name, name) for name in accepted}
-    assert {name: each.get("enum", [None]) for name, each in said.items()} == {
+    statement = {name: property_of(request_name, name) for name in accepted}
+    assert {name: each.get("enum", [None]) for name, each in statement.items()} == {
         name: [*values, None] for name, values in accepted.items()
     }
-    assert all(each["description"].startswith("Not supported") for each in said.values())
+    assert all(each["description"].startswith("Not supported") for each in statement.values())
 
 
 @pytest.mark.parametrize("path", BY_PATH)
@@ -125,12 +125,12 @@ def test_a_request_of_required_fields_alone_is_read(path: str) -> None:
         "input": "6×7?",
         "messages": [{"role": "user", "content": "6×7?"}],
     }
-    asked = {name: least[name] for name in required}
-    validate(asked, body["schema"])
-    assert BY_PATH[path].read(asked).model == "deepreasoning"
+    example = {name: least[name] for name in required}
+    validate(example, body["schema"])
+    assert BY_PATH[path].read(example).model == "deepreasoning"
     for name in required:
         with pytest.raises(BadRequest):
-            BY_PATH[path].read({other: asked[other] for other in required if other != name})
+            BY_PATH[path].read({other: example[other] for other in required if other != name})
 
 
 @pytest.mark.parametrize("path", BY_PATH)
@@ -142,8 +142,8 @@ def test_every_status_of_a_turn_is_described(path: str) -> None:
         | set(errors.STATUS_BY_KIND.values())
         | {200, 502, 503}
     )
-    said = {int(status) for status in DOCUMENT["paths"][path]["post"]["responses"]}
-    assert said == known
+    statement = {int(status) for status in DOCUMENT["paths"][path]["post"]["responses"]}
+    assert statement == known
 
 
 @pytest.mark.parametrize(("path", "method", "statuses"), ANSWERS)
@@ -162,8 +162,8 @@ def test_the_routes_are_those_that_are_described(
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_an_error_has_the_envelope_that_is_described(path: str) -> None:
     app = create_app(flags={"backend": "demo", "serve.metrics": True})
-    told = call(app, scope(path, "DELETE")).json
+    error = call(app, scope(path, "DELETE")).json
     [operation] = DOCUMENT["paths"][path].values()
     name = operation["responses"]["405"]["$ref"].rpartition("/")[2]
     schema = DOCUMENT["components"]["responses"][name]["content"]["application/json"]["schema"]
-    validate(told, schema)
+    validate(error, schema)

@@ -8,26 +8,27 @@ from typing import cast
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
-from deepreasoning_cli.server.app import ERROR_HANDLERS, AsgiEndpoint
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.app import ERROR_HANDLERS
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.models import ServeSettings
 from support.asgi_calls import Answer, call, scope
 
 
-async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
-    await send_json(send, {})
+async def welcome(_: Request) -> Response:
+    return json_response({})
 
 
-async def teapot(asked: Scope, receive: Receive, send: Send) -> None:
+async def teapot(_: Request) -> Response:
     raise HTTPException(418, "short and stout")
 
 
-async def buggy(asked: Scope, receive: Receive, send: Send) -> None:
+async def buggy(_: Request) -> Response:
     raise RuntimeError("sk-secret")
 
 
@@ -38,10 +39,10 @@ def ask(path: str, method: str = "GET", broken: list[Exception] | None = None) -
         log_bug=([] if broken is None else broken).append,
     )
     routes = [
-        Route("/v1/messages", AsgiEndpoint(welcome), methods=["POST"]),
-        Route("/v1/models", AsgiEndpoint(welcome), methods=["GET"]),
-        Route("/tea", AsgiEndpoint(teapot), methods=["GET"]),
-        Route("/bug", AsgiEndpoint(buggy), methods=["GET"]),
+        Route("/v1/messages", welcome, methods=["POST"]),
+        Route("/v1/models", welcome),
+        Route("/tea", teapot),
+        Route("/bug", buggy),
     ]
     app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
     return call(Guard(app, cast("Service", service)), scope(path, method))

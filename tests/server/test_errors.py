@@ -70,5 +70,5 @@ def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_
 
 def test_no_key_that_was_loaded_is_in_the_words() -> None:
     key = validate_and_remember("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
-    told = to_failure(UnavailableError(f"it said {key.value}"), "1")
-    assert told.message == "it said [key]"
+    failure = to_failure(UnavailableError(f"it said {key.value}"), "1")
+    assert failure.message == "it said [key]"

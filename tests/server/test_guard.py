@@ -13,20 +13,19 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.models import ServeSettings
-from deepreasoning_cli.wire.server.errors import ApiError
 from support.asgi_calls import Answer, call, receiving, scope
 
 TOKEN = "tell-no-one-0123"
 OUTSIDE = ("192.168.1.5", 1337)
 
 
-async def welcome(asked: Scope, receive: Receive, send: Send) -> None:
-    await send_json(send, {"path": asked["path"]})
+async def welcome(request_scope: Scope, receive: Receive, send: Send) -> None:
+    await json_response({"path": request_scope["path"]})(request_scope, receive, send)
 
 
 def guarded(
@@ -45,8 +44,8 @@ def guarded(
     return Guard(app, cast("Service", service))
 
 
-def status(guard: Guard, path: str = "/v1/models", **asked: Any) -> int:
-    return call(guard, scope(path, **asked)).status
+def status(guard: Guard, path: str = "/v1/models", **request_scope: Any) -> int:
+    return call(guard, scope(path, **request_scope)).status
 
 
 def code(answer: Answer) -> tuple[int, str]:
@@ -191,10 +190,10 @@ def test_the_refusal_of_the_outside_says_what_to_configure() -> None:
 
 
 def test_health_needs_neither_token_nor_host() -> None:
-    asked: dict[str, Any] = {"path": "/health", "headers": {"host": "10.0.0.1:1337"}}
-    assert status(guarded(token=TOKEN, hosts=("api.example.com",)), **asked) == 200
-    assert status(guarded(), **asked) == 200
-    assert status(guarded(), "/health/x", headers=asked["headers"]) == 421
+    request_scope: dict[str, Any] = {"path": "/health", "headers": {"host": "10.0.0.1:1337"}}
+    assert status(guarded(token=TOKEN, hosts=("api.example.com",)), **request_scope) == 200
+    assert status(guarded(), **request_scope) == 200
+    assert status(guarded(), "/health/x", headers=request_scope["headers"]) == 421
 
 
 def test_health_is_known_where_the_app_is_mounted() -> None:
@@ -204,7 +203,7 @@ def test_health_is_known_where_the_app_is_mounted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("request_scope", "expected"),
     [
         ({"headers": [(f"x-{n}", "") for n in range(99)]}, (200, None)),
         ({"headers": [(f"x-{n}", "") for n in range(100)]}, (431, "too_many_headers")),
@@ -219,9 +218,9 @@ def test_health_is_known_where_the_app_is_mounted() -> None:
     ],
 )
 def test_what_is_too_much_is_refused(
-    asked: Mapping[str, Any], expected: tuple[int, str | None]
+    request_scope: Mapping[str, Any], expected: tuple[int, str | None]
 ) -> None:
-    answer = call(guarded(), scope(**asked))
+    answer = call(guarded(), scope(**request_scope))
     assert (answer.status, answer.json.get("error", {}).get("code")) == expected
 
 
@@ -230,8 +229,8 @@ def test_a_method_that_is_never_answered_is_told_which_are() -> None:
 
 
 def test_a_rejection_inside_is_answered() -> None:
-    async def rejecting(asked: Scope, receive: Receive, send: Send) -> None:
-        raise Rejected(ApiError(429, "slow_down", "not so fast"), retry_after=1.5)
+    async def rejecting(request_scope: Scope, receive: Receive, send: Send) -> None:
+        raise Rejected(429, "slow_down", "not so fast", retry_after=1.5)
 
     answer = call(guarded(rejecting), scope("/v1/chat/completions", "POST"))
     assert code(answer) == (429, "slow_down")
@@ -239,7 +238,7 @@ def test_a_rejection_inside_is_answered() -> None:
 
 
 def test_nothing_is_said_to_a_caller_who_has_gone() -> None:
-    async def deserted(asked: Scope, receive: Receive, send: Send) -> None:
+    async def deserted(request_scope: Scope, receive: Receive, send: Send) -> None:
         raise ClientDisconnected
 
     broken: list[Exception] = []
@@ -250,7 +249,7 @@ def test_nothing_is_said_to_a_caller_who_has_gone() -> None:
 def test_a_bug_is_one_answer_without_a_word_of_it() -> None:
     bug = RuntimeError("sk-secret in /home/someone")
 
-    async def buggy(asked: Scope, receive: Receive, send: Send) -> None:
+    async def buggy(request_scope: Scope, receive: Receive, send: Send) -> None:
         raise bug
 
     broken: list[Exception] = []
@@ -270,7 +269,7 @@ def test_a_bug_is_one_answer_without_a_word_of_it() -> None:
 def test_a_bug_after_the_beginning_leaves_the_answer_cut() -> None:
     bug = RuntimeError("late")
 
-    async def late(asked: Scope, receive: Receive, send: Send) -> None:
+    async def late(request_scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise bug
 
@@ -285,16 +284,16 @@ def test_a_websocket_is_refused() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asked = {"type": "websocket", "path": "/v1/realtime", "headers": []}
-    asyncio.run(guarded()(asked, receiving([{"type": "websocket.connect"}]), send))
+    request_scope = {"type": "websocket", "path": "/v1/realtime", "headers": []}
+    asyncio.run(guarded()(request_scope, receiving([{"type": "websocket.connect"}]), send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 def test_what_is_no_request_passes() -> None:
     seen: list[str] = []
 
-    async def app(asked: Scope, receive: Receive, send: Send) -> None:
-        seen.append(asked["type"])
+    async def app(request_scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(request_scope["type"])
 
     call(guarded(app, token=TOKEN), {"type": "lifespan"})
     assert seen == ["lifespan"]
@@ -309,7 +308,7 @@ def test_no_header_and_no_path_is_a_bug(
     host: bytes, headers: list[tuple[bytes, bytes]], path: str
 ) -> None:
     broken: list[Exception] = []
-    asked = scope("/") | {"path": path, "headers": [(b"host", host), *headers]}
+    request_scope = scope("/") | {"path": path, "headers": [(b"host", host), *headers]}
     for guard in (guarded(broken=broken), guarded(broken=broken, token=TOKEN)):
-        assert call(guard, asked).status in {200, 400, 401, 421}
+        assert call(guard, request_scope).status in {200, 400, 401, 421}
     assert broken == []

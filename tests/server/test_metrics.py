@@ -16,7 +16,7 @@ from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.server.metrics import FOLDER_VARIABLE, Metrics, forget_streams, shared_folder
 from deepreasoning_cli.server.observe import Exchange
 from support.asgi_calls import call, scope
-from support.ended_turns import stage, turned
+from support.ended_turns import ended_turn, stage
 from support.runner import environment
 
 WORKER = str(os.getpid())
@@ -58,11 +58,11 @@ def test_requests_are_counted_by_known_paths_and_methods() -> None:
     }
 
 
-PAID = turned(stage(Stage.REASON, 10, 200, "0.0005"), stage(Stage.ANSWER, 230, 50, "0.0118"))
-UNKNOWN = turned(
-    stage(Stage.REASON, 1, 2, "0.25"), stage(Stage.ANSWER, 3, 4, None), ended="max_tokens"
+PAID = ended_turn(stage(Stage.REASON, 10, 200, "0.0005"), stage(Stage.ANSWER, 230, 50, "0.0118"))
+UNKNOWN = ended_turn(
+    stage(Stage.REASON, 1, 2, "0.25"), stage(Stage.ANSWER, 3, 4, None), outcome="max_tokens"
 )
-RUNNING = turned(stage(Stage.REASON, 7, 7, "7"), ended="")
+RUNNING = ended_turn(stage(Stage.REASON, 7, 7, "7"), outcome="")
 TURNS = [
     Exchange("POST", "/v1/messages", 200, 7.5, None, turn) for turn in (PAID, UNKNOWN, RUNNING)
 ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import request_response
 
 from deepreasoning_cli.catalog.models import Lifecycle
 from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.pipeline.money import Rates
-from deepreasoning_cli.server.models import ModelList, ModelsEndpoint
+from deepreasoning_cli.server.models import ModelList, models_response
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
@@ -32,13 +34,13 @@ def loaded(keys: dict[str, str] | None = None, **flags: Any) -> LoadedSettings:
 
 
 def model_list(settings: LoadedSettings | None = None, now: datetime = NOW) -> ModelList:
-    known = settings or loaded()
-    backend = ModelList.of(known, written_catalog(known)).backend
-    return ModelList(known, written_catalog(known), backend, now)
+    settings = settings or loaded()
+    backend = ModelList.of(settings, written_catalog(settings)).backend
+    return ModelList(settings, written_catalog(settings), backend, now)
 
 
-def model(found: ModelListing) -> str | None:
-    return found.defaults.anthropic_model
+def model(listing: ModelListing) -> str | None:
+    return listing.defaults.anthropic_model
 
 
 def test_the_pair_comes_first_and_then_every_model_that_is_offered() -> None:
@@ -54,23 +56,23 @@ def test_the_pair_comes_first_and_then_every_model_that_is_offered() -> None:
 
 
 def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() -> None:
-    found = model_list(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
+    listing = model_list(loaded(temperature=0.2, max_tokens=65536, disable_formatting=True)).find(
         f"deepreasoning/{SONNET}"
     )
     expected = RequestParameters(SONNET, 0.2, 0.9, 64_000, False, True)
-    assert (found.id, found.name) == (
+    assert (listing.id, listing.name) == (
         f"deepreasoning/{SONNET}",
         "DeepSeek V4 Pro + Claude Sonnet 4.5",
     )
-    assert found.defaults == expected
+    assert listing.defaults == expected
     cache = {"cache_read": Decimal("0.30"), "cache_write": Decimal("3.75")}
-    assert found.answerer == StageModel(SONNET, Rates(Decimal(3), Decimal(15), **cache))
-    assert found.reasoner is not None
-    assert found.reasoner.model == "deepseek-v4-pro"
-    assert (found.context, found.max_output) == (200_000, 64_000)
-    assert found.created == datetime(2025, 9, 29, tzinfo=UTC).timestamp()
-    assert found.lifecycle == "deprecated"
-    assert found.search == written_catalog(loaded()).search.standard
+    assert listing.answerer == StageModel(SONNET, Rates(Decimal(3), Decimal(15), **cache))
+    assert listing.reasoner is not None
+    assert listing.reasoner.model == "deepseek-v4-pro"
+    assert (listing.context, listing.max_output) == (200_000, 64_000)
+    assert listing.created == datetime(2025, 9, 29, tzinfo=UTC).timestamp()
+    assert listing.lifecycle == "deprecated"
+    assert listing.search == written_catalog(loaded()).search.standard
 
 
 @pytest.mark.parametrize("name", ["sonnet", "claude-sonnet", "Claude Sonnet 5.5"])
@@ -110,11 +112,11 @@ def test_a_default_that_is_retired_is_not_listed() -> None:
 
 
 def test_the_gateway_has_its_own_models_and_one_rate_for_both_stages() -> None:
-    found = model_list(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"})).listed()
-    assert model(found[0]) == SONNET
-    assert [each.reasoner for each in found] == [None] * len(found)
-    assert found[0].answerer.rates == Rates(Decimal("12.000"), Decimal("58.000"))
-    assert found[0].search == written_catalog(loaded()).search.gateway
+    listing = model_list(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"})).listed()
+    assert model(listing[0]) == SONNET
+    assert [each.reasoner for each in listing] == [None] * len(listing)
+    assert listing[0].answerer.rates == Rates(Decimal("12.000"), Decimal("58.000"))
+    assert listing[0].search == written_catalog(loaded()).search.gateway
 
 
 def test_the_demo_lists_what_direct_does_for_nothing() -> None:
@@ -128,10 +130,10 @@ def test_the_demo_lists_what_direct_does_for_nothing() -> None:
 
 
 def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
-    known = loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}, **{"serve.byok": True})
-    found = model_list(known).find("deepreasoning/sonnet")
-    assert found.reasoner is not None
-    assert found.reasoner.model == "deepseek-v4-pro"
+    settings = loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}, **{"serve.byok": True})
+    listing = model_list(settings).find("deepreasoning/sonnet")
+    assert listing.reasoner is not None
+    assert listing.reasoner.model == "deepseek-v4-pro"
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
 def test_the_reasoner_is_the_one_of_the_settings(
     flags: dict[str, Any], reasoner: str | None
 ) -> None:
-    found = model_list(loaded(**flags)).find("deepreasoning").reasoner
-    assert (found and found.model) == reasoner
+    listing = model_list(loaded(**flags)).find("deepreasoning").reasoner
+    assert (listing and listing.model) == reasoner
 
 
 def test_without_keys_the_models_are_listed_all_the_same() -> None:
@@ -156,32 +158,32 @@ def test_without_keys_the_models_are_listed_all_the_same() -> None:
     ]
 
 
-def asked(name: str | None) -> Answer:
-    known = loaded(backend="demo")
-    service = SimpleNamespace(loaded=known, catalog=written_catalog(known))
+def get_models(name: str | None) -> Answer:
+    settings = loaded(backend="demo")
+    service = SimpleNamespace(loaded=settings, catalog=written_catalog(settings))
 
     where: dict[str, Any] = {} if name is None else {"path_params": {"id": name}}
     return call(
-        ModelsEndpoint(cast("Service", service)),
+        request_response(partial(models_response, cast("Service", service))),
         scope("/v1/models" if name is None else f"/v1/models/{name}", **where),
     )
 
 
 def test_the_list_is_one_page() -> None:
-    answer = asked(None)
+    answer = get_models(None)
     assert answer.status == 200
     assert answer.json["object"] == "list"
     assert answer.json["data"][0]["id"] == "deepreasoning"
 
 
 def test_one_model_is_its_entry_of_the_list() -> None:
-    entries = {each["id"]: each for each in asked(None).json["data"]}
-    assert asked("deepreasoning/haiku").json == entries["deepreasoning/claude-haiku-5-5"]
-    assert asked("deepreasoning").json == entries["deepreasoning"]
+    entries = {each["id"]: each for each in get_models(None).json["data"]}
+    assert get_models("deepreasoning/haiku").json == entries["deepreasoning/claude-haiku-5-5"]
+    assert get_models("deepreasoning").json == entries["deepreasoning"]
 
 
 def test_an_unknown_model_is_not_found() -> None:
-    answer = asked("gpt-5")
+    answer = get_models("gpt-5")
     assert answer.status == 404
     assert answer.json["error"] == {
         "message": "there is no model gpt-5",
@@ -193,4 +195,4 @@ def test_an_unknown_model_is_not_found() -> None:
 
 @given(st.text(max_size=40))
 def test_no_name_is_a_bug(name: str) -> None:
-    assert asked(f"deepreasoning/{name}").status in {200, 404}
+    assert get_models(f"deepreasoning/{name}").status in {200, 404}

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from deepreasoning_cli.server.asgi import send_json
+from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.run import MAX_HEAD_BYTES, BoundedProtocol
 
 HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
@@ -21,13 +21,13 @@ class Impatient(BoundedProtocol):
     _head_within = 0.05
 
 
-async def length(asked: Scope, receive: Receive, send: Send) -> None:
+async def length(request_scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the bytes of the body."""
     size, more = 0, True
     while more:
         message = await receive()
         size, more = size + len(message["body"]), message["more_body"]
-    await send_json(send, {"size": size})
+    await json_response({"size": size})(request_scope, receive, send)
 
 
 def talking(talk: Talk, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:
@@ -76,8 +76,8 @@ def test_headers_without_end_are_cut_off(line: bytes) -> None:
             return b"reset"
         return await all_of(reader)
 
-    heard = talking(flood)
-    assert heard == b"reset" or heard.startswith(b"HTTP/1.1 431 ")
+    response = talking(flood)
+    assert response == b"reset" or response.startswith(b"HTTP/1.1 431 ")
     assert sent < 20 * MAX_HEAD_BYTES
 
 
@@ -127,7 +127,7 @@ def test_requests_one_after_the_other_are_each_counted_anew() -> None:
     async def many(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         for _ in range(5):
             writer.write(one)
-            heard = await reader.readuntil(b"}")
-        return heard
+            response = await reader.readuntil(b"}")
+        return response
 
     assert talking(many).startswith(b"HTTP/1.1 200 OK")

@@ -19,17 +19,18 @@ from deepreasoning_cli.keys import validate
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.observe import log_to_stderr
-from deepreasoning_cli.server.service import CallerKeys, Service
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
 from support.kept_turns import reasoned
 from support.loopback import Loopback, json_reply
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
-CALLERS = CallerKeys(
-    validate("deepseek", "sk-caller-deepseek", "a test"),
-    validate("anthropic", "sk-caller-ant", "a test"),
-)
+CALLERS = {
+    "deepseek": validate("deepseek", "sk-caller-deepseek", "a test"),
+    "anthropic": validate("anthropic", "sk-caller-ant", "a test"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -47,16 +48,16 @@ def log() -> Iterator[None]:
 
 def service(*, debug: bool = False, **settings: Any) -> Service:
     flags = {name.replace("__", "."): value for name, value in settings.items()}
-    return Service.load(None, flags, debug=debug)
+    return Service(load_settings(None, flags), debug=debug)
 
 
-def asked(model: str = "deepreasoning", **parameters: Any) -> ChatRequest:
+def chat_request(model: str = "deepreasoning", **parameters: Any) -> ChatRequest:
     prompt = Prompt((Message("user", "Two?"),), "Be brief.")
     return ChatRequest(model, prompt, RequestParameters(**parameters), stream=True)
 
 
 def test_a_turn_has_the_id_that_the_caller_is_told() -> None:
-    plan = service().plan(asked(), None, "01turn")
+    plan = service().plan(chat_request(), None, "01turn")
     assert (plan.id, plan.question, plan.prompt.system) == ("01turn", "Two?", "Be brief.")
     assert plan.prompt == Prompt((Message("user", "Two?"),), "Be brief.")
 
@@ -64,11 +65,11 @@ def test_a_turn_has_the_id_that_the_caller_is_told() -> None:
 @pytest.mark.parametrize(
     ("wanted", "settings", "answerer"),
     [
-        (asked(), {"model": "haiku"}, "claude-haiku-"),
-        (asked("deepreasoning/haiku"), {}, "claude-haiku-"),
-        (asked("deepreasoning/"), {"model": "haiku"}, "claude-haiku-"),
-        (asked("deepreasoning", anthropic_model="haiku"), {}, "claude-haiku-"),
-        (asked("deepreasoning/opus", anthropic_model="haiku"), {}, "claude-haiku-"),
+        (chat_request(), {"model": "haiku"}, "claude-haiku-"),
+        (chat_request("deepreasoning/haiku"), {}, "claude-haiku-"),
+        (chat_request("deepreasoning/"), {"model": "haiku"}, "claude-haiku-"),
+        (chat_request("deepreasoning", anthropic_model="haiku"), {}, "claude-haiku-"),
+        (chat_request("deepreasoning/opus", anthropic_model="haiku"), {}, "claude-haiku-"),
     ],
 )
 def test_the_model_is_that_of_the_request_or_of_the_settings(
@@ -81,14 +82,14 @@ def test_the_model_is_that_of_the_request_or_of_the_settings(
 
 def test_a_claude_that_is_retired_is_refused() -> None:
     with pytest.raises(RefusedError) as caught:
-        service().plan(asked("deepreasoning/claude-3-opus-20240229"), None, "1")
+        service().plan(chat_request("deepreasoning/claude-3-opus-20240229"), None, "1")
     assert caught.value.kind == "model_retired"
 
 
 def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:
     ours = service(temperature=0.1)
-    plan = ours.plan(asked(temperature=1.5, max_tokens=7), None, "1")
-    settings = ours._settings_for(asked(temperature=1.5, max_tokens=7), None)
+    plan = ours.plan(chat_request(temperature=1.5, max_tokens=7), None, "1")
+    settings = ours._settings_for(chat_request(temperature=1.5, max_tokens=7), None)
     assert (settings.settings.temperature, settings.settings.max_tokens) == (1.5, 7)
     assert settings.is_typed("temperature")
     assert settings.origins["temperature"] == "flag of the request"
@@ -97,17 +98,17 @@ def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:
 
 def test_a_caller_with_keys_uses_no_other() -> None:
     ours = service(serve__byok=True, reasoner="openrouter", backend="auto")
-    plan: Any = ours.plan(asked(), CALLERS, "1")
-    assert plan.reasoner.key == CALLERS.deepseek
-    assert plan.answerer.key == CALLERS.anthropic
-    loaded = ours._settings_for(asked(), CALLERS)
-    assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS.deepseek)
+    plan: Any = ours.plan(chat_request(), CALLERS, "1")
+    assert plan.reasoner.key == CALLERS["deepseek"]
+    assert plan.answerer.key == CALLERS["anthropic"]
+    loaded = ours._settings_for(chat_request(), CALLERS)
+    assert (loaded.has_key("linkup"), loaded.key("deepseek")) == (False, CALLERS["deepseek"])
 
 
 def test_a_search_needs_a_key_of_the_callers_own() -> None:
     ours = service(serve__byok=True)
     with pytest.raises(ConfigError, match="no key for linkup"):
-        ours.plan(asked(web_search_linkup=True), CALLERS, "1")
+        ours.plan(chat_request(web_search_linkup=True), CALLERS, "1")
 
 
 def test_only_caps_that_look_back_make_planning_wait() -> None:
@@ -124,7 +125,7 @@ def test_a_service_that_can_answer_is_prepared_once_for_all_turns(
     monkeypatch.delenv("DEEPSEEK_API_KEY")
     ours = service(keys__deepseek__command=command)
     ours.prepare()
-    plan: Any = ours.plan(asked(), None, "1")
+    plan: Any = ours.plan(chat_request(), None, "1")
     assert plan.reasoner.key.value == "sk-of-the-command"
     assert count.read_text() == "run\n"
 
@@ -163,8 +164,8 @@ def test_what_dead_processes_left_is_taken_up_once(capsys: pytest.CaptureFixture
     ours.recover_orphans()
     ours.recover_orphans()
     assert kept() == ["turn1"]
-    [said] = capsys.readouterr().err.splitlines()
-    assert said.startswith("note: recovered ")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("note: recovered ")
 
 
 def test_a_request_and_its_reply_are_logged_to_whom_debugs(
@@ -175,10 +176,8 @@ def test_a_request_and_its_reply_are_logged_to_whom_debugs(
 
             async def main(url: str = vendor.url, ours: Service = ours) -> object:
                 request = Request(url, {}, validate("x", "sk-canary-7Fq0pXw2Zr9", "a test"))
-                try:
+                with ours:
                     return await greenlet_spawn(lambda: ours._transport.fetch(request))
-                finally:
-                    ours.close()
 
             assert asyncio.run(main()) == {"id": 1}
         lines = capsys.readouterr().err.splitlines()

@@ -24,7 +24,16 @@ from deepreasoning_cli.pipeline.events import DONE, End, Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.server.handler import TurnHandler
 from support.asgi_calls import Answer
-from support.serving import CHAT, MESSAGES, PATHS, RESPONSES, Caller, Serve, answers, thinks
+from support.serving import (
+    CHAT,
+    MESSAGES,
+    PATHS,
+    RESPONSES,
+    Caller,
+    Serve,
+    scripted_answerer,
+    scripted_reasoner,
+)
 from support.serving import serve as serve
 
 BRING = "; callers bring their own keys here"
@@ -43,7 +52,7 @@ def events(body: bytes) -> list[Payload]:
     return found
 
 
-def heard(answer: Answer | bytes) -> tuple[str, str]:
+def texts_of(answer: Answer | bytes) -> tuple[str, str]:
     """The reasoning and the text of a stream."""
     said = {"reasoning": "", "text": ""}
     for event in events(answer if isinstance(answer, bytes) else answer.body):
@@ -79,7 +88,7 @@ def last_words(body: bytes) -> str:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_stream_says_what_the_models_say_under_the_turns_id(serve: Serve, path: str) -> None:
     answer = serve().ask(path, stream=True)
-    assert (answer.status, heard(answer)) == (200, ("Six sevens.", "Forty-two."))
+    assert (answer.status, texts_of(answer)) == (200, ("Six sevens.", "Forty-two."))
     request_id = answer.headers.pop(REQUEST_ID[path])
     assert answer.headers == {
         "content-type": "text/event-stream; charset=utf-8",
@@ -144,10 +153,10 @@ def test_usage_and_cost_are_those_of_both_stages(
 
 def test_a_stream_tells_usage_only_to_whom_asks_for_it(serve: Serve) -> None:
     served = serve()
-    told = served.ask(stream=True, stream_options={"include_usage": True})
+    with_usage = served.ask(stream=True, stream_options={"include_usage": True})
     quiet = served.ask(stream=True)
     assert [
-        event["usage"]["total_tokens"] for event in events(told.body) if event.get("usage")
+        event["usage"]["total_tokens"] for event in events(with_usage.body) if event.get("usage")
     ] == [65]
     assert [event for event in events(quiet.body) if event.get("usage")] == []
 
@@ -160,7 +169,7 @@ def test_a_failure_before_any_text_has_its_own_status(
     busy = UnavailableError(
         "api.example.com is overloaded", kind="overloaded", status=529, retry_after=7.2
     )
-    served = serve(thinks(busy))
+    served = serve(scripted_reasoner(busy))
     answer = served.ask(path, stream=stream)
     assert (answer.status, error_in(answer.json)) == (529, "overloaded")
     assert answer.json["error"]["message"] == "reason: api.example.com is overloaded"
@@ -176,9 +185,9 @@ def test_a_failure_in_a_stream_ends_it_by_the_formats_own_event(
     serve: Serve, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
     lost = UnavailableError("the connection was lost", kind="connection_lost")
-    served = serve(answerer=answers(Text("Forty-"), lost))
+    served = serve(answerer=scripted_answerer(Text("Forty-"), lost))
     answer = served.ask(path, stream=True)
-    assert (answer.status, heard(answer)) == (200, ("Six sevens.", "Forty-"))
+    assert (answer.status, texts_of(answer)) == (200, ("Six sevens.", "Forty-"))
     assert last_words(answer.body) == (
         "answer: the connection was lost; 6 characters of the answer came before"
     )
@@ -190,7 +199,7 @@ def test_a_reply_that_is_no_stream_and_breaks_off_is_a_failure_alone(
     serve: Serve, path: str
 ) -> None:
     lost = UnavailableError("the connection was lost", kind="connection_lost")
-    answer = serve(answerer=answers(Text("Forty-"), lost)).ask(path)
+    answer = serve(answerer=scripted_answerer(Text("Forty-"), lost)).ask(path)
     assert (answer.status, error_in(answer.json)) == (502, "connection_lost")
 
 
@@ -208,7 +217,7 @@ def test_a_reply_that_is_no_stream_and_breaks_off_is_a_failure_alone(
 def test_an_answer_that_met_a_limit_is_a_reply_with_that_reason(
     serve: Serve, capsys: pytest.CaptureFixture[str], path: str, reason: str, said: str
 ) -> None:
-    served = serve(answerer=answers(Text("Forty-"), Usage(30, 5), End(reason)))
+    served = serve(answerer=scripted_answerer(Text("Forty-"), Usage(30, 5), End(reason)))
     answer = served.ask(path)
     assert (answer.status, WHOLES[path](answer.json)[2]) == (200, said)
     assert served.log(capsys)["ended"] == reason
@@ -218,7 +227,7 @@ def test_an_answer_stopped_by_a_cap_is_cut_as_by_max_tokens(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served = serve(
-        answerer=answers(*[Text("word ") for _ in range(2000)]), max_cost=Decimal("0.01")
+        answerer=scripted_answerer(*[Text("word ") for _ in range(2000)]), max_cost=Decimal("0.01")
     )
     answer = served.ask(stream=True, stream_options={"include_usage": True})
     reasons = [
@@ -249,7 +258,7 @@ def test_what_was_spent_today_counts_against_the_cap_of_a_day(
 def test_a_bug_is_told_without_what_was_written(
     serve: Serve, capsys: pytest.CaptureFixture[str], stream: bool
 ) -> None:
-    served = serve(answerer=answers(ValueError("the secret question")))
+    served = serve(answerer=scripted_answerer(ValueError("the secret question")))
     answer = served.ask(stream=stream)
     if stream:
         assert (answer.status, error_in(events(answer.body)[-1])) == (200, "internal")
@@ -264,7 +273,7 @@ def test_a_bug_is_told_without_what_was_written(
 def test_a_bug_is_shown_whole_to_whom_debugs(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    serve(thinks(ValueError("a bug")), debug=True).ask()
+    serve(scripted_reasoner(ValueError("a bug")), debug=True).ask()
     said = capsys.readouterr().err
     assert "error: unexpected Traceback (most recent call last):" in said
     assert "ValueError: a bug" in said
@@ -287,6 +296,19 @@ def test_a_bug_in_the_writing_of_a_reply_is_a_failure_too(
         assert (answer.status, error_in(answer.json)) == (502, "internal")
     said, logged = capsys.readouterr().err.splitlines()
     assert (said, json.loads(logged)["ended"]) == ("error: unexpected KeyError", "internal")
+
+
+def test_a_bad_request_names_its_field(serve: Serve) -> None:
+    answer = serve().ask(n=2)
+    assert (answer.status, answer.json["error"]) == (
+        400,
+        {
+            "message": "n is not supported, except as 1",
+            "type": "invalid_request_error",
+            "param": "n",
+            "code": "invalid_request",
+        },
+    )
 
 
 def test_a_model_that_is_not_ours_is_not_found(serve: Serve) -> None:
@@ -313,7 +335,7 @@ def test_a_bad_request_is_refused_with_the_place_in_it(serve: Serve, path: str) 
 
 
 def test_a_question_longer_than_the_models_read_is_refused(serve: Serve) -> None:
-    reasoner = thinks()
+    reasoner = scripted_reasoner()
     reasoner.context = 500
     served = serve(reasoner, max_tokens=100)
     answer = served.ask(messages=[{"role": "user", "content": "word " * 2000}])
@@ -321,7 +343,7 @@ def test_a_question_longer_than_the_models_read_is_refused(serve: Serve) -> None
 
 
 def test_a_conversation_is_never_cut_short_silently(serve: Serve) -> None:
-    reasoner = thinks()
+    reasoner = scripted_reasoner()
     reasoner.context = 500
     served = serve(reasoner, max_tokens=100)
     said = [
@@ -343,7 +365,7 @@ def test_a_conversation_reaches_both_models(serve: Serve) -> None:
         {"role": "user", "content": "Three?"},
     ]
     assert served.ask(messages=said).status == 200
-    [to_reasoner], [to_answerer] = served.reasoner.asked, served.answerer.asked
+    [to_reasoner], [to_answerer] = served.reasoner.prompts, served.answerer.prompts
     assert [(m.role, m.text) for m in to_reasoner.messages] == [
         ("user", "Two?"),
         ("assistant", "Yes."),
@@ -386,18 +408,18 @@ def test_nothing_is_said_before_there_is_text_and_text_at_once(serve: Serve, pat
     async def main() -> None:
         think, answer = asyncio.Event(), asyncio.Event()
         served = serve(
-            thinks(think, Thought("Hm."), Usage(1, 1), End("stop")),
-            answers(answer, Text("Yes."), Usage(1, 1), End("end_turn")),
+            scripted_reasoner(think, Thought("Hm."), Usage(1, 1), End("stop")),
+            scripted_answerer(answer, Text("Yes."), Usage(1, 1), End("end_turn")),
         )
         caller = Caller.of(served.app, path, stream=True)
         await caller.until(lambda: served.reasoner.begun)
-        assert caller.heard == []
+        assert caller.messages == []
         think.set()
         await caller.until(lambda: served.answerer.begun)
-        assert (caller.status, heard(caller.body)) == (200, ("Hm.", ""))
+        assert (caller.status, texts_of(caller.body)) == (200, ("Hm.", ""))
         answer.set()
         await caller.task
-        assert (heard(caller.body), caller.is_over) == (("Hm.", "Yes."), True)
+        assert (texts_of(caller.body), caller.is_over) == (("Hm.", "Yes."), True)
 
     run(main())
 
@@ -406,7 +428,7 @@ SLOW = 0.02
 
 
 def silent_until(event: asyncio.Event) -> Any:
-    return thinks(event, Thought("Hm."), Usage(1, 1), End("stop"))
+    return scripted_reasoner(event, Thought("Hm."), Usage(1, 1), End("stop"))
 
 
 def test_a_stream_that_stays_silent_gets_comments_and_then_its_text(serve: Serve) -> None:
@@ -418,7 +440,7 @@ def test_a_stream_that_stays_silent_gets_comments_and_then_its_text(serve: Serve
         assert (caller.status, events(caller.body)) == (200, [])
         think.set()
         await caller.task
-        assert (heard(caller.body), caller.is_over) == (("Hm.", "Forty-two."), True)
+        assert (texts_of(caller.body), caller.is_over) == (("Hm.", "Forty-two."), True)
         count = caller.body.count(b"keep-alive")
         await asyncio.sleep(SLOW * 3)
         assert caller.body.count(b"keep-alive") == count
@@ -429,7 +451,7 @@ def test_a_stream_that_stays_silent_gets_comments_and_then_its_text(serve: Serve
 def test_a_stream_that_flows_gets_no_comments(serve: Serve) -> None:
     async def main() -> None:
         flow = [step for _ in range(70) for step in (Thought("a"), 0.01)]
-        served = serve(thinks(*flow, Usage(1, 1), End("stop")), serve__keep_alive=0.5)
+        served = serve(scripted_reasoner(*flow, Usage(1, 1), End("stop")), serve__keep_alive=0.5)
         caller = Caller.of(served.app, stream=True)
         await caller.task
         assert b"keep-alive" not in caller.body
@@ -439,7 +461,9 @@ def test_a_stream_that_flows_gets_no_comments(serve: Serve) -> None:
 
 def test_a_reply_that_is_no_stream_gets_no_comments(serve: Serve) -> None:
     async def main() -> None:
-        served = serve(thinks(0.1, Thought("a"), Usage(1, 1), End("stop")), serve__keep_alive=SLOW)
+        served = serve(
+            scripted_reasoner(0.1, Thought("a"), Usage(1, 1), End("stop")), serve__keep_alive=SLOW
+        )
         caller = Caller.of(served.app)
         await caller.task
         assert json.loads(caller.body)["object"] == "chat.completion"
@@ -459,7 +483,7 @@ def test_a_caller_that_takes_nothing_is_sent_one_comment_at_a_time(serve: Serve)
         assert caller.body.count(b"keep-alive") < 5  # and not all that were due
         think.set()
         await caller.task
-        assert (caller.heard[0]["type"], caller.is_over) == ("http.response.start", True)
+        assert (caller.messages[0]["type"], caller.is_over) == ("http.response.start", True)
 
     run(main())
 
@@ -471,7 +495,7 @@ def test_a_failure_after_nothing_but_comments_is_an_event_of_the_stream(
     async def main() -> None:
         fails = asyncio.Event()
         lost = UnavailableError("silent for too long", kind="timeout")
-        served = serve(thinks(fails, lost), serve__keep_alive=SLOW)
+        served = serve(scripted_reasoner(fails, lost), serve__keep_alive=SLOW)
         caller = Caller.of(served.app, path, stream=True)
         await caller.until(lambda: b"keep-alive" in caller.body)
         fails.set()
@@ -513,21 +537,23 @@ def test_a_caller_that_leaves_ends_the_calls_at_once(
     async def main() -> None:
         never = asyncio.Event()
         served = serve(
-            thinks(Thought("Hm."), *([never] if where == "reasoner" else []), End("stop")),
-            answers(Text("Yes"), never),
+            scripted_reasoner(
+                Thought("Hm."), *([never] if where == "reasoner" else []), End("stop")
+            ),
+            scripted_answerer(Text("Yes"), never),
             history=True,
         )
         caller = Caller.of(served.app, stream=stream)
-        asked = getattr(served, where)
-        await caller.until(lambda: asked.begun)
+        model = getattr(served, where)
+        await caller.until(lambda: model.begun)
         await asyncio.sleep(0.02)
         caller.leave()
         await caller.task
-        assert (served.reasoner.closed, asked.closed) == (1, 1)
+        assert (served.reasoner.closed, model.closed) == (1, 1)
         if stream:
             assert [event for event in events(caller.body) if "error" in event] == []
         else:
-            assert caller.heard == []
+            assert caller.messages == []
         assert [ending for _, ending in kept()] == ["stopped"]
         assert served.log(capsys)["ended"] == "caller_gone"
 
@@ -556,7 +582,7 @@ def test_a_caller_that_leaves_while_the_turn_is_planned_costs_nothing(
         caller.leave()
         await caller.until(caller.task.done)
         go.set()
-        assert (caller.heard, served.reasoner.begun) == ([], 0)
+        assert (caller.messages, served.reasoner.begun) == ([], 0)
         assert served.log(capsys)["ended"] == "caller_gone"
 
     run(main())
@@ -582,7 +608,7 @@ def test_a_server_that_stops_ends_its_streams_by_an_error_event(
     serve: Serve, capsys: pytest.CaptureFixture[str], path: str
 ) -> None:
     async def main() -> None:
-        served = serve(thinks(Thought("Hm."), asyncio.Event()), history=True)
+        served = serve(scripted_reasoner(Thought("Hm."), asyncio.Event()), history=True)
         caller = Caller.of(served.app, path, stream=True)
         await caller.until(lambda: caller.body)
         caller.task.cancel()
@@ -600,7 +626,7 @@ def test_a_server_that_stops_before_any_text_is_a_503(
     serve: Serve, capsys: pytest.CaptureFixture[str], stream: bool
 ) -> None:
     async def main() -> None:
-        served = serve(thinks(asyncio.Event()))
+        served = serve(scripted_reasoner(asyncio.Event()))
         caller = Caller.of(served.app, stream=stream)
         await caller.until(lambda: served.reasoner.begun)
         caller.task.cancel()
@@ -646,7 +672,7 @@ def test_more_replies_than_are_wanted_at_once_are_turned_away(serve: Serve) -> N
             third = Caller.of(served.app, path)
             await third.task
             assert (third.status, error_in(json.loads(third.body))) == (503, "overloaded")
-            assert (b"retry-after", b"5") in third.heard[0]["headers"]
+            assert (b"retry-after", b"5") in third.messages[0]["headers"]
         go.set()
         await asyncio.gather(*(each.task for each in first))
         last = Caller.of(served.app)
@@ -657,7 +683,7 @@ def test_more_replies_than_are_wanted_at_once_are_turned_away(serve: Serve) -> N
 
 
 def test_the_handler_waits_until_turns_that_were_told_to_end_are_kept(serve: Serve) -> None:
-    from support.serving import asking, question
+    from support.serving import post_scope, question
 
     async def main() -> None:
         go = asyncio.Event()
@@ -669,7 +695,7 @@ def test_the_handler_waits_until_turns_that_were_told_to_end_are_kept(serve: Ser
         async def send(_: object) -> None:
             return
 
-        task = asyncio.create_task(handler.answer(asking(CHAT), inbox.get, send))
+        task = asyncio.create_task(handler(post_scope(CHAT), inbox.get, send))
         while not served.reasoner.begun:
             await asyncio.sleep(0.001)
         assert handler.streams == 1
@@ -721,13 +747,13 @@ def test_a_caller_with_keys_is_answered_and_nothing_is_kept(serve: Serve) -> Non
 
 def test_a_callers_own_key_that_is_rejected_is_the_callers_401(serve: Serve) -> None:
     rejected = RefusedError("the key was rejected", kind="key_rejected", status=401)
-    served = serve(thinks(rejected), serve__byok=True)
+    served = serve(scripted_reasoner(rejected), serve__byok=True)
     assert served.ask(headers=KEYS).status == 401
 
 
 def test_an_incomplete_answer_is_a_failure(serve: Serve) -> None:
     cut = IncompleteError("the answer was cut", kind="cut", stage="answer")
-    answer = serve(answerer=answers(Text("Forty"), cut)).ask()
+    answer = serve(answerer=scripted_answerer(Text("Forty"), cut)).ask()
     assert (answer.status, error_in(answer.json)) == (502, "cut")
 
 
@@ -735,7 +761,7 @@ def test_what_is_wrong_with_the_owners_settings_is_said_to_the_owner_alone(
     serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = ConfigError("the key …abcd was rejected", kind="key_rejected", status=401)
-    answer = serve(thinks(wrong)).ask()
+    answer = serve(scripted_reasoner(wrong)).ask()
     assert (answer.status, error_in(answer.json)) == (503, "key_rejected")
     assert b"abcd" not in answer.body
     said, _ = capsys.readouterr().err.splitlines()
@@ -762,7 +788,7 @@ class Left(Caller):
     """One whose server says at the next piece that nobody is there."""
 
     async def take(self, message: Message) -> None:
-        if self.heard and self.heard[0]["type"] == "http.response.start":
+        if self.messages and self.messages[0]["type"] == "http.response.start":
             raise OSError("the caller has left")
         await super().take(message)
 
@@ -772,7 +798,7 @@ def test_a_server_may_say_at_a_piece_that_the_caller_has_gone(
     serve: Serve, capsys: pytest.CaptureFixture[str], stream: bool
 ) -> None:
     async def main() -> None:
-        served = serve(thinks(Thought("Hm."), Usage(1, 1), End("stop")))
+        served = serve(scripted_reasoner(Thought("Hm."), Usage(1, 1), End("stop")))
         caller = Left.of(served.app, stream=stream)
         await caller.task
         assert (caller.status, caller.body) == (200, b"")
@@ -790,7 +816,7 @@ def test_a_server_may_say_at_a_comment_that_the_caller_has_gone(
         go = asyncio.Event()
         served = serve(silent_until(go), serve__keep_alive=SLOW)
         caller = Left.of(served.app, stream=True)
-        await caller.until(lambda: caller.heard)
+        await caller.until(lambda: caller.messages)
         await asyncio.sleep(SLOW * 3)
         go.set()
         await caller.task

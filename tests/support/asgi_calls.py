@@ -80,12 +80,12 @@ def receiving(messages: Iterable[Message]) -> Receive:
     return receive
 
 
-def call(app: ASGIApp, asked: Scope, messages: Iterable[Message] = (WHOLE,)) -> Answer:
+def call(app: ASGIApp, request_scope: Scope, messages: Iterable[Message] = (WHOLE,)) -> Answer:
     """The answer to one request."""
     answer = Answer()
-    asyncio.run(_called(app, asked, receiving(messages), answer.take))
+    asyncio.run(_run(app, request_scope, receiving(messages), answer.take))
     return answer
 
 
-async def _called(app: ASGIApp, asked: Scope, receive: Receive, send: Send) -> None:
-    await app(asked, receive, send)
+async def _run(app: ASGIApp, request_scope: Scope, receive: Receive, send: Send) -> None:
+    await app(request_scope, receive, send)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from deepreasoning_cli.pipeline.events import Message, Prompt, Stage, StageFinished
 from deepreasoning_cli.pipeline.money import Usage
-from deepreasoning_cli.server.formats import FORMATS
+from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
 
@@ -22,10 +22,16 @@ def stage(which: Stage, read: int, wrote: int, cost: str | None) -> StageFinishe
     )
 
 
-def turned(*stages: StageFinished, ended: str = "complete") -> Turn:
-    """A turn whose service nobody asks any more."""
+def ended_turn(*stages: StageFinished, outcome: str = "complete") -> Turn:
+    """A turn that has ended; it needs no service any more."""
     prompt = Prompt((Message("user", "secret"),))
-    asked = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
-    turn = Turn("01turn", asked, FORMATS[0], cast("Service", None), ended=ended)
+    request = ChatRequest("deepreasoning/sonnet", prompt, RequestParameters(), stream=True)
+    turn = Turn(
+        id="01turn",
+        request=request,
+        format=BY_PATH["/v1/chat/completions"],
+        service=cast("Service", None),
+        outcome=outcome,
+    )
     turn.record.stages = {each.stage: each for each in stages}
     return turn

@@ -77,20 +77,20 @@ def answering(after: int, gate: threading.Event, texts: Sequence[str] = TEXTS) -
 class Tap(httpx2.HTTPTransport):
     """Keeps every byte of the responses, and the ids in their headers."""
 
-    def __init__(self, heard: list[bytes], ids: list[str]) -> None:
+    def __init__(self, response_bytes: list[bytes], ids: list[str]) -> None:
         super().__init__()
-        self._heard = heard
+        self._response_bytes = response_bytes
         self._ids = ids
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = super().handle_request(request)
-        self._heard.append(b"\n".join(b": ".join(pair) for pair in response.headers.raw))
+        self._response_bytes.append(b"\n".join(b": ".join(pair) for pair in response.headers.raw))
         self._ids.extend(filter(None, map(response.headers.get, ID_HEADERS)))
         assert isinstance(response.stream, httpx2.SyncByteStream)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,
-            stream=Tapped(response.stream, self._heard),
+            stream=Tapped(response.stream, self._response_bytes),
             extensions=response.extensions,
         )
 
@@ -98,13 +98,13 @@ class Tap(httpx2.HTTPTransport):
 class Tapped(httpx2.SyncByteStream):
     """A response's body that is kept while it is read."""
 
-    def __init__(self, stream: httpx2.SyncByteStream, heard: list[bytes]) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, response_bytes: list[bytes]) -> None:
         self._stream = stream
-        self._heard = heard
+        self._response_bytes = response_bytes
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._stream:
-            self._heard.append(piece)
+            self._response_bytes.append(piece)
             yield piece
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    heard: list[bytes] = field(default_factory=list)
+    response_bytes: list[bytes] = field(default_factory=list)
     """All that its clients were sent."""
     ids: list[str] = field(default_factory=list)
     """The ids of all requests, in the order of the responses' beginnings."""
@@ -167,7 +167,7 @@ class Server:
 
     def client(self) -> httpx2.Client:
         """A plain client."""
-        tap = Tap(self.heard, self.ids)
+        tap = Tap(self.response_bytes, self.ids)
         client = httpx2.Client(base_url=self.url, transport=tap, timeout=PATIENCE)
         return self._open.enter_context(client)
 
@@ -245,7 +245,7 @@ class Server:
             reader.join(PATIENCE)
         self._open.close()
         self.outcome = Finished(code, b"".join(self._stdout), b"".join(self._lines))
-        self.vendors.look_for_keys(b"".join(self.heard), "a response")
+        self.vendors.look_for_keys(b"".join(self.response_bytes), "a response")
         assert b"unexpected" not in self.outcome.stderr, self.stderr
         return self.vendors.watched(self.outcome)
 

@@ -38,7 +38,7 @@ class Scripted:
     steps: Iterable[Step]
     rates: RateCard | None = RATES
     context: int | None = None
-    asked: list[Prompt] = field(default_factory=list)
+    prompts: list[Prompt] = field(default_factory=list)
     begun: int = 0
     closed: int = 0
 
@@ -48,7 +48,7 @@ class Scripted:
     def stream(
         self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
     ) -> Generator[Chunk, None, None]:
-        self.asked.append(prompt)
+        self.prompts.append(prompt)
         self.begun += 1
         when_sent()
         try:
@@ -66,12 +66,12 @@ class Scripted:
             self.closed += 1
 
 
-def thinks(*more: Step) -> Scripted:
+def scripted_reasoner(*more: Step) -> Scripted:
     steps = more or (Thought("Six "), Thought("sevens."), Usage(10, 20, 15), End("stop"))
     return Scripted("reasoner-1", steps)
 
 
-def answers(*more: Step) -> Scripted:
+def scripted_answerer(*more: Step) -> Scripted:
     steps = more or (Text("Forty-"), Text("two."), Usage(30, 5), End("end_turn"))
     return Scripted("claude-1", steps)
 
@@ -87,7 +87,7 @@ class Served:
 
     def ask(self, path: str = CHAT, headers: Any = (), **more: Any) -> Answer:
         """The answer to a question, whole."""
-        return call(self.app, asking(path, headers), pieces(question(path, **more)))
+        return call(self.app, post_scope(path, headers), pieces(question(path, **more)))
 
     def log(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         """The access log's only line."""
@@ -103,7 +103,7 @@ Serve = Callable[..., Served]
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Makes the server: of a reasoner, an answerer and settings. Its log goes to stderr."""
 
-    def made(
+    def start(
         reasoner: Scripted | None = None,
         answerer: Scripted | None = None,
         *,
@@ -112,7 +112,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         shutdown_seconds: float = SHUTDOWN_SECONDS,
         **settings: Any,
     ) -> Served:
-        pair = reasoner or thinks(), answerer or answers()
+        pair = reasoner or scripted_reasoner(), answerer or scripted_answerer()
         monkeypatch.setattr(PlanBuilder, "_pair", lambda *_: (lambda: pair[0], lambda: pair[1]))
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
@@ -121,48 +121,48 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         return Served(application(service, shutdown_seconds=shutdown_seconds), service, *pair)
 
     with log_to_stderr("json"):
-        yield made
+        yield start
 
 
-def asking(path: str, headers: Any = ()) -> dict[str, Any]:
+def post_scope(path: str, headers: Any = ()) -> dict[str, Any]:
     return scope(path, "POST", [("content-type", "application/json"), *headers])
 
 
 def question(path: str, text: str = "What is six times seven?", **more: Any) -> bytes:
     place = "input" if path == RESPONSES else "messages"
-    asked: dict[str, Any] = {"model": "deepreasoning", place: [{"role": "user", "content": text}]}
+    fields: dict[str, Any] = {"model": "deepreasoning", place: [{"role": "user", "content": text}]}
     if path == MESSAGES:
-        asked["max_tokens"] = 100
-    return json.dumps(asked | more).encode()
+        fields["max_tokens"] = 100
+    return json.dumps(fields | more).encode()
 
 
 @dataclass
 class Caller:
-    """Somebody on the line: `heard` is what the server sent so far."""
+    """A caller on a connection: `messages` is what the server has sent so far."""
 
     task: asyncio.Task[None] = field(init=False)
-    heard: list[Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     takes: asyncio.Event = field(default_factory=asyncio.Event)
     inbox: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
     body: bytes = b""
 
     @classmethod
     def of(cls, app: ASGIApp, path: str = CHAT, headers: Any = (), **more: Any) -> Caller:
-        """One who has asked."""
+        """A caller whose request has been sent."""
         caller = cls()
         caller.takes.set()
         for message in pieces(question(path, **more)):
             caller.inbox.put_nowait(message)
 
-        async def asked() -> None:
-            await app(asking(path, headers), caller.inbox.get, caller.take)
+        async def run() -> None:
+            await app(post_scope(path, headers), caller.inbox.get, caller.take)
 
-        caller.task = asyncio.create_task(asked())
+        caller.task = asyncio.create_task(run())
         return caller
 
     async def take(self, message: Message) -> None:
         await self.takes.wait()
-        self.heard.append(message)
+        self.messages.append(message)
         self.body += message.get("body", b"")
 
     async def until(self, happened: Callable[[], object]) -> None:
@@ -177,12 +177,12 @@ class Caller:
     @property
     def status(self) -> int:
         """The status, 0 where nothing came."""
-        statuses = [message["status"] for message in self.heard if "status" in message]
+        statuses = [message["status"] for message in self.messages if "status" in message]
         assert len(statuses) <= 1, "a second response"
         return sum(statuses)
 
     @property
     def is_over(self) -> bool:
         """Whether the response was ended as HTTP wants it."""
-        ends = [not m.get("more_body", False) for m in self.heard if "body" in m]
+        ends = [not m.get("more_body", False) for m in self.messages if "body" in m]
         return ends.count(True) == 1 and ends[-1]

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from deepreasoning_cli.pipeline.events import DONE, Payload
-from deepreasoning_cli.wire.server.writer import Part, ReplyWriter
+from deepreasoning_cli.pipeline.events import DONE, Chunk, Payload
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
+from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter
+
+
+def _whole(writer_type: type[ReplyWriter], chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
+    """The object of the reply that these chunks make."""
+    writer = writer_type(head)
+    for chunk in chunks:
+        writer.reply.add(chunk)
+    return writer.whole()
+
+
+completion_object = partial(_whole, ChatCompletionsWriter)
+message_object = partial(_whole, MessagesWriter)
+response_object = partial(_whole, ResponsesWriter)
 
 
 def written(writer: ReplyWriter, parts: Iterable[Part]) -> Iterator[Payload]:

@@ -26,17 +26,17 @@ from deepreasoning_cli.pipeline.events import (
 )
 from deepreasoning_cli.pipeline.money import Rates, Usage
 from deepreasoning_cli.wire.server import model_list
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
 from deepreasoning_cli.wire.server.chat_completions import read_request as read_chat_completions
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
+from deepreasoning_cli.wire.server.messages import MessagesWriter
 from deepreasoning_cli.wire.server.messages import read_request as read_messages
 from deepreasoning_cli.wire.server.model_list import ModelListing, StageModel
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
 from deepreasoning_cli.wire.server.responses import read_request as read_responses
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, encode_event
-from support.written import written
+from support.written import completion_object, message_object, response_object, written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 CHUNKS: list[Chunk | Cost] = [
@@ -57,12 +57,12 @@ ASKED: Any = [{"role": "user", "content": "6×7?"}]
 Reply = Payload | Iterable[Payload]
 
 
-def answering(reply: Reply, status: int, heard: list[Any] | None) -> httpx2.Client:
+def answering(reply: Reply, status: int, requests: list[Any] | None) -> httpx2.Client:
     """An HTTP client whose server says this, one object or a stream, and keeps what it hears."""
 
     def handle(request: httpx2.Request) -> httpx2.Response:
-        if heard is not None:
-            heard.append(json.loads(request.content))
+        if requests is not None:
+            requests.append(json.loads(request.content))
         if isinstance(reply, dict):
             return httpx2.Response(status, json=reply)
         stream = {"content-type": "text/event-stream"}
@@ -71,22 +71,24 @@ def answering(reply: Reply, status: int, heard: list[Any] | None) -> httpx2.Clie
     return httpx2.Client(transport=httpx2.MockTransport(handle))
 
 
-def openai_client(reply: Reply, status: int = 200, heard: list[Any] | None = None) -> openai.OpenAI:
+def openai_client(
+    reply: Reply, status: int = 200, requests: list[Any] | None = None
+) -> openai.OpenAI:
     return openai.OpenAI(
         api_key="sk-test",
         base_url="http://127.0.0.1/v1",
-        http_client=answering(reply, status, heard),
+        http_client=answering(reply, status, requests),
         max_retries=0,
     )
 
 
 def anthropic_client(
-    reply: Reply, status: int = 200, heard: list[Any] | None = None
+    reply: Reply, status: int = 200, requests: list[Any] | None = None
 ) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         api_key="sk-test",
         base_url="http://127.0.0.1",
-        http_client=answering(reply, status, heard),
+        http_client=answering(reply, status, requests),
         max_retries=0,
     )
 
@@ -222,10 +224,10 @@ class TestBrokenOff:
     def test_a_chat_stream_raises(self) -> None:
         client = openai_client(written(ChatCompletionsWriter(HEAD), BROKEN))
         stream = client.chat.completions.create(model="m", messages=ASKED, stream=True)
-        heard: list[str | None] = []
+        pieces: list[str | None] = []
         with pytest.raises(openai.APIError, match="Claude is overloaded") as caught:
-            heard.extend(chunk.choices[0].delta.content for chunk in stream)
-        assert "".join(filter(None, heard)) == "It is 4"
+            pieces.extend(chunk.choices[0].delta.content for chunk in stream)
+        assert "".join(filter(None, pieces)) == "It is 4"
         assert (caught.value.type, caught.value.code) == ("server_error", "overloaded")
 
     def test_a_responses_stream_has_the_failed_event_last(self) -> None:
@@ -241,12 +243,12 @@ class TestBrokenOff:
 
     def test_a_messages_stream_raises(self) -> None:
         client = anthropic_client(written(MessagesWriter(HEAD), BROKEN))
-        heard: list[str] = []
+        pieces: list[str] = []
         with client.messages.stream(model="m", max_tokens=9, messages=ASKED) as stream:
             texts = stream.text_stream
             with pytest.raises(anthropic.APIStatusError, match="is overloaded") as caught:
-                heard.extend(texts)
-        assert "".join(heard) == "It is 4"
+                pieces.extend(texts)
+        assert "".join(pieces) == "It is 4"
         assert caught.value.error_code == "overloaded"
 
 
@@ -288,19 +290,19 @@ class TestRefused:
 class TestListing:
     MODELS = (
         ModelListing(
-            "deepreasoning",
-            "The pair",
-            1795392000,
-            RequestParameters("sonnet", 0.7, 0.9, 8192),
-            StageModel("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
+            id="deepreasoning",
+            name="The pair",
+            created=1795392000,
+            defaults=RequestParameters("sonnet", 0.7, 0.9, 8192),
+            answerer=StageModel("claude-sonnet-5-5", Rates(Decimal(3), Decimal(15))),
             context=200_000,
         ),
         ModelListing(
-            "deepreasoning/haiku",
-            "Haiku",
-            0,
-            RequestParameters(),
-            StageModel("claude-haiku-5-5", None),
+            id="deepreasoning/haiku",
+            name="Haiku",
+            created=0,
+            defaults=RequestParameters(),
+            answerer=StageModel("claude-haiku-5-5", None),
         ),
     )
 
@@ -341,8 +343,8 @@ class TestAsked:
     PROMPT = Prompt((Message("user", "6×7?"),), "Be brief.")
 
     def test_chat_completions(self) -> None:
-        heard: list[Any] = []
-        client = openai_client(written(ChatCompletionsWriter(HEAD), CHUNKS), heard=heard)
+        requests: list[Any] = []
+        client = openai_client(written(ChatCompletionsWriter(HEAD), CHUNKS), requests=requests)
         client.chat.completions.create(
             model="deepreasoning",
             messages=[{"role": "system", "content": "Be brief."}, *ASKED],
@@ -351,15 +353,15 @@ class TestAsked:
             stream_options={"include_usage": True},
             extra_body=self.EXTRA,
         ).close()
-        assert [read_chat_completions(body) for body in heard] == [
+        assert [read_chat_completions(body) for body in requests] == [
             ChatRequest(
                 "deepreasoning", self.PROMPT, self.PARAMETERS, stream=True, include_usage=True
             )
         ]
 
     def test_responses(self) -> None:
-        heard: list[Any] = []
-        client = openai_client(response_object(CHUNKS, HEAD), heard=heard)
+        requests: list[Any] = []
+        client = openai_client(response_object(CHUNKS, HEAD), requests=requests)
         client.responses.create(
             model="deepreasoning",
             instructions="Be brief.",
@@ -367,13 +369,13 @@ class TestAsked:
             max_output_tokens=100,
             extra_body=self.EXTRA,
         )
-        assert [read_responses(body) for body in heard] == [
+        assert [read_responses(body) for body in requests] == [
             ChatRequest("deepreasoning", self.PROMPT, self.PARAMETERS, stream=False)
         ]
 
     def test_messages(self) -> None:
-        heard: list[Any] = []
-        client = anthropic_client(written(MessagesWriter(HEAD), CHUNKS), heard=heard)
+        requests: list[Any] = []
+        client = anthropic_client(written(MessagesWriter(HEAD), CHUNKS), requests=requests)
         client.messages.create(
             model="deepreasoning",
             system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
@@ -382,7 +384,7 @@ class TestAsked:
             stream=True,
             extra_body=self.EXTRA,
         ).close()
-        assert [read_messages(body) for body in heard] == [
+        assert [read_messages(body) for body in requests] == [
             ChatRequest("deepreasoning", self.PROMPT, self.PARAMETERS, stream=True)
         ]
 

@@ -4,12 +4,7 @@ from typing import Any
 
 import pytest
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.pipeline.events import (
     Chunk,
     End,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.server.request import BadRequest
 
 SLOW_DOWN = ApiError(429, "rate_limited", "Slow\ndown.", "messages[2].role", "req_1")
 ENVELOPES: list[Callable[[ApiError], Payload]] = [
@@ -71,13 +70,6 @@ def test_anthropics_envelope_is_written_word_for_word() -> None:
 def test_each_vendor_has_its_word_for_a_status(status: int, openai: str, anthropic: str) -> None:
     failure = ApiError(status, "kind", "words")
     assert (failure.openai_type, failure.anthropic_type) == (openai, anthropic)
-
-
-def test_a_bad_request_names_its_field() -> None:
-    refused = BadRequest("n is not supported, except as 1", "n")
-    assert ApiError.of(refused, "req_1") == ApiError(
-        400, "invalid_request", "n is not supported, except as 1", "n", "req_1"
-    )
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)

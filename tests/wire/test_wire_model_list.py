@@ -15,11 +15,13 @@ from deepreasoning_cli.wire.server.model_list import (
 from deepreasoning_cli.wire.server.request import RequestParameters
 
 PAIR = ModelListing(
-    "deepreasoning",
-    "DeepSeek R1 + Claude Sonnet 5.5",
-    1795392000,
-    RequestParameters("sonnet", 0.7, 0.9, 8192, web_search_linkup=False, disable_formatting=False),
-    StageModel(
+    id="deepreasoning",
+    name="DeepSeek R1 + Claude Sonnet 5.5",
+    created=1795392000,
+    defaults=RequestParameters(
+        "sonnet", 0.7, 0.9, 8192, web_search_linkup=False, disable_formatting=False
+    ),
+    answerer=StageModel(
         "claude-sonnet-5-5", Rates(Decimal(3), Decimal(15), Decimal("0.30"), Decimal("3.75"))
     ),
     reasoner=StageModel("deepseek-v4-pro", None),
@@ -29,11 +31,11 @@ PAIR = ModelListing(
     max_output=64_000,
 )
 PLAIN = ModelListing(
-    "deepreasoning/haiku",
-    "Haiku",
-    0,
-    RequestParameters(),
-    StageModel("claude-haiku-5-5", None),
+    id="deepreasoning/haiku",
+    name="Haiku",
+    created=0,
+    defaults=RequestParameters(),
+    answerer=StageModel("claude-haiku-5-5", None),
     lifecycle="deprecated",
 )
 

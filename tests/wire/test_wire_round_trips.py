@@ -29,11 +29,11 @@ from deepreasoning_cli.transport import Timeouts
 from deepreasoning_cli.transport.sse import payloads
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
 from deepreasoning_cli.wire.server import writer
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
-from deepreasoning_cli.wire.server.writer import Head, ReplyWriter, encode_event, event_name
-from support.written import written
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
+from deepreasoning_cli.wire.server.writer import Head, ReplyWriter, encode_event
+from support.written import completion_object, message_object, response_object, written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 
@@ -112,17 +112,17 @@ class Said:
     end: End | None
 
 
-def said(chunks: Iterable[Chunk]) -> Said:
-    heard = list(chunks)
+def summary(chunks: Iterable[Chunk]) -> Said:
+    chunk_list = list(chunks)
 
     def last(kind: type[Chunk]) -> Chunk | None:
-        return next((chunk for chunk in reversed(heard) if isinstance(chunk, kind)), None)
+        return next((chunk for chunk in reversed(chunk_list) if isinstance(chunk, kind)), None)
 
     served, usage, end = last(ModelReported), last(Usage), last(End)
     return Said(
         served.model if isinstance(served, ModelReported) else None,
-        "".join(chunk.text for chunk in heard if isinstance(chunk, Thought)),
-        "".join(chunk.text for chunk in heard if isinstance(chunk, Text)),
+        "".join(chunk.text for chunk in chunk_list if isinstance(chunk, Thought)),
+        "".join(chunk.text for chunk in chunk_list if isinstance(chunk, Text)),
         usage if isinstance(usage, Usage) else None,
         end if isinstance(end, End) else None,
     )
@@ -130,7 +130,7 @@ def said(chunks: Iterable[Chunk]) -> Said:
 
 def expected(name: str, chunks: list[Chunk]) -> Said:
     """`chunks` in the words of the format; Responses has no word for an unknown count."""
-    whole = said(chunks)
+    whole = summary(chunks)
     usage = whole.usage
     if usage and usage.reasoning_tokens is None and name == "responses":
         usage = replace(usage, reasoning_tokens=0)
@@ -141,15 +141,17 @@ def expected(name: str, chunks: list[Chunk]) -> Said:
 @every_format
 @given(chunks=replies())
 def test_a_streamed_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
-    known = FORMATS[name]
-    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
+    wire_format = FORMATS[name]
+    assert summary(wire_format.read(written(wire_format.writer(HEAD), chunks))) == expected(
+        name, chunks
+    )
 
 
 @every_format
 @given(chunks=replies())
 def test_a_whole_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
-    known = FORMATS[name]
-    assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
+    wire_format = FORMATS[name]
+    assert summary(wire_format.read([wire_format.whole(chunks, HEAD)])) == expected(name, chunks)
 
 
 @every_format
@@ -157,15 +159,15 @@ def test_a_whole_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -
 def test_fields_and_events_that_nobody_knows_change_nothing(
     name: str, chunks: list[Chunk], seed: random.Random
 ) -> None:
-    known = FORMATS[name]
+    wire_format = FORMATS[name]
 
     def disturbed() -> Iterator[Payload]:
-        for payload in written(known.writer(HEAD), chunks):
+        for payload in written(wire_format.writer(HEAD), chunks):
             if seed.random() < 0.5:
-                yield dict(known.unknown)
+                yield dict(wire_format.unknown)
             yield payload if payload == DONE else {**payload, "obfuscation": "x9"}
 
-    assert said(known.read(disturbed())) == expected(name, chunks)
+    assert summary(wire_format.read(disturbed())) == expected(name, chunks)
 
 
 @every_format
@@ -173,39 +175,47 @@ def test_fields_and_events_that_nobody_knows_change_nothing(
 def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
     name: str, chunks: list[Chunk], cuts: list[int], crlf: bool
 ) -> None:
-    known = FORMATS[name]
-    data = b": hello\n\n".join([b"", *map(encode_event, written(known.writer(HEAD), chunks))])
+    wire_format = FORMATS[name]
+    data = b": hello\n\n".join([b"", *map(encode_event, written(wire_format.writer(HEAD), chunks))])
     data = data.replace(b"\n", b"\r\n") if crlf else data
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     parts = [data[start:end] for start, end in itertools.pairwise(places)]
     response = httpx.Response(
         200, headers={"content-type": "text/event-stream"}, content=iter(parts)
     )
-    assert said(known.read(payloads(response, Timeouts()))) == expected(name, chunks)
+    assert summary(wire_format.read(payloads(response, Timeouts()))) == expected(name, chunks)
 
 
 @every_format
 @given(chunks=replies())
 def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list[Chunk]) -> None:
-    known = FORMATS[name]
-    heard = said(known.read(written(known.writer(HEAD), chunks[:-1])))
-    whole = said(chunks)
-    assert (heard.reasoning, heard.answer, heard.end) == (whole.reasoning, whole.answer, None)
+    wire_format = FORMATS[name]
+    chunk_list = summary(wire_format.read(written(wire_format.writer(HEAD), chunks[:-1])))
+    whole = summary(chunks)
+    assert (chunk_list.reasoning, chunk_list.answer, chunk_list.end) == (
+        whole.reasoning,
+        whole.answer,
+        None,
+    )
 
 
 @pytest.mark.parametrize("name", ["messages", "responses"])
 def test_an_answer_without_reasoning_has_one_block(name: str) -> None:
-    known = FORMATS[name]
+    wire_format = FORMATS[name]
     chunks: list[Chunk] = [Text("4"), Text("2"), End("end_turn")]
-    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
+    assert summary(wire_format.read(written(wire_format.writer(HEAD), chunks))) == expected(
+        name, chunks
+    )
 
 
 @every_format
 def test_an_empty_reply_has_a_beginning_and_an_end(name: str) -> None:
-    known = FORMATS[name]
+    wire_format = FORMATS[name]
     chunks: list[Chunk] = [ModelReported("m"), End("end_turn")]
-    assert said(known.read(written(known.writer(HEAD), chunks))) == expected(name, chunks)
-    assert said(known.read([known.whole(chunks, HEAD)])) == expected(name, chunks)
+    assert summary(wire_format.read(written(wire_format.writer(HEAD), chunks))) == expected(
+        name, chunks
+    )
+    assert summary(wire_format.read([wire_format.whole(chunks, HEAD)])) == expected(name, chunks)
 
 
 def test_usage_is_left_out_where_the_client_did_not_ask_for_it() -> None:
@@ -247,7 +257,6 @@ def test_frames_name_the_event_where_the_format_has_names() -> None:
         b'data: {"object":"x","text":"\\u2028"}\n\n'
     )
     assert encode_event(DONE) == b"data: [DONE]\n\n"
-    assert event_name({"type": 7}) is None
 
 
 @every_format

@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
@@ -28,12 +23,12 @@ from deepreasoning_cli.pipeline.events import (
 )
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter, encode_events
-from support.written import written
+from support.written import completion_object, message_object, response_object, written
 
 HEAD = Head("abc", "deepreasoning", 1795392000)
 OVERLOADED = ApiError(529, "overloaded", "Claude is overloaded", request_id="req_1")
@@ -115,10 +110,10 @@ def test_text_that_goes_on_takes_the_short_way(name: str, monkeypatch: pytest.Mo
 @every_format
 @given(said=st.lists(parts, max_size=12))
 def test_writing_is_feeding(name: str, said: list[Part]) -> None:
-    known = FORMATS[name]
-    writer = known.writer(HEAD)
+    wire_format = FORMATS[name]
+    writer = wire_format.writer(HEAD)
     fed = [event for part in said for event in writer.feed(part)]
-    assert list(written(known.writer(HEAD), said)) == fed
+    assert list(written(wire_format.writer(HEAD), said)) == fed
 
 
 @pytest.mark.parametrize(
@@ -216,12 +211,12 @@ class TestBrokenOff:
     def test_a_client_has_the_same_chunks_and_then_the_error(
         self, name: str, said: list[Chunk], failure: ApiError
     ) -> None:
-        known = FORMATS[name]
-        whole = list(known.read(written(known.writer(HEAD), said)))
-        heard: list[Chunk] = []
+        wire_format = FORMATS[name]
+        whole = list(wire_format.read(written(wire_format.writer(HEAD), said)))
+        parsed: list[Chunk] = []
         with pytest.raises(DeepReasoningError) as caught:
-            heard.extend(known.read(written(known.writer(HEAD), [*said, failure])))
-        assert heard == whole
+            parsed.extend(wire_format.read(written(wire_format.writer(HEAD), [*said, failure])))
+        assert parsed == whole
         assert type(caught.value) is expected(failure.status)
         assert failure.safe_message in caught.value.message or not failure.safe_message
 
@@ -254,22 +249,29 @@ class TestCost:
 
     @every_format
     def test_an_unknown_cost_is_null_and_one_that_nobody_gave_is_not_there(self, name: str) -> None:
-        known = FORMATS[name]
+        wire_format = FORMATS[name]
         unknown = [*self.COUNTED, Cost(None), End("end_turn")]
-        assert self.usage_of(name, list(written(known.writer(HEAD), unknown)))["cost_usd"] is None
-        assert known.whole(unknown, HEAD)["usage"]["cost_usd"] is None
+        assert (
+            self.usage_of(name, list(written(wire_format.writer(HEAD), unknown)))["cost_usd"]
+            is None
+        )
+        assert wire_format.whole(unknown, HEAD)["usage"]["cost_usd"] is None
         silent = [*self.COUNTED, End("end_turn")]
-        assert "cost_usd" not in self.usage_of(name, list(written(known.writer(HEAD), silent)))
-        assert "cost_usd" not in known.whole(silent, HEAD)["usage"]
+        assert "cost_usd" not in self.usage_of(
+            name, list(written(wire_format.writer(HEAD), silent))
+        )
+        assert "cost_usd" not in wire_format.whole(silent, HEAD)["usage"]
 
     @every_format
     def test_our_clients_do_not_mind(self, name: str) -> None:
-        known = FORMATS[name]
-        heard = list(
-            known.read(written(known.writer(HEAD), [*self.COUNTED, Cost(None), End("stop")]))
+        wire_format = FORMATS[name]
+        parsed = list(
+            wire_format.read(
+                written(wire_format.writer(HEAD), [*self.COUNTED, Cost(None), End("stop")])
+            )
         )
-        assert Text("42") in heard
-        assert next(each for each in heard if isinstance(each, Usage)).output_tokens == 4
+        assert Text("42") in parsed
+        assert next(each for each in parsed if isinstance(each, Usage)).output_tokens == 4
 
 
 def test_a_chat_reply_without_usage_still_ends() -> None:

@@ -1,7 +1,7 @@
 """The pipeline as an HTTP API: an ASGI app that speaks three formats.
 
-It may import every room but `cli`. `app` puts it together and is the file to open first; a question
-goes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.
+It may import every room but `cli`. `app` puts it together and is the file to open first; a request
+passes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.
 """
 
 from __future__ import annotations
@@ -25,5 +25,6 @@ def create_app(
     """
     from deepreasoning_cli.server.app import application
     from deepreasoning_cli.server.service import Service
+    from deepreasoning_cli.settings.loaded import load_settings
 
-    return application(Service.load(config, flags or {}, debug=debug))
+    return application(Service(load_settings(config, flags or {}), debug=debug))

@@ -1,4 +1,4 @@
-"""The ASGI app: its routes, and what all of them stand behind."""
+"""The ASGI app: its routes and the middleware around them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -14,18 +14,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.server.asgi import path_of, send_json, send_response
-from deepreasoning_cli.server.formats import BY_PATH, envelope_for
+from deepreasoning_cli.server.asgi import failure_response, json_response, path_of
+from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.guard import BUG, Guard
 from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS, TurnHandler
-from deepreasoning_cli.server.models import ModelsEndpoint
+from deepreasoning_cli.server.models import models_response
 from deepreasoning_cli.server.observe import Listener, RequestLogMiddleware, log_request
 from deepreasoning_cli.server.service import Service, log_failure
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -65,7 +65,7 @@ ROUTE_FAILURES: Final = {
 def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS) -> ASGIApp:
     """The ASGI app that answers with `service`.
 
-    Turns that are told to end when the server shuts down have `shutdown_seconds` to be kept.
+    When the server shuts down, turns that were cancelled have `shutdown_seconds` to be saved.
     """
     serve = service.loaded.settings.serve
     listeners: list[Listener] = [log_request]
@@ -76,65 +76,48 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
         metrics = Metrics()
         listeners.append(metrics.count)
     handler = TurnHandler(service, metrics.set_streams if metrics else None, shutdown_seconds)
-    inner = Guard(_TurnSwitch(handler, _other_routes(service, handler, metrics)), service)
-    return RequestLogMiddleware(with_cors(inner, serve.origins), listeners)
+    others = _other_routes(service, handler, metrics)
 
+    async def switch(scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass turns straight on: what frameworks put around `send` costs on every token."""
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        await (handler if is_post and path_of(scope) in BY_PATH else others)(scope, receive, send)
 
-class _TurnSwitch:
-    """Passes questions straight on: what frameworks put around `send` costs on every token."""
-
-    def __init__(self, handler: TurnHandler, others: ASGIApp) -> None:
-        self._handler = handler
-        self._others = others
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-        asks = scope["type"] == "http" and scope["method"] == "POST" and path_of(scope) in BY_PATH
-        await (self._handler.answer if asks else self._others)(scope, receive, send)
+    return RequestLogMiddleware(with_cors(Guard(switch, service), serve.origins), listeners)
 
 
 def _other_routes(service: Service, handler: TurnHandler, metrics: Metrics | None) -> Starlette:
-    """All but the questions themselves, and the lifespan."""
+    """All routes but those of turns, which are here for other methods, and the lifespan."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(service.recover_orphans)
-        try:
-            service.prepare()
-        except DeepReasoningError as error:  # servers may keep what a lifespan raises to themselves
-            log_failure(error)
-            raise
-        yield
-        await handler.close()
-        service.close()
+        with service:
+            await asyncio.to_thread(service.recover_orphans)
+            try:
+                service.prepare()
+            except DeepReasoningError as error:  # some servers do not show what a lifespan raises
+                log_failure(error)
+                raise
+            yield
+            await handler.close()
 
-    async def health(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send_json(send, {"status": "ok", "version": __version__, "streams": handler.streams})
+    async def health(_: Request) -> Response:
+        return json_response({"status": "ok", "version": __version__, "streams": handler.streams})
 
-    models = AsgiEndpoint(ModelsEndpoint(service))
+    models = partial(models_response, service)
     routes = [
-        *(Route(path, AsgiEndpoint(handler.answer), methods=["POST"]) for path in BY_PATH),
-        Route("/v1/models", models, methods=["GET"]),
-        Route("/v1/models/{id:path}", models, methods=["GET"]),
-        Route("/health", AsgiEndpoint(health), methods=["GET"]),
-        Route("/openapi.json", AsgiEndpoint(OpenApiEndpoint()), methods=["GET"]),
+        *(Route(path, handler, methods=["POST"]) for path in BY_PATH),
+        Route("/v1/models", models),
+        Route("/v1/models/{id:path}", models),
+        Route("/health", health),
+        Route("/openapi.json", openapi_response),
     ]
     if metrics:
-        routes.append(Route("/metrics", AsgiEndpoint(metrics), methods=["GET"]))
+        routes.append(Route("/metrics", metrics, methods=["GET"]))
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=ERROR_HANDLERS)
 
 
-@dataclass(frozen=True, slots=True)
-class AsgiEndpoint:
-    """Passes everything on."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call it."""
-        await self.app(scope, receive, send)
-
-
+@cache
 def openapi_document() -> Payload:
     """The document that is packaged beside this module, with the version that runs."""
     source = resources.files("deepreasoning_cli.server").joinpath("openapi.json")
@@ -143,15 +126,10 @@ def openapi_document() -> Payload:
     return document
 
 
-class OpenApiEndpoint:
-    """Answers with the description, which is read once."""
-
-    def __init__(self) -> None:
-        self._body = json.dumps(openapi_document(), ensure_ascii=False).encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with all of it."""
-        await send_response(send, self._body, b"application/json")
+async def openapi_response(_: Request) -> Response:
+    """The whole document."""
+    document = json.dumps(openapi_document(), ensure_ascii=False)
+    return Response(document, media_type="application/json")
 
 
 def with_cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
@@ -170,34 +148,22 @@ def with_cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
     )
 
 
-async def http_error(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler of HTTPException."""
+async def http_error(request: Request, error: Exception) -> Response:
+    """Starlette's handler of HTTPException. Methods are sorted, so that processes agree."""
     assert isinstance(error, HTTPException)
-    failure = ROUTE_FAILURES.get(error.status_code)
-    return _error_response(
-        request, failure or ApiError(error.status_code, "http", str(error.detail)), _allow(error)
-    )
+    status = error.status_code
+    failure = ROUTE_FAILURES.get(status) or ApiError(status, "http", str(error.detail))
+    methods = (error.headers or {}).get("Allow")
+    headers = {"allow": ", ".join(sorted(methods.split(", ")))} if methods else None
+    return failure_response(request.scope, failure, headers=headers)
 
 
-async def server_error(request: Request, _: Exception) -> JSONResponse:
-    """Starlette's handler of a bug; it raises the exception again, for the guard to note."""
-    return _error_response(request, BUG)
+async def server_error(request: Request, _: Exception) -> Response:
+    """Starlette's handler of a bug. Starlette raises the exception again, and the guard logs it."""
+    return failure_response(request.scope, BUG)
 
 
 ERROR_HANDLERS: Final[Mapping[type[Exception], ExceptionHandler]] = {
     HTTPException: http_error,
     Exception: server_error,
 }
-
-
-def _error_response(
-    request: Request, failure: ApiError, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    envelope = envelope_for(path_of(request.scope))
-    return JSONResponse(envelope(failure), failure.status, headers)
-
-
-def _allow(error: HTTPException) -> dict[str, str]:
-    """The methods in an order that does not change from one process to the next."""
-    methods = sorted((error.headers or {}).get("Allow", "").split(", "))
-    return {"allow": ", ".join(methods)} if any(methods) else {}

@@ -1,7 +1,8 @@
-"""Failures as HTTP knows them, and what ends a request or a turn early."""
+"""Errors as HTTP failures, and what ends a request or a turn early."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -32,8 +33,7 @@ STATUS_BY_KIND: Final = {
 """Kinds whose status is not that of their class or of the vendor."""
 OWNER_KEY_REJECTED: Final = "the key of the server's owner was rejected"
 NOT_SET_UP: Final = "the server is not set up for this; its log says what is missing"
-"""All that a caller is told of the owner's settings."""
-BUSY: Final = ApiError(503, "overloaded", "too many replies at once; try again in a moment")
+"""All that a caller learns about the owner's settings."""
 STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
 INTERNAL: Final = ApiError(
     502, "internal", "the reply could not be made; the server's log says why"
@@ -41,37 +41,38 @@ INTERNAL: Final = ApiError(
 
 
 class ClientDisconnected(Exception):  # noqa: N818 (as Starlette has it)
-    """The caller went away before the request was whole; there is nobody to answer."""
+    """The caller disconnected before the request was complete; no response is sent."""
 
 
 class Rejected(Exception):  # noqa: N818 (what happened to the request, in a word)
-    """A request that is answered with a failure before any turn begins."""
+    """A request that is answered with a failure, before a turn starts."""
 
     def __init__(
         self,
-        failure: ApiError,
+        status: int,
+        kind: str,
+        message: str,
+        field: str | None = None,
         *,
         retry_after: float | None = None,
-        headers: list[tuple[bytes, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+        super().__init__(message)
+        self.failure = ApiError(status, kind, message, field)
         self.retry_after = retry_after
         self.headers = headers
 
 
 class CancelReason(StrEnum):
-    """Why a turn was ended from outside."""
+    """Why a turn was cancelled."""
 
     DISCONNECTED = "caller_gone"
     SHUTDOWN = "shutting_down"
 
 
 def to_failure(error: DeepReasoningError, turn: str, *, byok: bool = False) -> ApiError:
-    """What the caller is told; no key is in it. A caller's own key that was rejected is a 401."""
-    status = _status_of(error)
-    if byok and error.status == 401:
-        status = 401
+    """The failure for the caller, without any key. A rejected key of the caller's own is a 401."""
+    status = 401 if byok and error.status == 401 else _status_of(error)
     message = error.message
     if not byok:
         if error.kind == KEY_REJECTED:  # after the reasoning it is an IncompleteError
@@ -91,7 +92,7 @@ def _status_of(error: DeepReasoningError) -> int:
         case UsageError() | RefusedError():
             return 400
         case ConfigError():
-            return 503  # the caller can do nothing about it, and later it may be mended
+            return 503  # the caller cannot change it; the owner may
         case UnavailableError() | IncompleteError():
             return 502
         case _:

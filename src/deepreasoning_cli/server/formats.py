@@ -1,67 +1,42 @@
-"""The three formats by the paths they are asked on."""
+"""The three formats, by path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import Chunk, Payload
-from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter, completion_object
-from deepreasoning_cli.wire.server.chat_completions import read_request as read_chat_completions
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.wire.server import chat_completions, messages, responses
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope, openai_envelope
-from deepreasoning_cli.wire.server.messages import MessagesWriter, message_object
-from deepreasoning_cli.wire.server.messages import read_request as read_messages
 from deepreasoning_cli.wire.server.request import ChatRequest
-from deepreasoning_cli.wire.server.responses import ResponsesWriter, response_object
-from deepreasoning_cli.wire.server.responses import read_request as read_responses
-from deepreasoning_cli.wire.server.writer import Cost, Head, ReplyWriter
+from deepreasoning_cli.wire.server.writer import ReplyWriter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireFormat:
     """How a format is read and written; `request_id` is the header that carries a turn's id."""
 
-    path: str
     read: Callable[[object], ChatRequest]
-    writer: Callable[[Head, bool], ReplyWriter]
-    whole: Callable[[Iterable[Chunk | Cost], Head], Payload]
-    envelope: Callable[[ApiError], Payload]
+    writer: type[ReplyWriter]
+    envelope: Callable[[ApiError], Payload] = openai_envelope
     request_id: str = "x-request-id"
 
 
-def _chat_writer(head: Head, include_usage: bool) -> ReplyWriter:
-    return ChatCompletionsWriter(head, include_usage=include_usage)
-
-
-FORMATS: Final = (
-    WireFormat(
-        "/v1/chat/completions",
-        read_chat_completions,
-        _chat_writer,
-        completion_object,
-        openai_envelope,
+BY_PATH: Final = {
+    "/v1/chat/completions": WireFormat(
+        read=chat_completions.read_request, writer=chat_completions.ChatCompletionsWriter
     ),
-    WireFormat(
-        "/v1/responses",
-        read_responses,
-        lambda head, _: ResponsesWriter(head),
-        response_object,
-        openai_envelope,
+    "/v1/responses": WireFormat(read=responses.read_request, writer=responses.ResponsesWriter),
+    "/v1/messages": WireFormat(
+        read=messages.read_request,
+        writer=messages.MessagesWriter,
+        envelope=anthropic_envelope,
+        request_id="request-id",
     ),
-    WireFormat(
-        "/v1/messages",
-        read_messages,
-        lambda head, _: MessagesWriter(head),
-        message_object,
-        anthropic_envelope,
-        "request-id",
-    ),
-)
-BY_PATH: Final = {each.path: each for each in FORMATS}
+}
 
 
-def envelope_for(path: str) -> Callable[[ApiError], Payload]:
-    """The envelope of whoever asks on `path`."""
-    wire_format = BY_PATH.get(path)
-    return wire_format.envelope if wire_format else openai_envelope
+def format_for(path: str) -> WireFormat:
+    """The format of failures on `path`; a path without a format has OpenAI's."""
+    return BY_PATH.get(path, BY_PATH["/v1/chat/completions"])

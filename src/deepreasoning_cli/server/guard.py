@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: limits, the address, the host, the token."""
+"""The checks of every request: limits, address, host, token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepreasoning_cli.server.asgi import header, is_local, path_of, send_failure
+from deepreasoning_cli.server.asgi import failure_response, header, is_local, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.settings.models import ServeSettings
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -31,7 +31,7 @@ BUG: Final = ApiError(500, "internal", "unexpected; the server's log says where"
 
 
 class Guard:
-    """Lets through what may be answered, and answers what `app` raises instead of a response."""
+    """Checks requests before `app` answers them, and answers where `app` raises an exception."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         serve = service.loaded.settings.serve
@@ -39,11 +39,11 @@ class Guard:
         self._service = service
         self._token = service.token.value.encode() if service.token else None
         self._byok = serve.byok
-        # who has the token is no page of a stranger's
+        # a web page of a stranger's does not have the token
         self._hosts = allowed_hosts(serve) if serve.hosts or not self._token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a WebSocket is refused, all else is the app's."""
+        """Answer one request; refuse WebSockets; pass other scopes on."""
         match scope["type"]:
             case "http":
                 await self._answer(scope, receive, send)
@@ -53,45 +53,43 @@ class Guard:
                 await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        has_started = False
 
-        def send_and_note(message: Message) -> Awaitable[None]:  # a coroutine costs on each token
-            nonlocal begun
-            begun = True
+        def watched_send(message: Message) -> Awaitable[None]:  # a coroutine would cost per token
+            nonlocal has_started
+            has_started = True
             return send(message)
 
         try:
             self._check(scope)
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, watched_send)
         except Rejected as rejected:
-            await send_failure(
+            response = failure_response(
                 scope,
-                send,
                 rejected.failure,
                 retry_after=rejected.retry_after,
                 headers=rejected.headers,
             )
+            await response(scope, receive, send)
         except ClientDisconnected:
             return
-        except Exception as error:  # noqa: BLE001 (the boundary: a traceback is nobody's answer)
+        except Exception as error:  # noqa: BLE001 (the boundary: a caller gets no traceback)
             self._service.log_bug(error)
-            if not begun:
-                await send_failure(scope, send, BUG)
+            if not has_started:
+                await failure_response(scope, BUG)(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        """Raise Rejected for what is not let through."""
+        """Raise Rejected for a request that is refused."""
         _check_limits(scope)
         if self._token is None and not is_local(scope):
             raise Rejected(
-                ApiError(
-                    403,
-                    "token_required",
-                    "without a token this server answers only on loopback addresses; "
-                    "its owner sets one as keys.serve",
-                )
+                403,
+                "token_required",
+                "without a token this server answers only on loopback addresses; "
+                "its owner sets one as keys.serve",
             )
         if path_of(scope) == HEALTH:
-            return  # it tells nothing, and who asks is a machine that knows only the address
+            return  # it reveals nothing, and load balancers know only the address
         if self._hosts is not None:
             _check_host(scope, self._hosts)
         if self._token is not None:
@@ -102,8 +100,10 @@ class Guard:
         if not any(hmac.compare_digest(each, token) for each in tokens):
             what = "the token is wrong" if tokens else "a token is needed"
             raise Rejected(
-                ApiError(401, "invalid_api_key", f"{what}: Authorization: Bearer <token>"),
-                headers=[(b"www-authenticate", b"Bearer")],
+                401,
+                "invalid_api_key",
+                f"{what}: Authorization: Bearer <token>",
+                headers={"www-authenticate": "Bearer"},
             )
 
     def _tokens_in(self, scope: Scope) -> Iterator[bytes]:
@@ -119,30 +119,28 @@ class Guard:
 
 def _check_limits(scope: Scope) -> None:
     if scope["method"] in REFUSED_METHODS:
-        allow = [(b"allow", b"GET, HEAD, POST")]
-        failure = ApiError(405, "method_not_allowed", f"{scope['method']} is not answered")
-        raise Rejected(failure, headers=allow)
+        why = f"{scope['method']} is not answered"
+        raise Rejected(405, "method_not_allowed", why, headers={"allow": "GET, HEAD, POST"})
     target = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
     if target > MAX_TARGET_BYTES:
-        raise Rejected(
-            ApiError(414, "path_too_long", f"the path has over {MAX_TARGET_BYTES:,} bytes")
-        )
+        raise Rejected(414, "path_too_long", f"the path has over {MAX_TARGET_BYTES:,} bytes")
     headers = scope["headers"]
     if len(headers) > MAX_HEADERS:
-        raise Rejected(ApiError(431, "too_many_headers", f"there are over {MAX_HEADERS} headers"))
+        raise Rejected(431, "too_many_headers", f"there are over {MAX_HEADERS} headers")
     if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-        why = f"the headers have over {MAX_HEADER_BYTES:,} bytes"
-        raise Rejected(ApiError(431, "headers_too_large", why))
+        raise Rejected(
+            431, "headers_too_large", f"the headers have over {MAX_HEADER_BYTES:,} bytes"
+        )
 
 
 def _check_host(scope: Scope, hosts: frozenset[str]) -> None:
-    """Raise Rejected with 400 for a Host that is missing or none, 421 for one that is not ours."""
+    """Raise Rejected: 400 for a Host that is missing or malformed, 421 for one that is not ours."""
     host = host_of(header(scope, "host") or "")
     if host is None:
-        raise Rejected(ApiError(400, "invalid_host", "the Host header is missing or malformed"))
+        raise Rejected(400, "invalid_host", "the Host header is missing or malformed")
     if host not in hosts:
         why = f"{host} is no name of this server; its owner adds names to serve.hosts"
-        raise Rejected(ApiError(421, "foreign_host", why))
+        raise Rejected(421, "foreign_host", why)
 
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -151,22 +149,22 @@ HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._~-]+)(?::[0-9]{0,5})?", re.
 
 
 def allowed_hosts(serve: ServeSettings) -> frozenset[str]:
-    """The names that the settings let in: this machine's, the address served on, their own."""
+    """The allowed host names: this machine's, the address that is served, and `serve.hosts`."""
     names = {_normalized(name) for name in (serve.host, *serve.hosts)}
     return LOOPBACK | (names - ANY)
 
 
 def host_of(value: str) -> str | None:
-    """The name or address in a `Host` header, without its port; None where it is malformed."""
-    found = HOST.fullmatch(value)
-    return _normalized(found[1]) if found else None
+    """The name or address in a `Host` header, without its port; None if it is malformed."""
+    match = HOST.fullmatch(value)
+    return _normalized(match[1]) if match else None
 
 
 def _normalized(name: str) -> str:
-    """A name as names are compared, whatever its case, and an address in its shortest form."""
+    """A name in lower case, or an address in its shortest form, for comparison."""
     bare = name.strip().lower()
-    if found := HOST.fullmatch(bare):
-        bare = found[1]
+    if match := HOST.fullmatch(bare):
+        bare = match[1]
     try:
         return str(ip_address(bare.strip("[]")))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Questions as they come in: read within limits, checked, given to a turn while there is room."""
+"""Requests for turns: the body is read within limits and checked, then a turn runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.keys import validate
-from deepreasoning_cli.server.asgi import Headers, header, path_of
-from deepreasoning_cli.server.errors import BUSY, ClientDisconnected, Rejected
+from deepreasoning_cli.server.asgi import header, path_of
+from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.response import TurnResponse
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.server.turn import Turn
-from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
+from deepreasoning_cli.wire.server.request import BadRequest
 from deepreasoning_cli.wiring.resources import new_id
 
 BODY_SECONDS: Final = 30.0
@@ -29,13 +28,13 @@ BODY_SECONDS: Final = 30.0
 MAX_VALUES: Final = 50_000
 """Values in a body, without keys.
 
-Millions of small ones would hold up all replies, and take a hundred times their length in memory.
+Millions of small values would delay all replies, and take a hundred times their length in memory.
 """
 STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 UTF_8: Final = frozenset({"utf-8", "utf8"})
 BUSY_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 3.0
-"""Seconds that turns get to be kept when the server ends."""
+"""Seconds in which turns can be saved when the server stops."""
 CALLER_KEY_HEADERS: Final = {
     "deepseek": "x-deepseek-api-token",
     "anthropic": "x-anthropic-api-token",
@@ -43,10 +42,10 @@ CALLER_KEY_HEADERS: Final = {
 
 
 class TurnHandler:
-    """Answers the three formats' paths.
+    """Answers requests on the three formats' paths.
 
-    `on_streams` is told how many turns run when that changes; at the end turns have
-    `shutdown_seconds` to be kept.
+    `on_streams` is called with the number of running turns whenever it changes. When the server
+    stops, `close` waits up to `shutdown_seconds` for turns to be saved.
     """
 
     def __init__(
@@ -63,11 +62,11 @@ class TurnHandler:
 
     @property
     def streams(self) -> int:
-        """How many turns run now."""
+        """How many turns are running."""
         return len(self._running)
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One question, from its body to its last byte. Raises Rejected before a turn begins."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Raises Rejected before a turn starts."""
         turn_id = new_id()
         try:
             turn = await self._start_turn(turn_id, scope, receive)
@@ -87,54 +86,46 @@ class TurnHandler:
         keys = self._caller_keys(scope)
         wire_format = BY_PATH[path_of(scope)]
         try:
-            asked = wire_format.read(await read_json(scope, receive, self._serve.body_limit))
-        except BadRequest as refused:
-            raise Rejected(ApiError.of(refused)) from None
-        _require_our_model(asked)
-        if len(self._running) >= self._serve.streams:
-            raise Rejected(BUSY, retry_after=BUSY_SECONDS)
-        return Turn(turn_id, asked, wire_format, self._service, keys)
+            request = wire_format.read(await read_json(scope, receive, self._serve.body_limit))
+        except BadRequest as bad:
+            raise Rejected(400, "invalid_request", bad.message, bad.field) from None
+        if request.model.partition("/")[0] != MODEL:
+            why = f"there is no model {request.model}; ask {MODEL} or {MODEL}/<a Claude model>"
+            raise Rejected(404, "model_not_found", why, "model")
+        if self.streams >= self._serve.streams:
+            why = "too many replies at once; try again in a moment"
+            raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
+        return Turn(
+            id=turn_id, request=request, format=wire_format, service=self._service, keys=keys
+        )
 
     async def close(self) -> None:
-        """Wait until the turns that were told to end have been kept."""
+        """Wait until the turns that were cancelled have been saved."""
         deadline = asyncio.get_running_loop().time() + self._shutdown_seconds
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
 
     def _caller_keys(self, scope: Scope) -> CallerKeys | None:
-        """The keys that came with the request, where callers bring their own."""
+        """The keys in the request's headers, if callers bring their own."""
         if not self._serve.byok:
             return None
-        found = {}
-        for name, wanted in CALLER_KEY_HEADERS.items():
-            try:
-                found[name] = validate(name, header(scope, wanted) or "", f"the header {wanted}")
-            except ConfigError as error:
-                what = f"{error.message}; callers bring their own keys here"
-                raise Rejected(ApiError(401, error.kind, what)) from None
-        return CallerKeys(**found)
-
-
-def _require_our_model(asked: ChatRequest) -> None:
-    name, _, _ = asked.model.partition("/")
-    if name != MODEL:
-        raise Rejected(
-            ApiError(
-                404,
-                "model_not_found",
-                f"there is no model {asked.model}; ask {MODEL} or {MODEL}/<a Claude model>",
-                "model",
-            )
-        )
+        try:
+            return {
+                vendor: validate(vendor, header(scope, name) or "", f"the header {name}")
+                for vendor, name in CALLER_KEY_HEADERS.items()
+            }
+        except ConfigError as error:
+            why = f"{error.message}; callers bring their own keys here"
+            raise Rejected(401, error.kind, why) from None
 
 
 async def read_json(
     scope: Scope, receive: Receive, limit: int, seconds: float = BODY_SECONDS
 ) -> object:
-    """The decoded body of at most `limit` bytes that comes whole within `seconds`.
+    """The decoded JSON body: at most `limit` bytes, complete within `seconds`.
 
-    A key that stands twice in an object has its last value. Raises Rejected for anything that is
-    no such JSON, ClientDisconnected where the caller hangs up.
+    A key that appears twice in an object has its last value. Raises Rejected for anything else,
+    ClientDisconnected if the caller disconnects.
     """
     _require_json(scope)
     length = header(scope, "content-length") or ""
@@ -144,25 +135,25 @@ async def read_json(
         async with asyncio.timeout(seconds):
             data = await _read_body(scope, receive, limit)
     except TimeoutError:
-        late = ApiError(408, "timeout", f"the body was not complete within {seconds:g} seconds")
-        raise Rejected(late, headers=_close_header(scope)) from None
+        why = f"the body was not complete within {seconds:g} seconds"
+        raise Rejected(408, "timeout", why, headers=_close_header(scope)) from None
     return _decode(data)
 
 
 def _require_json(scope: Scope) -> None:
     kind, *parameters = (header(scope, "content-type") or "").split(";")
     if kind.strip().lower() != "application/json":
-        raise Rejected(_unsupported("the content type must be application/json"))
+        raise _unsupported("the content type must be application/json")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(' \t"').lower() not in UTF_8:
-            raise Rejected(_unsupported("the body must be UTF-8"))
+            raise _unsupported("the body must be UTF-8")
     if (header(scope, "content-encoding") or "identity").strip().lower() != "identity":
-        raise Rejected(_unsupported("the body must not be compressed"))
+        raise _unsupported("the body must not be compressed")
 
 
-def _unsupported(why: str) -> ApiError:
-    return ApiError(415, "unsupported_media_type", why)
+def _unsupported(why: str) -> Rejected:
+    return Rejected(415, "unsupported_media_type", why)
 
 
 async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -182,33 +173,33 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(scope: Scope, limit: int) -> Rejected:
-    failure = ApiError(413, "request_too_large", f"the body has more than {limit:,} bytes")
-    return Rejected(failure, headers=_close_header(scope))
+    why = f"the body has more than {limit:,} bytes"
+    return Rejected(413, "request_too_large", why, headers=_close_header(scope))
 
 
-def _close_header(scope: Scope) -> Headers:
-    """What ends the connection, since the rest of the body is not read; HTTP/2 needs nothing."""
-    return [(b"connection", b"close")] if scope.get("http_version", "").startswith("1") else []
+def _close_header(scope: Scope) -> dict[str, str]:
+    """Close the connection, since the rest of the body is not read; HTTP/2 needs no header."""
+    return {"connection": "close"} if scope.get("http_version", "").startswith("1") else {}
 
 
 def _decode(data: bytes) -> object:
     if data.count(b",") >= MAX_VALUES and _has_too_many_values(data):
         why = f"the body has more than {MAX_VALUES:,} values"
-        raise Rejected(ApiError(413, "request_too_large", why))
+        raise Rejected(413, "request_too_large", why)
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # both are raised by nothing but the input
+    except (ValueError, RecursionError) as error:  # only bad input raises these
         why = f"the body is not valid JSON: {_json_error(error)}"
-    raise Rejected(ApiError(400, "invalid_json", why))
+    raise Rejected(400, "invalid_json", why)
 
 
 def _has_too_many_values(data: bytes) -> bool:
-    """Whether there are too many, told by the commas outside of strings."""
+    """Whether there are too many values: counts the commas outside strings."""
     commas = end = 0
     for strings, string in enumerate(STRING.finditer(data)):
         commas += data.count(b",", end, string.start())
         end = string.end()
-        if commas >= MAX_VALUES or strings > 3 * MAX_VALUES:  # JSON has no more between them
+        if commas >= MAX_VALUES or strings > 3 * MAX_VALUES:  # valid JSON has fewer strings
             return True
     return commas + data.count(b",", end) >= MAX_VALUES
 
@@ -225,7 +216,7 @@ def _json_error(error: ValueError | RecursionError) -> str:
             return f"not UTF-8 at byte {error.start}"
         case RecursionError():
             return "nested too deeply"
-        case _ if "digits" in str(error):  # Python converts no longer ones, since that takes long
+        case _ if "digits" in str(error):  # Python refuses to convert longer ones
             return "a number has too many digits"
         case _:
             return str(error)

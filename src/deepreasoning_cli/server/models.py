@@ -1,19 +1,21 @@
-"""The models that may be asked for, with our defaults, and their routes."""
+"""The models that a request may name, with our defaults, and the route that lists them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import Response
 
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.demo import DemoProvider
-from deepreasoning_cli.server.asgi import send_failure, send_json
+from deepreasoning_cli.server.asgi import failure_response, json_response
 from deepreasoning_cli.server.service import MODEL, Service
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -26,12 +28,10 @@ from deepreasoning_cli.wire.server.model_list import (
 from deepreasoning_cli.wire.server.request import RequestParameters
 from deepreasoning_cli.wiring.backend import GATEWAY, BackendNeeds, choose_backend
 
-DEMO = "demo"
-
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """What `backend` offers at the moment `now` (aware); the demo, what `direct` does, for free."""
+    """What `backend` offers at `now` (aware). The demo offers what `direct` does, for free."""
 
     loaded: LoadedSettings
     catalog: Catalog
@@ -40,29 +40,28 @@ class ModelList:
 
     @classmethod
     def of(cls, loaded: LoadedSettings, catalog: Catalog) -> ModelList:
-        """What is offered now. Where keys are missing it is what there would be with them."""
+        """The models of now. Missing keys count as present."""
         return cls(loaded, catalog, _backend(loaded, catalog), datetime.now(UTC))
 
     def listed(self) -> list[ModelListing]:
-        """The pair that the settings name, if it can be had, then each model in its place."""
-        every = [self._listed(f"{MODEL}/{model.id}", model) for model in self._living()]
-        try:
-            return [self.find(MODEL), *every]
-        except RefusedError:
-            return every
+        """The pair in the settings, if it is available, then one pair for each Claude model."""
+        listings = [self._listing(f"{MODEL}/{model.id}", model) for model in self._current()]
+        with suppress(RefusedError):
+            listings.insert(0, self.find(MODEL))
+        return listings
 
     def find(self, name: str) -> ModelListing:
-        """The model of that id; what follows the slash may be an alias or a family too.
+        """The model with that id; an alias or a family may follow the slash too.
 
-        Raises RefusedError for one that is not offered, retired or unknown.
+        Raises RefusedError for a model that is retired, unknown or not offered.
         """
-        pair, slash, wanted = name.partition("/")
-        if pair != MODEL or (slash and not wanted.strip()):
+        pair, slash, claude = name.partition("/")
+        if pair != MODEL or (slash and not claude.strip()):
             raise RefusedError(f"there is no model {name}")
-        model = self._claude(wanted or self._default)
-        if wanted and model.status is Lifecycle.UNKNOWN:
+        model = self._claude(claude or self._default)
+        if claude and model.status is Lifecycle.UNKNOWN:
             raise RefusedError(f"there is no model {name}")
-        return self._listed(f"{MODEL}/{model.id}" if wanted else MODEL, model)
+        return self._listing(f"{MODEL}/{model.id}" if claude else MODEL, model)
 
     @property
     def _default(self) -> str:
@@ -71,64 +70,57 @@ class ModelList:
 
     @property
     def _rated(self) -> str:
-        """The backend whose rates and models hold."""
+        """The backend whose rates and models apply."""
         return GATEWAY if self.backend == GATEWAY else "direct"
 
     def _claude(self, name: str) -> ClaudeModel:
         return self.catalog.claude(name, self._rated, self.now.date()).model
 
-    def _living(self) -> list[ClaudeModel]:
+    def _current(self) -> list[ClaudeModel]:
+        """The models that the backend offers and that are not retired."""
         today, offered = self.now.date(), self.catalog.offered(self._rated)
         return [model for model in offered if model.lifecycle(today) is not Lifecycle.RETIRED]
 
-    def _listed(self, name: str, model: ClaudeModel) -> ModelListing:
-        thinks = self._reasoner()
-        reads = [each.context for each in (thinks, model) if each and each.context]
-        return ModelListing(
-            name,
-            self._named(thinks, model),
-            _unix(model.released),
-            self._defaults(model),
-            self._answerer(model),
-            self._thinker(thinks),
-            self._search(),
-            tuple(each.id for each in self._living()),
-            min(reads, default=None),
-            model.max_output,
-            model.lifecycle(self.now.date()).value,
+    def _listing(self, name: str, model: ClaudeModel) -> ModelListing:
+        settings, prices = self.loaded.settings, self.catalog.search
+        direct_price = prices.deep if settings.search.depth == "deep" else prices.standard
+        reasoner = self._reasoner()
+        limits = [each.context for each in (reasoner, model) if each and each.context]
+        listing = ModelListing(
+            id=name,
+            name=f"{reasoner.label} + {model.name}" if reasoner else model.name,
+            created=_unix(model.released),
+            defaults=RequestParameters(
+                anthropic_model=model.id,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                max_tokens=min(settings.max_tokens, model.max_output or settings.max_tokens),
+                web_search_linkup=settings.web_search_linkup,
+                disable_formatting=settings.disable_formatting,
+            ),
+            answerer=self._priced(model.id, model.rates.get(self._rated)),
+            reasoner=self._priced(reasoner.model, reasoner.rates) if reasoner else None,
+            search=prices.gateway if self.backend == GATEWAY else direct_price,
+            claude_models=tuple(each.id for each in self._current()),
+            context=min(limits, default=None),
+            max_output=model.max_output,
+            lifecycle=model.lifecycle(self.now.date()).value,
         )
-
-    def _named(self, thinks: Reasoner | None, model: ClaudeModel) -> str:
-        if self.backend == DEMO:
-            return f"{model.name} (demo: no model is called)"
-        return f"{thinks.label} + {model.name}" if thinks else model.name
-
-    def _defaults(self, model: ClaudeModel) -> RequestParameters:
-        settings = self.loaded.settings
-        return RequestParameters(
-            model.id,
-            settings.temperature,
-            settings.top_p,
-            min(settings.max_tokens, model.max_output or settings.max_tokens),
-            settings.web_search_linkup,
-            settings.disable_formatting,
+        if self.backend != "demo":
+            return listing
+        return replace(
+            listing,
+            name=f"{model.name} (demo: no model is called)",
+            answerer=self._priced("demo-answerer", DemoProvider("answerer").rates),
+            reasoner=self._priced("demo-reasoner", DemoProvider("reasoner").rates),
+            search=Decimal(0),
         )
-
-    def _answerer(self, model: ClaudeModel) -> StageModel:
-        if self.backend == DEMO:
-            return self._priced("demo-answerer", DemoProvider("answerer").rates)
-        return self._priced(model.id, model.rates.get(self._rated))
-
-    def _thinker(self, reasoner: Reasoner | None) -> StageModel | None:
-        if self.backend == DEMO:
-            return self._priced("demo-reasoner", DemoProvider("reasoner").rates)
-        return self._priced(reasoner.model, reasoner.rates) if reasoner else None
 
     def _priced(self, model: str, card: RateCard | None) -> StageModel:
         return StageModel(model, card.at(self.now) if card else None)
 
     def _reasoner(self) -> Reasoner | None:
-        """Who thinks; nobody of our own on the gateway, or where Claude is asked alone."""
+        """The reasoner; None on the gateway, which has its own, and where Claude answers alone."""
         settings = self.loaded.settings
         if self.backend != "direct" or Handoff(settings.handoff) is Handoff.NONE:
             return None
@@ -136,19 +128,8 @@ class ModelList:
         try:
             by_name = self.catalog.reasoner(name) if name else None
         except ConfigError:
-            return None  # the settings name one that there is not
+            return None  # the settings name one that does not exist
         return by_name or self.catalog.default_reasoner(self.loaded.has_key)
-
-    def _search(self) -> Decimal:
-        prices = self.catalog.search
-        match self.backend:
-            case "gateway":
-                return prices.gateway
-            case "demo":
-                return Decimal(0)
-            case _:
-                deep = self.loaded.settings.search.depth == "deep"
-                return prices.deep if deep else prices.standard
 
 
 def _backend(loaded: LoadedSettings, catalog: Catalog) -> str:
@@ -168,20 +149,13 @@ def _unix(day: date | None) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) if day else 0
 
 
-class ModelsEndpoint:
-    """Answers the list, and one model where the route has put its `id` into the scope."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as of now: rates and lifecycle change by the day and the hour."""
-        models = ModelList.of(self._service.loaded, self._service.catalog)
-        name: str | None = scope.get("path_params", {}).get("id")
-        try:
-            reply = model_list(models.listed()) if name is None else model_object(models.find(name))
-        except DeepReasoningError as error:
-            unknown = ApiError(404, "model_not_found", error.message, "model")
-            await send_failure(scope, send, unknown)
-        else:
-            await send_json(send, reply)
+async def models_response(service: Service, request: Request) -> Response:
+    """The list, or the model whose `id` is in the path, as of now: rates change by the hour."""
+    models = ModelList.of(service.loaded, service.catalog)
+    name: str | None = request.path_params.get("id")
+    try:
+        payload = model_list(models.listed()) if name is None else model_object(models.find(name))
+    except DeepReasoningError as error:
+        unknown = ApiError(404, "model_not_found", error.message, "model")
+        return failure_response(request.scope, unknown)
+    return json_response(payload)

@@ -1,10 +1,10 @@
-"""What is noted of each request once it is over, and the log.
+"""The access log, what listeners learn of each finished request, and the log on stderr.
 
 Two loggers of the standard library: `deepreasoning_cli.server` for notes, warnings and bugs, and
-`deepreasoning_cli.server.access` for one record a request. Nothing is in a record that was written
-to us: no key, header, query or prompt; of a path and a model, which are the caller's words, only
-what is safe to show. Whoever embeds the app configures the loggers as any others; only our own
-`serve` adds a handler, with `log_to_stderr`.
+`deepreasoning_cli.server.access` for one record per request. A record has no key, header, query or
+prompt; of the caller's own words it has the method, the path and the model, made safe to show. An
+embedder of the app configures the loggers like any others; only our own `serve` adds a handler,
+with `log_to_stderr`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from deepreasoning_cli.server.turn import Turn, total_usage
 
 ACCESS: Final = LOGGER.getChild("access")
 TURN: Final = "deepreasoning.turn"
-"""Where the scope of a request holds its turn, if one has begun."""
+"""The key of a request's scope that holds its turn, once it has started."""
 RUNNING: Final = "running"
-"""What is said of a turn that goes on after its request."""
+"""The outcome in the log of a turn that still runs after its request."""
 QUIET: Final = frozenset({"/health", "/metrics"})
-"""What machines ask every few seconds."""
+"""Paths that machines request every few seconds."""
 FAILING: Final = 400
 MAX_PATH: Final = 200  # characters
 MAX_METHOD: Final = 20
@@ -46,7 +46,7 @@ PREFIXES: Final = {"INFO": "note", "WARNING": "warning", "ERROR": "error", "DEBU
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request that is over. `status` is None where the caller went before there was one.
+    """A finished request. `status` is None if the caller disconnected before there was one.
 
     `path` is without the query, `seconds` are from the first byte of the request to the last of
     the response.
@@ -77,28 +77,25 @@ class RequestLogMiddleware:
             return await self._app(scope, receive, send)
         status: int | None = None
 
-        def send_and_note(message: Message) -> Awaitable[None]:  # a coroutine costs on each token
+        def watched_send(message: Message) -> Awaitable[None]:  # a coroutine would cost per token
             nonlocal status
             status = status or message["status"]
             return send(message)
 
         began = time.perf_counter()
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, watched_send)
         finally:
-            exchange = _exchange(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            host, *_ = scope.get("client") or [None]
+            turn = scope.get(TURN)
+            exchange = Exchange(scope["method"], path_of(scope), status, seconds, host, turn)
             for listener in self._listeners:
                 listener(exchange)
 
 
-def _exchange(scope: Scope, status: int | None, seconds: float) -> Exchange:
-    client = scope.get("client")
-    host = client[0] if client else None
-    return Exchange(scope["method"], path_of(scope), status, seconds, host, scope.get(TURN))
-
-
 def log_request(exchange: Exchange) -> None:
-    """Log the request, unless it is a quiet one that went well.
+    """Log the request, unless it is a successful one on a quiet path.
 
     The record has the facts as attributes, with the names of FIELDS and, for a turn, TURN_FIELDS.
     """
@@ -120,20 +117,20 @@ def _facts(exchange: Exchange) -> Payload:
 
 
 def _facts_of_turn(turn: Turn) -> Payload:
-    """What a turn did; nothing is counted of one that still runs."""
-    usage = total_usage(turn.record) if turn.ended else None
+    """The facts of a turn; one that still runs has no counts."""
+    usage = total_usage(turn.record) if turn.outcome else None
     return {
         "turn": turn.id,
-        "model": single_line(turn.asked.model),
-        "ended": turn.ended or RUNNING,
+        "model": single_line(turn.request.model),
+        "ended": turn.outcome or RUNNING,
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
-        "cost_usd": decimal_usd(turn.record.cost) if turn.ended else None,
+        "cost_usd": decimal_usd(turn.record.cost) if turn.outcome else None,
     }
 
 
 def _text(facts: Payload) -> str:
-    """The first three values alone, since they are always there, the others with their names."""
+    """The first three values without names, since they are always there; the rest with names."""
     values = {name: _quoted(value) for name, value in facts.items()}
     first = " ".join(values.pop(name) for name in FIELDS[:3])
     return " ".join([first, *(f"{name}={value}" for name, value in values.items())])
@@ -149,7 +146,7 @@ def _quoted(value: object) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """A request as a line of `style` with its time, all else as `warning: …`."""
+    """A request is a line of `style` with its time; other records are `warning: …`."""
 
     def __init__(self, style: LogStyle) -> None:
         super().__init__()
@@ -163,14 +160,14 @@ class LineFormatter(logging.Formatter):
         stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if not self._is_json:
             return f"{stamp} {record.getMessage()}"
-        named = record.__dict__
+        attributes = record.__dict__
         facts: Payload = {"time": stamp}
-        facts |= {name: named[name] for name in (*FIELDS, *TURN_FIELDS) if name in named}
+        facts |= {name: attributes[name] for name in (*FIELDS, *TURN_FIELDS) if name in attributes}
         return dump_json(facts)
 
 
 class StderrHandler(logging.Handler):
-    """A whole line at once: many threads write here. A closed stderr has no reader to tell."""
+    """Writes each line in one call, since many threads write. A closed stderr is no error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line."""
@@ -181,7 +178,7 @@ class StderrHandler(logging.Handler):
 
 
 def add_stderr_handler(style: LogStyle, *, debug: bool = False) -> StderrHandler:
-    """Write what the server logs to stderr, and nowhere else, from now on."""
+    """Write the server's log to stderr, and only there."""
     handler = StderrHandler()
     handler.setFormatter(LineFormatter(style))
     LOGGER.addHandler(handler)
@@ -192,7 +189,7 @@ def add_stderr_handler(style: LogStyle, *, debug: bool = False) -> StderrHandler
 
 @contextmanager
 def log_to_stderr(style: LogStyle, *, debug: bool = False) -> Iterator[None]:
-    """The same, as long as the context lasts."""
+    """The same, within the context."""
     level, propagates = LOGGER.level, LOGGER.propagate
     handler = add_stderr_handler(style, debug=debug)
     try:

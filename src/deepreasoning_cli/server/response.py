@@ -1,11 +1,10 @@
-"""The response of a turn: its status, its bytes, its keep-alives, and when nobody listens."""
+"""The response of a turn: status, bytes, keep-alives, and what happens on a disconnect."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
-from deepreasoning_cli.pipeline.events import Chunk, Event, Payload, Text, Thought
-from deepreasoning_cli.server.asgi import Headers, send_failure
+from deepreasoning_cli.pipeline.events import End, Event, Text, Thought
+from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import CancelReason
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.writer import Cost, Part, ReplyWriter
+from deepreasoning_cli.wire.server.writer import Part, ReplyWriter
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.turn import Turn
@@ -31,43 +30,42 @@ KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
 
 Put = Callable[[bytes], None]
 Ending = Callable[[BaseException | None], Sequence[Part]]
-"""What a reply ends with: usage, cost and End, or an ApiError; nothing where nobody listens."""
+"""The last parts: usage, cost and End, or an ApiError; none if the caller has disconnected."""
 
 
 class TurnResponse:
-    """Answers one request with what its turn says.
+    """Answers one request with the reply of its turn.
 
-    Nothing is sent before there is text or a failure, so that a failure has its own status; but a
-    stream that stays silent begins after `keep_alive` seconds, and gets a comment as often.
+    The response starts with the first text or failure, so that a failure has its own status. A
+    stream that is silent for `keep_alive` seconds starts with a comment, and gets one as often.
     """
 
     def __init__(self, turn: Turn, keep_alive: float) -> None:
         self._turn = turn
-        self._timer = KeepAlive(keep_alive, self._keep_alive) if turn.asked.stream else None
-        self._begun = False
-        self._has_text = False  # and not only kept alive
+        self._keep_alive_seconds = keep_alive
+        self._has_started = False
+        self._has_text = False  # more than keep-alives
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
         self._send: Send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the turn and send what it says."""
+        """Run the turn and send its reply."""
         self._send = send
         task = asyncio.current_task()
         assert task is not None, "ASGI apps are run as tasks"
-        watch = asyncio.create_task(self._watch_disconnect(receive, task))
+        helpers = [asyncio.create_task(self._watch_disconnect(receive, task))]
+        if self._turn.request.stream:
+            helpers.append(asyncio.create_task(self._keep_alive()))
         try:
             failure = await self._run()
-        except asyncio.CancelledError:  # before the first stage, or after the last
-            failure = (
-                self._turn.shutdown_failure
-                if self._turn.cancel_reason is CancelReason.SHUTDOWN
-                else None
-            )
-            self._turn.ended = self._turn.ended or self._turn.cancel_reason.value
+        except asyncio.CancelledError:  # before the first stage or after the last
+            failure = self._turn.cancel_failure
+            self._turn.outcome = self._turn.outcome or self._turn.cancel_reason.value
         finally:
-            watch.cancel()
-            if self._timer:
-                self._timer.stop()
-        await self._finish(scope, failure)
+            for helper in helpers:
+                helper.cancel()
+        await self._finish(scope, receive, failure)
 
     async def _run(self) -> ApiError | None:
         try:
@@ -77,147 +75,91 @@ class TurnResponse:
         return await greenlet_spawn(lambda: self._turn.run(plan, self._send_piece))
 
     def _send_piece(self, piece: bytes) -> None:
-        if self._timer:
-            self._timer.sent()
+        self._sent_at = self._loop.time()
         self._has_text = True
         try:
             await_only(self._body(piece))
-        except OSError as error:  # so ASGI servers may say that the caller has left
+        except OSError as error:  # ASGI servers may report a disconnect this way
             self._turn.cancel_reason = CancelReason.DISCONNECTED
             raise BrokenPipeError(CancelReason.DISCONNECTED) from error
 
     async def _body(self, piece: bytes) -> None:
-        if not self._begun:
-            self._begun = True
-            turn_id = (self._turn.format.request_id.encode(), self._turn.id.encode())
-            kind = STREAM_HEADERS if self._turn.asked.stream else _json_headers(piece)
-            headers = [*kind, turn_id]
+        if not self._has_started:
+            self._has_started = True
+            headers = [
+                *(STREAM_HEADERS if self._turn.request.stream else _json_headers(piece)),
+                (self._turn.format.request_id.encode(), self._turn.id.encode()),
+            ]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
-    async def _finish(self, scope: Scope, failure: ApiError | None) -> None:
+    async def _finish(self, scope: Scope, receive: Receive, failure: ApiError | None) -> None:
         if self._turn.cancel_reason is CancelReason.DISCONNECTED:
             return
-        if self._begun:
+        if self._has_started:
             last = self._turn.error_frames(failure) if failure and not self._has_text else b""
             await self._send({"type": "http.response.body", "body": last})
         elif failure:
-            await send_failure(scope, self._send, failure, retry_after=self._turn.retry_after)
+            response = failure_response(scope, failure, retry_after=self._turn.retry_after)
+            await response(scope, receive, self._send)
 
     async def _keep_alive(self) -> None:
-        with suppress(OSError):  # the next piece meets it too
-            await self._body(KEEP_ALIVE_FRAME)
+        """Send a comment whenever the stream has been silent for too long."""
+        while True:
+            due = self._sent_at + self._keep_alive_seconds
+            await asyncio.sleep(due - self._loop.time())
+            if self._sent_at + self._keep_alive_seconds <= due:  # else a piece was sent meanwhile
+                self._sent_at = self._loop.time()
+                with suppress(OSError):  # the next piece raises it too
+                    await self._body(KEEP_ALIVE_FRAME)
 
     async def _watch_disconnect(self, receive: Receive, task: asyncio.Task[object]) -> None:
-        """End the turn as soon as its caller has gone."""
+        """Cancel the turn as soon as its caller disconnects."""
         while (await receive())["type"] != "http.disconnect":
             continue
-        if not self._turn.ended:  # else all is said, and what came is being kept
+        if not self._turn.outcome:  # else the reply is complete and the turn is being saved
             self._turn.cancel_reason = CancelReason.DISCONNECTED
             task.cancel()
 
 
-def _json_headers(reply: bytes) -> Headers:
-    """The headers of a reply that is one piece."""
+def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a reply that is a single piece."""
     length = str(len(reply)).encode()
     return [(b"content-type", b"application/json"), (b"content-length", length)]
 
 
-class KeepAlive:
-    """Runs `send` whenever nothing was sent for `seconds`.
+class ReplyView:
+    """A view that writes a reply: each piece at once if `streams`, else one JSON object at the end.
 
-    It costs nothing for a piece: the timer that runs is moved on only when it fires.
+    `failure` is the failure to answer with if there is no reply.
     """
 
-    def __init__(self, seconds: float, send: Callable[[], Coroutine[None, None, None]]) -> None:
-        self._seconds = seconds
-        self._send = send
-        self._loop = asyncio.get_running_loop()
-        self._at = self._loop.time()
-        self._timer = self._loop.call_later(seconds, self._fire)
-        self._sending: asyncio.Task[None] | None = None
-
-    def sent(self) -> None:
-        """Something was sent."""
-        self._at = self._loop.time()
-
-    def stop(self) -> None:
-        """No more."""
-        self._timer.cancel()
-        if self._sending:
-            self._sending.cancel()
-
-    def _fire(self) -> None:
-        now = self._loop.time()
-        if now >= self._at + self._seconds:
-            self._at = now
-            if self._sending is None or self._sending.done():  # else the caller takes nothing
-                self._sending = self._loop.create_task(self._send())
-        self._timer = self._loop.call_at(self._at + self._seconds, self._fire)
-
-
-class ReplyView(ABC):
-    """A view that writes a reply; `failure` is what came in place of one."""
-
-    def __init__(self, put: Put, ending: Ending) -> None:
+    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending, *, streams: bool) -> None:
+        self._writer = writer
         self._put = put
         self._ending = ending
+        self._streams = streams
+        self._has_started = False
         self.failure: ApiError | None = None
 
-    @abstractmethod
     def __call__(self, event: Event) -> None:
-        """Take one event."""
-
-    @abstractmethod
-    def close(self, failure: BaseException | None) -> None:
-        """Write what the reply ends with."""
-
-
-class StreamingReply(ReplyView):
-    """Every piece at once, as server-sent events."""
-
-    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending) -> None:
-        super().__init__(put, ending)
-        self._writer = writer
-        self._begun = False
-
-    def __call__(self, event: Event) -> None:
-        """Send a piece of text; all else is for others."""
+        """Write a piece of text; other events are for other views."""
         if isinstance(event, Thought | Text):
-            self._begun = True
-            self._put(self._writer.frames(event))
+            self._has_started = self._streams
+            self._write(event)
 
     def close(self, failure: BaseException | None) -> None:
-        """Send what the reply ends with; a failure before any text is left to be told by HTTP."""
+        """Write the last parts. A failure before a stream has started becomes an HTTP status."""
         for part in self._ending(failure):
-            if isinstance(part, ApiError) and not self._begun:
+            if isinstance(part, ApiError) and not self._has_started:
                 self.failure = part
             else:
-                self._put(self._writer.frames(part))
+                self._write(part)
 
-
-class JsonReply(ReplyView):
-    """One JSON object, once all is there."""
-
-    def __init__(
-        self, whole: Callable[[Sequence[Chunk | Cost]], Payload], put: Put, ending: Ending
-    ) -> None:
-        super().__init__(put, ending)
-        self._whole = whole
-        self._parts: list[Chunk | Cost] = []
-
-    def __call__(self, event: Event) -> None:
-        """Collect a piece of text."""
-        if isinstance(event, Thought | Text):
-            self._parts.append(event)
-
-    def close(self, failure: BaseException | None) -> None:
-        """Send the whole reply, unless it broke off."""
-        ending = self._ending(failure)
-        for part in ending:
-            if isinstance(part, ApiError):
-                self.failure = part
-                return
-            self._parts.append(part)
-        if ending:
-            self._put(json.dumps(self._whole(self._parts)).encode("ascii"))
+    def _write(self, part: Part) -> None:
+        if self._streams:
+            self._put(self._writer.frames(part))
+        elif not isinstance(part, ApiError):
+            self._writer.reply.add(part)
+            if isinstance(part, End):
+                self._put(json.dumps(self._writer.whole()).encode("ascii"))

@@ -1,4 +1,4 @@
-"""Serve until told to stop, and all that is used of uvicorn's insides."""
+"""Serve on uvicorn until a signal; the only module that uses uvicorn's internals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.settings.models import ServeSettings
 
 MAX_HEAD_BYTES: Final = 2 * (MAX_HEADER_BYTES + MAX_TARGET_BYTES)
-"""Bytes before the body; what is above the guard's own limits, but not by much, has its answer."""
+"""Bytes before the body. A head slightly above the guard's limits still gets the guard's answer."""
 HEAD_SECONDS: Final = 30.0
 """Seconds from a connection, or from the first byte of a later request, to the end of its head."""
 TOO_LARGE: Final = (
@@ -43,10 +43,10 @@ TOO_LARGE: Final = (
 BACKLOG: Final = 2048
 CTRL_C: Final = {signal.SIGINT}
 LOOP: Final = "asyncio:SelectorEventLoop" if os.name == "nt" else "auto"
-"""A loop that reads sockets which others have opened; the usual one of Windows cannot."""
+"""A loop that accepts on an open socket; the default loop of Windows cannot."""
 SWITCH_INTERVAL: Final = 0.001
 KEEP_OPEN_SECONDS: Final = 75  # longer than the minute for which proxies keep a connection
-HEALTH_SECONDS: Final = 30  # a worker with all its streams busy answers late, and must live
+HEALTH_SECONDS: Final = 30  # a busy worker answers late and must not be replaced
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -61,13 +61,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """A caller is there; what it asks is expected soon."""
+        """A caller has connected; start the timeout of its first head."""
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The caller has gone, or was sent away."""
-        self._forget_deadline()
+        """The connection has closed."""
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -78,14 +78,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._expect_head()
 
     def on_headers_complete(self) -> None:
-        """The head is whole; a body has limits of its own."""
+        """The head is complete; a body has its own limits."""
         self._in_head = False
         self._head = 0
-        self._forget_deadline()
+        self._cancel_deadline()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless it is too much."""
+        """Take the data, and close the connection if the head is too large."""
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._head += len(data)
@@ -96,16 +96,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self._head_within, self.transport.close)
 
-    def _forget_deadline(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's own, which knows afterwards what ended it.
+    """uvicorn's supervisor, which also remembers the signal that ended it.
 
-    `on_exit` is told the process ids of workers that are no more.
+    `on_exit` is called with the process ids of workers that have ended.
     """
 
     ended_by = signal.SIGTERM
@@ -126,14 +126,14 @@ class Supervisor(Multiprocess):
         super().handle_int()
 
     def init_processes(self) -> None:
-        """Begin the workers."""
+        """Start the workers."""
         with sigint_blocked():
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        """Begin the workers anew that have died; one that dies while it is asked tells so."""
+        """Replace dead workers, also one that dies during its health check."""
         for worker in self.processes:
-            worker.child_conn.close()  # the worker's end of the pipe: it is to close with it
+            worker.child_conn.close()  # our copy of it, so that the pipe closes with the worker
         with sigint_blocked():
             super().keep_subprocess_alive()
         running = {worker.pid for worker in self.processes if worker.pid is not None}
@@ -142,7 +142,7 @@ class Supervisor(Multiprocess):
         self._workers = running
 
     def terminate_all(self) -> None:
-        """Tell the workers to end; nobody may wait for them on the socket that all share."""
+        """Stop the workers; close the shared socket first, so that no caller waits on it."""
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
@@ -150,11 +150,11 @@ class Supervisor(Multiprocess):
 
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
-    """No Ctrl-C, for what is begun meanwhile neither: it has to be ready to hear one first."""
+    """Block SIGINT here and in processes that start meanwhile, until they can handle it."""
     if os.name == "nt":
         yield
         return
-    resource_tracker.ensure_running()  # which would listen again once it has begun
+    resource_tracker.ensure_running()  # its start would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, CTRL_C)
     try:
         yield
@@ -163,7 +163,7 @@ def sigint_blocked() -> Iterator[None]:
 
 
 def bind(settings: ServeSettings) -> socket.socket:
-    """The socket, which listens already. Raises ConfigError where the address cannot be had."""
+    """The listening socket. Raises ConfigError if the address is not available."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -172,7 +172,7 @@ def bind(settings: ServeSettings) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
-            listening.listen(BACKLOG)  # from now on callers wait for the workers, not in vain
+            listening.listen(BACKLOG)  # callers wait for the workers from now on
         except OSError:
             listening.close()
             raise
@@ -187,15 +187,15 @@ def bind(settings: ServeSettings) -> socket.socket:
 
 
 def server_url(listening: socket.socket) -> str:
-    """Where clients find it."""
+    """The URL for clients."""
     host, port, *_ = listening.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(listening: socket.socket, settings: ServeSettings, make: Callable[[], ASGIApp]) -> None:
-    """Serve on `listening` what `make` makes: here, or in each worker, which has to unpickle it.
+    """Serve the app of `make` on `listening`: here, or in workers, which have to unpickle `make`.
 
-    Returns or raises, once all is drained, as for the signal that ended it.
+    Returns or raises as the signal demands, once all replies have ended.
     """
     server = uvicorn.Config(
         make,
@@ -228,7 +228,7 @@ def run(listening: socket.socket, settings: ServeSettings, make: Callable[[], AS
 
 
 def _on_worker_exit(settings: ServeSettings, stack: ExitStack) -> Callable[[Collection[int]], None]:
-    """What the end of a worker means to the metrics of all, which have a folder in `stack`."""
+    """What removes a dead worker's streams from the metrics, whose folder closes with `stack`."""
     if not settings.metrics:
         return lambda _: None
     from deepreasoning_cli.server.metrics import forget_streams, shared_folder
@@ -238,10 +238,10 @@ def _on_worker_exit(settings: ServeSettings, stack: ExitStack) -> Callable[[Coll
 
 
 def tune_process() -> None:
-    """Set what is for a whole process: only for one that does nothing but serve.
+    """Change settings of the whole process, which must do nothing but serve.
 
-    What is in memory by now stays, and is not to be looked through again while replies stream; and
-    a thread that keeps a turn holds up all others no longer than `SWITCH_INTERVAL` seconds.
+    The garbage collector skips what is in memory by now; and a thread that computes delays the
+    others no longer than `SWITCH_INTERVAL` seconds.
     """
     gc.collect()
     gc.freeze()
@@ -249,12 +249,12 @@ def tune_process() -> None:
 
 
 def worker_app(config: Path | None, flags: Mapping[str, object], *, debug: bool) -> ASGIApp:
-    """The app of a process that has a supervisor, and ends with it, however that ends.
+    """The app of a worker, which ends with its supervisor, however the supervisor ends.
 
-    Where the settings are wrong it says so, and ends in the way that is not tried again.
+    If the settings are wrong it logs why, and exits with the code that uvicorn does not retry.
     """
     if os.name != "nt":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, CTRL_C)  # uvicorn hears it by now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, CTRL_C)  # uvicorn handles it by now
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     handler = add_stderr_handler("text", debug=debug)
     try:

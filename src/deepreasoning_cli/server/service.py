@@ -1,14 +1,12 @@
-"""What all requests of one process share, and how a request becomes a planned turn."""
+"""What all requests of a process share, and how a request becomes a plan."""
 
 from __future__ import annotations
 
 import logging
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Final, Self
 
 from deepreasoning_cli import paths
@@ -16,7 +14,6 @@ from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.journal import DISK, Disk, Journal, JournalFile, Syncer
-from deepreasoning_cli.history.queries import StageCost
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -24,7 +21,7 @@ from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
 from deepreasoning_cli.server.threads import DiskThreads
-from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.base import error_lines
@@ -33,18 +30,11 @@ from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
 LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
-TOKEN: Final = "serve"  # noqa: S105 (the name of a key)
 MODEL: Final = "deepreasoning"
 GREENLETS: Final = Runtime(sleep)
-"""A turn waits while others go on; what waits for a disk has threads of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallerKeys:
-    """The keys that a caller brought, each fit for a header."""
-
-    deepseek: Key
-    anthropic: Key
+"""A turn waits on the event loop; what waits for a disk has its own threads."""
+CallerKeys = Mapping[str, Key]
+"""The caller's own keys, by vendor."""
 
 
 class Service:
@@ -56,10 +46,10 @@ class Service:
     def __init__(self, loaded: LoadedSettings, *, debug: bool = False, disk: Disk = DISK) -> None:
         self.loaded = loaded
         self.catalog: Catalog = current_catalog(loaded)
-        self.token: Key | None = loaded.key(TOKEN)
+        self.token: Key | None = loaded.key("serve")
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
-        self.archive = HistoryAccess(self._folder, self._log_history)
+        self._history = HistoryAccess(self._folder, self._log_history)
         syncer = Syncer()
         self._threads = DiskThreads(syncer.is_lagging)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
@@ -68,39 +58,30 @@ class Service:
             loaded, lambda _: None, self._log_transport, GREENLETS, NonblockingBackend
         )
 
-    @classmethod
-    def load(cls, config: Path | None, flags: Mapping[str, object], *, debug: bool) -> Self:
-        """The service that the settings describe."""
-        loaded = load_settings(config, flags)
-        return cls(loaded, debug=debug)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections that wait for use."""
+        """Close idle connections."""
         self._transport.__exit__(None, None, None)
 
     def recover_orphans(self) -> None:
-        """Take up what dead processes left behind."""
+        """Recover the journals of dead processes."""
         if self.saves:
-            self.archive.recover_orphans()
+            self._history.recover_orphans()
 
     def prepare(self) -> None:
-        """Do once what every turn needs: import its parts, run the commands that print keys.
+        """Do once what every turn needs: import modules, run the commands that print keys.
 
-        Raises ConfigError where the settings allow no turn at all, as without keys, or anybody's.
+        Raises ConfigError if no turn can run, as without keys, or if others could run one.
         """
         self._require_token()
         if not self.loaded.settings.serve.byok:
             request = TurnRequest(loaded=self.loaded, question="?")
-            PlanBuilder(request, self.catalog, self._connection, GREENLETS).build()
+            PlanBuilder(request, self.catalog, lambda: self._transport, GREENLETS).build()
 
     def _require_token(self) -> None:
-        """Whoever listens to more than this machine has to know who asks."""
+        """Raise ConfigError for an address that others can reach, unless there is a token."""
         host = self.loaded.settings.serve.host
         if self.token is None and not is_loopback(host):
             raise ConfigError(
@@ -112,51 +93,49 @@ class Service:
 
     @property
     def plans_at_once(self) -> bool:
-        """Whether planning waits for nothing: no cap that has to look into the history."""
+        """Whether planning never blocks: no cap needs the history."""
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, asked: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
-        """The turn, with `turn` for its id; it may wait for a disk or a key's command.
+    def plan(self, request: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
+        """The plan of the turn with the id `turn`; this may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
-        loaded = self._settings_for(asked, keys)
-        *earlier, last = asked.prompt.messages
-        request = TurnRequest(
-            loaded=loaded, question=last.text, system=asked.prompt.system, earlier=tuple(earlier)
+        *earlier, last = request.prompt.messages
+        turn_request = TurnRequest(
+            loaded=self._settings_for(request, keys),
+            question=last.text,
+            system=request.prompt.system,
+            earlier=tuple(earlier),
         )
         plan = build_plan(
-            request,
+            turn_request,
             self.catalog,
-            self._connection,
-            self._spending,
+            lambda: self._transport,
+            partial(self._history.spending, recovers=self.saves),
             saves=self.saves,
             runtime=GREENLETS,
         )
-        if len(plan.prompt.messages) < len(asked.prompt.messages):
+        if len(plan.prompt.messages) < len(request.prompt.messages):
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
         return replace(plan, id=turn)
 
-    def _connection(self) -> Transport:
-        return self._transport
-
-    def _settings_for(self, asked: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
-        """The settings with what the request asks for in their place."""
-        given = asked.parameters.to_dict()
-        model = given.pop("anthropic_model", None) or asked.model.partition("/")[2]
+    def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
+        """The settings with the request's own values."""
+        overrides = request.parameters.to_dict()
+        model = overrides.pop("anthropic_model", None) or request.model.partition("/")[2]
         if model:
-            given["model"] = model
+            overrides["model"] = model
         if keys is None:
-            return self.loaded.changed(given, "of the request")
-        given |= {"backend": "direct", "reasoner": "deepseek"}
-        brought = {"deepseek": keys.deepseek, "anthropic": keys.anthropic}
-        return self.loaded.changed(given, "of the request", brought)
+            return self.loaded.changed(overrides, "of the request")
+        overrides |= {"backend": "direct", "reasoner": "deepseek"}
+        return self.loaded.changed(overrides, "of the request", keys)
 
     def journal(self, record: TurnRecord) -> Journal | None:
-        """The keeper of one turn; None where nothing is kept."""
+        """The journal of one turn; None if turns are not saved."""
         if not self.saves:
             return None
         return Journal(
@@ -168,20 +147,17 @@ class Service:
             run_append=self._threads.run_write,
         )
 
-    def _spending(self, since: datetime) -> list[StageCost] | None:
-        return self.archive.spending(since, recovers=self.saves)
-
     def _log_history(self, kind: str, text: str) -> None:
         level = logging.WARNING if kind == "warning" else logging.INFO
         LOGGER.log(level, single_line(text, 500))
 
     def log_bug(self, error: Exception) -> None:
-        """A bug of ours, for whoever watches the server: where it was, without any values."""
+        """Log a bug of ours: its type, and with `debug` the traceback; no key is in it."""
         lines = traceback.format_exception(error) if self._debug else [type(error).__name__]
         LOGGER.error(f"unexpected {sanitize(redact_known(''.join(lines)))}")
 
     def warn(self, text: str) -> None:
-        """A line for whoever watches the server."""
+        """Log a warning."""
         self._log_history("warning", text)
 
     def _log_transport(self, line: str) -> None:
@@ -190,6 +166,6 @@ class Service:
 
 
 def log_failure(error: DeepReasoningError) -> None:
-    """Why a process cannot begin to serve, and what to do."""
+    """Log why a process cannot start to serve, and what to do."""
     first, *hints = error_lines(error)
     LOGGER.error(redact_known("\n".join([first.removeprefix("error: "), *hints])))

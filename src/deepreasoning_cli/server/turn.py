@@ -17,49 +17,47 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
 from deepreasoning_cli.server.formats import WireFormat
-from deepreasoning_cli.server.response import JsonReply, Put, ReplyView, StreamingReply
+from deepreasoning_cli.server.response import Put, ReplyView
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import ChatRequest
 from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter
 
-STOP_REASONS: dict[str, str] = {
-    "max_tokens": "max_tokens",
-    "refusal": "refusal",
-    COST_CAP: "max_tokens",
-}
-"""What ends a reply that is otherwise in order: the error's kind, and the stop reason it is."""
+STOP_REASONS = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
+"""The stop reasons of replies that end early but in order, by the error's kind."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Turn:
-    """A request that is being answered, and afterwards what became of it."""
+    """A request that is being answered, and its outcome."""
 
     id: str
-    asked: ChatRequest
+    request: ChatRequest
     format: WireFormat
     service: Service
     keys: CallerKeys | None = None
     record: TurnRecord = field(default_factory=TurnRecord)
     cancel_reason: CancelReason = CancelReason.SHUTDOWN
-    """What it means if the turn is cancelled: only a server that shuts down gives no reason."""
-    ended: str = ""
-    """How it ended, in one word, once it has."""
+    """Why the turn would be cancelled; a server that shuts down sets no other reason."""
+    outcome: str = ""
+    """How it ended, in one word; empty while it runs."""
     retry_after: float | None = None
-    """Seconds that a vendor asked to wait, where it turned us away."""
+    """The `retry-after` of a vendor that refused, in seconds."""
 
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
-        plan = partial(self.service.plan, self.asked, self.keys, self.id)
+        plan = partial(self.service.plan, self.request, self.keys, self.id)
         return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
-        """Run the stages, hand all bytes to `put`; what came in place of a reply, if something did.
+        """Run the stages and pass all bytes to `put`; the failure, if there is no reply.
 
-        To be called by `greenlet_spawn`: where that is cancelled, the vendors' calls end at once.
+        `greenlet_spawn` calls this; when it is cancelled, the vendors' calls end at once.
         """
-        reply, journal = self._reply(plan, put), self.service.journal(self.record)
+        writer = self._writer(f"{MODEL}/{plan.answerer.model if plan.answerer else 'none'}")
+        reply = ReplyView(writer, put, self._ending, streams=self.request.stream)
+        journal = self.service.journal(self.record)
         try:
             with (
                 closing(run_turn(plan)) as events,
@@ -70,29 +68,30 @@ class Turn:
             return reply.failure
         except Exception as error:  # noqa: BLE001 (the boundary of a turn)
             self.service.log_bug(error)
-            self.ended = INTERNAL.kind
+            self.outcome = INTERNAL.kind
             return reply.failure or INTERNAL
         return None
 
     def failure(self, error: DeepReasoningError) -> ApiError:
-        """What the caller is told of `error`."""
-        self.ended = error.kind
+        """The failure for the caller; notes the outcome and logs what the owner should know."""
+        self.outcome = error.kind
         if isinstance(error, ConfigError) and self.keys is None:
-            self.service.warn(f"{self.id}: {error.message}")  # the caller is told less
+            self.service.warn(f"{self.id}: {error.message}")  # the caller learns less
         self.retry_after = error.retry_after
         return to_failure(error, self.id, byok=self.keys is not None)
 
     @property
-    def shutdown_failure(self) -> ApiError:
-        """What the caller is told when the server shuts down."""
-        return replace(STOPPING, request_id=self.id)
+    def cancel_failure(self) -> ApiError | None:
+        """The failure of a cancelled turn; None if the caller has disconnected."""
+        stopping = self.cancel_reason is CancelReason.SHUTDOWN
+        return replace(STOPPING, request_id=self.id) if stopping else None
 
     def error_frames(self, failure: ApiError) -> bytes:
-        """What ends a stream in which nothing was said before `failure`."""
-        return self._writer(self._head(self.asked.model)).frames(failure)
+        """The last frames of a stream that has no text before `failure`."""
+        return self._writer(self.request.model).frames(failure)
 
     def _follow(self, events: Iterator[Event], show: ViewGroup) -> None:
-        """Show every event; cancelled, BrokenPipeError, as where a reader closes a pipe."""
+        """Show every event. Raises BrokenPipeError if cancelled, as when a reader closes a pipe."""
         try:
             for event in events:
                 show(event)
@@ -100,55 +99,40 @@ class Turn:
             raise BrokenPipeError(self.cancel_reason) from cancelled
 
     def _ending(self, error: BaseException | None) -> list[Part]:
-        """What the reply ends with; called once, when all that will come has come."""
+        """The last parts of the reply; called once, after all events."""
         match error:
             case None:
-                self.ended = "complete"
-                return self._usage_and_end(self._stop_reason())
+                self.outcome = "complete"
+                answer = self.record.stages.get(Stage.ANSWER)
+                return self._usage_and_end(answer.stop_reason if answer else None)
             case BrokenPipeError():
-                self.ended = self.cancel_reason.value
-                return (
-                    [self.shutdown_failure] if self.cancel_reason is CancelReason.SHUTDOWN else []
-                )
+                self.outcome = self.cancel_reason.value
+                return [self.cancel_failure] if self.cancel_failure else []
             case IncompleteError() if error.kind in STOP_REASONS:
-                self.ended = error.kind
+                self.outcome = error.kind
                 return self._usage_and_end(STOP_REASONS[error.kind])
             case DeepReasoningError():
                 return [self.failure(error)]
             case _:
-                self.ended = INTERNAL.kind
+                self.outcome = INTERNAL.kind
                 return [INTERNAL]
 
     def _usage_and_end(self, reason: str | None) -> list[Part]:
         usage = total_usage(self.record)
-        counted: list[Part] = [usage, Cost(self.record.cost)] if usage else []
-        return [*counted, End(reason)]
+        return [usage, Cost(self.record.cost), End(reason)] if usage else [End(reason)]
 
-    def _stop_reason(self) -> str | None:
-        answer = self.record.stages.get(Stage.ANSWER)
-        return answer.stop_reason if answer else None
-
-    def _reply(self, plan: Plan, put: Put) -> ReplyView:
-        model = plan.answerer.model if plan.answerer else "none"
-        head = self._head(f"{MODEL}/{model}")
-        if self.asked.stream:
-            return StreamingReply(self._writer(head), put, self._ending)
-        return JsonReply(lambda parts: self.format.whole(parts, head), put, self._ending)
-
-    def _head(self, model: str) -> Head:
-        return Head(self.id, model, int(time.time()))
-
-    def _writer(self, head: Head) -> ReplyWriter:
-        return self.format.writer(head, self.asked.include_usage)
+    def _writer(self, model: str) -> ReplyWriter:
+        head = Head(self.id, model, int(time.time()))
+        return self.format.writer(head, include_usage=self.request.include_usage)
 
 
 def total_usage(record: TurnRecord) -> Usage | None:
-    """The tokens of the stages that have ended; None where nothing was counted.
+    """The tokens of the finished stages; None if nothing was counted.
 
-    All that the reasoner wrote counts as reasoning, and what Claude read of it as input again:
-    both are billed.
+    All output of the reasoner counts as reasoning; what Claude reads of it counts as input again.
+    Both are billed.
     """
-    usages = {stage: done.usage for stage, done in record.stages.items() if done.usage}
+    usages = {stage: end.usage for stage, end in record.stages.items() if end.usage}
     if not usages:
         return None
     reasoner = usages.get(Stage.REASON)

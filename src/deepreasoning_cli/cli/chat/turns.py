@@ -225,7 +225,9 @@ class ChatTurns:
             request = replace(self._build_request(prompt, state, instead_of), answer_now=answer_now)
             if reuses_reasoning and instead_of:
                 reasoning_from = instead_of.opened.id
-                request = replace(request, reused=work_of(instead_of), reasoning_from=reasoning_from)
+                request = replace(
+                    request, reused=work_of(instead_of), reasoning_from=reasoning_from
+                )
             plan = self.runner.plan(request)
             if self.prompts:
                 self.prompts.begin_turn(plan.id)

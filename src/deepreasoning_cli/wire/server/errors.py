@@ -1,4 +1,4 @@
-"""A failure as a server tells it, in the words of the format that was asked."""
+"""A failure in the words of each format."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.wire.server.request import BadRequest
 
 LONGEST: Final = 500
-"""Characters of a message that a caller is told."""
-SERVER: Final = 500
-"""The lowest status of a failure that is not the request's."""
+"""Characters of a message that a caller gets."""
 
 OPENAI_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -22,7 +19,7 @@ OPENAI_TYPES: Final[Mapping[int, str]] = {
     408: "timeout_error",
     429: "rate_limit_error",
 }
-"""The statuses that OpenAI does not call a bad request; a model it lacks is one."""
+"""Statuses that OpenAI does not call a bad request; an unknown model is a bad request."""
 ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
     402: "billing_error",
@@ -36,15 +33,15 @@ ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-"""The words of api-facts.md, section 1.7; 503 is what others say for Anthropic's own 529."""
+"""The words of api-facts.md, section 1.7; others use 503 for Anthropic's own 529."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """A failure to tell the caller: HTTP `status`, `kind` as a stable word, what happened.
+    """A failure for the caller: HTTP `status`, `kind` as a stable word, what happened.
 
-    `field` is the place in the request that it is about. Among the parts of a reply it is the
-    last: it ends the stream by the format's own error event.
+    `field` is the place in the request that is wrong. As a part of a reply it is the last one: it
+    ends the stream with the format's own error event.
     """
 
     status: int
@@ -52,11 +49,6 @@ class ApiError:
     message: str
     field: str | None = None
     request_id: str | None = None
-
-    @classmethod
-    def of(cls, refused: BadRequest, request_id: str | None = None) -> ApiError:
-        """What a bad request is told."""
-        return cls(400, "invalid_request", refused.message, refused.field, request_id)
 
     @property
     def safe_message(self) -> str:
@@ -66,14 +58,16 @@ class ApiError:
     @property
     def openai_type(self) -> str:
         """OpenAI's word for the status."""
-        other = "server_error" if self.status >= SERVER else "invalid_request_error"
-        return OPENAI_TYPES.get(self.status, other)
+        return self._type(OPENAI_TYPES, "server_error")
 
     @property
     def anthropic_type(self) -> str:
         """Anthropic's word for the status."""
-        other = "api_error" if self.status >= SERVER else "invalid_request_error"
-        return ANTHROPIC_TYPES.get(self.status, other)
+        return self._type(ANTHROPIC_TYPES, "api_error")
+
+    def _type(self, types: Mapping[int, str], server_type: str) -> str:
+        other = server_type if self.status >= 500 else "invalid_request_error"
+        return types.get(self.status, other)
 
 
 def openai_envelope(failure: ApiError) -> Payload:

@@ -1,38 +1,37 @@
-"""Messages as a server speaks it: write a streamed or a whole reply."""
+"""Messages on the server's side: read a request, write a streamed or a whole reply."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import Chunk, Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
 from deepreasoning_cli.wire.server.request import (
     NO_TOOLS,
     ChatRequest,
-    Dialogue,
     Fields,
     build_chat_request,
     message_text,
 )
-from deepreasoning_cli.wire.server.writer import (
-    Cost,
-    Head,
-    ReplyAccumulator,
-    ReplyWriter,
-    to_stop_reason,
-)
+from deepreasoning_cli.wire.server.writer import ReplyWriter, to_stop_reason
 
 NO_SIGNATURE = ""
-"""A thinking block has to carry one, and only Anthropic can make one that Anthropic accepts."""
+"""A thinking block must have one, but only Anthropic can make one that Anthropic accepts."""
 
 
 class MessagesWriter(ReplyWriter):
     """Writes thinking and text blocks, a new one wherever the kind changes."""
 
+    def whole(self) -> Payload:
+        """The `message` object."""
+        content = [_block(kind, "".join(texts)) for kind, texts in self.reply.runs]
+        return self._message(content, to_stop_reason(self.reply.reason), self._usage())
+
     def _start_reply(self) -> Iterable[Payload]:
-        yield {"type": "message_start", "message": _base_message(self.head, self.reply.model, [])}
+        message = self._message([], None, _usage_object(None))
+        yield {"type": "message_start", "message": message}
 
     def _start_block(self) -> Iterable[Payload]:
         yield self._event("content_block_start", content_block=_block(self.reply.kind, ""))
@@ -50,38 +49,30 @@ class MessagesWriter(ReplyWriter):
 
     def _end_reply(self) -> Iterable[Payload]:
         delta = {"stop_reason": to_stop_reason(self.reply.reason), "stop_sequence": None}
-        usage = _usage_object(self.reply.usage) | self.reply.cost_fields
-        yield {"type": "message_delta", "delta": delta, "usage": usage}
+        yield {"type": "message_delta", "delta": delta, "usage": self._usage()}
         yield {"type": "message_stop"}
 
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
         yield anthropic_envelope(failure)
 
+    def _usage(self) -> Payload:
+        return _usage_object(self.reply.usage) | self.reply.cost_fields
+
+    def _message(self, content: list[Payload], reason: str | None, usage: Payload) -> Payload:
+        return {
+            "id": f"msg_{self.head.id}",
+            "type": "message",
+            "role": "assistant",
+            "model": self.reply.model,
+            "content": content,
+            "stop_reason": reason,
+            "stop_sequence": None,
+            "usage": usage,
+        }
+
     def _event(self, name: str, **fields: Payload) -> Payload:
         """An event of the open block."""
         return {"type": name, "index": len(self.reply.runs) - 1, **fields}
-
-
-def message_object(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
-    """The `message` object of a whole reply."""
-    reply = ReplyAccumulator.of(chunks, head)
-    content = [_block(kind, "".join(texts)) for kind, texts in reply.runs]
-    message = _base_message(head, reply.model, content)
-    usage = _usage_object(reply.usage) | reply.cost_fields
-    return message | {"stop_reason": to_stop_reason(reply.reason), "usage": usage}
-
-
-def _base_message(head: Head, model: str, content: list[Payload]) -> Payload:
-    return {
-        "id": f"msg_{head.id}",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": content,
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": _usage_object(None),
-    }
 
 
 def _block(kind: type[Thought | Text] | None, text: str) -> Payload:
@@ -115,16 +106,13 @@ ACCEPTED: Final = NO_TOOLS | {
 
 
 def read_request(body: object) -> ChatRequest:
-    """What the decoded JSON of a request asks. Raises BadRequest, naming the field.
+    """The request in the decoded JSON. Raises BadRequest, which names the field.
 
     `max_tokens`, which Anthropic requires, may be absent here.
     """
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("output_config").reject_unless({"format": ({"type": "text"},)})
-    dialogue = Dialogue("messages")
-    if request.get("system") is not None:
-        dialogue.add_system(message_text(request, "system"))
-    for message in request.objects("messages"):
-        dialogue.add_message(message)
-    return build_chat_request(request, dialogue.prompt(), limits=("max_tokens",))
+    system = "" if request.get("system") is None else message_text(request, "system")
+    messages = request.objects("messages")
+    return build_chat_request(request, "messages", messages, limits=("max_tokens",), system=system)

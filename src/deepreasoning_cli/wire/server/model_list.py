@@ -1,4 +1,4 @@
-"""The models a server offers, as one object that clients of OpenAI's and of Anthropic's read."""
+"""The list of models, as an object that OpenAI's and Anthropic's clients can read."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ UNPRICED: Final = dict.fromkeys(("input", "output", "cache_read", "cache_write")
 
 @dataclass(frozen=True, slots=True)
 class StageModel:
-    """A model that does one stage, and its rates; None where they are unknown."""
+    """The model of one stage, and its rates; None if they are unknown."""
 
     model: str
     rates: Rates | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelListing:
-    """A model id that callers may ask for.
+    """A model id that a request may name.
 
-    `created` is in Unix seconds. `defaults` are the parameters of a request that gives none, and
-    `claude_models` what `anthropic_model` may be. `reasoner` is None where one rate is paid for
-    both stages. `search` is USD for one web search. `context` and `max_output` are tokens, None
-    where unknown.
+    `created` is in Unix seconds. `defaults` apply to a request without parameters;
+    `claude_models` are the values of `anthropic_model`. `reasoner` is None if one rate covers both
+    stages. `search` is USD for one web search. `context` and `max_output` are tokens, None if
+    unknown.
     """
 
     id: str
@@ -87,7 +87,7 @@ def model_list(models: Sequence[ModelListing]) -> Payload:
 
 
 def _parameters(model: ModelListing) -> list[Payload]:
-    """The six parameters with type, default and what they may be."""
+    """The six parameters with type, default and allowed values."""
     enum = {"anthropic_model": {"enum": list(model.claude_models)}} if model.claude_models else {}
     return [
         {"name": name, **kind, "default": getattr(model.defaults, name), **enum.get(name, {})}

@@ -1,10 +1,10 @@
-"""What requests of all formats have in common: the model, the six parameters, no tools."""
+"""What the requests of all formats share: the model, the six parameters, no tools."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, Final, NoReturn
 
@@ -19,7 +19,7 @@ MAX_TOKENS: Final = (1, 65_536)
 
 @dataclass(frozen=True, slots=True)
 class RequestParameters:
-    """The six parameters of the product (api-facts.md, section 4.3); None is not given.
+    """The six parameters of the product (api-facts.md, section 4.3); None means absent.
 
     `max_tokens` is the answer's limit in tokens, whatever the format calls it.
     """
@@ -32,16 +32,16 @@ class RequestParameters:
     disable_formatting: bool | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """Those that were given, by name."""
+        """The parameters that are set, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request that can be answered; `model` is as the caller wrote it.
+    """A valid request; `model` is as the caller wrote it.
 
-    `include_usage` says whether a stream ends with its usage, which only Chat Completions asks.
+    `include_usage` says whether a stream ends with its usage; Chat Completions can turn it off.
     """
 
     model: str
@@ -52,7 +52,7 @@ class ChatRequest:
 
 
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
-    """A request that is refused; `field` is the place it is about, as `messages[2].role`."""
+    """A request that is refused; `field` is the place that is wrong, as `messages[2].role`."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -66,29 +66,29 @@ LONGEST_NAME: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A JSON object of a request, and where in it the object stands; null is not given."""
+    """A JSON object of a request, and its `path` in it; null counts as absent."""
 
     values: Mapping[str, Any]
     path: str = ""
 
     @classmethod
     def of(cls, value: object, path: str = "") -> Fields:
-        """The object's fields. Raises BadRequest for anything that is no object."""
+        """The object's fields. Raises BadRequest for a value that is not an object."""
         if not isinstance(value, dict):
             place = path or "the body"
             raise BadRequest(f"{place} must be a JSON object", path or None)
         return cls(value, path)
 
     def place(self, name: str) -> str:
-        """Where the field `name` stands."""
+        """The path of the field `name`."""
         return f"{self.path}.{name}" if self.path else name
 
     def refuse(self, name: str, why: str) -> NoReturn:
-        """Raise BadRequest: `why` goes on from the field's place."""
+        """Raise BadRequest: `why` follows the field's path in the message."""
         raise BadRequest(f"{self.place(name)} {why}", self.place(name))
 
     def get(self, name: str) -> Any:
-        """The value as it is, None where it is not given."""
+        """The value as it is, None if it is absent."""
         return self.values.get(name)
 
     def text(self, name: str) -> str | None:
@@ -116,26 +116,19 @@ class Fields:
             self.refuse(name, "must be true or false")
         return value
 
-    def number(self, name: str, least: int, most: int) -> float | None:
-        """A number within the range."""
+    def number(self, name: str, least: int, most: int, *, whole: bool = False) -> float | None:
+        """A number within the range; a `whole` one has no fraction, and 1.0 is one."""
         value = self.get(name)
-        if _is_number(value) and least <= value <= most:
-            return float(value)
-        if value is not None:
-            self.refuse(name, f"must be a number from {least} to {most}")
-        return None
-
-    def integer(self, name: str, least: int, most: int) -> int | None:
-        """A whole number within the range; 1.0 is one."""
-        value = self.get(name)
-        if _is_number(value) and least <= value <= most and value == int(value):
-            return int(value)
-        if value is not None:
-            self.refuse(name, f"must be a whole number from {least} to {most}")
-        return None
+        if value is None:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most or (whole and value != int(value)):
+            kind = "whole number" if whole else "number"
+            self.refuse(name, f"must be a {kind} from {least} to {most}")
+        return float(value)
 
     def within(self, name: str) -> Fields:
-        """The fields of an object, none where it is not given."""
+        """The fields of an object; no fields if it is absent."""
         value = self.get(name)
         return Fields.of({} if value is None else value, self.place(name))
 
@@ -148,16 +141,12 @@ class Fields:
         return [Fields.of(item, f"{place}[{index}]") for index, item in enumerate(value)]
 
     def reject_unless(self, accepted: Mapping[str, tuple[object, ...]]) -> None:
-        """Refuse each field named here whose value is given and is none of those accepted."""
+        """Refuse a field of `accepted` that has another value than those."""
         for name, values in accepted.items():
             value = self.get(name)
             if value is not None and not any(_is_equal(value, each) for each in values):
                 words = " or ".join(json.dumps(each) for each in values)
                 self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_equal(value: object, other: object) -> bool:
@@ -171,13 +160,23 @@ NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),
 }
-"""What may stand in a request of any format only in these values."""
+"""Fields of every format that are accepted only with these values."""
 
 
 def build_chat_request(
-    request: Fields, prompt: Prompt, *, limits: tuple[str, ...], include_usage: bool = True
+    request: Fields,
+    place: str,
+    messages: Iterable[Fields],
+    *,
+    limits: tuple[str, ...],
+    system: str = "",
+    include_usage: bool = True,
 ) -> ChatRequest:
-    """The request for `prompt`; `limits` are the format's names for `max_tokens`."""
+    """The request for `messages`, which are in the field `place`.
+
+    `limits` are the format's names for `max_tokens`.
+    """
+    prompt = _read_prompt(place, messages, system)
     return ChatRequest(
         model=request.name("model") or request.refuse("model", "is required"),
         prompt=prompt,
@@ -195,87 +194,79 @@ def build_chat_request(
 
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
-    """The one limit, under whichever of its names it stands."""
-    first: int | None = None
+    """The limit, under any of its names."""
+    first: float | None = None
     for name in names:
-        value = request.integer(name, *MAX_TOKENS)
+        value = request.number(name, *MAX_TOKENS, whole=True)
         if None not in (first, value) and first != value:
             request.refuse(name, f"must not differ from {names[0]}")
         first = first if value is None else value
-    return first
+    return None if first is None else int(first)
 
 
 TEXTS: Final = frozenset({"text", "input_text", "output_text"})
-"""The parts of a message that are text, in the words of all three formats."""
+"""The types of text parts, in all three formats."""
 THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
-"""Parts of an earlier reply that clients send back; reasoning is not sent to a model again."""
+"""Types of parts that are left out: a model does not get earlier reasoning again."""
 ONLY_TEXT: Final[dict[str, tuple[object, ...]]] = {
     "tool_calls": ([],),
     "function_call": (),
     "audio": (),
     "prefix": (False,),
 }
-"""What may stand in a message besides text only in these values."""
+"""Fields of a message that are accepted only with these values."""
 
 
-@dataclass(slots=True)
-class Dialogue:
-    """The messages as far as they are read; `place` is the field they stand in."""
+def _read_prompt(place: str, messages: Iterable[Fields], system: str) -> Prompt:
+    """The conversation: a user's message first and last, and neither side twice in a row.
 
-    place: str
-    systems: list[str] = field(default_factory=list)
-    turns: list[Message] = field(default_factory=list)
-
-    def add_message(self, message: Fields) -> None:
-        """Note one message. Raises BadRequest for a role or content that is no text."""
+    `place` is the field that holds the messages. Several system prompts become one. Raises
+    BadRequest for a role or content that is not text, and for a conversation of another shape.
+    Claude 4.6 and newer refuse a last message of the assistant's (api-facts.md, section 1.8).
+    """
+    systems = [system]
+    turns: list[Message] = []
+    for message in messages:
         message.reject_unless(ONLY_TEXT)
         match message.text("role"):
             case "system" | "developer":
-                self.add_system(message_text(message))
+                systems.append(message_text(message))
             case "user":
-                self.turns.append(Message("user", message_text(message)))
+                turns.append(Message("user", message_text(message)))
             case "assistant":
-                # a reply of thoughts alone, or none at all, leaves no turn
-                if (reply_text := message_text(message, reply=True)).strip():
-                    self.turns.append(Message("assistant", reply_text))
+                # a reply of reasoning alone, or an empty one, leaves no turn
+                if (reply := message_text(message, reply=True)).strip():
+                    turns.append(Message("assistant", reply))
             case _:
                 message.refuse("role", "must be system, developer, user or assistant")
+    sides = groupby(turns, key=lambda turn: turn.role)
+    merged = tuple(Message(role, _join(turn.text for turn in side)) for role, side in sides)
+    if fault := _fault_of(merged):
+        raise BadRequest(f"{place} {fault}", place)
+    return Prompt(merged, _join(systems) or None)
 
-    def add_system(self, text: str) -> None:
-        """Note a system prompt; several become one."""
-        if text.strip():
-            self.systems.append(text)
 
-    def prompt(self) -> Prompt:
-        """The conversation: a user's message first and last, and neither side twice in a row.
-
-        Raises BadRequest where the caller's does not come to that. Claude 4.6 and newer refuse a
-        last message of the assistant's (api-facts.md, section 1.8).
-        """
-        sides = groupby(self.turns, key=lambda turn: turn.role)
-        turns = [Message(role, _join(turn.text for turn in side)) for role, side in sides]
-        if not all(turn.text for turn in turns):
-            self._refuse("has a message of the user's without text")
-        match [turn.role for turn in turns]:
-            case []:
-                self._refuse("must have a message of the user's")
-            case ["assistant", *_]:
-                self._refuse("must begin with a message of the user's")
-            case [*_, "assistant"]:
-                self._refuse(
-                    "must end with a message of the user's: "
-                    "beginning the answer for the model (prefill) is not supported"
-                )
-        return Prompt(tuple(turns), _join(self.systems) or None)
-
-    def _refuse(self, why: str) -> NoReturn:
-        raise BadRequest(f"{self.place} {why}", self.place)
+def _fault_of(turns: tuple[Message, ...]) -> str | None:
+    """Why these turns are not a conversation that can be answered; None where they are."""
+    if not all(turn.text for turn in turns):
+        return "has a message of the user's without text"
+    match [turn.role for turn in turns]:
+        case []:
+            return "must have a message of the user's"
+        case ["assistant", *_]:
+            return "must begin with a message of the user's"
+        case [*_, "assistant"]:
+            return (
+                "must end with a message of the user's: "
+                "beginning the answer for the model (prefill) is not supported"
+            )
+    return None
 
 
 def message_text(message: Fields, name: str = "content", *, reply: bool = False) -> str:
     """The text of a message: a string, or parts that are text.
 
-    A `reply` of an earlier turn may be empty, hold thoughts, which are left out, and a refusal.
+    A `reply` of an earlier turn may be empty or a refusal; its reasoning is left out.
     """
     value = message.get(name)
     if reply and value is None:
@@ -285,7 +276,7 @@ def message_text(message: Fields, name: str = "content", *, reply: bool = False)
     if not isinstance(value, list):
         message.refuse(name, "must be a string or a list of parts")
     parts = [_part_text(part, reply=reply) for part in message.objects(name)]
-    # what a user attaches are pieces of their own; a reply's are one text that was cut
+    # a user's parts are separate texts; a reply's parts are pieces of one text
     return "".join(parts) if reply else _join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Responses as a server speaks it: write a streamed or a whole reply."""
+"""Responses on the server's side: read a request, write a streamed or a whole reply."""
 
 from __future__ import annotations
 
@@ -7,30 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import Chunk, Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
-    ChatRequest,
-    Dialogue,
-    Fields,
-    build_chat_request,
-)
-from deepreasoning_cli.wire.server.writer import (
-    Cost,
-    Head,
-    ReplyAccumulator,
-    ReplyWriter,
-    to_incomplete_reason,
-)
+from deepreasoning_cli.wire.server.request import NO_TOOLS, ChatRequest, Fields, build_chat_request
+from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_incomplete_reason
 
 SEQUENCE_NUMBER: Final = "sequence_number"
 ERROR_CODES: Final[Mapping[str, str]] = {
     "rate_limit_error": "rate_limit_exceeded",
     "server_error": "server_error",
 }
-"""The codes of a failed response: a closed list in the vendor's types, so that ours has to fit."""
+"""The codes of a failed response: the vendor's types allow no others."""
 
 
 class ResponsesWriter(ReplyWriter):
@@ -39,9 +27,7 @@ class ResponsesWriter(ReplyWriter):
     The chain of thought is written as raw `reasoning_text`.
     """
 
-    def __init__(self, head: Head) -> None:
-        super().__init__(head)
-        self._number = 0
+    _number = 0
 
     def _complete(self, events: Iterable[Payload]) -> list[Payload]:
         numbers = itertools.count(self._number)
@@ -54,8 +40,15 @@ class ResponsesWriter(ReplyWriter):
         self._number += 1
         return super()._repeat_frame(text, before, end)
 
+    def whole(self) -> Payload:
+        """The `response` object of a reply that has ended."""
+        reason = to_incomplete_reason(self.reply.reason)
+        if reason == "completed":
+            return self._response("completed")
+        return self._response("incomplete", incomplete_details={"reason": reason})
+
     def _start_reply(self) -> Iterable[Payload]:
-        response = _base_response(self.head, self.reply.model, "in_progress")
+        response = self._response("in_progress", output=[], usage=None)
         yield {"type": "response.created", "response": response}
         yield {"type": "response.in_progress", "response": response}
 
@@ -69,11 +62,16 @@ class ResponsesWriter(ReplyWriter):
         return self._item.end_events() if self.reply.runs else ()
 
     def _end_reply(self) -> Iterable[Payload]:
-        finished = _finished_response(self.reply, self.head)
-        yield {"type": f"response.{finished['status']}", "response": finished}
+        response = self.whole()
+        yield {"type": f"response.{response['status']}", "response": response}
 
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
-        response = _failed_response(self.reply, self.head, failure)
+        """The object with what came before the failure; its last item is incomplete."""
+        code = ERROR_CODES.get(failure.openai_type, "invalid_prompt")
+        error = {"code": code, "message": failure.safe_message, "type": failure.openai_type}
+        response = self._response("failed", error=error)
+        if response["output"]:
+            response["output"][-1]["status"] = "incomplete"
         yield {"type": "response.failed", "response": response}
 
     @property
@@ -81,10 +79,34 @@ class ResponsesWriter(ReplyWriter):
         """The open item."""
         return _OutputItem(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
 
-
-def response_object(chunks: Iterable[Chunk | Cost], head: Head) -> Payload:
-    """The `response` object of a whole reply."""
-    return _finished_response(ReplyAccumulator.of(chunks, head), head)
+    def _response(self, status: str, **fields: object) -> Payload:
+        """The object with every field that clients expect."""
+        usage = self.reply.usage
+        runs = enumerate(self.reply.runs)
+        return {
+            "id": f"resp_{self.head.id}",
+            "object": "response",
+            "created_at": self.head.created,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "max_output_tokens": None,
+            "model": self.reply.model,
+            "output": [_OutputItem(index, *run, self.head.id).to_object() for index, run in runs],
+            "parallel_tool_calls": False,
+            "previous_response_id": None,
+            "reasoning": {"effort": None, "summary": None},
+            "temperature": None,
+            "top_p": None,
+            "tool_choice": "none",
+            "tools": [],
+            "metadata": {},
+            "text": {"format": {"type": "text"}},
+            "truncation": "disabled",
+            "usage": usage and _usage_object(usage) | self.reply.cost_fields,
+            **fields,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +131,11 @@ class _OutputItem:
         return "reasoning_text" if self.kind is Thought else "output_text"
 
     @property
-    def _place(self) -> Payload:
-        return {"item_id": self.id, "output_index": self.index, "content_index": 0}
-
-    @property
     def _logprobs(self) -> Payload:
         return {} if self.kind is Thought else {"logprobs": []}
 
     def to_object(self, status: str = "completed") -> Payload:
-        """The item with what is known of its text."""
+        """The item; its text is in it once it is complete."""
         content = [self._part(self.text)] if status == "completed" else []
         if self.kind is Thought:
             payload: Payload = {"type": "reasoning", "summary": []}
@@ -126,101 +144,35 @@ class _OutputItem:
         return {"id": self.id, "status": status, **payload, "content": content}
 
     def _part(self, text: str) -> Payload:
-        if self.kind is Thought:
-            return {"type": self._name, "text": text}
-        return {"type": self._name, "text": text, "annotations": [], "logprobs": []}
+        annotations: Payload = {} if self.kind is Thought else {"annotations": []}
+        return {"type": self._name, "text": text, **annotations, **self._logprobs}
 
     def start_events(self) -> Iterator[Payload]:
-        yield {
-            "type": "response.output_item.added",
-            "output_index": self.index,
-            "item": self.to_object("in_progress"),
-        }
-        yield {"type": "response.content_part.added", **self._place, "part": self._part("")}
+        yield self._item_event("added", "in_progress")
+        yield self._event("content_part.added", part=self._part(""))
 
     def delta(self, text: str) -> Payload:
-        kind = f"response.{self._name}.delta"
-        return {"type": kind, **self._place, "delta": text, **self._logprobs}
+        return self._event(f"{self._name}.delta", delta=text, **self._logprobs)
 
     def end_events(self) -> Iterator[Payload]:
-        done = {"type": f"response.{self._name}.done", **self._place, "text": self.text}
-        yield done | self._logprobs
-        part = self._part(self.text)
-        yield {"type": "response.content_part.done", **self._place, "part": part}
-        yield {
-            "type": "response.output_item.done",
-            "output_index": self.index,
-            "item": self.to_object(),
-        }
+        yield self._event(f"{self._name}.done", text=self.text, **self._logprobs)
+        yield self._event("content_part.done", part=self._part(self.text))
+        yield self._item_event("done", "completed")
 
+    def _event(self, name: str, **fields: Payload | str) -> Payload:
+        """An event of the item's one part."""
+        place = {"item_id": self.id, "output_index": self.index, "content_index": 0}
+        return {"type": f"response.{name}", **place, **fields}
 
-def _base_response(head: Head, model: str, status: str) -> Payload:
-    """The object with everything that clients expect in it, used or not."""
-    return {
-        "id": f"resp_{head.id}",
-        "object": "response",
-        "created_at": head.created,
-        "status": status,
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "max_output_tokens": None,
-        "model": model,
-        "output": [],
-        "parallel_tool_calls": False,
-        "previous_response_id": None,
-        "reasoning": {"effort": None, "summary": None},
-        "temperature": None,
-        "top_p": None,
-        "tool_choice": "none",
-        "tools": [],
-        "metadata": {},
-        "text": {"format": {"type": "text"}},
-        "truncation": "disabled",
-        "usage": None,
-    }
-
-
-def _finished_response(reply: ReplyAccumulator, head: Head) -> Payload:
-    reason = to_incomplete_reason(reply.reason)
-    status = "completed" if reason == "completed" else "incomplete"
-    return _base_response(head, reply.model, status) | {
-        "incomplete_details": None if status == "completed" else {"reason": reason},
-        "output": _output(reply, head),
-        "usage": _usage_object(reply.usage) | reply.cost_fields if reply.usage else None,
-    }
-
-
-def _failed_response(reply: ReplyAccumulator, head: Head, failure: ApiError) -> Payload:
-    """The object with what came until it broke off; of the last item, more would have come."""
-    code = ERROR_CODES.get(failure.openai_type, "invalid_prompt")
-    error = {"code": code, "message": failure.safe_message, "type": failure.openai_type}
-    output = _output(reply, head)
-    if output:
-        output[-1]["status"] = "incomplete"
-    return _base_response(head, reply.model, "failed") | {
-        "error": error,
-        "output": output,
-        "usage": _usage_object(reply.usage) | reply.cost_fields if reply.usage else None,
-    }
-
-
-def _output(reply: ReplyAccumulator, head: Head) -> list[Payload]:
-    return [_OutputItem(index, *run, head.id).to_object() for index, run in enumerate(reply.runs)]
+    def _item_event(self, name: str, status: str) -> Payload:
+        item = self.to_object(status)
+        return {"type": f"response.output_item.{name}", "output_index": self.index, "item": item}
 
 
 def _usage_object(usage: Usage) -> Payload:
-    """The counts; the format demands both details, so that an unknown one is 0."""
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-    }
+    """The counts; the format requires both details, so an unknown one is 0."""
+    details = {"reasoning_tokens": usage.reasoning_tokens or 0}
+    return openai_usage(usage, "input", "output") | {"output_tokens_details": details}
 
 
 ACCEPTED: Final = NO_TOOLS | {
@@ -233,28 +185,25 @@ ACCEPTED: Final = NO_TOOLS | {
 
 
 def read_request(body: object) -> ChatRequest:
-    """What the decoded JSON of a request asks. Raises BadRequest, naming the field."""
+    """The request in the decoded JSON. Raises BadRequest, which names the field."""
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("text").reject_unless({"format": ({"type": "text"},)})
-    dialogue = Dialogue("input")
-    dialogue.add_system(request.text("instructions") or "")
+    system = request.text("instructions") or ""
+    limits = ("max_tokens", "max_output_tokens")
+    return build_chat_request(request, "input", _messages(request), limits=limits, system=system)
+
+
+def _messages(request: Fields) -> Iterator[Fields]:
+    """The messages in `input`; reasoning of earlier replies is left out."""
     if isinstance(request.get("input"), str):
-        dialogue.add_message(Fields({"role": "user", "content": request.get("input")}))
-    else:
-        for item in request.objects("input"):
-            _add_item(dialogue, item)
-    return build_chat_request(
-        request, dialogue.prompt(), limits=("max_tokens", "max_output_tokens")
-    )
-
-
-def _add_item(dialogue: Dialogue, item: Fields) -> None:
-    """Note an item; reasoning of earlier replies is left out."""
-    match item.text("type"):
-        case None | "message":
-            dialogue.add_message(item)
-        case "reasoning":
-            return
-        case _:
-            item.refuse("type", "is not supported: only messages are")
+        yield Fields({"role": "user", "content": request.get("input")})
+        return
+    for item in request.objects("input"):
+        match item.text("type"):
+            case None | "message":
+                yield item
+            case "reasoning":
+                continue
+            case _:
+                item.refuse("type", "is not supported: only messages are")

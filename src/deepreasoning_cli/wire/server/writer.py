@@ -1,4 +1,4 @@
-"""Write a reply part by part, as its parts come; what the three formats have in common."""
+"""Write a reply part by part: what the three formats share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from deepreasoning_cli.pipeline.events import (
@@ -28,18 +29,11 @@ encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 PLACEHOLDER: Final = "\0"
 
 
-def event_name(payload: Payload) -> str | None:
-    """The event's name: its `type`, in the formats that have one; Chat Completions has none."""
-    name = payload.get("type")
-    return name if isinstance(name, str) else None
-
-
 def encode_event(payload: Payload) -> bytes:
-    """The event's bytes."""
+    """The event's bytes. Its name is its `type`, which Chat Completions does not have."""
     if payload == DONE:
         return b"data: [DONE]\n\n"
-    name = event_name(payload)
-    head = f"event: {name}\n" if name else ""
+    head = f"event: {payload['type']}\n" if "type" in payload else ""
     return f"{head}data: {encode_json(payload)}\n\n".encode("ascii")
 
 
@@ -48,22 +42,12 @@ def encode_events(payloads: Iterable[Payload]) -> bytes:
     return b"".join(map(encode_event, payloads))
 
 
-def split_at_placeholder(marked: Payload) -> tuple[str, str]:
-    """What stands before and after the one text that is `PLACEHOLDER` in the event's bytes.
-
-    Frames that differ in that text alone need no JSON but its own. Where an earlier text is the
-    same, the last one counts.
-    """
-    before, _, after = encode_event(marked).decode("ascii").rpartition(encode_json(PLACEHOLDER))
-    return before, after
-
-
 @dataclass(frozen=True, slots=True)
 class Head:
     """What every part of a reply repeats.
 
-    `id` is bare: each format puts its own prefix before it. `created` is in Unix seconds. `model`
-    holds where the chunks do not begin with the model that really answers.
+    `id` has no prefix; each format adds its own. `created` is in Unix seconds. `model` applies
+    unless the chunks report another.
     """
 
     id: str
@@ -73,28 +57,21 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the whole reply cost in USD, all stages; None where a rate is unknown."""
+    """The cost of all stages in USD; None if a rate is unknown."""
 
     usd: Decimal | None
 
 
 @dataclass(slots=True)
 class ReplyAccumulator:
-    """A reply as far as it has come: `runs` are its texts, a new one wherever the kind changes."""
+    """The reply so far: `runs` are its texts, a new one wherever the kind changes."""
 
     model: str
     runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
     usage: Usage | None = None
     cost: Cost | None = None
-    end: End | None = None
-
-    @classmethod
-    def of(cls, chunks: Iterable[Chunk | Cost], head: Head) -> ReplyAccumulator:
-        """The whole of `chunks`."""
-        reply = cls(head.model)
-        for chunk in chunks:
-            reply.add(chunk)
-        return reply
+    reason: str | None = None
+    """The stop reason in the vendor's words."""
 
     def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
@@ -110,22 +87,17 @@ class ReplyAccumulator:
             case Cost():
                 self.cost = chunk
             case _:
-                self.end = chunk
+                self.reason = chunk.reason
 
     @property
     def kind(self) -> type[Thought | Text] | None:
-        """What kind of text came last, None before any."""
+        """The kind of the last text, None before the first."""
         return self.runs[-1][0] if self.runs else None
 
     @property
     def cost_fields(self) -> Payload:
-        """What an object of usage says about the cost: nothing, unless one was given."""
+        """The cost for an object of usage; no field if the parts had no cost."""
         return {"cost_usd": decimal_usd(self.cost.usd)} if self.cost else {}
-
-    @property
-    def reason(self) -> str | None:
-        """The stop reason, in the words of whoever gave it."""
-        return self.end.reason if self.end else None
 
     def text_of(self, kind: type[Thought | Text]) -> str:
         """All text of one kind."""
@@ -133,36 +105,42 @@ class ReplyAccumulator:
 
 
 Part = Chunk | Cost | ApiError
-"""What a writer takes: a reply's chunks, what it cost, or why it broke off."""
+"""What a writer takes: chunks, the cost, or the failure that ends the reply."""
 
 
 class ReplyWriter(ABC):
     """One reply that is being written: `feed` it each part, send what it returns.
 
     A part takes the same time however long the reply is. After `End` or an `ApiError`, which closes
-    the stream by the format's own error event, nothing more is written.
+    the stream by the format's own error event, nothing more is written. A reply that is not
+    streamed is the `whole` of what was added to `reply`. `include_usage` is what a client of Chat
+    Completions sets in `stream_options`; the other formats always have usage.
     """
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, *, include_usage: bool = True) -> None:
         self.head = head
+        self.include_usage = include_usage
         self.reply = ReplyAccumulator(head.model)
         self._has_started = False
         self._has_ended = False
         self._frame_parts: tuple[str, str] | None = None
 
     def feed(self, part: Part) -> list[Payload]:
-        """The events for one more part, before the first one those that begin the reply."""
+        """The events for one more part; those of the first part start the reply."""
         self._frame_parts = None
         return [] if self._has_ended else self._complete(self._events_for(part))
 
     def frames(self, part: Part) -> bytes:
-        """The bytes of `feed(part)`, in less time for text that goes on."""
+        """The bytes of `feed(part)`, faster for text that continues a block."""
         if not isinstance(part, Thought | Text) or self._has_ended:
             return encode_events(self.feed(part))
         if self._frame_parts and self.reply.kind is type(part):
             return self._repeat_frame(part.text, *self._frame_parts).encode("ascii")
         events = encode_events(self.feed(part))
-        self._frame_parts = split_at_placeholder(self._delta(PLACEHOLDER))
+        # frames that differ in their text alone need no JSON but the text's own
+        frame = encode_event(self._delta(PLACEHOLDER)).decode("ascii")
+        before, _, after = frame.rpartition(encode_json(PLACEHOLDER))
+        self._frame_parts = before, after
         return events
 
     def _events_for(self, part: Part) -> Iterator[Payload]:
@@ -171,12 +149,12 @@ class ReplyWriter(ABC):
             yield from self._fail_reply(part)
             self._has_ended = True
             return
-        turned = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
-        if turned:
+        is_new_kind = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
+        if is_new_kind:
             yield from self._end_block()
         self.reply.add(part)
         yield from self._start_once()
-        if turned:
+        if is_new_kind:
             yield from self._start_block()
         match part:
             case Thought(text) | Text(text):
@@ -200,6 +178,10 @@ class ReplyWriter(ABC):
         return list(events)
 
     @abstractmethod
+    def whole(self) -> Payload:
+        """The object of a reply that is not streamed."""
+
+    @abstractmethod
     def _start_reply(self) -> Iterable[Payload]:
         """What comes before any text."""
 
@@ -213,10 +195,10 @@ class ReplyWriter(ABC):
 
     @abstractmethod
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
-        """What says that the reply broke off."""
+        """What says that the reply has failed."""
 
     def _start_block(self) -> Iterable[Payload]:
-        """What begins a block."""
+        """What starts a block."""
         return ()
 
     def _end_block(self) -> Iterable[Payload]:
@@ -240,26 +222,34 @@ STOP_REASONS: Final = frozenset(
 )
 
 
-def to_finish_reason(reason: str | None) -> str:
-    """The `finish_reason` for a stop reason of any vendor's."""
-    return _translate(reason, FINISH_REASONS, ("stop", "length", "content_filter"))
-
-
-def to_stop_reason(reason: str | None) -> str:
-    """The `stop_reason` for a stop reason of any vendor's."""
-    return _translate(reason, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
-
-
-def to_incomplete_reason(reason: str | None) -> str:
-    """What `incomplete_details` says, or `completed` where there are none."""
-    return _translate(reason, frozenset(), ("completed", "max_output_tokens", "content_filter"))
-
-
-def _translate(reason: str | None, own: frozenset[str], words: tuple[str, str, str]) -> str:
-    """A format's own word stays; another's becomes the one for done, cut or declined."""
-    done, cut, declined = words
+def _translate(own: frozenset[str], words: tuple[str, str, str], reason: str | None) -> str:
+    """A format's own word stays; another's becomes the one for complete, truncated or refused."""
+    complete, truncated, refused = words
     if reason in own:
         return str(reason)
     if reason in TRUNCATED:
-        return cut
-    return declined if reason in REFUSED else done
+        return truncated
+    return refused if reason in REFUSED else complete
+
+
+to_finish_reason = partial(_translate, FINISH_REASONS, ("stop", "length", "content_filter"))
+"""The `finish_reason` for any vendor's stop reason."""
+to_stop_reason = partial(_translate, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
+"""The `stop_reason` for any vendor's stop reason."""
+to_incomplete_reason = partial(
+    _translate, frozenset[str](), ("completed", "max_output_tokens", "content_filter")
+)
+"""The reason in `incomplete_details`, or `completed` where there is none."""
+
+
+def openai_usage(usage: Usage, prompt: str, completion: str) -> Payload:
+    """The counts without the details of the completion, as both formats of OpenAI's have them."""
+    return {
+        f"{prompt}_tokens": usage.input_tokens,
+        f"{completion}_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        f"{prompt}_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+    }

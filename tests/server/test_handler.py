@@ -23,8 +23,8 @@ LIMIT = 1024
 def read(
     messages: list[Message], headers: dict[str, str] | None = None, seconds: float = 30, **more: Any
 ) -> object:
-    asked = scope(method="POST", headers=JSON if headers is None else headers, **more)
-    return asyncio.run(read_json(asked, receiving(messages), LIMIT, seconds))
+    request = scope(method="POST", headers=JSON if headers is None else headers, **more)
+    return asyncio.run(read_json(request, receiving(messages), LIMIT, seconds))
 
 
 def refusal(messages: list[Message], headers: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -110,8 +110,8 @@ def test_what_would_bring_python_down_is_refused(body: bytes, why: str) -> None:
 
 
 def read_large(body: bytes) -> object:
-    asked = scope(method="POST", headers=JSON)
-    return asyncio.run(read_json(asked, receiving(pieces(body)), 10_000_000))
+    request = scope(method="POST", headers=JSON)
+    return asyncio.run(read_json(request, receiving(pieces(body)), 10_000_000))
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_a_body_that_says_it_is_too_large_is_not_read(length: str) -> None:
 
 @pytest.mark.parametrize("length", ["", "5", "-1", "٥", "1e3"])
 def test_a_body_is_counted_whatever_it_says_of_itself(length: str) -> None:
-    asked = scope(method="POST", headers=JSON)
-    asked["headers"].append((b"content-length", length.encode()))
+    request = scope(method="POST", headers=JSON)
+    request["headers"].append((b"content-length", length.encode()))
     whole, too_much = pieces(b'"', b"a" * 1022, b'"'), pieces(b'"', b"a" * 1023, b'"')
-    assert asyncio.run(read_json(asked, receiving(whole), LIMIT)) == "a" * 1022
+    assert asyncio.run(read_json(request, receiving(whole), LIMIT)) == "a" * 1022
     with pytest.raises(Rejected) as caught:
-        asyncio.run(read_json(asked, receiving(too_much), LIMIT))
+        asyncio.run(read_json(request, receiving(too_much), LIMIT))
     assert caught.value.failure.status == 413
 
 
@@ -184,10 +184,8 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     assert failure.message == "the body was not complete within 0.01 seconds"
 
 
-@pytest.mark.parametrize(("version", "headers"), [("1.1", [(b"connection", b"close")]), ("2", [])])
-def test_a_connection_whose_body_is_not_read_ends(
-    version: str, headers: list[tuple[bytes, bytes]]
-) -> None:
+@pytest.mark.parametrize(("version", "headers"), [("1.1", {"connection": "close"}), ("2", {})])
+def test_a_connection_whose_body_is_not_read_ends(version: str, headers: dict[str, str]) -> None:
     with pytest.raises(Rejected) as caught:
         read(pieces(b"a" * 2000), http_version=version)
     assert caught.value.headers == headers

@@ -1,4 +1,4 @@
-"""One line a request: what happened, what it cost, and nothing that was written to us."""
+"""The access log: one line per request with what happened and what it cost, and no secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deepreasoning_cli.server.observe import (
     log_to_stderr,
 )
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
-from support.ended_turns import stage, turned
+from support.ended_turns import ended_turn, stage
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
 
@@ -59,10 +59,10 @@ def line(exchange: Exchange, style: Literal["text", "json"] = "text") -> str:
     return LineFormatter(style).format(record)
 
 
-BOTH = turned(
+BOTH = ended_turn(
     stage(Stage.REASON, 10, 200, "0.0005"),
     stage(Stage.ANSWER, 230, 50, "0.01180"),
-    ended="complete",
+    outcome="complete",
 )
 ASKED = Exchange("POST", "/v1/chat/completions", 200, 12.3456, "127.0.0.1", BOTH)
 
@@ -93,14 +93,14 @@ def test_a_turn_is_one_object_of_json() -> None:
 
 
 def test_a_cost_that_is_unknown_is_not_zero() -> None:
-    turn = turned(stage(Stage.REASON, 1, 2, None))
+    turn = ended_turn(stage(Stage.REASON, 1, 2, None))
     exchange = Exchange("POST", "/v1/messages", 200, 1, None, turn)
     assert line(exchange).endswith(" input_tokens=1 output_tokens=2 cost_usd=-")
     assert json.loads(line(exchange, "json"))["cost_usd"] is None
 
 
 def test_a_turn_that_still_runs_is_not_counted() -> None:
-    turn = turned(stage(Stage.REASON, 1, 2, "1"), ended="")
+    turn = ended_turn(stage(Stage.REASON, 1, 2, "1"), outcome="")
     said = json.loads(line(Exchange("POST", "/v1/messages", None, 1, None, turn), "json"))
     names = ("status", "ended", "input_tokens", "output_tokens", "cost_usd")
     assert [said[name] for name in names] == [None, "running", None, None, None]
@@ -168,8 +168,8 @@ def test_a_path_cannot_forge_a_line_or_a_value() -> None:
 def test_a_request_is_one_line_whatever_is_in_it(
     path: str, model: str, style: Literal["text", "json"]
 ) -> None:
-    turn = turned()
-    turn.asked = ChatRequest(model, turn.asked.prompt, RequestParameters(), stream=False)
+    turn = ended_turn()
+    turn.request = ChatRequest(model, turn.request.prompt, RequestParameters(), stream=False)
     said = line(Exchange("GET", path, 404, 0.0, None, turn), style)
     assert said.splitlines() == [said]
     assert not any(character < " " or "\x7f" <= character < "\xa0" for character in said)
