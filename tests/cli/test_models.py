@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli import pager
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import model_view as knowing
-from deepreasoning_cli.cli.models import tables
+from deepreasoning_cli.cli.models import model_view
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
@@ -27,8 +26,7 @@ class Monday(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Monday)
-    monkeypatch.setattr(tables, "datetime", Monday)
+    monkeypatch.setattr(model_view, "datetime", Monday)
 
 
 @pytest.fixture

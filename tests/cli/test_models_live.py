@@ -13,8 +13,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import live
-from deepreasoning_cli.cli.models import model_view as knowing
+from deepreasoning_cli.cli.models import live, model_view
 from support.loopback import Loopback, error_reply_anthropic, json_reply
 
 MODEL = {
@@ -39,7 +38,7 @@ class Noon(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Noon)
+    monkeypatch.setattr(model_view, "datetime", Noon)
     monkeypatch.setattr(live, "datetime", Noon)
 
 

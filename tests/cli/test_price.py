@@ -14,8 +14,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS
-from deepreasoning_cli.cli.models import model_view as knowing
-from deepreasoning_cli.cli.price import rate_card
+from deepreasoning_cli.cli.models import model_view
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.pipeline.events import (
     Handoff,
@@ -51,8 +50,7 @@ class Sunday(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Sunday)
-    monkeypatch.setattr(rate_card, "datetime", Sunday)
+    monkeypatch.setattr(model_view, "datetime", Sunday)
 
 
 def price(*words: str) -> Result:
@@ -165,7 +163,7 @@ def test_deepseeks_hours_are_on_the_card_and_the_one_that_holds_now_is_marked(
         *("off-peak,", "now", "0.66", "1.98", "0.022", "as", "input")
     ]
     assert row(shown_by(*pro), "peak") == ["peak", "1.32", "3.96", "0.044", "as", "input"]
-    monkeypatch.setattr(rate_card, "datetime", Monday)
+    monkeypatch.setattr(model_view, "datetime", Monday)
     assert row(shown_by(*pro), "peak,") == ["peak,", "now", "1.32", "3.96", "0.044", "as", "input"]
     assert found_by(*pro)["reasoners"][0]["peak_now"] is True
 
@@ -208,7 +206,7 @@ def test_a_bill_as_json_has_exact_amounts() -> None:
 def test_the_peak_holds_for_a_bill_too(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("--input", "1000", "--output", "0", "--reasoning-tokens", "1000")
     assert found_by(*words)["cost_usd"] == "0.00664"
-    monkeypatch.setattr(rate_card, "datetime", Monday)
+    monkeypatch.setattr(model_view, "datetime", Monday)
     assert found_by(*words)["cost_usd"] == "0.00928"
 
 

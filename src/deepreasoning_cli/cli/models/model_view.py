@@ -5,18 +5,20 @@ In JSON money is decimal strings, and None stands where nobody says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import live
+from deepreasoning_cli.catalog import live as vendor_answers
 from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
+from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.resources import written_catalog
 
+T = TypeVar("T")
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
 
@@ -31,48 +33,67 @@ class NewDefault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """Models, reasoners and defaults as they stand on `today` for `backend`, direct or gateway.
+    """Models, reasoners and defaults as they stand `now` (aware) on `backend`, direct or gateway.
 
-    `problems` says in words why a default that the settings name is no default.
+    `problems` says in words why a default that the settings name is no default. `live_date` is
+    the day on which the vendors were asked last, if they were.
     """
 
     loaded: LoadedSettings
     catalog: Catalog
     backend: str
-    today: date
-    default: ClaudeModel | None = None
-    default_reasoner: Reasoner | None = None
-    problems: tuple[str, ...] = ()
-    asked: date | None = None
-    """The day on which the vendors were asked last, if they were."""
+    now: datetime
+    default: ClaudeModel | None
+    default_reasoner: Reasoner | None
+    problems: list[str]
+    live_date: date | None
 
     @classmethod
     def of(
-        cls, loaded: LoadedSettings, backend: str | None, said: live.Live | None = None
+        cls,
+        loaded: LoadedSettings,
+        backend: str | None,
+        live: vendor_answers.Live | None = None,
     ) -> ModelView:
         """The catalog as these settings have it; raises ConfigError if it cannot be read.
 
-        `said` is what the vendors say now, by default what they said last.
+        `live` is what the vendors say now, by default what they said last.
         """
-        said = said or live.read(paths.data_dir() / live.NAME)
+        live = live or vendor_answers.read(paths.data_dir() / vendor_answers.NAME)
         catalog = written_catalog(loaded)
-        catalog = said.over(catalog) if said else catalog
-        chosen = backend or _backend_in_use(loaded, catalog)
-        today = datetime.now(UTC).date()
-        problems: list[str] = []
-        model = _default_model(loaded, catalog, chosen, today, problems)
-        reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
-        asked = said.as_of.date() if said else None
+        catalog = live.over(catalog) if live else catalog
+        backend = backend or _backend_in_use(loaded, catalog)
+        now, problems = datetime.now(UTC), list[str]()
+        name = loaded.settings.model or (
+            catalog.gateway_default if backend == "gateway" else "sonnet"
+        )
+        model = _default("model", lambda: catalog.claude(name, backend, now.date()).model, problems)
+        reasoner = None
+        if backend == "direct":
+            reasoner = _default("reasoner", lambda: _reasoner_in_use(loaded, catalog), problems)
         return cls(
             loaded=loaded,
             catalog=catalog,
-            backend=chosen,
-            today=today,
+            backend=backend,
+            now=now,
             default=model,
             default_reasoner=reasoner,
-            problems=tuple(problems),
-            asked=asked,
+            problems=problems,
+            live_date=live.as_of.date() if live else None,
         )
+
+    @property
+    def today(self) -> date:
+        """The day on which the models' life cycles are judged."""
+        return self.now.date()
+
+    def is_default(self, row: ClaudeModel | Reasoner) -> bool:
+        """Whether it is used where nothing else is named."""
+        return row in (self.default, self.default_reasoner)
+
+    def card(self, row: ClaudeModel | Reasoner) -> RateCard | None:
+        """What it costs on this backend; None where that is unknown."""
+        return rate_cards(row).get(self.backend)
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
         """What the backend offers, by family, the newest first; the default is always there."""
@@ -88,6 +109,10 @@ class ModelView:
     def reasoners(self) -> tuple[Reasoner, ...]:
         """All that can be named; the gateway brings its own."""
         return self.catalog.reasoners if self.backend == "direct" else ()
+
+    def rows(self, *, retired: bool) -> list[ClaudeModel | Reasoner]:
+        """Both, the models first."""
+        return [*self.models(retired=retired), *self.reasoners()]
 
     def is_retired(self, model: ClaudeModel) -> bool:
         """Whether Anthropic no longer serves it."""
@@ -115,14 +140,14 @@ class ModelView:
         for reasoner in self.catalog.reasoners:
             if written == reasoner.name.lower():
                 return reasoner
-        found = self.catalog.claude(name, self.backend, self.today)
-        if found.model.status is Lifecycle.UNKNOWN:
+        model = self.catalog.claude(name, self.backend, self.today).model
+        if model.status is Lifecycle.UNKNOWN:
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
                 hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
                 kind="model_unknown",
             )
-        return found.model
+        return model
 
     def as_default(self, name: str) -> NewDefault:
         """What to write so that `name` is the Claude model from now on.
@@ -152,9 +177,7 @@ class ModelView:
             yield f"{origin.removeprefix('environment ')} is set and wins over the file"
 
     def _instead(self, name: str) -> str:
-        if any(
-            name.strip().lower() == reasoner.name.lower() for reasoner in self.catalog.reasoners
-        ):
+        if name.strip().lower() in {reasoner.name.lower() for reasoner in self.catalog.reasoners}:
             return f"it is a reasoner: `deepreasoning config set reasoner {name.strip()}`"
         return f"{LIST}; `deepreasoning config set model NAME` stores any name"
 
@@ -180,43 +203,43 @@ def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
     return "gateway" if loaded.has_key("empiriolabs") and not both else "direct"
 
 
-def _default_model(
-    loaded: LoadedSettings, catalog: Catalog, backend: str, today: date, problems: list[str]
-) -> ClaudeModel | None:
-    fallback = catalog.gateway_default if backend == "gateway" else "sonnet"
+def _reasoner_in_use(loaded: LoadedSettings, catalog: Catalog) -> Reasoner | None:
+    """The settings' reasoner, else the first whose key is set. Raises ConfigError."""
+    name = loaded.settings.reasoner
+    return catalog.reasoner(name) if name else catalog.default_reasoner(loaded.has_key)
+
+
+def _default(role: str, find: Callable[[], T], problems: list[str]) -> T | None:
+    """What `find` returns; where there is no such row, `problems` gets the reason."""
     try:
-        return catalog.claude(loaded.settings.model or fallback, backend, today).model
-    except RefusedError as refused:
-        problems.append(f"no default model: {refused.message}; {refused.hint}")
+        return find()
+    except (ConfigError, RefusedError) as error:
+        problems.append(f"no default {role}: {error.message}; {error.hint}")
         return None
 
 
-def _default_reasoner(
-    loaded: LoadedSettings, catalog: Catalog, problems: list[str]
-) -> Reasoner | None:
-    if not (name := loaded.settings.reasoner):
-        return catalog.default_reasoner(loaded.has_key)
-    try:
-        return catalog.reasoner(name)
-    except ConfigError as unknown:
-        problems.append(f"no default reasoner: {unknown.message}; {unknown.hint}")
-        return None
-
-
-def list_as_json(view: ModelView, *, retired: bool) -> list[dict[str, Any]]:
-    """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
-    rows: list[ClaudeModel | Reasoner] = [*view.models(retired=retired), *view.reasoners()]
-    return [row_as_json(view, row) for row in rows]
+def rate_cards(row: ClaudeModel | Reasoner) -> Mapping[str, RateCard | None]:
+    """The rates by backend; a reasoner is called directly only."""
+    return row.rates if isinstance(row, ClaudeModel) else {"direct": row.rates}
 
 
 def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
     """The object of one model or reasoner."""
-    return (
-        _claude_as_json(view, row) if isinstance(row, ClaudeModel) else _reasoner_as_json(view, row)
-    )
+    return {
+        **(
+            _claude_fields(view, row)
+            if isinstance(row, ClaudeModel)
+            else _reasoner_fields(view, row)
+        ),
+        "context": row.context,
+        "max_output": row.max_output,
+        "samplers": row.samplers.value,
+        "default": view.is_default(row),
+        "rates": {name: card and card.as_json() for name, card in rate_cards(row).items()},
+    }
 
 
-def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
+def _claude_fields(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
     return {
         "kind": "claude",
         "id": model.id,
@@ -224,33 +247,19 @@ def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
         "family": model.family or None,
         "aliases": list(view.names(model)),
         "status": model.lifecycle(view.today).value,
-        "released": _iso(model.released),
-        "ends": _iso(model.ends),
+        "released": model.released and model.released.isoformat(),
+        "ends": model.ends and model.ends.isoformat(),
         "successor": model.successor,
-        "context": model.context,
-        "max_output": model.max_output,
-        "samplers": model.samplers.value,
-        "default": model == view.default,
-        "rates": {b: card.as_json() if card else None for b, card in model.rates.items()},
     }
 
 
-def _reasoner_as_json(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
-    has_key = view.loaded.has_key
+def _reasoner_fields(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
+    key = reasoner.key
     return {
         "kind": "reasoner",
         "id": reasoner.name,
         "name": reasoner.label,
         "model": reasoner.model,
         "base_url": view.base_url(reasoner),
-        "key": reasoner.key and {"name": reasoner.key, "set": has_key(reasoner.key)},
-        "context": reasoner.context,
-        "max_output": reasoner.max_output,
-        "samplers": reasoner.samplers.value,
-        "default": reasoner == view.default_reasoner,
-        "rates": {"direct": reasoner.rates.as_json() if reasoner.rates else None},
+        "key": key and {"name": key, "set": view.loaded.has_key(key)},
     }
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
