@@ -19,7 +19,6 @@ from jsonschema import validate
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.history.access import Selection
 from deepreasoning_cli.cli.history.export import html
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.pipeline.events import Event, Source, Sources
@@ -328,7 +327,7 @@ NEVER = {"script", "img", "a", "link", "iframe", "form", "base", "object", "svg"
 
 def html_of(*answers: str) -> Tags:
     turns = [shown([opened(f"t{n}"), *answered([text])]) for n, text in enumerate(answers)]
-    return Tags(html(Selection("talk", turns)))
+    return Tags(html("talk", turns))
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(hostile: Path) -> None:
