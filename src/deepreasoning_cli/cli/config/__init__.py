@@ -7,15 +7,12 @@ force, `checks` calls the vendors; each is imported by the command that needs it
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.messages import debug_log, message, note
-from deepreasoning_cli.cli.options import Backend, Globals, globals_of
-
-if TYPE_CHECKING:
-    from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, note
+from deepreasoning_cli.cli.options import Backend, globals_of
 
 app = typer.Typer()
 
@@ -77,7 +74,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     from deepreasoning_cli.cli.config import origins
     from deepreasoning_cli.cli.pager import print_json, print_text
 
-    loaded = _load(globals_of(context))
+    loaded = load_with_notes(globals_of(context))
     if as_json:
         print_json(origins.as_json(loaded))
     else:
@@ -131,7 +128,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     from deepreasoning_cli.cli.config import checks
 
     options = globals_of(context)
-    if code := checks.run(_load(options), as_json=as_json, log=debug_log(options)):
+    if code := checks.run(load_with_notes(options), as_json=as_json, log=debug_log(options)):
         raise typer.Exit(code)
 
 
@@ -139,13 +136,3 @@ def _file(context: typer.Context) -> Path:
     from deepreasoning_cli import paths
 
     return globals_of(context).config or paths.config_file()
-
-
-def _load(options: Globals) -> LoadedSettings:
-    """The settings in force, after the notes on them. Raises ConfigError."""
-    from deepreasoning_cli.settings.loaded import load_settings
-
-    loaded = load_settings(options.config, {})
-    for text in loaded.notes:
-        note(options, text)
-    return loaded

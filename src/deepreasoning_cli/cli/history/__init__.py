@@ -15,6 +15,7 @@ import typer
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import globals_of
+from deepreasoning_cli.errors import UsageError
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
 
@@ -66,7 +67,9 @@ def list_(
 ) -> None:
     """List what was asked and answered, the newest first."""
     if command := context.invoked_subcommand:
-        _refuse_flags(context, command)
+        if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
+            problem = f"flags of the list stand before `{command}`"
+            raise UsageError(problem, hint=f"deepreasoning history {command} --help")
         return
     from deepreasoning_cli.cli.history import access, display
 
@@ -82,17 +85,6 @@ def list_(
     if not (rows or as_json):
         filtered = session or model or status or since
         note(options, "no turn fits" if filtered else "the history is empty")
-
-
-def _refuse_flags(context: typer.Context, command: str) -> None:
-    """The list's flags mean nothing to a sub-command, and are not dropped in silence."""
-    if any(context.params.values()):
-        from deepreasoning_cli.errors import UsageError
-
-        raise UsageError(
-            f"flags of the list stand before `{command}`",
-            hint=f"deepreasoning history {command} --help",
-        )
 
 
 @app.command()

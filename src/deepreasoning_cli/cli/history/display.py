@@ -21,7 +21,6 @@ from deepreasoning_cli.views.plain import with_final_newline
 from deepreasoning_cli.views.table import Column, table
 
 FIRST_WORDS: Final = 100  # characters of a prompt
-PASSAGE: Final = 500  # characters of a snippet
 COLUMNS: Final = (
     Column("id"),
     Column("when", leaves=1),
@@ -31,7 +30,6 @@ COLUMNS: Final = (
     Column("cost", right=True, leaves=3),
     Column("prompt", least=16),
 )
-BETWEEN = "---\n"
 
 
 def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
@@ -55,7 +53,7 @@ def print_hits(hits: Sequence[SearchHit], *, as_json: bool) -> None:
             "\n".join(
                 f"{single_line(hit.row.id)}  {_when(hit.row.started)}"
                 f"  {single_line(hit.row.prompt, FIRST_WORDS)}"
-                f"\n    {single_line(hit.snippet, PASSAGE)}\n"
+                f"\n    {single_line(hit.snippet, 500)}\n"
                 for hit in hits
             )
         )
@@ -101,7 +99,7 @@ def print_turn(record: TurnRecord, options: Globals, *, reasoning: bool, as_json
         return
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
-    print_text(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
+    print_text("---\n".join(_plain(text, sanitiser) for text in (*texts, record.answer)))
     for text in _notes(record, sanitiser.neutralised):
         note(options, text)
 

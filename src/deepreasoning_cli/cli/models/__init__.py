@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepreasoning_cli.cli.messages import debug_log, message, note, warn
+from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, warn
 from deepreasoning_cli.cli.options import Globals, globals_of
+from deepreasoning_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog.live import Live
@@ -55,17 +56,19 @@ def list_(
 ) -> None:
     """List the Claude models and reasoners, with limits and prices; * marks the default."""
     if command := context.invoked_subcommand:
-        _refuse_flags(context, command)
+        if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
+            problem = f"flags of the list stand before `{command}`"
+            raise UsageError(problem, hint=f"deepreasoning models {command} -h")
         return
     from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     options = globals_of(context)
-    loaded = _load(options)
+    loaded = load_with_notes(options)
     answers, differences = _ask_vendors(options, loaded) if live else (None, None)
     view = ModelView.of(loaded, backend and backend.value, answers)
-    for problem in view.problems:
+    for problem in view.problems():
         warn(options, problem)
     if as_json:
         print_json([row_as_json(view, row) for row in view.rows(retired=everything)])
@@ -85,7 +88,7 @@ def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False
     from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    view = ModelView.of(_load(globals_of(context)), None)
+    view = ModelView.of(load_with_notes(globals_of(context)), None)
     row = view.find(name)
     if as_json:
         print_json(row_as_json(view, row))
@@ -100,22 +103,12 @@ def default(context: typer.Context, name: NameArgument) -> None:
     from deepreasoning_cli.settings import editor
 
     options = globals_of(context)
-    loaded = _load(options)
+    loaded = load_with_notes(options)
     choice = ModelView.of(loaded, None).as_default(name)
     editor.set_value(loaded.path, "model", choice.stored)
     for warning in choice.warnings:
         warn(options, warning)
     message(options, "", f"set model to {choice.described} in {loaded.path}")
-
-
-def _load(options: Globals) -> LoadedSettings:
-    """The settings in force, after the notes on them. Raises ConfigError."""
-    from deepreasoning_cli.settings.loaded import load_settings
-
-    loaded = load_settings(options.config, {})
-    for text in loaded.notes:
-        note(options, text)
-    return loaded
 
 
 def _ask_vendors(options: Globals, loaded: LoadedSettings) -> tuple[Live, list[str]]:
@@ -125,13 +118,3 @@ def _ask_vendors(options: Globals, loaded: LoadedSettings) -> tuple[Live, list[s
 
     answers = live.ask(loaded, partial(warn, options), debug_log(options))
     return answers, list(answers.differences(written_catalog(loaded)))
-
-
-def _refuse_flags(context: typer.Context, command: str) -> None:
-    """The list's flags mean nothing to a sub-command, and are not dropped in silence."""
-    if any(context.params.values()):
-        from deepreasoning_cli.errors import UsageError
-
-        raise UsageError(
-            f"flags of the list stand before `{command}`", hint=f"deepreasoning models {command} -h"
-        )

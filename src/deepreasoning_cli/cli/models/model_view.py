@@ -5,20 +5,21 @@ In JSON money is decimal strings, and None stands where nobody says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog import live as vendor_answers
+from deepreasoning_cli.catalog import live
 from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.resources import written_catalog
 
-T = TypeVar("T")
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
 
@@ -31,56 +32,76 @@ class NewDefault:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelView:
     """Models, reasoners and defaults as they stand `now` (aware) on `backend`, direct or gateway.
 
-    `problems` says in words why a default that the settings name is no default. `live_date` is
-    the day on which the vendors were asked last, if they were.
+    `live_date` is the day on which the vendors were asked last, if they were.
     """
 
     loaded: LoadedSettings
     catalog: Catalog
     backend: str
     now: datetime
-    default: ClaudeModel | None
-    default_reasoner: Reasoner | None
-    problems: list[str]
     live_date: date | None
 
     @classmethod
     def of(
-        cls,
-        loaded: LoadedSettings,
-        backend: str | None,
-        live: vendor_answers.Live | None = None,
+        cls, loaded: LoadedSettings, backend: str | None, answers: live.Live | None = None
     ) -> ModelView:
         """The catalog as these settings have it; raises ConfigError if it cannot be read.
 
-        `live` is what the vendors say now, by default what they said last.
+        `answers` is what the vendors say now, by default what they said last.
         """
-        live = live or vendor_answers.read(paths.data_dir() / vendor_answers.NAME)
+        answers = answers or live.read(paths.data_dir() / live.NAME)
         catalog = written_catalog(loaded)
-        catalog = live.over(catalog) if live else catalog
-        backend = backend or _backend_in_use(loaded, catalog)
-        now, problems = datetime.now(UTC), list[str]()
-        name = loaded.settings.model or (
-            catalog.gateway_default if backend == "gateway" else "sonnet"
-        )
-        model = _default("model", lambda: catalog.claude(name, backend, now.date()).model, problems)
-        reasoner = None
-        if backend == "direct":
-            reasoner = _default("reasoner", lambda: _reasoner_in_use(loaded, catalog), problems)
+        catalog = answers.over(catalog) if answers else catalog
         return cls(
             loaded=loaded,
             catalog=catalog,
-            backend=backend,
-            now=now,
-            default=model,
-            default_reasoner=reasoner,
-            problems=problems,
-            live_date=live.as_of.date() if live else None,
+            backend=backend or _backend_in_use(loaded, catalog),
+            now=datetime.now(UTC),
+            live_date=answers.as_of.date() if answers else None,
         )
+
+    def model_in_use(self) -> ClaudeModel:
+        """The Claude model that the settings mean. Raises RefusedError for a retired one."""
+        fallback = self.catalog.gateway_default if self.backend == "gateway" else "sonnet"
+        name = self.loaded.settings.model or fallback
+        return self._resolve(name).model
+
+    def reasoner_in_use(self) -> Reasoner | None:
+        """The reasoner that the settings mean, if any. Raises ConfigError for an unknown one."""
+        if self.backend != "direct":
+            return None
+        name = self.loaded.settings.reasoner
+        return (
+            self.catalog.reasoner(name)
+            if name
+            else self.catalog.default_reasoner(self.loaded.has_key)
+        )
+
+    @cached_property
+    def default(self) -> ClaudeModel | None:
+        """The model in use, None where there is none."""
+        with suppress(RefusedError):
+            return self.model_in_use()
+        return None
+
+    @cached_property
+    def default_reasoner(self) -> Reasoner | None:
+        """The reasoner in use, None where there is none."""
+        with suppress(ConfigError):
+            return self.reasoner_in_use()
+        return None
+
+    def problems(self) -> Iterator[str]:
+        """Why a default that the settings name is no default."""
+        for role, find in (("model", self.model_in_use), ("reasoner", self.reasoner_in_use)):
+            try:
+                find()
+            except (ConfigError, RefusedError) as error:
+                yield f"no default {role}: {error.message}; {error.hint}"
 
     @property
     def today(self) -> date:
@@ -120,8 +141,10 @@ class ModelView:
 
     def names(self, model: ClaudeModel) -> tuple[str, ...]:
         """What else may be typed for it on this backend: its family's name, its aliases."""
-        family = (model.family,) if model.family and self._stands_for(model) else ()
-        return (*family, *model.aliases)
+        with suppress(RefusedError):  # every model of the family is retired
+            if model.family and self._resolve(model.family).model == model:
+                return (model.family, *model.aliases)
+        return model.aliases
 
     def base_url(self, reasoner: Reasoner) -> str:
         """Where it would be called: the user's address for its host, else the catalog's."""
@@ -140,7 +163,7 @@ class ModelView:
         for reasoner in self.catalog.reasoners:
             if written == reasoner.name.lower():
                 return reasoner
-        model = self.catalog.claude(name, self.backend, self.today).model
+        model = self._resolve(name).model
         if model.status is Lifecycle.UNKNOWN:
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
@@ -155,7 +178,7 @@ class ModelView:
         A family's name is kept, so that it goes on to mean the newest. Raises RefusedError for a
         model that is retired or not offered, UsageError for one that the catalog lacks.
         """
-        choice = self.catalog.claude(name, self.backend, self.today)
+        choice = self._resolve(name)
         model = choice.model
         if model.status is Lifecycle.UNKNOWN:
             raise UsageError(
@@ -186,11 +209,8 @@ class ModelView:
             yield from filter(None, (model.id, *model.aliases, model.family.lower()))
         yield from (reasoner.name for reasoner in self.catalog.reasoners)
 
-    def _stands_for(self, model: ClaudeModel) -> bool:
-        try:
-            return self.catalog.claude(model.family, self.backend, self.today).model == model
-        except RefusedError:
-            return False  # every model of the family is retired
+    def _resolve(self, name: str) -> Choice:
+        return self.catalog.claude(name, self.backend, self.today)
 
 
 def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
@@ -201,21 +221,6 @@ def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
     thinks = loaded.settings.reasoner or catalog.default_reasoner(loaded.has_key)
     both = thinks and loaded.has_key("anthropic")
     return "gateway" if loaded.has_key("empiriolabs") and not both else "direct"
-
-
-def _reasoner_in_use(loaded: LoadedSettings, catalog: Catalog) -> Reasoner | None:
-    """The settings' reasoner, else the first whose key is set. Raises ConfigError."""
-    name = loaded.settings.reasoner
-    return catalog.reasoner(name) if name else catalog.default_reasoner(loaded.has_key)
-
-
-def _default(role: str, find: Callable[[], T], problems: list[str]) -> T | None:
-    """What `find` returns; where there is no such row, `problems` gets the reason."""
-    try:
-        return find()
-    except (ConfigError, RefusedError) as error:
-        problems.append(f"no default {role}: {error.message}; {error.hint}")
-        return None
 
 
 def rate_cards(row: ClaudeModel | Reasoner) -> Mapping[str, RateCard | None]:

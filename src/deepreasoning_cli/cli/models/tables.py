@@ -59,13 +59,8 @@ RATES = (
 def status(model: ClaudeModel, today: date) -> str:
     """`active`, `legacy`, `deprecated until 2026-11-30`, `retired since 2026-08-05`, `unknown`."""
     lifecycle = model.lifecycle(today)
-    match lifecycle:
-        case Lifecycle.DEPRECATED if model.ends:
-            return f"deprecated until {model.ends}"
-        case Lifecycle.RETIRED if model.ends:
-            return f"retired since {model.ends}"
-        case _:
-            return lifecycle.value
+    word = {Lifecycle.DEPRECATED: "until", Lifecycle.RETIRED: "since"}.get(lifecycle)
+    return f"{lifecycle.value} {word} {model.ends}" if word and model.ends else lifecycle.value
 
 
 def format_limit(tokens: int | None) -> str:
@@ -121,26 +116,22 @@ def mark(view: ModelView, row: ClaudeModel | Reasoner) -> str:
 
 def sources(figures: Iterable[RateCard | SearchPrices | None]) -> list[str]:
     """`2026-11-01: https://…`, once each: when figures were true, and where they are from."""
-    return list(
-        dict.fromkeys(
-            single_line(f"{each.as_of or 'an unknown day'}: {each.source}", 1000)
-            for each in figures
-            if each and each.source
-        )
-    )
+    days = [
+        (each.as_of or "an unknown day", each.source) for each in figures if each and each.source
+    ]
+    return [single_line(f"{day}: {source}", 1000) for day, source in dict.fromkeys(days)]
 
 
 def peak_hours(hours: Hours, now: datetime) -> str:
-    """The line that says when the peak rates hold, and whether they do at `now` (aware)."""
-    return f"Peak hours ({'now' if hours.hold(now) else 'not now'}): {_hours(hours)}."
-
-
-def _hours(hours: Hours) -> str:
-    """`Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01`."""
+    """When the peak rates hold, and whether they do at `now` (aware): `Peak hours (not now):
+    Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01.`
+    """
     days = ", ".join(WEEKDAYS[day] for day in sorted(hours.weekdays))
     spans = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.spans)
-    free = ", ".join(day.isoformat() for day in sorted(hours.holidays))
-    return f"{days} {spans} UTC{f', but not on {free}' if free else ''}"
+    holidays = ", ".join(day.isoformat() for day in sorted(hours.holidays))
+    exception = f", but not on {holidays}" if holidays else ""
+    now_or_not = "now" if hours.hold(now) else "not now"
+    return f"Peak hours ({now_or_not}): {days} {spans} UTC{exception}."
 
 
 def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:

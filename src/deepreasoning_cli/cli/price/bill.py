@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from deepreasoning_cli.catalog.models import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.models.tables import UNKNOWN, format_rate
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
@@ -60,30 +58,12 @@ class BillItem:
         return [self.stage, self.model, self.what, f"{self.count:,}", rate, cost]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Who is paid for a question that is asked at `when` (aware).
+    """Who is paid for a question: Claude's `model`, and whoever else the context names."""
 
-    `reasoner` is None where Claude is asked alone, and on the gateway, which brings its own.
-    `search` is USD for the search of the web, None where there is none.
-    """
-
-    backend: str
+    context: PriceContext
     model: ClaudeModel
-    reasoner: Reasoner | None
-    search: Decimal | None
-    when: datetime
-
-    @classmethod
-    def of(cls, context: PriceContext, model: ClaudeModel) -> Pair:
-        """Who is paid for a question that `model` answers."""
-        return cls(
-            backend=context.view.backend,
-            model=model,
-            reasoner=context.reasoner(),
-            search=context.search() if context.web else None,
-            when=context.view.now,
-        )
 
     def check(self, tokens: Tokens) -> None:
         """Raise UsageError where a model cannot read or write so many tokens."""
@@ -100,39 +80,40 @@ class Pair:
                     )
 
     def _limits(self, tokens: Tokens) -> Iterator[tuple[str, ClaudeModel | Reasoner, int, int]]:
-        handed_over = tokens.reasoning if self.reasoner else 0
+        reasoner = self.context.reasoner()
+        handed_over = tokens.reasoning if reasoner else 0
         yield self.model.id, self.model, tokens.input + handed_over, tokens.output
-        if self.reasoner:
-            yield self.reasoner.model, self.reasoner, tokens.input, tokens.reasoning
+        if reasoner:
+            yield reasoner.model, reasoner, tokens.input, tokens.reasoning
 
     def bill(self, tokens: Tokens) -> Bill:
         """The bill for so many tokens, in the order in which the stages run."""
-        return Bill(self.backend, list(self._items(tokens)))
+        return Bill(self.context.view.backend, list(self._items(tokens)))
 
     def _items(self, tokens: Tokens) -> Iterator[BillItem]:
         """Direct: the reasoner reads the question and writes the chain of thought, Claude reads
         both and writes the answer. The gateway publishes no rule for the chain of thought: it
         counts as output here, so that the sum errs upwards.
         """
-        claude, card = self.model.id, self.model.rates.get(self.backend)
-        read = tokens.input
-        if self.search is not None:
-            yield BillItem("search", "linkup", "search", 1, self.search, per=1)
-        if self.backend == PricedBackend.GATEWAY:
+        context, claude, read = self.context, self.model.id, tokens.input
+        card = context.view.card(self.model)
+        if context.web:
+            yield BillItem("search", "linkup", "search", 1, context.search(), per=1)
+        if context.on_gateway:
             rates = self._rates(card, read)
             yield from _stage("reason+answer", claude, rates, input=read)
             yield from _stage("reason", claude, rates, output=tokens.reasoning)
             yield from _stage("answer", claude, rates, output=tokens.output)
             return
-        if self.reasoner:
-            rates, written = self._rates(self.reasoner.rates, read), tokens.reasoning
-            yield from _stage("reason", self.reasoner.model, rates, input=read, output=written)
+        if reasoner := context.reasoner():
+            rates, written = self._rates(reasoner.rates, read), tokens.reasoning
+            yield from _stage("reason", reasoner.model, rates, input=read, output=written)
             read += written
         rates = self._rates(card, read)
         yield from _stage("answer", claude, rates, input=read, output=tokens.output)
 
     def _rates(self, card: RateCard | None, read: int) -> Rates | None:
-        return card.at(self.when, read) if card else None
+        return card.at(self.context.view.now, read) if card else None
 
 
 def _stage(stage: str, model: str, rates: Rates | None, **counts: int) -> Iterator[BillItem]:

@@ -114,16 +114,13 @@ class PriceEstimate:
     tokens: int
     exact: Mapping[str, int]
 
-    @property
-    def thinks(self) -> bool:
-        """Whether anything reasons before Claude."""
-        return self.context.on_gateway or self.context.reasoner() is not None
-
     def costs(self, model: ClaudeModel) -> tuple[int, list[Decimal | None]]:
         """The tokens that the model reads, and USD of the three cases."""
         read = self.exact.get(model.id, self.tokens)
-        pair = Pair.of(self.context, model)
-        return read, [pair.bill(case).total for case in self.usage.cases(read, thinks=self.thinks)]
+        pair = Pair(self.context, model)
+        return read, [
+            pair.bill(case).total for case in self.usage.cases(read, thinks=self.context.thinks)
+        ]
 
     def as_text(self, width: int | None) -> str:
         """The table, and what its figures rest on."""
@@ -144,7 +141,7 @@ class PriceEstimate:
         how = "by Anthropic's count where no ≈ stands" if self.exact else "≈ at four bytes a token"
         yield f"Input tokens {how}; costs are estimates."
         basis = f"as in {usage.turns} turns of yours" if usage.turns else "assumed"
-        stages = {"Reasoning": usage.reasoning} if self.thinks else {}
+        stages = {"Reasoning": usage.reasoning} if self.context.thinks else {}
         for name, figures in (stages | {"Answer": usage.answer}).items():
             counts = " / ".join(f"{figure:,}" for figure in figures)
             yield f"{name} tokens, low/typical/high ({basis}): {counts}."
@@ -163,7 +160,7 @@ class PriceEstimate:
             "backend": self.context.view.backend,
             "reasoner": reasoner and reasoner.model,
             "history_turns": self.usage.turns,
-            "reasoning_tokens": list(self.usage.reasoning) if self.thinks else None,
+            "reasoning_tokens": list(self.usage.reasoning) if self.context.thinks else None,
             "answer_tokens": list(self.usage.answer),
             "models": [self._object(model) for model in self.context.models()],
         }

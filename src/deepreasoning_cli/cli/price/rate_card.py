@@ -13,11 +13,8 @@ from deepreasoning_cli.cli.models import PricedBackend, tables
 from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import RateCard, Rates, decimal_usd
-from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.table import Column, table
 
-FALLBACK = "deepseek"
-"""The reasoner that is priced where no reasoner's key is set."""
 PAIRINGS = (
     Column(""),
     Column("R1-0528 with", leaves=1),
@@ -45,15 +42,15 @@ class PriceContext:
     view: ModelView
     web: bool = False
 
-    @classmethod
-    def of(cls, loaded: LoadedSettings, backend: str | None, *, web: bool) -> PriceContext:
-        """The context of these settings; raises ConfigError if the catalog cannot be read."""
-        return cls(ModelView.of(loaded, backend), web or loaded.settings.web_search_linkup)
-
     @property
     def on_gateway(self) -> bool:
         """Whether the hosted model does all stages."""
         return self.view.backend == PricedBackend.GATEWAY
+
+    @property
+    def thinks(self) -> bool:
+        """Whether anything reasons before Claude."""
+        return self.on_gateway or self.reasoner() is not None
 
     def model(self) -> ClaudeModel:
         """The Claude model that would answer.
@@ -61,16 +58,12 @@ class PriceContext:
         Raises UsageError for a name that the catalog lacks, RefusedError for a model that is
         retired or not offered.
         """
-        view = self.view
-        name = view.loaded.settings.model
-        if name is None or not view.loaded.is_typed("model"):
-            fallback = view.catalog.gateway_default if self.on_gateway else "sonnet"
-            return view.catalog.claude(name or fallback, view.backend, view.today).model
-        if isinstance(view.find(name), Reasoner):
+        view, name = self.view, self.view.loaded.settings.model
+        if view.loaded.is_typed("model") and isinstance(view.find(name or ""), Reasoner):
             raise UsageError(
                 f"{name} is a reasoner", hint=f"--reasoner {name}", kind="model_unknown"
             )
-        return view.catalog.claude(name, view.backend, view.today).model
+        return view.model_in_use()
 
     def models(self) -> list[ClaudeModel]:
         """The one that is asked for, else every one that can be asked; the gateway has them all."""
@@ -79,13 +72,13 @@ class PriceContext:
         return self.view.models(retired=self.on_gateway)
 
     def reasoner(self) -> Reasoner | None:
-        """Who would think; None on the gateway and where Claude is asked alone."""
-        settings = self.view.loaded.settings
-        if self.on_gateway or settings.handoff == "none":
+        """The reasoner that would think; without any key for one DeepSeek's.
+
+        None on the gateway and where Claude is asked alone.
+        """
+        if self.on_gateway or self.view.loaded.settings.handoff == "none":
             return None
-        if settings.reasoner:
-            return self.view.catalog.reasoner(settings.reasoner)
-        return self.view.default_reasoner or self.view.catalog.reasoner(FALLBACK)
+        return self.view.reasoner_in_use() or self.view.catalog.reasoner("deepseek")
 
     def reasoners(self) -> list[Reasoner]:
         """The one that is asked for, else all that can be named."""

@@ -8,13 +8,14 @@ from typing import Protocol
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
-from deepreasoning_cli.cli.messages import note
+from deepreasoning_cli.cli.messages import load_with_notes, note
+from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.cli.price.rate_card import PriceContext, RateReport
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
-from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.settings.loaded import LoadedSettings
 
 DEFAULT_SINCE = "30d"
 
@@ -49,7 +50,7 @@ class PriceOptions:
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the bill for given tokens is asked for."""
+        """Whether a number of tokens is to be priced."""
         return any(count is not None for count in self.counts)
 
     def check(self) -> None:
@@ -71,9 +72,7 @@ def run(global_options: Globals, options: PriceOptions) -> None:
     The rate card needs neither history nor arithmetic, and is quick because it imports neither.
     """
     options.check()
-    loaded = load_settings(global_options.config, options.flags)
-    for text in loaded.notes:
-        note(global_options, text)
+    loaded = load_with_notes(global_options, options.flags)
     report = _report(global_options, loaded, options)
     if options.json:
         print_json(report.as_json())
@@ -84,7 +83,8 @@ def run(global_options: Globals, options: PriceOptions) -> None:
 def _report(global_options: Globals, loaded: LoadedSettings, options: PriceOptions) -> Report:
     if options.spent:
         return _spending(global_options, loaded, options)
-    context = PriceContext.of(loaded, options.backend, web=options.web)
+    web = options.web or loaded.settings.web_search_linkup
+    context = PriceContext(ModelView.of(loaded, options.backend), web)
     if options.counts_tokens:
         return _bill(global_options, context, options)
     prompt = _prompt(options)
@@ -117,9 +117,9 @@ def _bill(global_options: Globals, context: PriceContext, options: PriceOptions)
     """The bill for so many tokens. Raises UsageError for more than the models take."""
     from deepreasoning_cli.cli.price.bill import Pair, Tokens
 
-    if options.counts[1] is None and (context.on_gateway or context.reasoner()):
+    if options.counts[1] is None and context.thinks:
         note(global_options, "no chain of thought is counted; --reasoning-tokens N adds it")
-    pair = Pair.of(context, context.model())
+    pair = Pair(context, context.model())
     tokens = Tokens(*(count or 0 for count in options.counts))
     pair.check(tokens)
     return pair.bill(tokens)
