@@ -206,10 +206,10 @@ def test_a_turn_without_an_answer_says_how_to_finish_it(three: Path) -> None:
 
 
 def test_a_turn_as_json_is_the_object_of_ask(three: Path) -> None:
-    found = parsed("show", "alpha1")
-    validate(found, TURN)
-    assert (found["id"], found["answer"]) == ("alpha1", "Forty-two.")
-    assert found["sources"] == [{"title": "Tables", "url": "https://example.org/7"}]
+    turn = parsed("show", "alpha1")
+    validate(turn, TURN)
+    assert (turn["id"], found["answer"]) == ("alpha1", "Forty-two.")
+    assert turn["sources"] == [{"title": "Tables", "url": "https://example.org/7"}]
 
 
 def test_unknown_and_ambiguous_turns_are_usage_errors(three: Path, data: Path) -> None:

@@ -131,10 +131,10 @@ def test_every_vendor_with_a_key_is_asked(
         ):
             monkeypatch.setenv(f"{name}_API_KEY", "sk-test")
             monkeypatch.setenv(f"{name}_BASE_URL", vendor.url)
-        found = differences(models("--live"))
-    assert "deepseek: deepseek-v4-pro is not listed by its host" in found
-    assert not [line for line in found if line.startswith("openrouter")]
-    assert "claude-x: paired by the gateway, which the catalog does not say" in found
+        lines = differences(models("--live"))
+    assert "deepseek: deepseek-v4-pro is not listed by its host" in lines
+    assert not [line for line in lines if line.startswith("openrouter")]
+    assert "claude-x: paired by the gateway, which the catalog does not say" in lines
     assert [vendor.requests[0].path for vendor in (deepseek, openrouter, gateway)] == [
         *("/models", "/models", "/models/deepreasoning")
     ]
@@ -171,9 +171,9 @@ def test_items_of_the_wrong_shape_are_left_out(anthropic: Loopback) -> None:
     odd = [3, {"id": None}, {"id": "claude-odd", "lifecycle": 7, "retires_at": "soon"}]
     odd += [{"id": "claude-big", "max_tokens": "many", "max_input_tokens": -1}]
     anthropic.reply(json_reply(200, {"data": odd}))
-    found = {row["id"]: row for row in json.loads(models("--live", "--json").stdout)}
-    assert (found["claude-odd"]["ends"], found["claude-odd"]["name"]) == (None, "claude-odd")
-    assert (found["claude-big"]["context"], found["claude-big"]["max_output"]) == (None, None)
+    rows = {row["id"]: row for row in json.loads(models("--live", "--json").stdout)}
+    assert (rows["claude-odd"]["ends"], rows["claude-odd"]["name"]) == (None, "claude-odd")
+    assert (rows["claude-big"]["context"], rows["claude-big"]["max_output"]) == (None, None)
 
 
 def test_without_any_key_there_is_nobody_to_ask() -> None:
