@@ -208,7 +208,7 @@ def test_a_turn_without_an_answer_says_how_to_finish_it(three: Path) -> None:
 def test_a_turn_as_json_is_the_object_of_ask(three: Path) -> None:
     turn = parsed("show", "alpha1")
     validate(turn, TURN)
-    assert (turn["id"], found["answer"]) == ("alpha1", "Forty-two.")
+    assert (turn["id"], turn["answer"]) == ("alpha1", "Forty-two.")
     assert turn["sources"] == [{"title": "Tables", "url": "https://example.org/7"}]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -180,6 +181,19 @@ def test_without_any_key_there_is_nobody_to_ask() -> None:
     result = models("--live")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.startswith("error: no vendor can be asked\nhint: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_notes_on_the_settings_are_printed_before_the_vendors_are_asked(
+    anthropic: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('model = "sonnet"\n')
+    path.chmod(0o644)
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(path))
+    anthropic.reply(json_reply(200, page(MODEL)))
+    result = models("--live")
+    assert result.stderr == f"note: {path} was open to others (mode 0644); now 0600\n"
 
 
 def test_json_has_the_differences_on_stderr(anthropic: Loopback) -> None:

@@ -112,7 +112,7 @@ def default(context: typer.Context, name: NameArgument) -> None:
 
 
 def _ask_vendors(options: Globals, loaded: LoadedSettings) -> tuple[Live, list[str]]:
-    """What the vendors say now, and how it departs from the catalog. Raises ConfigError."""
+    """What the vendors say now, and how it differs from the catalog. Raises ConfigError."""
     from deepreasoning_cli.cli.models import live
     from deepreasoning_cli.wiring.resources import written_catalog
 

@@ -1,6 +1,6 @@
-"""The catalog on one backend and day, seen with the user's settings, and as JSON.
+"""The catalog on one backend and day, joined with the user's settings, and its rows as JSON.
 
-In JSON money is decimal strings, and None stands where nobody says.
+In JSON money is decimal strings, and None stands for what is unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIST = "`deepreasoning models --all` lists what the catalog knows"
 
 @dataclass(frozen=True, slots=True)
 class NewDefault:
-    """What goes into the config file, how to say it, and what the user should hear."""
+    """What goes into the config file, its description, and warnings for the user."""
 
     stored: str
     described: str
@@ -49,7 +49,7 @@ class ModelView:
     def of(
         cls, loaded: LoadedSettings, backend: str | None, answers: live.Live | None = None
     ) -> ModelView:
-        """The catalog as these settings have it; raises ConfigError if it cannot be read.
+        """The catalog under these settings; raises ConfigError if it cannot be read.
 
         `answers` is what the vendors say now, by default what they said last.
         """
@@ -67,19 +67,15 @@ class ModelView:
     def model_in_use(self) -> ClaudeModel:
         """The Claude model that the settings mean. Raises RefusedError for a retired one."""
         fallback = self.catalog.gateway_default if self.backend == "gateway" else "sonnet"
-        name = self.loaded.settings.model or fallback
-        return self._resolve(name).model
+        return self._resolve(self.loaded.settings.model or fallback).model
 
     def reasoner_in_use(self) -> Reasoner | None:
         """The reasoner that the settings mean, if any. Raises ConfigError for an unknown one."""
         if self.backend != "direct":
             return None
-        name = self.loaded.settings.reasoner
-        return (
-            self.catalog.reasoner(name)
-            if name
-            else self.catalog.default_reasoner(self.loaded.has_key)
-        )
+        if name := self.loaded.settings.reasoner:
+            return self.catalog.reasoner(name)
+        return self.catalog.default_reasoner(self.loaded.has_key)
 
     @cached_property
     def default(self) -> ClaudeModel | None:
@@ -96,7 +92,7 @@ class ModelView:
         return None
 
     def problems(self) -> Iterator[str]:
-        """Why a default that the settings name is no default."""
+        """Why a model or reasoner that the settings name cannot be the default."""
         for role, find in (("model", self.model_in_use), ("reasoner", self.reasoner_in_use)):
             try:
                 find()
@@ -109,7 +105,7 @@ class ModelView:
         return self.now.date()
 
     def is_default(self, row: ClaudeModel | Reasoner) -> bool:
-        """Whether it is used where nothing else is named."""
+        """Whether it is used where no flag names another."""
         return row in (self.default, self.default_reasoner)
 
     def card(self, row: ClaudeModel | Reasoner) -> RateCard | None:
@@ -128,11 +124,11 @@ class ModelView:
         )
 
     def reasoners(self) -> tuple[Reasoner, ...]:
-        """All that can be named; the gateway brings its own."""
+        """Every reasoner of the direct backend; the gateway has its own."""
         return self.catalog.reasoners if self.backend == "direct" else ()
 
     def rows(self, *, retired: bool) -> list[ClaudeModel | Reasoner]:
-        """Both, the models first."""
+        """The models, then the reasoners."""
         return [*self.models(retired=retired), *self.reasoners()]
 
     def is_retired(self, model: ClaudeModel) -> bool:
@@ -140,7 +136,7 @@ class ModelView:
         return model.lifecycle(self.today) is Lifecycle.RETIRED
 
     def names(self, model: ClaudeModel) -> tuple[str, ...]:
-        """What else may be typed for it on this backend: its family's name, its aliases."""
+        """Its other names on this backend: that of its family, its aliases."""
         with suppress(RefusedError):  # every model of the family is retired
             if model.family and self._resolve(model.family).model == model:
                 return (model.family, *model.aliases)
@@ -214,7 +210,7 @@ class ModelView:
 
 
 def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
-    """The one that would be billed: the settings' word, else the one whose keys are there."""
+    """The backend that would be billed: the one that is set, else the one whose keys are set."""
     named = loaded.settings.backend
     if named in ("direct", "gateway"):
         return named
@@ -230,12 +226,8 @@ def rate_cards(row: ClaudeModel | Reasoner) -> Mapping[str, RateCard | None]:
 
 def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
     """The object of one model or reasoner."""
-    return {
-        **(
-            _claude_fields(view, row)
-            if isinstance(row, ClaudeModel)
-            else _reasoner_fields(view, row)
-        ),
+    own = _claude_fields(view, row) if isinstance(row, ClaudeModel) else _reasoner_fields(view, row)
+    return own | {
         "context": row.context,
         "max_output": row.max_output,
         "samplers": row.samplers.value,

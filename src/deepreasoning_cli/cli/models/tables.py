@@ -135,7 +135,7 @@ def peak_hours(hours: Hours, now: datetime) -> str:
 
 
 def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
-    """Both tables with what is to know about their figures, in at most `width` cells a line."""
+    """Both tables with notes on their figures, in at most `width` cells a line."""
     models, reasoners = view.models(retired=retired), view.reasoners()
     model_table = table(MODELS, [_model_cells(view, row) for row in models], width)
     reasoner_table = table(REASONERS, [_reasoner_cells(view, row) for row in reasoners], width)
@@ -149,7 +149,7 @@ def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
 
 
 def differences(lines: Sequence[str]) -> str:
-    """The answers of the vendors that depart from the catalog."""
+    """The answers of the vendors that differ from the catalog."""
     if not lines:
         return "\nThe vendors that answered say nothing else than the catalog."
     return "\n".join(
@@ -199,7 +199,7 @@ def _list_notes(
 
 
 def facts(view: ModelView, row: ClaudeModel | Reasoner, width: int | None) -> str:
-    """Name and value a line, then the rates, the hours of the peak, and where it all comes from."""
+    """A line for each property, then the rates, the peak hours and the sources."""
     own = _claude_facts(view, row) if isinstance(row, ClaudeModel) else _reasoner_facts(view, row)
     values = own | {
         "context": _tokens(row.context),

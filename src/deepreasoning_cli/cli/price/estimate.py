@@ -1,7 +1,7 @@
-"""`price "prompt"`: what a question would cost on every Claude model that can be asked.
+"""`price "prompt"`: what a question would cost on every Claude model.
 
-Its tokens are Anthropic's count (`--exact`) or an estimate; what the models will write is taken
-from the user's own turns, else assumed.
+Its tokens are Anthropic's count (`--exact`) or an estimate; the length of the output is that of
+the user's own turns, else an assumption.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CASES: Final = ("low", "typical", "high")
 SHARES: Final = (10, 50, 90)
 """The percentiles of the user's own turns that the three cases stand for."""
 FEWEST: Final = 5  # turns; from fewer a percentile says nothing
-NEWEST: Final = 1_000  # turns that are looked at: what was long ago was asked of other models
+NEWEST: Final = 1_000  # turns that count: older ones were answered by other models
 
 ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
     "reason": (500, 2_000, 8_000),
@@ -94,8 +94,8 @@ def exact_counts(context: PriceContext, prompt: str, options: Globals) -> Mappin
     counts: dict[str, int] = {}
     with open_transport(loaded, ignore, debug_log(options)) as transport:
         for model in context.models():
-            if context.view.is_retired(model):
-                continue  # Anthropic knows it no more
+            if context.view.is_retired(model):  # Anthropic does not count for it
+                continue
             try:
                 counts[model.id] = count_tokens(transport, base, key, model.id, question)
             except ConfigError:

@@ -1,4 +1,4 @@
-"""What prices depend on, and `price` alone: the rate card of one backend, as text and as JSON."""
+"""What prices depend on, and the rate card of one backend, which `price` alone prints."""
 
 from __future__ import annotations
 
@@ -66,22 +66,22 @@ class PriceContext:
         return view.model_in_use()
 
     def models(self) -> list[ClaudeModel]:
-        """The one that is asked for, else every one that can be asked; the gateway has them all."""
+        """The model that a flag names, else all that are offered; on the gateway retired ones too."""
         if self.view.loaded.is_typed("model"):
             return [self.model()]
         return self.view.models(retired=self.on_gateway)
 
     def reasoner(self) -> Reasoner | None:
-        """The reasoner that would think; without any key for one DeepSeek's.
+        """The reasoner that would be called; DeepSeek's where no reasoner has a key.
 
-        None on the gateway and where Claude is asked alone.
+        None on the gateway, and where Claude is called alone.
         """
         if self.on_gateway or self.view.loaded.settings.handoff == "none":
             return None
         return self.view.reasoner_in_use() or self.view.catalog.reasoner("deepseek")
 
     def reasoners(self) -> list[Reasoner]:
-        """The one that is asked for, else all that can be named."""
+        """The reasoner that a flag names, else all of them."""
         one = self.reasoner() if self.view.loaded.is_typed("reasoner") else None
         return [one] if one else list(self.view.reasoners())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from deepreasoning_cli.cli.boundary import write_stderr
@@ -34,19 +34,19 @@ class Report(Protocol):
 class PriceOptions:
     """The command line; `counts` are tokens of question, chain of thought and answer."""
 
-    words: Sequence[str] = ()
-    files: Sequence[str] = ()
-    use_stdin: bool = True
-    counts: tuple[int | None, int | None, int | None] = (None, None, None)
-    flags: Mapping[str, str | None] = field(default_factory=dict)
-    backend: str | None = None
-    web: bool = False
-    exact: bool = False
-    spent: bool = False
-    since: str | None = None
-    by: str | None = None
-    json: bool = False
-    csv: bool = False
+    words: Sequence[str]
+    files: Sequence[str]
+    use_stdin: bool
+    counts: tuple[int | None, int | None, int | None]
+    flags: Mapping[str, str | None]
+    backend: str | None
+    web: bool
+    exact: bool
+    spent: bool
+    since: str | None
+    by: str | None
+    json: bool
+    csv: bool
 
     @property
     def counts_tokens(self) -> bool:

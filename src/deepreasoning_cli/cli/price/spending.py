@@ -37,7 +37,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 def read_spending(
     options: Globals, loaded: LoadedSettings, since: datetime | None = None
 ) -> list[StageCost] | None:
-    """What was paid for since then (aware; None: ever); None where nothing was ever kept.
+    """What was paid for since then (aware; None: ever); None where there is no history.
 
     Turns that dead processes left behind count too, where the settings keep a history. Raises
     as the store does.
