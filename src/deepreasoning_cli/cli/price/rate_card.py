@@ -66,7 +66,7 @@ class PriceContext:
         return view.model_in_use()
 
     def models(self) -> list[ClaudeModel]:
-        """The model that a flag names, else all that are offered; on the gateway retired ones too."""
+        """The model that a flag names, else all on offer; on the gateway retired ones too."""
         if self.view.loaded.is_typed("model"):
             return [self.model()]
         return self.view.models(retired=self.on_gateway)
