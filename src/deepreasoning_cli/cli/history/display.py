@@ -37,10 +37,10 @@ def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
     if as_json:
         print_json([_row_as_json(row) for row in rows])
     elif rows:
-        fitted = table(COLUMNS, [_cells(row) for row in rows], output_width())
-        lines = list(fitted.lines)
-        if fitted.left_out:
-            lines += ["", f"No room for: {', '.join(fitted.left_out)}. A wider terminal has them."]
+        listing = table(COLUMNS, [_cells(row) for row in rows], output_width())
+        lines = list(listing.lines)
+        if listing.left_out:
+            lines += ["", f"No room for: {', '.join(listing.left_out)}. A wider terminal has them."]
         print_text("\n".join(lines) + "\n")
 
 
