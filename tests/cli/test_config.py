@@ -50,9 +50,9 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def run(*words: str, stdin: str | bytes = "", given: Globals | None = None) -> Outcome:
+def run(*words: str, stdin: str | bytes = "", options: Globals | None = None) -> Outcome:
     """Run the command; the canary must never be in what it prints or raises."""
-    result = CliRunner().invoke(app, list(words), input=stdin, obj=given)
+    result = CliRunner().invoke(app, list(words), input=stdin, obj=options)
     error = result.exception if isinstance(result.exception, DeepReasoningError) else None
     if error is None and result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -83,7 +83,7 @@ def test_path_prints_where_the_file_would_be(path: Path) -> None:
 
 def test_a_file_named_on_the_command_line_wins(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    assert run("path", given=Globals(config=other)).stdout == f"{other}\n"
+    assert run("path", options=Globals(config=other)).stdout == f"{other}\n"
 
 
 def test_path_works_with_a_broken_file(path: Path) -> None:
@@ -119,10 +119,10 @@ def test_show_prints_every_value_with_its_origin(
 
 def test_show_as_json_has_values_and_origins(path: Path) -> None:
     write(path, f'daily_cost = 2.5\n[keys]\ndeepseek = "{CANARY}"\n')
-    shown = json.loads(run("show", "--json").stdout)
-    assert (shown["file"], shown["exists"]) == (str(path), True)
+    output = json.loads(run("show", "--json").stdout)
+    assert (output["file"], output["exists"]) == (str(path), True)
     names = ("daily_cost", "model", "max_tokens", "keys.deepseek")
-    assert {name: shown["settings"][name] for name in names} == {
+    assert {name: output["settings"][name] for name in names} == {
         "daily_cost": {"value": "2.5", "origin": f"file {path}:1"},
         "model": {"value": None, "origin": "default"},
         "max_tokens": {"value": 8192, "origin": "default"},
@@ -131,9 +131,9 @@ def test_show_as_json_has_values_and_origins(path: Path) -> None:
 
 
 def test_show_without_a_file_shows_the_defaults(path: Path) -> None:
-    shown = json.loads(run("show", "--json").stdout)
-    assert shown["exists"] is False
-    assert {one["origin"] for one in shown["settings"].values()} == {"default"}
+    output = json.loads(run("show", "--json").stdout)
+    assert output["exists"] is False
+    assert {one["origin"] for one in output["settings"].values()} == {"default"}
 
 
 def test_show_makes_control_characters_visible(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_short_key_is_masked_whole(path: Path) -> None:
 
 
 def test_show_needs_the_file_that_was_named(path: Path, tmp_path: Path) -> None:
-    outcome = run("show", given=Globals(config=tmp_path / "absent.toml"))
+    outcome = run("show", options=Globals(config=tmp_path / "absent.toml"))
     assert (outcome.code, outcome.failed().kind) == (3, "config_missing")
 
 
@@ -159,7 +159,7 @@ def test_a_repaired_mode_is_told_once_and_not_to_the_quiet(path: Path) -> None:
         (True, ""),
     ):
         path.chmod(0o644)
-        assert run("show", given=Globals(quiet=quiet)).stderr == note
+        assert run("show", options=Globals(quiet=quiet)).stderr == note
         assert run("show").stderr == ""
 
 
@@ -192,7 +192,7 @@ def test_set_changes_the_file_and_says_so(path: Path) -> None:
 
 
 def test_set_says_nothing_to_the_quiet(path: Path) -> None:
-    assert run("set", "model", "opus", given=Globals(quiet=True)).stderr == ""
+    assert run("set", "model", "opus", options=Globals(quiet=True)).stderr == ""
 
 
 @pytest.mark.parametrize("line", [f"{CANARY}\n", CANARY, f"  {CANARY}\r\n", f"{CANARY}\nmore\n"])
@@ -439,22 +439,22 @@ def test_a_key_typed_on_a_real_terminal_is_not_echoed(path: Path) -> None:
     child, terminal = pty.fork()
     if child == 0:
         os.execv(sys.executable, [sys.executable, "-c", program, "set", "keys.deepseek"])
-    shown = _until(terminal, b"Key for deepseek: ")
+    output = _until(terminal, b"Key for deepseek: ")
     os.write(terminal, CANARY.encode() + b"\n")
-    shown += _until(terminal, b"set keys.deepseek in")
+    output += _until(terminal, b"set keys.deepseek in")
     os.waitpid(child, 0)
     os.close(terminal)
-    assert CANARY.encode() not in shown
+    assert CANARY.encode() not in output
     assert tomllib.loads(path.read_text()) == {"keys": {"deepseek": CANARY}}
 
 
 def _until(terminal: int, words: bytes) -> bytes:
-    shown = b""
-    while words not in shown:
+    output = b""
+    while words not in output:
         ready, _, _ = select.select([terminal], [], [], 30)
-        assert ready, shown
-        shown += os.read(terminal, 4096)
-    return shown
+        assert ready, output
+        output += os.read(terminal, 4096)
+    return output
 
 
 # edit
@@ -614,7 +614,7 @@ def test_check_tries_ones_own_reasoner_and_a_host_without_a_key(path: Path) -> N
             f'[base_urls]\nollama = "{own.url}/v1"\n'
             f'[reasoners.lab]\nbase_url = "{own.url}/lab"\nmodel = "m"\nkey = "lab"\n',
         )
-        outcome = run("check", given=Globals(debug=True))
+        outcome = run("check", options=Globals(debug=True))
         seen = [(one.path, "authorization" in one.headers) for one in own.requests]
     assert (outcome.code, seen) == (0, [("/v1/models", False), ("/lab/models", True)])
     assert "it may answer this call without looking at the key" in outcome.stdout
@@ -651,8 +651,8 @@ def test_a_setting_of_a_table_is_set_shown_and_taken_out(path: Path) -> None:
         "byok": True,
         "origins": ["https://a.example"],
     }
-    shown = json.loads(run("show", "--json").stdout)["settings"]
-    assert shown["serve.port"]["value"] == 8080
+    output = json.loads(run("show", "--json").stdout)["settings"]
+    assert output["serve.port"]["value"] == 8080
     assert run("unset", "serve.port").code == 0
     assert "port" not in tomllib.loads(path.read_text())["serve"]
 

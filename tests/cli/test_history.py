@@ -19,7 +19,6 @@ from jsonschema import validate
 from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.history.access import Selection
 from deepreasoning_cli.cli.history.export import html
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.pipeline.events import Event, Source, Sources
@@ -207,10 +206,10 @@ def test_a_turn_without_an_answer_says_how_to_finish_it(three: Path) -> None:
 
 
 def test_a_turn_as_json_is_the_object_of_ask(three: Path) -> None:
-    found = parsed("show", "alpha1")
-    validate(found, TURN)
-    assert (found["id"], found["answer"]) == ("alpha1", "Forty-two.")
-    assert found["sources"] == [{"title": "Tables", "url": "https://example.org/7"}]
+    turn = parsed("show", "alpha1")
+    validate(turn, TURN)
+    assert (turn["id"], turn["answer"]) == ("alpha1", "Forty-two.")
+    assert turn["sources"] == [{"title": "Tables", "url": "https://example.org/7"}]
 
 
 def test_unknown_and_ambiguous_turns_are_usage_errors(three: Path, data: Path) -> None:
@@ -328,7 +327,7 @@ NEVER = {"script", "img", "a", "link", "iframe", "form", "base", "object", "svg"
 
 def html_of(*answers: str) -> Tags:
     turns = [shown([opened(f"t{n}"), *answered([text])]) for n, text in enumerate(answers)]
-    return Tags(html(Selection("talk", turns)))
+    return Tags(html("talk", turns))
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(hostile: Path) -> None:

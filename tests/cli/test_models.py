@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli.cli import pager
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import model_view as knowing
-from deepreasoning_cli.cli.models import tables
+from deepreasoning_cli.cli.models import model_view
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
@@ -27,8 +26,7 @@ class Monday(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Monday)
-    monkeypatch.setattr(tables, "datetime", Monday)
+    monkeypatch.setattr(model_view, "datetime", Monday)
 
 
 @pytest.fixture
@@ -50,18 +48,18 @@ def models(*words: str) -> Result:
 def listed(*words: str) -> list[dict[str, Any]]:
     result = models("--json", *words)
     assert (result.exit_code, result.stderr) == (0, "")
-    found: list[dict[str, Any]] = json.loads(result.stdout)
-    return found
+    entry: list[dict[str, Any]] = json.loads(result.stdout)
+    return entry
 
 
 def row(text: str, name: str) -> list[str]:
     """The words of the one line that holds `name` as a word."""
-    [found] = [line.split() for line in text.splitlines() if name in line.split()]
-    return found
+    [entry] = [line.split() for line in text.splitlines() if name in line.split()]
+    return entry
 
 
 def ids(rows: list[dict[str, Any]], kind: str) -> list[str]:
-    return [found["id"] for found in rows if found["kind"] == kind]
+    return [entry["id"] for entry in rows if entry["kind"] == kind]
 
 
 def test_the_list_has_a_row_for_each_model_with_its_limits_and_prices() -> None:
@@ -194,7 +192,7 @@ def test_quiet_silences_the_warnings_of_the_list(config: Path) -> None:
 
 def test_json_lists_models_and_reasoners_with_money_as_text() -> None:
     rows = listed()
-    assert next(found for found in rows if found["id"] == "claude-haiku-5-5") == {
+    assert next(entry for entry in rows if entry["id"] == "claude-haiku-5-5") == {
         "kind": "claude",
         "id": "claude-haiku-5-5",
         "name": "Claude Haiku 5.5",
@@ -230,15 +228,15 @@ def test_json_lists_models_and_reasoners_with_money_as_text() -> None:
             }
         },
     }
-    assert [found["id"] for found in rows if found["default"]] == ["claude-sonnet-5-5"]
+    assert [entry["id"] for entry in rows if entry["default"]] == ["claude-sonnet-5-5"]
 
 
 def test_json_of_a_reasoner_has_peak_rates_and_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_BASE_URL", "http://proxy.test")
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-12345678")
-    found = json.loads(models("show", "deepseek", "--json").stdout)
-    card = found["rates"]["direct"]
-    assert (found["base_url"], found["key"], found["default"]) == (
+    entry = json.loads(models("show", "deepseek", "--json").stdout)
+    card = entry["rates"]["direct"]
+    assert (entry["base_url"], entry["key"], entry["default"]) == (
         "http://proxy.test",
         {"name": "deepseek", "set": True},
         True,

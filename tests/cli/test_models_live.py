@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -13,8 +14,7 @@ from typer.testing import CliRunner, Result
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
-from deepreasoning_cli.cli.models import live
-from deepreasoning_cli.cli.models import model_view as knowing
+from deepreasoning_cli.cli.models import live, model_view
 from support.loopback import Loopback, error_reply_anthropic, json_reply
 
 MODEL = {
@@ -39,7 +39,7 @@ class Noon(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Noon)
+    monkeypatch.setattr(model_view, "datetime", Noon)
     monkeypatch.setattr(live, "datetime", Noon)
 
 
@@ -132,10 +132,10 @@ def test_every_vendor_with_a_key_is_asked(
         ):
             monkeypatch.setenv(f"{name}_API_KEY", "sk-test")
             monkeypatch.setenv(f"{name}_BASE_URL", vendor.url)
-        found = differences(models("--live"))
-    assert "deepseek: deepseek-v4-pro is not listed by its host" in found
-    assert not [line for line in found if line.startswith("openrouter")]
-    assert "claude-x: paired by the gateway, which the catalog does not say" in found
+        lines = differences(models("--live"))
+    assert "deepseek: deepseek-v4-pro is not listed by its host" in lines
+    assert not [line for line in lines if line.startswith("openrouter")]
+    assert "claude-x: paired by the gateway, which the catalog does not say" in lines
     assert [vendor.requests[0].path for vendor in (deepseek, openrouter, gateway)] == [
         *("/models", "/models", "/models/deepreasoning")
     ]
@@ -172,15 +172,28 @@ def test_items_of_the_wrong_shape_are_left_out(anthropic: Loopback) -> None:
     odd = [3, {"id": None}, {"id": "claude-odd", "lifecycle": 7, "retires_at": "soon"}]
     odd += [{"id": "claude-big", "max_tokens": "many", "max_input_tokens": -1}]
     anthropic.reply(json_reply(200, {"data": odd}))
-    found = {row["id"]: row for row in json.loads(models("--live", "--json").stdout)}
-    assert (found["claude-odd"]["ends"], found["claude-odd"]["name"]) == (None, "claude-odd")
-    assert (found["claude-big"]["context"], found["claude-big"]["max_output"]) == (None, None)
+    rows = {row["id"]: row for row in json.loads(models("--live", "--json").stdout)}
+    assert (rows["claude-odd"]["ends"], rows["claude-odd"]["name"]) == (None, "claude-odd")
+    assert (rows["claude-big"]["context"], rows["claude-big"]["max_output"]) == (None, None)
 
 
 def test_without_any_key_there_is_nobody_to_ask() -> None:
     result = models("--live")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.startswith("error: no vendor can be asked\nhint: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+def test_notes_on_the_settings_are_printed_before_the_vendors_are_asked(
+    anthropic: Loopback, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('model = "sonnet"\n')
+    path.chmod(0o644)
+    monkeypatch.setenv("DEEPREASONING_CONFIG", str(path))
+    anthropic.reply(json_reply(200, page(MODEL)))
+    result = models("--live")
+    assert result.stderr == f"note: {path} was open to others (mode 0644); now 0600\n"
 
 
 def test_json_has_the_differences_on_stderr(anthropic: Loopback) -> None:

@@ -14,8 +14,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS
-from deepreasoning_cli.cli.models import model_view as knowing
-from deepreasoning_cli.cli.price import rate_card
+from deepreasoning_cli.cli.models import model_view
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.pipeline.events import (
     Handoff,
@@ -51,23 +50,22 @@ class Sunday(datetime):
 
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knowing, "datetime", Sunday)
-    monkeypatch.setattr(rate_card, "datetime", Sunday)
+    monkeypatch.setattr(model_view, "datetime", Sunday)
 
 
 def price(*words: str) -> Result:
     return CliRunner().invoke(app, ["price", *words])
 
 
-def shown_by(*words: str) -> str:
+def text_of(*words: str) -> str:
     result = price(*words)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
 
 
-def found_by(*words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(shown_by(*words, "--json"))
-    return found
+def report_of(*words: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(text_of(*words, "--json"))
+    return report
 
 
 def failed(*words: str) -> tuple[int, str, str]:
@@ -79,8 +77,8 @@ def failed(*words: str) -> tuple[int, str, str]:
 
 def row(text: str, *names: str) -> list[str]:
     """The words of the one line that holds all `names` as words."""
-    [found] = [line.split() for line in text.splitlines() if set(names) <= set(line.split())]
-    return found
+    [report] = [line.split() for line in text.splitlines() if set(names) <= set(line.split())]
+    return report
 
 
 def spend(
@@ -124,9 +122,9 @@ def left_behind(folder: Path, turn: str) -> Path:
     ],
 )
 def test_the_gateways_card_has_each_pairing_as_published(model: str, figures: list[str]) -> None:
-    assert row(shown_by("--backend", "gateway"), model)[-4:] == figures
-    [found] = [m for m in found_by("--backend", "gateway")["models"] if m["id"] == model]
-    assert found["per_thousand"] == {"input": figures[0], "output": figures[1]}
+    assert row(text_of("--backend", "gateway"), model)[-4:] == figures
+    [report] = [m for m in report_of("--backend", "gateway")["models"] if m["id"] == model]
+    assert report["per_thousand"] == {"input": figures[0], "output": figures[1]}
 
 
 @pytest.mark.parametrize(
@@ -134,19 +132,19 @@ def test_the_gateways_card_has_each_pairing_as_published(model: str, figures: li
     ["claude-3-7-sonnet-20250219", "claude-3-5-haiku-20241022", "claude-3-opus-20240229"],
 )
 def test_a_pairing_without_a_published_price_says_so(model: str) -> None:
-    assert row(shown_by("--backend", "gateway"), model)[-8:] == ["not", "published"] * 4
-    [found] = [m for m in found_by("--backend", "gateway")["models"] if m["id"] == model]
-    assert (found["per_thousand"], found["rates"]) == ({"input": None, "output": None}, None)
+    assert row(text_of("--backend", "gateway"), model)[-8:] == ["not", "published"] * 4
+    [report] = [m for m in report_of("--backend", "gateway")["models"] if m["id"] == model]
+    assert (report["per_thousand"], report["rates"]) == ({"input": None, "output": None}, None)
 
 
 def test_the_gateways_card_ends_with_search_date_and_source() -> None:
-    text = shown_by("--backend", "gateway")
+    text = text_of("--backend", "gateway")
     assert "Web search (Linkup): $0.013 per call, when one is made\n" in text
     assert text.endswith(f"As of 2026-11-23: {GATEWAY}\nAs of 2026-11-23: https://docs.linkup.so\n")
 
 
 def test_a_direct_card_has_both_stages_and_the_search() -> None:
-    text = shown_by()
+    text = text_of()
     assert row(text, "openrouter:")[2:] == ["0.50", "2.15", "as", "input", "as", "input"]
     assert row(text, "claude-sonnet-5-5") == [
         *("*", "claude-sonnet-5-5", "2.00", "10.00", "0.10", "2.50")
@@ -159,27 +157,27 @@ def test_deepseeks_hours_are_on_the_card_and_the_one_that_holds_now_is_marked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pro = ("--reasoner", "deepseek")
-    assert "off-peak, now" in shown_by(*pro)
-    assert "Peak hours (not now): Monday, Tuesday" in shown_by(*pro)
-    assert row(shown_by(*pro), "off-peak,")[3:] == [
+    assert "off-peak, now" in text_of(*pro)
+    assert "Peak hours (not now): Monday, Tuesday" in text_of(*pro)
+    assert row(text_of(*pro), "off-peak,")[3:] == [
         *("off-peak,", "now", "0.66", "1.98", "0.022", "as", "input")
     ]
-    assert row(shown_by(*pro), "peak") == ["peak", "1.32", "3.96", "0.044", "as", "input"]
-    monkeypatch.setattr(rate_card, "datetime", Monday)
-    assert row(shown_by(*pro), "peak,") == ["peak,", "now", "1.32", "3.96", "0.044", "as", "input"]
-    assert found_by(*pro)["reasoners"][0]["peak_now"] is True
+    assert row(text_of(*pro), "peak") == ["peak", "1.32", "3.96", "0.044", "as", "input"]
+    monkeypatch.setattr(model_view, "datetime", Monday)
+    assert row(text_of(*pro), "peak,") == ["peak,", "now", "1.32", "3.96", "0.044", "as", "input"]
+    assert report_of(*pro)["reasoners"][0]["peak_now"] is True
 
 
 def test_both_bands_of_a_model_are_on_the_card() -> None:
-    text = shown_by("-m", "haiku")
+    text = text_of("-m", "haiku")
     low, high = (line.split()[-4:] for line in text.splitlines() if "100,000" in line)
     assert low == ["0.10", "0.50", "0.01", "0.125"]
     assert high == ["0.50", "2.50", "0.05", "0.625"]
 
 
 def test_a_model_narrows_the_card() -> None:
-    assert [m["id"] for m in found_by("-m", "opus")["models"]] == ["claude-opus-5-5"]
-    assert [r["id"] for r in found_by("-r", "novita")["reasoners"]] == ["novita"]
+    assert [m["id"] for m in report_of("-m", "opus")["models"]] == ["claude-opus-5-5"]
+    assert [r["id"] for r in report_of("-r", "novita")["reasoners"]] == ["novita"]
 
 
 # --- the bill for given tokens
@@ -187,7 +185,7 @@ def test_a_model_narrows_the_card() -> None:
 
 def test_a_bill_has_each_item_and_their_sum() -> None:
     words = ("--input", "1000", "--output", "500", "--reasoning-tokens", "3000", "--web")
-    lines = [line.split() for line in shown_by(*words).splitlines()]
+    lines = [line.split() for line in text_of(*words).splitlines()]
     assert lines[1:] == [
         ["search", "linkup", "search", "1", "0.005", "each", "0.005"],
         ["reason", "deepseek-v4-pro", "input", "1,000", "0.66/1M", "0.00066"],
@@ -199,37 +197,37 @@ def test_a_bill_has_each_item_and_their_sum() -> None:
 
 
 def test_a_bill_as_json_has_exact_amounts() -> None:
-    found = found_by("--input", "1", "--output", "1", "--reasoning-tokens", "1")
-    costs = [item["cost_usd"] for item in found["items"]]
+    report = report_of("--input", "1", "--output", "1", "--reasoning-tokens", "1")
+    costs = [item["cost_usd"] for item in report["items"]]
     assert costs == ["0.00000066", "0.00000198", "0.000004", "0.00001"]
-    assert found["cost_usd"] == "0.00001664"
+    assert report["cost_usd"] == "0.00001664"
 
 
 def test_the_peak_holds_for_a_bill_too(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("--input", "1000", "--output", "0", "--reasoning-tokens", "1000")
-    assert found_by(*words)["cost_usd"] == "0.00664"
-    monkeypatch.setattr(rate_card, "datetime", Monday)
-    assert found_by(*words)["cost_usd"] == "0.00928"
+    assert report_of(*words)["cost_usd"] == "0.00664"
+    monkeypatch.setattr(model_view, "datetime", Monday)
+    assert report_of(*words)["cost_usd"] == "0.00928"
 
 
 def test_the_gateway_bills_one_pairing() -> None:
     words = ("--backend", "gateway", "--input", "1000", "--output", "1000")
-    assert found_by(*words, "--reasoning-tokens", "0")["cost_usd"] == "0.07"
-    assert found_by(*words, "--reasoning-tokens", "1000")["cost_usd"] == "0.128"
-    assert found_by(*words, "--reasoning-tokens", "0", "--web")["cost_usd"] == "0.083"
+    assert report_of(*words, "--reasoning-tokens", "0")["cost_usd"] == "0.07"
+    assert report_of(*words, "--reasoning-tokens", "1000")["cost_usd"] == "0.128"
+    assert report_of(*words, "--reasoning-tokens", "0", "--web")["cost_usd"] == "0.083"
 
 
 def test_without_a_reasoner_only_claude_is_billed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPREASONING_HANDOFF", "none")
-    found = found_by("--input", "1000", "--output", "1000")
-    assert [item["stage"] for item in found["items"]] == ["answer", "answer"]
-    assert found["cost_usd"] == "0.012"
+    report = report_of("--input", "1000", "--output", "1000")
+    assert [item["stage"] for item in report["items"]] == ["answer", "answer"]
+    assert report["cost_usd"] == "0.012"
 
 
 def test_an_unknown_rate_makes_the_sum_unknown_and_never_nothing() -> None:
     words = ("--input", "10", "--output", "10", "--reasoning-tokens", "10", "-r", "together")
-    assert row(shown_by(*words), "total") == ["total", "unknown"]
-    assert found_by(*words)["cost_usd"] is None
+    assert row(text_of(*words), "total") == ["total", "unknown"]
+    assert report_of(*words)["cost_usd"] is None
 
 
 def test_a_bill_without_a_chain_of_thought_says_so() -> None:
@@ -307,7 +305,7 @@ def test_a_retired_model_has_no_price_at_anthropic() -> None:
 
 
 def test_a_prompt_is_priced_on_every_model_by_documented_assumptions() -> None:
-    text = shown_by("four" * 1_000)
+    text = text_of("four" * 1_000)
     # 1,000 in: at DeepSeek 0.00066; typical 2,000 thoughts 0.00396; 3,000 read 0.006; 600 out 0.006
     assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0062", "≈$0.0166", "≈$0.0595"]
     assert "Reasoning tokens, low/typical/high (assumed): 500 / 2,000 / 8,000.\n" in text
@@ -315,27 +313,27 @@ def test_a_prompt_is_priced_on_every_model_by_documented_assumptions() -> None:
 
 
 def test_a_forecast_is_on_all_models_that_can_be_asked() -> None:
-    found = found_by("why?")
-    names = [model["model"] for model in found["models"]]
+    report = report_of("why?")
+    names = [model["model"] for model in report["models"]]
     assert "claude-opus-5-5" in names
     assert "claude-3-opus-20240229" not in names
-    assert all(model["estimated"] for model in found["models"])
-    assert found["history_turns"] == 0
+    assert all(model["estimated"] for model in report["models"])
+    assert report["history_turns"] == 0
 
 
 def test_a_forecast_takes_its_lengths_from_the_users_own_turns() -> None:
     for number in range(5):
         spend(f"turn{number}", "0.1", "0.1")
-    found = found_by("why?")
-    assert found["history_turns"] == 5
-    assert found["reasoning_tokens"] == [2_000, 2_000, 2_000]
-    assert found["answer_tokens"] == [300, 300, 300]
+    report = report_of("why?")
+    assert report["history_turns"] == 5
+    assert report["reasoning_tokens"] == [2_000, 2_000, 2_000]
+    assert report["answer_tokens"] == [300, 300, 300]
 
 
 def test_four_turns_say_nothing_yet() -> None:
     for number in range(4):
         spend(f"turn{number}", "0.1", "0.1")
-    assert found_by("why?")["history_turns"] == 0
+    assert report_of("why?")["history_turns"] == 0
 
 
 @pytest.mark.parametrize(
@@ -368,7 +366,7 @@ def test_piped_text_and_files_are_priced(tmp_path: Path) -> None:
     file.write_text("word " * 400)
     piped = run("price", "--json", "-m", "sonnet", stdin=b"four" * 10)
     assert json.loads(piped.stdout)["models"][0]["input_tokens"] == 10
-    assert found_by("-f", str(file), "-m", "sonnet")["models"][0]["input_tokens"] > 500
+    assert report_of("-f", str(file), "-m", "sonnet")["models"][0]["input_tokens"] > 500
 
 
 def test_an_empty_prompt_is_no_prompt_to_price() -> None:
@@ -379,9 +377,9 @@ def test_exact_asks_anthropic_to_count_for_each_model(monkeypatch: pytest.Monkey
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
     with Loopback(json_reply(200, {"input_tokens": 17})) as vendor:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", vendor.url)
-        found = found_by("why?", "--exact", "-m", "sonnet")
-    assert found["models"][0]["input_tokens"] == 17
-    assert found["models"][0]["estimated"] is False
+        report = report_of("why?", "--exact", "-m", "sonnet")
+    assert report["models"][0]["input_tokens"] == 17
+    assert report["models"][0]["estimated"] is False
     [request] = vendor.requests
     assert (request.method, request.path) == ("POST", "/v1/messages/count_tokens")
     assert request.body == {
@@ -437,22 +435,22 @@ def test_spending_is_summed_by_what_is_asked_the_dearest_first(
 ) -> None:
     spend("a", "0.1", "0.25")
     spend("b", "0.2", "0.5", session="work")
-    found = found_by("--spent", "--by", by)
-    assert [(group[by], group["cost_usd"]) for group in found["groups"]] == list(groups.items())
-    assert (found["cost_usd"], found["turns"], found["unknown"]) == ("1.05", 2, 0)
+    report = report_of("--spent", "--by", by)
+    assert [(group[by], group["cost_usd"]) for group in report["groups"]] == list(groups.items())
+    assert (report["cost_usd"], report["turns"], report["unknown"]) == ("1.05", 2, 0)
 
 
 def test_days_come_in_their_order_and_old_ones_only_when_asked_for() -> None:
     spend("new", "0.1", "0.1")
     spend("old", "0.2", "0.2", days_ago=40)
-    assert [group["cost_usd"] for group in found_by("--spent")["groups"]] == ["0.2"]
-    everything = found_by("--spent", "--since", "all")["groups"]
+    assert [group["cost_usd"] for group in report_of("--spent")["groups"]] == ["0.2"]
+    everything = report_of("--spent", "--since", "all")["groups"]
     assert [group["cost_usd"] for group in everything] == ["0.4", "0.2"]
 
 
 def test_spending_is_drawn_as_bars() -> None:
     spend("a", "0.25", "1")
-    lines = shown_by("--spent", "--by", "model").splitlines()
+    lines = text_of("--spent", "--by", "model").splitlines()
     assert lines[2].split() == ["model", "turns", "tokens", "in", "tokens", "out", "cost"]
     assert lines[3].split() == ["sonnet", "1", "2,100", "300", "$1.00", "█" * 40]
     assert lines[4].split() == ["r1", "1", "100", "2,000", "$0.2500", "█" * 10]
@@ -474,17 +472,17 @@ def test_a_terminal_without_unicode_gets_bars_of_ascii(monkeypatch: pytest.Monke
 
 def test_an_unknown_cost_is_said_and_not_counted_as_nothing() -> None:
     spend("a", None, "0.5")
-    text = shown_by("--spent", "--by", "stage")
+    text = text_of("--spent", "--by", "stage")
     assert row(text, "reason")[-2:] == ["cost", "unknown"]
     assert row(text, "total")[-3:] == ["$0.5000", "+", "unknown"]
     assert text.endswith("The cost of 1 stage is unknown and not in the sum.\n")
-    found = found_by("--spent", "--by", "stage")
-    assert [group["cost_usd"] for group in found["groups"]] == ["0.5", None]
+    report = report_of("--spent", "--by", "stage")
+    assert [group["cost_usd"] for group in report["groups"]] == ["0.5", None]
 
 
 def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
     spend("a", None, "0.5", session='a "b", c')
-    text = shown_by("--spent", "--by", "session", "--csv")
+    text = text_of("--spent", "--by", "session", "--csv")
     assert list(csv.reader(io.StringIO(text))) == [
         [
             *("session", "turns", "stages", "input_tokens", "output_tokens"),
@@ -496,11 +494,11 @@ def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
 
 def test_a_history_without_spending_says_so() -> None:
     spend("old", "0.2", "0.2", days_ago=3)
-    assert shown_by("--spent", "--since", "1h").startswith("Nothing was spent since ")
-    assert found_by("--spent", "--since", "1h")["groups"] == []
+    assert text_of("--spent", "--since", "1h").startswith("Nothing was spent since ")
+    assert report_of("--spent", "--since", "1h")["groups"] == []
 
 
 def test_asking_for_prices_makes_no_history() -> None:
-    shown_by("why?")
+    text_of("why?")
     failed("--spent")
     assert not paths.data_dir().exists()

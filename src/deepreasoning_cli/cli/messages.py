@@ -7,11 +7,14 @@ an error is the only thing on stderr that becomes JSON (`boundary`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import Globals
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 LONGEST: Final = 1000  # characters of a message
 LONGEST_LOG: Final = 4000  # characters of a line of the debug log
@@ -50,3 +53,13 @@ def _print(line: str, longest: int) -> None:
     from deepreasoning_cli.sanitize import single_line  # no help page needs it
 
     write_stderr(single_line(line, longest))
+
+
+def load_with_notes(options: Globals, flags: Mapping[str, Any] | None = None) -> LoadedSettings:
+    """The settings in force, after the notes on them. Raises ConfigError."""
+    from deepreasoning_cli.settings.loaded import load_settings
+
+    loaded = load_settings(options.config, flags or {})
+    for text in loaded.notes:
+        note(options, text)
+    return loaded

@@ -1,4 +1,8 @@
-"""`deepreasoning config`: look at the settings, change them, try the keys."""
+"""`deepreasoning config`: show the settings, change them, try the keys.
+
+The commands stand here. `setup` makes and changes the file, `origins` prints the settings in
+force, `checks` calls the vendors; each is imported by the command that needs it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from deepreasoning_cli.cli.config import checks, origins, setup
-from deepreasoning_cli.cli.messages import message, note
-from deepreasoning_cli.cli.options import Backend, Globals, globals_of
+from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, note
+from deepreasoning_cli.cli.options import Backend, globals_of
 
 app = typer.Typer()
 
@@ -20,7 +23,7 @@ NameArgument = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def options(context: typer.Context) -> None:
+def config(context: typer.Context) -> None:
     """Look at the settings, change them, try the keys."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -51,25 +54,27 @@ def init(
     no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
 ) -> None:
     """Start a config file. It asks on a terminal; a key is never taken as an argument."""
-    typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
-    given = setup.InitAnswers(
-        {name: value for name, value in typed.items() if value is not None},
-        setup.parse_key_commands(key_command or []) | setup.keys_from_environment(keys_from_env),
-    )
+    from deepreasoning_cli.cli.config import setup
+    from deepreasoning_cli.settings import editor
+
+    flags = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
+    settings = {name: value for name, value in flags.items() if value is not None}
+    keys = setup.parse_key_commands(key_command or [])
+    if keys_from_env:
+        keys |= setup.keys_from_environment()
+    answers = editor.Answers(settings, keys)
     path = _file(context)
-    setup.create(path, given, overwrite=force, ask=not no_input and setup.is_interactive())
+    setup.create(path, answers, overwrite=force, ask=not no_input and setup.is_interactive())
     message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
 
 
 @app.command()
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Print every setting with where it comes from; keys are masked."""
+    from deepreasoning_cli.cli.config import origins
     from deepreasoning_cli.cli.pager import print_json, print_text
-    from deepreasoning_cli.settings.loaded import load_settings
 
-    given = globals_of(context)
-    loaded = load_settings(given.config, {})
-    _notes(given, loaded.notes)
+    loaded = load_with_notes(globals_of(context))
     if as_json:
         print_json(origins.as_json(loaded))
     else:
@@ -85,13 +90,10 @@ def set_(
     ] = None,
 ) -> None:
     """Set one value; comments and order stay. A key is asked for, or read from stdin."""
-    from deepreasoning_cli.settings import editor
+    from deepreasoning_cli.cli.config import setup
 
     path = _file(context)
-    if vendor := setup.vendor_in(name):
-        editor.set_secret(path, vendor, setup.read_key(vendor, value))
-    else:
-        editor.set_value(path, name, setup.require_value(name, value))
+    setup.set_value(path, name, value)
     message(globals_of(context), "", f"set {name} in {path}")
 
 
@@ -114,19 +116,19 @@ def path(context: typer.Context) -> None:
 @app.command()
 def edit(context: typer.Context) -> None:
     """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
-    given = globals_of(context)
-    _notes(given, setup.edit(_file(context)))
+    from deepreasoning_cli.cli.config import setup
+
+    for text in setup.edit(_file(context)):
+        note(globals_of(context), text)
 
 
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Call every configured vendor once: does it answer, how fast, what is left?"""
-    from deepreasoning_cli.settings.loaded import load_settings
+    from deepreasoning_cli.cli.config import checks
 
-    given = globals_of(context)
-    loaded = load_settings(given.config, {})
-    _notes(given, loaded.notes)
-    if code := checks.run(loaded, as_json=as_json, log=given.debug):
+    options = globals_of(context)
+    if code := checks.run(load_with_notes(options), as_json=as_json, log=debug_log(options)):
         raise typer.Exit(code)
 
 
@@ -134,8 +136,3 @@ def _file(context: typer.Context) -> Path:
     from deepreasoning_cli import paths
 
     return globals_of(context).config or paths.config_file()
-
-
-def _notes(given: Globals, notes: list[str]) -> None:
-    for text in notes:
-        note(given, text)

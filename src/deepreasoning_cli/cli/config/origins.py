@@ -1,23 +1,23 @@
-"""The settings in force as text and as JSON, with their origins; no key is whole in it."""
+"""The settings in force as text and as JSON, each with its origin; keys are masked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import Any
 
-if TYPE_CHECKING:
-    from deepreasoning_cli.settings.loaded import LoadedSettings
+from pydantic import SecretStr
 
-NOT_SET = "not set"
+from deepreasoning_cli.keys import Key
+from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.settings.loaded import LoadedSettings
 
 
 def as_text(loaded: LoadedSettings) -> str:
     """One line a setting: name, value, origin, in columns."""
-    from deepreasoning_cli.sanitize import single_line
-
     rows = [
-        (name, single_line(_written(value), 200), single_line(origin, 1000))
+        (name, single_line(_as_word(value), 200), single_line(origin, 1000))
         for name, value, origin in _rows(loaded)
     ]
     names = max(len(name) for name, _, _ in rows)
@@ -28,7 +28,7 @@ def as_text(loaded: LoadedSettings) -> str:
 
 
 def as_json(loaded: LoadedSettings) -> dict[str, object]:
-    """One object: the file, whether it exists, and for each setting value and origin."""
+    """One object: the file, whether it exists, and value and origin of each setting."""
     return {
         "file": str(loaded.path),
         "exists": loaded.path.exists(),
@@ -39,42 +39,21 @@ def as_json(loaded: LoadedSettings) -> dict[str, object]:
 
 
 def _rows(loaded: LoadedSettings) -> Iterator[tuple[str, Any, str]]:
-    values = loaded.settings.model_dump(exclude={"keys"})
-    for name in loaded.origins:
+    """Name, value and origin; of a key its last four characters, or the program that prints it."""
+    tree: Any = loaded.settings.model_dump(exclude={"keys"})
+    for name, origin in loaded.origins.items():
         if not name.startswith("keys."):
-            yield name, _plain(_at(values, name)), loaded.origins[name]
-    for name, shown in masked_keys(loaded):
-        origin = next(o for n, o in loaded.origins.items() if f"{n}.".startswith(f"keys.{name}."))
-        yield f"keys.{name}", shown, origin
-
-
-def masked_keys(loaded: LoadedSettings) -> Iterator[tuple[str, str]]:
-    """Name and last four characters of every key, or the program that prints it."""
-    from pydantic import SecretStr
-
-    from deepreasoning_cli.keys import Key
-
+            value = reduce(lambda table, part: table[part], name.split("."), tree)
+            yield name, f"{value:f}" if isinstance(value, Decimal) else value, origin
     for name, entry in sorted(loaded.settings.keys.items()):
+        origin = next(o for n, o in loaded.origins.items() if f"{n}.".startswith(f"keys.{name}."))
         if isinstance(entry, SecretStr):
-            yield name, Key(name, entry.get_secret_value().strip(), "").masked
+            yield f"keys.{name}", Key(name, entry.get_secret_value().strip(), "").masked, origin
         else:
-            yield name, entry.masked
+            yield f"keys.{name}", entry.masked, origin
 
 
-def _at(tree: Any, name: str) -> Any:
-    for part in name.split("."):
-        tree = tree[part]
-    return tree
-
-
-def _plain(value: Any) -> Any:
-    return f"{value:f}" if isinstance(value, Decimal) else value
-
-
-def _written(value: Any) -> str:
-    match value:
-        case None:
-            return NOT_SET
-        case bool():
-            return str(value).lower()
-    return str(value)
+def _as_word(value: Any) -> str:
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)

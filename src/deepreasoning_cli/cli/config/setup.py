@@ -8,23 +8,33 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from deepreasoning_cli import paths
+from deepreasoning_cli.catalog.load import load_catalog, load_vendors
+from deepreasoning_cli.cli.editor import run_editor
 from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.keys import validate_and_remember
+from deepreasoning_cli.settings import editor
+from deepreasoning_cli.settings.editor import Answers
+from deepreasoning_cli.settings.loaded import load_settings
+from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.settings.sources import from_environment
 
 LONGEST_LINE = 100_000  # characters; no key is nearly as long
-WAYS = {
+BACKENDS = {
     "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
     "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
     "demo": "no key: scripted replies, to look around",
 }
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
-PANELS = "Your language is written from right to left. What shall panels have?"
-PANEL_FORMS = ["rules above and below the text, which no terminal tears", "a box around the text"]
+PANELS = {
+    "rules": "rules above and below the text, which no terminal tears",
+    "box": "a box around the text",
+}
 
 
 def is_interactive() -> bool:
@@ -32,21 +42,22 @@ def is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def vendor_in(name: str) -> str | None:
-    """The vendor, where `name` is a key itself (`keys.VENDOR`)."""
-    parts = name.split(".")
-    return parts[1] if len(parts) == 2 and parts[0] == "keys" else None
+def set_value(path: Path, name: str, value: str | None) -> None:
+    """Set one value of the file; a key (`keys.VENDOR`) is read, not taken from `value`.
 
-
-def require_value(name: str, value: str | None) -> str:
-    """The value, which only a key may lack, and all keys must. Raises UsageError."""
-    if name == "keys":
-        raise key_on_the_command_line("NAME")
-    if value is None:
-        raise UsageError(
-            f"the value for {name} is missing", hint=f"deepreasoning config set {name} VALUE"
-        )
-    return value
+    Raises UsageError for a missing value, and as `read_key` does.
+    """
+    match name.split("."):
+        case ["keys", vendor] if vendor:
+            editor.set_secret(path, vendor, read_key(vendor, value))
+        case ["keys"]:
+            raise key_on_the_command_line("NAME")
+        case _ if value is None:
+            raise UsageError(
+                f"the value for {name} is missing", hint=f"deepreasoning config set {name} VALUE"
+            )
+        case _:
+            editor.set_value(path, name, value)
 
 
 def key_on_the_command_line(vendor: str) -> UsageError:
@@ -64,8 +75,6 @@ def read_key(vendor: str, value: str | None) -> str:
 
     Raises UsageError for that and for an empty answer, ConfigError for a malformed key.
     """
-    from deepreasoning_cli.keys import validate_and_remember
-
     if value is not None:
         raise key_on_the_command_line(vendor)
     text = ask_key(vendor) if is_interactive() else _line_of_stdin()
@@ -82,22 +91,16 @@ def ask_key(vendor: str, *, optional: bool = False) -> str:
     return answer
 
 
-def ask_choice(question: str, options: list[str]) -> int:
-    """Ask for one of `options`; the index of the chosen one. The first is the default."""
+def ask_choice(question: str, options: Mapping[str, str]) -> str:
+    """Ask for one of `options`, which are described by their values. The first is the default."""
     typer.echo(question, err=True)
-    for number, option in enumerate(options, start=1):
-        typer.echo(f"  {number}. {option}", err=True)
+    for number, description in enumerate(options.values(), start=1):
+        typer.echo(f"  {number}. {description}", err=True)
     while True:
         answer: str = typer.prompt("Number", default="1", err=True)
         if answer.strip() in {str(number + 1) for number in range(len(options))}:
-            return int(answer) - 1
+            return list(options)[int(answer) - 1]
         typer.echo(f"1 to {len(options)}, please", err=True)
-
-
-def ask_text(question: str, default: str) -> str:
-    """Ask for a word or two."""
-    answer: str = typer.prompt(question, default=default, err=True)
-    return answer.strip()
 
 
 def _line_of_stdin() -> str:
@@ -109,17 +112,9 @@ def _line_of_stdin() -> str:
         raise UsageError("standard input is not text", hint="pass the key alone") from None
 
 
-@dataclass(frozen=True, slots=True)
-class InitAnswers:
-    """What flags and environment answer already; keys are text or `{"command": …}`."""
-
-    settings: Mapping[str, str]
-    keys: Mapping[str, Any] = field(repr=False)
-
-
 def parse_key_commands(pairs: Iterable[str]) -> dict[str, Any]:
     """`NAME=COMMAND` pairs as entries of [keys]. Raises UsageError."""
-    found: dict[str, Any] = {}
+    commands: dict[str, Any] = {}
     for pair in pairs:
         name, equals, command = pair.partition("=")
         if not (name.isidentifier() and equals and command.strip()):
@@ -127,20 +122,12 @@ def parse_key_commands(pairs: Iterable[str]) -> dict[str, Any]:
                 "--key-command takes NAME=COMMAND",
                 hint="for instance --key-command 'anthropic=pass show anthropic'",
             )
-        found[name] = {"command": command}
-    return found
+        commands[name] = {"command": command}
+    return commands
 
 
-def keys_from_environment(wanted: bool) -> dict[str, Any]:
-    """The keys that the environment holds now, if they are `wanted`. Raises UsageError for none."""
-    if not wanted:
-        return {}
-    from deepreasoning_cli import paths
-    from deepreasoning_cli.catalog.load import load_vendors
-    from deepreasoning_cli.keys import validate_and_remember
-    from deepreasoning_cli.settings.models import Settings
-    from deepreasoning_cli.settings.sources import from_environment
-
+def keys_from_environment() -> dict[str, Any]:
+    """The keys that the environment holds now. Raises UsageError for none."""
     vendors = load_vendors(paths.catalog_override())
     layer = from_environment(os.environ, Settings.model_fields, vendors)
     keys: dict[str, Any] = layer.values.get("keys", {})
@@ -153,36 +140,31 @@ def keys_from_environment(wanted: bool) -> dict[str, Any]:
     return keys
 
 
-def create(path: Path, given: InitAnswers, *, overwrite: bool, ask: bool) -> None:
-    """Write a new file from what is given and, if `ask`, from answers."""
-    from deepreasoning_cli.settings import editor
-
+def create(path: Path, answers: Answers, *, overwrite: bool, ask: bool) -> None:
+    """Write a new file from `answers` and, if `ask`, from what the user says to the rest."""
     editor.refuse_existing(path, overwrite=overwrite)
-    if ask:
-        given = _ask(given)
-    answers = editor.Answers(given.settings, given.keys)
-    editor.create(path, answers, overwrite=overwrite)
+    editor.create(path, _complete(answers) if ask else answers, overwrite=overwrite)
 
 
-def _ask(given: InitAnswers) -> InitAnswers:
-    """Ask for what is not given yet."""
-    settings, keys = dict(given.settings), dict(given.keys)
+def _complete(answers: Answers) -> Answers:
+    """Ask for what is not answered yet. Raises ConfigError for a malformed key."""
+    settings, keys = dict(answers.settings), dict(answers.keys)
     if "backend" not in settings:
-        number = ask_choice("How do you want to start?", list(WAYS.values()))
-        settings["backend"] = list(WAYS)[number]
+        settings["backend"] = ask_choice("How do you want to start?", BACKENDS)
     backend = settings["backend"]
     if _language() in RIGHT_TO_LEFT:
-        settings["panels"] = ("rules", "box")[ask_choice(PANELS, PANEL_FORMS)]
+        question = "Your language is written from right to left. What shall panels have?"
+        settings["panels"] = ask_choice(question, PANELS)
     if backend == "demo":
-        return InitAnswers(settings, keys)
+        return Answers(settings, keys)
     if backend != "gateway" and "reasoner" not in settings:
-        settings["reasoner"] = ask_text("Reasoner", "deepseek")
+        settings["reasoner"] = typer.prompt("Reasoner", default="deepseek", err=True).strip()
     if "model" not in settings:
-        settings["model"] = ask_text("Claude model", "sonnet")
+        settings["model"] = typer.prompt("Claude model", default="sonnet", err=True).strip()
     for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
-        if vendor not in keys and (key := _key(vendor)):
-            keys[vendor] = key
-    return InitAnswers(settings, keys)
+        if vendor not in keys and (answer := ask_key(vendor, optional=True)).strip():
+            keys[vendor] = validate_and_remember(vendor, answer, "your answer").value
+    return Answers(settings, keys)
 
 
 def _language() -> str:
@@ -192,23 +174,12 @@ def _language() -> str:
 
 
 def _vendors(backend: str, reasoner: str) -> list[str]:
-    """Whose keys the chosen way needs. Raises ConfigError for an unknown reasoner."""
-    from deepreasoning_cli import paths
-    from deepreasoning_cli.catalog.load import load_catalog
-
+    """The vendors whose keys the backend needs. Raises ConfigError for an unknown reasoner."""
     if backend == "gateway":
         return ["empiriolabs"]
     override = paths.catalog_override()
     host = load_catalog(override if override.exists() else None).reasoner(reasoner)
     return [host.key, "anthropic"] if host.key else ["anthropic"]
-
-
-def _key(vendor: str) -> str:
-    """A key that can be sent, or nothing. Raises ConfigError for a malformed one."""
-    from deepreasoning_cli.keys import validate_and_remember
-
-    answer = ask_key(vendor, optional=True)
-    return validate_and_remember(vendor, answer, "your answer").value if answer.strip() else ""
 
 
 def edit(path: Path) -> list[str]:
@@ -217,11 +188,7 @@ def edit(path: Path) -> list[str]:
     Raises ConfigError if the editor fails or the file is wrong afterwards; what was written
     stays.
     """
-    from deepreasoning_cli.cli.editor import run_editor
-    from deepreasoning_cli.settings import editor
-    from deepreasoning_cli.settings.loaded import load_settings
-
     if not path.exists():
-        editor.create(path, editor.Answers())
+        editor.create(path, Answers())
     run_editor(path)
     return load_settings(path, {}, environ={}).notes

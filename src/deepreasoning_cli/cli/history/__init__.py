@@ -1,4 +1,8 @@
-"""`deepreasoning history`: list, show, search, export, delete what was kept."""
+"""`deepreasoning history`: list, show, search, export, delete stored turns.
+
+The commands stand here. `access` opens the store and finds turns in it, `display` prints them,
+`export` and `deletion` serve the commands of those names.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import typer
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import globals_of
+from deepreasoning_cli.errors import UsageError
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
 
@@ -49,30 +54,8 @@ LimitOption = Annotated[
 ]
 
 
+@app.command("list", help="List them, as the command alone does.")
 @app.callback(invoke_without_command=True)
-def history(
-    context: typer.Context,
-    session: SessionOption = None,
-    model: ModelOption = None,
-    status: StatusOption = None,
-    since: SinceOption = None,
-    limit: LimitOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List what was asked and answered, the newest first."""
-    if context.invoked_subcommand is None:
-        list_(context, session, model, status, since, limit, as_json)
-    elif session or model or status or since or limit or as_json:
-        from deepreasoning_cli.errors import UsageError
-
-        command = context.invoked_subcommand
-        raise UsageError(
-            f"flags of the list stand before `{command}`",
-            hint=f"deepreasoning history {command} --help",
-        )
-
-
-@app.command("list")
 def list_(
     context: typer.Context,
     session: SessionOption = None,
@@ -82,26 +65,26 @@ def list_(
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List them, as the command alone does."""
+    """List what was asked and answered, the newest first."""
+    if command := context.invoked_subcommand:
+        if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
+            problem = f"flags of the list stand before `{command}`"
+            raise UsageError(problem, hint=f"deepreasoning history {command} --help")
+        return
     from deepreasoning_cli.cli.history import access, display
-    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    given = globals_of(context)
+    options = globals_of(context)
     after = parse_time("--since", since) if since is not None else None
-    with access.open_history(given) as store:
+    with access.open_history(options) as store:
         if session is not None:
             access.require_session(store, session)
-        found = store.listing(
-            session=session, model=model, status=status and status.value, since=after, limit=limit
-        )
-        rows = list(found)
-    if as_json:
-        print_json([display.row_as_json(row) for row in rows])
-    elif rows:
-        print_text(display.rows_as_text(rows, output_width()))
-    else:
+        word = status and status.value
+        turns = store.listing(session=session, model=model, status=word, since=after, limit=limit)
+        rows = list(turns)
+    display.print_rows(rows, as_json=as_json)
+    if not (rows or as_json):
         filtered = session or model or status or since
-        note(given, "no turn fits" if filtered else "the history is empty")
+        note(options, "no turn fits" if filtered else "the history is empty")
 
 
 @app.command()
@@ -115,16 +98,11 @@ def show(
 ) -> None:
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
     from deepreasoning_cli.cli.history import access, display
-    from deepreasoning_cli.cli.pager import print_json
-    from deepreasoning_cli.views.json import turn_object
 
-    given = globals_of(context)
-    with access.open_history(given) as store:
+    options = globals_of(context)
+    with access.open_history(options) as store:
         record = access.find_turn(store, turn)
-    if as_json:
-        print_json(turn_object(record))
-    else:
-        display.show_turn(record, given, reasoning=reasoning)
+    display.print_turn(record, options, reasoning=reasoning, as_json=as_json)
 
 
 @app.command()
@@ -136,17 +114,13 @@ def search(
 ) -> None:
     """Find the turns that hold all the words, the best first."""
     from deepreasoning_cli.cli.history import access, display
-    from deepreasoning_cli.cli.pager import print_json, print_text
 
-    given = globals_of(context)
-    with access.open_history(given) as store:
+    options = globals_of(context)
+    with access.open_history(options) as store:
         hits = store.search(words, limit) if limit else store.search(words)
-    if as_json:
-        print_json([display.hit_as_json(hit) for hit in hits])
-    elif hits:
-        print_text(display.hits_as_text(hits))
-    else:
-        note(given, "no turn holds all of these words")
+    display.print_hits(hits, as_json=as_json)
+    if not (hits or as_json):
+        note(options, "no turn holds all of these words")
 
 
 @app.command()
@@ -166,12 +140,12 @@ def export(
     from deepreasoning_cli.cli.history import access
     from deepreasoning_cli.cli.history.export import export_turns
 
-    given = globals_of(context)
-    with access.open_history(given) as store:
-        found = access.find_turns(store, name)
-    export_turns(found, form.value, file)
+    options = globals_of(context)
+    with access.open_history(options) as store:
+        title, turns = access.find_turns(store, name)
+    export_turns(title, turns, form.value, file)
     if file is not None:
-        note(given, f"wrote {access.count_turns(len(found.turns))} to {file}")
+        note(options, f"wrote {access.count_turns(len(turns))} to {file}")
 
 
 @app.command()
@@ -190,29 +164,25 @@ def delete(
     from deepreasoning_cli.cli.history import access, deletion
     from deepreasoning_cli.cli.pager import print_json
 
-    given = globals_of(context)
-    wanted = deletion.wanted(turns or [], older_than, everything=everything)
-    with access.open_history(given) as store:
-        count = wanted.erase(store, sure=yes)
+    options = globals_of(context)
+    selection = deletion.select(turns or [], older_than, everything=everything)
+    with access.open_history(options) as store:
+        count = selection.erase(store, confirmed=yes)
     if as_json:
         print_json({"deleted": count})
     else:
-        note(given, f"erased {access.count_turns(count)}")
+        note(options, f"erased {access.count_turns(count)}")
 
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
     from deepreasoning_cli.cli.history import access, display
-    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    given = globals_of(context)
-    rows, left = access.recover_turns(given)
-    if as_json:
-        print_json([display.row_as_json(row) for row in rows])
-    elif rows:
-        print_text(display.rows_as_text(rows, output_width()))
+    options = globals_of(context)
+    rows, left = access.recover_turns(options)
+    display.print_rows(rows, as_json=as_json)
     done = f"recovered {access.count_turns(len(rows))}" if rows else "there is nothing to recover"
-    note(given, done)
+    note(options, done)
     if left:
-        note(given, f"{access.count_turns(left)} still running, or not readable")
+        note(options, f"{access.count_turns(left)} still running, or not readable")

@@ -9,18 +9,18 @@ from typing import Any, Final
 
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.pager import print_text
+from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.history.mapping import stamp
 from deepreasoning_cli.history.queries import SearchHit, TurnSummary
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.plain import with_final_newline
 from deepreasoning_cli.views.table import Column, table
 
 FIRST_WORDS: Final = 100  # characters of a prompt
-PASSAGE: Final = 500  # characters of a snippet
 COLUMNS: Final = (
     Column("id"),
     Column("when", leaves=1),
@@ -30,29 +30,36 @@ COLUMNS: Final = (
     Column("cost", right=True, leaves=3),
     Column("prompt", least=16),
 )
-BETWEEN = "---\n"
 
 
-def rows_as_text(rows: Sequence[TurnSummary], width: int | None) -> str:
-    """The turns, a line each below a heading, in at most `width` cells; None is a pipe."""
-    fitted = table(COLUMNS, [_cells(row) for row in rows], width)
-    lines = list(fitted.lines)
-    if fitted.left_out:
-        lines += ["", f"No room for: {', '.join(fitted.left_out)}. A wider terminal has them."]
-    return "\n".join(lines) + "\n"
+def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
+    """Print the turns, a line each below a heading, or nothing; as JSON always an array."""
+    if as_json:
+        print_json([_row_as_json(row) for row in rows])
+    elif rows:
+        listing = table(COLUMNS, [_cells(row) for row in rows], output_width())
+        lines = list(listing.lines)
+        if listing.left_out:
+            lines += ["", f"No room for: {', '.join(listing.left_out)}. A wider terminal has them."]
+        print_text("\n".join(lines) + "\n")
 
 
-def hits_as_text(found: Sequence[SearchHit]) -> str:
-    """The turns that were found: a line each, and below it the passage."""
-    return "\n".join(
-        f"{single_line(hit.row.id)}  {_when(hit.row.started)}"
-        f"  {single_line(hit.row.prompt, FIRST_WORDS)}"
-        f"\n    {single_line(hit.snippet, PASSAGE)}\n"
-        for hit in found
-    )
+def print_hits(hits: Sequence[SearchHit], *, as_json: bool) -> None:
+    """Print the turns, a line each, and below it the passage; as JSON always an array."""
+    if as_json:
+        print_json([{**_row_as_json(hit.row), "snippet": hit.snippet} for hit in hits])
+    elif hits:
+        print_text(
+            "\n".join(
+                f"{single_line(hit.row.id)}  {_when(hit.row.started)}"
+                f"  {single_line(hit.row.prompt, FIRST_WORDS)}"
+                f"\n    {single_line(hit.snippet, 500)}\n"
+                for hit in hits
+            )
+        )
 
 
-def row_as_json(row: TurnSummary) -> dict[str, Any]:
+def _row_as_json(row: TurnSummary) -> dict[str, Any]:
     """The object of a turn in `--json`: its time in UTC, its prompt whole."""
     return {
         "id": row.id,
@@ -63,11 +70,6 @@ def row_as_json(row: TurnSummary) -> dict[str, Any]:
         "model": row.model,
         "cost_usd": decimal_usd(row.cost),
     }
-
-
-def hit_as_json(hit: SearchHit) -> dict[str, Any]:
-    """The same with the passage that was found."""
-    return {**row_as_json(hit.row), "snippet": hit.snippet}
 
 
 def _cells(row: TurnSummary) -> list[str]:
@@ -87,27 +89,30 @@ def _when(started: datetime) -> str:
     return f"{started.astimezone():%Y-%m-%d %H:%M}"
 
 
-def show_turn(record: TurnRecord, given: Globals, *, reasoning: bool) -> None:
-    """Print the turn, with its `reasoning` where that is wanted, and say what is to know of it."""
+def print_turn(record: TurnRecord, options: Globals, *, reasoning: bool, as_json: bool) -> None:
+    """Print the turn, with its `reasoning` if asked for, and notes on what it lacks."""
+    if as_json:
+        print_json(turn_object(record))
+        return
     if terminal.is_terminal(sys.stdout):
-        print_text(_rendered(record, given, reasoning=reasoning))
+        print_text(_rendered(record, options, reasoning=reasoning))
         return
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
-    print_text(BETWEEN.join(_plain(text, sanitiser) for text in (*texts, record.answer)))
+    print_text("---\n".join(_plain(text, sanitiser) for text in (*texts, record.answer)))
     for text in _notes(record, sanitiser.neutralised):
-        note(given, text)
+        note(options, text)
 
 
-def _rendered(record: TurnRecord, given: Globals, *, reasoning: bool) -> str:
+def _rendered(record: TurnRecord, options: Globals, *, reasoning: bool) -> str:
     from deepreasoning_cli.settings.loaded import load_settings
     from deepreasoning_cli.views.page import render_turn
     from deepreasoning_cli.views.panel import PanelStyle
 
-    settings = load_settings(given.config, {}).settings
+    settings = load_settings(options.config, {}).settings
     style = PanelStyle(
         box=settings.panels == "box",
-        color=terminal.uses_color(sys.stdout, given.color),
+        color=terminal.uses_color(sys.stdout, options.color),
         code_theme=settings.code_theme,
         demo=record.opened.backend == "demo",
     )
@@ -115,8 +120,8 @@ def _rendered(record: TurnRecord, given: Globals, *, reasoning: bool) -> str:
 
 
 def _plain(text: str, sanitiser: Sanitiser) -> str:
-    shown = sanitiser.feed(text) + sanitiser.close()
-    return with_final_newline(shown) if shown.strip("\r\n") else ""
+    safe = sanitiser.feed(text) + sanitiser.close()
+    return with_final_newline(safe) if safe.strip("\r\n") else ""
 
 
 def _notes(record: TurnRecord, neutralised: int) -> Iterator[str]:

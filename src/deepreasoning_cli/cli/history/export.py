@@ -6,12 +6,11 @@ The HTML has no script, no link, and nothing to load.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
-from deepreasoning_cli.cli.history.access import Selection
 from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Stage
@@ -52,33 +51,29 @@ footer, summary {{ opacity: .7 }}
 """
 
 
-def export_turns(found: Selection, form: str, file: Path | None) -> None:
+def export_turns(name: str, turns: Sequence[TurnRecord], form: str, file: Path | None) -> None:
     """Write the turns as `md`, `json` or `html` to the file, else to stdout. Raises WriteError."""
-    text = _document(found, form)
+    match form:
+        case "json":
+            text = dump_json([turn_object(turn) for turn in turns]) + "\n"
+        case "html":
+            text = html(name, turns)
+        case _:
+            from deepreasoning_cli.cli.chat.transcript import markdown
+
+            text = markdown(name, turns)
     if file is not None:
         write_atomically(file, text, mode=None)
     else:
         print_text(sanitize(text) if form == "md" and is_terminal(sys.stdout) else text)
 
 
-def _document(found: Selection, form: str) -> str:
-    match form:
-        case "json":
-            return dump_json([turn_object(turn) for turn in found.turns]) + "\n"
-        case "html":
-            return html(found)
-        case _:
-            from deepreasoning_cli.cli.chat.transcript import markdown
-
-            return markdown(found.name, found.turns)
-
-
-def html(found: Selection) -> str:
+def html(name: str, turns: Sequence[TurnRecord]) -> str:
     """The document. Texts of users and models are escaped; links are shown, not made."""
-    title = escape(single_line(found.name))
-    sections = (part for turn in found.turns for part in _section(turn))
-    whole = "\n".join([HEAD.format(title=title), *sections, "</body>", "</html>"]) + "\n"
-    return sanitize(whole)  # what an entity in the Markdown brought back
+    title = escape(single_line(name))
+    sections = (part for turn in turns for part in _section(turn))
+    document = "\n".join([HEAD.format(title=title), *sections, "</body>", "</html>"]) + "\n"
+    return sanitize(document)  # what an entity in the Markdown brought back
 
 
 def _section(turn: TurnRecord) -> Iterator[str]:
@@ -94,30 +89,27 @@ def _section(turn: TurnRecord) -> Iterator[str]:
     if turn.sources and not sources_in(turn.answer):
         yield "<ol>"
         for source in turn.sources:
-            place = f"{single_line(source.title, 200)} <{single_line(source.url, 2000)}>"
-            yield f"<li>{escape(place)}</li>"
+            entry = f"{single_line(source.title, 200)} <{single_line(source.url, 2000)}>"
+            yield f"<li>{escape(entry)}</li>"
         yield "</ol>"
-    yield f"<footer>{escape(_bill(turn))}</footer>"
+    yield f"<footer>{escape(_summary(turn))}</footer>"
     yield "</section>"
 
 
-def _by(turn: TurnRecord, stage: Stage) -> str:
-    done = turn.stages.get(stage)
-    return escape(f" · {single_line(done.served_model or done.model)}") if done else ""
+def _by(turn: TurnRecord, name: Stage) -> str:
+    stage = turn.stages.get(name)
+    return escape(f" · {single_line(stage.served_model or stage.model)}") if stage else ""
 
 
-def _bill(turn: TurnRecord) -> str:
-    words = [turn.opened.id]
-    if turn.stages:
-        words.append(turn_summary(turn))
-    if not turn.complete:
-        words.append("incomplete")
-    return single_line(" · ".join(words), 300)
+def _summary(turn: TurnRecord) -> str:
+    summary = turn_summary(turn) if turn.stages else ""
+    status = "" if turn.complete else "incomplete"
+    return single_line(" · ".join(filter(None, [turn.opened.id, summary, status])), 300)
 
 
 def _as_sent(text: str) -> str:
-    shown = sanitize(text).strip("\n")
-    return f'<pre class="text" dir="auto">{escape(shown)}</pre>'
+    safe = sanitize(text).strip("\n")
+    return f'<pre class="text" dir="auto">{escape(safe)}</pre>'
 
 
 def _rendered(text: str) -> str:

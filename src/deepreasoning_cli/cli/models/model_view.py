@@ -1,19 +1,22 @@
-"""The catalog on one backend and day, seen with the user's settings, and as JSON.
+"""The catalog on one backend and day, joined with the user's settings, and its rows as JSON.
 
-In JSON money is decimal strings, and None stands where nobody says.
+In JSON money is decimal strings, and None stands for what is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import live
 from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
+from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.resources import written_catalog
 
@@ -22,57 +25,92 @@ LIST = "`deepreasoning models --all` lists what the catalog knows"
 
 @dataclass(frozen=True, slots=True)
 class NewDefault:
-    """What goes into the config file, how to say it, and what the user should hear."""
+    """What goes into the config file, its description, and warnings for the user."""
 
     stored: str
     described: str
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelView:
-    """Models, reasoners and defaults as they stand on `today` for `backend`, direct or gateway.
+    """Models, reasoners and defaults as they stand `now` (aware) on `backend`, direct or gateway.
 
-    `problems` says in words why a default that the settings name is no default.
+    `live_date` is the day on which the vendors were asked last, if they were.
     """
 
     loaded: LoadedSettings
     catalog: Catalog
     backend: str
-    today: date
-    default: ClaudeModel | None = None
-    default_reasoner: Reasoner | None = None
-    problems: tuple[str, ...] = ()
-    asked: date | None = None
-    """The day on which the vendors were asked last, if they were."""
+    now: datetime
+    live_date: date | None
 
     @classmethod
     def of(
-        cls, loaded: LoadedSettings, backend: str | None, said: live.Live | None = None
+        cls, loaded: LoadedSettings, backend: str | None, answers: live.Live | None = None
     ) -> ModelView:
-        """The catalog as these settings have it; raises ConfigError if it cannot be read.
+        """The catalog under these settings; raises ConfigError if it cannot be read.
 
-        `said` is what the vendors say now, by default what they said last.
+        `answers` is what the vendors say now, by default what they said last.
         """
-        said = said or live.read(paths.live_models())
+        answers = answers or live.read(paths.live_models())
         catalog = written_catalog(loaded)
-        catalog = said.over(catalog) if said else catalog
-        chosen = backend or _backend_in_use(loaded, catalog)
-        today = datetime.now(UTC).date()
-        problems: list[str] = []
-        model = _default_model(loaded, catalog, chosen, today, problems)
-        reasoner = _default_reasoner(loaded, catalog, problems) if chosen == "direct" else None
-        asked = said.as_of.date() if said else None
+        catalog = answers.over(catalog) if answers else catalog
         return cls(
             loaded=loaded,
             catalog=catalog,
-            backend=chosen,
-            today=today,
-            default=model,
-            default_reasoner=reasoner,
-            problems=tuple(problems),
-            asked=asked,
+            backend=backend or _backend_in_use(loaded, catalog),
+            now=datetime.now(UTC),
+            live_date=answers.as_of.date() if answers else None,
         )
+
+    def model_in_use(self) -> ClaudeModel:
+        """The Claude model that the settings mean. Raises RefusedError for a retired one."""
+        fallback = self.catalog.gateway_default if self.backend == "gateway" else "sonnet"
+        return self._resolve(self.loaded.settings.model or fallback).model
+
+    def reasoner_in_use(self) -> Reasoner | None:
+        """The reasoner that the settings mean, if any. Raises ConfigError for an unknown one."""
+        if self.backend != "direct":
+            return None
+        if name := self.loaded.settings.reasoner:
+            return self.catalog.reasoner(name)
+        return self.catalog.default_reasoner(self.loaded.has_key)
+
+    @cached_property
+    def default(self) -> ClaudeModel | None:
+        """The model in use, None where there is none."""
+        with suppress(RefusedError):
+            return self.model_in_use()
+        return None
+
+    @cached_property
+    def default_reasoner(self) -> Reasoner | None:
+        """The reasoner in use, None where there is none."""
+        with suppress(ConfigError):
+            return self.reasoner_in_use()
+        return None
+
+    def problems(self) -> Iterator[str]:
+        """Why a model or reasoner that the settings name cannot be the default."""
+        for role, find in (("model", self.model_in_use), ("reasoner", self.reasoner_in_use)):
+            try:
+                find()
+            except (ConfigError, RefusedError) as error:
+                yield f"no default {role}: {error.message}; {error.hint}"
+
+    @property
+    def today(self) -> date:
+        """The day on which the models' life cycles are judged."""
+        return self.now.date()
+
+    def is_default(self, row: ClaudeModel | Reasoner) -> bool:
+        """Whether it is used where no flag names another."""
+        return row in (self.default, self.default_reasoner)
+
+    def card(self, row: ClaudeModel | Reasoner) -> RateCard | None:
+        """What it costs on this backend; None where that is unknown."""
+        return rate_cards(row).get(self.backend)
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
         """What the backend offers, by family, the newest first; the default is always there."""
@@ -86,17 +124,23 @@ class ModelView:
         )
 
     def reasoners(self) -> tuple[Reasoner, ...]:
-        """All that can be named; the gateway brings its own."""
+        """Every reasoner of the direct backend; the gateway has its own."""
         return self.catalog.reasoners if self.backend == "direct" else ()
+
+    def rows(self, *, retired: bool) -> list[ClaudeModel | Reasoner]:
+        """The models, then the reasoners."""
+        return [*self.models(retired=retired), *self.reasoners()]
 
     def is_retired(self, model: ClaudeModel) -> bool:
         """Whether Anthropic no longer serves it."""
         return model.lifecycle(self.today) is Lifecycle.RETIRED
 
     def names(self, model: ClaudeModel) -> tuple[str, ...]:
-        """What else may be typed for it on this backend: its family's name, its aliases."""
-        family = (model.family,) if model.family and self._stands_for(model) else ()
-        return (*family, *model.aliases)
+        """Its other names on this backend: that of its family, its aliases."""
+        with suppress(RefusedError):  # every model of the family is retired
+            if model.family and self._resolve(model.family).model == model:
+                return (model.family, *model.aliases)
+        return model.aliases
 
     def base_url(self, reasoner: Reasoner) -> str:
         """Where it would be called: the user's address for its host, else the catalog's."""
@@ -115,14 +159,14 @@ class ModelView:
         for reasoner in self.catalog.reasoners:
             if written == reasoner.name.lower():
                 return reasoner
-        found = self.catalog.claude(name, self.backend, self.today)
-        if found.model.status is Lifecycle.UNKNOWN:
+        model = self._resolve(name).model
+        if model.status is Lifecycle.UNKNOWN:
             raise UsageError(
                 f"the catalog has no model or reasoner {name!r}",
                 hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
                 kind="model_unknown",
             )
-        return found.model
+        return model
 
     def as_default(self, name: str) -> NewDefault:
         """What to write so that `name` is the Claude model from now on.
@@ -130,7 +174,7 @@ class ModelView:
         A family's name is kept, so that it goes on to mean the newest. Raises RefusedError for a
         model that is retired or not offered, UsageError for one that the catalog lacks.
         """
-        choice = self.catalog.claude(name, self.backend, self.today)
+        choice = self._resolve(name)
         model = choice.model
         if model.status is Lifecycle.UNKNOWN:
             raise UsageError(
@@ -152,9 +196,7 @@ class ModelView:
             yield f"{origin.removeprefix('environment ')} is set and wins over the file"
 
     def _instead(self, name: str) -> str:
-        if any(
-            name.strip().lower() == reasoner.name.lower() for reasoner in self.catalog.reasoners
-        ):
+        if name.strip().lower() in {reasoner.name.lower() for reasoner in self.catalog.reasoners}:
             return f"it is a reasoner: `deepreasoning config set reasoner {name.strip()}`"
         return f"{LIST}; `deepreasoning config set model NAME` stores any name"
 
@@ -163,15 +205,12 @@ class ModelView:
             yield from filter(None, (model.id, *model.aliases, model.family.lower()))
         yield from (reasoner.name for reasoner in self.catalog.reasoners)
 
-    def _stands_for(self, model: ClaudeModel) -> bool:
-        try:
-            return self.catalog.claude(model.family, self.backend, self.today).model == model
-        except RefusedError:
-            return False  # every model of the family is retired
+    def _resolve(self, name: str) -> Choice:
+        return self.catalog.claude(name, self.backend, self.today)
 
 
 def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
-    """The one that would be billed: the settings' word, else the one whose keys are there."""
+    """The backend that would be billed: the one that is set, else the one whose keys are set."""
     named = loaded.settings.backend
     if named in ("direct", "gateway"):
         return named
@@ -180,43 +219,24 @@ def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
     return "gateway" if loaded.has_key("empiriolabs") and not both else "direct"
 
 
-def _default_model(
-    loaded: LoadedSettings, catalog: Catalog, backend: str, today: date, problems: list[str]
-) -> ClaudeModel | None:
-    fallback = catalog.gateway_default if backend == "gateway" else "sonnet"
-    try:
-        return catalog.claude(loaded.settings.model or fallback, backend, today).model
-    except RefusedError as refused:
-        problems.append(f"no default model: {refused.message}; {refused.hint}")
-        return None
-
-
-def _default_reasoner(
-    loaded: LoadedSettings, catalog: Catalog, problems: list[str]
-) -> Reasoner | None:
-    if not (name := loaded.settings.reasoner):
-        return catalog.default_reasoner(loaded.has_key)
-    try:
-        return catalog.reasoner(name)
-    except ConfigError as unknown:
-        problems.append(f"no default reasoner: {unknown.message}; {unknown.hint}")
-        return None
-
-
-def list_as_json(view: ModelView, *, retired: bool) -> list[dict[str, Any]]:
-    """One array: the Claude models of the backend, then the reasoners; `kind` tells them apart."""
-    rows: list[ClaudeModel | Reasoner] = [*view.models(retired=retired), *view.reasoners()]
-    return [row_as_json(view, row) for row in rows]
+def rate_cards(row: ClaudeModel | Reasoner) -> Mapping[str, RateCard | None]:
+    """The rates by backend; a reasoner is called directly only."""
+    return row.rates if isinstance(row, ClaudeModel) else {"direct": row.rates}
 
 
 def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
     """The object of one model or reasoner."""
-    return (
-        _claude_as_json(view, row) if isinstance(row, ClaudeModel) else _reasoner_as_json(view, row)
-    )
+    own = _claude_fields(view, row) if isinstance(row, ClaudeModel) else _reasoner_fields(view, row)
+    return own | {
+        "context": row.context,
+        "max_output": row.max_output,
+        "samplers": row.samplers.value,
+        "default": view.is_default(row),
+        "rates": {name: card and card.as_json() for name, card in rate_cards(row).items()},
+    }
 
 
-def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
+def _claude_fields(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
     return {
         "kind": "claude",
         "id": model.id,
@@ -224,33 +244,19 @@ def _claude_as_json(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
         "family": model.family or None,
         "aliases": list(view.names(model)),
         "status": model.lifecycle(view.today).value,
-        "released": _iso(model.released),
-        "ends": _iso(model.ends),
+        "released": model.released and model.released.isoformat(),
+        "ends": model.ends and model.ends.isoformat(),
         "successor": model.successor,
-        "context": model.context,
-        "max_output": model.max_output,
-        "samplers": model.samplers.value,
-        "default": model == view.default,
-        "rates": {b: card.as_json() if card else None for b, card in model.rates.items()},
     }
 
 
-def _reasoner_as_json(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
-    has_key = view.loaded.has_key
+def _reasoner_fields(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
+    key = reasoner.key
     return {
         "kind": "reasoner",
         "id": reasoner.name,
         "name": reasoner.label,
         "model": reasoner.model,
         "base_url": view.base_url(reasoner),
-        "key": reasoner.key and {"name": reasoner.key, "set": has_key(reasoner.key)},
-        "context": reasoner.context,
-        "max_output": reasoner.max_output,
-        "samplers": reasoner.samplers.value,
-        "default": reasoner == view.default_reasoner,
-        "rates": {"direct": reasoner.rates.as_json() if reasoner.rates else None},
+        "key": key and {"name": key, "set": view.loaded.has_key(key)},
     }
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 
-from deepreasoning_cli.catalog.models import ClaudeModel, Lifecycle, Reasoner, Samplers
-from deepreasoning_cli.cli.models.model_view import ModelView
+from deepreasoning_cli.catalog.models import (
+    ClaudeModel,
+    Lifecycle,
+    Reasoner,
+    Samplers,
+    SearchPrices,
+)
+from deepreasoning_cli.cli.models.model_view import ModelView, rate_cards
 from deepreasoning_cli.pipeline.money import WEEKDAYS, Hours, RateCard, Rates, decimal_usd
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views.table import Column, table
@@ -48,22 +54,16 @@ RATES = (
     Column("cache read", right=True),
     Column("cache write", right=True),
 )
-Fact = tuple[str, str]
 
 
 def status(model: ClaudeModel, today: date) -> str:
     """`active`, `legacy`, `deprecated until 2026-11-30`, `retired since 2026-08-05`, `unknown`."""
     lifecycle = model.lifecycle(today)
-    match lifecycle:
-        case Lifecycle.DEPRECATED if model.ends:
-            return f"deprecated until {model.ends}"
-        case Lifecycle.RETIRED if model.ends:
-            return f"retired since {model.ends}"
-        case _:
-            return lifecycle.value
+    word = {Lifecycle.DEPRECATED: "until", Lifecycle.RETIRED: "since"}.get(lifecycle)
+    return f"{lifecycle.value} {word} {model.ends}" if word and model.ends else lifecycle.value
 
 
-def short(tokens: int | None) -> str:
+def format_limit(tokens: int | None) -> str:
     """A limit in few characters: `1M`, `200k`, `8,192`."""
     if tokens is None:
         return UNKNOWN
@@ -73,7 +73,7 @@ def short(tokens: int | None) -> str:
     return f"{tokens:,}"
 
 
-def price(amount: Decimal | None) -> str:
+def format_rate(amount: Decimal | None) -> str:
     """USD with two decimals or as many as it takes: `2.00`, `0.125`; None is unknown."""
     text = decimal_usd(amount)
     if text is None:
@@ -82,203 +82,178 @@ def price(amount: Decimal | None) -> str:
     return f"{whole}.{decimals:0<2}"
 
 
-def price_range(card: RateCard | None) -> tuple[str, str]:
-    """Input and output, from the lowest to the highest that can be asked."""
+def rate_ranges(card: RateCard | None) -> list[str]:
+    """Input and output, from the lowest to the highest rate that is possible."""
     if card is None:
-        return UNKNOWN, UNKNOWN
-    cases = [card.base, *(rates for _, rates in card.bands), *([card.peak] if card.peak else [])]
-    return _span([rates.input for rates in cases]), _span([rates.output for rates in cases])
-
-
-def cells(rates: Rates) -> list[str]:
-    """Input, output, cache read and cache write; a cache rate that is missing is the input's."""
-    cached = (rates.cache_read, rates.cache_write)
+        return [UNKNOWN] * 2
+    rates = [card.base, *(banded for _, banded in card.bands), *filter(None, [card.peak])]
+    ends = [
+        (min(amounts), max(amounts))
+        for amounts in zip(*((r.input, r.output) for r in rates), strict=True)
+    ]
     return [
-        price(rates.input),
-        price(rates.output),
-        *("as input" if rate is None else price(rate) for rate in cached),
+        format_rate(low) if low == high else f"{format_rate(low)}-{format_rate(high)}"
+        for low, high in ends
     ]
 
 
-def origin(as_of: str, source: str) -> str:
-    """`2026-11-01: https://…`: the day on which figures were true, and where they are from."""
-    return f"{as_of or 'an unknown day'}: {source}"
+def rate_cells(rates: Rates | None) -> list[str]:
+    """Input, output, cache read and cache write; a cache rate that is missing is the input's."""
+    if rates is None:
+        return [UNKNOWN] * 4
+    cached = (rates.cache_read, rates.cache_write)
+    return [
+        format_rate(rates.input),
+        format_rate(rates.output),
+        *("as input" if rate is None else format_rate(rate) for rate in cached),
+    ]
 
 
-def peak_hours(when: Hours, now: datetime) -> str:
-    """The line that says when the peak rates hold, and whether they do at `now` (aware)."""
-    return f"Peak hours ({'now' if when.hold(now) else 'not now'}): {_hours(when)}."
+def mark(view: ModelView, row: ClaudeModel | Reasoner) -> str:
+    """The sign of a default, else nothing."""
+    return MARK if view.is_default(row) else ""
 
 
-def _hours(when: Hours) -> str:
-    """`Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01`."""
-    days = ", ".join(WEEKDAYS[day] for day in sorted(when.weekdays))
-    spans = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in when.spans)
-    free = ", ".join(day.isoformat() for day in sorted(when.holidays))
-    return f"{days} {spans} UTC{f', but not on {free}' if free else ''}"
+def sources(figures: Iterable[RateCard | SearchPrices | None]) -> list[str]:
+    """`2026-11-01: https://…`, once each: when figures were true, and where they are from."""
+    days = [
+        (each.as_of or "an unknown day", each.source) for each in figures if each and each.source
+    ]
+    return [single_line(f"{day}: {source}", 1000) for day, source in dict.fromkeys(days)]
 
 
-def _span(amounts: list[Decimal]) -> str:
-    low, high = min(amounts), max(amounts)
-    return price(low) if low == high else f"{price(low)}-{price(high)}"
+def peak_hours(hours: Hours, now: datetime) -> str:
+    """When the peak rates hold, and whether they do at `now` (aware): `Peak hours (not now):
+    Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01.`
+    """
+    days = ", ".join(WEEKDAYS[day] for day in sorted(hours.weekdays))
+    spans = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.spans)
+    holidays = ", ".join(day.isoformat() for day in sorted(hours.holidays))
+    exception = f", but not on {holidays}" if holidays else ""
+    now_or_not = "now" if hours.hold(now) else "not now"
+    return f"Peak hours ({now_or_not}): {days} {spans} UTC{exception}."
 
 
 def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
-    """Both tables with what is to know about their figures, in at most `width` cells a line."""
+    """Both tables with notes on their figures, in at most `width` cells a line."""
     models, reasoners = view.models(retired=retired), view.reasoners()
-    left_out: list[str] = []
+    model_table = table(MODELS, [_model_cells(view, row) for row in models], width)
+    reasoner_table = table(REASONERS, [_reasoner_cells(view, row) for row in reasoners], width)
     lines = [f"Claude models, {view.backend} backend, USD per million tokens", ""]
-    lines += _fitted(MODELS, [_model_cells(view, row) for row in models], width, left_out)
+    lines += model_table.lines
     if reasoners:
-        lines += ["", "Reasoners", ""]
-        lines += _fitted(
-            REASONERS, [_reasoner_cells(view, row) for row in reasoners], width, left_out
-        )
-    cards = [*(row.rates.get(view.backend) for row in models), *(row.rates for row in reasoners)]
-    lines += ["", *_list_notes(view, models, [card for card in cards if card], left_out, retired)]
-    return "\n".join(lines)
+        lines += ["", "Reasoners", "", *reasoner_table.lines]
+    cards = [card for row in view.rows(retired=retired) if (card := view.card(row))]
+    left_out = list(dict.fromkeys(model_table.left_out + reasoner_table.left_out))
+    return "\n".join([*lines, "", *_list_notes(view, cards, left_out, retired=retired)])
 
 
-def differences(found: Sequence[str]) -> str:
-    """What the vendors say otherwise than the catalog."""
-    if not found:
+def differences(lines: Sequence[str]) -> str:
+    """The answers of the vendors that differ from the catalog."""
+    if not lines:
         return "\nThe vendors that answered say nothing else than the catalog."
     return "\n".join(
-        ["", "The vendors say otherwise:", *(single_line(each, 1000) for each in found)]
+        ["", "The vendors say otherwise:", *(single_line(each, 1000) for each in lines)]
     )
-
-
-def _fitted(
-    columns: Sequence[Column], rows: list[list[str]], width: int | None, left_out: list[str]
-) -> tuple[str, ...]:
-    fitted = table(columns, rows, width)
-    left_out += [title for title in fitted.left_out if title not in left_out]
-    return fitted.lines
 
 
 def _model_cells(view: ModelView, model: ClaudeModel) -> list[str]:
     return [
-        MARK if model == view.default else "",
+        mark(view, model),
         next(iter(view.names(model)), ""),
         model.id,
         status(model, view.today),
-        short(model.context),
-        short(model.max_output),
-        model.samplers.value if model.status is not Lifecycle.UNKNOWN else "unknown",
-        *price_range(model.rates.get(view.backend)),
+        format_limit(model.context),
+        format_limit(model.max_output),
+        model.samplers.value if model.status is not Lifecycle.UNKNOWN else UNKNOWN,
+        *rate_ranges(view.card(model)),
     ]
 
 
-def _reasoner_cells(view: ModelView, reasoner: Reasoner) -> list[str]:
-    key = "not needed"
-    if reasoner.key:
-        key = "set" if view.loaded.has_key(reasoner.key) else "not set"
-    return [
-        MARK if reasoner == view.default_reasoner else "",
-        reasoner.name,
-        reasoner.label,
-        reasoner.model,
-        key,
-        *price_range(reasoner.rates),
-    ]
+def _reasoner_cells(view: ModelView, row: Reasoner) -> list[str]:
+    figures = rate_ranges(view.card(row))
+    return [mark(view, row), row.name, row.label, row.model, _key_state(view, row.key), *figures]
+
+
+def _key_state(view: ModelView, key: str | None) -> str:
+    if not key:
+        return "not needed"
+    return "set" if view.loaded.has_key(key) else "not set"
 
 
 def _list_notes(
-    view: ModelView,
-    models: Iterable[ClaudeModel],
-    cards: Sequence[RateCard],
-    left_out: list[str],
-    retired: bool,
+    view: ModelView, cards: Sequence[RateCard], left_out: Sequence[str], *, retired: bool
 ) -> Iterator[str]:
     yield f"{MARK} is the default. Limits and dates as of {view.catalog.as_of}."
     if any(card.bands or card.peak for card in cards):
         yield "A range: long prompts or peak hours cost more; `models show NAME` says when."
-    if view.asked:
-        yield f"With what the vendors said on {view.asked} (`models --live`)."
+    if view.live_date:
+        yield f"With what the vendors said on {view.live_date} (`models --live`)."
     hidden = sum(map(view.is_retired, view.catalog.offered(view.backend)))
     if hidden and not retired:
         yield f"{hidden} retired: --all lists them."
     if left_out:
         yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
-    for source in dict.fromkeys(origin(card.as_of, card.source) for card in cards if card.source):
-        yield single_line(f"Prices as of {source}", 1000)
+    for source in sources(cards):
+        yield f"Prices as of {source}"
 
 
-def facts(view: ModelView, found: ClaudeModel | Reasoner, width: int | None) -> str:
-    """Name and value a line, then the rates, the hours of the peak, and where it all comes from."""
-    if isinstance(found, ClaudeModel):
-        pairs, cards = list(_of_claude(view, found)), found.rates
-    else:
-        pairs, cards = list(_of_reasoner(view, found)), {"direct": found.rates}
-    pairs = [pair for pair in pairs if pair[1]]
-    size = max(len(name) for name, _ in pairs)
-    lines = [f"{name:<{size}}  {single_line(value, 1000)}" for name, value in pairs]
-    rows = list(_rows(cards))
-    if rows:
-        lines += ["", *table(RATES, rows, width).lines]
-    lines += ["", *(single_line(line, 1000) for line in _fact_notes(view, cards))]
-    return "\n".join(lines)
+def facts(view: ModelView, row: ClaudeModel | Reasoner, width: int | None) -> str:
+    """A line for each property, then the rates, the peak hours and the sources."""
+    own = _claude_facts(view, row) if isinstance(row, ClaudeModel) else _reasoner_facts(view, row)
+    values = own | {
+        "context": _tokens(row.context),
+        "output": _tokens(row.max_output),
+        "samplers": SAMPLERS[row.samplers],
+        "default": f"on the {view.backend} backend" if view.is_default(row) else "",
+    }
+    size = max(len(name) for name, value in values.items() if value)
+    lines = [
+        f"{name:<{size}}  {single_line(value, 1000)}" for name, value in values.items() if value
+    ]
+    if rates := list(_rate_rows(row)):
+        lines += ["", *table(RATES, rates, width).lines]
+    return "\n".join([*lines, "", *_fact_notes(view, row)])
 
 
-def _of_claude(view: ModelView, model: ClaudeModel) -> Iterator[Fact]:
-    yield "id", model.id
-    yield "name", model.name
-    yield "also", ", ".join(view.names(model))
-    yield "status", status(model, view.today)
-    yield "released", str(model.released or UNKNOWN)
-    yield "successor", model.successor or ""
-    yield from _limits(model)
-    yield "default", _yes(model == view.default, view)
+def _claude_facts(view: ModelView, model: ClaudeModel) -> dict[str, str]:
+    return {
+        "id": model.id,
+        "name": model.name,
+        "also": ", ".join(view.names(model)),
+        "status": status(model, view.today),
+        "released": str(model.released or UNKNOWN),
+        "successor": model.successor or "",
+    }
 
 
-def _of_reasoner(view: ModelView, reasoner: Reasoner) -> Iterator[Fact]:
-    yield "name", reasoner.name
-    yield "host", reasoner.label
-    yield "model", reasoner.model
-    yield "address", view.base_url(reasoner)
-    yield "key", _key(view, reasoner)
-    yield from _limits(reasoner)
-    yield "default", _yes(reasoner == view.default_reasoner, view)
-
-
-def _limits(row: ClaudeModel | Reasoner) -> Iterator[Fact]:
-    yield "context", _tokens(row.context)
-    yield "output", _tokens(row.max_output)
-    yield "samplers", SAMPLERS[row.samplers]
+def _reasoner_facts(view: ModelView, reasoner: Reasoner) -> dict[str, str]:
+    return {
+        "name": reasoner.name,
+        "host": reasoner.label,
+        "model": reasoner.model,
+        "address": view.base_url(reasoner),
+        "key": ", ".join(filter(None, [reasoner.key, _key_state(view, reasoner.key)])),
+    }
 
 
 def _tokens(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,} tokens"
 
 
-def _yes(is_default: bool, view: ModelView) -> str:
-    return f"on the {view.backend} backend" if is_default else ""
+def _rate_rows(row: ClaudeModel | Reasoner) -> Iterator[list[str]]:
+    for backend, card in rate_cards(row).items():
+        yield [backend, *rate_cells(card.base if card else None)]
+        for above, rates in card.bands if card else ():
+            yield [f"{backend}, prompt above {above:,}", *rate_cells(rates)]
+        if card and card.peak:
+            yield [f"{backend}, peak hours", *rate_cells(card.peak)]
 
 
-def _key(view: ModelView, reasoner: Reasoner) -> str:
-    if not reasoner.key:
-        return "not needed"
-    return f"{reasoner.key}, {'set' if view.loaded.has_key(reasoner.key) else 'not set'}"
-
-
-def _rows(cards: Mapping[str, RateCard | None]) -> Iterator[list[str]]:
-    for backend, card in cards.items():
-        if card is None:
-            yield [backend, *[UNKNOWN] * 4]
-            continue
-        yield [backend, *cells(card.base)]
-        for above, rates in card.bands:
-            yield [f"{backend}, prompt above {above:,}", *cells(rates)]
-        if card.peak:
-            yield [f"{backend}, peak hours", *cells(card.peak)]
-
-
-def _fact_notes(view: ModelView, cards: Mapping[str, RateCard | None]) -> Iterator[str]:
-    for backend, card in cards.items():
-        if card is None:
-            continue
-        if card.peak_hours:
-            yield peak_hours(card.peak_hours, datetime.now(UTC))
-        if card.source:
-            yield f"Rates ({backend}) as of {origin(card.as_of, card.source)}"
+def _fact_notes(view: ModelView, row: ClaudeModel | Reasoner) -> Iterator[str]:
+    for backend, card in rate_cards(row).items():
+        if card and card.peak_hours:
+            yield single_line(peak_hours(card.peak_hours, view.now), 1000)
+        for source in sources([card]):
+            yield f"Rates ({backend}) as of {source}"
     yield f"The rest as of {view.catalog.as_of}."

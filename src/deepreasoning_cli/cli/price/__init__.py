@@ -1,11 +1,12 @@
-"""`deepreasoning price`: rate card, estimate, spending.
+"""`deepreasoning price`: rate card, estimate, bill, spending.
 
-Its options stand here; `report` says which of the four forms they mean.
+The options stand here; `report` says which of the four reports they ask for.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,10 +14,11 @@ import typer
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.dates import FORMS
 from deepreasoning_cli.cli.models import PricedBackend
-from deepreasoning_cli.cli.options import MODELS, OUTPUT
 
-MOST = 100_000_000  # tokens; no model reads or writes as many
-ESTIMATE, SPENDING = "Estimate", "Spending"
+estimate_option = partial(typer.Option, rich_help_panel="Estimate")
+spending_option = partial(typer.Option, rich_help_panel="Spending")
+output_option = partial(typer.Option, rich_help_panel=o.OUTPUT)
+tokens_option = partial(estimate_option, min=0, max=100_000_000, metavar="N")  # no model does more
 
 
 class Grouping(StrEnum):
@@ -32,79 +34,34 @@ PromptArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="PROMPT", help="A question to estimate; - reads it from stdin."),
 ]
-InputOption = Annotated[
-    int | None,
-    typer.Option(
-        "--input",
-        min=0,
-        max=MOST,
-        metavar="N",
-        help="Tokens of the question.",
-        rich_help_panel=ESTIMATE,
-    ),
-]
-OutputOption = Annotated[
-    int | None,
-    typer.Option(
-        "--output",
-        min=0,
-        max=MOST,
-        metavar="N",
-        help="Tokens of Claude's answer.",
-        rich_help_panel=ESTIMATE,
-    ),
-]
+InputOption = Annotated[int | None, tokens_option("--input", help="Tokens of the question.")]
+OutputOption = Annotated[int | None, tokens_option("--output", help="Tokens of Claude's answer.")]
 ReasoningOption = Annotated[
-    int | None,
-    typer.Option(
-        "--reasoning-tokens",
-        min=0,
-        max=MOST,
-        metavar="N",
-        help="Tokens of the chain of thought.",
-        rich_help_panel=ESTIMATE,
-    ),
+    int | None, tokens_option("--reasoning-tokens", help="Tokens of the chain of thought.")
 ]
-WebOption = Annotated[
-    bool,
-    typer.Option("--web", "-w", help="With one search of the web.", rich_help_panel=ESTIMATE),
-]
+WebOption = Annotated[bool, estimate_option("--web", "-w", help="With one search of the web.")]
 ExactOption = Annotated[
     bool,
-    typer.Option(
-        "--exact",
-        help="Anthropic counts the prompt's tokens: free, but it is sent there.",
-        rich_help_panel=ESTIMATE,
+    estimate_option(
+        "--exact", help="Anthropic counts the prompt's tokens: free, but it is sent there."
     ),
 ]
 BackendOption = Annotated[
     PricedBackend | None,
     typer.Option(
-        "--backend", help="Whose prices; default: the one in use.", rich_help_panel=MODELS
+        "--backend", help="Whose prices; default: the one in use.", rich_help_panel=o.MODELS
     ),
 ]
-SpentOption = Annotated[
-    bool,
-    typer.Option("--spent", help="What the turns so far have cost.", rich_help_panel=SPENDING),
-]
+SpentOption = Annotated[bool, spending_option("--spent", help="What the turns so far have cost.")]
 SinceOption = Annotated[
     str | None,
-    typer.Option(
-        "--since",
-        metavar="WHEN",
-        help=f"Since then: {FORMS}; the default is 30d.",
-        rich_help_panel=SPENDING,
-    ),
+    spending_option("--since", metavar="WHEN", help=f"Since then: {FORMS}; the default is 30d."),
 ]
 ByOption = Annotated[
-    Grouping | None,
-    typer.Option("--by", help="What to add up by; the default is day.", rich_help_panel=SPENDING),
+    Grouping | None, spending_option("--by", help="What to add up by; the default is day.")
 ]
-JsonOption = Annotated[
-    bool,
-    typer.Option("--json", help="As JSON; money as decimal strings.", rich_help_panel=OUTPUT),
-]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Spending as CSV.", rich_help_panel=OUTPUT)]
+JsonOption = Annotated[bool, output_option("--json", help="As JSON; money as decimal strings.")]
+CsvOption = Annotated[bool, output_option("--csv", help="Spending as CSV.")]
 
 
 def price(

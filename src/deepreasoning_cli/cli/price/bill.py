@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from deepreasoning_cli.catalog.models import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models import PricedBackend
-from deepreasoning_cli.cli.models.tables import UNKNOWN, price
+from deepreasoning_cli.cli.models.tables import UNKNOWN, format_rate
+from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import MILLION, RateCard, Rates, decimal_usd
 from deepreasoning_cli.views.table import Column, table
@@ -33,7 +32,7 @@ class Tokens:
     output: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class BillItem:
     """One line of a bill: `count` of `what` at `rate` USD per `per`; None is an unknown rate."""
 
@@ -51,123 +50,112 @@ class BillItem:
             return Decimal(0)
         return None if self.rate is None else self.rate * self.count / self.per
 
+    def cells(self) -> list[str]:
+        """The line of a table."""
+        unit = "/1M" if self.per == MILLION else " each"
+        rate = UNKNOWN if self.rate is None else f"{format_rate(self.rate)}{unit}"
+        cost = format_rate(self.cost)
+        return [self.stage, self.model, self.what, f"{self.count:,}", rate, cost]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """Who is paid for a question that is asked at `when` (aware).
+    """Who is paid for a question: Claude's `model`, and whoever else the context names."""
 
-    `reasoner` is None where Claude is asked alone, and on the gateway, which brings its own.
-    `search` is USD for the search of the web, None where there is none.
-    """
-
-    backend: str
+    context: PriceContext
     model: ClaudeModel
-    reasoner: Reasoner | None
-    search: Decimal | None
-    when: datetime
 
-    def items(self, tokens: Tokens) -> Iterator[BillItem]:
-        """The lines of the bill, in the order in which the stages run.
+    def check(self, tokens: Tokens) -> None:
+        """Raise UsageError where a model cannot read or write so many tokens."""
+        for name, row, read, written in self._limits(tokens):
+            for verb, count, most in (
+                ("reads", read, row.context),
+                ("writes", written, row.max_output),
+            ):
+                if most is not None and count > most:
+                    raise UsageError(
+                        f"{name} {verb} at most {most:,} tokens, not {count:,}",
+                        hint="`deepreasoning models` lists the limits",
+                        kind="too_long",
+                    )
 
-        Direct: the reasoner reads the question and writes the chain of thought, Claude reads both
-        and writes the answer. The gateway publishes no rule for the chain of thought: it counts
-        as output here, so that the sum errs upwards.
+    def _limits(self, tokens: Tokens) -> Iterator[tuple[str, ClaudeModel | Reasoner, int, int]]:
+        reasoner = self.context.reasoner()
+        handed_over = tokens.reasoning if reasoner else 0
+        yield self.model.id, self.model, tokens.input + handed_over, tokens.output
+        if reasoner:
+            yield reasoner.model, reasoner, tokens.input, tokens.reasoning
+
+    def bill(self, tokens: Tokens) -> Bill:
+        """The bill for so many tokens, in the order in which the stages run."""
+        return Bill(self.context.view.backend, list(self._items(tokens)))
+
+    def _items(self, tokens: Tokens) -> Iterator[BillItem]:
+        """Direct: the reasoner reads the question and writes the chain of thought, Claude reads
+        both and writes the answer. The gateway publishes no rule for the chain of thought: it
+        counts as output here, so that the sum errs upwards.
         """
-        if self.search is not None:
-            yield BillItem(
-                stage="search", model="linkup", what="search", count=1, rate=self.search, per=1
-            )
-        if self.backend == PricedBackend.GATEWAY:
-            rates = self._rates(self.model.rates.get(self.backend), tokens.input)
-            yield self._item("reason+answer", self.model.id, "input", tokens.input, rates)
-            yield self._item("reason", self.model.id, "output", tokens.reasoning, rates)
-            yield self._item("answer", self.model.id, "output", tokens.output, rates)
+        context, claude, read = self.context, self.model.id, tokens.input
+        card = context.view.card(self.model)
+        if context.web:
+            yield BillItem("search", "linkup", "search", 1, context.search(), per=1)
+        if context.on_gateway:
+            rates = self._rates(card, read)
+            yield from _stage("reason+answer", claude, rates, input=read)
+            yield from _stage("reason", claude, rates, output=tokens.reasoning)
+            yield from _stage("answer", claude, rates, output=tokens.output)
             return
-        handed_over = 0
-        if self.reasoner:
-            handed_over = tokens.reasoning
-            rates = self._rates(self.reasoner.rates, tokens.input)
-            yield self._item("reason", self.reasoner.model, "input", tokens.input, rates)
-            yield self._item("reason", self.reasoner.model, "output", tokens.reasoning, rates)
-        read = tokens.input + handed_over
-        rates = self._rates(self.model.rates.get(self.backend), read)
-        yield self._item("answer", self.model.id, "input", read, rates)
-        yield self._item("answer", self.model.id, "output", tokens.output, rates)
-
-    def cost(self, tokens: Tokens) -> Decimal | None:
-        """USD of the whole question; None as soon as one rate is unknown."""
-        return total(self.items(tokens))
+        if reasoner := context.reasoner():
+            rates, written = self._rates(reasoner.rates, read), tokens.reasoning
+            yield from _stage("reason", reasoner.model, rates, input=read, output=written)
+            read += written
+        rates = self._rates(card, read)
+        yield from _stage("answer", claude, rates, input=read, output=tokens.output)
 
     def _rates(self, card: RateCard | None, read: int) -> Rates | None:
-        return card.at(self.when, read) if card else None
-
-    def _item(self, stage: str, model: str, what: str, count: int, rates: Rates | None) -> BillItem:
-        rate = None
-        if rates is not None:
-            rate = rates.input if what == "input" else rates.output
-        return BillItem(stage=stage, model=model, what=what, count=count, rate=rate)
+        return card.at(self.context.view.now, read) if card else None
 
 
-def total(items: Iterable[BillItem]) -> Decimal | None:
-    """USD of all items; None as soon as one is unknown."""
-    costs = [item.cost for item in items]
-    return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
+def _stage(stage: str, model: str, rates: Rates | None, **counts: int) -> Iterator[BillItem]:
+    """An item for each of the `counts`, which bear the names of rates: input, output."""
+    for what, count in counts.items():
+        yield BillItem(stage, model, what, count, getattr(rates, what) if rates else None)
 
 
-def require_possible(pair: Pair, tokens: Tokens) -> None:
-    """Raise UsageError where a model cannot read or write so many tokens."""
-    handed_over = tokens.reasoning if pair.reasoner else 0
-    checks: list[tuple[ClaudeModel | Reasoner, str, int, int | None]] = [
-        (pair.model, "reads", tokens.input + handed_over, pair.model.context),
-        (pair.model, "writes", tokens.output, pair.model.max_output),
-    ]
-    if pair.reasoner:
-        thinker = pair.reasoner
-        checks.append((thinker, "reads", tokens.input, thinker.context))
-        checks.append((thinker, "writes", tokens.reasoning, thinker.max_output))
-    for model, verb, wanted, most in checks:
-        if most is not None and wanted > most:
-            name = model.id if isinstance(model, ClaudeModel) else model.model
-            raise UsageError(
-                f"{name} {verb} at most {most:,} tokens, not {wanted:,}",
-                hint="`deepreasoning models` lists the limits",
-                kind="too_long",
-            )
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one question costs on `backend`."""
 
+    backend: str
+    items: Sequence[BillItem]
 
-def text(pair: Pair, tokens: Tokens, width: int | None) -> str:
-    """The bill as a table, the sum at its end."""
-    items = list(pair.items(tokens))
-    rows = [_row(item) for item in items]
-    rows.append(["", "", "total", "", "", price(total(items))])
-    return "\n".join([*table(BILL, rows, width).lines, *_notes(items)])
+    @property
+    def total(self) -> Decimal | None:
+        """USD of all items; None as soon as one is unknown."""
+        costs = [item.cost for item in self.items]
+        return None if None in costs else sum(filter(None, costs), Decimal(0))
 
+    def as_text(self, width: int | None) -> str:
+        """The bill as a table, the sum at its end."""
+        rows = [item.cells() for item in self.items]
+        rows.append(["", "", "total", "", "", format_rate(self.total)])
+        lines = [*table(BILL, rows, width).lines]
+        if self.total is None:
+            lines += ["", "A rate is not published, so the sum is not known."]
+        return "\n".join(lines)
 
-def _row(item: BillItem) -> list[str]:
-    unit = "/1M" if item.per == MILLION else " each"
-    rate = UNKNOWN if item.rate is None else f"{price(item.rate)}{unit}"
-    return [item.stage, item.model, item.what, f"{item.count:,}", rate, price(item.cost)]
-
-
-def _notes(items: Sequence[BillItem]) -> Iterator[str]:
-    if any(item.cost is None for item in items):
-        yield ""
-        yield "A rate is not published, so the sum is not known."
-
-
-def as_json(pair: Pair, tokens: Tokens) -> dict[str, object]:
-    """The bill as one object, money as decimal strings; None where a rate is unknown."""
-    items = list(pair.items(tokens))
-    rows = [
-        {
-            "stage": item.stage,
-            "model": item.model,
-            "what": item.what,
-            "count": item.count,
-            "rate_usd": decimal_usd(item.rate),
-            "per": item.per,
-            "cost_usd": decimal_usd(item.cost),
-        }
-        for item in items
-    ]
-    return {"backend": pair.backend, "items": rows, "cost_usd": decimal_usd(total(items))}
+    def as_json(self) -> dict[str, object]:
+        """The bill as one object, money as decimal strings; None where a rate is unknown."""
+        rows = [
+            {
+                "stage": item.stage,
+                "model": item.model,
+                "what": item.what,
+                "count": item.count,
+                "rate_usd": decimal_usd(item.rate),
+                "per": item.per,
+                "cost_usd": decimal_usd(item.cost),
+            }
+            for item in self.items
+        ]
+        return {"backend": self.backend, "items": rows, "cost_usd": decimal_usd(self.total)}

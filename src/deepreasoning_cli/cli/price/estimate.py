@@ -1,20 +1,21 @@
-"""`price "prompt"`: what a question would cost on every Claude model that can be asked.
+"""`price "prompt"`: what a question would cost on every Claude model.
 
-Its tokens are Anthropic's count (`--exact`) or an estimate; what the models will write is taken
-from the user's own turns, else assumed.
+Its tokens are Anthropic's count (`--exact`) or an estimate; the length of the output is that of
+the user's own turns, else an assumption.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from deepreasoning_cli.catalog.models import ClaudeModel
 from deepreasoning_cli.cli.messages import debug_log, warn
-from deepreasoning_cli.cli.models.tables import MARK
+from deepreasoning_cli.cli.models.tables import mark
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.price.bill import Tokens
+from deepreasoning_cli.cli.price.bill import Pair, Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.history.queries import StageCost, lengths
@@ -27,7 +28,7 @@ CASES: Final = ("low", "typical", "high")
 SHARES: Final = (10, 50, 90)
 """The percentiles of the user's own turns that the three cases stand for."""
 FEWEST: Final = 5  # turns; from fewer a percentile says nothing
-NEWEST: Final = 1_000  # turns that are looked at: what was long ago was asked of other models
+NEWEST: Final = 1_000  # turns that count: older ones were answered by other models
 
 ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
     "reason": (500, 2_000, 8_000),
@@ -52,10 +53,9 @@ class UsageForecast:
 
     @classmethod
     def of(cls, rows: Sequence[StageCost]) -> UsageForecast:
-        """By the newest turns in `rows`, which are in the order in which they were kept."""
-        newest = list(dict.fromkeys(row.turn for row in reversed(rows)))[:NEWEST]
-        kept = set(newest)
-        recent = [row for row in rows if row.turn in kept]
+        """By the newest turns in `rows`, which are in the order in which they were stored."""
+        newest = set(list(dict.fromkeys(row.turn for row in reversed(rows)))[:NEWEST])
+        recent = [row for row in rows if row.turn in newest]
         answers = lengths(recent, "answer")
         return cls(
             _percentiles("reason", lengths(recent, "reason")),
@@ -69,14 +69,14 @@ class UsageForecast:
         return [Tokens(read, thought if thinks else 0, written) for thought, written in pairs]
 
 
-def _percentiles(stage: str, found: Sequence[int]) -> tuple[int, int, int]:
-    if len(found) < FEWEST:
+def _percentiles(stage: str, counts: Sequence[int]) -> tuple[int, int, int]:
+    if len(counts) < FEWEST:
         return ASSUMED[stage]
-    low, typical, high = (found[-(-len(found) * share // 100) - 1] for share in SHARES)
+    low, typical, high = (counts[-(-len(counts) * share // 100) - 1] for share in SHARES)
     return low, typical, high
 
 
-def exact_counts(context: PriceContext, prompt: str, given: Globals) -> Mapping[str, int]:
+def exact_counts(context: PriceContext, prompt: str, options: Globals) -> Mapping[str, int]:
     """Tokens by model id, one call for each; a model that cannot be counted is a warning.
 
     Raises ConfigError without a key that works.
@@ -91,18 +91,18 @@ def exact_counts(context: PriceContext, prompt: str, given: Globals) -> Mapping[
         raise ConfigError("--exact needs a key of Anthropic's", kind="key_missing", hint=hint)
     base = loaded.settings.base_urls.get("anthropic", catalog.vendor("anthropic").base_url)
     question = Prompt((Message("user", prompt),))
-    found: dict[str, int] = {}
-    with open_transport(loaded, ignore, debug_log(given)) as transport:
+    counts: dict[str, int] = {}
+    with open_transport(loaded, ignore, debug_log(options)) as transport:
         for model in context.models():
-            if context.view.is_retired(model):
-                continue  # Anthropic knows it no more
+            if context.view.is_retired(model):  # Anthropic does not count for it
+                continue
             try:
-                found[model.id] = count_tokens(transport, base, key, model.id, question)
+                counts[model.id] = count_tokens(transport, base, key, model.id, question)
             except ConfigError:
                 raise
             except DeepReasoningError as error:
-                warn(given, f"the input of {model.id} is estimated: {error.message}")
-    return found
+                warn(options, f"the input of {model.id} is estimated: {error.message}")
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,72 +114,62 @@ class PriceEstimate:
     tokens: int
     exact: Mapping[str, int]
 
-    @property
-    def thinks(self) -> bool:
-        """Whether anything reasons before Claude."""
-        return self.context.on_gateway or self.context.reasoner() is not None
-
-    def cases(self, model: ClaudeModel) -> list[Tokens]:
-        """The three cases for that model."""
+    def costs(self, model: ClaudeModel) -> tuple[int, list[Decimal | None]]:
+        """The tokens that the model reads, and USD of the three cases."""
         read = self.exact.get(model.id, self.tokens)
-        return self.usage.cases(read, thinks=self.thinks)
+        pair = Pair(self.context, model)
+        return read, [
+            pair.bill(case).total for case in self.usage.cases(read, thinks=self.context.thinks)
+        ]
 
+    def as_text(self, width: int | None) -> str:
+        """The table, and what its figures rest on."""
+        rows = [self._cells(model) for model in self.context.models()]
+        return "\n".join([*table(COSTS, rows, width).lines, "", *self._notes()])
 
-def text(estimate: PriceEstimate, width: int | None) -> str:
-    """The table, and what its figures rest on."""
-    rows = [_row(estimate, model) for model in estimate.context.models()]
-    return "\n".join([*table(COSTS, rows, width).lines, "", *_notes(estimate)])
+    def _cells(self, model: ClaudeModel) -> list[str]:
+        read, costs = self.costs(model)
+        return [
+            mark(self.context.view, model),
+            model.id,
+            format_tokens(read, estimated=model.id not in self.exact),
+            *(format_usd(cost, estimated=True) for cost in costs),
+        ]
 
+    def _notes(self) -> Iterator[str]:
+        context, usage = self.context, self.usage
+        how = "by Anthropic's count where no ≈ stands" if self.exact else "≈ at four bytes a token"
+        yield f"Input tokens {how}; costs are estimates."
+        basis = f"as in {usage.turns} turns of yours" if usage.turns else "assumed"
+        stages = {"Reasoning": usage.reasoning} if self.context.thinks else {}
+        for name, figures in (stages | {"Answer": usage.answer}).items():
+            counts = " / ".join(f"{figure:,}" for figure in figures)
+            yield f"{name} tokens, low/typical/high ({basis}): {counts}."
+        if reasoner := context.reasoner():
+            is_peak = reasoner.rates and reasoner.rates.is_peak(context.view.now)
+            peak = ", at the peak rate that holds now" if is_peak else ""
+            yield f"Reasoner: {reasoner.model}{peak}."
+        if context.web:
+            price = decimal_usd(context.search())
+            yield f"With one search of the web at ${price}; the pages found add input."
 
-def _row(estimate: PriceEstimate, model: ClaudeModel) -> list[str]:
-    pair, cases = estimate.context.pair(model), estimate.cases(model)
-    return [
-        MARK if model == estimate.context.view.default else "",
-        model.id,
-        format_tokens(cases[0].input, estimated=model.id not in estimate.exact),
-        *(format_usd(pair.cost(case), estimated=True) for case in cases),
-    ]
+    def as_json(self) -> dict[str, object]:
+        """One object: the assumptions, and an object for each model."""
+        reasoner = self.context.reasoner()
+        return {
+            "backend": self.context.view.backend,
+            "reasoner": reasoner and reasoner.model,
+            "history_turns": self.usage.turns,
+            "reasoning_tokens": list(self.usage.reasoning) if self.context.thinks else None,
+            "answer_tokens": list(self.usage.answer),
+            "models": [self._object(model) for model in self.context.models()],
+        }
 
-
-def _notes(estimate: PriceEstimate) -> Iterator[str]:
-    context, usage = estimate.context, estimate.usage
-    how = "by Anthropic's count where no ≈ stands" if estimate.exact else "≈ at four bytes a token"
-    yield f"Input tokens {how}; costs are estimates."
-    whence = f"as in {usage.turns} turns of yours" if usage.turns else "assumed"
-    if estimate.thinks:
-        yield f"Reasoning tokens, low/typical/high ({whence}): {_figures(usage.reasoning)}."
-    yield f"Answer tokens, low/typical/high ({whence}): {_figures(usage.answer)}."
-    if reasoner := context.reasoner():
-        peak = reasoner.rates and reasoner.rates.is_peak(context.now)
-        yield f"Reasoner: {reasoner.model}{', at the peak rate that holds now' if peak else ''}."
-    if context.web:
-        price = decimal_usd(context.search())
-        yield f"With one search of the web at ${price}; the pages found add input."
-
-
-def _figures(figures: tuple[int, int, int]) -> str:
-    return " / ".join(f"{figure:,}" for figure in figures)
-
-
-def as_json(estimate: PriceEstimate) -> dict[str, object]:
-    """One object: the assumptions, and an object for each model."""
-    reasoner = estimate.context.reasoner()
-    return {
-        "backend": estimate.context.view.backend,
-        "reasoner": reasoner.model if reasoner else None,
-        "history_turns": estimate.usage.turns,
-        "reasoning_tokens": list(estimate.usage.reasoning) if estimate.thinks else None,
-        "answer_tokens": list(estimate.usage.answer),
-        "models": [_object(estimate, model) for model in estimate.context.models()],
-    }
-
-
-def _object(estimate: PriceEstimate, model: ClaudeModel) -> dict[str, object]:
-    pair, cases = estimate.context.pair(model), estimate.cases(model)
-    costs = zip(CASES, (decimal_usd(pair.cost(case)) for case in cases), strict=True)
-    return {
-        "model": model.id,
-        "input_tokens": cases[0].input,
-        "estimated": model.id not in estimate.exact,
-        "cost_usd": dict(costs),
-    }
+    def _object(self, model: ClaudeModel) -> dict[str, object]:
+        read, costs = self.costs(model)
+        return {
+            "model": model.id,
+            "input_tokens": read,
+            "estimated": model.id not in self.exact,
+            "cost_usd": dict(zip(CASES, map(decimal_usd, costs), strict=True)),
+        }

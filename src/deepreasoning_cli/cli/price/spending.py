@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,25 +19,31 @@ from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.table import Column, table
 from deepreasoning_cli.views.terminal import cell_width
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
-FIELDS = ("turns", "stages", "input_tokens", "output_tokens", "cost_usd", "unknown", "estimated")
+COLUMNS = (
+    Column("turns", right=True, leaves=1),
+    Column("tokens in", right=True, leaves=3),
+    Column("tokens out", right=True, leaves=2),
+    Column("cost", right=True),
+)
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def read_spending(
-    given: Globals, loaded: LoadedSettings, since: datetime | None = None
+    options: Globals, loaded: LoadedSettings, since: datetime | None = None
 ) -> list[StageCost] | None:
-    """What was paid for since then (aware; None: ever); None where nothing was ever kept.
+    """What was paid for since then (aware; None: ever); None where there is no history.
 
     Turns that dead processes left behind count too, where the settings keep a history. Raises
     as the store does.
     """
-    archive = HistoryAccess(paths.data_dir(), partial(message, given))
-    return archive.spending(since, recovers=loaded.settings.history)
+    history = HistoryAccess(paths.data_dir(), partial(message, options))
+    return history.spending(since, recovers=loaded.settings.history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +54,49 @@ class SpendingReport:
     since: datetime | None
     by: str
 
-    @property
-    def total(self) -> CostSum:
-        """All of it."""
-        return sum_costs(self.rows)
-
     def groups(self) -> list[tuple[str, CostSum]]:
         """Days in their order, everything else the dearest first."""
-        found = group_costs(self.rows, GROUPINGS[self.by]).items()
+        groups = group_costs(self.rows, GROUPINGS[self.by]).items()
         if self.by == "day":
-            return sorted(found)
-        return sorted(found, key=lambda group: -(group[1].cost or Decimal(0)))
+            return sorted(groups)
+        return sorted(groups, key=lambda group: -(group[1].cost or Decimal(0)))
+
+    def as_text(self, width: int | None) -> str:
+        """The table, a bar to each group where there is room, and the sum."""
+        since = f" since {self.since.astimezone():%Y-%m-%d %H:%M}" if self.since else ""
+        if not self.rows:
+            return f"Nothing was spent{since}."
+        groups, total = self.groups(), sum_costs(self.rows)
+        rows = [[name, *_cells(each)] for name, each in [*groups, ("total", total)]]
+        heading, *lines, last = table((Column(self.by, least=10), *COLUMNS), rows, width).lines
+        charted = _with_bars(lines, [each.cost or Decimal(0) for _, each in groups], width)
+        notes = []
+        if total.unknown:
+            stages = "1 stage" if total.unknown == 1 else f"{total.unknown:,} stages"
+            notes = ["", f"The cost of {stages} is unknown and not in the sum."]
+        return "\n".join([f"Spent{since}, USD", "", heading, *charted, last, *notes])
+
+    def as_json(self) -> dict[str, object]:
+        """One object; money as decimal strings, None where nothing of a group has a known cost."""
+        return {
+            "since": self.since and self.since.isoformat(),
+            "by": self.by,
+            "groups": [{self.by: name, **_fields(each)} for name, each in self.groups()],
+            **_fields(sum_costs(self.rows)),
+        }
 
 
-def text(report: SpendingReport, width: int | None, *, unicode: bool) -> str:
-    """The table, a bar to each group where there is room, and the sum."""
-    since = f" since {report.since.astimezone():%Y-%m-%d %H:%M}" if report.since else ""
-    if not report.rows:
-        return f"Nothing was spent{since}."
-    groups = report.groups()
-    rows = [[name, *_cells(each)] for name, each in groups]
-    rows.append(["total", *_cells(report.total)])
-    lines = list(table(_columns(report.by), rows, width).lines)
-    charted = [*lines[:1], *_with_bars(lines[1:-1], groups, width, unicode), lines[-1]]
-    return "\n".join([f"Spent{since}, USD", "", *charted, *_notes(report.total)])
+class SpendingCsv(SpendingReport):
+    """The same as CSV."""
 
-
-def _columns(by: str) -> tuple[Column, ...]:
-    return (
-        Column(by, least=10),
-        Column("turns", right=True, leaves=1),
-        Column("tokens in", right=True, leaves=3),
-        Column("tokens out", right=True, leaves=2),
-        Column("cost", right=True),
-    )
+    def as_text(self, width: int | None) -> str:
+        """A heading and a line for each group, however wide; an unknown cost is empty."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([self.by, *_fields(CostSum())])
+        for name, each in self.groups():
+            writer.writerow([single_line(name, 1000), *_fields(each).values()])
+        return out.getvalue().rstrip("\n")
 
 
 def _cells(each: CostSum) -> list[str]:
@@ -90,57 +106,27 @@ def _cells(each: CostSum) -> list[str]:
     return [f"{each.turns:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}", cost]
 
 
-def _with_bars(
-    lines: Sequence[str], groups: Sequence[tuple[str, CostSum]], width: int | None, unicode: bool
-) -> Iterator[str]:
-    """Each line with its bar behind it; without, where the terminal is too narrow."""
-    taken = max(map(cell_width, lines)) + 2
-    room = LONGEST_BAR if width is None else min(LONGEST_BAR, width - taken)
-    largest = max(each.cost or Decimal(0) for _, each in groups)
-    for line, (_, each) in zip(lines, groups, strict=True):
-        drawn = bar(each.cost or Decimal(0), largest, room, unicode=unicode)
-        padding = " " * (taken - cell_width(line))
-        yield f"{line}{padding}{drawn}".rstrip() if room >= SHORTEST_BAR else line
-
-
-def _notes(total: CostSum) -> Iterator[str]:
-    if total.unknown:
-        stages = "1 stage" if total.unknown == 1 else f"{total.unknown:,} stages"
-        yield ""
-        yield f"The cost of {stages} is unknown and not in the sum."
-
-
-def as_json(report: SpendingReport) -> dict[str, object]:
-    """One object; money as decimal strings, None where nothing of a group has a known cost."""
+def _fields(each: CostSum) -> dict[str, object]:
     return {
-        "since": report.since.isoformat() if report.since else None,
-        "by": report.by,
-        "groups": [{report.by: name, **_fields(each)} for name, each in report.groups()],
-        **_fields(report.total),
+        "turns": each.turns,
+        "stages": each.stages,
+        "input_tokens": each.input_tokens,
+        "output_tokens": each.output_tokens,
+        "cost_usd": decimal_usd(each.cost),
+        "unknown": each.unknown,
+        "estimated": each.estimated,
     }
 
 
-def as_csv(report: SpendingReport) -> str:
-    """A heading and a line for each group; an unknown cost is empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([report.by, *FIELDS])
-    for name, each in report.groups():
-        writer.writerow([single_line(name, 1000), *_fields(each).values()])
-    return out.getvalue().rstrip("\n")
-
-
-def _fields(each: CostSum) -> dict[str, object]:
-    values = (
-        each.turns,
-        each.stages,
-        each.input_tokens,
-        each.output_tokens,
-        decimal_usd(each.cost),
-        each.unknown,
-        each.estimated,
-    )
-    return dict(zip(FIELDS, values, strict=True))
+def _with_bars(lines: Sequence[str], costs: Sequence[Decimal], width: int | None) -> Iterator[str]:
+    """Each line with its bar behind it; without, where the terminal is too narrow."""
+    indent = max(map(cell_width, lines)) + 2
+    room = LONGEST_BAR if width is None else min(LONGEST_BAR, width - indent)
+    unicode = terminal.is_unicode(sys.stdout)
+    for line, cost in zip(lines, costs, strict=True):
+        padding = " " * (indent - cell_width(line))
+        drawn = bar(cost, max(costs), room, unicode=unicode)
+        yield f"{line}{padding}{drawn}".rstrip() if room >= SHORTEST_BAR else line
 
 
 def bar(value: Decimal, largest: Decimal, width: int, *, unicode: bool) -> str:

@@ -1,50 +1,16 @@
-"""The parts of `price` that compute: bars, percentiles."""
+"""The forecast that `price "prompt"` rests on."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from deepreasoning_cli.cli.price.bill import Tokens
 from deepreasoning_cli.cli.price.estimate import ASSUMED, UsageForecast
-from deepreasoning_cli.cli.price.spending import bar
 from deepreasoning_cli.history.queries import StageCost
 from deepreasoning_cli.pipeline.money import Usage
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("value", "unicode", "expected"),
-    [
-        ("8", True, "████████"),
-        ("4", True, "████"),
-        ("1", True, "█"),
-        ("0.5", True, "▌"),
-        ("1.125", True, "█▏"),
-        ("0.0001", True, "▏"),
-        ("0", True, ""),
-        ("8", False, "########"),
-        ("3.9", False, "###"),
-        ("0.0001", False, "#"),
-    ],
-)
-def test_a_bar_is_as_long_as_its_value(value: str, unicode: bool, expected: str) -> None:
-    assert bar(Decimal(value), Decimal(8), 8, unicode=unicode) == expected
-
-
-@given(
-    st.decimals(0, 100, places=6), st.decimals(0, 100, places=6), st.integers(0, 60), st.booleans()
-)
-def test_a_bar_never_leaves_its_room(
-    one: Decimal, other: Decimal, width: int, unicode: bool
-) -> None:
-    small, large = sorted((one, other))
-    assert len(bar(small, large, width, unicode=unicode)) <= width
 
 
 def rows(tokens: list[int], stage: str = "answer", complete: bool = True) -> list[StageCost]:
