@@ -74,7 +74,7 @@ class Highlighter:
         return row_text(text.removesuffix("\n")), self._style(kind)
 
     def _style(self, kind: TokenType) -> Style:
-        return self._ink.base + without_background(self._theme.get_style_for_token(kind))
+        return without_background(self._theme.get_style_for_token(kind))
 
 
 def _keeps_state(lexer: Lexer) -> bool:

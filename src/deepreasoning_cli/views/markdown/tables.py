@@ -98,9 +98,7 @@ class TableBlock(Block):
 
     def keep(self, node: Node, source: SourceLines) -> list[str]:
         """A head of as many columns, and what comes after the rows."""
-        if self._columns is None:
-            return source.lines[node.start :]
-        count = len(self._columns.sides)
+        count = len(node.children[0].children[0].children)
         head = [f"{source.lead}|{cell * count}" for cell in (f"{PLACEHOLDER}|", "-|")]
         return [*head, *source.lines[node.end :]]
 
