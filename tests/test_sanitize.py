@@ -82,7 +82,7 @@ ATTACKS = {
 def in_pieces(pieces: Iterable[str], sink: Sink, ascii_only: bool = False) -> tuple[str, int]:
     sanitiser = Sanitiser(sink, ascii_only=ascii_only)
     text = "".join([*(sanitiser.feed(piece) for piece in pieces), sanitiser.close()])
-    return text, sanitiser.neutralised
+    return text, sanitiser.escaped_count
 
 
 def forbidden_on_a_terminal(text: str) -> list[str]:
@@ -230,7 +230,7 @@ def test_an_attack_is_the_same_harmless_text_at_every_cut(name: str, sink: Sink)
 
 
 @pytest.mark.parametrize(
-    ("name", "shown", "neutralised"),
+    ("name", "shown", "escaped_count"),
     [
         ("OSC 52 writes the clipboard", "a␛]52;c;cm0gLXJmIC8=␛\\b", 2),
         ("an unterminated OSC swallows what follows", "a␛]0;swallow␇ THIS\nand this", 2),
@@ -245,8 +245,8 @@ def test_an_attack_is_the_same_harmless_text_at_every_cut(name: str, sink: Sink)
         ("line ends", "a\nb\nc\n\nd\ne\nf\n", 0),
     ],
 )
-def test_an_attack_stays_as_evidence(name: str, shown: str, neutralised: int) -> None:
-    assert in_pieces(list(ATTACKS[name]), Sink.TERMINAL) == (shown, neutralised)
+def test_an_attack_stays_as_evidence(name: str, shown: str, escaped_count: int) -> None:
+    assert in_pieces(list(ATTACKS[name]), Sink.TERMINAL) == (shown, escaped_count)
 
 
 def test_only_the_undecided_end_is_held_back() -> None:

@@ -86,12 +86,12 @@ _FILE_NAME_LIMIT: Final = 80
 class Sanitiser:
     """Makes a stream of pieces safe; however it is cut, the result is that of the whole.
 
-    `neutralised` counts the control and invisible characters made visible so far; dropped ones,
+    `escaped_count` counts the control and invisible characters made visible so far; dropped ones,
     line ends and surrogates are not among them.
     """
 
     def __init__(self, sink: Sink, *, ascii_only: bool = False) -> None:
-        self.neutralised = 0
+        self.escaped_count = 0
         self._terminal = sink is Sink.TERMINAL
         self._table = (_CARETS if ascii_only else _PICTURES) if self._terminal else _ESCAPES
         self._erased = _ERASED[sink]
@@ -104,21 +104,21 @@ class Sanitiser:
         text = repair_surrogates(text)
         ready = _ready(text) if self._terminal else len(text)
         self._held = text[ready:] + half
-        return self._neutralise(text[:ready])
+        return self._escape(text[:ready])
 
     def close(self) -> str:
         """Return what was held back: nothing more comes."""
         text, self._held = repair_surrogates(self._held), ""
-        return self._neutralise(text)
+        return self._escape(text)
 
-    def _neutralise(self, text: str) -> str:
+    def _escape(self, text: str) -> str:
         if text.replace("\n", "").replace("\t", "").isprintable():  # nothing that a table changes
             return text
         if self._terminal:
             text = text.replace("\r\n", "\n")
         shown = _translated(text, self._table)
         if shown != text:
-            self.neutralised += len(text) - len(_translated(text, self._erased))
+            self.escaped_count += len(text) - len(_translated(text, self._erased))
         return shown
 
 

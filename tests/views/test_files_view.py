@@ -91,14 +91,14 @@ def test_a_file_holds_what_a_pipe_would_get(good: Path) -> None:
     for piece in ("\x1b[2J\r\n", "\ud83d", "\ude00\r\n\r\n"):
         view(Text(piece))
     view.close(None)
-    assert (folder(good), view.neutralised) == ({"good.md": "\\x1b[2J\r\n\U0001f600\r\n"}, 1)
+    assert (folder(good), view.escaped_count) == ({"good.md": "\\x1b[2J\r\n\U0001f600\r\n"}, 1)
 
 
 def test_a_raw_file_holds_the_exact_characters(good: Path) -> None:
     view = FileView(Text, good, raw=True)
     view(Text("\x1b[2J\n\n"))
     view.close(None)
-    assert (folder(good), view.neutralised) == ({"good.md": "\x1b[2J\n\n"}, 0)
+    assert (folder(good), view.escaped_count) == ({"good.md": "\x1b[2J\n\n"}, 0)
 
 
 def test_a_place_that_takes_no_file_is_a_write_error(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def finished(asked: str, served: str | None) -> StageFinished:
 def said(
     *events: Event,
     failure: BaseException | None = None,
-    neutralised: int = 0,
+    escaped_count: int = 0,
     quiet: bool = False,
     bill: bool = False,
     kept: bool = False,
@@ -38,7 +38,7 @@ def said(
     lines: list[str] = []
     record = TurnRecord()
     notes = Notes(
-        record, lines.append, lambda: neutralised, quiet=quiet, bill=bill, kept=lambda: kept
+        record, lines.append, lambda: escaped_count, quiet=quiet, bill=bill, kept=lambda: kept
     )
     for event in events:
         record.apply(event)
@@ -104,11 +104,11 @@ def test_another_model_than_was_asked_is_noted(asked: str, served: str) -> None:
 def test_what_was_made_visible_is_counted_at_the_end(
     failure: BaseException | None, count: int, lines: list[str]
 ) -> None:
-    assert said(Text("x"), neutralised=count, failure=failure) == lines
+    assert said(Text("x"), escaped_count=count, failure=failure) == lines
 
 
 def test_the_bill_is_the_last_line_where_it_is_wanted() -> None:
-    assert said(finished("sonnet", "s\x1b"), bill=True, neutralised=1) == [
+    assert said(finished("sonnet", "s\x1b"), bill=True, escaped_count=1) == [
         "note: sonnet was asked, s␛ answered",
         "note: 1 control character was made visible",
         "s␛ · 3 tokens · cost unknown · 2.0 s",
@@ -122,7 +122,7 @@ def test_the_bill_is_the_last_line_where_it_is_wanted() -> None:
 def test_nothing_is_said_at_the_end_when_quiet_or_when_nobody_reads(
     quiet: bool, failure: BaseException | None
 ) -> None:
-    assert said(Text("x"), bill=True, neutralised=3, quiet=quiet, failure=failure) == []
+    assert said(Text("x"), bill=True, escaped_count=3, quiet=quiet, failure=failure) == []
     assert said(TurnWarning("w"), finished("a", "b"), quiet=True) == []
 
 

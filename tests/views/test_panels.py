@@ -272,7 +272,7 @@ def test_a_truncated_or_refused_answer_says_so_in_its_border(reason: str, words:
 
 
 def test_hidden_reasoning_leaves_only_what_it_took() -> None:
-    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, hidden_stages=frozenset({Stage.REASON}))
     lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert [line[:30] for line in lines[:2]] == [
         "╭─ Reasoning · a-model ───────",
@@ -282,7 +282,7 @@ def test_hidden_reasoning_leaves_only_what_it_took() -> None:
 
 
 def test_a_skipped_stage_has_no_panel() -> None:
-    style = PanelStyle(color=False, skipped=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, omitted_stages=frozenset({Stage.REASON}))
     lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert lines[0].startswith("╭─ Answer")
 
@@ -444,7 +444,7 @@ def test_what_a_stage_found_and_its_name_are_plain_text_too_after_a_bug() -> Non
 
 
 def test_hidden_reasoning_stays_hidden_after_a_bug() -> None:
-    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, hidden_stages=frozenset({Stage.REASON}))
     renderer = FailingRenderer("frame", style=style)
     with pytest.raises(ValueError, match="perfect"):
         show_with(renderer, turn(["secret"], ["4", "2"]))

@@ -83,7 +83,7 @@ class CountingView(Protocol):
     """A view that makes control characters visible, and counts them."""
 
     @property
-    def neutralised(self) -> int:
+    def escaped_count(self) -> int:
         """How many there were."""
 
 
@@ -130,7 +130,7 @@ class _ViewBuilder:
         status = list(self._status(quiet=quiet))
         say = _over_the_status if status else write_stderr
         bill = self._terminal and not self._in_panels and not self._options.structured
-        notes = Notes(self._record, say, self._neutralised, quiet=quiet, bill=bill, kept=kept)
+        notes = Notes(self._record, say, self._escaped_count, quiet=quiet, bill=bill, kept=kept)
         copied = [ClipboardView(self._record, say)] if self._options.copy else []
         return [*status, *self._files(), *self._text(), *copied, notes]
 
@@ -147,8 +147,8 @@ class _ViewBuilder:
         options = self._options
         return self._terminal and not (options.structured or options.output or options.extract)
 
-    def _neutralised(self) -> int:
-        return sum(view.neutralised for view in self._counted)
+    def _escaped_count(self) -> int:
+        return sum(view.escaped_count for view in self._counted)
 
     def _status(self, *, quiet: bool) -> Iterator[View]:
         busy = self._on_a_shared_screen or self._reasoning_to_stderr
@@ -235,8 +235,10 @@ class _ViewBuilder:
             color=terminal.uses_color(sys.stdout, self._given.color),
             code_theme=self._settings.code_theme,
             demo=self._settings.backend == "demo",
-            folded=reasoning if wish == "hide" or self._options.reasoning_file else frozenset(),
-            skipped=reasoning if wish == "stderr" else frozenset(),
+            hidden_stages=reasoning
+            if wish == "hide" or self._options.reasoning_file
+            else frozenset(),
+            omitted_stages=reasoning if wish == "stderr" else frozenset(),
         )
         view = PanelsView(self._record, self._progress, sys.stdout, style)
         self._counted.append(view)

@@ -51,7 +51,7 @@ class LiveArea:
         pieces = [f"\x1b[{up}A"] if up else []
         for index in range(same, len(rows)):
             if index >= len(self._drawn):
-                pieces.append(self._encode(rows[index]))
+                pieces.append(encode_row(rows[index], self._colors))
             elif self._drawn[index] != rows[index]:
                 pieces.append(self._patch(self._drawn[index], rows[index]))
             pieces.append("\n")
@@ -63,22 +63,23 @@ class LiveArea:
         """What turns one line into the other: the cells from the first to the last that differ."""
         before, after = _cells(old), _cells(new)
         if before is None or after is None:
-            return f"\x1b[0K{self._encode(new)}"
+            return f"\x1b[0K{encode_row(new, self._colors)}"
         first = _common(before, after)
         last = len(after)
         if len(before) == len(after):
             while last > first and before[last - 1] == after[last - 1]:
                 last -= 1
         erase = "\x1b[0K" if len(before) > len(after) else ""
-        return f"\x1b[{first + 1}G{erase}{self._encode(_segments(after[first:last]))}"
+        changed = encode_row(_segments(after[first:last]), self._colors)
+        return f"\x1b[{first + 1}G{erase}{changed}"
 
-    def _encode(self, row: Row) -> str:
-        return "".join(
-            segment.style.render(segment.text, color_system=self._colors)
-            if segment.style
-            else segment.text
-            for segment in row
-        )
+
+def encode_row(row: Row, colors: ColorSystem | None) -> str:
+    """The row as the terminal takes it."""
+    return "".join(
+        part.style.render(part.text, color_system=colors) if part.style else part.text
+        for part in row
+    )
 
 
 def _cells(row: Row) -> list[StyledCharacter] | None:

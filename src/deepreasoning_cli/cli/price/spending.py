@@ -75,10 +75,10 @@ def text(report: SpendingReport, width: int | None, *, unicode: bool) -> str:
 
 def _columns(by: str) -> tuple[Column, ...]:
     return (
-        Column(by, least=10),
-        Column("turns", right=True, leaves=1),
-        Column("tokens in", right=True, leaves=3),
-        Column("tokens out", right=True, leaves=2),
+        Column(by, min_width=10),
+        Column("turns", right=True, drop_order=1),
+        Column("tokens in", right=True, drop_order=3),
+        Column("tokens out", right=True, drop_order=2),
         Column("cost", right=True),
     )
 

@@ -231,6 +231,12 @@ def render_markdown(
     return BlockSequence().feed(layout.parser.blocks(text), True, layout)
 
 
+def render_plain(text: str, width: int, *, style: Style | None = None) -> list[Row]:
+    """The rows of a complete text, as it is."""
+    stream = PlainStream(width, style=style)
+    return stream.feed(text) + stream.close()
+
+
 def _is_text(leaf: Node, source: str) -> bool:
     """Whether the unended last line of `source` is a paragraph's, however it may go on."""
     if leaf.kind != "paragraph" or leaf.end != source.count("\n") + 1:
