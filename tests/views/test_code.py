@@ -45,7 +45,7 @@ def shown(
 ) -> str:
     out: list[str] = []
     record = TurnRecord()
-    view = CodeView(record, out.append, language, every=every, sink=sink)
+    view = CodeView(record, out.append, sink, language, every=every)
     for event in (Text(answer),):
         record.apply(event)
         view(event)

@@ -17,7 +17,6 @@ from deepreasoning_cli.views.markdown import parser
 from deepreasoning_cli.views.markdown.stream import (
     MarkdownStream,
     PlainStream,
-    RowStream,
     render_markdown,
 )
 from support.markdown_documents import documents, lists, pieces, quotes, simple
@@ -39,7 +38,7 @@ def rows_of(text: str, width: int = 80) -> list[str]:
     return texts(render_markdown(text, width, console=CONSOLE))
 
 
-def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
+def streamed(stream: MarkdownStream | PlainStream, text: str, seed: int) -> list[Row]:
     """All rows of a stream that is fed at random, and asked for its tail at random."""
     rows = []
     for number, piece in enumerate(pieces(text, seed)):

@@ -204,7 +204,8 @@ class _ViewBuilder:
         if options.extract:
             from deepreasoning_cli.views.files import CodeView
 
-            return CodeView(self._record, write, options.language, every=options.extract_all)
+            sink = _sink_of(sys.stdout)
+            return CodeView(self._record, write, sink, options.language, every=options.extract_all)
         if options.raw:
             return RawView(_bytes_to_stdout)
         return self._counting(Thought if options.reasoning_only else Text, sys.stdout)
@@ -212,8 +213,7 @@ class _ViewBuilder:
     def _counting(self, kind: type[Text] | type[Thought], stream: TextIO) -> TextView:
         from deepreasoning_cli.views.plain import TextView, stream_writer
 
-        sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
-        view = TextView(kind, stream_writer(stream), sink)
+        view = TextView(kind, stream_writer(stream), _sink_of(stream))
         self._counted.append(view)
         return view
 
@@ -225,7 +225,7 @@ class _ViewBuilder:
         return DeferredView(view)
 
     def _panels(self) -> View:
-        from deepreasoning_cli.views.panel import PanelStyle
+        from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
         wish = self._options.reasoning
@@ -240,9 +240,13 @@ class _ViewBuilder:
             else frozenset(),
             omitted_stages=reasoning if wish == "stderr" else frozenset(),
         )
-        view = PanelsView(self._record, self._progress, sys.stdout, style)
+        view = PanelsView(self._record, self._progress, PanelRenderer(sys.stdout, style))
         self._counted.append(view)
         return view
+
+
+def _sink_of(stream: TextIO) -> Sink:
+    return Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
 
 
 def _over_the_status(line: str) -> None:

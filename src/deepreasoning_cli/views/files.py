@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text,
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, sanitize
 from deepreasoning_cli.views.base import RecordView
-from deepreasoning_cli.views.plain import with_final_newline
+from deepreasoning_cli.views.plain import Write, with_final_newline
 
 
 class FileView:
@@ -111,13 +110,7 @@ class CodeView(RecordView):
     """The last code block of the answer, or all of them, when the answer is whole."""
 
     def __init__(
-        self,
-        record: TurnRecord,
-        write: Callable[[str], None],
-        language: str | None,
-        *,
-        every: bool,
-        sink: Sink = Sink.PIPE,
+        self, record: TurnRecord, write: Write, sink: Sink, language: str | None, *, every: bool
     ) -> None:
         super().__init__(record, write)
         self._language = language.lower() if language else None

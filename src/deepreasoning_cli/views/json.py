@@ -54,13 +54,11 @@ def _stage_object(stage: events.StageFinished | None) -> dict[str, Any] | None:
 
 
 def _as_error(failure: BaseException) -> DeepReasoningError:
-    match failure:
-        case DeepReasoningError():
-            return failure
-        case KeyboardInterrupt() | Interrupted():
-            return DeepReasoningError("interrupted", kind="interrupted")
-        case _:
-            return DeepReasoningError(f"unexpected {type(failure).__name__}")
+    if isinstance(failure, DeepReasoningError):
+        return failure
+    if isinstance(failure, KeyboardInterrupt | Interrupted):
+        return DeepReasoningError("interrupted", kind="interrupted")
+    return DeepReasoningError(f"unexpected {type(failure).__name__}")
 
 
 def _rounded(seconds: float | None) -> float | None:

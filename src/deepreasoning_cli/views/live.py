@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import itemgetter
 
 from rich.color import ColorSystem
@@ -87,14 +87,10 @@ def _cells(row: Row) -> list[StyledCharacter] | None:
 
     Terminals do not agree on the width of emoji sequences, so no column behind one is counted on.
     """
-    if not all(map(_is_single_width, row)):
+    text = "".join(segment.text for segment in row)
+    if not (text.isascii() or all(cell_width(character) == 1 for character in text)):
         return None
     return [(character, segment.style) for segment in row for character in segment.text]
-
-
-def _is_single_width(segment: Segment) -> bool:
-    text = segment.text
-    return text.isascii() or all(cell_width(character) == 1 for character in text)
 
 
 def _segments(cells: list[StyledCharacter]) -> Row:
@@ -105,8 +101,4 @@ def _segments(cells: list[StyledCharacter]) -> Row:
 
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
     """How many entries both begin with."""
-    pairs = zip(one, other, strict=False)
-    return next(
-        (index for index, (left, right) in enumerate(pairs) if left != right),
-        min(len(one), len(other)),
-    )
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

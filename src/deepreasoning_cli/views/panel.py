@@ -15,12 +15,7 @@ from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea, Row
-from deepreasoning_cli.views.markdown.stream import (
-    MarkdownStream,
-    PlainStream,
-    RowStream,
-    render_plain,
-)
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, render_plain
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
 CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
@@ -107,7 +102,7 @@ class PanelRenderer:
     ) -> None:
         self.style = style
         self.size = size
-        self._stream = stream
+        self.stream = stream
         self.unicode = terminal.is_unicode(stream)
         self.console = terminal.make_console(stream, color=style.color, columns=size()[0])
         self._turns = 0
@@ -126,7 +121,7 @@ class PanelRenderer:
         style = Style(color="blue", dim=stage is not Stage.ANSWER)
         return Frame(self.size()[0], style, box=self.style.box)
 
-    def row_stream(self, stage: Stage, width: int) -> RowStream:
+    def row_stream(self, stage: Stage, width: int) -> MarkdownStream | PlainStream:
         """The answer is Markdown; a chain of thought is shown word for word."""
         if stage is Stage.ANSWER:
             return MarkdownStream(width, console=self.console, code_theme=self.style.code_theme)
@@ -138,7 +133,7 @@ class PanelRenderer:
 
     def encodable(self, text: str) -> str:
         """`text` in the terminal's own characters, before its columns are counted."""
-        return text if self.unicode else terminal.to_charset(text, self._stream)
+        return text if self.unicode else terminal.to_charset(text, self.stream)
 
     def spinner(self) -> str:
         """The next sign of the spinner."""
@@ -227,27 +222,18 @@ class Panel:
             self._rows.resize(self._frame.width)
 
 
+@dataclass(slots=True)
 class PlainPanel:
     """A stage's text on plain lines, for a terminal on which a panel could not be drawn.
 
-    `text`, which is safe, comes first; `write` gets safe text.
+    `write` gets safe text; `last` is the last character that it got.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        write: Callable[[str], None],
-        sanitiser: Sanitiser,
-        text: str,
-        *,
-        hidden: bool,
-    ) -> None:
-        self.stage = stage
-        self.sanitiser = sanitiser
-        self._write = write
-        self._hidden = hidden
-        self._last = text[-1:] or "\n"
-        write(text)
+    stage: Stage
+    sanitiser: Sanitiser
+    write: Callable[[str], None]
+    hidden: bool
+    last: str
 
     def feed(self, text: str) -> None:
         """Print text at once."""
@@ -259,12 +245,12 @@ class PlainPanel:
     def close(self, words: str, *, alarm: bool) -> None:
         """End the text, and say on a line of its own how it went."""
         self._print(self.sanitiser.close())
-        self._write(words + "\n" if self._last == "\n" else f"\n{words}\n")
+        self.write(words + "\n" if self.last == "\n" else f"\n{words}\n")
 
     def _print(self, text: str) -> None:
-        if text and not self._hidden:
-            self._last = text[-1]
-            self._write(text)
+        if text and not self.hidden:
+            self.last = text[-1]
+            self.write(text)
 
 
 def _isolate(segment: Segment) -> Segment:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TextIO
 
 from rich.segment import Segment
 
@@ -20,7 +19,7 @@ from deepreasoning_cli.views.base import raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import render_plain
 from deepreasoning_cli.views.notes import stage_summary, turn_summary
-from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
+from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.views.terminal import crop
@@ -37,21 +36,12 @@ class PanelsView:
     text, and `close` raises what failed.
     """
 
-    def __init__(
-        self,
-        record: TurnRecord,
-        progress: Progress,
-        stream: TextIO,
-        style: PanelStyle,
-        *,
-        renderer: PanelRenderer | None = None,
-    ) -> None:
+    def __init__(self, record: TurnRecord, progress: Progress, renderer: PanelRenderer) -> None:
         self._record = record
         self._progress = progress
-        self._style = style
-        self._renderer = renderer or PanelRenderer(stream, style)
-        self._out = stream_writer(stream)
-        self._area = self._renderer.live_area(self._write)
+        self._renderer = renderer
+        self._out = stream_writer(renderer.stream)
+        self._area = renderer.live_area(self._write)
         self._panel: Panel | PlainPanel | None = None
         self._searching = False
         self._cursor_hidden = False
@@ -74,7 +64,9 @@ class PanelsView:
                 self._sources = sources
             case events.StageFinished(Stage.SEARCH):
                 self._end_search()
-            case events.StageStarted(stage, model) if stage not in self._style.omitted_stages:
+            case events.StageStarted(stage, model) if (
+                stage not in self._renderer.style.omitted_stages
+            ):
                 self._open(stage, model)
             case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(event.text)
@@ -130,8 +122,9 @@ class PanelsView:
         self._keep_drawing()
 
     def _plain_panel(self, stage: Stage, sanitiser: Sanitiser, text: str) -> PlainPanel:
-        hidden = stage in self._style.hidden_stages
-        return PlainPanel(stage, self._write, sanitiser, text, hidden=hidden)
+        self._write(text)
+        hidden = stage in self._renderer.style.hidden_stages
+        return PlainPanel(stage, sanitiser, self._write, hidden, text[-1:] or "\n")
 
     def _start_search(self) -> None:
         """A search has no panel: one row tells how long it takes."""

@@ -57,10 +57,8 @@ class Progress:
         now = self._clock()
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
-        parts = [
-            f"{self._model} {self._activity}".strip() if model else self._activity,
-            f"{now - self._began:.0f} s",
-        ]
+        name = f"{self._model} {self._activity}".strip() if model else self._activity
+        parts = [name, f"{now - self._began:.0f} s"]
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
         if self._tip and self._stage is Stage.REASON:

@@ -33,25 +33,16 @@ class Theme:
         self.code_theme = code_theme
         ascii_only = console.options.ascii_only
         self.bullet, self.bar, self.line = ("*", "|", "-") if ascii_only else ("•", "▌", "─")
-        self._console = console
-        self.style = cache(self._style)
-
-    def _style(self, name: str) -> Style:
-        return without_background(self._console.get_style(name, default=""))
+        self.style = cache(
+            lambda name: without_background(console.get_style(name, default=Style.null()))
+        )
 
 
 def without_background(style: Style) -> Style:
     """`style` on whatever background there is."""
     if style.bgcolor is None:
         return style
-    return Style(
-        color=style.color,
-        bold=style.bold,
-        dim=style.dim,
-        italic=style.italic,
-        underline=style.underline,
-        strike=style.strike,
-    )
+    return Style.from_color(style.color) + style.without_color
 
 
 def row_text(text: str) -> str:

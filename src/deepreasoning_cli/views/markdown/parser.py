@@ -35,23 +35,16 @@ MAX_NESTING: Final = 24
 class Node:
     """A block: `kind` is the parser's word without `_open`, `content` the text of a leaf.
 
-    Lines are numbered from 0, columns from where the innermost quotation's content starts.
+    It goes from line `start` to the one before line `end`. Lines are numbered from 0, columns from
+    where the innermost quotation's content starts.
     """
 
     kind: str
     token: Token
+    start: int = 0
+    end: int = 0
     children: list[Node] = field(default_factory=list)
     content: str = ""
-
-    @property
-    def start(self) -> int:
-        """Its first line."""
-        return self.token.map[0] if self.token.map else 0
-
-    @property
-    def end(self) -> int:
-        """The line behind it."""
-        return self.token.map[1] if self.token.map else 0
 
     @property
     def column(self) -> int:
@@ -111,7 +104,9 @@ def _nested(tokens: Iterable[Token]) -> Node:
         elif token.nesting < 0:
             levels.pop()
         else:
-            node = Node(token.type.removesuffix("_open"), token, content=token.content)
+            start, end = token.map or (0, 0)
+            kind = token.type.removesuffix("_open")
+            node = Node(kind, token, start, end, content=token.content)
             levels[-1].children.append(node)
             if token.nesting > 0:
                 levels.append(node)
@@ -138,13 +133,10 @@ def _markdown() -> MarkdownIt:
     rules = md.block.ruler
     rules.before("table", "columns", _item_column)
     terminates: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    begins_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     rules.at("fence", _fence, terminates)
     rules.at("blockquote", partial(_unless_too_deep, rules_block.blockquote), terminates)
-    rules.at(
-        "list",
-        partial(_unless_too_deep, rules_block.list_block),
-        {"alt": ["paragraph", "reference", "blockquote"]},
-    )
+    rules.at("list", partial(_unless_too_deep, rules_block.list_block), begins_item)
     rules.at("table", _table, {"alt": ["paragraph", "reference"]})
     rules.at("lheading", _lheading)
     rules.at("reference", _definition)

@@ -1,16 +1,18 @@
 """Streaming text to screen rows that are final: Markdown, and text as it is.
 
 A stream hands out each row once, when nothing that may follow can change it; all rows together are
-those of the whole text. The modules below decide what comes out: `elements` and `containers` lay
-blocks out, `parser` parses, `wrap` breaks rows. Three things differ from the whole text's rows: a
-link whose definition comes later stays as it was typed, an emphasis, link or code span is taken for
-text if it is still open after 2,000 characters, and rows shown before a resize keep their width.
+those of the whole text. Its text is sanitised: the only control characters are LF and TAB.
+
+The modules below do the work: `parser` parses, `elements` and `containers` lay blocks out, `wrap`
+breaks rows. Three things differ from the whole text's rows: a link whose definition comes later
+stays as it was typed, an emphasis, link or code span is taken for text if it is still open after
+2,000 characters, and rows shown before a resize keep their width.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.style import Style
@@ -28,26 +30,6 @@ _PLACEHOLDER_LINE: Final = re.compile(
     rf"[^\w{PLACEHOLDER}]*\d*[^\w{PLACEHOLDER}]*{PLACEHOLDER}[\s|{PLACEHOLDER}]*"
 )
 """A line that holds the place of text that was shown, and no text of its own."""
-
-
-class RowStream(Protocol):
-    """Text in, rows out. The text is sanitised: its only control characters are LF and TAB."""
-
-    @property
-    def unfinished(self) -> str:
-        """The text whose rows are not final."""
-
-    def feed(self, text: str) -> list[Row]:
-        """Take the next piece; return the rows that are final now, each once, in order."""
-
-    def tail(self, limit: int) -> list[Row]:
-        """The last rows, at most `limit`, of what is not final, as it looks now."""
-
-    def close(self) -> list[Row]:
-        """Return all that is left: nothing more comes."""
-
-    def resize(self, width: int) -> None:
-        """Lay out in so many cells from now on."""
 
 
 class MarkdownStream:
