@@ -42,7 +42,6 @@ _FLAG: Final = "\U0001f3f4"
 _TAG: Final = "[\U000e0030-\U000e0039\U000e0061-\U000e007a]"
 _WHOLE_FLAG: Final = re.compile(f"({_FLAG}{_TAG}{{3,6}}\U000e007f)")
 _OPEN_FLAG: Final = re.compile(f"{_FLAG}{_TAG}{{0,6}}\\Z")
-_LONGEST_OPEN_FLAG: Final = 7
 
 
 def _picture(code: int) -> str:
@@ -177,7 +176,7 @@ def _ready(text: str) -> int:
     """Say how much of `text` is decided: all but a last CR, or a flag that has begun."""
     if text.endswith("\r"):
         return len(text) - 1
-    flag = _OPEN_FLAG.search(text, max(len(text) - _LONGEST_OPEN_FLAG, 0))
+    flag = _OPEN_FLAG.search(text, len(text) - 7)  # the emoji and six tags at most
     return flag.start() if flag else len(text)
 
 

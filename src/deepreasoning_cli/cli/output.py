@@ -130,7 +130,7 @@ class _ViewBuilder:
         status = list(self._status(quiet=quiet))
         say = _over_the_status if status else write_stderr
         bill = self._terminal and not self._in_panels and not self._options.structured
-        notes = Notes(self._record, say, self._escaped_count, quiet=quiet, bill=bill, kept=kept)
+        notes = Notes(self._record, say, self._escaped_count, quiet=quiet, bill=bill, is_saved=kept)
         copied = [ClipboardView(self._record, say)] if self._options.copy else []
         return [*status, *self._files(), *self._text(), *copied, notes]
 

@@ -30,32 +30,32 @@ class LiveArea:
     def __init__(self, write: Callable[[str], None], colors: ColorSystem | None) -> None:
         self._write = write
         self._colors = colors
-        self._drawn: list[Row] = []
+        self._live: list[Row] = []
 
     def draw(self, final: list[Row], live: list[Row]) -> None:
         """Write `final`, which is not touched again, and below it `live`; only what differs."""
         rows = [*final, *live]
-        same = _common(self._drawn, rows)
-        if same < max(len(self._drawn), len(rows)):
+        same = _common(self._live, rows)
+        if same < max(len(self._live), len(rows)):
             self._write(BEGIN_UPDATE + self._changes(rows, same) + END_UPDATE)
-        self._drawn = live
+        self._live = live
 
     def restart(self) -> None:
         """Erase the live rows: the terminal has another width now."""
-        if self._drawn:
-            self._write(f"\x1b[{len(self._drawn)}A\x1b[0J")
-        self._drawn = []
+        if self._live:
+            self._write(f"\x1b[{len(self._live)}A\x1b[0J")
+        self._live = []
 
     def _changes(self, rows: list[Row], same: int) -> str:
-        up = len(self._drawn) - same
+        up = len(self._live) - same
         pieces = [f"\x1b[{up}A"] if up else []
         for index in range(same, len(rows)):
-            if index >= len(self._drawn):
+            if index >= len(self._live):
                 pieces.append(encode_row(rows[index], self._colors))
-            elif self._drawn[index] != rows[index]:
-                pieces.append(self._patch(self._drawn[index], rows[index]))
+            elif self._live[index] != rows[index]:
+                pieces.append(self._patch(self._live[index], rows[index]))
             pieces.append("\n")
-        if len(rows) < len(self._drawn):
+        if len(rows) < len(self._live):
             pieces.append("\x1b[0J")
         return "".join(pieces)
 

@@ -19,7 +19,7 @@ MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 class Notes(RecordView):
     """Warnings as they come; at the end what was escaped, and the bill where it is wanted.
 
-    `escaped_count` and `kept` are asked at the end: how many control characters were made
+    `escaped_count` and `is_saved` are asked at the end: how many control characters were made
     visible, and whether what came is on the disk.
     """
 
@@ -31,13 +31,13 @@ class Notes(RecordView):
         *,
         quiet: bool,
         bill: bool,
-        kept: Callable[[], bool] = lambda: False,
+        is_saved: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(record, write)
         self._escaped_count = escaped_count
         self._quiet = quiet
         self._bill = bill
-        self._kept = kept
+        self._is_saved = is_saved
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
@@ -61,7 +61,7 @@ class Notes(RecordView):
         if self._bill and self._record.stages:
             self._write(single_line(turn_summary(self._record), 200))
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
-        if stopped and is_resumable(self._record) and self._kept():
+        if stopped and is_resumable(self._record) and self._is_saved():
             self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:

@@ -50,16 +50,12 @@ class _TurnPage:
 
     def answer(self) -> list[Row]:
         """The answer's Markdown, and below it the sources, unless it ends with them."""
-        text, renderer = self._record.answer, self._renderer
-        rows = render_markdown(
-            self._safe(text),
-            self._width,
-            console=renderer.console,
-            code_theme=renderer.style.code_theme,
-        )
-        sources = () if sources_in(text) else list_sources(self._record.sources)
-        for number, line in enumerate(sources):
-            rows += [*([] if number else [[]]), *render_plain(self._safe(line), self._width)]
+        text, theme = self._record.answer, self._renderer.style.code_theme
+        console = self._renderer.console
+        rows = render_markdown(self._safe(text), self._width, console=console, code_theme=theme)
+        sources = "" if sources_in(text) else "\n".join(list_sources(self._record.sources))
+        if sources:
+            rows += [[], *render_plain(self._safe(sources), self._width)]
         return self._stage_panel(Stage.ANSWER, rows)
 
     def bill(self) -> list[Row]:

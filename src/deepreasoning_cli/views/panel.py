@@ -6,6 +6,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TextIO
 
 from rich.segment import Segment
@@ -105,7 +106,7 @@ class PanelRenderer:
         self.stream = stream
         self.unicode = terminal.is_unicode(stream)
         self.console = terminal.make_console(stream, color=style.color, columns=size()[0])
-        self._turns = 0
+        self._signs = cycle(SPINNER if self.unicode else ASCII_SPINNER)
 
     def live_area(self, write: Callable[[str], None]) -> LiveArea:
         """The rows of the terminal, written in its colours."""
@@ -137,9 +138,7 @@ class PanelRenderer:
 
     def spinner(self) -> str:
         """The next sign of the spinner."""
-        self._turns += 1
-        signs = SPINNER if self.unicode else ASCII_SPINNER
-        return signs[self._turns % len(signs)]
+        return next(self._signs)
 
 
 class Panel:

@@ -57,6 +57,7 @@ class PanelsView:
     def __call__(self, event: events.Event) -> None:
         """Take in an event; text is drawn within a frame."""
         self._progress.apply(event)
+        omitted = self._renderer.style.omitted_stages
         match event:
             case events.StageStarted(Stage.SEARCH):
                 self._start_search()
@@ -64,9 +65,7 @@ class PanelsView:
                 self._sources = sources
             case events.StageFinished(Stage.SEARCH):
                 self._end_search()
-            case events.StageStarted(stage, model) if (
-                stage not in self._renderer.style.omitted_stages
-            ):
+            case events.StageStarted(stage, model) if stage not in omitted:
                 self._open(stage, model)
             case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(event.text)
@@ -150,7 +149,7 @@ class PanelsView:
             self._thread.start()
         self._wake.set()
 
-    def _finish(self, words: str, *, alarm: bool = False) -> None:
+    def _finish(self, words: str, *, alarm: bool) -> None:
         def finish() -> None:
             if self._panel:
                 self._panel.close(words, alarm=alarm)
@@ -167,9 +166,9 @@ class PanelsView:
         words = single_line(turn_summary(self._record), 200)
         if self._bug:
             self._write(f"{words}\n")
-            return
-        width = self._renderer.size()[0]
-        self._area.draw(render_plain(self._renderer.encodable(words), width, style=DIM), [])
+        else:
+            width = self._renderer.size()[0]
+            self._area.draw(render_plain(self._renderer.encodable(words), width, style=DIM), [])
 
     def _run(self) -> None:
         while not self._stop.is_set():

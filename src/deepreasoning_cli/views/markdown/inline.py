@@ -33,9 +33,7 @@ class Theme:
         self.code_theme = code_theme
         ascii_only = console.options.ascii_only
         self.bullet, self.bar, self.line = ("*", "|", "-") if ascii_only else ("•", "▌", "─")
-        self.style = cache(
-            lambda name: without_background(console.get_style(name, default=Style.null()))
-        )
+        self.style = cache(lambda name: without_background(console.get_style(name, default="")))
 
 
 def without_background(style: Style) -> Style:

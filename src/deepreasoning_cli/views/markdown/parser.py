@@ -152,10 +152,10 @@ def _item_column(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     column = state.sCount[start]
-    found = rules_block.fence(state, start, end, silent)
-    if found and not silent:
+    matches = rules_block.fence(state, start, end, silent)
+    if matches and not silent:
         state.tokens[-1].meta["column"] = column
-    return found
+    return matches
 
 
 def _unless_too_deep(
@@ -171,23 +171,23 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _definition(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    found = rules_block.reference(state, start, end, silent)
-    if found and not silent:
+    matches = rules_block.reference(state, start, end, silent)
+    if matches and not silent:
         token = state.push("definition", "", 0)
         token.content = state.getLines(start, state.line, state.blkIndent, False).strip()
         token.map = [start, state.line]
-    return found
+    return matches
 
 
 def _lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    kept, parent = len(state.tokens), state.parentType
+    count, parent = len(state.tokens), state.parentType
     line = state.line
-    found = rules_block.lheading(state, start, end, silent)
+    matches = rules_block.lheading(state, start, end, silent)
     state.parentType = parent  # the rule leaves its own behind when it finds nothing
-    if found:
+    if matches:
         content = state.tokens[-2].content
-        found = len(content) <= LONG and not content.startswith(PLACEHOLDER)
-        if not found:
-            del state.tokens[kept:]
+        matches = len(content) <= LONG and not content.startswith(PLACEHOLDER)
+        if not matches:
+            del state.tokens[count:]
             state.line = line
-    return found
+    return matches

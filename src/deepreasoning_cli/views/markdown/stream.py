@@ -135,8 +135,6 @@ class PlainStream:
         self._width = max(width, 1)
         self._style = style or Style.null()
         self._blanks: int | None = None  # blank lines since the last row, if there was one
-        self._line: list[str]  # pieces of what is not shown of the line that has not ended
-        self._column: int  # characters of that line before it
         self._keep("", 0)
 
     @property
@@ -188,6 +186,7 @@ class PlainStream:
         return self._spaced(self._rows(parts[:-1])) if full else []
 
     def _keep(self, text: str, column: int) -> None:
+        """Wait for more of a line, of which `text`, behind `column` characters, is not shown."""
         self._line, self._length, self._column = [text], len(text), column
         self._next_try = len(text) + 2 * self._width
 
