@@ -65,9 +65,10 @@ def test_code_on_a_terminal_is_escaped_for_a_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", stdout)
     settings = load_settings(None, {}, {}).settings
     output = OutputOptions(extract=True)
-    code, *_ = build_views(output, record, Progress(), Globals(), settings, kept=lambda: True)
+    views = build_views(output, record, Progress(), Globals(), settings, kept=lambda: True)
     record.apply(Text("```\n\u202e\n```"))
-    code.close(None)
+    for view in views:
+        view.close(None)
     assert stdout.getvalue() == "⟨U+202E⟩\n"
 
 
