@@ -18,9 +18,11 @@ from deepreasoning_cli.sanitize import (
     Sanitiser,
     Sink,
     dump_json,
+    repair_surrogates,
     safe_file_name,
     sanitize,
     single_line,
+    split_trailing_surrogate,
     strip_controls,
 )
 
@@ -82,7 +84,7 @@ ATTACKS = {
 def in_pieces(pieces: Iterable[str], sink: Sink, ascii_only: bool = False) -> tuple[str, int]:
     sanitiser = Sanitiser(sink, ascii_only=ascii_only)
     text = "".join([*(sanitiser.feed(piece) for piece in pieces), sanitiser.close()])
-    return text, sanitiser.neutralised
+    return text, sanitiser.escaped_count
 
 
 def forbidden_on_a_terminal(text: str) -> list[str]:
@@ -230,7 +232,7 @@ def test_an_attack_is_the_same_harmless_text_at_every_cut(name: str, sink: Sink)
 
 
 @pytest.mark.parametrize(
-    ("name", "shown", "neutralised"),
+    ("name", "shown", "escaped_count"),
     [
         ("OSC 52 writes the clipboard", "a␛]52;c;cm0gLXJmIC8=␛\\b", 2),
         ("an unterminated OSC swallows what follows", "a␛]0;swallow␇ THIS\nand this", 2),
@@ -245,8 +247,8 @@ def test_an_attack_is_the_same_harmless_text_at_every_cut(name: str, sink: Sink)
         ("line ends", "a\nb\nc\n\nd\ne\nf\n", 0),
     ],
 )
-def test_an_attack_stays_as_evidence(name: str, shown: str, neutralised: int) -> None:
-    assert in_pieces(list(ATTACKS[name]), Sink.TERMINAL) == (shown, neutralised)
+def test_an_attack_stays_as_evidence(name: str, shown: str, escaped_count: int) -> None:
+    assert in_pieces(list(ATTACKS[name]), Sink.TERMINAL) == (shown, escaped_count)
 
 
 def test_only_the_undecided_end_is_held_back() -> None:
@@ -447,3 +449,40 @@ def test_a_file_name_is_never_a_path_hidden_or_an_option(text: str) -> None:
     assert name[-1] not in " ."
     assert letters == "" or (letters.isascii() and letters.isalnum())
     assert safe_file_name(name) == name
+
+
+any_text = st.text(st.characters(codec=None) | st.characters(categories=["Cs"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("é 中 \U0001f600", "é 中 \U0001f600"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("a\ud83db\ude00", "a\ufffdb\ufffd"),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+    ],
+)
+def test_halves_are_joined_or_replaced(text: str, expected: str) -> None:
+    assert repair_surrogates(text) == expected
+
+
+@given(any_text)
+def test_every_text_becomes_one_that_can_be_encoded_and_stays_that_way(text: str) -> None:
+    once = repair_surrogates(text)
+    assert (once.encode().decode(), repair_surrogates(once)) == (once, once)
+
+
+@given(st.text())
+def test_a_sound_text_is_not_touched(text: str) -> None:
+    assert repair_surrogates(text) == text
+
+
+@given(any_text, st.integers(min_value=0, max_value=8))
+def test_text_mended_piece_by_piece_is_the_text_mended_whole(text: str, at: int) -> None:
+    ready, half = split_trailing_surrogate(text[:at])
+    assert repair_surrogates(ready) + repair_surrogates(half + text[at:]) == repair_surrogates(text)
+    assert ready + half == text[:at]

@@ -94,9 +94,8 @@ def rows() -> list[Row]:
     """The rows of both panels and of the bill."""
     clock = iter([0.0, *[7.5] * 100_000])
     record = TurnRecord(clock=lambda: next(clock))
-    stream, style = Utf8(), PanelStyle(demo=True)
-    renderer = Renderer(stream, style)
-    view = PanelsView(record, Progress(), stream, style, renderer=renderer)
+    renderer = Renderer(Utf8(), PanelStyle(demo=True))
+    view = PanelsView(record, Progress(), renderer)
     with ViewGroup(record, [view]) as show:
         for event in events():
             show(event)

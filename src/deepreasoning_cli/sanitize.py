@@ -6,6 +6,7 @@ piece decides is held back: a CR, half a surrogate pair, a flag that has begun.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -38,9 +39,9 @@ _INVISIBLE: Final = frozenset(
 # a country's two letters and one to four characters of a subdivision (Unicode TS #51 and #35):
 # https://unicode.org/reports/tr51/#valid-emoji-tag-sequences
 _FLAG: Final = "\U0001f3f4"
-_FLAG_END: Final = "\U000e007f"
-_FLAG_CODE: Final = frozenset(chr(0xE0000 + ord(c)) for c in "0123456789abcdefghijklmnopqrstuvwxyz")
-_FLAG_LENGTHS: Final = range(3, 7)
+_TAG: Final = "[\U000e0030-\U000e0039\U000e0061-\U000e007a]"
+_WHOLE_FLAG: Final = re.compile(f"({_FLAG}{_TAG}{{3,6}}\U000e007f)")
+_OPEN_FLAG: Final = re.compile(f"{_FLAG}{_TAG}{{0,6}}\\Z")
 
 
 def _picture(code: int) -> str:
@@ -79,19 +80,16 @@ _LAID_OUT: Final[_Translation] = {
 }
 _JSON: Final[_Translation] = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
-_FILE_NAME: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-")
-_FILE_NAME_LIMIT: Final = 80
-
 
 class Sanitiser:
     """Makes a stream of pieces safe; however it is cut, the result is that of the whole.
 
-    `neutralised` counts the control and invisible characters made visible so far; dropped ones,
+    `escaped_count` counts the control and invisible characters made visible so far; dropped ones,
     line ends and surrogates are not among them.
     """
 
     def __init__(self, sink: Sink, *, ascii_only: bool = False) -> None:
-        self.neutralised = 0
+        self.escaped_count = 0
         self._terminal = sink is Sink.TERMINAL
         self._table = (_CARETS if ascii_only else _PICTURES) if self._terminal else _ESCAPES
         self._erased = _ERASED[sink]
@@ -104,21 +102,21 @@ class Sanitiser:
         text = repair_surrogates(text)
         ready = _ready(text) if self._terminal else len(text)
         self._held = text[ready:] + half
-        return self._neutralise(text[:ready])
+        return self._escape(text[:ready])
 
     def close(self) -> str:
         """Return what was held back: nothing more comes."""
         text, self._held = repair_surrogates(self._held), ""
-        return self._neutralise(text)
+        return self._escape(text)
 
-    def _neutralise(self, text: str) -> str:
+    def _escape(self, text: str) -> str:
         if text.replace("\n", "").replace("\t", "").isprintable():  # nothing that a table changes
             return text
         if self._terminal:
             text = text.replace("\r\n", "\n")
         shown = _translated(text, self._table)
         if shown != text:
-            self.neutralised += len(text) - len(_translated(text, self._erased))
+            self.escaped_count += len(text) - len(_translated(text, self._erased))
         return shown
 
 
@@ -169,8 +167,8 @@ def safe_file_name(text: str) -> str:
 
     It has no leading dot or dash, no dot or space at its end, and at most 80 characters.
     """
-    words = "".join(char if char in _FILE_NAME else " " for char in text).split()
-    name = " ".join(words).lstrip(" .-")[:_FILE_NAME_LIMIT]
+    words = re.sub(r"[^A-Za-z0-9._-]", " ", text).split()
+    name = " ".join(words).lstrip(" .-")[:80]
     return name.rstrip(" .") or "untitled"
 
 
@@ -178,23 +176,15 @@ def _ready(text: str) -> int:
     """Say how much of `text` is decided: all but a last CR, or a flag that has begun."""
     if text.endswith("\r"):
         return len(text) - 1
-    flag = text.rfind(_FLAG, -_FLAG_LENGTHS.stop)
-    begun = flag >= 0 and _FLAG_CODE.issuperset(text[flag + 1 :])
-    return flag if begun else len(text)
+    flag = _OPEN_FLAG.search(text, len(text) - 7)  # the emoji and six tags at most
+    return flag.start() if flag else len(text)
 
 
 def _translated(text: str, table: _Translation) -> str:
     """Translate by `table` all but the flags of regions."""
-    head, *rest = text.split(_FLAG)
-    return head.translate(table) + "".join(_FLAG + _after_flag(part, table) for part in rest)
-
-
-def _after_flag(text: str, table: _Translation) -> str:
-    """Translate what follows the flag emoji, but not the tags that make it a region's."""
-    code, end, rest = text.partition(_FLAG_END)
-    if end and len(code) in _FLAG_LENGTHS and _FLAG_CODE.issuperset(code):
-        return code + end + rest.translate(table)
-    return text.translate(table)
+    parts = _WHOLE_FLAG.split(text)
+    parts[::2] = [part.translate(table) for part in parts[::2]]
+    return "".join(parts)
 
 
 def repair_surrogates(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.output import OutputOptions, build_views
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
-from deepreasoning_cli.pipeline.events import Handoff, TurnStarted
+from deepreasoning_cli.pipeline.events import Handoff, Text, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.views.base import View
@@ -48,6 +49,27 @@ def test_flags_choose_the_views_of_a_pipe_and_notes_come_last(
     monkeypatch.chdir(tmp_path)
     assert [type(view).__name__ for view in views(output)] == [*expected, "Notes"]
     assert list(tmp_path.iterdir()) == [tmp_path / "home"]  # a file comes with what goes into it
+
+
+class Tty(io.StringIO):
+    """A stdout that is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_code_on_a_terminal_is_escaped_for_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout, record = Tty(), TurnRecord()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    settings = load_settings(None, {}, {}).settings
+    output = OutputOptions(extract=True)
+    views = build_views(output, record, Progress(), Globals(), settings, kept=lambda: True)
+    record.apply(Text("```\n\u202e\n```"))
+    for view in views:
+        view.close(None)
+    assert stdout.getvalue() == "⟨U+202E⟩\n"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
+import pyperclip
 import pytest
 
 from deepreasoning_cli.errors import IncompleteError, WriteError
 from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
-from deepreasoning_cli.views.files import FileView
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sink
+from deepreasoning_cli.views.files import (
+    ClipboardView,
+    CodeBlock,
+    CodeView,
+    FileView,
+    code_blocks,
+    copy_text,
+)
 
 REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
 HALF_REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "length", complete=False)
@@ -91,14 +102,14 @@ def test_a_file_holds_what_a_pipe_would_get(good: Path) -> None:
     for piece in ("\x1b[2J\r\n", "\ud83d", "\ude00\r\n\r\n"):
         view(Text(piece))
     view.close(None)
-    assert (folder(good), view.neutralised) == ({"good.md": "\\x1b[2J\r\n\U0001f600\r\n"}, 1)
+    assert (folder(good), view.escaped_count) == ({"good.md": "\\x1b[2J\r\n\U0001f600\r\n"}, 1)
 
 
 def test_a_raw_file_holds_the_exact_characters(good: Path) -> None:
     view = FileView(Text, good, raw=True)
     view(Text("\x1b[2J\n\n"))
     view.close(None)
-    assert (folder(good), view.neutralised) == ({"good.md": "\x1b[2J\n\n"}, 0)
+    assert (folder(good), view.escaped_count) == ({"good.md": "\x1b[2J\n\n"}, 0)
 
 
 def test_a_place_that_takes_no_file_is_a_write_error(tmp_path: Path) -> None:
@@ -106,3 +117,169 @@ def test_a_place_that_takes_no_file_is_a_write_error(tmp_path: Path) -> None:
     view(Text("42"))
     with pytest.raises(WriteError):
         view.close(None)
+
+
+ANSWER = """\
+Take this:
+
+```Python title="a.py"
+print("one")
+```
+
+1. or that:
+
+   ~~~sh
+   echo two
+   ~~~
+
+> ```
+> three
+> ```
+
+and `not this`, but
+
+    four
+
+```python
+print("five")
+```
+"""
+
+
+def shown(
+    answer: str,
+    language: str | None = None,
+    *,
+    every: bool = False,
+    failure: BaseException | None = None,
+    sink: Sink = Sink.PIPE,
+) -> str:
+    out: list[str] = []
+    record = TurnRecord()
+    view = CodeView(record, out.append, sink, language, every=every)
+    for event in (Text(answer),):
+        record.apply(event)
+        view(event)
+    view.close(failure)
+    return "".join(out)
+
+
+def test_every_code_block_is_found_wherever_it_stands() -> None:
+    assert code_blocks(ANSWER) == [
+        CodeBlock("python", 'print("one")\n'),
+        CodeBlock("sh", "echo two\n"),
+        CodeBlock("", "three\n"),
+        CodeBlock("", "four\n"),
+        CodeBlock("python", 'print("five")\n'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "every", "expected"),
+    [
+        (None, False, 'print("five")\n'),
+        ("sh", False, "echo two\n"),
+        ("PYTHON", True, 'print("one")\n\nprint("five")\n'),
+        (None, True, 'print("one")\n\necho two\n\nthree\n\nfour\n\nprint("five")\n'),
+    ],
+)
+def test_the_last_block_or_all_of_them_in_a_language(
+    language: str | None, every: bool, expected: str
+) -> None:
+    assert shown(ANSWER, language, every=every) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [("```\na", "a\n"), ("```\na\n\n\n", "a\n\n\n"), ("```\n```", "")]
+)
+def test_a_fence_that_was_never_closed_ends_with_the_answer(answer: str, expected: str) -> None:
+    assert shown(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [(None, "the answer has no code block"), ("rust", "the answer has no rust code block")],
+)
+def test_an_answer_without_such_a_block_is_incomplete(language: str | None, message: str) -> None:
+    with pytest.raises(IncompleteError) as caught:
+        shown("no code, ```a``` but a span", language)
+    assert (caught.value.kind, caught.value.message) == ("no_code", message)
+
+
+def test_a_turn_that_failed_gives_no_code() -> None:
+    assert shown(ANSWER, failure=IncompleteError("cut")) == ""
+
+
+@pytest.mark.parametrize(
+    ("sink", "expected"), [(Sink.PIPE, "\\x1b[2J\u202e\n"), (Sink.TERMINAL, "␛[2J⟨U+202E⟩\n")]
+)
+def test_code_is_made_harmless_for_its_sink(sink: Sink, expected: str) -> None:
+    assert shown("```\n\x1b[2J\u202e\n```", sink=sink) == expected
+
+
+def test_text_goes_to_the_platforms_clipboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", copied.append)
+    copy_text("naïve\n")
+    assert copied == ["naïve\n"]
+
+
+@pytest.mark.parametrize("failure", [pyperclip.PyperclipException("none"), OSError("gone")])
+def test_without_a_clipboard_the_tools_are_named(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(_: str) -> NoReturn:
+        raise failure
+
+    monkeypatch.setattr(pyperclip, "copy", fail)
+    with pytest.raises(WriteError) as caught:
+        copy_text("x")
+    assert caught.value.as_json()["error"] == {
+        "stage": None,
+        "kind": "clipboard",
+        "message": "nothing here can write to the clipboard",
+        "status": None,
+        "request_id": None,
+        "hint": "install wl-clipboard, xclip or xsel",
+        "resume": None,
+    }
+
+
+def answered(*texts: str) -> TurnRecord:
+    record = TurnRecord()
+    for text in texts:
+        record.apply(Text(text))
+    return record
+
+
+def test_the_whole_answer_is_copied_once_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", copied.append)
+    said: list[str] = []
+    view = ClipboardView(answered("Forty", "-two."), said.append)
+    view(Text("-two."))
+    assert copied == []
+    view.close(None)
+    assert (copied, said) == (["Forty-two."], [])
+
+
+@pytest.mark.parametrize("failure", [IncompleteError("cut"), KeyboardInterrupt()])
+def test_half_an_answer_is_not_copied(
+    monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", copied.append)
+    said: list[str] = []
+    ClipboardView(answered("Forty"), said.append).close(failure)
+    assert (copied, said) == ([], [])
+
+
+def test_a_clipboard_that_is_not_there_costs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> NoReturn:
+        raise pyperclip.PyperclipException("none")
+
+    monkeypatch.setattr(pyperclip, "copy", fail)
+    said: list[str] = []
+    ClipboardView(answered("42"), said.append).close(None)
+    tools = "install wl-clipboard, xclip or xsel"
+    assert said == [f"warning: nothing here can write to the clipboard: {tools}"]

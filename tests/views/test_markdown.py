@@ -11,14 +11,12 @@ from markdown_it.rules_inline import StateInline
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.style import Style
 
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown import parser
 from deepreasoning_cli.views.markdown.stream import (
     MarkdownStream,
     PlainStream,
-    RowStream,
     render_markdown,
 )
 from support.markdown_documents import documents, lists, pieces, quotes, simple
@@ -40,7 +38,7 @@ def rows_of(text: str, width: int = 80) -> list[str]:
     return texts(render_markdown(text, width, console=CONSOLE))
 
 
-def streamed(stream: RowStream, text: str, seed: int) -> list[Row]:
+def streamed(stream: MarkdownStream | PlainStream, text: str, seed: int) -> list[Row]:
     """All rows of a stream that is fed at random, and asked for its tail at random."""
     rows = []
     for number, piece in enumerate(pieces(text, seed)):
@@ -293,11 +291,11 @@ def test_an_ascii_terminal_gets_ascii_signs() -> None:
     assert rows == [" * a", "", "| b", "", "-" * 20]
 
 
-def test_the_given_style_lies_under_all_others() -> None:
+def test_nothing_has_a_background() -> None:
     document = "# a\n\nb **c** `d`\n\n- e\n\n> f\n\n|g|\n|-|\n|h|\n\n```python\ni = 1\n```\n\n    j"
-    rows = render_markdown(document, 80, console=CONSOLE, style=Style(dim=True))
+    rows = render_markdown(document, 80, console=CONSOLE)
     shown = [segment for row in rows for segment in row if segment.text.strip()]
-    assert all(segment.style and segment.style.dim for segment in shown)
+    assert "".join("".join(texts(rows)).split()) == "abcd•e▌fg─hi=1j"
     assert not any(segment.style and segment.style.bgcolor for segment in shown)
 
 
@@ -398,9 +396,7 @@ def test_the_work_of_an_endless_block_grows_with_its_length(
     read = 0
     blocks, inline = parser.Parser.blocks, parser.Parser._state
 
-    def counted_blocks(
-        self: parser.Parser, source: str, *, learn: bool = True
-    ) -> list[parser.Node]:
+    def counted_blocks(self: parser.Parser, source: str, *, learn: bool = True) -> parser.Node:
         nonlocal read
         read += len(source) + 40
         return blocks(self, source, learn=learn)
@@ -438,7 +434,7 @@ def test_the_tail_of_a_line_without_end_looks_at_no_more_than_can_be_seen(
     lengths = []
     blocks = parser.Parser.blocks
 
-    def counted(self: parser.Parser, source: str, *, learn: bool = True) -> list[parser.Node]:
+    def counted(self: parser.Parser, source: str, *, learn: bool = True) -> parser.Node:
         lengths.append(len(source))
         return blocks(self, source, learn=learn)
 

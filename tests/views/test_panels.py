@@ -29,7 +29,7 @@ from deepreasoning_cli.sanitize import Sanitiser
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.base import View, ViewGroup
 from deepreasoning_cli.views.live import Row
-from deepreasoning_cli.views.markdown.stream import RowStream, render_markdown
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, render_markdown
 from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.status import Progress
@@ -71,7 +71,7 @@ PLAIN = PanelStyle(color=False)
 
 def panels(record: TurnRecord, stream: Tty, style: PanelStyle = PLAIN) -> PanelsView:
     renderer = PanelRenderer(stream, style, stream.size)
-    return PanelsView(record, Progress(), stream, style, renderer=renderer)
+    return PanelsView(record, Progress(), renderer)
 
 
 def show(
@@ -272,7 +272,7 @@ def test_a_truncated_or_refused_answer_says_so_in_its_border(reason: str, words:
 
 
 def test_hidden_reasoning_leaves_only_what_it_took() -> None:
-    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, hidden_stages=frozenset({Stage.REASON}))
     lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert [line[:30] for line in lines[:2]] == [
         "╭─ Reasoning · a-model ───────",
@@ -282,7 +282,7 @@ def test_hidden_reasoning_leaves_only_what_it_took() -> None:
 
 
 def test_a_skipped_stage_has_no_panel() -> None:
-    style = PanelStyle(color=False, skipped=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, omitted_stages=frozenset({Stage.REASON}))
     lines = show(turn(["secret"], ["42"]), style=style).terminal.lines()
     assert lines[0].startswith("╭─ Answer")
 
@@ -315,32 +315,33 @@ def test_a_terminal_that_shrinks_and_grows_loses_nothing() -> None:
     assert [word for word in words if text.count(word.strip()) != 1] == []
 
 
-class FailingRows:
+class FailingRows(PlainStream):
     """A row stream that has a bug in one of its methods, from the given call on."""
 
-    def __init__(self, rows: RowStream, method: str, calls: int) -> None:
-        self._rows = rows
+    def __init__(self, rows: MarkdownStream | PlainStream, method: str, calls: int) -> None:
+        super().__init__(1)
+        self._stream = rows
         self._method = method
         self._left = calls
 
     def feed(self, text: str) -> list[Row]:
         self._count("feed")
-        return self._rows.feed(text)
+        return self._stream.feed(text)
 
     def tail(self, limit: int) -> list[Row]:
         self._count("tail")
-        return self._rows.tail(limit)
+        return self._stream.tail(limit)
 
     def close(self) -> list[Row]:
         self._count("close")
-        return self._rows.close()
+        return self._stream.close()
 
     def resize(self, width: int) -> None:
-        self._rows.resize(width)
+        self._stream.resize(width)
 
     @property
     def unfinished(self) -> str:
-        return self._rows.unfinished
+        return self._stream.unfinished
 
     def _count(self, method: str) -> None:
         self._left -= method == self._method
@@ -357,7 +358,7 @@ class FailingRenderer(PanelRenderer):
         self._method = method
         self._calls = calls
 
-    def row_stream(self, stage: Stage, width: int) -> RowStream:
+    def row_stream(self, stage: Stage, width: int) -> FailingRows:
         return FailingRows(super().row_stream(stage, width), self._method, self._calls)
 
     def frame(self, stage: Stage) -> Frame:
@@ -398,7 +399,7 @@ def show_with(
 ) -> None:
     """Show a turn with a renderer that has a bug, `pause` seconds between two events."""
     record = TurnRecord()
-    view = PanelsView(record, Progress(), renderer.tty, renderer.style, renderer=renderer)
+    view = PanelsView(record, Progress(), renderer)
     with ViewGroup(record, [view], keeper) as shown:
         for event in events:
             shown(event)
@@ -444,7 +445,7 @@ def test_what_a_stage_found_and_its_name_are_plain_text_too_after_a_bug() -> Non
 
 
 def test_hidden_reasoning_stays_hidden_after_a_bug() -> None:
-    style = PanelStyle(color=False, folded=frozenset({Stage.REASON}))
+    style = PanelStyle(color=False, hidden_stages=frozenset({Stage.REASON}))
     renderer = FailingRenderer("frame", style=style)
     with pytest.raises(ValueError, match="perfect"):
         show_with(renderer, turn(["secret"], ["4", "2"]))

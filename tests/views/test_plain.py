@@ -23,7 +23,7 @@ def shown(
     for piece in pieces:
         view(Text(piece))
     view.close(failure)
-    return "".join(out), view.neutralised
+    return "".join(out), view.escaped_count
 
 
 @pytest.mark.parametrize(

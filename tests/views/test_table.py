@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from deepreasoning_cli.views.table import Column, Table, table
 from deepreasoning_cli.views.terminal import cell_width, truncate
 
-COLUMNS = (Column("name"), Column("what", leaves=2), Column("$ in", right=True, leaves=1))
+COLUMNS = (Column("name"), Column("what", drop_order=2), Column("$ in", right=True, drop_order=1))
 ROWS = [["sonnet", "a model", "2.00"], ["claude-opus-5", "another", "12.00"]]
 
 
@@ -47,7 +47,7 @@ def test_the_widest_column_gives_first() -> None:
 
 
 def test_a_column_with_a_least_width_is_cut_before_another_is_left_out() -> None:
-    columns = (Column("a", leaves=1), Column("b", least=4))
+    columns = (Column("a", drop_order=1), Column("b", min_width=4))
     rows = [["xxxx", "y" * 10]]
     assert table(columns, rows, 12) == Table(("a     b", "xxxx  yyyyy…"))
     assert table(columns, rows, 9) == Table(("b", "yyyyyyyy…"), ("a",))

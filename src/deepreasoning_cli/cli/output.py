@@ -83,7 +83,7 @@ class CountingView(Protocol):
     """A view that makes control characters visible, and counts them."""
 
     @property
-    def neutralised(self) -> int:
+    def escaped_count(self) -> int:
         """How many there were."""
 
 
@@ -130,7 +130,7 @@ class _ViewBuilder:
         status = list(self._status(quiet=quiet))
         say = _over_the_status if status else write_stderr
         bill = self._terminal and not self._in_panels and not self._options.structured
-        notes = Notes(self._record, say, self._neutralised, quiet=quiet, bill=bill, kept=kept)
+        notes = Notes(self._record, say, self._escaped_count, quiet=quiet, bill=bill, is_saved=kept)
         copied = [ClipboardView(self._record, say)] if self._options.copy else []
         return [*status, *self._files(), *self._text(), *copied, notes]
 
@@ -147,8 +147,8 @@ class _ViewBuilder:
         options = self._options
         return self._terminal and not (options.structured or options.output or options.extract)
 
-    def _neutralised(self) -> int:
-        return sum(view.neutralised for view in self._counted)
+    def _escaped_count(self) -> int:
+        return sum(view.escaped_count for view in self._counted)
 
     def _status(self, *, quiet: bool) -> Iterator[View]:
         busy = self._on_a_shared_screen or self._reasoning_to_stderr
@@ -204,7 +204,8 @@ class _ViewBuilder:
         if options.extract:
             from deepreasoning_cli.views.files import CodeView
 
-            return CodeView(self._record, write, options.language, every=options.extract_all)
+            sink = _sink_of(sys.stdout)
+            return CodeView(self._record, write, sink, options.language, every=options.extract_all)
         if options.raw:
             return RawView(_bytes_to_stdout)
         return self._counting(Thought if options.reasoning_only else Text, sys.stdout)
@@ -212,8 +213,7 @@ class _ViewBuilder:
     def _counting(self, kind: type[Text] | type[Thought], stream: TextIO) -> TextView:
         from deepreasoning_cli.views.plain import TextView, stream_writer
 
-        sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
-        view = TextView(kind, stream_writer(stream), sink)
+        view = TextView(kind, stream_writer(stream), _sink_of(stream))
         self._counted.append(view)
         return view
 
@@ -225,7 +225,7 @@ class _ViewBuilder:
         return DeferredView(view)
 
     def _panels(self) -> View:
-        from deepreasoning_cli.views.panel import PanelStyle
+        from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
         wish = self._options.reasoning
@@ -235,12 +235,18 @@ class _ViewBuilder:
             color=terminal.uses_color(sys.stdout, self._given.color),
             code_theme=self._settings.code_theme,
             demo=self._settings.backend == "demo",
-            folded=reasoning if wish == "hide" or self._options.reasoning_file else frozenset(),
-            skipped=reasoning if wish == "stderr" else frozenset(),
+            hidden_stages=reasoning
+            if wish == "hide" or self._options.reasoning_file
+            else frozenset(),
+            omitted_stages=reasoning if wish == "stderr" else frozenset(),
         )
-        view = PanelsView(self._record, self._progress, sys.stdout, style)
+        view = PanelsView(self._record, self._progress, PanelRenderer(sys.stdout, style))
         self._counted.append(view)
         return view
+
+
+def _sink_of(stream: TextIO) -> Sink:
+    return Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
 
 
 def _over_the_status(line: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Protocol, Self
 
 from deepreasoning_cli.errors import DeepReasoningError
@@ -21,6 +20,17 @@ class View(Protocol):
 
     def close(self, failure: BaseException | None) -> None:
         """Bring what is shown to its end."""
+
+
+class RecordView:
+    """A view that reads the record, when the turn is over; `write` takes what it shows."""
+
+    def __init__(self, record: TurnRecord, write: Callable[[str], None]) -> None:
+        self._record = record
+        self._write = write
+
+    def __call__(self, event: Event) -> None:
+        """The record keeps it."""
 
 
 class ViewGroup:
@@ -53,12 +63,7 @@ class ViewGroup:
             if place not in self._bugs:
                 self._show(place, view, event)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
         self._record.close(complete=failure is None)
         with ExitStack() as closing:
             if self._keeper:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, sanitize
-from deepreasoning_cli.views.plain import with_final_newline
+from deepreasoning_cli.views.base import RecordView
+from deepreasoning_cli.views.plain import Write, with_final_newline
 
 
 class FileView:
@@ -23,36 +23,35 @@ class FileView:
 
     def __init__(self, kind: type[Text] | type[Thought], path: Path, *, raw: bool = False) -> None:
         self._kind = kind
-        self._stage = Stage.ANSWER if kind is Text else Stage.REASON
         self._path = path
         self._raw = raw
-        self._sanitiser = Sanitiser(Sink.PIPE)
         self._pieces: list[str] = []
         self._written = False
-
-    @property
-    def neutralised(self) -> int:
-        """How many control characters were made visible."""
-        return self._sanitiser.neutralised
+        self.escaped_count = 0  # control characters made visible
 
     def __call__(self, event: Event) -> None:
         """Take in a piece; write the reasoning as soon as its stage is whole."""
-        if isinstance(event, self._kind):
-            self._pieces.append(event.text if self._raw else self._sanitiser.feed(event.text))
-        elif isinstance(event, StageFinished) and event.stage is self._stage is Stage.REASON:
-            self._write(whole=event.complete)
+        match event:
+            case Text(text) | Thought(text) if isinstance(event, self._kind):
+                self._pieces.append(text)
+            case StageFinished(Stage.REASON) if self._kind is Thought:
+                self._write(whole=event.complete)
 
     def close(self, failure: BaseException | None) -> None:
         """Write what has not been written."""
         self._write(whole=failure is None)
 
     def _write(self, *, whole: bool) -> None:
-        text = "".join([*self._pieces, self._sanitiser.close()])
+        text = "".join(self._pieces)
+        if not self._raw:
+            sanitiser = Sanitiser(Sink.PIPE)
+            text = with_final_newline(sanitiser.feed(text) + sanitiser.close())
+            self.escaped_count = sanitiser.escaped_count
         if self._written or not text.strip():
             return
         self._written = True
         path = self._path if whole else self._path.with_name(self._path.name + ".partial")
-        write_atomically(path, text if self._raw else with_final_newline(text), mode=None)
+        write_atomically(path, text, mode=None)
 
 
 def copy_text(text: str) -> None:
@@ -69,15 +68,8 @@ def copy_text(text: str) -> None:
         ) from exc
 
 
-class ClipboardView:
+class ClipboardView(RecordView):
     """Copies the answer when it is whole; a clipboard that cannot be written costs a warning."""
-
-    def __init__(self, record: TurnRecord, say: Callable[[str], None]) -> None:
-        self._record = record
-        self._say = say
-
-    def __call__(self, event: Event) -> None:
-        """The record keeps it."""
 
     def close(self, failure: BaseException | None) -> None:
         """Copy."""
@@ -86,7 +78,7 @@ class ClipboardView:
         try:
             copy_text(self._record.answer)
         except DeepReasoningError as error:
-            self._say(f"warning: {error.message}: {error.hint}")
+            self._write(f"warning: {error.message}: {error.hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,40 +106,27 @@ def _whole_lines(text: str) -> str:
     return text if text.endswith("\n") or not text else f"{text}\n"
 
 
-class CodeView:
+class CodeView(RecordView):
     """The last code block of the answer, or all of them, when the answer is whole."""
 
     def __init__(
-        self,
-        record: TurnRecord,
-        write: Callable[[str], None],
-        language: str | None,
-        *,
-        every: bool,
-        sink: Sink = Sink.PIPE,
+        self, record: TurnRecord, write: Write, sink: Sink, language: str | None, *, every: bool
     ) -> None:
-        self._record = record
-        self._write = write
+        super().__init__(record, write)
         self._language = language.lower() if language else None
         self._every = every
         self._sink = sink
-
-    def __call__(self, event: Event) -> None:
-        """The record keeps it."""
 
     def close(self, failure: BaseException | None) -> None:
         """Print; raises IncompleteError where the answer has no such block."""
         if failure is not None:
             return
-        found = [
-            block
-            for block in code_blocks(self._record.answer)
-            if self._language in (None, block.language)
-        ]
-        if not found:
+        blocks = code_blocks(self._record.answer)
+        matches = [block for block in blocks if self._language in (None, block.language)]
+        if not matches:
             what = f"no {self._language} code block" if self._language else "no code block"
             raise IncompleteError(
                 f"the answer has {what}", kind="no_code", hint="see the answer without --extract"
             )
-        chosen = found if self._every else found[-1:]
+        chosen = matches if self._every else matches[-1:]
         self._write("\n".join(sanitize(block.text, self._sink) for block in chosen))

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
-from deepreasoning_cli.pipeline.events import (
-    Event,
-    Reused,
-    Sources,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import dump_json
-from deepreasoning_cli.views.plain import Write
+from deepreasoning_cli.views.base import RecordView
 
 
 def turn_object(record: TurnRecord) -> dict[str, Any]:
@@ -32,7 +25,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "prompt": record.opened.prompt,
         "reasoning": record.reasoning,
         "answer": record.answer,
-        "sources": [{"title": each.title, "url": each.url} for each in record.sources],
+        "sources": [asdict(source) for source in record.sources],
         "reasoner": _stage_object(stages.get(Stage.REASON)),
         "answerer": _stage_object(stages.get(Stage.ANSWER)),
         "search": _stage_object(stages.get(Stage.SEARCH)),
@@ -48,7 +41,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
     }
 
 
-def _stage_object(stage: StageFinished | None) -> dict[str, Any] | None:
+def _stage_object(stage: events.StageFinished | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     return {
@@ -61,28 +54,19 @@ def _stage_object(stage: StageFinished | None) -> dict[str, Any] | None:
 
 
 def _as_error(failure: BaseException) -> DeepReasoningError:
-    match failure:
-        case DeepReasoningError():
-            return failure
-        case KeyboardInterrupt() | Interrupted():
-            return DeepReasoningError("interrupted", kind="interrupted")
-        case _:
-            return DeepReasoningError(f"unexpected {type(failure).__name__}")
+    if isinstance(failure, DeepReasoningError):
+        return failure
+    if isinstance(failure, KeyboardInterrupt | Interrupted):
+        return DeepReasoningError("interrupted", kind="interrupted")
+    return DeepReasoningError(f"unexpected {type(failure).__name__}")
 
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-class JsonView:
+class JsonView(RecordView):
     """The turn's object, when the turn is over; nothing where nothing was received."""
-
-    def __init__(self, record: TurnRecord, write: Write) -> None:
-        self._record = record
-        self._write = write
-
-    def __call__(self, event: Event) -> None:
-        """The record keeps it."""
 
     def close(self, failure: BaseException | None) -> None:
         """Print the object, also of a turn that was broken off with something in hand."""
@@ -90,25 +74,19 @@ class JsonView:
             self._write(dump_json(turn_object(self._record)) + "\n")
 
 
-class JsonlView:
+class JsonlView(RecordView):
     """One line for each event, at once; the last is `finished` or `error`."""
 
-    def __init__(self, record: TurnRecord, write: Write) -> None:
-        self._record = record
-        self._write = write
-
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Print the event's line."""
         match event:
-            case StageStarted():
-                turn = self._record.opened.id
-                self._line("started", id=turn, stage=str(event.stage), model=event.model)
-            case Sources(sources):
-                found = [{"title": each.title, "url": each.url} for each in sources]
-                self._line("sources", sources=found)
-            case Thought(text) | Reused(text):
+            case events.StageStarted(stage, model):
+                self._line("started", id=self._record.opened.id, stage=str(stage), model=model)
+            case events.Sources(sources):
+                self._line("sources", sources=[asdict(source) for source in sources])
+            case events.Thought(text) | events.Reused(text):
                 self._line("reasoning", text=text)
-            case Text(text):
+            case events.Text(text):
                 self._line("answer", text=text)
 
     def close(self, failure: BaseException | None) -> None:

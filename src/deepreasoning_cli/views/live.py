@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import itemgetter
 
 from rich.color import ColorSystem
@@ -30,32 +30,32 @@ class LiveArea:
     def __init__(self, write: Callable[[str], None], colors: ColorSystem | None) -> None:
         self._write = write
         self._colors = colors
-        self._drawn: list[Row] = []
+        self._live: list[Row] = []
 
     def draw(self, final: list[Row], live: list[Row]) -> None:
         """Write `final`, which is not touched again, and below it `live`; only what differs."""
         rows = [*final, *live]
-        same = _common(self._drawn, rows)
-        if same < max(len(self._drawn), len(rows)):
+        same = _common(self._live, rows)
+        if same < max(len(self._live), len(rows)):
             self._write(BEGIN_UPDATE + self._changes(rows, same) + END_UPDATE)
-        self._drawn = live
+        self._live = live
 
     def restart(self) -> None:
         """Erase the live rows: the terminal has another width now."""
-        if self._drawn:
-            self._write(f"\x1b[{len(self._drawn)}A\x1b[0J")
-        self._drawn = []
+        if self._live:
+            self._write(f"\x1b[{len(self._live)}A\x1b[0J")
+        self._live = []
 
     def _changes(self, rows: list[Row], same: int) -> str:
-        up = len(self._drawn) - same
+        up = len(self._live) - same
         pieces = [f"\x1b[{up}A"] if up else []
         for index in range(same, len(rows)):
-            if index >= len(self._drawn):
-                pieces.append(self._encode(rows[index]))
-            elif self._drawn[index] != rows[index]:
-                pieces.append(self._patch(self._drawn[index], rows[index]))
+            if index >= len(self._live):
+                pieces.append(encode_row(rows[index], self._colors))
+            elif self._live[index] != rows[index]:
+                pieces.append(self._patch(self._live[index], rows[index]))
             pieces.append("\n")
-        if len(rows) < len(self._drawn):
+        if len(rows) < len(self._live):
             pieces.append("\x1b[0J")
         return "".join(pieces)
 
@@ -63,22 +63,23 @@ class LiveArea:
         """What turns one line into the other: the cells from the first to the last that differ."""
         before, after = _cells(old), _cells(new)
         if before is None or after is None:
-            return f"\x1b[0K{self._encode(new)}"
+            return f"\x1b[0K{encode_row(new, self._colors)}"
         first = _common(before, after)
         last = len(after)
         if len(before) == len(after):
             while last > first and before[last - 1] == after[last - 1]:
                 last -= 1
         erase = "\x1b[0K" if len(before) > len(after) else ""
-        return f"\x1b[{first + 1}G{erase}{self._encode(_segments(after[first:last]))}"
+        changed = encode_row(_segments(after[first:last]), self._colors)
+        return f"\x1b[{first + 1}G{erase}{changed}"
 
-    def _encode(self, row: Row) -> str:
-        return "".join(
-            segment.style.render(segment.text, color_system=self._colors)
-            if segment.style
-            else segment.text
-            for segment in row
-        )
+
+def encode_row(row: Row, colors: ColorSystem | None) -> str:
+    """The row as the terminal takes it."""
+    return "".join(
+        part.style.render(part.text, color_system=colors) if part.style else part.text
+        for part in row
+    )
 
 
 def _cells(row: Row) -> list[StyledCharacter] | None:
@@ -86,14 +87,10 @@ def _cells(row: Row) -> list[StyledCharacter] | None:
 
     Terminals do not agree on the width of emoji sequences, so no column behind one is counted on.
     """
-    if not all(map(_is_single_width, row)):
+    text = "".join(segment.text for segment in row)
+    if not (text.isascii() or all(cell_width(character) == 1 for character in text)):
         return None
     return [(character, segment.style) for segment in row for character in segment.text]
-
-
-def _is_single_width(segment: Segment) -> bool:
-    text = segment.text
-    return text.isascii() or all(cell_width(character) == 1 for character in text)
 
 
 def _segments(cells: list[StyledCharacter]) -> Row:
@@ -104,8 +101,4 @@ def _segments(cells: list[StyledCharacter]) -> Row:
 
 def _common(one: Sequence[object], other: Sequence[object]) -> int:
     """How many entries both begin with."""
-    pairs = zip(one, other, strict=False)
-    return next(
-        (index for index, (left, right) in enumerate(pairs) if left != right),
-        min(len(one), len(other)),
-    )
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

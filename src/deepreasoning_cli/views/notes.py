@@ -10,54 +10,58 @@ from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, TurnS
 from deepreasoning_cli.pipeline.money import SMALLEST_SHOWN, format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views.base import RecordView
 
 MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
 
-DEMO_NOTE = "demo: these are scripted replies, no model was called"
 
+class Notes(RecordView):
+    """Warnings as they come; at the end what was escaped, and the bill where it is wanted.
 
-class Notes:
-    """Warnings as they come; at the end what was changed, and the bill where it is wanted."""
+    `escaped_count` and `is_saved` are asked at the end: how many control characters were made
+    visible, and whether what came is on the disk.
+    """
 
     def __init__(
         self,
         record: TurnRecord,
         write: Callable[[str], None],
-        neutralised: Callable[[], int],
+        escaped_count: Callable[[], int],
         *,
         quiet: bool,
         bill: bool,
-        kept: Callable[[], bool] = lambda: False,
+        is_saved: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._record = record
-        self._write = write
-        self._neutralised = neutralised
+        super().__init__(record, write)
+        self._escaped_count = escaped_count
         self._quiet = quiet
         self._bill = bill
-        self._kept = kept
+        self._is_saved = is_saved
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
         match event:
             case TurnStarted(backend="demo"):
-                self._write(DEMO_NOTE)  # also with --quiet: nobody is to take it for an answer
+                # Also with --quiet: nobody may take it for an answer.
+                self._write("demo: these are scripted replies, no model was called")
             case TurnWarning(message) if not self._quiet:
                 self._line("warning", message)
-            case StageFinished(model=asked, served_model=str(served)) if not self._quiet:
-                if served and not _is_same(asked, served):
-                    self._line("note", f"{asked} was asked, {served} answered")
+            case StageFinished(_, model, str(served)) if served and not self._quiet:
+                if not _is_same(model, served):
+                    self._line("note", f"{model} was asked, {served} answered")
 
     def close(self, failure: BaseException | None) -> None:
         """The last notes."""
         if self._quiet or isinstance(failure, BrokenPipeError):
             return
-        if count := self._neutralised():
+        if count := self._escaped_count():
             characters = "character was" if count == 1 else "characters were"
             self._write(f"note: {count} control {characters} made visible")
         if self._bill and self._record.stages:
             self._write(single_line(turn_summary(self._record), 200))
-        if _is_signal(failure) and is_resumable(self._record) and self._kept():
+        stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
+        if stopped and is_resumable(self._record) and self._is_saved():
             self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
@@ -69,13 +73,9 @@ def is_resumable(record: TurnRecord) -> bool:
     return bool(record.reasoning or record.draft or record.answer)
 
 
-def _is_signal(failure: BaseException | None) -> bool:
-    return isinstance(failure, KeyboardInterrupt | Interrupted)
-
-
-def _is_same(asked: str, served: str) -> bool:
+def _is_same(model: str, served: str) -> bool:
     """Hosts add or leave out a vendor's prefix and a date; that is no other model."""
-    names = (name.lower().rpartition("/")[2] for name in (asked, served))
+    names = (name.lower().rpartition("/")[2] for name in (model, served))
     short, long = sorted(names, key=len)
     return long.startswith(short) and MODEL_SUFFIX.fullmatch(long[len(short) :]) is not None
 
@@ -110,16 +110,12 @@ def turn_summary(record: TurnRecord) -> str:
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
     models = " → ".join(stage.served_model or stage.model for stage in named or stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
-    tokens = f"{format_tokens(used, estimated=record.estimated)} tokens"
-    cost = format_usd(record.cost, estimated=record.estimated)
-    return " · ".join(
-        [models, tokens, cost, *_cache_savings(record), format_duration(record.total)]
-    )
-
-
-def _cache_savings(record: TurnRecord) -> list[str]:
-    """`12,345 cached, $0.0222 saved`, or nothing."""
-    if record.saved < SMALLEST_SHOWN:
-        return []
-    cached = sum(stage.usage.cached_tokens for stage in record.stages.values() if stage.usage)
-    return [f"{cached:,} cached, {format_usd(record.saved)} saved"]
+    parts = [
+        models,
+        f"{format_tokens(used, estimated=record.estimated)} tokens",
+        format_usd(record.cost, estimated=record.estimated),
+    ]
+    if record.saved >= SMALLEST_SHOWN:
+        cached = sum(stage.usage.cached_tokens for stage in stages if stage.usage)
+        parts.append(f"{cached:,} cached, {format_usd(record.saved)} saved")
+    return " · ".join([*parts, format_duration(record.total)])

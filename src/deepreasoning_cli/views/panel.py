@@ -6,6 +6,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TextIO
 
 from rich.segment import Segment
@@ -15,7 +16,7 @@ from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea, Row
-from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, RowStream
+from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, render_plain
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
 CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
@@ -26,29 +27,12 @@ ALARM = Style(color="yellow", bold=True)
 NARROWEST_BOX = 20  # columns; below it the sides of a box cost more than they show
 
 
-@dataclass(frozen=True, slots=True)
-class BorderChars:
-    """The characters a frame is drawn with."""
-
-    top: str = "╭─╮"
-    bottom: str = "╰─╯"
-    side: str = "│"
-    line: str = "─"
-
-
-UNICODE_BORDER = BorderChars()
-ASCII_BORDER = BorderChars("+-+", "+-+", "|", "-")
-
-
 class Frame:
     """Turns content rows into screen rows of at most `columns` cells."""
 
-    def __init__(
-        self, columns: int, style: Style, *, box: bool, border: BorderChars = UNICODE_BORDER
-    ) -> None:
+    def __init__(self, columns: int, style: Style, *, box: bool) -> None:
         self.columns = max(columns, 1)
         self._style = style
-        self._border = border
         self._box = box and columns >= NARROWEST_BOX
 
     @property
@@ -58,16 +42,15 @@ class Frame:
 
     def head(self, title: str) -> Row:
         """The first row, with the title in it."""
-        return self._edge(self._border.top, title, self._style)
+        return self._edge("╭╮", title, self._style)
 
     def foot(self, words: str, *, alarm: bool = False) -> Row:
         """The last row, with how it goes or went in it; bad news stands out."""
-        return self._edge(self._border.bottom, words, ALARM if alarm else self._style)
+        return self._edge("╰╯", words, ALARM if alarm else self._style)
 
     def open_foot(self, words: str) -> Row:
         """The last row while the panel is open: only as long as its words, for it moves often."""
-        corner = self._border.bottom[0] if self._box else self._border.line
-        text = f"{corner}{self._border.line} {words}" if words else f"{corner}{self._border.line}"
+        text = f"{'╰─' if self._box else '──'} {words}".rstrip()
         return [Segment(terminal.crop(text, self.columns), self._style)]
 
     def row(self, content: Row) -> Row:
@@ -76,25 +59,23 @@ class Frame:
         Terminals with bidi support move the right side into the text otherwise, and turn inline
         code around that is not isolated.
         """
-        left = [Segment(f"{self._border.side} ", self._style)] if self._box else []
+        left = [Segment("│ ", self._style)] if self._box else []
         if reads_right_to_left("".join(segment.text for segment in content)):
             return [*left, *map(_isolate, content)]
         if not self._box:
             return content
         gap = max(self.width - sum(terminal.cell_width(segment.text) for segment in content), 0)
-        right = Segment(f"{' ' * gap} {self._border.side}", self._style)
+        right = Segment(f"{' ' * gap} │", self._style)
         return [*left, *content, right]
 
     def _edge(self, corners: str, words: str, style: Style) -> Row:
-        if not self._box:
-            corners = self._border.line * 3
         inner = self.columns - 2
         if inner < 1:
-            return [Segment(self._border.line * self.columns, style)]
-        label = f"{self._border.line} {words} " if words else ""
-        label = terminal.crop(label, inner)
-        label += self._border.line * (inner - terminal.cell_width(label))
-        return [Segment(f"{corners[0]}{label}{corners[2]}", style)]
+            return [Segment("─" * self.columns, style)]
+        label = terminal.crop(f"─ {words} " if words else "", inner)
+        line = "─" * (inner - terminal.cell_width(label))
+        start, end = (corners[0], corners[1]) if self._box else ("─", "─")
+        return [Segment(f"{start}{label}{line}{end}", style)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +86,9 @@ class PanelStyle:
     color: bool = True
     code_theme: str = "ansi_dark"
     demo: bool = False
-    folded: frozenset[Stage] = frozenset()
+    hidden_stages: frozenset[Stage] = frozenset()
     """Stages whose text is not shown, only how long they take."""
-    skipped: frozenset[Stage] = frozenset()
+    omitted_stages: frozenset[Stage] = frozenset()
     """Stages that are shown elsewhere."""
 
 
@@ -122,10 +103,10 @@ class PanelRenderer:
     ) -> None:
         self.style = style
         self.size = size
-        self._stream = stream
+        self.stream = stream
         self.unicode = terminal.is_unicode(stream)
         self.console = terminal.make_console(stream, color=style.color, columns=size()[0])
-        self._turns = 0
+        self._signs = cycle(SPINNER if self.unicode else ASCII_SPINNER)
 
     def live_area(self, write: Callable[[str], None]) -> LiveArea:
         """The rows of the terminal, written in its colours."""
@@ -139,10 +120,9 @@ class PanelRenderer:
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""
         style = Style(color="blue", dim=stage is not Stage.ANSWER)
-        border = UNICODE_BORDER if self.unicode else ASCII_BORDER
-        return Frame(self.size()[0], style, box=self.style.box, border=border)
+        return Frame(self.size()[0], style, box=self.style.box)
 
-    def row_stream(self, stage: Stage, width: int) -> RowStream:
+    def row_stream(self, stage: Stage, width: int) -> MarkdownStream | PlainStream:
         """The answer is Markdown; a chain of thought is shown word for word."""
         if stage is Stage.ANSWER:
             return MarkdownStream(width, console=self.console, code_theme=self.style.code_theme)
@@ -154,13 +134,11 @@ class PanelRenderer:
 
     def encodable(self, text: str) -> str:
         """`text` in the terminal's own characters, before its columns are counted."""
-        return text if self.unicode else terminal.to_charset(text, self._stream)
+        return text if self.unicode else terminal.to_charset(text, self.stream)
 
     def spinner(self) -> str:
         """The next sign of the spinner."""
-        self._turns += 1
-        signs = SPINNER if self.unicode else ASCII_SPINNER
-        return signs[self._turns % len(signs)]
+        return next(self._signs)
 
 
 class Panel:
@@ -180,7 +158,8 @@ class Panel:
         self._final: list[Row] = []  # final rows that are not drawn
         self._empty = True
         head = self._frame.head(renderer.title(stage, model))
-        self._area.draw([head, *self._frame_rows(self._source_rows(above))], [])
+        sources = render_plain(renderer.encodable(above), self._frame.width, style=DIM)
+        self._area.draw([head, *self._frame_rows([*sources, []] if sources else [])], [])
 
     @property
     def remaining(self) -> str:
@@ -196,7 +175,7 @@ class Panel:
         """Show how it stands now."""
         self._resize()
         self._lay_out()
-        live = self._rows.tail(self._tail_limit())
+        live = self._rows.tail(max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1))
         self._empty = self._empty and not self._final and not live
         if self._empty:
             line = f"{self._renderer.spinner()} {progress}"
@@ -214,7 +193,7 @@ class Panel:
         self._area.draw([*self._frame_rows(self._final), foot], [])
 
     def _take(self, text: str) -> None:
-        if self.stage not in self._renderer.style.folded:
+        if self.stage not in self._renderer.style.hidden_stages:
             text = self._renderer.encodable(text)
             self._input.extend(text[at : at + CHUNK] for at in range(0, len(text), CHUNK))
 
@@ -231,18 +210,8 @@ class Panel:
         self._area.draw(self._frame_rows(self._final), [*self._frame_rows(live), *foot])
         self._final = []
 
-    def _source_rows(self, above: str) -> list[Row]:
-        """What stands above the text, and an empty row below it; nothing of nothing."""
-        if not above:
-            return []
-        rows = PlainStream(self._frame.width, style=DIM)
-        return [*rows.feed(self._renderer.encodable(above)), *rows.close(), []]
-
     def _frame_rows(self, rows: list[Row]) -> list[Row]:
         return [self._frame.row(row) for row in rows]
-
-    def _tail_limit(self) -> int:
-        return max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1)
 
     def _resize(self) -> None:
         """Follow the terminal's width."""
@@ -252,20 +221,18 @@ class Panel:
             self._rows.resize(self._frame.width)
 
 
+@dataclass(slots=True)
 class PlainPanel:
     """A stage's text on plain lines, for a terminal on which a panel could not be drawn.
 
-    `text`, which is safe, comes first; `write` gets safe text.
+    `write` gets safe text; `last` is the last character that it got.
     """
 
-    def __init__(
-        self, write: Callable[[str], None], sanitiser: Sanitiser, text: str, *, folded: bool
-    ) -> None:
-        self.sanitiser = sanitiser
-        self._write = write
-        self._folded = folded
-        self._last = text[-1:] or "\n"
-        write(text)
+    stage: Stage
+    sanitiser: Sanitiser
+    write: Callable[[str], None]
+    hidden: bool
+    last: str
 
     def feed(self, text: str) -> None:
         """Print text at once."""
@@ -277,12 +244,12 @@ class PlainPanel:
     def close(self, words: str, *, alarm: bool) -> None:
         """End the text, and say on a line of its own how it went."""
         self._print(self.sanitiser.close())
-        self._write(words + "\n" if self._last == "\n" else f"\n{words}\n")
+        self.write(words + "\n" if self.last == "\n" else f"\n{words}\n")
 
     def _print(self, text: str) -> None:
-        if text and not self._folded:
-            self._last = text[-1]
-            self._write(text)
+        if text and not self.hidden:
+            self.last = text[-1]
+            self.write(text)
 
 
 def _isolate(segment: Segment) -> Segment:

@@ -6,31 +6,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TextIO
 
 from rich.segment import Segment
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import (
-    REFUSED,
-    TRUNCATED,
-    Event,
-    Source,
-    Sources,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import list_sources
 from deepreasoning_cli.sanitize import Sanitiser, single_line
 from deepreasoning_cli.views.base import raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
-from deepreasoning_cli.views.markdown.stream import PlainStream
+from deepreasoning_cli.views.markdown.stream import render_plain
 from deepreasoning_cli.views.notes import stage_summary, turn_summary
-from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PanelStyle, PlainPanel
+from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.views.terminal import crop
@@ -47,50 +36,41 @@ class PanelsView:
     text, and `close` raises what failed.
     """
 
-    def __init__(
-        self,
-        record: TurnRecord,
-        progress: Progress,
-        stream: TextIO,
-        style: PanelStyle,
-        *,
-        renderer: PanelRenderer | None = None,
-    ) -> None:
+    def __init__(self, record: TurnRecord, progress: Progress, renderer: PanelRenderer) -> None:
         self._record = record
         self._progress = progress
-        self._style = style
-        self._renderer = renderer or PanelRenderer(stream, style)
-        self._out = stream_writer(stream)
-        self._area = self._renderer.live_area(self._write)
+        self._renderer = renderer
+        self._out = stream_writer(renderer.stream)
+        self._area = renderer.live_area(self._write)
         self._panel: Panel | PlainPanel | None = None
         self._searching = False
-        self._hidden = False
-        self._sources: tuple[Source, ...] = ()
+        self._cursor_hidden = False
+        self._sources: tuple[events.Source, ...] = ()
         self._pending: deque[str] = deque()
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._fatal: Exception | None = None  # why nothing can be shown any more
         self._bug: Exception | None = None  # why no panels are drawn any more
-        self.neutralised = 0
-        self._stage: Stage | None = None  # of the open panel
+        self.escaped_count = 0  # characters of the panels that are closed
         self._thread = threading.Thread(target=self._run, name="panels", daemon=True)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Take in an event; text is drawn within a frame."""
         self._progress.apply(event)
+        omitted = self._renderer.style.omitted_stages
         match event:
-            case StageStarted(Stage.SEARCH):
-                self._wait_for_the_search()
-            case Sources(sources):
+            case events.StageStarted(Stage.SEARCH):
+                self._start_search()
+            case events.Sources(sources):
                 self._sources = sources
-            case StageFinished(Stage.SEARCH):
-                self._end_the_search()
-            case StageStarted(stage, model) if stage not in self._style.skipped:
+            case events.StageFinished(Stage.SEARCH):
+                self._end_search()
+            case events.StageStarted(stage, model) if stage not in omitted:
                 self._open(stage, model)
-            case Thought() | Text() if self._shows(event):
+            case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(event.text)
                 self._wake.set()
-            case StageFinished():
+            case events.StageFinished():
                 words, alarm = _result_words(event)
                 self._finish(words, alarm=alarm)
         if self._fatal:
@@ -117,11 +97,12 @@ class PanelsView:
             self._fatal = exc
             raise
 
-    def _shows(self, piece: Thought | Text) -> bool:
+    def _belongs(self, piece: events.Thought | events.Text) -> bool:
         """Whether the piece belongs in the open panel; a thought that comes late does not."""
-        return self._stage is not None and (
-            isinstance(piece, Text) or self._stage is not Stage.ANSWER
-        )
+        panel = self._panel
+        if panel is None:
+            return False
+        return isinstance(piece, events.Text) or panel.stage is not Stage.ANSWER
 
     def _open(self, stage: Stage, model: str) -> None:
         above, self._sources = "\n".join(list_sources(self._sources)), ()
@@ -130,37 +111,37 @@ class PanelsView:
             if self._bug:
                 title = self._renderer.title(stage, model)
                 text = f"{title}\n{above}\n\n" if above else f"{title}\n"
-                self._panel = self._plain(stage, self._renderer.sanitiser(), text)
+                self._panel = self._plain_panel(stage, self._renderer.sanitiser(), text)
             else:
                 self._hide_cursor()
                 self._panel = Panel(stage, model, self._area, self._renderer, above)
 
         with self._lock:
-            self._stage = stage
             self._guard(start)
         self._keep_drawing()
 
-    def _plain(self, stage: Stage, sanitiser: Sanitiser, text: str) -> PlainPanel:
-        folded = stage in self._style.folded
-        return PlainPanel(self._write, sanitiser, text, folded=folded)
+    def _plain_panel(self, stage: Stage, sanitiser: Sanitiser, text: str) -> PlainPanel:
+        self._write(text)
+        hidden = stage in self._renderer.style.hidden_stages
+        return PlainPanel(stage, sanitiser, self._write, hidden, text[-1:] or "\n")
 
-    def _wait_for_the_search(self) -> None:
+    def _start_search(self) -> None:
         """A search has no panel: one row tells how long it takes."""
         with self._lock:
             self._hide_cursor()
             self._searching = True
         self._keep_drawing()
 
-    def _end_the_search(self) -> None:
+    def _end_search(self) -> None:
         """The row goes, and the cursor is back: the user may be asked something now."""
         with self._lock:
-            self._searching = self._hidden = False
+            self._searching = self._cursor_hidden = False
             self._guard(lambda: self._area.draw([], []))
             self._write(SHOW_CURSOR)
 
     def _hide_cursor(self) -> None:
-        if not self._hidden and not self._bug:
-            self._hidden = True
+        if not self._cursor_hidden and not self._bug:
+            self._cursor_hidden = True
             self._write(HIDE_CURSOR)
 
     def _keep_drawing(self) -> None:
@@ -168,16 +149,16 @@ class PanelsView:
             self._thread.start()
         self._wake.set()
 
-    def _finish(self, words: str, *, alarm: bool = False) -> None:
+    def _finish(self, words: str, *, alarm: bool) -> None:
         def finish() -> None:
             if self._panel:
                 self._panel.close(words, alarm=alarm)
-                self.neutralised += self._panel.sanitiser.neutralised
+                self.escaped_count += self._panel.sanitiser.escaped_count
 
         with self._lock:
             self._feed()
             self._guard(finish)
-            self._panel = self._stage = None
+            self._panel = None
 
     def _print_bill(self) -> None:
         if not self._record.stages:
@@ -185,9 +166,9 @@ class PanelsView:
         words = single_line(turn_summary(self._record), 200)
         if self._bug:
             self._write(f"{words}\n")
-            return
-        bill = PlainStream(self._renderer.size()[0], style=DIM)
-        self._area.draw(bill.feed(self._renderer.encodable(words)) + bill.close(), [])
+        else:
+            width = self._renderer.size()[0]
+            self._area.draw(render_plain(self._renderer.encodable(words), width, style=DIM), [])
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -216,9 +197,7 @@ class PanelsView:
 
     def _feed(self) -> None:
         """Hand the open panel what came since the last draw."""
-        pieces = []
-        while self._pending:
-            pieces.append(self._pending.popleft())
+        pieces = [self._pending.popleft() for _ in range(len(self._pending))]
         if self._panel and pieces:
             self._panel.feed("".join(pieces))
 
@@ -239,15 +218,15 @@ class PanelsView:
         self._write(SHOW_CURSOR)
         if isinstance(self._panel, Panel):
             panel = self._panel
-            self._panel = self._plain(panel.stage, panel.sanitiser, panel.remaining)
+            self._panel = self._plain_panel(panel.stage, panel.sanitiser, panel.remaining)
 
 
-def _result_words(stage: StageFinished) -> tuple[str, bool]:
+def _result_words(stage: events.StageFinished) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
     words = stage_summary(stage)
-    if stage.stop_reason in TRUNCATED:
+    if stage.stop_reason in events.TRUNCATED:
         return f"cut at its token limit · {words}", True
-    if stage.stop_reason in REFUSED:
+    if stage.stop_reason in events.REFUSED:
         return f"declined · {words}", True
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False
 

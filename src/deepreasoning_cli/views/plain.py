@@ -9,7 +9,7 @@ from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text,
 from deepreasoning_cli.sanitize import Sanitiser, Sink
 
 Write = Callable[[str], None]
-LINE_END = "\r\n"
+LINE_ENDS = "\r\n"
 
 
 def stream_writer(stream: TextIO) -> Write:
@@ -24,59 +24,37 @@ def stream_writer(stream: TextIO) -> Write:
 
 def with_final_newline(text: str) -> str:
     """`text` with exactly one line end, of the kind it has."""
-    body = text.rstrip(LINE_END)
+    body = text.rstrip(LINE_ENDS)
     return body + _line_end(text[len(body) :])
 
 
-def _line_end(held: str) -> str:
-    return "\r\n" if held.startswith("\r\n") else "\n"
-
-
-class _LineEndBuffer:
-    """Text passed on with its line ends held back, so that exactly one can end it."""
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._held = ""
-        self.any = False
-
-    def feed(self, text: str) -> None:
-        body = text.rstrip(LINE_END)
-        line_ends = text[len(body) :]
-        if not body:
-            self._held += line_ends
-            return
-        ready, self._held, self.any = self._held + body, line_ends, True
-        self._write(ready)  # last: a signal may end it
-
-    def close(self) -> None:
-        if self.any:
-            self._write(_line_end(self._held))
+def _line_end(line_ends: str) -> str:
+    return "\r\n" if line_ends.startswith("\r\n") else "\n"
 
 
 class TextView:
-    """The pieces of one kind, made harmless for `sink`; `neutralised` counts what was changed."""
+    """The pieces of one kind, made harmless for `sink`; exactly one line end ends them."""
 
     def __init__(self, kind: type[Text] | type[Thought], write: Write, sink: Sink) -> None:
         self._kind = kind
+        self._write = write
         self._sanitiser = Sanitiser(sink)
-        self._out = _LineEndBuffer(write)
+        self._line_ends = ""  # held back: only the next text decides whether they are shown
+        self._has_text = False
         self._closed = False
 
     @property
-    def neutralised(self) -> int:
+    def escaped_count(self) -> int:
         """How many control characters were made visible."""
-        return self._sanitiser.neutralised
+        return self._sanitiser.escaped_count
 
     def __call__(self, event: Event) -> None:
         """Pass on a piece; the reasoning's last line ends with its stage."""
-        if isinstance(event, self._kind):
-            self._out.feed(self._sanitiser.feed(event.text))
-        elif isinstance(event, StageFinished) and self._ends_with(event.stage):
-            self.close(None)
-
-    def _ends_with(self, stage: Stage) -> bool:
-        return self._kind is Thought and stage is Stage.REASON
+        match event:
+            case Text(text) | Thought(text) if isinstance(event, self._kind):
+                self._feed(self._sanitiser.feed(text))
+            case StageFinished(Stage.REASON) if self._kind is Thought:
+                self.close(None)
 
     def close(self, failure: BaseException | None) -> None:
         """End the text with one newline, also where it was cut."""
@@ -84,8 +62,18 @@ class TextView:
             return
         self._closed = True
         if not isinstance(failure, BrokenPipeError):
-            self._out.feed(self._sanitiser.close())
-            self._out.close()
+            self._feed(self._sanitiser.close())
+            if self._has_text:
+                self._write(_line_end(self._line_ends))
+
+    def _feed(self, text: str) -> None:
+        body = text.rstrip(LINE_ENDS)
+        line_ends = text[len(body) :]
+        if not body:
+            self._line_ends += line_ends
+            return
+        ready, self._line_ends, self._has_text = self._line_ends + body, line_ends, True
+        self._write(ready)  # last: a signal may end it
 
 
 class RawView:

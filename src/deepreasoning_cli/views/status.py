@@ -7,14 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from deepreasoning_cli.pipeline.events import (
-    Event,
-    Stage,
-    StageFinished,
-    StageStarted,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Event, Stage
 from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views.base import raise_bug
@@ -45,15 +39,13 @@ class Progress:
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case StageStarted():
-                self._began = self._clock()
-                self._bytes = 0
-                self._stage = event.stage
-                self._activity, self._model = ACTIVITY[event.stage], single_line(event.model, 60)
-            case Thought(text) | Text(text):
+            case events.StageStarted(stage, model):
+                self._began, self._bytes, self._stage = self._clock(), 0, stage
+                self._activity, self._model = ACTIVITY[stage], single_line(model, 60)
+            case events.Thought(text) | events.Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
-            case StageFinished():
+            case events.StageFinished():
                 self._pause = None
 
     def pause(self, why: str, seconds: float) -> None:
@@ -65,10 +57,8 @@ class Progress:
         now = self._clock()
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
-        parts = [
-            f"{self._model} {self._activity}".strip() if model else self._activity,
-            f"{now - self._began:.0f} s",
-        ]
+        name = f"{self._model} {self._activity}".strip() if model else self._activity
+        parts = [name, f"{now - self._began:.0f} s"]
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
         if self._tip and self._stage is Stage.REASON:

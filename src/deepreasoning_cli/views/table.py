@@ -12,21 +12,20 @@ from deepreasoning_cli.views.terminal import cell_width, truncate
 GAP: Final = "  "
 LONGEST: Final = 1000  # characters of a cell; nothing that is listed comes near
 NARROWEST: Final = 8  # cells that a column keeps when it is cut
-NEVER_DROPPED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A heading, the side it leans to, and what becomes of it where there is little room.
 
-    A column is cut down to `least` cells before any is left out; 0 means that it is not. Then the
-    highest `leaves` goes first, ALWAYS never. One whose cells are all empty is not shown.
+    A column is cut down to `min_width` cells before any is left out; 0 means that it is not. Then
+    the highest `drop_order` goes first, 0 never. One whose cells are all empty is not shown.
     """
 
     title: str
     right: bool = False
-    leaves: int = NEVER_DROPPED
-    least: int = 0
+    drop_order: int = 0
+    min_width: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +47,16 @@ def table(
     Cells may hold anything: they are made safe and put on one line here.
     """
     cells = [[single_line(cell, LONGEST) for cell in row] for row in rows]
-    kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
-    sizes = {
-        index: max(cell_width(text) for text in (columns[index].title, *(r[index] for r in cells)))
-        for index in kept
-    }
+    filled = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    lines = [[column.title for column in columns], *cells]
+    sizes = {index: max(cell_width(line[index]) for line in lines) for index in filled}
     if width is not None:
         _drop(columns, sizes, width)
         _shrink(sizes, _floors(columns, sizes), width)
         _shrink(sizes, dict.fromkeys(sizes, NARROWEST), width)
-    lines = [[column.title for column in columns], *cells]
     return Table(
         tuple(_line(columns, line, sizes, width) for line in lines),
-        tuple(columns[index].title for index in kept if index not in sizes),
+        tuple(columns[index].title for index in filled if index not in sizes),
     )
 
 
@@ -69,27 +65,27 @@ def _total(sizes: dict[int, int]) -> int:
 
 
 def _floors(columns: Sequence[Column], sizes: dict[int, int]) -> dict[int, int]:
-    return {index: min(size, columns[index].least or size) for index, size in sizes.items()}
+    return {index: min(size, columns[index].min_width or size) for index, size in sizes.items()}
 
 
 def _drop(columns: Sequence[Column], sizes: dict[int, int], width: int) -> None:
     """Leave columns out until the rest fits, or nothing may be left out any more."""
     while _total(_floors(columns, sizes)) > width:
-        first = max(sizes, key=lambda index: (columns[index].leaves, index))
-        if columns[first].leaves == NEVER_DROPPED:
+        first = max(sizes, key=lambda index: (columns[index].drop_order, index))
+        if not columns[first].drop_order:
             return
         del sizes[first]
 
 
 def _shrink(sizes: dict[int, int], floors: dict[int, int], width: int) -> None:
-    """Take what is too much from the widest columns, as far as they can give."""
+    """Take what is too much from the widest columns, down to their floors."""
     while (over := _total(sizes) - width) > 0:
-        giving = [index for index in sizes if sizes[index] > floors[index]]
-        if not giving:
+        shrinkable = [index for index in sizes if sizes[index] > floors[index]]
+        if not shrinkable:
             return
-        widest = max(giving, key=lambda index: sizes[index])
-        next_one = max((sizes[index] for index in giving if index != widest), default=0)
-        least = max(floors[widest], min(next_one, sizes[widest] - 1))
+        widest = max(shrinkable, key=sizes.__getitem__)
+        next_size = max((sizes[index] for index in shrinkable if index != widest), default=0)
+        least = max(floors[widest], min(next_size, sizes[widest] - 1))
         sizes[widest] = max(least, sizes[widest] - over)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_SIZE = (80, 24)
-ASCII_FALLBACKS = str.maketrans("·→≈•─│▌⋮…–—×‘’“”", "->~*-||:.--x''\"\"")
+ASCII_FALLBACKS = str.maketrans("·→≈•─│╭╮╰╯▌⋮…–—×‘’“”", "->~*-|++++|:.--x''\"\"")
 """Our own signs for terminals that have only ASCII, column for column."""
 
 

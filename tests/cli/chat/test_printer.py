@@ -63,7 +63,7 @@ def test_a_failure_names_its_stage_and_advice() -> None:
 def test_a_table_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     screen = Screen()
-    Printer(screen, screen).table((Column("a"), Column("b", least=8)), [("漢字", "x" * 30)])
+    Printer(screen, screen).table((Column("a"), Column("b", min_width=8)), [("漢字", "x" * 30)])
     assert screen.getvalue() == f"a     b\n漢字  {'x' * 13}…\n"
 
 

@@ -17,8 +17,8 @@ from deepreasoning_cli.views.table import Column
 COLUMNS = (
     Column("session"),
     Column("turns", right=True),
-    Column("last used", leaves=2),
-    Column("first question", leaves=1, least=20),
+    Column("last used", drop_order=2),
+    Column("first question", drop_order=1, min_width=20),
 )
 
 

@@ -23,12 +23,12 @@ from deepreasoning_cli.views.table import Column, table
 FIRST_WORDS: Final = 100  # characters of a prompt
 COLUMNS: Final = (
     Column("id"),
-    Column("when", leaves=1),
-    Column("status", leaves=2),
-    Column("session", leaves=4),
-    Column("model", leaves=5),
-    Column("cost", right=True, leaves=3),
-    Column("prompt", least=16),
+    Column("when", drop_order=1),
+    Column("status", drop_order=2),
+    Column("session", drop_order=4),
+    Column("model", drop_order=5),
+    Column("cost", right=True, drop_order=3),
+    Column("prompt", min_width=16),
 )
 
 
@@ -100,7 +100,7 @@ def print_turn(record: TurnRecord, options: Globals, *, reasoning: bool, as_json
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
     print_text("---\n".join(_plain(text, sanitiser) for text in (*texts, record.answer)))
-    for text in _notes(record, sanitiser.neutralised):
+    for text in _notes(record, sanitiser.escaped_count):
         note(options, text)
 
 
@@ -124,11 +124,11 @@ def _plain(text: str, sanitiser: Sanitiser) -> str:
     return with_final_newline(safe) if safe.strip("\r\n") else ""
 
 
-def _notes(record: TurnRecord, neutralised: int) -> Iterator[str]:
+def _notes(record: TurnRecord, escaped_count: int) -> Iterator[str]:
     turn = record.opened.id
-    if neutralised:
-        characters = "character was" if neutralised == 1 else "characters were"
-        yield f"{neutralised} control {characters} made visible"
+    if escaped_count:
+        characters = "character was" if escaped_count == 1 else "characters were"
+        yield f"{escaped_count} control {characters} made visible"
     if not record.complete:
         what = "is incomplete" if record.answer else "has no answer"
         yield f"turn {turn} {what}: `deepreasoning resume {turn}` goes on from what is kept"

@@ -29,23 +29,23 @@ SAMPLERS = {
 MARK = "*"
 MODELS = (
     Column(""),
-    Column("name", leaves=3),
+    Column("name", drop_order=3),
     Column("id"),
     Column("status"),
-    Column("context", right=True, leaves=5),
-    Column("output", right=True, leaves=4),
-    Column("samplers", leaves=6),
-    Column("$ in", right=True, leaves=1),
-    Column("$ out", right=True, leaves=2),
+    Column("context", right=True, drop_order=5),
+    Column("output", right=True, drop_order=4),
+    Column("samplers", drop_order=6),
+    Column("$ in", right=True, drop_order=1),
+    Column("$ out", right=True, drop_order=2),
 )
 REASONERS = (
     Column(""),
     Column("name"),
-    Column("host", leaves=4),
-    Column("model", leaves=3, least=20),
+    Column("host", drop_order=4),
+    Column("model", drop_order=3, min_width=20),
     Column("key"),
-    Column("$ in", right=True, leaves=1),
-    Column("$ out", right=True, leaves=2),
+    Column("$ in", right=True, drop_order=1),
+    Column("$ out", right=True, drop_order=2),
 )
 RATES = (
     Column("USD per million tokens"),

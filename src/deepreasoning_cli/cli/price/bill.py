@@ -15,7 +15,7 @@ from deepreasoning_cli.views.table import Column, table
 
 BILL = (
     Column("stage"),
-    Column("model", least=16),
+    Column("model", min_width=16),
     Column(""),
     Column("count", right=True),
     Column("rate", right=True),

@@ -38,7 +38,7 @@ ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
 COSTS = (
     Column(""),
     Column("model"),
-    Column("input", right=True, leaves=1),
+    Column("input", right=True, drop_order=1),
     *(Column(case, right=True) for case in CASES),
 )
 

@@ -17,7 +17,7 @@ from deepreasoning_cli.views.table import Column, table
 
 PAIRINGS = (
     Column(""),
-    Column("R1-0528 with", leaves=1),
+    Column("R1-0528 with", drop_order=1),
     Column("id"),
     Column("$ in /1K", right=True),
     Column("$ out /1K", right=True),
@@ -30,8 +30,8 @@ STAGE = (
     Column("when"),
     Column("$ in", right=True),
     Column("$ out", right=True),
-    Column("cache read", right=True, leaves=1),
-    Column("cache write", right=True, leaves=2),
+    Column("cache read", right=True, drop_order=1),
+    Column("cache write", right=True, drop_order=2),
 )
 
 

@@ -26,9 +26,9 @@ from deepreasoning_cli.views.terminal import cell_width
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
 COLUMNS = (
-    Column("turns", right=True, leaves=1),
-    Column("tokens in", right=True, leaves=3),
-    Column("tokens out", right=True, leaves=2),
+    Column("turns", right=True, drop_order=1),
+    Column("tokens in", right=True, drop_order=3),
+    Column("tokens out", right=True, drop_order=2),
     Column("cost", right=True),
 )
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -68,7 +68,7 @@ class SpendingReport:
             return f"Nothing was spent{since}."
         groups, total = self.groups(), sum_costs(self.rows)
         rows = [[name, *_cells(each)] for name, each in [*groups, ("total", total)]]
-        heading, *lines, last = table((Column(self.by, least=10), *COLUMNS), rows, width).lines
+        heading, *lines, last = table((Column(self.by, min_width=10), *COLUMNS), rows, width).lines
         charted = _with_bars(lines, [each.cost or Decimal(0) for _, each in groups], width)
         notes = []
         if total.unknown:

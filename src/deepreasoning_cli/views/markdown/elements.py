@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Self
 
 from markdown_it.token import Token
@@ -20,13 +22,7 @@ from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.highlight import Highlighter
 from deepreasoning_cli.views.markdown.inline import Theme, row_text, to_runs
 from deepreasoning_cli.views.markdown.parser import LONG, PLACEHOLDER, Node, Parser
-from deepreasoning_cli.views.markdown.wrap import (
-    Run,
-    last_break,
-    row,
-    wrap_cells,
-    wrap_words,
-)
+from deepreasoning_cli.views.markdown.wrap import Run, last_break, row, wrap_cells, wrap_words
 
 MIN_WIDTH: Final = 10
 """Cells that a list or quotation leaves its content; where there are fewer, it is not indented."""
@@ -96,43 +92,31 @@ class Block(ABC):
         return copy(self)
 
 
-class LeafBlock(Block):
-    """A block that shows nothing before its end."""
+class WholeBlock(Block):
+    """A block that shows nothing before its end; `rows` lays it out."""
+
+    def __init__(self, rows: Callable[[Node, Layout], list[Row]]) -> None:
+        self._rows = rows
 
     def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows that have become final; all that are left if the block is `closed`."""
-        return self.rows(node, layout) if closed else []
-
-    @abstractmethod
-    def rows(self, node: Node, layout: Layout) -> list[Row]:
-        """The rows of the whole block."""
+        return self._rows(node, layout) if closed else []
 
 
-class HeadingBlock(LeafBlock):
+def _heading_rows(node: Node, layout: Layout) -> list[Row]:
     """A heading: bold, at the left, so that it can be copied."""
-
-    def rows(self, node: Node, layout: Layout) -> list[Row]:
-        """Its text."""
-        style = layout.theme.style(_HEADINGS.get(node.token.tag, "bold italic"))
-        return layout.wrap_words(to_runs(layout.parser.inline(node.content), layout.theme, style))
+    style = layout.theme.style(_HEADINGS.get(node.token.tag, "bold italic"))
+    return layout.wrap_words(to_runs(layout.parser.inline(node.content), layout.theme, style))
 
 
-class DefinitionBlock(LeafBlock):
-    """A link definition, as it was typed."""
-
-    def rows(self, node: Node, layout: Layout) -> list[Row]:
-        """Its label, address and title."""
-        return layout.wrap_words(
-            [(row_text(node.content), layout.theme.style("markdown.paragraph"))]
-        )
+def _definition_rows(node: Node, layout: Layout) -> list[Row]:
+    """A link definition, as it was typed: label, address and title."""
+    return layout.wrap_words([(row_text(node.content), layout.theme.style("markdown.paragraph"))])
 
 
-class RuleBlock(LeafBlock):
-    """A line across."""
-
-    def rows(self, node: Node, layout: Layout) -> list[Row]:
-        """One row of full width."""
-        return [row([(layout.theme.line * layout.width, layout.theme.style("markdown.hr"))])]
+def _rule_rows(_: Node, layout: Layout) -> list[Row]:
+    """A line across: one row of full width."""
+    return [row([(layout.theme.line * layout.width, layout.theme.style("markdown.hr"))])]
 
 
 class ParagraphBlock(Block):
@@ -149,16 +133,15 @@ class ParagraphBlock(Block):
         text = node.content
         if self.begun:
             text = text.removeprefix(PLACEHOLDER)[1:].lstrip(" \t")
-        taken = (
-            (layout.parser.inline(text), len(text)) if closed else self._final(text, layout.parser)
-        )
         self._cut = 0
-        if taken is None:
-            return []
-        tokens, place = taken
-        runs = self._carry + to_runs(tokens, layout.theme, layout.theme.style("markdown.paragraph"))
+        style = layout.theme.style("markdown.paragraph")
         if closed:
-            return layout.wrap_words(runs)
+            runs = to_runs(layout.parser.inline(text), layout.theme, style)
+            return layout.wrap_words(self._carry + runs)
+        if (final := self._final(text, layout.parser)) is None:
+            return []
+        tokens, place = final
+        runs = self._carry + to_runs(tokens, layout.theme, style)
         self.begun = True
         self._inside_line = text[place - 1] != "\n"
         self._next_try = len(text) - place + 2 * layout.width
@@ -169,7 +152,7 @@ class ParagraphBlock(Block):
     def keep(self, node: Node, source: SourceLines) -> list[str]:
         """From the cut on; the rest of a cut line stays behind the placeholder: no block starts."""
         if not self._cut:
-            return source.lines[node.start :]
+            return super().keep(node, source)
         number = node.start + node.content.count("\n", 0, self._cut)
         placeholder = source.lead + PLACEHOLDER
         if not self._inside_line:
@@ -246,3 +229,14 @@ class CodeListing(Block):
             return []
         blanks, self._blanks = self._blanks, 0
         return [[]] * blanks + [row(part) for part in wrap_cells(runs, layout.width)]
+
+
+ELEMENTS: Final[dict[str, Callable[[], Block]]] = {
+    "heading": partial(WholeBlock, _heading_rows),
+    "definition": partial(WholeBlock, _definition_rows),
+    "hr": partial(WholeBlock, _rule_rows),
+    "paragraph": ParagraphBlock,
+    "fence": CodeListing,
+    "code_block": CodeListing,
+}
+"""What makes a block, by the parser's word for it."""

@@ -11,7 +11,6 @@ from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer  
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.token import Comment, Text  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
-from rich.style import Style
 from rich.syntax import Syntax
 
 from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text, without_background
@@ -31,8 +30,8 @@ class Highlighter:
     """
 
     def __init__(self, language: str, theme: Theme) -> None:
-        self._ink = theme
-        self._theme = Syntax.get_theme(theme.code_theme)
+        self._theme = theme
+        self._colors = Syntax.get_theme(theme.code_theme)
         self._lexer = _lexer(language)
         self._stack = ("root",)
         self._comment = False
@@ -41,7 +40,7 @@ class Highlighter:
         """The runs of the next line, given without its end."""
         text = text.expandtabs(TAB)
         if self._lexer is None or len(text) > _LONGEST:
-            return [(row_text(text), self._ink.style("markdown.code_block"))]
+            return [(row_text(text), self._theme.style("markdown.code_block"))]
         if self._comment:
             return self._in_comment(text)
         pieces = self._pieces(self._lexer, text + "\n")
@@ -59,7 +58,7 @@ class Highlighter:
 
     def _pieces(self, lexer: Lexer, text: str) -> list[tuple[TokenType, str]]:
         try:
-            if not _keeps_state(lexer):
+            if type(lexer).get_tokens_unprocessed is not ExtendedRegexLexer.get_tokens_unprocessed:
                 return [(kind, piece) for _, kind, piece in lexer.get_tokens_unprocessed(text)]
             context = LexerContext(text, 0, list(self._stack))
             tokens = lexer.get_tokens_unprocessed(context=context)
@@ -71,15 +70,8 @@ class Highlighter:
         return pieces
 
     def _run(self, kind: TokenType, text: str) -> Run:
-        return row_text(text.removesuffix("\n")), self._style(kind)
-
-    def _style(self, kind: TokenType) -> Style:
-        return self._ink.base + without_background(self._theme.get_style_for_token(kind))
-
-
-def _keeps_state(lexer: Lexer) -> bool:
-    reads = type(lexer).get_tokens_unprocessed
-    return bool(reads is ExtendedRegexLexer.get_tokens_unprocessed)
+        style = without_background(self._colors.get_style_for_token(kind))
+        return row_text(text.removesuffix("\n")), style
 
 
 @cache

@@ -19,43 +19,28 @@ _SPANS: Final = {
     "s": "markdown.s",
     "a": "markdown.link",
 }
-
-
 CODE: Final = Style(meta={"code": True})
 """Marks a run of inline code, which text from right to left has to be kept apart from."""
 
 
 class Theme:
-    """The styles and signs of a console: Rich's theme names, laid over one base style.
+    """The styles and signs of a console, under Rich's theme names.
 
     Backgrounds are left out: they look wrong on half of all terminals and are copied along.
     """
 
-    def __init__(self, console: Console, base: Style | None, code_theme: str) -> None:
-        self.base = base or Style.null()
+    def __init__(self, console: Console, code_theme: str) -> None:
         self.code_theme = code_theme
         ascii_only = console.options.ascii_only
         self.bullet, self.bar, self.line = ("*", "|", "-") if ascii_only else ("•", "▌", "─")
-        self._console = console
-        self.style = cache(self._style)
-
-    def _style(self, name: str) -> Style:
-        """The style of this name over the base style."""
-        return self.base + without_background(self._console.get_style(name, default=""))
+        self.style = cache(lambda name: without_background(console.get_style(name, default="")))
 
 
 def without_background(style: Style) -> Style:
     """`style` on whatever background there is."""
     if style.bgcolor is None:
         return style
-    return Style(
-        color=style.color,
-        bold=style.bold,
-        dim=style.dim,
-        italic=style.italic,
-        underline=style.underline,
-        strike=style.strike,
-    )
+    return Style.from_color(style.color) + style.without_color
 
 
 def row_text(text: str) -> str:

@@ -14,23 +14,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from markdown_it import MarkdownIt
+from markdown_it import MarkdownIt, rules_block
 from markdown_it.parser_block import RuleFuncBlockType
 from markdown_it.ruler import RuleOptionsType
-from markdown_it.rules_block import (
-    StateBlock,
-    blockquote,
-    fence,
-    lheading,
-    list_block,
-    reference,
-    table,
-)
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 LONG: Final = 400
 """Characters after which a paragraph can be nothing else any more."""
+DOCUMENT: Final = "document"
+"""The kind of the node that holds all blocks of a source."""
 PLACEHOLDER: Final = "\0"
 """Stands in the source for text that was shown already; sanitised text has none."""
 MAX_NESTING: Final = 24
@@ -41,23 +35,16 @@ MAX_NESTING: Final = 24
 class Node:
     """A block: `kind` is the parser's word without `_open`, `content` the text of a leaf.
 
-    Lines are numbered from 0, columns from where the innermost quotation's content starts.
+    It goes from line `start` to the one before line `end`. Lines are numbered from 0, columns from
+    where the innermost quotation's content starts.
     """
 
     kind: str
     token: Token
+    start: int = 0
+    end: int = 0
     children: list[Node] = field(default_factory=list)
     content: str = ""
-
-    @property
-    def start(self) -> int:
-        """Its first line."""
-        return self.token.map[0] if self.token.map else 0
-
-    @property
-    def end(self) -> int:
-        """The line behind it."""
-        return self.token.map[1] if self.token.map else 0
 
     @property
     def column(self) -> int:
@@ -72,8 +59,8 @@ class Parser:
         self._md = _markdown()
         self._references: dict[str, Any] = {}
 
-    def blocks(self, source: str, *, learn: bool = True) -> list[Node]:
-        """The top-level blocks of `source`; link definitions in it stay unless `learn` is False."""
+    def blocks(self, source: str, *, learn: bool = True) -> Node:
+        """The document in `source`; link definitions in it stay unless `learn` is False."""
         references = self._references if learn else self._references.copy()
         tokens: list[Token] = []
         self._md.block.parse(source, self._md, {"references": references}, tokens)
@@ -101,27 +88,28 @@ class Parser:
         return state
 
 
-def last_leaf(nodes: list[Node]) -> Node | None:
+def last_leaf(document: Node) -> Node:
     """The block that the last line of a source belongs to."""
-    leaf = None
-    while nodes:
-        leaf = nodes[-1]
-        nodes = leaf.children if leaf.kind != "table" else []
+    leaf = document
+    while leaf.children and leaf.kind != "table":
+        leaf = leaf.children[-1]
     return leaf
 
 
-def _nested(tokens: Iterable[Token]) -> list[Node]:
-    levels: list[list[Node]] = [[]]
+def _nested(tokens: Iterable[Token]) -> Node:
+    levels = [Node(DOCUMENT, Token(DOCUMENT, "", 0))]
     for token in tokens:
         if token.type == "inline":
-            levels[-2][-1].content = token.content
+            levels[-1].content = token.content
         elif token.nesting < 0:
             levels.pop()
         else:
-            node = Node(token.type.removesuffix("_open"), token, content=token.content)
-            levels[-1].append(node)
+            start, end = token.map or (0, 0)
+            kind = token.type.removesuffix("_open")
+            node = Node(kind, token, start, end, content=token.content)
+            levels[-1].children.append(node)
             if token.nesting > 0:
-                levels.append(node.children)
+                levels.append(node)
     return levels[0]
 
 
@@ -145,13 +133,10 @@ def _markdown() -> MarkdownIt:
     rules = md.block.ruler
     rules.before("table", "columns", _item_column)
     terminates: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    begins_item: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
     rules.at("fence", _fence, terminates)
-    rules.at("blockquote", partial(_unless_too_deep, blockquote), terminates)
-    rules.at(
-        "list",
-        partial(_unless_too_deep, list_block),
-        {"alt": ["paragraph", "reference", "blockquote"]},
-    )
+    rules.at("blockquote", partial(_unless_too_deep, rules_block.blockquote), terminates)
+    rules.at("list", partial(_unless_too_deep, rules_block.list_block), begins_item)
     rules.at("table", _table, {"alt": ["paragraph", "reference"]})
     rules.at("lheading", _lheading)
     rules.at("reference", _definition)
@@ -167,10 +152,10 @@ def _item_column(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _fence(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     column = state.sCount[start]
-    found = fence(state, start, end, silent)
-    if found and not silent:
+    matches = rules_block.fence(state, start, end, silent)
+    if matches and not silent:
         state.tokens[-1].meta["column"] = column
-    return found
+    return matches
 
 
 def _unless_too_deep(
@@ -182,27 +167,27 @@ def _unless_too_deep(
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     line = state.src[state.bMarks[start] + state.tShift[start] : state.eMarks[start]]
     head = len(line.strip()) <= LONG and not line.startswith(PLACEHOLDER)
-    return head and table(state, start, end, silent)
+    return head and rules_block.table(state, start, end, silent)
 
 
 def _definition(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    found = reference(state, start, end, silent)
-    if found and not silent:
+    matches = rules_block.reference(state, start, end, silent)
+    if matches and not silent:
         token = state.push("definition", "", 0)
         token.content = state.getLines(start, state.line, state.blkIndent, False).strip()
         token.map = [start, state.line]
-    return found
+    return matches
 
 
 def _lheading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    kept, parent = len(state.tokens), state.parentType
+    count, parent = len(state.tokens), state.parentType
     line = state.line
-    found = lheading(state, start, end, silent)
+    matches = rules_block.lheading(state, start, end, silent)
     state.parentType = parent  # the rule leaves its own behind when it finds nothing
-    if found:
+    if matches:
         content = state.tokens[-2].content
-        found = len(content) <= LONG and not content.startswith(PLACEHOLDER)
-        if not found:
-            del state.tokens[kept:]
+        matches = len(content) <= LONG and not content.startswith(PLACEHOLDER)
+        if not matches:
+            del state.tokens[count:]
             state.line = line
-    return found
+    return matches

@@ -1,16 +1,18 @@
 """Streaming text to screen rows that are final: Markdown, and text as it is.
 
 A stream hands out each row once, when nothing that may follow can change it; all rows together are
-those of the whole text. What decides what is in the modules below: `elements` and `containers` lay
-blocks out, `markup` parses, `wrap` breaks rows. Three things differ from the whole text's rows: a
-link whose definition comes later stays as it was typed, an emphasis, link or code span is taken for
-text if it is still open after 2,000 characters, and rows shown before a resize keep their width.
+those of the whole text. Its text is sanitised: the only control characters are LF and TAB.
+
+The modules below do the work: `parser` parses, `elements` and `containers` lay blocks out, `wrap`
+breaks rows. Three things differ from the whole text's rows: a link whose definition comes later
+stays as it was typed, an emphasis, link or code span is taken for text if it is still open after
+2,000 characters, and rows shown before a resize keep their width.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.style import Style
@@ -30,42 +32,14 @@ _PLACEHOLDER_LINE: Final = re.compile(
 """A line that holds the place of text that was shown, and no text of its own."""
 
 
-class RowStream(Protocol):
-    """Text in, rows out. The text is sanitised: its only control characters are LF and TAB."""
-
-    @property
-    def unfinished(self) -> str:
-        """The text whose rows are not final."""
-
-    def feed(self, text: str) -> list[Row]:
-        """Take the next piece; return the rows that are final now, each once, in order."""
-
-    def tail(self, limit: int) -> list[Row]:
-        """The last rows, at most `limit`, of what is not final, as it looks now."""
-
-    def close(self) -> list[Row]:
-        """Return all that is left: nothing more comes."""
-
-    def resize(self, width: int) -> None:
-        """Lay out in so many cells from now on."""
-
-
 class MarkdownStream:
     """Markdown as it comes.
 
-    `width` in cells (≥ 1); `code_theme` is a Pygments style or Rich's `ansi_dark` or `ansi_light`;
-    `style` lies under all others.
+    `width` in cells (≥ 1); `code_theme` is a Pygments style or Rich's `ansi_dark` or `ansi_light`.
     """
 
-    def __init__(
-        self,
-        width: int,
-        *,
-        console: Console,
-        code_theme: str = CODE_THEME,
-        style: Style | None = None,
-    ) -> None:
-        self._layout = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
+    def __init__(self, width: int, *, console: Console, code_theme: str = CODE_THEME) -> None:
+        self._layout = Layout(Parser(), Theme(console, code_theme), max(width, 1))
         self._flow = BlockSequence()
         self._lines = ""  # whole lines that are not final
         self._line: list[str] = []  # pieces of the line that has not ended
@@ -98,14 +72,14 @@ class MarkdownStream:
         if self._tail is None:
             # Of a line without an end in sight no more is looked at than can be seen.
             line = "".join(self._line)[-(SPAN_LIMIT + 2 * limit * self._layout.width) :]
-            nodes = self._layout.parser.blocks(self._lines + line, learn=False)
-            self._tail = self._flow.fork().feed(nodes, True, self._layout)
+            document = self._layout.parser.blocks(self._lines + line, learn=False)
+            self._tail = self._flow.fork().feed(document, True, self._layout)
         return self._tail[-limit:] if limit > 0 else []
 
     def close(self) -> list[Row]:
         """Return all that is left: nothing more comes."""
-        nodes = self._layout.parser.blocks(self._lines + "".join(self._line))
-        rows = self._flow.feed(nodes, True, self._layout)
+        document = self._layout.parser.blocks(self._lines + "".join(self._line))
+        rows = self._flow.feed(document, True, self._layout)
         self._flow, self._lines, self._tail, self._next_parse = BlockSequence(), "", None, 0
         self._set_line("")
         return rows
@@ -130,10 +104,10 @@ class MarkdownStream:
         """A line that is long enough may be known for a paragraph's before it has ended."""
         line = "".join(self._line)
         source = self._lines + line
-        nodes = self._layout.parser.blocks(source, learn=False)
+        document = self._layout.parser.blocks(source, learn=False)
         rows: list[Row] = []
-        if _is_text(last_leaf(nodes), source):
-            rows, source = self._final(source, nodes)
+        if _is_text(last_leaf(document), source):
+            rows, source = self._final(source, document)
             self._lines, end, line = source.rpartition("\n")
             self._lines += end
         self._set_line(line)
@@ -145,12 +119,11 @@ class MarkdownStream:
         grown = max(len(line) + 2 * self._layout.width, len(line) * 9 // 8)
         self._next_try = grown if PLACEHOLDER in line else max(LONG, grown)
 
-    def _final(self, source: str, nodes: list[Node]) -> tuple[list[Row], str]:
+    def _final(self, source: str, document: Node) -> tuple[list[Row], str]:
         """The rows that are final, and the source without what they need no more."""
-        rows = self._flow.feed(nodes, False, self._layout)
-        lines = self._flow.keep(nodes, SourceLines(source.split("\n")))
-        leaf = last_leaf(nodes)
-        if lines[-_BLANKS:] == [""] * _BLANKS and (leaf is None or leaf.kind != "code_block"):
+        rows = self._flow.feed(document, False, self._layout)
+        lines = self._flow.keep(document, SourceLines(source.split("\n")))
+        if lines[-_BLANKS:] == [""] * _BLANKS and last_leaf(document).kind != "code_block":
             del lines[4 - _BLANKS :]  # outside code three blank lines say what a thousand say
         return rows, "\n".join(lines)
 
@@ -162,8 +135,6 @@ class PlainStream:
         self._width = max(width, 1)
         self._style = style or Style.null()
         self._blanks: int | None = None  # blank lines since the last row, if there was one
-        self._line: list[str]  # pieces of what is not shown of the line that has not ended
-        self._column: int  # characters of that line before it
         self._keep("", 0)
 
     @property
@@ -215,6 +186,7 @@ class PlainStream:
         return self._spaced(self._rows(parts[:-1])) if full else []
 
     def _keep(self, text: str, column: int) -> None:
+        """Wait for more of a line, of which `text`, behind `column` characters, is not shown."""
         self._line, self._length, self._column = [text], len(text), column
         self._next_try = len(text) + 2 * self._width
 
@@ -233,21 +205,22 @@ class PlainStream:
 
 
 def render_markdown(
-    text: str,
-    width: int,
-    *,
-    console: Console,
-    code_theme: str = CODE_THEME,
-    style: Style | None = None,
+    text: str, width: int, *, console: Console, code_theme: str = CODE_THEME
 ) -> list[Row]:
     """The rows of a complete Markdown text."""
-    layout = Layout(Parser(), Theme(console, style, code_theme), max(width, 1))
+    layout = Layout(Parser(), Theme(console, code_theme), max(width, 1))
     return BlockSequence().feed(layout.parser.blocks(text), True, layout)
 
 
-def _is_text(leaf: Node | None, source: str) -> bool:
+def render_plain(text: str, width: int, *, style: Style | None = None) -> list[Row]:
+    """The rows of a complete text, as it is."""
+    stream = PlainStream(width, style=style)
+    return stream.feed(text) + stream.close()
+
+
+def _is_text(leaf: Node, source: str) -> bool:
     """Whether the unended last line of `source` is a paragraph's, however it may go on."""
-    if leaf is None or leaf.kind != "paragraph" or leaf.end != source.count("\n") + 1:
+    if leaf.kind != "paragraph" or leaf.end != source.count("\n") + 1:
         return False
     line = leaf.content.rpartition("\n")[2]
     surely = len(line) > LONG or line.startswith(PLACEHOLDER)

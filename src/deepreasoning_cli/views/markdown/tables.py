@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from rich.style import Style
@@ -21,22 +20,39 @@ _LEAST: Final = 3
 Cell = list[Run]
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnLayout:
-    """How wide the columns want to be, in cells, and to which side they lean."""
+class TableBlock(Block):
+    """A table: whole, or row by row from when enough rows have decided the columns' widths."""
 
-    wishes: tuple[int, ...]
-    sides: tuple[str, ...]
+    def __init__(self) -> None:
+        self._wishes: list[int] = []  # cells that each column wants, once the table has begun
+        self._sides: list[str] = []  # to which side each column leans
 
-    @classmethod
-    def of(cls, lines: list[list[Cell]], sides: tuple[str, ...]) -> ColumnLayout:
-        """The columns of a table whose head and first body rows are `lines`."""
-        wishes = [max(map(runs_width, column)) for column in zip(*lines, strict=True)]
-        return cls(tuple(wishes), sides)
+    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
+        """The rows of the table's rows that are new."""
+        head, *body = [line for part in node.children for line in part.children]
+        if not (self.begun or closed or len(body) > SAMPLE_ROWS):
+            return []
+        rows: list[Row] = []
+        style = layout.theme.style("markdown.paragraph")
+        lines = [_cells(line, layout, style) for line in body]
+        if not self.begun:
+            self.begun = True
+            titles = _cells(head, layout, layout.theme.style("bold"))
+            columns = zip(titles, *lines[:SAMPLE_ROWS], strict=True)
+            self._wishes = [max(map(runs_width, column)) for column in columns]
+            self._sides = [_side(cell) for cell in head.children]
+            rows += [*self._row(titles, layout.width), *self._rule(layout)]
+        return rows + [part for line in lines for part in self._row(line, layout.width)]
 
-    def row(self, cells: list[Cell], width: int) -> list[Row]:
+    def keep(self, node: Node, source: SourceLines) -> list[str]:
+        """A head of as many columns, and what comes after the rows."""
+        count = len(self._sides)
+        head = [f"{source.lead}|{cell * count}" for cell in (f"{PLACEHOLDER}|", "-|")]
+        return [*head, *source.lines[node.end :]]
+
+    def _row(self, cells: list[Cell], width: int) -> list[Row]:
         """The screen rows of one table row; one under the other where columns have no room."""
-        sizes = self.sizes(width)
+        sizes = self._sizes(width)
         if sizes is None:
             return [row(line) for cell in cells for line in wrap_words(cell, width)]
         columns = [wrap_words(cell, size) for cell, size in zip(cells, sizes, strict=True)]
@@ -44,65 +60,30 @@ class ColumnLayout:
         return [
             row(
                 run
-                for lines, size, side in zip(columns, sizes, self.sides, strict=True)
+                for lines, size, side in zip(columns, sizes, self._sides, strict=True)
                 for run in _placed(lines[index] if index < len(lines) else [], size, side)
             )
             for index in range(height)
         ]
 
-    def rule(self, width: int, line: str, style: Style) -> list[Row]:
+    def _rule(self, layout: Layout) -> list[Row]:
         """The row between head and body."""
-        sizes = self.sizes(width)
-        if sizes is None:
+        if (sizes := self._sizes(layout.width)) is None:
             return []
-        return [row([((" " * _GAP).join(line * size for size in sizes), style)])]
+        line = (" " * _GAP).join(layout.theme.line * size for size in sizes)
+        return [row([(line, layout.theme.style("markdown.hr"))])]
 
-    def sizes(self, width: int) -> list[int] | None:
+    def _sizes(self, width: int) -> list[int] | None:
         """The width of each column: what it wishes, or a fair share; None if there is no room."""
-        count = len(self.wishes)
+        count = len(self._wishes)
         room = width - _GAP * (count - 1)
         if room < _LEAST * count:
             return None
         sizes = [0] * count
-        for done, column in enumerate(sorted(range(count), key=self.wishes.__getitem__)):
-            sizes[column] = min(max(self.wishes[column], 1), room // (count - done))
+        for done, column in enumerate(sorted(range(count), key=self._wishes.__getitem__)):
+            sizes[column] = min(max(self._wishes[column], 1), room // (count - done))
             room -= sizes[column]
         return sizes
-
-
-class TableBlock(Block):
-    """A table: whole, or row by row from when enough rows have decided the columns' widths."""
-
-    def __init__(self) -> None:
-        self._columns: ColumnLayout | None = None
-
-    def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
-        """The rows of the table's rows that are new."""
-        head, *body = [line for part in node.children for line in part.children]
-        rows: list[Row] = []
-        style = layout.theme.style("markdown.paragraph")
-        lines = [_cells(line, layout, style) for line in body]
-        if self._columns is None:
-            if not closed and len(body) <= SAMPLE_ROWS:
-                return []
-            titles = _cells(head, layout, layout.theme.style("bold"))
-            self._columns = ColumnLayout.of(
-                [titles, *lines[:SAMPLE_ROWS]], tuple(map(_side, head.children))
-            )
-            rows += self._columns.row(titles, layout.width)
-            rows += self._columns.rule(
-                layout.width, layout.theme.line, layout.theme.style("markdown.hr")
-            )
-        self.begun = True
-        return rows + [part for line in lines for part in self._columns.row(line, layout.width)]
-
-    def keep(self, node: Node, source: SourceLines) -> list[str]:
-        """A head of as many columns, and what comes after the rows."""
-        if self._columns is None:
-            return source.lines[node.start :]
-        count = len(self._columns.sides)
-        head = [f"{source.lead}|{cell * count}" for cell in (f"{PLACEHOLDER}|", "-|")]
-        return [*head, *source.lines[node.end :]]
 
 
 def _cells(line: Node, layout: Layout, style: Style) -> list[Cell]:
@@ -117,17 +98,8 @@ def _side(cell: Node) -> str:
 
 def _placed(runs: Cell, size: int, side: str) -> Cell:
     """One line of a cell, filled up to its column's width and the gap behind it."""
-    text = "".join(text for text, _ in runs)
-    trimmed = _trimmed(runs, len(text.rstrip()))
+    null = Style.null()
+    trimmed = [(text, style or null) for text, style, _ in row(runs)]
     blank = max(0, size - runs_width(trimmed))
     left = {"right": blank, "center": blank // 2}.get(side, 0)
-    null = Style.null()
     return [(" " * left, null), *trimmed, (" " * (blank - left + _GAP), null)]
-
-
-def _trimmed(runs: Cell, length: int) -> Cell:
-    kept: Cell = []
-    for text, style in runs:
-        kept.append((text[:length], style))
-        length -= len(kept[-1][0])
-    return kept

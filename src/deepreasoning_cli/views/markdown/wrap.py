@@ -62,18 +62,17 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 def row(runs: Iterable[Run]) -> Row:
     """The row of these runs, without spaces at its end."""
-    kept: list[Run] = []
+    parts: list[Run] = []
     for text, style in runs:
-        if kept and kept[-1][1] == style:
-            kept[-1] = (kept[-1][0] + text, style)
+        if parts and parts[-1][1] == style:
+            parts[-1] = (parts[-1][0] + text, style)
         elif text:
-            kept.append((text, style))
-    while kept:
-        text, style = kept.pop()
-        if text := text.rstrip():
-            kept.append((text, style))
-            break
-    return [Segment(text, style or None) for text, style in kept]
+            parts.append((text, style))
+    while parts and not parts[-1][0].rstrip():
+        parts.pop()
+    if parts:
+        parts[-1] = (parts[-1][0].rstrip(), parts[-1][1])
+    return [Segment(text, style or None) for text, style in parts]
 
 
 def indent_row(lead: Run, rest: Row) -> Row:

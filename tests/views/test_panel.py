@@ -12,7 +12,7 @@ from rich.style import Style
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import Row
 from deepreasoning_cli.views.markdown.stream import render_markdown
-from deepreasoning_cli.views.panel import ASCII_BORDER, Frame, reads_right_to_left
+from deepreasoning_cli.views.panel import Frame, reads_right_to_left
 
 PLAIN = Style()
 
@@ -39,9 +39,9 @@ def test_rules_leave_the_text_alone_to_be_copied() -> None:
 
 
 def test_a_terminal_without_box_characters_gets_ascii() -> None:
-    frame = Frame(20, PLAIN, box=True, border=ASCII_BORDER)
+    frame, stream = Frame(20, PLAIN, box=True), io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     rows = [frame.head("A"), frame.row([Segment("b")]), frame.foot("c")]
-    assert [text(row) for row in rows] == [
+    assert [terminal.to_charset(text(row), stream) for row in rows] == [
         "+- A --------------+",
         "| b                |",
         "+- c --------------+",
