@@ -50,7 +50,7 @@ def test_the_request_asks_for_results_of_the_depth() -> None:
         "outputType": "searchResults",
         "maxResults": 10,
     }
-    assert request.silence == 60
+    assert request.read_timeout == 60
 
 
 def test_pages_are_taken_in_order_and_the_rest_is_left_out() -> None:

@@ -17,7 +17,7 @@ from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client.payload import as_dicts, as_text
 
 MOST_RESULTS: Final = 10
-PATIENCE: Final = 60.0  # seconds without a byte; a deep search takes thirty
+READ_TIMEOUT: Final = 60.0  # seconds without a byte; a deep search takes thirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class LinkupProvider:
             },
             key=self.key,
             top_up=self.top_up,
-            silence=PATIENCE,
+            read_timeout=READ_TIMEOUT,
         )
 
     def search(self, query: str) -> tuple[SearchResult, ...]:

@@ -38,8 +38,9 @@ ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
 class PoolTransport(httpx.BaseTransport):
     """Sends httpx's requests over a pool of httpcore; raises httpx's errors."""
 
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+    def __init__(self, pool: httpcore.ConnectionPool, proxy: str | None = None) -> None:
         self._pool = pool
+        self._proxy = proxy
 
     def has_idle(self, origin: httpcore.Origin) -> bool:
         """Whether an open connection to `origin` waits for a request; any thread may ask."""
@@ -51,7 +52,11 @@ class PoolTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The response's head; its body comes from the connection as it is read."""
+        """The response's head; its body comes from the connection as it is read.
+
+        The request learns which `proxy` it goes through: an error is to name it.
+        """
+        request.extensions["proxy"] = self._proxy
         with _as_httpx_errors():
             response = self._pool.handle_request(
                 httpcore.Request(

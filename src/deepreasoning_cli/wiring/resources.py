@@ -28,9 +28,9 @@ def open_transport(
     notify: Callable[[RetryNotice], None],
     log: Callable[[str], None],
     runtime: Runtime = BLOCKING,
-    through: WrapBackend | None = None,
+    wrap_backend: WrapBackend | None = None,
 ) -> Transport:
-    """The transport of this run, with the user's patience; `through` as Transport takes it.
+    """The transport of this run, with the user's patience; `wrap_backend` as Transport takes it.
 
     Raises ConfigError.
     """
@@ -38,7 +38,7 @@ def open_transport(
 
     patience = loaded.settings.timeout
     clocks = Timeouts.all_of(patience) if patience else Timeouts()
-    return Transport(clocks, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=through)
+    return Transport(clocks, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=wrap_backend)
 
 
 def new_id() -> str:

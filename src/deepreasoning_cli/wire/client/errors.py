@@ -8,24 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key, redacted
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.wire.client.payload import (
-    LONGEST_WORDS,
-    as_dict,
-    as_dicts,
-    as_text,
-    error_text,
-)
+from deepreasoning_cli.wire.client.payload import as_dict, as_dicts, as_text
 
+LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
     "authentication_error": (401, "key_rejected"),
     "invalid_api_key": (401, "key_rejected"),
@@ -177,9 +167,10 @@ def read_error(error: object, status: int | None = None, request_id: object = No
     return ErrorDetails(kind, shown, words, as_text(request_id) or None)
 
 
-def read_error_body(body: Mapping[str, Any], status: int, request_id: object) -> ErrorDetails:
-    """Judge the JSON of an HTTP reply, in the envelope of any vendor's."""
-    return read_error(body.get("error") or body.get("detail") or body, status, request_id)
+def read_error_body(body: object, status: int, request_id: object) -> ErrorDetails:
+    """Judge the body of an HTTP reply: JSON in the envelope of any vendor's, or text."""
+    fields = as_dict(body)
+    return read_error(fields.get("error") or fields.get("detail") or body, status, request_id)
 
 
 def error_in(payload: Payload) -> ErrorDetails | None:
@@ -190,6 +181,20 @@ def error_in(payload: Payload) -> ErrorDetails | None:
     """
     error = _find_error(payload)
     return None if error is None else read_error(error, request_id=payload.get("request_id"))
+
+
+def error_text(error: object) -> str:
+    """A vendor's own words for a failure on one line, from an `error` object or string."""
+    message = as_text(error)
+    for name in ("message", "code", "type"):
+        message = message or as_text(as_dict(error).get(name))
+    return " ".join(message.split())[:LONGEST_WORDS] or "no reason given"
+
+
+def raise_for_error(payload: Payload, account: ApiAccount) -> None:
+    """Raise what `to_exception` makes of the error that a payload of a reply holds, if any."""
+    if details := error_in(payload):
+        raise to_exception(details, account)
 
 
 def has_text(payload: Payload) -> bool:
