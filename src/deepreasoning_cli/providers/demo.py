@@ -67,21 +67,13 @@ class DemoProvider:
     role: Literal["reasoner", "answerer"]
     speed: float = 1.0
     sleep: Callable[[float], object] = field(default=time.sleep, repr=False)
+    rates: RateCard | None = FREE
+    context: int | None = None
 
     @property
     def model(self) -> str:
         """A name that cannot be taken for a model's."""
         return f"demo-{self.role}"
-
-    @property
-    def rates(self) -> RateCard:
-        """Nothing costs nothing."""
-        return FREE
-
-    @property
-    def context(self) -> int | None:
-        """No limit, since nothing is read."""
-        return None
 
     def warm(self) -> None:
         """There is no connection to open."""
@@ -94,13 +86,13 @@ class DemoProvider:
         when_sent()
         self._wait(FIRST_WAIT)
         yield ModelReported(self.model)
-        for chunk in self._said(script):
+        for chunk in self._chunks(script):
             yield chunk
             self._wait(1 / PER_SECOND)
         yield self._usage(script, prompt)
         yield End(script.stop_reason if self.role == "answerer" else "stop")
 
-    def _said(self, script: Script) -> list[Thought | Text]:
+    def _chunks(self, script: Script) -> list[Thought | Text]:
         if self.role == "answerer":
             return [Text(piece) for piece in pieces(script.answer)]
         thoughts = [Thought(piece) for piece in pieces(script.reasoning)]

@@ -124,7 +124,7 @@ class RetryNotice:
 
 @dataclass(eq=False)
 class AttemptFailed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
-    """One attempt failed; another may succeed if `retryable`, after `wait` seconds if it says so."""
+    """One attempt failed; `wait` is the pause in seconds that the server asks for."""
 
     error: DeepReasoningError
     retryable: bool

@@ -10,8 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog.models import Catalog
-    from deepreasoning_cli.providers.account import Fetches, ProbeResult
+    from deepreasoning_cli.providers.account import ProbeResult
     from deepreasoning_cli.settings.loaded import LoadedSettings
+    from deepreasoning_cli.transport import Transport
 
 PATIENCE = 15.0  # seconds without a sign of life; a list of models is quickly written
 
@@ -75,7 +76,7 @@ def targets(loaded: LoadedSettings, catalog: Catalog) -> list[Target]:
 
 
 def results(
-    loaded: LoadedSettings, found: Iterable[Target], transport: Fetches
+    loaded: LoadedSettings, found: Iterable[Target], transport: Transport
 ) -> Iterator[ProbeResult]:
     """Call one after the other; a key that cannot be had is that vendor's failure."""
     from deepreasoning_cli.errors import DeepReasoningError
