@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Chunk, ModelReported, Payload, Prompt
@@ -87,20 +87,14 @@ class GatewayProvider(ApiProvider):
         )
 
     def _body(self, prompt: Prompt) -> Payload:
-        ours = self.parameters
-        samplers = {"temperature": ours.temperature, "top_p": ours.top_p}
-        extra: dict[str, Any] = {
-            "max_tokens": ours.max_tokens,
-            "anthropic_model": ours.anthropic_model,
-            "web_search_linkup": ours.web_search_linkup,
-            "disable_formatting": ours.disable_formatting,
-        }
+        most = self.parameters.max_tokens
         body: Mapping[Endpoint, Callable[..., Payload]] = {
             "chat_completions": chat_completions.request_body,
             "responses": responses.request_body,
-            "messages": partial(messages.request_body, max_tokens=ours.max_tokens),
+            "messages": partial(messages.request_body, max_tokens=most),
         }
-        return body[self.endpoint](prompt, model=HOSTED, samplers=samplers, extra=extra)
+        fields = asdict(self.parameters)
+        return body[self.endpoint](prompt, model=HOSTED, samplers={}, extra=fields)
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call, reasoning told from the answer.

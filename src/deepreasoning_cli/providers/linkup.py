@@ -32,11 +32,7 @@ class LinkupProvider:
     depth: Literal["standard", "deep"] = "standard"
     price: Decimal | None = None
     top_up: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Who searches."""
-        return "linkup"
+    name: str = "linkup"
 
     def request(self, query: str) -> Request:
         """The call that `search` makes."""

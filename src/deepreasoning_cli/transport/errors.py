@@ -66,12 +66,7 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
 
 
 def _start_of(response: httpx.Response) -> bytes:
-    content = b""
-    for piece in response.iter_bytes():
-        content += piece
-        if len(content) > LARGEST_PAGE:
-            break
-    return content
+    return next(response.iter_bytes(LARGEST_PAGE), b"")
 
 
 def _title(content: bytes) -> str:

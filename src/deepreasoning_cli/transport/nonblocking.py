@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -29,19 +29,9 @@ class NonblockingBackend(httpcore.NetworkBackend):
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """A new connection."""
-        connect = partial(
-            self._inner.connect_tcp, host, port, timeout, local_address, socket_options
-        )
-        return NonblockingStream(_connected(connect))
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        """A new connection; the arguments are those of httpcore."""
+        return NonblockingStream(_connected(partial(self._inner.connect_tcp, *args, **options)))
 
 
 class NonblockingStream(httpcore.NetworkStream):
@@ -138,17 +128,11 @@ class NonblockingStream(httpcore.NetworkStream):
         if rest := buffer[sent:]:
             run_in_thread(partial(self._stream.write, rest, timeout), THREADS)
 
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        """The stream inside TLS."""
+    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        """The stream inside TLS; the arguments are those of httpcore."""
         self._stop_reading()  # the socket is another's from now on
         self._deadline.cancel()
-        shake_hands = partial(self._stream.start_tls, ssl_context, server_hostname, timeout)
-        secured = _connected(shake_hands)
+        secured = _connected(partial(self._stream.start_tls, *args, **options))
         if isinstance(self._socket, ssl.SSLSocket) and secured is not self._stream:
             return ThreadedStream(secured)
         return NonblockingStream(secured)

@@ -45,13 +45,15 @@ def next_wait(failed: AttemptFailed, waits: Sequence[float]) -> float | None:
 
 
 def requested_wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds the server asks to wait; None where it says nothing, or nothing sensible."""
-    milliseconds = _positive(headers.get("retry-after-ms"))
-    hint = headers.get("retry-after")
+    """Seconds the server asks to wait; None where it says nothing, or nothing sensible.
+
+    An HTTP date counts from the reply's own date: a local clock may be wrong.
+    """
+    milliseconds, hint = _positive(headers.get("retry-after-ms")), headers.get("retry-after")
     seconds = milliseconds / 1000 if milliseconds is not None else _positive(hint)
-    if seconds is None:
-        seconds = _until(hint, headers.get("date"), now)
-    return seconds if seconds is not None and seconds <= LONGEST_SENSIBLE else None
+    if seconds is None and (moment := _moment(hint)):
+        seconds = (moment - (_moment(headers.get("date")) or now)).total_seconds()
+    return seconds if seconds is not None and 0 < seconds <= LONGEST_SENSIBLE else None
 
 
 def backoff(attempt: int) -> float:
@@ -65,15 +67,6 @@ def _positive(text: str | None) -> float | None:
     except ValueError:
         return None
     return number if 0 < number < math.inf else None
-
-
-def _until(hint: str | None, date: str | None, now: datetime) -> float | None:
-    """Seconds from the reply's own date (a local clock may be wrong) to an HTTP date."""
-    target = _moment(hint)
-    if target is None:
-        return None
-    seconds = (target - (_moment(date) or now)).total_seconds()
-    return seconds if seconds > 0 else None
 
 
 def _moment(text: str | None) -> datetime | None:
