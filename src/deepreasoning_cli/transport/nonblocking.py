@@ -65,18 +65,15 @@ class NonblockingStream(httpcore.NetworkStream):
         self._waiter = self._loop.create_future()
         self._deadline.move(timeout)
         if not self._reads:
-            self._begin_to_read()
+            self._reads = True
+            self._socket.setblocking(False)
+            self._loop.add_reader(self._socket, self._take)
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._take()  # what came with the handshake makes no socket readable
         try:
             await_only(self._waiter)
         finally:
             self._waiter = None
-
-    def _begin_to_read(self) -> None:
-        self._reads = True
-        self._socket.setblocking(False)
-        self._loop.add_reader(self._socket, self._take)
-        if isinstance(self._socket, ssl.SSLSocket):
-            self._take()  # what came with the handshake makes no socket readable
 
     def _take(self) -> None:
         """Take in all that is there: what TLS has decrypted already wakes nobody again."""

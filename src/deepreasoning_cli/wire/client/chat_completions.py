@@ -10,7 +10,13 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
-from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
+from deepreasoning_cli.wire.client.payload import (
+    ReplyReader,
+    as_dict,
+    as_dicts,
+    as_text,
+    openai_usage,
+)
 from deepreasoning_cli.wire.client.think import split_thinking
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -86,7 +92,7 @@ class _ChatCompletionsReader(ReplyReader):
     def _chunk(self, chunk: Payload, account: ApiAccount) -> Iterator[Chunk]:
         if chunk.get("model") != self.model:
             yield from self.served_by(chunk.get("model"))
-        self.usage = _read_usage(as_dict(chunk.get("usage"))) or self.usage
+        self.usage = openai_usage(chunk.get("usage"), "prompt", "completion") or self.usage
         choice = next(iter(as_dicts(chunk.get("choices"))), {})
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
@@ -108,18 +114,3 @@ def _reasoning(delta: Payload) -> str:
 def _content(content: object) -> str:
     parts = (part for part in as_dicts(content) if part.get("type") == "text")
     return as_text(content) or "".join(as_text(part.get("text")) for part in parts)
-
-
-def _read_usage(usage: Payload) -> Usage | None:
-    """`prompt_tokens` includes cached ones and `completion_tokens` the reasoning; DeepSeek has its
-    own name for the cached ones (api-facts.md, section 2.6).
-    """
-    details = as_dict(usage.get("prompt_tokens_details"))
-    cached = details.get("cached_tokens")
-    return as_usage(
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens"),
-        cached=usage.get("prompt_cache_hit_tokens") if cached is None else cached,
-        written=details.get("cache_write_tokens"),
-        reasoning=as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens"),
-    )

@@ -18,14 +18,6 @@ from deepreasoning_cli.wire.client.payload import (
     as_usage,
 )
 
-COUNTED = (
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "thinking_tokens",
-)
-
 
 def request_body(
     prompt: Prompt,
@@ -110,10 +102,9 @@ class _MessagesReader(ReplyReader):
     def _state(self, source: Payload, usage: Payload) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
         self.stop_reason = as_text(source.get("stop_reason")) or self.stop_reason
-        details = as_dict(usage.get("output_tokens_details"))
-        usage = usage | {"thinking_tokens": details.get("thinking_tokens")}
-        for name in COUNTED:
-            if (tokens := as_count(usage.get(name))) is not None:
+        usage = usage | as_dict(usage.get("output_tokens_details"))
+        for name, value in usage.items():
+            if (tokens := as_count(value)) is not None:
                 self.counts[name] = tokens
 
     def usage(self) -> Usage | None:

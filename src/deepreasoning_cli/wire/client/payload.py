@@ -62,6 +62,25 @@ def as_usage(
     )
 
 
+def openai_usage(usage: object, read: str, written: str) -> Usage | None:
+    """The counts in OpenAI's two formats; `read` and `written` are the words of each: `prompt` and
+    `completion`, or `input` and `output`.
+
+    The first includes cached tokens, the second the reasoning. DeepSeek has its own name for the
+    cached ones (api-facts.md, section 2.6).
+    """
+    counts = as_dict(usage)
+    details = as_dict(counts.get(f"{read}_tokens_details"))
+    cached = as_count(details.get("cached_tokens"))
+    return as_usage(
+        counts.get(f"{read}_tokens"),
+        counts.get(f"{written}_tokens"),
+        cached=counts.get("prompt_cache_hit_tokens") if cached is None else cached,
+        written=details.get("cache_write_tokens"),
+        reasoning=as_dict(counts.get(f"{written}_tokens_details")).get("reasoning_tokens"),
+    )
+
+
 @dataclass(slots=True)
 class ReplyReader:
     """What is known of a reply while it is read, in any format: the model that serves it."""

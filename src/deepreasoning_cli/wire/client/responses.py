@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
-from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
+from deepreasoning_cli.wire.client.payload import (
+    ReplyReader,
+    as_dict,
+    as_dicts,
+    as_text,
+    openai_usage,
+)
 
 DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
     "response.output_text.delta": events.Text,
@@ -104,7 +110,8 @@ class _ResponsesReader(ReplyReader):
         yield from self.served_by(response.get("model"))
         for index, item in enumerate(as_dicts(response.get("output"))):
             yield from self._item(index, item)
-        yield from _usage(as_dict(response.get("usage")))
+        if usage := openai_usage(response.get("usage"), "input", "output"):
+            yield usage
         self.complete = True
         yield events.End(self._reason(response))
 
@@ -120,17 +127,3 @@ class _ResponsesReader(ReplyReader):
 def _number(index: object) -> int:
     """An item's place; an item without one is the first."""
     return index if isinstance(index, int) else 0
-
-
-def _usage(usage: events.Payload) -> Iterator[events.Chunk]:
-    """`input_tokens` includes cached ones and `output_tokens` the reasoning."""
-    details = as_dict(usage.get("input_tokens_details"))
-    counts = as_usage(
-        usage.get("input_tokens"),
-        usage.get("output_tokens"),
-        cached=details.get("cached_tokens"),
-        written=details.get("cache_write_tokens"),
-        reasoning=as_dict(usage.get("output_tokens_details")).get("reasoning_tokens"),
-    )
-    if counts:
-        yield counts
