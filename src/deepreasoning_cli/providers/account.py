@@ -158,15 +158,15 @@ def count_tokens(transport: Transport, base_url: str, key: Key, model: str, prom
 
     Raises what the transport raises, UnavailableError for a reply without a count.
     """
-    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={}, stream=False)
+    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={})
     request = claude_request(
         f"{base_url.rstrip('/')}/v1/messages/count_tokens",
         body={name: body[name] for name in COUNTED if name in body},
         key=key,
     )
-    match transport.fetch(request):
-        case {"input_tokens": int(count)} if not isinstance(count, bool) and count >= 0:
-            return count
+    count = as_count(transport.fetch(request).get("input_tokens"))
+    if count is not None:
+        return count
     raise UnavailableError(
         f"{request.host} sent no count of tokens", kind="wrong_shape", hint="leave --exact out"
     )

@@ -77,24 +77,19 @@ class GatewayProvider(ApiProvider):
 
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""
-        headers = {"anthropic-version": VERSION} if self.endpoint == "messages" else {}
-        return Request(
-            f"{self.base_url.rstrip('/')}{PATHS[self.endpoint]}",
-            body=self._body(prompt),
-            key=self.key,
-            headers=headers,
-            top_up=self.top_up,
-        )
-
-    def _body(self, prompt: Prompt) -> Payload:
-        most = self.parameters.max_tokens
-        body: Mapping[Endpoint, Callable[..., Payload]] = {
+        build: Mapping[Endpoint, Callable[..., Payload]] = {
             "chat_completions": chat_completions.request_body,
             "responses": responses.request_body,
-            "messages": partial(messages.request_body, max_tokens=most),
+            "messages": partial(messages.request_body, max_tokens=self.parameters.max_tokens),
         }
         fields = asdict(self.parameters)
-        return body[self.endpoint](prompt, model=HOSTED, samplers={}, extra=fields)
+        return Request(
+            f"{self.base_url.rstrip('/')}{PATHS[self.endpoint]}",
+            body=build[self.endpoint](prompt, model=HOSTED, samplers={}, extra=fields),
+            key=self.key,
+            headers={"anthropic-version": VERSION} if self.endpoint == "messages" else {},
+            top_up=self.top_up,
+        )
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call, reasoning told from the answer.

@@ -1,6 +1,6 @@
 """Send a request, return its decoded payloads; try again only before the first one came.
 
-What reads a reply and words a failure is imported once the request is out.
+What reads a reply is imported once the request is out, and what retries it when it has failed.
 """
 
 from __future__ import annotations
@@ -188,18 +188,17 @@ class Transport:
         def trace(name: str, _info: dict[str, Any]) -> None:
             if name == REQUEST_SENT:
                 sent()
+                from deepreasoning_cli.transport import sse  # noqa: F401 (while the vendor works)
 
         line = f"> {request.method} {request.url} {request.all_headers(show_key=False)}"
         self._log(redacted(line, request.secrets))
-        read = self._timeouts.read
+        read = min(request.read_timeout or self._timeouts.read, self._timeouts.read)
         built = self._client.build_request(
             request.method,
             request.url,
             headers=request.all_headers(show_key=True),
             content=request.content(),
-            timeout=httpx.Timeout(
-                min(request.read_timeout or read, read), connect=self._timeouts.connect
-            ),
+            timeout=httpx.Timeout(read, connect=self._timeouts.connect),
             extensions={"trace": trace},
         )
         return self._client.send(built, stream=True)

@@ -22,12 +22,13 @@ from deepreasoning_cli.transport.retry import is_retryable, requested_wait
 from deepreasoning_cli.wire.client.errors import PROXY_LOGIN, Meaning, read_error_body, to_exception
 
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
+CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
 
 def refused(response: httpx.Response, request: Request) -> AttemptFailed:
     """The failure of a reply that is no success; reads what there is of its body."""
-    content = _start_of(response)
+    content = next(response.iter_bytes(LARGEST_PAGE), b"")
     body = json_object(content) or {}
     request_id = response_id(response.headers) or body.get("request_id")
     details = read_error_body(body or _title(content), response.status_code, request_id)
@@ -65,10 +66,6 @@ def json_object(text: str | bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _start_of(response: httpx.Response) -> bytes:
-    return next(response.iter_bytes(LARGEST_PAGE), b"")
-
-
 def _title(content: bytes) -> str:
     """An HTML page's title, else the first characters of the text: never a page whole."""
     text = content[:4096].decode("utf-8", "replace")
@@ -80,7 +77,7 @@ def _title(content: bytes) -> str:
 
 def not_an_answer(response: httpx.Response, request: Request) -> DeepReasoningError:
     """The error for a success that is no API reply: nothing, a captive portal, a proxy's page."""
-    content = _start_of(response)
+    content = next(response.iter_bytes(LARGEST_PAGE), b"")
     if not content.strip():
         return empty(request)
     title = redacted(_title(content), request.secrets)
@@ -110,24 +107,26 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
         match cause:
             case socket.gaierror():
                 retryable = cause.errno == socket.EAI_AGAIN
-                return _failed(f"cannot find {where} (name lookup failed)", "dns", retryable)
+                return _failed(
+                    f"cannot find {where} (name lookup failed)", "dns", retryable=retryable
+                )
             case ssl.SSLCertVerificationError():
                 why = redacted(cause.verify_message, request.secrets)
                 hint = "set SSL_CERT_FILE to the CA bundle that your network uses"
-                return _failed(f"cannot trust {where}: {why}", "tls", False, hint)
+                return _failed(f"cannot trust {where}: {why}", "tls", hint, retryable=False)
             case ssl.SSLEOFError():
                 break  # a hang-up like any other
             case ssl.SSLError() if isinstance(exc, httpx.ConnectError):
                 hint = "check the base URL: does this port speak https?"
-                return _failed(f"no TLS with {where}", "tls", False, hint)
+                return _failed(f"no TLS with {where}", "tls", hint, retryable=False)
     return _failed(*_from_kind(exc, where))
 
 
 def _from_proxy(exc: httpx.ProxyError, name: str, host: str) -> AttemptFailed:
     if "407" in str(exc):
-        return _failed(f"{name} asks for a login (407)", "proxy", False, PROXY_LOGIN)
+        return _failed(f"{name} asks for a login (407)", "proxy", PROXY_LOGIN, retryable=False)
     hint = "check the proxy's address and login in the environment"
-    return _failed(f"{name} did not let {host} through", "proxy", False, hint)
+    return _failed(f"{name} did not let {host} through", "proxy", hint, retryable=False)
 
 
 def _from_kind(exc: httpx.HTTPError, where: str) -> tuple[str, str]:
@@ -145,7 +144,7 @@ def _from_kind(exc: httpx.HTTPError, where: str) -> tuple[str, str]:
 
 
 def _failed(
-    message: str, kind: str, retryable: bool = True, hint: str = "check the network, then try again"
+    message: str, kind: str, hint: str = CHECK_NETWORK, *, retryable: bool = True
 ) -> AttemptFailed:
     return AttemptFailed(UnavailableError(message, kind=kind, hint=hint), retryable)
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpcore
 
 from deepreasoning_cli.greenlets import await_only, run_in_thread
+from deepreasoning_cli.transport.pool import WrappedStream
 
 READ_SIZE = 65_536  # bytes; as much as httpcore asks for
 MAX_UNREAD = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
@@ -34,11 +35,11 @@ class NonblockingBackend(httpcore.NetworkBackend):
         return NonblockingStream(_connected(partial(self._inner.connect_tcp, *args, **options)))
 
 
-class NonblockingStream(httpcore.NetworkStream):
+class NonblockingStream(WrappedStream):
     """A stream whose socket the event loop reads as soon as there is something to read."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._socket: socket.socket = stream.get_extra_info("socket")
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[bytes] = deque()
@@ -51,7 +52,7 @@ class NonblockingStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, b"" at the end; at most 64 KB, which is less than anybody asks for."""
-        if not self._arrived and not self._is_over:
+        if not self._has_news:
             self._await_more(timeout)
         if self._arrived:
             piece = self._arrived.popleft()
@@ -138,38 +139,31 @@ class NonblockingStream(httpcore.NetworkStream):
         """What is known of the connection; one that has ended is readable, as a socket would be."""
         if info == "is_readable" and self._has_news:
             return True
-        return self._stream.get_extra_info(info)
+        return super().get_extra_info(info)
 
     def close(self) -> None:
         """Close it; to be called where the event loop runs."""
         self._stop_reading()
         self._deadline.cancel()
-        self._stream.close()
+        super().close()
 
 
-class ThreadedStream(httpcore.NetworkStream):
+class ThreadedStream(WrappedStream):
     """TLS inside the TLS of a proxy: what its socket gets is not yet what is to be read."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, read by a thread."""
-        return run_in_thread(partial(self._stream.read, max_bytes, timeout), THREADS)
+        return run_in_thread(partial(super().read, max_bytes, timeout), THREADS)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it, by a thread."""
-        run_in_thread(partial(self._stream.write, buffer, timeout), THREADS)
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the connection."""
-        return self._stream.get_extra_info(info)
+        run_in_thread(partial(super().write, buffer, timeout), THREADS)
 
     def close(self) -> None:
         """Close it; a thread that still reads is woken."""
         with suppress(OSError):  # it has ended already
-            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._stream.close()
+            self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        super().close()
 
 
 class Deadline:

@@ -88,6 +88,29 @@ class _ResponseStream(httpx.SyncByteStream):
         self._response.close()
 
 
+class WrappedStream(httpcore.NetworkStream):
+    """A stream that does what the one inside it does."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, at most `max_bytes`; b"" at the end."""
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection."""
+        return self._stream.get_extra_info(info)
+
+
 def create_pool(
     context: ssl.SSLContext,
     backend: httpcore.NetworkBackend,
@@ -109,8 +132,7 @@ def create_pool(
     if proxy is None:
         return httpcore.ConnectionPool(socket_options=SOCKET_KEEP_ALIVE, **options)
     parsed = httpx.Proxy(proxy)
-    is_socks = parsed.url.scheme.startswith("socks")
-    kind = httpcore.SOCKSProxy if is_socks else httpcore.HTTPProxy
+    kind = httpcore.SOCKSProxy if parsed.url.scheme.startswith("socks") else httpcore.HTTPProxy
     return kind(_url(parsed.url), parsed.raw_auth, **options)
 
 

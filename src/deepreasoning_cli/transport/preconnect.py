@@ -11,30 +11,15 @@ from typing import Any
 
 import httpcore
 
-from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE
+from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE, WrappedStream
 from deepreasoning_cli.transport.request import TransportLimits
 
 
-class _SecuredStream(httpcore.NetworkStream):
+class _SecuredStream(WrappedStream):
     """A stream after its TLS handshake: `start_tls` returns the stream itself."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._stream.close()
 
     def start_tls(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
         return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
 
 class _Preconnection:
@@ -143,16 +128,14 @@ def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
 class PreconnectBackend(httpcore.NetworkBackend):
     """Opens connections, and hands out those that were opened before they were needed.
 
-    `connect_timeout` is in seconds, for TCP and for TLS each.
+    `timeout` is in seconds, for TCP and for TLS each.
     """
 
-    def __init__(
-        self, context: ssl.SSLContext, limits: TransportLimits, connect_timeout: float
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, limits: TransportLimits, timeout: float) -> None:
         self._backend = httpcore.SyncBackend()
         self._context = context
         self._limits = limits
-        self._timeout = connect_timeout
+        self._timeout = timeout
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
 
     def preconnect(self, origin: httpcore.Origin, has_idle: Callable[[], bool]) -> None:
@@ -198,7 +181,7 @@ class PreconnectBackend(httpcore.NetworkBackend):
                 host, port, timeout=self._timeout, socket_options=SOCKET_KEEP_ALIVE
             )
             if tls:
-                return _SecuredStream(stream.start_tls(self._context, host, timeout=self._timeout))
+                stream = _SecuredStream(stream.start_tls(self._context, host, self._timeout))
         except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
             return None
         return stream

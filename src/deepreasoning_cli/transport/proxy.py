@@ -11,8 +11,6 @@ from pathlib import Path
 
 from deepreasoning_cli.errors import ConfigError
 
-KINDS = ("http", "https", "all")  # of proxies
-
 
 def proxy_patterns() -> dict[str, str | None]:
     """The proxy for each pattern of addresses, in httpx's notation; None to go without one.
@@ -24,7 +22,7 @@ def proxy_patterns() -> dict[str, str | None]:
     exceptions = [host.strip() for host in settings.get("no", "").split(",")]
     patterns: dict[str, str | None] = {
         f"{kind}://": settings[kind] if "://" in settings[kind] else f"http://{settings[kind]}"
-        for kind in KINDS
+        for kind in ("http", "https", "all")
         if settings.get(kind)
     }
     if not patterns or "*" in exceptions:

@@ -73,8 +73,7 @@ class StallGuard:
         self.headers = {"content-type": "text/event-stream"}
         self._response = response
         self._timeouts = timeouts
-        self._now = limits.now
-        self._largest_event = limits.largest_event
+        self._limits = limits
         self._limit = timeouts.first_progress
         self._waited = 0.0
         self._pending = 0
@@ -89,7 +88,7 @@ class StallGuard:
         """The decoded text; raises UnavailableError when nothing but keep-alives comes."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         first = True
-        last = self._now()
+        last = self._limits.now()
         for data in self._response.iter_bytes():
             text = decoder.decode(data)
             if first and text:
@@ -98,17 +97,19 @@ class StallGuard:
             last = self._watch(last, len(text))
             if text:
                 yield text
-                last = self._now()  # how long the reader took over it is not the server's silence
+                last = (
+                    self._limits.now()
+                )  # how long the reader took over it is not the server's silence
 
     def _watch(self, last: float, size: int) -> float:
-        now = self._now()
+        now = self._limits.now()
         self._waited += min(now - last, self._timeouts.read)
         self._pending += size
         if self._waited > self._limit:
             raise UnavailableError(
                 f"nothing but keep-alives for {self._limit:.0f} s", kind="timeout"
             )
-        if self._pending > self._largest_event:
+        if self._pending > self._limits.largest_event:
             raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
         return now
 

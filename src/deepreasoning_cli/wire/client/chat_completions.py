@@ -10,13 +10,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
-from deepreasoning_cli.wire.client.payload import (
-    ReplyReader,
-    as_dict,
-    as_dicts,
-    as_text,
-    openai_usage,
-)
+from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
 from deepreasoning_cli.wire.client.think import split_thinking
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -29,7 +23,6 @@ def request_body(
     model: str,
     samplers: Mapping[str, float],
     max_tokens: int | None = None,
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
 ) -> Payload:
     """The request for `prompt`; `max_tokens` includes the reasoning on most hosts.
@@ -42,9 +35,7 @@ def request_body(
     request: Payload = {"model": model, "messages": turns, **samplers}
     if max_tokens is not None:
         request["max_tokens"] = max_tokens
-    if stream:
-        request |= {"stream": True, "stream_options": {"include_usage": True}}
-    return request | dict(extra)
+    return request | {"stream": True, "stream_options": {"include_usage": True}, **extra}
 
 
 def read_reply(
@@ -92,7 +83,7 @@ class _ChatCompletionsReader(ReplyReader):
     def _chunk(self, chunk: Payload, account: ApiAccount) -> Iterator[Chunk]:
         if chunk.get("model") != self.model:
             yield from self.served_by(chunk.get("model"))
-        self.usage = openai_usage(chunk.get("usage"), "prompt", "completion") or self.usage
+        self.usage = as_usage(chunk.get("usage"), "prompt", "completion") or self.usage
         choice = next(iter(as_dicts(chunk.get("choices"))), {})
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")

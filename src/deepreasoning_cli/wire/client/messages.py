@@ -15,7 +15,7 @@ from deepreasoning_cli.wire.client.payload import (
     as_dict,
     as_dicts,
     as_text,
-    as_usage,
+    build_usage,
 )
 
 
@@ -25,7 +25,6 @@ def request_body(
     model: str,
     max_tokens: int,
     samplers: Mapping[str, float],
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
     breakpoints: Collection[int] = (),
 ) -> Payload:
@@ -45,10 +44,7 @@ def request_body(
     request: Payload = {"model": model, "max_tokens": max_tokens}
     if prompt.system:
         request["system"] = message_content(prompt.system, marked=0 in breakpoints)
-    request |= {"messages": turns, **samplers}
-    if stream:
-        request["stream"] = True
-    return request | dict(extra)
+    return request | {"messages": turns, **samplers, "stream": True, **extra}
 
 
 def read_reply(
@@ -112,7 +108,7 @@ class _MessagesReader(ReplyReader):
         counts = self.counts
         written = counts.get("cache_creation_input_tokens", 0)
         cached = counts.get("cache_read_input_tokens", 0)
-        return as_usage(
+        return build_usage(
             counts["input_tokens"] + written + cached if "input_tokens" in counts else None,
             counts.get("output_tokens"),
             cached=cached,

@@ -36,7 +36,7 @@ def as_count(value: object) -> int | None:
     return int(value)
 
 
-def as_usage(
+def build_usage(
     input_tokens: object,
     output_tokens: object,
     *,
@@ -62,7 +62,7 @@ def as_usage(
     )
 
 
-def openai_usage(usage: object, read: str, written: str) -> Usage | None:
+def as_usage(usage: object, read: str, written: str) -> Usage | None:
     """The counts in OpenAI's two formats; `read` and `written` are the words of each: `prompt` and
     `completion`, or `input` and `output`.
 
@@ -72,7 +72,7 @@ def openai_usage(usage: object, read: str, written: str) -> Usage | None:
     counts = as_dict(usage)
     details = as_dict(counts.get(f"{read}_tokens_details"))
     cached = as_count(details.get("cached_tokens"))
-    return as_usage(
+    return build_usage(
         counts.get(f"{read}_tokens"),
         counts.get(f"{written}_tokens"),
         cached=counts.get("prompt_cache_hit_tokens") if cached is None else cached,

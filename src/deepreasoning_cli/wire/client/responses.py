@@ -8,13 +8,7 @@ from typing import Any, Final
 
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
-from deepreasoning_cli.wire.client.payload import (
-    ReplyReader,
-    as_dict,
-    as_dicts,
-    as_text,
-    openai_usage,
-)
+from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
 
 DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
     "response.output_text.delta": events.Text,
@@ -28,7 +22,6 @@ PARTS: Final[Mapping[str, tuple[str, type[events.Thought | events.Text]]]] = {
     "reasoning_text": ("text", events.Thought),
     "summary_text": ("text", events.Thought),
 }
-ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
 def request_body(
@@ -36,7 +29,6 @@ def request_body(
     *,
     model: str,
     samplers: Mapping[str, float],
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
 ) -> events.Payload:
     """The request for `prompt`; `samplers` and `extra` become top-level fields as they are."""
@@ -44,9 +36,7 @@ def request_body(
     request: events.Payload = {"model": model, "input": turns, **samplers}
     if prompt.system:
         request["instructions"] = prompt.system
-    if stream:
-        request["stream"] = True
-    return request | dict(extra)
+    return request | {"stream": True, **extra}
 
 
 def read_reply(
@@ -82,7 +72,7 @@ class _ResponsesReader(ReplyReader):
             yield from self._delta(kind, payload)
         elif kind == "response.output_item.done":
             yield from self._item(payload.get("output_index"), as_dict(payload.get("item")))
-        elif kind in ENDS:
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
             yield from self._end(as_dict(payload.get("response")))
         elif payload.get("object") == "response":
             yield from self._end(payload)
@@ -110,7 +100,7 @@ class _ResponsesReader(ReplyReader):
         yield from self.served_by(response.get("model"))
         for index, item in enumerate(as_dicts(response.get("output"))):
             yield from self._item(index, item)
-        if usage := openai_usage(response.get("usage"), "input", "output"):
+        if usage := as_usage(response.get("usage"), "input", "output"):
             yield usage
         self.complete = True
         yield events.End(self._reason(response))
