@@ -94,9 +94,8 @@ class DemoProvider:
 
     def _chunks(self, script: Script) -> list[Thought | Text]:
         if self.role == "answerer":
-            return [Text(piece) for piece in pieces(script.answer)]
-        thoughts = [Thought(piece) for piece in pieces(script.reasoning)]
-        return [*thoughts, *(Text(piece) for piece in pieces(script.draft))]
+            return [*map(Text, pieces(script.answer))]
+        return [*map(Thought, pieces(script.reasoning)), *map(Text, pieces(script.draft))]
 
     def _usage(self, script: Script, prompt: Prompt) -> Usage:
         read = estimate_tokens(prompt.text)

@@ -86,14 +86,10 @@ class StallGuard:
 
     def iter_text(self) -> Iterator[str]:
         """The decoded text; raises UnavailableError when nothing but keep-alives comes."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        first = True
+        decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
         last = self._limits.now()
         for data in self._response.iter_bytes():
             text = decoder.decode(data)
-            if first and text:
-                text = text.removeprefix("\ufeff")
-                first = False
             last = self._watch(last, len(text))
             if text:
                 yield text
