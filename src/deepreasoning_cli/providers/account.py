@@ -86,25 +86,25 @@ def claude_models(transport: Transport, base_url: str, key: Key) -> tuple[LiveMo
 
     Raises what the transport raises, UnavailableError for a reply of another shape.
     """
-    found: list[LiveModel] = []
+    models: list[LiveModel] = []
     after = ""
     for _ in range(MOST_PAGES):
         url = f"{base_url.rstrip('/')}{ANTHROPIC_LIST}{after}"
         request = claude_request(url, key=key, method="GET")
         page = transport.fetch(request)
-        found += _claude_models(_items(page, request))
+        models += _claude_models(_items(page, request))
         last = as_text(page.get("last_id"))
         if page.get("has_more") is not True or not last.replace("-", "").isalnum():
             break
         after = f"&after_id={last}"
-    return tuple(found)
+    return tuple(models)
 
 
 def model_ids(transport: Transport, base_url: str, key: Key | None) -> tuple[str, ...]:
     """The ids that a host of Chat Completions lists at `/models`. Raises as `claude_models`."""
     request = Request(f"{base_url.rstrip('/')}{LIST_OF_MODELS}", None, key, method="GET")
     items = _items(transport.fetch(request), request)
-    return tuple(found for item in items if (found := as_text(item.get("id"))))
+    return tuple(id_ for item in items if (id_ := as_text(item.get("id"))))
 
 
 def gateway_models(transport: Transport, base_url: str, key: Key) -> tuple[str, ...]:

@@ -26,21 +26,21 @@ class AcceptedSamplers:
     warnings: tuple[str, ...] = ()
 
 
-def accept_samplers(wish: SamplerRequest, taken: Samplers, model: str) -> AcceptedSamplers:
+def accept_samplers(request: SamplerRequest, accepts: Samplers, model: str) -> AcceptedSamplers:
     """The parameters `model` takes; a typed one that is dropped leaves a warning.
 
     Where a model takes one of the two, `temperature` is kept, unless only `top_p` was typed.
     """
-    names: tuple[str, ...] = ("temperature", "top_p") if taken is Samplers.BOTH else ()
-    if taken is Samplers.ONE:
-        names = ("top_p",) if wish.typed == {"top_p"} else ("temperature",)
-    values = {"temperature": wish.temperature, "top_p": wish.top_p}
+    names: tuple[str, ...] = ("temperature", "top_p") if accepts is Samplers.BOTH else ()
+    if accepts is Samplers.ONE:
+        names = ("top_p",) if request.typed == {"top_p"} else ("temperature",)
+    values = {"temperature": request.temperature, "top_p": request.top_p}
     why = "takes only one of the two" if names else "takes no sampling parameters"
     return AcceptedSamplers(
         {name: values[name] for name in names},
         tuple(
             f"--{name.replace('_', '-')} is not sent: {model} {why}"
-            for name in sorted(wish.typed.difference(names))
+            for name in sorted(request.typed.difference(names))
         ),
     )
 

@@ -112,9 +112,9 @@ class Transport:
         with closing(self.stream(request)) as answer:
             for payload in answer:
                 return payload
-        from deepreasoning_cli.transport.errors import empty
+        from deepreasoning_cli.transport.errors import empty_error
 
-        raise empty(request)
+        raise empty_error(request)
 
     def stream(
         self, request: Request, when_sent: Callable[[], None] = ignore
@@ -125,13 +125,13 @@ class Transport:
         open connection waits for it. Tried again only while no payload was handed out. Raises
         ConfigError (401), RefusedError (the vendor says no) and UnavailableError (all else).
         """
-        sent = cache(when_sent)
+        once = cache(when_sent)
         waits: list[float] = []
         with self._counted():
             while True:
                 received = False
                 try:
-                    with closing(self._attempt(request, sent)) as attempt:
+                    with closing(self._attempt(request, once)) as attempt:
                         for payload in attempt:
                             received = True
                             yield payload
@@ -160,14 +160,14 @@ class Transport:
                 self._preconnect.lapse()
 
     def _attempt(
-        self, request: Request, sent: Callable[[], None]
+        self, request: Request, when_sent: Callable[[], None]
     ) -> Generator[Payload, None, None]:
         try:
             origin = _origin(request.url)
             self._preconnect.lapse(origin)  # this is the request that it was opened for
             if not self._preconnect.is_ready(origin) and not self._direct.has_idle(origin):
-                sent()
-            with closing(self._send(request, sent)) as response:
+                when_sent()
+            with closing(self._send(request, when_sent)) as response:
                 from deepreasoning_cli.transport import errors, sse
 
                 request_id = errors.response_id(response.headers) or "-"
@@ -184,10 +184,10 @@ class Transport:
 
             raise network_error(exc, request) from exc
 
-    def _send(self, request: Request, sent: Callable[[], None]) -> httpx.Response:
+    def _send(self, request: Request, when_sent: Callable[[], None]) -> httpx.Response:
         def trace(name: str, _info: dict[str, Any]) -> None:
             if name == REQUEST_SENT:
-                sent()
+                when_sent()
                 from deepreasoning_cli.transport import sse  # noqa: F401 (while the vendor works)
 
         line = f"> {request.method} {request.url} {request.all_headers(show_key=False)}"

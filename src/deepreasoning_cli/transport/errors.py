@@ -26,7 +26,7 @@ CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
 
-def refused(response: httpx.Response, request: Request) -> AttemptFailed:
+def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
     """The failure of a reply that is no success; reads what there is of its body."""
     content = next(response.iter_bytes(LARGEST_PAGE), b"")
     body = json_object(content) or {}
@@ -75,11 +75,11 @@ def _title(content: bytes) -> str:
     return "" if "<" in text[:200] else text[:80]
 
 
-def not_an_answer(response: httpx.Response, request: Request) -> DeepReasoningError:
+def page_error(response: httpx.Response, request: Request) -> DeepReasoningError:
     """The error for a success that is no API reply: nothing, a captive portal, a proxy's page."""
     content = next(response.iter_bytes(LARGEST_PAGE), b"")
     if not content.strip():
-        return empty(request)
+        return empty_error(request)
     title = redacted(_title(content), request.secrets)
     return UnavailableError(
         f"{request.host} sent no API answer but a page" + (f": {title}" if title else ""),
@@ -89,7 +89,7 @@ def not_an_answer(response: httpx.Response, request: Request) -> DeepReasoningEr
     )
 
 
-def empty(request: Request) -> DeepReasoningError:
+def empty_error(request: Request) -> DeepReasoningError:
     """The error for a success with nothing in it."""
     return UnavailableError(
         f"{request.host} sent an empty answer", kind="bad_reply", hint="try again later"
@@ -119,7 +119,7 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
             case ssl.SSLError() if isinstance(exc, httpx.ConnectError):
                 hint = "check the base URL: does this port speak https?"
                 return _failed(f"no TLS with {where}", "tls", hint, retryable=False)
-    return _failed(*_from_kind(exc, where))
+    return _failed(*_from_class(exc, where))
 
 
 def _from_proxy(exc: httpx.ProxyError, name: str, host: str) -> AttemptFailed:
@@ -129,7 +129,7 @@ def _from_proxy(exc: httpx.ProxyError, name: str, host: str) -> AttemptFailed:
     return _failed(f"{name} did not let {host} through", "proxy", hint, retryable=False)
 
 
-def _from_kind(exc: httpx.HTTPError, where: str) -> tuple[str, str]:
+def _from_class(exc: httpx.HTTPError, where: str) -> tuple[str, str]:
     match exc:
         case httpx.ConnectTimeout():
             return f"{where} does not answer the connection", "timeout"
@@ -150,7 +150,7 @@ def _failed(
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = exc
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -32,7 +32,7 @@ class NonblockingBackend(httpcore.NetworkBackend):
 
     def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
         """A new connection; the arguments are those of httpcore."""
-        return NonblockingStream(_connected(partial(self._inner.connect_tcp, *args, **options)))
+        return NonblockingStream(_connect(partial(self._inner.connect_tcp, *args, **options)))
 
 
 class NonblockingStream(WrappedStream):
@@ -42,69 +42,69 @@ class NonblockingStream(WrappedStream):
         super().__init__(stream)
         self._socket: socket.socket = stream.get_extra_info("socket")
         self._loop = asyncio.get_running_loop()
-        self._arrived: deque[bytes] = deque()
+        self._unread: deque[bytes] = deque()
         self._size = 0
-        self._fault: OSError | None = None
-        self._is_over = False
-        self._reads = False
+        self._error: OSError | None = None
+        self._at_end = False
+        self._is_reading = False
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = Deadline(self._loop, self._give_up)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, b"" at the end; at most 64 KB, which is less than anybody asks for."""
-        if not self._has_news:
+        if not self._is_readable:
             self._await_more(timeout)
-        if self._arrived:
-            piece = self._arrived.popleft()
+        if self._unread:
+            piece = self._unread.popleft()
             self._size -= len(piece)
             return piece
-        if self._fault:
-            raise httpcore.ReadError(str(self._fault)) from self._fault
+        if self._error:
+            raise httpcore.ReadError(str(self._error)) from self._error
         return b""
 
     def _await_more(self, timeout: float | None) -> None:
         self._waiter = self._loop.create_future()
         self._deadline.move(timeout)
-        if not self._reads:
-            self._reads = True
+        if not self._is_reading:
+            self._is_reading = True
             self._socket.setblocking(False)
-            self._loop.add_reader(self._socket, self._take)
+            self._loop.add_reader(self._socket, self._receive)
             if isinstance(self._socket, ssl.SSLSocket):
-                self._take()  # what came with the handshake makes no socket readable
+                self._receive()  # what came with the handshake makes no socket readable
         try:
             await_only(self._waiter)
         finally:
             self._waiter = None
 
-    def _take(self) -> None:
+    def _receive(self) -> None:
         """Take in all that is there: what TLS has decrypted already wakes nobody again."""
         try:
             while self._size <= MAX_UNREAD:
                 piece = self._socket.recv(READ_SIZE)
                 if not piece:
-                    self._is_over = True
+                    self._at_end = True
                     break
-                self._arrived.append(piece)
+                self._unread.append(piece)
                 self._size += len(piece)
                 if len(piece) < READ_SIZE and not isinstance(self._socket, ssl.SSLSocket):
                     break
         except NOT_YET:
             pass
-        except OSError as fault:
-            self._fault = fault
-            self._is_over = True
-        if self._is_over or self._size > MAX_UNREAD:
+        except OSError as error:
+            self._error = error
+            self._at_end = True
+        if self._at_end or self._size > MAX_UNREAD:
             self._stop_reading()
-        if self._waiter is not None and not self._waiter.done() and self._has_news:
+        if self._waiter is not None and not self._waiter.done() and self._is_readable:
             self._waiter.set_result(None)
 
     @property
-    def _has_news(self) -> bool:
-        return bool(self._arrived) or self._is_over
+    def _is_readable(self) -> bool:
+        return bool(self._unread) or self._at_end
 
     def _stop_reading(self) -> None:
-        if self._reads:
-            self._reads = False
+        if self._is_reading:
+            self._is_reading = False
             self._loop.remove_reader(self._socket)
 
     def _give_up(self) -> None:
@@ -118,26 +118,26 @@ class NonblockingStream(WrappedStream):
         self._stop_reading()
         self._socket.setblocking(False)
         try:
-            sent = self._socket.send(buffer)
+            count = self._socket.send(buffer)
         except (*NOT_YET, ssl.SSLWantWriteError):
-            sent = 0
+            count = 0
         except OSError as exc:
             raise httpcore.WriteError(str(exc)) from exc
-        if rest := buffer[sent:]:
+        if rest := buffer[count:]:
             run_in_thread(partial(self._stream.write, rest, timeout), THREADS)
 
     def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
         """The stream inside TLS; the arguments are those of httpcore."""
         self._stop_reading()  # the socket is another's from now on
         self._deadline.cancel()
-        secured = _connected(partial(self._stream.start_tls, *args, **options))
+        secured = _connect(partial(self._stream.start_tls, *args, **options))
         if isinstance(self._socket, ssl.SSLSocket) and secured is not self._stream:
             return ThreadedStream(secured)
         return NonblockingStream(secured)
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection; one that has ended is readable, as a socket would be."""
-        if info == "is_readable" and self._has_news:
+        if info == "is_readable" and self._is_readable:
             return True
         return super().get_extra_info(info)
 
@@ -200,7 +200,7 @@ class Deadline:
             self._give_up()
 
 
-def _connected(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
+def _connect(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
     """What `connect` opens, in a thread; what is opened too late for whoever waited is closed."""
     opening = asyncio.get_running_loop().run_in_executor(THREADS, connect)
     try:

@@ -33,27 +33,27 @@ def read_response(
     no text; UnavailableError for what is no reply of an API.
     """
     if not response.is_success:
-        raise errors.refused(response, request)
+        raise errors.status_error(response, request)
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        found = payloads(response, timeouts, limits)
+        decoded = payloads(response, timeouts, limits)
     elif kind.endswith("json"):
-        found = iter([_json_object(StallGuard(response, timeouts, limits), request)])
+        decoded = iter([_json_object(StallGuard(response, timeouts, limits), request)])
     else:
-        raise errors.not_an_answer(response, request)
-    for first in found:
+        raise errors.page_error(response, request)
+    for first in decoded:
         details = None if has_text(first) else error_in(first)
         if details:
             error = to_exception(details, request.account)
             raise AttemptFailed(error, is_retryable(details.kind, {}))
         yield first
-        yield from found
+        yield from decoded
 
 
 def _json_object(guard: StallGuard, request: Request) -> Payload:
     text = "".join(guard.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
     if not text:
-        raise errors.empty(request)
+        raise errors.empty_error(request)
     payload = errors.json_object(text)
     if payload is None:
         raise UnavailableError(f"{request.host} sent unreadable JSON", kind="bad_reply")

@@ -151,18 +151,17 @@ class ErrorDetails:
 def read_error(error: object, status: int | None = None, request_id: object = None) -> ErrorDetails:
     """Judge an `error` object or text; `status` is that of an HTTP reply that is no success."""
     fields = as_dict(error)
-    names = _names(error)
-    known = sorted((NAMES[name] for name in names if name in NAMES), key=lambda each: not each[1])
-    named, kind = known[0] if known else (None, None)
+    meanings = [NAMES[name] for name in _names(error) if name in NAMES]
+    named, kind = min(meanings, key=lambda meaning: not meaning[1], default=(None, None))
     code = fields.get("code")  # OpenRouter and vLLM write the status into it
     reported = status or (code if isinstance(code, int) and 400 <= code < 600 else None)
     message = as_text(error) or as_text(fields.get("message"))
     if kind is None and (reported or named) in (None, 400):
         named, kind = _phrase(message, reported or named) or (named, None)
-    shown = reported or named
-    kind = kind or _kind_of(shown)
+    status = reported or named
+    kind = kind or _kind_of(status)
     words = " ".join(message.split()) or (error_text(error) if kind == "stream_error" else "")
-    return ErrorDetails(kind, shown, words, as_text(request_id) or None)
+    return ErrorDetails(kind, status, words, as_text(request_id) or None)
 
 
 def read_error_body(body: object, status: int, request_id: object) -> ErrorDetails:
