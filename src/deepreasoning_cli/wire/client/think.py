@@ -30,6 +30,8 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> list[Piece]:
         """What the next piece of `content` settles; the rest is held back."""
+        if self._kind is Text and not self._after_tag:
+            return _as_pieces(text, Text)
         rest, self._held = self._held + text, ""
         pieces: list[Piece] = []
         if self._kind is None:
@@ -104,17 +106,14 @@ def split_thinking(chunks: Iterable[Chunk], *, opens_thinking: bool = False) -> 
     splitter = ThinkSplitter(opens_thinking)
     try:
         for chunk in chunks:
-            match chunk:
-                case Text(text):
-                    yield from splitter.feed(text)
-                case Thought():
-                    yield from splitter.separate()
-                    yield chunk
-                case End():
-                    yield from splitter.close()
-                    yield chunk
-                case _:
-                    yield chunk
+            if isinstance(chunk, Text):
+                yield from splitter.feed(chunk.text)
+                continue
+            if isinstance(chunk, Thought):
+                yield from splitter.separate()
+            elif isinstance(chunk, End):
+                yield from splitter.close()
+            yield chunk
     except DeepReasoningError:
         yield from splitter.close()
         raise
