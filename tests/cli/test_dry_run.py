@@ -37,9 +37,17 @@ class Untouched:
 
 
 LINE = cast(Transport, Untouched())
-R1 = ReasonerProvider(PRESET, "http://gpu/v1", KEY, {}, LINE)
+R1 = ReasonerProvider(preset=PRESET, base_url="http://gpu/v1", key=KEY, samplers={}, transport=LINE)
 CARD = RateCard(Rates(Decimal(3), Decimal(15)))
-CLAUDE = ClaudeProvider("sonnet", "https://api.anthropic.com", KEY, 100, {}, LINE, CARD)
+CLAUDE = ClaudeProvider(
+    model="sonnet",
+    base_url="https://api.anthropic.com",
+    key=KEY,
+    max_tokens=100,
+    samplers={},
+    transport=LINE,
+    rates=CARD,
+)
 DEMO = DemoProvider("answerer", speed=0)
 
 
@@ -156,9 +164,7 @@ def test_as_text_the_demo_says_that_nothing_would_be_sent(
 
 
 CACHING = RateCard(Rates(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75")))
-KEEPING = ClaudeProvider(
-    "sonnet", "https://a.example", KEY, 100, {}, LINE, CACHING, cache_minimum=1000
-)
+KEEPING = replace(CLAUDE, base_url="https://a.example", rates=CACHING, cache_minimum=1000)
 LONG = Prompt((Message("user", "?"),), "Be brief. " * 400, stable=0)
 
 

@@ -66,7 +66,7 @@ def typed(
         env={**vendors.environment, **(env or {})},
         program=(*HEEDING_SIGNALS, *PROGRAM),
     )
-    vendors.watched(Finished(done.code, done.output, b""))
+    vendors.check_for_keys(Finished(done.code, done.output, b""))
     return done
 
 

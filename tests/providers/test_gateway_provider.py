@@ -53,9 +53,15 @@ class Line:
 
 
 def gateway(line: Line, endpoint: Endpoint) -> GatewayProvider:
-    parameters = Parameters("claude-x", web_search_linkup=True)
+    parameters = Parameters(anthropic_model="claude-x", web_search_linkup=True)
     transport = cast(Transport, line)
-    return GatewayProvider(parameters, endpoint, "https://x.org/v1/", KEY, transport)
+    return GatewayProvider(
+        parameters=parameters,
+        endpoint=endpoint,
+        base_url="https://x.org/v1/",
+        key=KEY,
+        transport=transport,
+    )
 
 
 PATHS: dict[Endpoint, str] = {

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -30,8 +29,16 @@ class Answering:
         return self.reply
 
 
+def linkup(
+    transport: Transport,
+    base_url: str = "https://x.org/v1",
+    depth: Literal["standard", "deep"] = "standard",
+) -> LinkupProvider:
+    return LinkupProvider(base_url=base_url, key=KEY, transport=transport, depth=depth)
+
+
 def found(reply: Any) -> tuple[SearchResult, ...]:
-    return LinkupProvider("https://x.org/v1", KEY, Answering(reply)).search("6×7?")
+    return linkup(cast(Transport, Answering(reply))).search("6×7?")
 
 
 def page(name: object = "Tables", url: object = "https://a.org", **more: object) -> Payload:
@@ -40,8 +47,8 @@ def page(name: object = "Tables", url: object = "https://a.org", **more: object)
 
 def test_the_request_asks_for_results_of_the_depth() -> None:
     transport = Answering({"results": []})
-    linkup = LinkupProvider("https://x.org/v1/", KEY, transport, "deep", Decimal("0.05"))
-    assert linkup.search("6×7?") == ()
+    deep = linkup(cast(Transport, transport), "https://x.org/v1/", "deep")
+    assert deep.search("6×7?") == ()
     (request,) = transport.asked
     assert (request.method, request.url, request.key) == ("POST", "https://x.org/v1/search", KEY)
     assert request.body == {
@@ -50,7 +57,7 @@ def test_the_request_asks_for_results_of_the_depth() -> None:
         "outputType": "searchResults",
         "maxResults": 10,
     }
-    assert request.silence == 60
+    assert request.read_timeout == 60
 
 
 def test_pages_are_taken_in_order_and_the_rest_is_left_out() -> None:
@@ -82,7 +89,7 @@ def refusal(status: int, code: str) -> Reply:
 
 def over_the_wire(*replies: Reply) -> tuple[tuple[SearchResult, ...], int]:
     with Loopback(*replies) as server, Transport(sleep=lambda _: None) as transport:
-        result = LinkupProvider(f"{server.url}/v1", KEY, transport).search("6×7?")
+        result = linkup(transport, f"{server.url}/v1").search("6×7?")
         return result, len(server.requests)
 
 

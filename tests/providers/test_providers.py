@@ -70,12 +70,26 @@ PRESET = Reasoner(
 
 def reasoner(line: Line, base_url: str = "http://gpu:8000/v1") -> ReasonerProvider:
     samplers = {"temperature": 0.7}
-    return ReasonerProvider(PRESET, base_url, KEY, samplers, cast(Transport, line), "https://pay")
+    return ReasonerProvider(
+        preset=PRESET,
+        base_url=base_url,
+        key=KEY,
+        samplers=samplers,
+        transport=cast(Transport, line),
+        top_up="https://pay",
+    )
 
 
 def claude(line: Line, base_url: str = "https://api.anthropic.com") -> ClaudeProvider:
-    transport = cast(Transport, line)
-    return ClaudeProvider("claude-x", base_url, KEY, 100, {"top_p": 0.5}, transport, top_up="p")
+    return ClaudeProvider(
+        model="claude-x",
+        base_url=base_url,
+        key=KEY,
+        max_tokens=100,
+        samplers={"top_p": 0.5},
+        transport=cast(Transport, line),
+        top_up="p",
+    )
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

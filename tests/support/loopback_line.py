@@ -90,8 +90,8 @@ class Line:
 
     def look(self, seconds: float | None, *, write: bool = False) -> bool:
         """Wait for something to happen; whether it did. Raises Over at the end of the test."""
-        watched = [self.sock] if write else []
-        ready, writable, _ = select.select([self.sock, self.stop], watched, [], seconds)
+        writers = [self.sock] if write else []
+        ready, writable, _ = select.select([self.sock, self.stop], writers, [], seconds)
         if self.stop in ready:
             raise Over
         return bool(ready or writable)

@@ -247,7 +247,7 @@ class Server:
         self.outcome = Finished(code, b"".join(self._stdout), b"".join(self._lines))
         self.vendors.look_for_keys(b"".join(self.response_bytes), "a response")
         assert b"unexpected" not in self.outcome.stderr, self.stderr
-        return self.vendors.watched(self.outcome)
+        return self.vendors.check_for_keys(self.outcome)
 
     def abandon(self) -> None:
         """End all its processes, whatever they do."""

@@ -123,7 +123,7 @@ class Vendors:
     ) -> Finished:
         """Run the program with the vendors' environment and `env`."""
         everything = {**self.environment, **(env or {})}
-        return self.watched(
+        return self.check_for_keys(
             run(*args, stdin=stdin, env=everything, timeout=timeout, program=program)
         )
 
@@ -134,7 +134,7 @@ class Vendors:
     def on_terminal(self, *args: str, env: Mapping[str, str] | None = None) -> PtyRun:
         """Run the program on a terminal of 24 lines of 80 columns."""
         shown = run_in_pty(*args, env={**self.environment, **(env or {})})
-        self.watched(Finished(shown.code, shown.output, b""))
+        self.check_for_keys(Finished(shown.code, shown.output, b""))
         return shown
 
     @contextmanager
@@ -162,9 +162,9 @@ class Vendors:
         if stop is not None:
             process.send_signal(stop)
         stdout, stderr = process.communicate(timeout=20)
-        return self.watched(Finished(process.returncode, stdout, stderr))
+        return self.check_for_keys(Finished(process.returncode, stdout, stderr))
 
-    def watched(self, result: Finished) -> Finished:
+    def check_for_keys(self, result: Finished) -> Finished:
         """The result, after a look for keys and tracebacks in all that the program left."""
         self.look_for_keys(result.stdout, "stdout")
         self.look_for_keys(result.stderr, "stderr")

@@ -271,7 +271,7 @@ def test_what_breaks_is_said_in_the_same_words(
 
 
 def test_silence_is_said_in_the_same_words(monkeypatch: pytest.MonkeyPatch, tls: bool) -> None:
-    clocks = Timeouts(silence=0.1)
+    clocks = Timeouts(read=0.1)
     for reply in (Reply(before=[Stall(3)]), reasoner_stream(["a", "b"]).failing(2, Stall(3))):
         with Loopback(reply, tls=tls) as vendor:
             trust(monkeypatch, vendor)
@@ -287,7 +287,7 @@ def test_what_has_been_slow_but_never_silent_comes_whole(seen: Witness) -> None:
     events = [sse({"n": number}) for number in range(6)]
     body = [part for event in events for part in (Pause(0.25), event)]
     with Loopback(Reply(body=[*body, sse("[DONE]")])) as vendor:
-        [payloads] = answers(seen, to(vendor.url), clocks=Timeouts(silence=1.0))
+        [payloads] = answers(seen, to(vendor.url), clocks=Timeouts(read=1.0))
     assert payloads == [*({"n": number} for number in range(6)), DONE]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deepreasoning_cli.transport import TransportLimits
 from deepreasoning_cli.transport.pool import ERRORS, REQUEST_SENT, PoolTransport, create_pool
-from deepreasoning_cli.transport.proxy import proxies
+from deepreasoning_cli.transport.proxy import proxy_patterns
 from support.calls import to
 from support.loopback import Loopback, Reply, json_reply, refusing_url, sse
 
@@ -99,7 +99,7 @@ def test_proxies_are_read_from_the_environment(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert proxies() == expected
+    assert proxy_patterns() == expected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,9 @@ def test_an_exception_to_the_proxy_is_one_for_httpx_too(
             route.append(self.name)
             return httpx.Response(200)
 
-    mounts = {pattern: Route("proxied") if proxy else None for pattern, proxy in proxies().items()}
+    mounts = {
+        pattern: Route("proxied") if proxy else None for pattern, proxy in proxy_patterns().items()
+    }
     with httpx.Client(transport=Route("direct"), mounts=mounts) as client:
         for url in [*direct, *proxied]:
             client.get(url)

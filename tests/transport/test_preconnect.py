@@ -295,6 +295,7 @@ def test_a_connection_that_nobody_comes_for_is_given_up_and_opened_again_when_as
             transport.preconnect(vendor.url)
             [preconnection] = transport._preconnect._preconnections.values()
             eventually(ready(transport, vendor))
+            eventually(lambda: bool(vendor.connections))  # accepted as well as opened
             clock.seconds += 61
             vendor.connections[0].wait_closed()  # the next one stands
             clock.seconds += 61

@@ -195,7 +195,7 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
     monkeypatch: pytest.MonkeyPatch, seen: Witness, after: int, limit: str
 ) -> None:
     reply = reasoner_stream(["a", "b"]).failing(after, *alive(3))
-    clocks = Timeouts(silence=5, first_progress=0.6, progress=0.3)
+    clocks = Timeouts(read=5, first_progress=0.6, progress=0.3)
     with Loopback(reply) as vendor:
         start = time.monotonic()
         failure = seen.failure(to(vendor.url), clocks)
@@ -209,7 +209,7 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
 def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> None:
     body: list[bytes | Step] = [b"\n", Pause(0.02)] * 100
     with Loopback(Reply(body=body, content_type="application/json")) as vendor:
-        failure = seen.failure(to(vendor.url), Timeouts(silence=5, first_progress=0.2))
+        failure = seen.failure(to(vendor.url), Timeouts(read=5, first_progress=0.2))
     assert (failure.kind, failure.message) == ("timeout", "nothing but keep-alives for 0 s")
 
 

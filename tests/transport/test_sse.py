@@ -134,7 +134,7 @@ def watch(pieces: Pieces, clocks: Timeouts) -> StallGuard:
     return StallGuard(cast(httpx.Response, pieces), clocks, TransportLimits(now=pieces.now))
 
 
-CLOCKS = Timeouts(silence=120, first_progress=620, progress=180)
+CLOCKS = Timeouts(read=120, first_progress=620, progress=180)
 
 
 def texts(watched: StallGuard) -> int:

@@ -73,14 +73,16 @@ class TestBody:
         }
 
     def test_only_what_is_needed_is_sent(self) -> None:
-        assert chat_completions.request_body(QUESTION, model="m", samplers={}, stream=False) == {
+        assert chat_completions.request_body(QUESTION, model="m", samplers={}) == {
             "model": "m",
             "messages": [{"role": "user", "content": "6×7?"}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
 
     def test_an_extra_field_has_the_last_word(self) -> None:
         body = chat_completions.request_body(
-            QUESTION, model="m", samplers={"top_p": 1}, stream=False, extra={"top_p": 0.5}
+            QUESTION, model="m", samplers={"top_p": 1}, extra={"top_p": 0.5}
         )
         assert body["top_p"] == 0.5
 

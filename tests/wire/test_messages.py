@@ -81,11 +81,12 @@ class TestBody:
 
     def test_only_what_is_needed_is_sent(self) -> None:
         prompt = Prompt((Message("user", "6×7?"),))
-        body = messages.request_body(prompt, model="m", max_tokens=1, samplers={}, stream=False)
+        body = messages.request_body(prompt, model="m", max_tokens=1, samplers={})
         assert body == {
             "model": "m",
             "max_tokens": 1,
             "messages": [{"role": "user", "content": "6×7?"}],
+            "stream": True,
         }
 
 

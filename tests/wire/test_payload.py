@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text, error_text
+from deepreasoning_cli.wire.client.errors import error_text
+from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
 
 
 @pytest.mark.parametrize(("value", "tokens"), [(0, 0), (7, 7), (7.0, 7), (10**9, 10**9)])

@@ -76,9 +76,10 @@ class TestBody:
 
     def test_only_what_is_needed_is_sent(self) -> None:
         prompt = Prompt((Message("user", "6×7?"),))
-        assert responses.request_body(prompt, model="m", samplers={}, stream=False) == {
+        assert responses.request_body(prompt, model="m", samplers={}) == {
             "model": "m",
             "input": [{"role": "user", "content": "6×7?"}],
+            "stream": True,
         }
 
 

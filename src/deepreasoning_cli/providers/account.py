@@ -1,31 +1,23 @@
-"""The models that a vendor lists: Anthropic's with their lifecycle, ids everywhere else."""
+"""An account at a vendor: whether its key works, the models it lists, the tokens of a prompt."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from deepreasoning_cli.catalog.live import LiveModel
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.events import Payload, Prompt
-from deepreasoning_cli.providers.anthropic import VERSION
-from deepreasoning_cli.transport import Request
+from deepreasoning_cli.pipeline.events import Prompt
+from deepreasoning_cli.providers.anthropic import claude_request
+from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.wire.client import messages
 from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
 
 LIST_OF_MODELS = "/models"  # what every other host has, and some show to anybody
-
-
-class Fetches(Protocol):
-    """The part of the transport that a probe needs."""
-
-    def fetch(self, request: Request) -> Payload:
-        """The JSON object that answers; raises DeepReasoningError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +37,21 @@ class ProbeResult:
 
 
 def probe(
-    transport: Fetches, vendor: str, base_url: str, key: Key | None, key_check: str | None = None
+    transport: Transport, vendor: str, base_url: str, key: Key | None, key_check: str | None = None
 ) -> ProbeResult:
     """Call `vendor` once; a failure is part of the result. A key of None sends none.
 
     `key_check` is the path that answers only to a valid key, as the catalog has it.
     """
-    request = _request(vendor, base_url.rstrip("/") + (key_check or LIST_OF_MODELS), key)
+    build: Callable[..., Request] = claude_request if vendor == "anthropic" else Request
+    url = base_url.rstrip("/") + (key_check or LIST_OF_MODELS)
     start = time.monotonic()
     try:
-        payload = transport.fetch(request)
+        payload = transport.fetch(build(url, key=key, method="GET"))
     except DeepReasoningError as error:
         return ProbeResult(vendor, base_url, time.monotonic() - start, error=error)
     tried = key is not None and key_check is not None
     return ProbeResult(vendor, base_url, time.monotonic() - start, _balance(payload), tried)
-
-
-def _request(vendor: str, url: str, key: Key | None) -> Request:
-    if vendor == "anthropic":
-        headers = {"anthropic-version": VERSION}
-        return Request(url, None, key, headers, method="GET", key_header="x-api-key")
-    return Request(url, None, key, method="GET")
 
 
 def _balance(payload: Mapping[str, Any]) -> str | None:
@@ -73,9 +59,9 @@ def _balance(payload: Mapping[str, Any]) -> str | None:
     match payload:
         case {"balance_infos": [*infos]}:
             return ", ".join(_amounts(infos)) or None
-        case {"balance": int() | float() as amount}:
-            return f"{amount:.2f} USD"
-        case {"data": {"limit_remaining": int() | float() as amount}}:
+        case {"balance": int() | float() as amount} | {
+            "data": {"limit_remaining": int() | float() as amount}
+        }:
             return f"{amount:.2f} USD"
     return None
 
@@ -95,34 +81,33 @@ PAIRED = "anthropic_model"
 """The gateway's parameter whose values are the models it pairs R1 with (its model page)."""
 
 
-def claude_models(transport: Fetches, base_url: str, key: Key) -> tuple[LiveModel, ...]:
+def claude_models(transport: Transport, base_url: str, key: Key) -> tuple[LiveModel, ...]:
     """All of Anthropic's models, retired ones too (SDK: model_list_params, model_info).
 
     Raises what the transport raises, UnavailableError for a reply of another shape.
     """
-    found: list[LiveModel] = []
+    models: list[LiveModel] = []
     after = ""
     for _ in range(MOST_PAGES):
         url = f"{base_url.rstrip('/')}{ANTHROPIC_LIST}{after}"
-        headers = {"anthropic-version": VERSION}
-        request = Request(url, None, key, headers, method="GET", key_header="x-api-key")
+        request = claude_request(url, key=key, method="GET")
         page = transport.fetch(request)
-        found += _claude_models(_items(page, request))
+        models += _claude_models(_items(page, request))
         last = as_text(page.get("last_id"))
         if page.get("has_more") is not True or not last.replace("-", "").isalnum():
             break
         after = f"&after_id={last}"
-    return tuple(found)
+    return tuple(models)
 
 
-def model_ids(transport: Fetches, base_url: str, key: Key | None) -> tuple[str, ...]:
+def model_ids(transport: Transport, base_url: str, key: Key | None) -> tuple[str, ...]:
     """The ids that a host of Chat Completions lists at `/models`. Raises as `claude_models`."""
-    request = Request(f"{base_url.rstrip('/')}/models", None, key, method="GET")
+    request = Request(f"{base_url.rstrip('/')}{LIST_OF_MODELS}", None, key, method="GET")
     items = _items(transport.fetch(request), request)
-    return tuple(found for item in items if (found := as_text(item.get("id"))))
+    return tuple(id_ for item in items if (id_ := as_text(item.get("id"))))
 
 
-def gateway_models(transport: Fetches, base_url: str, key: Key) -> tuple[str, ...]:
+def gateway_models(transport: Transport, base_url: str, key: Key) -> tuple[str, ...]:
     """The Claude models that the gateway's page of its model names; none where it names none.
 
     Where they stand is not published for sure: each shape that was seen elsewhere is tried.
@@ -167,23 +152,21 @@ COUNTED = ("model", "system", "messages")
 """The fields of a request that may be counted; the rest is refused there."""
 
 
-def count_tokens(transport: Fetches, base_url: str, key: Key, model: str, prompt: Prompt) -> int:
+def count_tokens(transport: Transport, base_url: str, key: Key, model: str, prompt: Prompt) -> int:
     """Input tokens of `prompt` for `model`; the call is free and counts per model
     (platform.claude.com, token counting).
 
     Raises what the transport raises, UnavailableError for a reply without a count.
     """
-    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={}, stream=False)
-    request = Request(
+    body = messages.request_body(prompt, model=model, max_tokens=1, samplers={})
+    request = claude_request(
         f"{base_url.rstrip('/')}/v1/messages/count_tokens",
-        {name: body[name] for name in COUNTED if name in body},
-        key,
-        {"anthropic-version": VERSION},
-        key_header="x-api-key",
+        body={name: body[name] for name in COUNTED if name in body},
+        key=key,
     )
-    match transport.fetch(request):
-        case {"input_tokens": int(count)} if not isinstance(count, bool) and count >= 0:
-            return count
+    count = as_count(transport.fetch(request).get("input_tokens"))
+    if count is not None:
+        return count
     raise UnavailableError(
         f"{request.host} sent no count of tokens", kind="wrong_shape", hint="leave --exact out"
     )

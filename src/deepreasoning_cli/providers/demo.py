@@ -48,12 +48,12 @@ class Script:
 
     def wrote(self, text: str) -> bool:
         """Whether `text` holds notes that this script's reasoner made."""
-        return any(said[:OPENING] in text for said in (self.reasoning, self.draft))
+        return any(part[:OPENING] in text for part in (self.reasoning, self.draft))
 
     def fits(self, text: str) -> tuple[int, float]:
         """How many of its words `text` holds, and how like the question it is, from 0 to 1."""
-        found = set(re.findall(r"\w+", text))
-        hits = sum(word in found if word.isascii() else word in text for word in self.words)
+        present = set(re.findall(r"\w+", text))
+        hits = sum(word in present if word.isascii() else word in text for word in self.words)
         return hits, difflib.SequenceMatcher(None, self.question.casefold(), text).ratio()
 
 
@@ -67,21 +67,13 @@ class DemoProvider:
     role: Literal["reasoner", "answerer"]
     speed: float = 1.0
     sleep: Callable[[float], object] = field(default=time.sleep, repr=False)
+    rates: RateCard | None = FREE
+    context: int | None = None
 
     @property
     def model(self) -> str:
         """A name that cannot be taken for a model's."""
         return f"demo-{self.role}"
-
-    @property
-    def rates(self) -> RateCard:
-        """Nothing costs nothing."""
-        return FREE
-
-    @property
-    def context(self) -> int | None:
-        """No limit, since nothing is read."""
-        return None
 
     def warm(self) -> None:
         """There is no connection to open."""
@@ -94,17 +86,16 @@ class DemoProvider:
         when_sent()
         self._wait(FIRST_WAIT)
         yield ModelReported(self.model)
-        for chunk in self._said(script):
+        for chunk in self._chunks(script):
             yield chunk
             self._wait(1 / PER_SECOND)
         yield self._usage(script, prompt)
         yield End(script.stop_reason if self.role == "answerer" else "stop")
 
-    def _said(self, script: Script) -> list[Thought | Text]:
+    def _chunks(self, script: Script) -> list[Thought | Text]:
         if self.role == "answerer":
-            return [Text(piece) for piece in pieces(script.answer)]
-        thoughts = [Thought(piece) for piece in pieces(script.reasoning)]
-        return [*thoughts, *(Text(piece) for piece in pieces(script.draft))]
+            return [*map(Text, pieces(script.answer))]
+        return [*map(Thought, pieces(script.reasoning)), *map(Text, pieces(script.draft))]
 
     def _usage(self, script: Script, prompt: Prompt) -> Usage:
         read = estimate_tokens(prompt.text)
@@ -132,15 +123,13 @@ def choose_script(text: str) -> Script:
     words fit or the question is nearly the same. Else the one for anything else.
     """
     folded = text.casefold()
-    asked = [script for script in scripts() if script.question]
-    for script in scripts():
-        if script.wrote(text):
-            return script
-    for script in asked:
-        if script.question.casefold() in folded:
-            return script
+    questions = [script for script in scripts() if script.question]
+    certain = [script for script in scripts() if script.wrote(text)]
+    certain += [script for script in questions if script.question.casefold() in folded]
+    if certain:
+        return certain[0]
     if len(text) <= MATCHED:
-        scored = [(*script.fits(folded), script.name, script) for script in asked]
+        scored = [(*script.fits(folded), script.name, script) for script in questions]
         near = [row for row in scored if row[0] >= WORDS_NEEDED or row[1] >= LIKENESS_NEEDED]
         if near:
             return max(near)[-1]
@@ -157,7 +146,7 @@ def scripts() -> tuple[Script, ...]:
 
 
 def _script(row: dict[str, str | list[str]], questions: str) -> Script:
-    said = {name: value.strip() for name, value in row.items() if isinstance(value, str)}
-    said["answer"] = said["answer"].replace("{questions}", questions)
+    texts = {name: value.strip() for name, value in row.items() if isinstance(value, str)}
+    texts["answer"] = texts["answer"].replace("{questions}", questions)
     words = frozenset(word.casefold() for word in row.get("words", ()))
-    return Script(**said, words=words)
+    return Script(**texts, words=words)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Final, Literal
 
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Chunk, ModelReported, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.anthropic import VERSION
-from deepreasoning_cli.transport import Request, Transport
-from deepreasoning_cli.transport.client import ignore
+from deepreasoning_cli.providers.api import ApiProvider
+from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
 from deepreasoning_cli.wire.client.errors import ApiAccount
 from deepreasoning_cli.wire.client.think import split_thinking
@@ -29,7 +29,7 @@ PATHS: Final[Mapping[Endpoint, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """The six parameters that the model's page publishes, with its defaults.
 
@@ -45,22 +45,19 @@ class Parameters:
     disable_formatting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayProvider:
-    """The hosted model ready to be asked; `search_price` is USD for a search it makes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayProvider(ApiProvider):
+    """The hosted model; `search_price` is USD for a search it makes.
 
     `model` is the Claude model of the pairing, or the hosted model itself for the part of the
     reply that is reasoning.
     """
 
+    key: Key
     parameters: Parameters
     endpoint: Endpoint
-    base_url: str
-    key: Key
-    transport: Transport
     rates: RateCard | None = None
     context: int | None = None
-    top_up: str | None = None
     search_price: Decimal | None = None
     reasons: bool = False
 
@@ -80,64 +77,32 @@ class GatewayProvider:
 
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""
-        headers = {"anthropic-version": VERSION} if self.endpoint == "messages" else {}
+        build: Mapping[Endpoint, Callable[..., Payload]] = {
+            "chat_completions": chat_completions.request_body,
+            "responses": responses.request_body,
+            "messages": partial(messages.request_body, max_tokens=self.parameters.max_tokens),
+        }
+        fields = asdict(self.parameters)
         return Request(
             f"{self.base_url.rstrip('/')}{PATHS[self.endpoint]}",
-            body=self._body(prompt),
+            body=build[self.endpoint](prompt, model=HOSTED, samplers={}, extra=fields),
             key=self.key,
-            headers=headers,
+            headers={"anthropic-version": VERSION} if self.endpoint == "messages" else {},
             top_up=self.top_up,
         )
 
-    def _body(self, prompt: Prompt) -> Payload:
-        ours = self.parameters
-        samplers = {"temperature": ours.temperature, "top_p": ours.top_p}
-        extra: dict[str, Any] = {
-            "max_tokens": ours.max_tokens,
-            "anthropic_model": ours.anthropic_model,
-            "web_search_linkup": ours.web_search_linkup,
-            "disable_formatting": ours.disable_formatting,
-        }
-        match self.endpoint:
-            case "messages":
-                return messages.request_body(
-                    prompt,
-                    model=HOSTED,
-                    max_tokens=ours.max_tokens,
-                    samplers=samplers,
-                    extra=extra,
-                )
-            case "responses":
-                return responses.request_body(prompt, model=HOSTED, samplers=samplers, extra=extra)
-            case _:
-                return chat_completions.request_body(
-                    prompt, model=HOSTED, samplers=samplers, extra=extra
-                )
-
-    def warm(self) -> None:
-        """Open the connection ahead."""
-        self.transport.preconnect(self.base_url)
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
-    ) -> Generator[Chunk, None, None]:
-        """Chunks as they come, reasoning told from the answer wherever it stands.
+    def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
+        """The chunks of the reply to such a call, reasoning told from the answer.
 
         Where the page does not say it is in the stream, every place is looked at: a field or item
         of its own, a thinking block, `<think>` in the text. That the hosted model itself served
         the reply is no news.
         """
-        request = self.request(prompt)
-        with closing(self.transport.stream(request, when_sent)) as payloads:
-            for chunk in self._read(payloads, request.account):
-                if chunk != ModelReported(HOSTED):
-                    yield chunk
-
-    def _read(self, payloads: Iterator[Payload], account: ApiAccount) -> Iterator[Chunk]:
-        match self.endpoint:
-            case "messages":
-                return split_thinking(messages.read_reply(payloads, account))
-            case "responses":
-                return split_thinking(responses.read_reply(payloads, account))
-            case _:
-                return chat_completions.read_reply(payloads, account)
+        chunks = {
+            "chat_completions": chat_completions.read_reply,
+            "responses": responses.read_reply,
+            "messages": messages.read_reply,
+        }[self.endpoint](payloads, account)
+        if self.endpoint != "chat_completions":  # whose reader splits the text itself
+            chunks = split_thinking(chunks)
+        return (chunk for chunk in chunks if chunk != ModelReported(HOSTED))

@@ -11,16 +11,15 @@ from deepreasoning_cli.errors import RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Payload, Source
 from deepreasoning_cli.pipeline.search import SearchResult
-from deepreasoning_cli.providers.account import Fetches
 from deepreasoning_cli.sanitize import repair_surrogates
-from deepreasoning_cli.transport import Request
+from deepreasoning_cli.transport import Request, Transport
 from deepreasoning_cli.wire.client.payload import as_dicts, as_text
 
 MOST_RESULTS: Final = 10
-PATIENCE: Final = 60.0  # seconds without a byte; a deep search takes thirty
+READ_TIMEOUT: Final = 60.0  # seconds without a byte; a deep search takes thirty
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkupProvider:
     """Linkup ready to search; nothing is sent before `search` is called.
 
@@ -29,15 +28,11 @@ class LinkupProvider:
 
     base_url: str
     key: Key
-    transport: Fetches
+    transport: Transport
     depth: Literal["standard", "deep"] = "standard"
     price: Decimal | None = None
     top_up: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Who searches."""
-        return "linkup"
+    name: str = "linkup"
 
     def request(self, query: str) -> Request:
         """The call that `search` makes."""
@@ -51,7 +46,7 @@ class LinkupProvider:
             },
             key=self.key,
             top_up=self.top_up,
-            silence=PATIENCE,
+            read_timeout=READ_TIMEOUT,
         )
 
     def search(self, query: str) -> tuple[SearchResult, ...]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from deepreasoning_cli.catalog.models import Reasoner
-from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.events import Chunk, Prompt
+from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
-from deepreasoning_cli.transport import Request, Transport
-from deepreasoning_cli.transport.client import ignore
+from deepreasoning_cli.providers.api import ApiProvider
+from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client import chat_completions
+from deepreasoning_cli.wire.client.errors import ApiAccount
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonerProvider:
-    """A reasoner ready to be asked; nothing is sent before `stream` is iterated."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonerProvider(ApiProvider):
+    """A reasoner, as its `preset` describes it."""
 
     preset: Reasoner
-    base_url: str
-    key: Key | None
     samplers: Mapping[str, float]
-    transport: Transport
-    top_up: str | None = None
 
     @property
     def model(self) -> str:
@@ -52,16 +47,8 @@ class ReasonerProvider:
             top_up=self.top_up,
         )
 
-    def warm(self) -> None:
-        """Open the connection ahead."""
-        self.transport.preconnect(self.base_url)
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
-    ) -> Generator[Chunk, None, None]:
-        """Chunks as they come; closing the iterator closes the connection."""
-        request = self.request(prompt)
-        with closing(self.transport.stream(request, when_sent)) as payloads:
-            yield from chat_completions.read_reply(
-                payloads, request.account, opens_thinking=self.preset.opens_thinking
-            )
+    def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
+        """The chunks of the reply to such a call."""
+        return chat_completions.read_reply(
+            payloads, account, opens_thinking=self.preset.opens_thinking
+        )

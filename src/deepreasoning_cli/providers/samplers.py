@@ -26,39 +26,34 @@ class AcceptedSamplers:
     warnings: tuple[str, ...] = ()
 
 
-def accept_samplers(wish: SamplerRequest, taken: Samplers, model: str) -> AcceptedSamplers:
+def accept_samplers(request: SamplerRequest, accepts: Samplers, model: str) -> AcceptedSamplers:
     """The parameters `model` takes; a typed one that is dropped leaves a warning.
 
     Where a model takes one of the two, `temperature` is kept, unless only `top_p` was typed.
     """
-    match taken:
-        case Samplers.BOTH:
-            keep = {"temperature", "top_p"}
-        case Samplers.ONE:
-            keep = {"top_p"} if wish.typed == {"top_p"} else {"temperature"}
-        case _:
-            keep = set()
-    values = {
-        name: value
-        for name, value in (("temperature", wish.temperature), ("top_p", wish.top_p))
-        if name in keep
-    }
-    lost = sorted(wish.typed - keep)
-    why = "takes only one of the two" if keep else "takes no sampling parameters"
+    names: tuple[str, ...] = ("temperature", "top_p") if accepts is Samplers.BOTH else ()
+    if accepts is Samplers.ONE:
+        names = ("top_p",) if request.typed == {"top_p"} else ("temperature",)
+    values = {"temperature": request.temperature, "top_p": request.top_p}
+    why = "takes only one of the two" if names else "takes no sampling parameters"
     return AcceptedSamplers(
-        values, tuple(f"--{name.replace('_', '-')} is not sent: {model} {why}" for name in lost)
+        {name: values[name] for name in names},
+        tuple(
+            f"--{name.replace('_', '-')} is not sent: {model} {why}"
+            for name in sorted(request.typed.difference(names))
+        ),
     )
 
 
 def limit_temperature(
-    granted: AcceptedSamplers, model: str, typed: frozenset[str]
+    samplers: AcceptedSamplers, model: str, typed: frozenset[str]
 ) -> AcceptedSamplers:
     """The same for Claude, whose temperature ends at 1 where the reasoner's ends at 2."""
-    temperature = granted.values.get("temperature", 0.0)
+    temperature = samplers.values.get("temperature", 0.0)
     if temperature <= HOTTEST_CLAUDE:
-        return granted
-    values = {**granted.values, "temperature": HOTTEST_CLAUDE}
+        return samplers
     warning = f"{model} is sent temperature {HOTTEST_CLAUDE}, its highest, not {temperature}"
     return AcceptedSamplers(
-        values, (*granted.warnings, *([warning] if "temperature" in typed else []))
+        {**samplers.values, "temperature": HOTTEST_CLAUDE},
+        (*samplers.warnings, warning) if "temperature" in typed else samplers.warnings,
     )

@@ -9,47 +9,47 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import redacted
-from deepreasoning_cli.transport.proxy import proxy_of
-from deepreasoning_cli.transport.request import Request
-from deepreasoning_cli.wire.client.errors import (
-    PROXY_LOGIN,
-    ErrorDetails,
-    Meaning,
-    read_error,
-    read_error_body,
-    to_exception,
-)
+from deepreasoning_cli.transport.proxy import without_login
+from deepreasoning_cli.transport.request import AttemptFailed, Request
+from deepreasoning_cli.transport.retry import is_retryable, requested_wait
+from deepreasoning_cli.wire.client.errors import PROXY_LOGIN, Meaning, read_error_body, to_exception
 
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
+CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
 
-def refused(response: httpx.Response, request: Request) -> DeepReasoningError:
-    """The error for a reply that is no success; reads what there is of its body."""
-    details = _read_details(response)
-    if not 300 <= response.status_code < 400:
-        return to_exception(details, request.account)
-    target = response.next_request.url.netloc.decode() if response.next_request else "nowhere"
-    what = f"redirects to {redacted(target, request.secrets)} ({details.status}), not followed"
-    meaning = Meaning(
-        UnavailableError, what, "set the base URL to the address that answers", has_status=True
-    )
-    return to_exception(replace(details, kind="redirect"), request.account, meaning)
-
-
-def _read_details(response: httpx.Response) -> ErrorDetails:
-    content = _start_of(response)
-    body = _json(content)
+def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
+    """The failure of a reply that is no success; reads what there is of its body."""
+    content = next(response.iter_bytes(LARGEST_PAGE), b"")
+    body = json_object(content) or {}
     request_id = response_id(response.headers) or body.get("request_id")
-    if body:
-        return read_error_body(body, response.status_code, request_id)
-    return read_error(_title(content), response.status_code, request_id)
+    details = read_error_body(body or _title(content), response.status_code, request_id)
+    meaning = None
+    if 300 <= response.status_code < 400:
+        details = replace(details, kind="redirect")
+        meaning = _redirect(response, request)
+    error = to_exception(details, request.account, meaning)
+    retryable = is_retryable(error.kind, response.headers)
+    if retryable:
+        error.retry_after = requested_wait(response.headers, datetime.now(UTC))
+    return AttemptFailed(error, retryable, error.retry_after)
+
+
+def _redirect(response: httpx.Response, request: Request) -> Meaning:
+    target = response.next_request.url.netloc.decode() if response.next_request else "nowhere"
+    what = (
+        f"redirects to {redacted(target, request.secrets)} ({response.status_code}), not followed"
+    )
+    hint = "set the base URL to the address that answers"
+    return Meaning(UnavailableError, what, hint, has_status=True)
 
 
 def response_id(headers: Mapping[str, str]) -> str | None:
@@ -57,21 +57,13 @@ def response_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in ID_HEADERS if headers.get(name)), None)
 
 
-def _json(content: bytes) -> Mapping[str, Any]:
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that `text` is; None for anything else."""
     try:
-        payload = json.loads(content)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return {}
-    return payload if isinstance(payload, dict) else {}
-
-
-def _start_of(response: httpx.Response) -> bytes:
-    content = b""
-    for piece in response.iter_bytes():
-        content += piece
-        if len(content) > LARGEST_PAGE:
-            break
-    return content
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _title(content: bytes) -> str:
@@ -83,11 +75,11 @@ def _title(content: bytes) -> str:
     return "" if "<" in text[:200] else text[:80]
 
 
-def not_an_answer(response: httpx.Response, request: Request) -> DeepReasoningError:
+def page_error(response: httpx.Response, request: Request) -> DeepReasoningError:
     """The error for a success that is no API reply: nothing, a captive portal, a proxy's page."""
-    content = _start_of(response)
+    content = next(response.iter_bytes(LARGEST_PAGE), b"")
     if not content.strip():
-        return empty(request)
+        return empty_error(request)
     title = redacted(_title(content), request.secrets)
     return UnavailableError(
         f"{request.host} sent no API answer but a page" + (f": {title}" if title else ""),
@@ -97,66 +89,68 @@ def not_an_answer(response: httpx.Response, request: Request) -> DeepReasoningEr
     )
 
 
-def empty(request: Request) -> DeepReasoningError:
+def empty_error(request: Request) -> DeepReasoningError:
     """The error for a success with nothing in it."""
     return UnavailableError(
         f"{request.host} sent an empty answer", kind="bad_reply", hint="try again later"
     )
 
 
-def network_error(exc: httpx.HTTPError, request: Request) -> tuple[DeepReasoningError, bool]:
-    """The error for a connection that failed, and whether trying again can heal it."""
-    proxy = proxy_of(request.url)
+def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
+    """The failure of a connection, with whether trying again can heal it."""
+    proxy = exc.request.extensions.get("proxy")
+    name = f"the proxy {without_login(proxy)}" if proxy else "the proxy"
     if isinstance(exc, httpx.ProxyError):
-        return _turned_away(exc, request, proxy), False
-    where = f"{request.host} through the proxy {proxy}" if proxy else request.host
+        return _from_proxy(exc, name, request.host)
+    where = f"{request.host} through {name}" if proxy else request.host
     for cause in _causes(exc):
         match cause:
             case socket.gaierror():
-                retry = cause.errno == socket.EAI_AGAIN
-                return _unreachable(f"cannot find {where} (name lookup failed)", "dns"), retry
+                retryable = cause.errno == socket.EAI_AGAIN
+                return _failed(
+                    f"cannot find {where} (name lookup failed)", "dns", retryable=retryable
+                )
             case ssl.SSLCertVerificationError():
                 why = redacted(cause.verify_message, request.secrets)
                 hint = "set SSL_CERT_FILE to the CA bundle that your network uses"
-                return _unreachable(f"cannot trust {where}: {why}", "tls", hint), False
+                return _failed(f"cannot trust {where}: {why}", "tls", hint, retryable=False)
             case ssl.SSLEOFError():
                 break  # a hang-up like any other
             case ssl.SSLError() if isinstance(exc, httpx.ConnectError):
                 hint = "check the base URL: does this port speak https?"
-                return _unreachable(f"no TLS with {where}", "tls", hint), False
-    return _from_timeout(exc, where), True
+                return _failed(f"no TLS with {where}", "tls", hint, retryable=False)
+    return _failed(*_from_class(exc, where))
 
 
-def _turned_away(exc: httpx.ProxyError, request: Request, proxy: str | None) -> DeepReasoningError:
-    named = f"the proxy {proxy}" if proxy else "the proxy"
+def _from_proxy(exc: httpx.ProxyError, name: str, host: str) -> AttemptFailed:
     if "407" in str(exc):
-        return _unreachable(f"{named} asks for a login (407)", "proxy", PROXY_LOGIN)
+        return _failed(f"{name} asks for a login (407)", "proxy", PROXY_LOGIN, retryable=False)
     hint = "check the proxy's address and login in the environment"
-    return _unreachable(f"{named} did not let {request.host} through", "proxy", hint)
+    return _failed(f"{name} did not let {host} through", "proxy", hint, retryable=False)
 
 
-def _from_timeout(exc: httpx.HTTPError, where: str) -> DeepReasoningError:
+def _from_class(exc: httpx.HTTPError, where: str) -> tuple[str, str]:
     match exc:
         case httpx.ConnectTimeout():
-            return _unreachable(f"{where} does not answer the connection", "timeout")
+            return f"{where} does not answer the connection", "timeout"
         case httpx.TimeoutException():
-            return _unreachable(f"{where} has been silent for too long", "timeout")
+            return f"{where} has been silent for too long", "timeout"
         case httpx.ConnectError():
-            refusal = any(isinstance(cause, ConnectionRefusedError) for cause in _causes(exc))
-            why = "connection refused" if refusal else "no connection"
-            return _unreachable(f"cannot connect to {where} ({why})", "connect")
+            is_refused = any(isinstance(cause, ConnectionRefusedError) for cause in _causes(exc))
+            why = "connection refused" if is_refused else "no connection"
+            return f"cannot connect to {where} ({why})", "connect"
         case _:
-            return _unreachable(f"the connection to {where} was lost", "connection_lost")
+            return f"the connection to {where} was lost", "connection_lost"
 
 
-def _unreachable(
-    message: str, kind: str, hint: str = "check the network, then try again"
-) -> UnavailableError:
-    return UnavailableError(message, kind=kind, hint=hint)
+def _failed(
+    message: str, kind: str, hint: str = CHECK_NETWORK, *, retryable: bool = True
+) -> AttemptFailed:
+    return AttemptFailed(UnavailableError(message, kind=kind, hint=hint), retryable)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = exc
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

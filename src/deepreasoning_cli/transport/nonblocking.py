@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 import httpcore
 
 from deepreasoning_cli.greenlets import await_only, run_in_thread
+from deepreasoning_cli.transport.pool import WrappedStream
 
 READ_SIZE = 65_536  # bytes; as much as httpcore asks for
 MAX_UNREAD = 1_048_576  # bytes that nobody has read yet: the peer waits until somebody has
@@ -29,94 +30,81 @@ class NonblockingBackend(httpcore.NetworkBackend):
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """A new connection."""
-        connect = partial(
-            self._inner.connect_tcp, host, port, timeout, local_address, socket_options
-        )
-        return NonblockingStream(_connected(connect))
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        """A new connection; the arguments are those of httpcore."""
+        return NonblockingStream(_connect(partial(self._inner.connect_tcp, *args, **options)))
 
 
-class NonblockingStream(httpcore.NetworkStream):
+class NonblockingStream(WrappedStream):
     """A stream whose socket the event loop reads as soon as there is something to read."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._socket: socket.socket = stream.get_extra_info("socket")
         self._loop = asyncio.get_running_loop()
-        self._arrived: deque[bytes] = deque()
+        self._unread: deque[bytes] = deque()
         self._size = 0
-        self._fault: OSError | None = None
-        self._is_over = False
-        self._reads = False
+        self._error: OSError | None = None
+        self._at_end = False
+        self._is_reading = False
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = Deadline(self._loop, self._give_up)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, b"" at the end; at most 64 KB, which is less than anybody asks for."""
-        if not self._arrived and not self._is_over:
+        if not self._is_readable:
             self._await_more(timeout)
-        if self._arrived:
-            piece = self._arrived.popleft()
+        if self._unread:
+            piece = self._unread.popleft()
             self._size -= len(piece)
             return piece
-        if self._fault:
-            raise httpcore.ReadError(str(self._fault)) from self._fault
+        if self._error:
+            raise httpcore.ReadError(str(self._error)) from self._error
         return b""
 
     def _await_more(self, timeout: float | None) -> None:
         self._waiter = self._loop.create_future()
         self._deadline.move(timeout)
-        if not self._reads:
-            self._begin_to_read()
+        if not self._is_reading:
+            self._is_reading = True
+            self._socket.setblocking(False)
+            self._loop.add_reader(self._socket, self._receive)
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._receive()  # what came with the handshake makes no socket readable
         try:
             await_only(self._waiter)
         finally:
             self._waiter = None
 
-    def _begin_to_read(self) -> None:
-        self._reads = True
-        self._socket.setblocking(False)
-        self._loop.add_reader(self._socket, self._take)
-        if isinstance(self._socket, ssl.SSLSocket):
-            self._take()  # what came with the handshake makes no socket readable
-
-    def _take(self) -> None:
+    def _receive(self) -> None:
         """Take in all that is there: what TLS has decrypted already wakes nobody again."""
         try:
             while self._size <= MAX_UNREAD:
                 piece = self._socket.recv(READ_SIZE)
                 if not piece:
-                    self._is_over = True
+                    self._at_end = True
                     break
-                self._arrived.append(piece)
+                self._unread.append(piece)
                 self._size += len(piece)
                 if len(piece) < READ_SIZE and not isinstance(self._socket, ssl.SSLSocket):
                     break
         except NOT_YET:
             pass
-        except OSError as fault:
-            self._fault = fault
-            self._is_over = True
-        if self._is_over or self._size > MAX_UNREAD:
+        except OSError as error:
+            self._error = error
+            self._at_end = True
+        if self._at_end or self._size > MAX_UNREAD:
             self._stop_reading()
-        if self._waiter is not None and not self._waiter.done() and self._has_news:
+        if self._waiter is not None and not self._waiter.done() and self._is_readable:
             self._waiter.set_result(None)
 
     @property
-    def _has_news(self) -> bool:
-        return bool(self._arrived) or self._is_over
+    def _is_readable(self) -> bool:
+        return bool(self._unread) or self._at_end
 
     def _stop_reading(self) -> None:
-        if self._reads:
-            self._reads = False
+        if self._is_reading:
+            self._is_reading = False
             self._loop.remove_reader(self._socket)
 
     def _give_up(self) -> None:
@@ -130,65 +118,52 @@ class NonblockingStream(httpcore.NetworkStream):
         self._stop_reading()
         self._socket.setblocking(False)
         try:
-            sent = self._socket.send(buffer)
+            count = self._socket.send(buffer)
         except (*NOT_YET, ssl.SSLWantWriteError):
-            sent = 0
+            count = 0
         except OSError as exc:
             raise httpcore.WriteError(str(exc)) from exc
-        if rest := buffer[sent:]:
+        if rest := buffer[count:]:
             run_in_thread(partial(self._stream.write, rest, timeout), THREADS)
 
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        """The stream inside TLS."""
+    def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        """The stream inside TLS; the arguments are those of httpcore."""
         self._stop_reading()  # the socket is another's from now on
         self._deadline.cancel()
-        shake_hands = partial(self._stream.start_tls, ssl_context, server_hostname, timeout)
-        secured = _connected(shake_hands)
+        secured = _connect(partial(self._stream.start_tls, *args, **options))
         if isinstance(self._socket, ssl.SSLSocket) and secured is not self._stream:
             return ThreadedStream(secured)
         return NonblockingStream(secured)
 
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection; one that has ended is readable, as a socket would be."""
-        if info == "is_readable" and self._has_news:
+        if info == "is_readable" and self._is_readable:
             return True
-        return self._stream.get_extra_info(info)
+        return super().get_extra_info(info)
 
     def close(self) -> None:
         """Close it; to be called where the event loop runs."""
         self._stop_reading()
         self._deadline.cancel()
-        self._stream.close()
+        super().close()
 
 
-class ThreadedStream(httpcore.NetworkStream):
+class ThreadedStream(WrappedStream):
     """TLS inside the TLS of a proxy: what its socket gets is not yet what is to be read."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come, read by a thread."""
-        return run_in_thread(partial(self._stream.read, max_bytes, timeout), THREADS)
+        return run_in_thread(partial(super().read, max_bytes, timeout), THREADS)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it, by a thread."""
-        run_in_thread(partial(self._stream.write, buffer, timeout), THREADS)
-
-    def get_extra_info(self, info: str) -> Any:
-        """What is known of the connection."""
-        return self._stream.get_extra_info(info)
+        run_in_thread(partial(super().write, buffer, timeout), THREADS)
 
     def close(self) -> None:
         """Close it; a thread that still reads is woken."""
         with suppress(OSError):  # it has ended already
-            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._stream.close()
+            self.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        super().close()
 
 
 class Deadline:
@@ -225,7 +200,7 @@ class Deadline:
             self._give_up()
 
 
-def _connected(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
+def _connect(connect: Callable[[], httpcore.NetworkStream]) -> httpcore.NetworkStream:
     """What `connect` opens, in a thread; what is opened too late for whoever waited is closed."""
     opening = asyncio.get_running_loop().run_in_executor(THREADS, connect)
     try:

@@ -20,17 +20,12 @@ REQUEST_SENT = "http11.send_request_body.complete"
 """httpcore's name, in its `trace` extension, for the moment a request is out."""
 SOCKET_KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
-    httpcore.ConnectTimeout: httpx.ConnectTimeout,
-    httpcore.ReadTimeout: httpx.ReadTimeout,
-    httpcore.WriteTimeout: httpx.WriteTimeout,
-    httpcore.PoolTimeout: httpx.PoolTimeout,
-    httpcore.ConnectError: httpx.ConnectError,
-    httpcore.ReadError: httpx.ReadError,
-    httpcore.WriteError: httpx.WriteError,
-    httpcore.LocalProtocolError: httpx.LocalProtocolError,
-    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-    httpcore.ProxyError: httpx.ProxyError,
-    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
+    getattr(httpcore, name): getattr(httpx, name)
+    for name in (
+        *("ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout"),
+        *("ConnectError", "ReadError", "WriteError", "ProxyError"),
+        *("LocalProtocolError", "RemoteProtocolError", "UnsupportedProtocol"),
+    )
 }
 """Every error that httpcore raises for a request, and httpx's error of that name."""
 
@@ -38,8 +33,9 @@ ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
 class PoolTransport(httpx.BaseTransport):
     """Sends httpx's requests over a pool of httpcore; raises httpx's errors."""
 
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+    def __init__(self, pool: httpcore.ConnectionPool, proxy: str | None = None) -> None:
         self._pool = pool
+        self._proxy = proxy
 
     def has_idle(self, origin: httpcore.Origin) -> bool:
         """Whether an open connection to `origin` waits for a request; any thread may ask."""
@@ -51,7 +47,11 @@ class PoolTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The response's head; its body comes from the connection as it is read."""
+        """The response's head; its body comes from the connection as it is read.
+
+        The request learns which `proxy` it goes through: an error is to name it.
+        """
+        request.extensions["proxy"] = self._proxy
         with _as_httpx_errors():
             response = self._pool.handle_request(
                 httpcore.Request(
@@ -88,6 +88,29 @@ class _ResponseStream(httpx.SyncByteStream):
         self._response.close()
 
 
+class WrappedStream(httpcore.NetworkStream):
+    """A stream that does what the one inside it does."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, at most `max_bytes`; b"" at the end."""
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection."""
+        return self._stream.get_extra_info(info)
+
+
 def create_pool(
     context: ssl.SSLContext,
     backend: httpcore.NetworkBackend,
@@ -109,8 +132,7 @@ def create_pool(
     if proxy is None:
         return httpcore.ConnectionPool(socket_options=SOCKET_KEEP_ALIVE, **options)
     parsed = httpx.Proxy(proxy)
-    is_socks = parsed.url.scheme.startswith("socks")
-    kind = httpcore.SOCKSProxy if is_socks else httpcore.HTTPProxy
+    kind = httpcore.SOCKSProxy if parsed.url.scheme.startswith("socks") else httpcore.HTTPProxy
     return kind(_url(parsed.url), parsed.raw_auth, **options)
 
 

@@ -5,41 +5,21 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import httpcore
 
-from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE
+from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE, WrappedStream
 from deepreasoning_cli.transport.request import TransportLimits
 
 
-class _SecuredStream(httpcore.NetworkStream):
+class _SecuredStream(WrappedStream):
     """A stream after its TLS handshake: `start_tls` returns the stream itself."""
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
+    def start_tls(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
         return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
 
 
 class _Preconnection:
@@ -112,24 +92,18 @@ class _Preconnection:
                 self._ended.set()
             elif not is_alive:
                 self._connected.clear()
+        fresh = None
         if not self.is_over and not self._has_idle():
             fresh = self._connect()
             if fresh is None:
                 self._ended.set()  # the request meets the same fault, and words it
-        else:
-            fresh = None
-        self._hold(fresh)
-        return not self.is_over
-
-    def _hold(self, fresh: httpcore.NetworkStream | None) -> None:
-        """Keep `fresh` for the request, unless this is over; close what is not needed."""
         with self._lock:
-            unused = [self._stream, fresh] if self.is_over else [self._stream]
-            self._stream = None if self.is_over else fresh
+            old, self._stream = self._stream, None if self.is_over else fresh
+            unused = [old, fresh if self.is_over else None]
             self._renew_at = self._limits.now() + self._limits.renew_after
-        for stream in unused:
-            if stream is not None:
-                stream.close()
+        for stream in filter(None, unused):
+            stream.close()
+        return not self.is_over
 
 
 def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
@@ -154,16 +128,14 @@ def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
 class PreconnectBackend(httpcore.NetworkBackend):
     """Opens connections, and hands out those that were opened before they were needed.
 
-    `connect_timeout` is in seconds, for TCP and for TLS each.
+    `timeout` is in seconds, for TCP and for TLS each.
     """
 
-    def __init__(
-        self, context: ssl.SSLContext, limits: TransportLimits, connect_timeout: float
-    ) -> None:
+    def __init__(self, context: ssl.SSLContext, limits: TransportLimits, timeout: float) -> None:
         self._backend = httpcore.SyncBackend()
         self._context = context
         self._limits = limits
-        self._timeout = connect_timeout
+        self._timeout = timeout
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
 
     def preconnect(self, origin: httpcore.Origin, has_idle: Callable[[], bool]) -> None:
@@ -189,26 +161,18 @@ class PreconnectBackend(httpcore.NetworkBackend):
                 preconnection.lapse()
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
-        """A connection that was opened before, or a new one."""
+        """A connection that was opened before, or a new one; the arguments are httpcore's."""
         waiting = self._preconnections.pop((host, port), None)
         stream = waiting.take(timeout) if waiting else None
-        return stream or self._backend.connect_tcp(
-            host, port, timeout, local_address, socket_options
-        )
+        return stream or self._backend.connect_tcp(host, port, timeout, *args, **options)
 
     def close(self) -> None:
         """Close what no request took."""
         while self._preconnections:
             _, waiting = self._preconnections.popitem()
-            stream = waiting.take(0)
-            if stream is not None:
+            if stream := waiting.take(0):
                 stream.close()
 
     def _connect(self, host: str, port: int, *, tls: bool) -> httpcore.NetworkStream | None:
@@ -217,7 +181,7 @@ class PreconnectBackend(httpcore.NetworkBackend):
                 host, port, timeout=self._timeout, socket_options=SOCKET_KEEP_ALIVE
             )
             if tls:
-                return _SecuredStream(stream.start_tls(self._context, host, timeout=self._timeout))
+                stream = _SecuredStream(stream.start_tls(self._context, host, self._timeout))
         except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
             return None
         return stream

@@ -1,4 +1,4 @@
-"""A request, and the limits of a transport: how long it waits, how much it keeps."""
+"""A request, what its sending may cost in time and memory, and what happens when it fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deepreasoning_cli import __version__
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.sanitize import repair_surrogates
@@ -32,8 +33,8 @@ class Request:
     method: str = "POST"
     key_header: str = "authorization"
     top_up: str | None = None
-    silence: float | None = None
-    """Seconds without a byte after which this call is given up, where it needs less patience."""
+    read_timeout: float | None = None
+    """Seconds without a byte after which this call is given up, where that is sooner than usual."""
 
     @property
     def host(self) -> str:
@@ -78,13 +79,13 @@ class Request:
 class Timeouts:
     """How long to wait, in seconds.
 
-    `silence`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the
+    `read`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the
     reply, before and after its first one (keep-alive comments are no progress). DeepSeek queues a
     request for up to ten minutes (its rate-limit page), which sets `first_progress`.
     """
 
     connect: float = 10
-    silence: float = 120
+    read: float = 120
     first_progress: float = 620
     progress: float = 180
 
@@ -119,3 +120,12 @@ class RetryNotice:
 
     why: str
     seconds: float
+
+
+@dataclass(eq=False)
+class AttemptFailed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
+    """One attempt failed; `wait` is the pause in seconds that the server asks for."""
+
+    error: DeepReasoningError
+    retryable: bool
+    wait: float | None = None

@@ -9,11 +9,10 @@ from __future__ import annotations
 import email.utils
 import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.transport.request import AttemptFailed
 from deepreasoning_cli.wire.client.errors import RETRYABLE
 
 RETRIES = 2
@@ -21,26 +20,40 @@ LONGEST_WAIT = 60.0  # seconds in total; a longer one is the user's to choose
 LONGEST_SENSIBLE = 31 * 86_400.0  # seconds; quotas are renewed by the month at the latest
 
 
-def worth_retrying(kind: str, headers: Mapping[str, str]) -> bool:
+def is_retryable(kind: str, headers: Mapping[str, str]) -> bool:
     """Whether waiting can heal an error of this kind; but for a lack of credit, the server's own
     word comes first.
     """
-    match headers.get("x-should-retry"):
-        case "true":
-            return kind != "no_credit"
-        case "false":
-            return False
+    advice = headers.get("x-should-retry")
+    if advice in ("true", "false"):
+        return advice == "true" and kind != "no_credit"
     return kind in RETRYABLE
 
 
-def asked_for(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds the server asks to wait; None where it says nothing, or nothing sensible."""
-    milliseconds = _positive(headers.get("retry-after-ms"))
-    hint = headers.get("retry-after")
+def next_wait(failed: AttemptFailed, waits: Sequence[float]) -> float | None:
+    """Seconds until the next attempt, after `waits`; None when there is none, and the hint of the
+    error says why.
+    """
+    if not failed.retryable or len(waits) >= RETRIES:
+        return None
+    wait = backoff(len(waits)) if failed.wait is None else failed.wait
+    if sum(waits) + wait <= LONGEST_WAIT:
+        return wait
+    if failed.wait is not None:
+        failed.error.hint = f"it asks to wait {wait:.0f} s"
+    return None
+
+
+def requested_wait(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds the server asks to wait; None where it says nothing, or nothing sensible.
+
+    An HTTP date counts from the reply's own date: a local clock may be wrong.
+    """
+    milliseconds, hint = _positive(headers.get("retry-after-ms")), headers.get("retry-after")
     seconds = milliseconds / 1000 if milliseconds is not None else _positive(hint)
-    if seconds is None:
-        seconds = _until(hint, headers.get("date"), now)
-    return seconds if seconds is not None and seconds <= LONGEST_SENSIBLE else None
+    if seconds is None and (moment := _moment(hint)):
+        seconds = (moment - (_moment(headers.get("date")) or now)).total_seconds()
+    return seconds if seconds is not None and 0 < seconds <= LONGEST_SENSIBLE else None
 
 
 def backoff(attempt: int) -> float:
@@ -56,51 +69,9 @@ def _positive(text: str | None) -> float | None:
     return number if 0 < number < math.inf else None
 
 
-def _until(hint: str | None, date: str | None, now: datetime) -> float | None:
-    """Seconds from the reply's own date (a local clock may be wrong) to an HTTP date."""
-    target = _moment(hint)
-    if target is None:
-        return None
-    seconds = (target - (_moment(date) or now)).total_seconds()
-    return seconds if seconds > 0 else None
-
-
 def _moment(text: str | None) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-class AttemptFailed(Exception):  # noqa: N818 (never seen outside: it carries the error to the retry loop)
-    """One attempt failed: `heals` if another may succeed, `wait` seconds if the server says so."""
-
-    def __init__(
-        self, error: DeepReasoningError, *, heals: bool, wait: float | None = None
-    ) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.heals = heals
-        self.wait = wait
-
-
-@dataclass(slots=True)
-class RetryBudget:
-    """The attempts that one request has made again, and the seconds that it waited."""
-
-    attempts: int = 0
-    seconds: float = 0.0
-
-    def next_wait(self, failed: AttemptFailed) -> float | None:
-        """Seconds until the next attempt; None when there is none, and the hint says why."""
-        if not failed.heals or self.attempts >= RETRIES:
-            return None
-        wait = backoff(self.attempts) if failed.wait is None else failed.wait
-        if self.seconds + wait > LONGEST_WAIT:
-            if failed.wait is not None:
-                failed.error.hint = f"it asks to wait {wait:.0f} s"
-            return None
-        self.attempts += 1
-        self.seconds += wait
-        return wait

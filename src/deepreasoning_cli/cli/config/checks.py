@@ -10,7 +10,7 @@ import typer
 
 from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.providers.account import Fetches, ProbeResult, probe
+from deepreasoning_cli.providers.account import ProbeResult, probe
 from deepreasoning_cli.sanitize import dump_json, single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import Timeouts, Transport
@@ -72,7 +72,7 @@ def _targets(loaded: LoadedSettings, catalog: Catalog) -> list[Target]:
     ]
 
 
-def _probe(loaded: LoadedSettings, target: Target, transport: Fetches) -> ProbeResult:
+def _probe(loaded: LoadedSettings, target: Target, transport: Transport) -> ProbeResult:
     """Call the vendor; a key that cannot be fetched is a failure of that vendor alone."""
     try:
         key = loaded.key(target.key) if target.key else None

@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import (
-    DONE,
-    Chunk,
-    End,
-    ModelReported,
-    Payload,
-    Prompt,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
-from deepreasoning_cli.wire.client.errors import (
-    UNNAMED_ACCOUNT,
-    ApiAccount,
-    error_in,
-    to_exception,
-)
-from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
-from deepreasoning_cli.wire.client.think import ThinkSplitter
+from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
+from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
+from deepreasoning_cli.wire.client.think import split_thinking
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 """Where hosts put the chain of thought, the same text at times under several names at once."""
@@ -37,7 +23,6 @@ def request_body(
     model: str,
     samplers: Mapping[str, float],
     max_tokens: int | None = None,
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
 ) -> Payload:
     """The request for `prompt`; `max_tokens` includes the reasoning on most hosts.
@@ -50,9 +35,7 @@ def request_body(
     request: Payload = {"model": model, "messages": turns, **samplers}
     if max_tokens is not None:
         request["max_tokens"] = max_tokens
-    if stream:
-        request |= {"stream": True, "stream_options": {"include_usage": True}}
-    return request | dict(extra)
+    return request | {"stream": True, "stream_options": {"include_usage": True}, **extra}
 
 
 def read_reply(
@@ -68,62 +51,49 @@ def read_reply(
     host omits the opening `<think>`. Raises what `errors.to_exception` makes of an error that the
     server reports, in the words of `account`; one after the finish reason costs only the usage.
     """
-    reply = _ChatCompletionsReader(ThinkSplitter(opens_thinking), account)
-    try:
-        for payload in payloads:
-            if payload == DONE:
-                reply.done = True
-                break
-            yield from reply.read(payload)
-    except DeepReasoningError:
-        if reply.finish_reason is None:
-            yield from reply.parts(reply.splitter.close())
-            raise
-    yield from reply.parts(reply.splitter.close())
+    reply = _ChatCompletionsReader()
+    answered = False
+    chunks = reply.read(payloads, account)
+    for chunk in split_thinking(chunks, opens_thinking=opens_thinking):
+        answered = answered or isinstance(chunk, Text)
+        yield chunk
     if reply.usage:
         yield reply.usage
-    if reply.finish_reason or (reply.done and reply.answered):
+    if reply.finish_reason or (reply.done and answered):
         yield End(reply.finish_reason)
 
 
 @dataclass(slots=True)
-class _ChatCompletionsReader:
-    """What is known of a reply while it is read."""
-
-    splitter: ThinkSplitter
-    account: ApiAccount
-    model: str | None = None
+class _ChatCompletionsReader(ReplyReader):
     usage: Usage | None = None
     finish_reason: str | None = None
-    answered: bool = False
     done: bool = False
 
-    def read(self, payload: object) -> Iterator[Chunk]:
-        chunk = as_dict(payload)
-        served = as_text(chunk.get("model"))
-        if served and served != self.model:
-            self.model = served
-            yield ModelReported(served)
-        self.usage = _read_usage(as_dict(chunk.get("usage"))) or self.usage
+    def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
+        try:
+            for payload in map(as_dict, payloads):
+                if payload == DONE:
+                    self.done = True
+                    return
+                yield from self._chunk(payload, account)
+        except DeepReasoningError:
+            if self.finish_reason is None:
+                raise
+
+    def _chunk(self, chunk: Payload, account: ApiAccount) -> Iterator[Chunk]:
+        if chunk.get("model") != self.model:
+            yield from self.served_by(chunk.get("model"))
+        self.usage = as_usage(chunk.get("usage"), "prompt", "completion") or self.usage
         choice = next(iter(as_dicts(chunk.get("choices"))), {})
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
-        yield from self._delta(as_dict(choice.get("message") if delta is None else delta))
-        finish_reason = as_text(choice.get("finish_reason"))
-        if details := error_in(chunk):
-            raise to_exception(details, self.account)
-        self.finish_reason = finish_reason or self.finish_reason
-
-    def _delta(self, delta: Payload) -> Iterator[Chunk]:
+        delta = as_dict(choice.get("message") if delta is None else delta)
         if reasoning := _reasoning(delta):
-            yield from self.parts(self.splitter.separate())
             yield Thought(reasoning)
-        yield from self.parts(self.splitter.feed(_content(delta.get("content"))))
-
-    def parts(self, pieces: Iterable[Thought | Text]) -> Iterator[Chunk]:
-        for piece in pieces:
-            self.answered = self.answered or isinstance(piece, Text)
-            yield piece
+        if content := _content(delta.get("content")):
+            yield Text(content)
+        raise_for_error(chunk, account)
+        self.finish_reason = as_text(choice.get("finish_reason")) or self.finish_reason
 
 
 def _reasoning(delta: Payload) -> str:
@@ -135,28 +105,3 @@ def _reasoning(delta: Payload) -> str:
 def _content(content: object) -> str:
     parts = (part for part in as_dicts(content) if part.get("type") == "text")
     return as_text(content) or "".join(as_text(part.get("text")) for part in parts)
-
-
-def _read_usage(usage: Payload) -> Usage | None:
-    """The counts, if prompt and completion are both given; two zeros mean that nobody counted.
-
-    `prompt_tokens` includes cached ones and `completion_tokens` the reasoning; DeepSeek has its
-    own name for the cached ones (api-facts.md, section 2.6).
-    """
-    prompt = as_count(usage.get("prompt_tokens"))
-    completion = as_count(usage.get("completion_tokens"))
-    if prompt is None or completion is None or not prompt + completion:
-        return None
-    cached = as_count(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
-    if cached is None:
-        cached = as_count(usage.get("prompt_cache_hit_tokens"))
-    cached = min(cached or 0, prompt)
-    written = as_count(as_dict(usage.get("prompt_tokens_details")).get("cache_write_tokens"))
-    reasoning = as_count(as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens"))
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        reasoning_tokens=None if reasoning is None else min(reasoning, completion),
-        cached_tokens=cached,
-        cache_write_tokens=min(written or 0, prompt - cached),
-    )

@@ -8,57 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from deepreasoning_cli.errors import (
-    ConfigError,
-    DeepReasoningError,
-    RefusedError,
-    UnavailableError,
-)
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key, redacted
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.wire.client.payload import (
-    LONGEST_WORDS,
-    as_dict,
-    as_dicts,
-    as_text,
-    error_text,
-)
+from deepreasoning_cli.wire.client.payload import as_dict, as_dicts, as_text
 
+LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
-    "authentication_error": (401, "key_rejected"),
-    "invalid_api_key": (401, "key_rejected"),
-    "missing_api_key": (401, "key_rejected"),
-    "billing_error": (402, "no_credit"),
-    "insufficient_credits": (402, "no_credit"),
-    "insufficient_quota": (429, "no_credit"),
-    "enforced_spend_limit_reached": (429, "no_credit"),
-    "contract_spend_limit_reached": (429, "no_credit"),
-    "INSUFFICIENT_FUNDS_CREDITS": (429, "no_credit"),
-    "EXCEED_BUDGET_LIMIT": (429, "no_credit"),
-    "permission_error": (403, "forbidden"),
-    "not_found_error": (404, "not_found"),
-    "model_not_found": (404, "not_found"),
-    "request_too_large": (413, "too_long"),
-    "context_length_exceeded": (400, "too_long"),
-    "SEARCH_QUERY_NO_RESULT": (400, "no_result"),  # Linkup says 400 to a search without results
-    "rate_limit_error": (429, "rate_limit"),
-    "rate_limit_exceeded": (429, "rate_limit"),
-    "TOO_MANY_REQUESTS": (429, "rate_limit"),
-    "TASKS_QUEUE_LIMIT_EXCEEDED": (429, "rate_limit"),
-    "overloaded_error": (529, "overloaded"),
-    "model_unavailable": (503, "overloaded"),
-    "insufficient_system_resource": (503, "overloaded"),
-    "upstream_error": (502, "server"),
-    "conflict_error": (409, None),
-    "timeout_error": (504, None),
-    "api_error": (500, None),
-    "server_error": (500, None),
-    "invalid_request_error": (400, None),
-    "invalid_prompt": (400, None),
-    "content_policy_violation": (400, None),
-    "VALIDATION_ERROR": (400, None),
+    name: meaning
+    for meaning, names in {
+        (401, "key_rejected"): ("authentication_error", "invalid_api_key", "missing_api_key"),
+        (402, "no_credit"): ("billing_error", "insufficient_credits"),
+        (429, "no_credit"): (
+            *("insufficient_quota", "INSUFFICIENT_FUNDS_CREDITS", "EXCEED_BUDGET_LIMIT"),
+            *("enforced_spend_limit_reached", "contract_spend_limit_reached"),
+        ),
+        (403, "forbidden"): ("permission_error",),
+        (404, "not_found"): ("not_found_error", "model_not_found"),
+        (413, "too_long"): ("request_too_large",),
+        (400, "too_long"): ("context_length_exceeded",),
+        (400, "no_result"): ("SEARCH_QUERY_NO_RESULT",),  # Linkup's, for a search without results
+        (429, "rate_limit"): (
+            *("rate_limit_error", "rate_limit_exceeded"),
+            *("TOO_MANY_REQUESTS", "TASKS_QUEUE_LIMIT_EXCEEDED"),
+        ),
+        (529, "overloaded"): ("overloaded_error",),
+        (503, "overloaded"): ("model_unavailable", "insufficient_system_resource"),
+        (502, "server"): ("upstream_error",),
+        (409, None): ("conflict_error",),
+        (504, None): ("timeout_error",),
+        (500, None): ("api_error", "server_error"),
+        (400, None): (
+            *("invalid_request_error", "invalid_prompt"),
+            *("content_policy_violation", "VALIDATION_ERROR"),
+        ),
+    }.items()
+    for name in names
 }
 """The vendors' codes and types: the status that goes with each, and the kind where it says more
 than a status does. DeepSeek puts `invalid_request_error` on everything."""
@@ -164,22 +151,23 @@ class ErrorDetails:
 def read_error(error: object, status: int | None = None, request_id: object = None) -> ErrorDetails:
     """Judge an `error` object or text; `status` is that of an HTTP reply that is no success."""
     fields = as_dict(error)
-    names = _names(error)
-    known = sorted((NAMES[name] for name in names if name in NAMES), key=lambda each: not each[1])
-    named, kind = known[0] if known else (None, None)
-    given = status or _number(fields.get("code"))
+    meanings = [NAMES[name] for name in _names(error) if name in NAMES]
+    named, kind = min(meanings, key=lambda meaning: not meaning[1], default=(None, None))
+    code = fields.get("code")  # OpenRouter and vLLM write the status into it
+    reported = status or (code if isinstance(code, int) and 400 <= code < 600 else None)
     message = as_text(error) or as_text(fields.get("message"))
-    if kind is None and (given or named) in (None, 400):
-        named, kind = _phrase(message, given or named) or (named, None)
-    shown = given or named
-    kind = kind or _kind_of(shown)
+    if kind is None and (reported or named) in (None, 400):
+        named, kind = _phrase(message, reported or named) or (named, None)
+    status = reported or named
+    kind = kind or _kind_of(status)
     words = " ".join(message.split()) or (error_text(error) if kind == "stream_error" else "")
-    return ErrorDetails(kind, shown, words, as_text(request_id) or None)
+    return ErrorDetails(kind, status, words, as_text(request_id) or None)
 
 
-def read_error_body(body: Mapping[str, Any], status: int, request_id: object) -> ErrorDetails:
-    """Judge the JSON of an HTTP reply, in the envelope of any vendor's."""
-    return read_error(body.get("error") or body.get("detail") or body, status, request_id)
+def read_error_body(body: object, status: int, request_id: object) -> ErrorDetails:
+    """Judge the body of an HTTP reply: JSON in the envelope of any vendor's, or text."""
+    fields = as_dict(body)
+    return read_error(fields.get("error") or fields.get("detail") or body, status, request_id)
 
 
 def error_in(payload: Payload) -> ErrorDetails | None:
@@ -190,6 +178,20 @@ def error_in(payload: Payload) -> ErrorDetails | None:
     """
     error = _find_error(payload)
     return None if error is None else read_error(error, request_id=payload.get("request_id"))
+
+
+def error_text(error: object) -> str:
+    """A vendor's own words for a failure on one line, from an `error` object or string."""
+    message = as_text(error)
+    for name in ("message", "code", "type"):
+        message = message or as_text(as_dict(error).get(name))
+    return " ".join(message.split())[:LONGEST_WORDS] or "no reason given"
+
+
+def raise_for_error(payload: Payload, account: ApiAccount) -> None:
+    """Raise what `to_exception` makes of the error that a payload of a reply holds, if any."""
+    if details := error_in(payload):
+        raise to_exception(details, account)
 
 
 def has_text(payload: Payload) -> bool:
@@ -222,11 +224,6 @@ def _names(error: object) -> list[str]:
     inner = as_dict(fields.get("details")).get("error_code")
     names = (error, inner, fields.get("code"), fields.get("type"))
     return [name for name in names if isinstance(name, str)]
-
-
-def _number(code: object) -> int | None:
-    """OpenRouter and vLLM write the status into the code."""
-    return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def _phrase(message: str, status: int | None) -> tuple[int, str] | None:

@@ -6,29 +6,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from deepreasoning_cli.pipeline.events import (
-    Chunk,
-    End,
-    ModelReported,
-    Payload,
-    Prompt,
-    Text,
-    Thought,
-)
+from deepreasoning_cli.pipeline.events import Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
-from deepreasoning_cli.wire.client.errors import (
-    UNNAMED_ACCOUNT,
-    ApiAccount,
-    error_in,
-    to_exception,
-)
-from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
-
-COUNTED = (
-    "input_tokens",
-    "output_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
+from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
+from deepreasoning_cli.wire.client.payload import (
+    ReplyReader,
+    as_count,
+    as_dict,
+    as_dicts,
+    as_text,
+    build_usage,
 )
 
 
@@ -38,7 +25,6 @@ def request_body(
     model: str,
     max_tokens: int,
     samplers: Mapping[str, float],
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
     breakpoints: Collection[int] = (),
 ) -> Payload:
@@ -58,10 +44,7 @@ def request_body(
     request: Payload = {"model": model, "max_tokens": max_tokens}
     if prompt.system:
         request["system"] = message_content(prompt.system, marked=0 in breakpoints)
-    request |= {"messages": turns, **samplers}
-    if stream:
-        request["stream"] = True
-    return request | dict(extra)
+    return request | {"messages": turns, **samplers, "stream": True, **extra}
 
 
 def read_reply(
@@ -73,30 +56,24 @@ def read_reply(
     neither, because the counts given at its start are not those of its end. Raises what
     `errors.to_exception` makes of an `error` event, in the words of `account`.
     """
-    reply = _MessagesReader(account)
-    for payload in payloads:
-        yield from reply.read(as_dict(payload))
-        if reply.whole:
-            break
-    if reply.whole:
-        if usage := reply.usage():
-            yield usage
-        yield End(reply.stop_reason)
+    reply = _MessagesReader()
+    for payload in map(as_dict, payloads):
+        raise_for_error(payload, account)
+        yield from reply.read(payload)
+        if reply.complete:
+            if usage := reply.usage():
+                yield usage
+            yield End(reply.stop_reason)
+            return
 
 
 @dataclass(slots=True)
-class _MessagesReader:
-    """What is known of a reply while it is read."""
-
-    account: ApiAccount
-    model: str | None = None
+class _MessagesReader(ReplyReader):
     stop_reason: str | None = None
-    whole: bool = False
+    complete: bool = False
     counts: dict[str, int] = field(default_factory=dict)
 
     def read(self, payload: Payload) -> Iterator[Chunk]:
-        if details := error_in(payload):
-            raise to_exception(details, self.account)
         match payload:
             case {"type": "content_block_delta", "delta": delta}:  # first, since most are
                 yield from _pieces(delta)
@@ -104,52 +81,39 @@ class _MessagesReader:
                 yield from self._message(as_dict(message))
             case {"type": "message", "content": list()}:
                 yield from self._message(payload)
-                self.whole = True
+                self.complete = True
             case {"type": "content_block_start", "content_block": block}:
                 yield from _pieces(block)
             case {"type": "message_delta"}:
-                self._state(as_dict(payload.get("delta")), payload.get("usage"))
+                self._state(as_dict(payload.get("delta")), as_dict(payload.get("usage")))
             case {"type": "message_stop"}:
-                self.whole = True
+                self.complete = True
 
     def _message(self, message: Payload) -> Iterator[Chunk]:
-        served = as_text(message.get("model"))
-        if served and served != self.model:
-            self.model = served
-            yield ModelReported(served)
+        yield from self.served_by(message.get("model"))
         for block in as_dicts(message.get("content")):
             yield from _pieces(block)
-        self._state(message, message.get("usage"))
+        self._state(message, as_dict(message.get("usage")))
 
-    def _state(self, source: Payload, usage: object) -> None:
+    def _state(self, source: Payload, usage: Payload) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
         self.stop_reason = as_text(source.get("stop_reason")) or self.stop_reason
-        given = {name: as_dict(usage).get(name) for name in COUNTED}
-        details = as_dict(as_dict(usage).get("output_tokens_details"))
-        given["thinking_tokens"] = details.get("thinking_tokens")
-        for name, value in given.items():
+        usage = usage | as_dict(usage.get("output_tokens_details"))
+        for name, value in usage.items():
             if (tokens := as_count(value)) is not None:
                 self.counts[name] = tokens
 
     def usage(self) -> Usage | None:
-        """The counts, if input and output are both given; zeros mean that nobody counted.
-
-        `input_tokens` of this format are the uncached ones only (api-facts.md, section 1.4).
-        """
-        fresh, output = self.counts.get("input_tokens"), self.counts.get("output_tokens")
-        if fresh is None or output is None:
-            return None
-        written = self.counts.get("cache_creation_input_tokens", 0)
-        cached = self.counts.get("cache_read_input_tokens", 0)
-        if not fresh + written + cached + output:
-            return None
-        thinking = self.counts.get("thinking_tokens")
-        return Usage(
-            input_tokens=fresh + written + cached,
-            output_tokens=output,
-            reasoning_tokens=None if thinking is None else min(thinking, output),
-            cached_tokens=cached,
-            cache_write_tokens=written,
+        """`input_tokens` of this format are the uncached ones only (api-facts.md, section 1.4)."""
+        counts = self.counts
+        written = counts.get("cache_creation_input_tokens", 0)
+        cached = counts.get("cache_read_input_tokens", 0)
+        return build_usage(
+            counts["input_tokens"] + written + cached if "input_tokens" in counts else None,
+            counts.get("output_tokens"),
+            cached=cached,
+            written=written,
+            reasoning=counts.get("thinking_tokens"),
         )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from deepreasoning_cli.pipeline.events import ModelReported
+from deepreasoning_cli.pipeline.money import Usage
+
 MOST_TOKENS = 1_000_000_000  # no model reads or writes this much in one reply
-LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 
 
 def as_dict(value: object) -> dict[str, Any]:
@@ -32,9 +36,59 @@ def as_count(value: object) -> int | None:
     return int(value)
 
 
-def error_text(error: object) -> str:
-    """A vendor's own words for a failure on one line, from an `error` object or string."""
-    message = as_text(error)
-    for name in ("message", "code", "type"):
-        message = message or as_text(as_dict(error).get(name))
-    return " ".join(message.split())[:LONGEST_WORDS] or "no reason given"
+def build_usage(
+    input_tokens: object,
+    output_tokens: object,
+    *,
+    cached: object,
+    written: object,
+    reasoning: object,
+) -> Usage | None:
+    """The counts, if input and output are both given; two zeros mean that nobody counted.
+
+    `cached` and `written` are parts of the input, `reasoning` of the output: none is more than
+    what it is a part of.
+    """
+    read, output, thought = map(as_count, (input_tokens, output_tokens, reasoning))
+    if read is None or output is None or not read + output:
+        return None
+    from_cache = min(as_count(cached) or 0, read)
+    return Usage(
+        input_tokens=read,
+        output_tokens=output,
+        reasoning_tokens=None if thought is None else min(thought, output),
+        cached_tokens=from_cache,
+        cache_write_tokens=min(as_count(written) or 0, read - from_cache),
+    )
+
+
+def as_usage(usage: object, read: str, written: str) -> Usage | None:
+    """The counts in OpenAI's two formats; `read` and `written` are the words of each: `prompt` and
+    `completion`, or `input` and `output`.
+
+    The first includes cached tokens, the second the reasoning. DeepSeek has its own name for the
+    cached ones (api-facts.md, section 2.6).
+    """
+    counts = as_dict(usage)
+    details = as_dict(counts.get(f"{read}_tokens_details"))
+    cached = as_count(details.get("cached_tokens"))
+    return build_usage(
+        counts.get(f"{read}_tokens"),
+        counts.get(f"{written}_tokens"),
+        cached=counts.get("prompt_cache_hit_tokens") if cached is None else cached,
+        written=details.get("cache_write_tokens"),
+        reasoning=as_dict(counts.get(f"{written}_tokens_details")).get("reasoning_tokens"),
+    )
+
+
+@dataclass(slots=True)
+class ReplyReader:
+    """What is known of a reply while it is read, in any format: the model that serves it."""
+
+    model: str = ""
+
+    def served_by(self, model: object) -> Iterator[ModelReported]:
+        """The report of `model`, if it is the name of another one than before."""
+        if isinstance(model, str) and model not in ("", self.model):
+            self.model = model
+            yield ModelReported(model)

@@ -6,62 +6,42 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from deepreasoning_cli.pipeline.events import (
-    REFUSED,
-    TRUNCATED,
-    Chunk,
-    End,
-    ModelReported,
-    Payload,
-    Prompt,
-    Text,
-    Thought,
-)
-from deepreasoning_cli.pipeline.money import Usage
-from deepreasoning_cli.wire.client.errors import (
-    UNNAMED_ACCOUNT,
-    ApiAccount,
-    error_in,
-    to_exception,
-)
-from deepreasoning_cli.wire.client.payload import as_count, as_dict, as_dicts, as_text
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
+from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
 
-DELTAS: Final[Mapping[str, type[Thought | Text]]] = {
-    "response.output_text.delta": Text,
-    "response.refusal.delta": Text,
-    "response.reasoning_text.delta": Thought,
-    "response.reasoning_summary_text.delta": Thought,
+DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
+    "response.output_text.delta": events.Text,
+    "response.refusal.delta": events.Text,
+    "response.reasoning_text.delta": events.Thought,
+    "response.reasoning_summary_text.delta": events.Thought,
 }
-PARTS: Final[Mapping[str, tuple[str, type[Thought | Text]]]] = {
-    "output_text": ("text", Text),
-    "refusal": ("refusal", Text),
-    "reasoning_text": ("text", Thought),
-    "summary_text": ("text", Thought),
+PARTS: Final[Mapping[str, tuple[str, type[events.Thought | events.Text]]]] = {
+    "output_text": ("text", events.Text),
+    "refusal": ("refusal", events.Text),
+    "reasoning_text": ("text", events.Thought),
+    "summary_text": ("text", events.Thought),
 }
-ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
 def request_body(
-    prompt: Prompt,
+    prompt: events.Prompt,
     *,
     model: str,
     samplers: Mapping[str, float],
-    stream: bool = True,
     extra: Mapping[str, Any] = {},
-) -> Payload:
+) -> events.Payload:
     """The request for `prompt`; `samplers` and `extra` become top-level fields as they are."""
     turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
-    request: Payload = {"model": model, "input": turns, **samplers}
+    request: events.Payload = {"model": model, "input": turns, **samplers}
     if prompt.system:
         request["instructions"] = prompt.system
-    if stream:
-        request["stream"] = True
-    return request | dict(extra)
+    return request | {"stream": True, **extra}
 
 
 def read_reply(
-    payloads: Iterable[Payload], account: ApiAccount = UNNAMED_ACCOUNT
-) -> Iterator[Chunk]:
+    payloads: Iterable[events.Payload], account: ApiAccount = UNNAMED_ACCOUNT
+) -> Iterator[events.Chunk]:
     """The chunks of one reply, from its stream of events or one whole `response` object.
 
     Reasoning is taken from its raw text or from its summary, whichever of an item comes first;
@@ -70,103 +50,70 @@ def read_reply(
     it gives); a reply that ends without either was cut. Raises what
     `errors.to_exception` makes of `response.failed` and `error`, in the words of `account`.
     """
-    reply = _ResponsesReader(account)
-    for payload in payloads:
-        yield from reply.read(as_dict(payload))
-        if reply.whole:
+    reply = _ResponsesReader()
+    for payload in map(as_dict, payloads):
+        raise_for_error(payload, account)
+        yield from reply.read(payload)
+        if reply.complete:
             return
 
 
 @dataclass(slots=True)
-class _ResponsesReader:
-    """What is known of a reply while it is read.
+class _ResponsesReader(ReplyReader):
+    """`text_events` holds, by item, the kind of event that its text came with."""
 
-    `text_events` tells by which event the text of an item came, `refused` that a refusal came.
-    """
-
-    account: ApiAccount
-    model: str | None = None
-    whole: bool = False
+    complete: bool = False
     refused: bool = False
     text_events: dict[int, str] = field(default_factory=dict)
 
-    def read(self, payload: Payload) -> Iterator[Chunk]:
+    def read(self, payload: events.Payload) -> Iterator[events.Chunk]:
         kind = as_text(payload.get("type"))
-        if details := error_in(payload):
-            raise to_exception(details, self.account)
         if kind in DELTAS:
             yield from self._delta(kind, payload)
         elif kind == "response.output_item.done":
             yield from self._item(payload.get("output_index"), as_dict(payload.get("item")))
-        elif kind in ENDS:
+        elif kind in ("response.completed", "response.incomplete", "response.failed"):
             yield from self._end(as_dict(payload.get("response")))
         elif payload.get("object") == "response":
             yield from self._end(payload)
         else:
-            yield from self._served(as_dict(payload.get("response")))
+            yield from self.served_by(as_dict(payload.get("response")).get("model"))
 
-    def _delta(self, kind: str, payload: Payload) -> Iterator[Chunk]:
+    def _delta(self, kind: str, payload: events.Payload) -> Iterator[events.Chunk]:
         piece, index = as_text(payload.get("delta")), payload.get("output_index")
         if piece and self.text_events.setdefault(_number(index), kind) == kind:
             self.refused = self.refused or kind == "response.refusal.delta"
             yield DELTAS[kind](piece)
 
-    def _item(self, index: object, item: Payload) -> Iterator[Chunk]:
+    def _item(self, index: object, item: events.Payload) -> Iterator[events.Chunk]:
         """The text of a finished item, if nothing of it came before."""
         if _number(index) in self.text_events:
             return
         for part in as_dicts(item.get("content")) or as_dicts(item.get("summary")):
-            name, kind = PARTS.get(as_text(part.get("type")), ("", Text))
+            name, kind = PARTS.get(as_text(part.get("type")), ("", events.Text))
             if piece := as_text(part.get(name)):
                 self.text_events[_number(index)] = "response.output_item.done"
                 self.refused = self.refused or name == "refusal"
                 yield kind(piece)
 
-    def _served(self, response: Payload) -> Iterator[Chunk]:
-        served = as_text(response.get("model"))
-        if served and served != self.model:
-            self.model = served
-            yield ModelReported(served)
-
-    def _end(self, response: Payload) -> Iterator[Chunk]:
-        yield from self._served(response)
+    def _end(self, response: events.Payload) -> Iterator[events.Chunk]:
+        yield from self.served_by(response.get("model"))
         for index, item in enumerate(as_dicts(response.get("output"))):
             yield from self._item(index, item)
-        if usage := _read_usage(as_dict(response.get("usage"))):
+        if usage := as_usage(response.get("usage"), "input", "output"):
             yield usage
-        self.whole = True
-        yield End(self._reason(response))
+        self.complete = True
+        yield events.End(self._reason(response))
 
-    def _reason(self, response: Payload) -> str:
+    def _reason(self, response: events.Payload) -> str:
         """Why it ended; a reply that is incomplete for a reason of no known name was cut."""
         details = as_dict(response.get("incomplete_details"))
         if response.get("status") != "incomplete" and not details:
             return "refusal" if self.refused else "completed"
         reason = as_text(details.get("reason"))
-        return reason if reason in TRUNCATED | REFUSED else "max_output_tokens"
+        return reason if reason in events.TRUNCATED | events.REFUSED else "max_output_tokens"
 
 
 def _number(index: object) -> int:
     """An item's place; an item without one is the first."""
-    return as_count(index) or 0
-
-
-def _read_usage(usage: Payload) -> Usage | None:
-    """The counts, if input and output are both given; two zeros mean that nobody counted.
-
-    `input_tokens` includes cached ones and `output_tokens` the reasoning.
-    """
-    read, output = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
-    if read is None or output is None or not read + output:
-        return None
-    details = as_dict(usage.get("input_tokens_details"))
-    cached = min(as_count(details.get("cached_tokens")) or 0, read)
-    written = min(as_count(details.get("cache_write_tokens")) or 0, read - cached)
-    reasoning = as_count(as_dict(usage.get("output_tokens_details")).get("reasoning_tokens"))
-    return Usage(
-        input_tokens=read,
-        output_tokens=output,
-        reasoning_tokens=None if reasoning is None else min(reasoning, output),
-        cached_tokens=cached,
-        cache_write_tokens=written,
-    )
+    return index if isinstance(index, int) else 0

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum, auto
 
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import Chunk, End, Text, Thought
 
 OPENING = "<think>"
 CLOSING = "</think>"
 
 Piece = Thought | Text
-
-
-class _Place(Enum):
-    UNDECIDED = auto()  # nothing read yet but white space and perhaps a part of the opening tag
-    THOUGHT = auto()
-    ANSWER = auto()
 
 
 class ThinkSplitter:
@@ -30,46 +24,46 @@ class ThinkSplitter:
 
     def __init__(self, opens_thinking: bool = False) -> None:
         self._opens_thinking = opens_thinking
-        self._place = _Place.UNDECIDED
+        self._kind: type[Piece] | None = None  # None until something else than white space came
         self._held = ""  # could still turn out to be a tag
         self._after_tag = False  # white space is dropped until something else comes
 
     def feed(self, text: str) -> list[Piece]:
         """What the next piece of `content` settles; the rest is held back."""
+        if self._kind is Text and not self._after_tag:
+            return _as_pieces(text, Text)
         rest, self._held = self._held + text, ""
         pieces: list[Piece] = []
-        if self._place is _Place.UNDECIDED:
+        if self._kind is None:
             rest = self._decide(rest)
-        if self._place is _Place.THOUGHT:
+        if self._kind is Thought:
             thought, rest = self._thought(rest)
-            pieces += self._as_pieces(thought, Thought)
-        if self._place is _Place.ANSWER:
-            pieces += self._as_pieces(self._trimmed(rest), Text)
+            pieces += _as_pieces(thought, Thought)
+        if self._kind is Text:
+            pieces += _as_pieces(self._trimmed(rest), Text)
         return pieces
 
     def close(self) -> list[Piece]:
         """What was held back when the reply ended."""
         held, self._held = self._held, ""
-        if self._place is _Place.UNDECIDED:
-            self._settle()
-        kind = Thought if self._place is _Place.THOUGHT else Text
-        return self._as_pieces(self._trimmed(held), kind)
+        kind = self._kind or self._settle()
+        return _as_pieces(self._trimmed(held), kind)
 
     def separate(self) -> list[Piece]:
         """The reasoning comes in a field of its own: `content` is answer, unless a tag was read.
 
         White space held back is dropped: it is no answer, and must not end the reasoning.
         """
-        if self._place is not _Place.UNDECIDED:
+        if self._kind is not None:
             return []
         held, self._held = self._held, ""
-        self._place = _Place.ANSWER
-        return self._as_pieces(held if held.strip() else "", Text)
+        self._kind = Text
+        return _as_pieces(held if held.strip() else "", Text)
 
     def _decide(self, rest: str) -> str:
         start = rest.lstrip()
         if start.startswith(OPENING):
-            self._enter(_Place.THOUGHT)
+            self._kind, self._after_tag = Thought, True
             return start[len(OPENING) :]
         if OPENING.startswith(start):
             self._held = rest
@@ -77,21 +71,17 @@ class ThinkSplitter:
         self._settle()
         return rest
 
-    def _settle(self) -> None:
-        if self._opens_thinking:
-            self._enter(_Place.THOUGHT)
-        else:
-            self._place = _Place.ANSWER
-
-    def _enter(self, place: _Place) -> None:
-        self._place = place
-        self._after_tag = True
+    def _settle(self) -> type[Piece]:
+        """Decide without a tag."""
+        self._kind = Thought if self._opens_thinking else Text
+        self._after_tag = self._opens_thinking
+        return self._kind
 
     def _thought(self, rest: str) -> tuple[str, str]:
         """The reasoning that is certain, and what follows its closing tag."""
         thought, tag, answer = self._trimmed(rest).partition(CLOSING)
         if tag:
-            self._enter(_Place.ANSWER)
+            self._kind, self._after_tag = Text, True
             return thought, answer
         certain = len(thought) - _partial_tag_length(thought, CLOSING)
         self._held = thought[certain:]
@@ -103,29 +93,30 @@ class ThinkSplitter:
             self._after_tag = not rest
         return rest
 
-    @staticmethod
-    def _as_pieces(text: str, kind: type[Piece]) -> list[Piece]:
-        return [kind(text)] if text else []
+
+def _as_pieces(text: str, kind: type[Piece]) -> list[Piece]:
+    return [kind(text)] if text else []
 
 
-def split_thinking(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def split_thinking(chunks: Iterable[Chunk], *, opens_thinking: bool = False) -> Iterator[Chunk]:
     """The chunks, with reasoning that stands inline in the text told apart from the answer.
 
-    For formats that have a place of their own for reasoning, and servers that do not use it.
+    What was held back comes before the error that ends the chunks, too.
     """
-    splitter = ThinkSplitter()
-    for chunk in chunks:
-        match chunk:
-            case Text(text):
-                yield from splitter.feed(text)
-            case Thought():
+    splitter = ThinkSplitter(opens_thinking)
+    try:
+        for chunk in chunks:
+            if isinstance(chunk, Text):
+                yield from splitter.feed(chunk.text)
+                continue
+            if isinstance(chunk, Thought):
                 yield from splitter.separate()
-                yield chunk
-            case End():
+            elif isinstance(chunk, End):
                 yield from splitter.close()
-                yield chunk
-            case _:
-                yield chunk
+            yield chunk
+    except DeepReasoningError:
+        yield from splitter.close()
+        raise
     yield from splitter.close()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.transport import RetryNotice, Transport
-from deepreasoning_cli.transport.retry import asked_for, backoff
+from deepreasoning_cli.transport.retry import backoff, requested_wait
 from support.calls import HOST, REQUEST, Witness, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
@@ -34,7 +34,7 @@ DATE = "Mon, 23 Nov 2026 09:00:00 GMT"  # the server's clock, three hours behind
     ],
 )
 def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
-    assert asked_for(headers, NOW) == seconds
+    assert requested_wait(headers, NOW) == seconds
 
 
 NO_SENSE = [
@@ -55,17 +55,17 @@ NO_SENSE = [
 
 @pytest.mark.parametrize("hint", [*NO_SENSE, DATE, "Mon, 23 Nov 2026 08:59:59 GMT"])
 def test_a_wait_that_makes_no_sense_is_none(hint: str) -> None:
-    assert asked_for({"retry-after": hint, "date": DATE}, NOW) is None
+    assert requested_wait({"retry-after": hint, "date": DATE}, NOW) is None
 
 
 @given(st.text(), st.text(), st.text())
 def test_any_header_gives_a_sensible_wait_or_none(ms: str, after: str, date: str) -> None:
-    wait = asked_for({"retry-after-ms": ms, "retry-after": after, "date": date}, NOW)
+    wait = requested_wait({"retry-after-ms": ms, "retry-after": after, "date": date}, NOW)
     assert wait is None or 0 < wait <= 31 * 86_400
 
 
 def test_nothing_said_is_none() -> None:
-    assert asked_for({}, NOW) is None
+    assert requested_wait({}, NOW) is None
 
 
 @pytest.mark.parametrize(

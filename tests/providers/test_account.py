@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -8,7 +8,7 @@ from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.providers.account import ProbeResult, probe
-from deepreasoning_cli.transport import Request
+from deepreasoning_cli.transport import Request, Transport
 
 KEY = Key("x", "sk-0123456789", "a test")
 
@@ -47,7 +47,7 @@ def test_each_vendor_gets_one_request_that_generates_nothing(
     name: str, base_url: str, url: str
 ) -> None:
     vendor = Vendor({})
-    probe(vendor, name, base_url, KEY, key_check(name))
+    probe(cast(Transport, vendor), name, base_url, KEY, key_check(name))
     by_key_header = name == "anthropic"
     assert vendor.requests == [
         Request(
@@ -87,7 +87,10 @@ def test_each_vendor_gets_one_request_that_generates_nothing(
     ],
 )
 def test_a_balance_is_read_in_every_vendors_shape(reply: Any, balance: str | None) -> None:
-    assert probe(Vendor(reply), "deepseek", "https://x.example", KEY).balance == balance
+    assert (
+        probe(cast(Transport, Vendor(reply)), "deepseek", "https://x.example", KEY).balance
+        == balance
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,13 +98,13 @@ def test_a_balance_is_read_in_every_vendors_shape(reply: Any, balance: str | Non
     [("deepseek", KEY, True), ("novita", KEY, False), ("ollama", None, False)],
 )
 def test_only_a_call_that_needs_the_key_proves_it(name: str, key: Key | None, tried: bool) -> None:
-    result = probe(Vendor({}), name, "https://x.example", key, key_check(name))
+    result = probe(cast(Transport, Vendor({})), name, "https://x.example", key, key_check(name))
     assert result.key_tried is tried
 
 
 def test_a_failure_is_part_of_the_result() -> None:
     error = UnavailableError("no")
-    result = probe(Vendor(error), "deepseek", "https://x.example", KEY)
+    result = probe(cast(Transport, Vendor(error)), "deepseek", "https://x.example", KEY)
     expected = ProbeResult("deepseek", "https://x.example", result.seconds, error=error)
     assert result == expected
     assert result.seconds >= 0

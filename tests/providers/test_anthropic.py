@@ -34,13 +34,13 @@ REPLY = {
 
 def claude(transport: Transport, rates: RateCard | None = SONNET.rates["direct"]) -> ClaudeProvider:
     return ClaudeProvider(
-        SONNET.id,
-        "https://api.anthropic.com",
-        KEY,
-        100,
-        {},
-        transport,
-        rates,
+        model=SONNET.id,
+        base_url="https://api.anthropic.com",
+        key=KEY,
+        max_tokens=100,
+        samplers={},
+        transport=transport,
+        rates=rates,
         cache_minimum=SONNET.cache_minimum,
     )
 
