@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.output import OutputOptions, build_views
+from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Handoff, TurnStarted
@@ -20,7 +20,8 @@ from deepreasoning_cli.views.status import Progress
 
 def views(output: OutputOptions) -> list[View]:
     settings = load_settings(None, {}, {}).settings
-    return build_views(output, TurnRecord(), Progress(), Globals(), settings, kept=lambda: True)
+    builder = ViewBuilder(output, TurnRecord(), Progress, Globals(), settings)
+    return builder.build_views(lambda: True)
 
 
 @pytest.mark.parametrize(

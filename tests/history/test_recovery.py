@@ -14,9 +14,10 @@ import pytest
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.history import locks, recovery
 from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.history.journal_file import orphaned_journals
 from deepreasoning_cli.history.journal_format import TurnOutcome, event_line
 from deepreasoning_cli.history.locks import try_lock, try_lock_path
-from deepreasoning_cli.history.recovery import orphaned_journals, recover
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-class Color(StrEnum):
-    """When to use colour."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 class Backend(StrEnum):
@@ -39,7 +37,7 @@ class HandoffChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """What was said before the command's name."""
+    """The options that stand before the command's name."""
 
     config: Path | None = None
     debug: bool = False
@@ -49,8 +47,34 @@ class Globals:
 
 def globals_of(context: typer.Context) -> Globals:
     """The global options of this run."""
-    given = context.find_root().obj
-    return given if isinstance(given, Globals) else Globals()
+    options = context.find_root().obj
+    return options if isinstance(options, Globals) else Globals()
+
+
+SETTINGS: Final = {
+    **{name: name for name in ("model", "reasoner", "backend", "handoff", "temperature", "top_p")},
+    **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
+    "web": "web_search_linkup",
+    "no_sources": "disable_formatting",
+}
+"""The parameters of commands that override a setting, with the setting's name."""
+
+
+def settings_from(
+    params: Mapping[str, Any], names: Mapping[str, str] = SETTINGS
+) -> dict[str, object]:
+    """The settings that a command's parameters override; a flag that is absent overrides none."""
+    return {
+        names[name]: value
+        for name, value in params.items()
+        if name in names and value not in (None, ())
+    }
+
+
+def build_options(cls: type[Options], params: Mapping[str, Any], **others: object) -> Options:
+    """The dataclass `cls`: each field is one of `others`, or the parameter of its name."""
+    names = {field.name for field in fields(cls)}
+    return cls(**{name: value for name, value in params.items() if name in names} | others)
 
 
 MODELS, OUTPUT, INPUT, LIMITS = "Models", "Output", "Input", "Limits"
@@ -104,20 +128,12 @@ TimeoutOption = Annotated[
     ),
 ]
 
-
-class OnCap(StrEnum):
-    """What gives way to a cap."""
-
-    STOP = "stop"
-    ANSWER = "answer"
-
-
 MaxCostOption = Annotated[
     str | None,
     limits_option("--max-cost", metavar="USD", help="Stop when this question has cost so much."),
 ]
 OnCapOption = Annotated[
-    OnCap | None,
+    Literal["stop", "answer"] | None,
     limits_option("--on-cap", help="answer: stop the reasoner early, so that Claude can answer."),
 ]
 FileOption = Annotated[
@@ -156,7 +172,7 @@ WebOptionalOption = Annotated[
     bool, input_option("--web-optional", help="Answer without the search where it cannot be had.")
 ]
 NoSourcesOption = Annotated[
-    bool, output_option("--no-sources", help="No list of sources under the answer.")
+    bool | None, output_option("--no-sources", help="No list of sources under the answer.")
 ]
 JsonOption = Annotated[bool, output_option("--json", help="One JSON object.")]
 JsonlOption = Annotated[bool, output_option("--jsonl", help="One JSON event a line, at once.")]

@@ -28,6 +28,14 @@ NEW = (
 )
 
 
+def orphaned_journals(folder: Path) -> list[Path]:
+    """The journals in the data folder, of dead and of living processes, oldest first."""
+    try:
+        return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
+    except OSError:
+        return []
+
+
 class Disk:
     """The system calls of a journal that may wait for a disk. Each raises OSError."""
 

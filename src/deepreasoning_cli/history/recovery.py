@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.history.journal_file import FOLDER, SUFFIX, Warn
+from deepreasoning_cli.history.journal_file import FOLDER, Warn, orphaned_journals
 from deepreasoning_cli.history.journal_format import (
     JournalLine,
     NewerJournalError,
@@ -91,14 +91,6 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
 UNREADABLE = ".unreadable"
 STALE_SECONDS = 3600.0
 OPEN_JOURNAL = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-def orphaned_journals(folder: Path) -> list[Path]:
-    """The journals in the data folder, of dead and of living processes, oldest first."""
-    try:
-        return sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
-    except OSError:
-        return []
 
 
 def recover(folder: Path, store: Store, warn: Warn) -> int:

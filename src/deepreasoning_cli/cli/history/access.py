@@ -11,9 +11,9 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.cli.messages import message, warn
 from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.errors import UsageError, nearest
-from deepreasoning_cli.history.journal_file import SUFFIX
+from deepreasoning_cli.history.journal_file import SUFFIX, orphaned_journals
 from deepreasoning_cli.history.queries import TurnSummary
-from deepreasoning_cli.history.recovery import HistoryAccess, orphaned_journals, recover
+from deepreasoning_cli.history.recovery import HistoryAccess, recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
