@@ -24,10 +24,8 @@ def register(app: typer.Typer, name: str) -> None:
     if name in ("models", "history", "config"):
         app.add_typer(module.app, name=name)
         return
-    cls = module.AskCommand if name == "ask" else None
-    epilog = module.EPILOG if name == "ask" else None
-    command = app.command(cls=cls, context_settings=CONTEXT_SETTINGS, epilog=epilog)
-    command(getattr(module, name))
+    extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
+    app.command(context_settings=CONTEXT_SETTINGS, **extras)(getattr(module, name))
 
 
 class Program(Boundary):

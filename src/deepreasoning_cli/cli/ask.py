@@ -19,15 +19,13 @@ class AskCommand(RewritingCommand):
     """`ask`, with `--extract=LANG` and `-x=LANG` besides the bare flag, as GNU tools have it."""
 
     def rewrite(self, words: list[str]) -> list[str]:
-        """Take the language apart from the flag, up to `--`."""
+        """Give the language an option of its own, up to `--`."""
         end = words.index("--") if "--" in words else len(words)
         rewritten: list[str] = []
         for word in words[:end]:
             name, equals, language = word.partition("=")
-            if equals and name in ("--extract", "-x"):
-                rewritten += [name, f"--extract-language={language}"]
-            else:
-                rewritten.append(word)
+            is_extract = equals and name in ("--extract", "-x")
+            rewritten += [name, f"--extract-language={language}"] if is_extract else [word]
         return rewritten + words[end:]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
@@ -17,22 +16,7 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound="DataclassInstance")
 
 
-class Backend(StrEnum):
-    """Who answers."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    GATEWAY = "gateway"
-    DEMO = "demo"
-
-
-class HandoffChoice(StrEnum):
-    """What Claude is given of the reasoner's work."""
-
-    REASONING = "reasoning"
-    ANSWER = "answer"
-    BOTH = "both"
-    NONE = "none"
+Backend = Literal["auto", "direct", "gateway", "demo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +92,7 @@ SystemOption = Annotated[
     str | None, models_option("--system", "-s", metavar="TEXT", help="System prompt for both.")
 ]
 HandoffOption = Annotated[
-    HandoffChoice | None,
+    Literal["reasoning", "answer", "both", "none"] | None,
     models_option(
         "--handoff", help="What Claude gets of the reasoner's work; none asks Claude alone."
     ),

@@ -149,7 +149,7 @@ class ViewBuilder:
         from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine
 
         spinner = SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER
-        columns, _ = terminal.terminal_size()
+        columns = terminal.terminal_size()[0]
         yield StatusLine(self.progress(), stream_writer(sys.stderr), columns, spinner)
 
     def _files(self) -> Iterator[View]:

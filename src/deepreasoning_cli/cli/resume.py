@@ -105,9 +105,8 @@ def _conversation(
     if name is None:
         return None, ()
     with runner.history() as store:
-        earlier = takewhile(
-            lambda each: each.opened.id != record.opened.id, store.session_turns(name)
-        )
+        turns = store.session_turns(name)
+        earlier = takewhile(lambda each: each.opened.id != record.opened.id, turns)
         return claim_session(runner, store, name, claims), list(earlier)
 
 
@@ -131,11 +130,8 @@ def _pay_again(record: TurnRecord, partial: bool, again: bool) -> bool:
         f"the reasoning of {record.opened.id} was cut after {len(record.reasoning):,} characters"
     )
     if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(
-            state,
-            kind="cut",
-            hint="--partial answers from what there is; --again pays for it once more",
-        )
+        hint = "--partial answers from what there is; --again pays for it once more"
+        raise UsageError(state, kind="cut", hint=hint)
     typer.echo(state, err=True)
     question = "Answer from what there is? (no: reason again)"
     return not typer.confirm(question, default=True, err=True)

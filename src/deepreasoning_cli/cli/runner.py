@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,8 +62,8 @@ class AskOptions:
             params,
             settings=settings_from(params),
             output=build_options(OutputOptions, params),
-            use_stdin=not params["no_stdin"],
-            save=not params["no_save"],
+            use_stdin=not params.get("no_stdin"),
+            save=not params.get("no_save"),
         )
 
     def check(self) -> None:
@@ -83,12 +83,14 @@ class AskOptions:
 class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
 
-    With `save` each turn is journaled and kept in the history, else nothing touches the disk.
+    If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
     """
 
     def __init__(self, global_options: Globals, *, save: bool = True, tip: str = "") -> None:
         self._global_options = global_options
-        self._save = save
+        self.note = partial(note, global_options)
+        self.warn = partial(warn, global_options)
+        self.saves = save
         self._tip = tip
         self._stack = ExitStack()
         self._transport: Transport | None = None
@@ -120,7 +122,7 @@ class TurnRunner:
             if text not in self._notes:  # a chat loads them again for each turn
                 self.note(text)
         self._notes.update(loaded.notes)
-        self._save = self._save and loaded.settings.history
+        self.saves = self.saves and loaded.settings.history
         return loaded
 
     def plan(self, request: TurnRequest) -> Plan:
@@ -137,14 +139,9 @@ class TurnRunner:
             request,
             current_catalog(request.loaded),
             connect,
-            lambda since: self._access.spending(since, recovers=self._save),
-            saves=self._save,
+            lambda since: self._access.spending(since, recovers=self.saves),
+            saves=self.saves,
         )
-
-    @property
-    def saves(self) -> bool:
-        """Whether turns are saved on disk."""
-        return self._save
 
     def run(
         self,
@@ -158,7 +155,7 @@ class TurnRunner:
         The turn's events go into `record`, which the caller can read after a failure too.
         """
         record = record or TurnRecord()
-        journal = Journal(paths.data_dir(), record, self._warn_once) if self._save else None
+        journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
 
         def is_saved() -> bool:
             return journal is not None and journal.keeps
@@ -178,10 +175,9 @@ class TurnRunner:
                         error.hint = f"`{error.resume}` goes on from what is kept{more}"
                     raise
         except (WriteError, OSError) as failure:
-            write_error = _as_write_error(failure)
-            if write_error is None or not is_saved():
+            write_error = _as_write_error(failure, record) if is_saved() else None
+            if write_error is None:
                 raise
-            _add_where_it_is(write_error, record)
             raise write_error from failure.__cause__
 
     def has_history(self) -> bool:
@@ -190,20 +186,12 @@ class TurnRunner:
 
     def history(self) -> AbstractContextManager[Store]:
         """The history, with the turns that dead processes left behind."""
-        return self._access.opened(recovers=self._save)
+        return self._access.opened(recovers=self.saves)
 
     def recover_orphans(self) -> None:
         """Save what dead processes left behind; a failure is only a warning."""
-        if self._save and orphaned_journals(paths.data_dir()):
+        if self.saves and orphaned_journals(paths.data_dir()):
             self._access.recover_orphans()
-
-    def note(self, text: str) -> None:
-        """Print a note on stderr, except with `--quiet`."""
-        note(self._global_options, text)
-
-    def warn(self, text: str) -> None:
-        """Print a warning on stderr, except with `--quiet`."""
-        warn(self._global_options, text)
 
     def _report(self, kind: str, text: str) -> None:
         """Print what the history reports; the same warning only once."""
@@ -219,22 +207,22 @@ class TurnRunner:
         self._progress.pause(notice.why, notice.seconds)
 
 
-def _as_write_error(failure: WriteError | OSError) -> WriteError | None:
-    """The failure as a WriteError; None for a closed pipe and for what no writer raises."""
-    if isinstance(failure, WriteError):
-        return failure
-    if failure.errno in NO_ROOM:
-        return WriteError(f"cannot write: {failure.strerror}", hint="make room")
-    return None
+def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError | None:
+    """The failure as a WriteError whose hint says where the saved turn is.
 
-
-def _add_where_it_is(failure: WriteError, record: TurnRecord) -> None:
+    None for a closed pipe and for what no writer raises.
+    """
+    if not isinstance(failure, WriteError):
+        if failure.errno not in NO_ROOM:
+            return None
+        failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
     turn = record.opened.id
     if record.complete:
         failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
     elif is_resumable(record):
         failure.resume = f"deepreasoning resume {turn}"
         failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
+    return failure
 
 
 def ask(global_options: Globals, options: AskOptions) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.messages import message, note
 from deepreasoning_cli.errors import ConfigError
-
-if TYPE_CHECKING:
-    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 LIBRARIES = ("greenlet", "httptools", "starlette", "uvicorn")
 MISSING = "pip install 'deepreasoning-cli[serve]'"
@@ -24,7 +21,6 @@ SETTINGS = {
     **{name: f"serve.{name}" for name in ("workers", "streams", "drain", "log", "metrics")},
 }
 """The parameters that override a setting, with the setting's name."""
-
 
 address_option = partial(typer.Option, rich_help_panel="Address")
 access_option = partial(typer.Option, rich_help_panel="Who may ask")
@@ -141,26 +137,24 @@ def serve(
     from deepreasoning_cli.settings.loaded import load_settings
 
     options = o.globals_of(context)
+    debug = options.debug
     loaded = load_settings(options.config, flags)
     settings = loaded.settings.serve
     if settings.metrics:
         _require_libraries("prometheus_client")
-    with (
-        log_to_stderr(settings.log, debug=options.debug),
-        Service(loaded, debug=options.debug) as service,
-    ):
-        service.prepare()  # what is wrong with the settings is said before anybody is let in
+    with log_to_stderr(settings.log, debug=debug), Service(loaded, debug=debug) as service:
+        service.prepare()  # reports wrong settings before the first request
         listening = bind(settings)
-        if not options.quiet:
-            for line in (*_notes(loaded), f"serving on {server_url(listening)}"):
-                write_stderr(line)
+        for text in loaded.notes:
+            note(options, text)
+        if loaded.settings.backend == "demo":
+            note(options, "this is the demo; no model is called, every reply is scripted")
+        message(options, "", f"serving on {server_url(listening)}")
+        make_app = partial(worker_app, options.config, flags, debug=debug)
         if settings.workers == 1:
             tune_process()
-            run(listening, settings, partial(application, service))
-        else:
-            run(
-                listening, settings, partial(worker_app, options.config, flags, debug=options.debug)
-            )
+            make_app = partial(application, service)
+        run(listening, settings, make_app)
 
 
 def _require_libraries(*names: str) -> None:
@@ -168,15 +162,5 @@ def _require_libraries(*names: str) -> None:
         for name in names:
             import_module(name)
     except ImportError as exc:
-        raise ConfigError(
-            f"serve needs a library that is not installed: {exc.name}",
-            hint=MISSING,
-            kind="not_installed",
-        ) from exc
-
-
-def _notes(loaded: LoadedSettings) -> list[str]:
-    notes = [f"note: {note}" for note in loaded.notes]
-    if loaded.settings.backend == "demo":
-        notes.append("note: this is the demo; no model is called, every reply is scripted")
-    return notes
+        message = f"serve needs a library that is not installed: {exc.name}"
+        raise ConfigError(message, hint=MISSING, kind="not_installed") from exc

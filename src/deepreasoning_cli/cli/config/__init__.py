@@ -51,7 +51,7 @@ def init(
     no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
 ) -> None:
     """Start a config file. It asks on a terminal; a key is never taken as an argument."""
-    typed = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
+    typed = {"backend": backend, "model": model, "reasoner": reasoner}
     given = setup.InitAnswers(
         {name: value for name, value in typed.items() if value is not None},
         setup.parse_key_commands(key_command or []) | setup.keys_from_environment(keys_from_env),
