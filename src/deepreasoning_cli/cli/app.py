@@ -43,7 +43,6 @@ app = typer.Typer(
     epilog="Exit codes: deepreasoning ask --help",
     add_completion=False,
     pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False,
     context_settings=CONTEXT_SETTINGS,
 )
 

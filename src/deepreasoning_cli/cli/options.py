@@ -86,7 +86,12 @@ ReasonerOption = Annotated[
     ),
 ]
 BackendOption = Annotated[
-    Backend | None, models_option("--backend", help="Who is called; demo calls no model.")
+    Backend | None,
+    models_option(
+        "--backend",
+        metavar="NAME",
+        help="Who is called: auto, direct, gateway or demo, which calls no model.",
+    ),
 ]
 SystemOption = Annotated[
     str | None, models_option("--system", "-s", metavar="TEXT", help="System prompt for both.")
@@ -94,13 +99,18 @@ SystemOption = Annotated[
 HandoffOption = Annotated[
     Literal["reasoning", "answer", "both", "none"] | None,
     models_option(
-        "--handoff", help="What Claude gets of the reasoner's work; none asks Claude alone."
+        "--handoff",
+        metavar="WHAT",
+        help="What Claude gets of the reasoner's work: reasoning, answer, both or none.",
     ),
 ]
 TemperatureOption = Annotated[
-    float | None, models_option("--temperature", "-t", min=0, max=2, help="0 to 2.")
+    float | None,
+    models_option("--temperature", "-t", metavar="NUMBER", min=0, max=2, help="0 to 2."),
 ]
-TopPOption = Annotated[float | None, models_option("--top-p", min=0, max=1, help="0 to 1.")]
+TopPOption = Annotated[
+    float | None, models_option("--top-p", metavar="NUMBER", min=0, max=1, help="0 to 1.")
+]
 MaxTokensOption = Annotated[
     int | None,
     limits_option("--max-tokens", min=1, max=65536, help="Longest answer, in tokens of Claude's."),

@@ -140,10 +140,8 @@ class ViewBuilder:
 
     def _status(self) -> Iterator[View]:
         options = self.options
-        shares_terminal = self._on_terminal and not (
-            options.structured or options.output or options.code_only
-        )
-        busy = shares_terminal or self._reasoning_to_stderr
+        elsewhere = options.structured or options.output or options.code_only
+        busy = (self._on_terminal and not elsewhere) or self._reasoning_to_stderr
         if self.global_options.quiet or busy or not terminal.supports_cursor(sys.stderr):
             return
         from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine

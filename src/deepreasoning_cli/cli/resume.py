@@ -27,12 +27,10 @@ def resume(
     ] = None,
     model: o.ModelOption = None,
     partial: Annotated[
-        bool,
-        typer.Option("--partial", help="Reasoning that was cut is used as far as it came."),
+        bool, typer.Option("--partial", help="Reasoning that was cut is used as far as it came.")
     ] = False,
     again: Annotated[
-        bool,
-        typer.Option("--again", help="Reasoning that was cut is paid for and written again."),
+        bool, typer.Option("--again", help="Reasoning that was cut is paid for and written again.")
     ] = False,
     reasoning: o.ReasoningOption = None,
     json: o.JsonOption = False,

@@ -26,97 +26,88 @@ address_option = partial(typer.Option, rich_help_panel="Address")
 access_option = partial(typer.Option, rich_help_panel="Who may ask")
 running_option = partial(typer.Option, rich_help_panel="Running")
 
-HostOption = Annotated[
-    str | None,
-    address_option(
-        "--host",
-        metavar="ADDRESS",
-        help="Listen here and not on 127.0.0.1; what others can reach needs a token.",
-    ),
-]
-PortOption = Annotated[
-    int | None,
-    address_option("--port", min=0, max=65535, help="1337 if not given; 0 takes any that is free."),
-]
-TokenCommandOption = Annotated[
-    str | None,
-    access_option(
-        "--token-command",
-        metavar="COMMAND",
-        help="Program that prints the token which callers have to show.",
-    ),
-]
-ByokOption = Annotated[
-    bool | None,
-    access_option(
-        "--byok",
-        help="Callers bring keys of their own, in X-DeepSeek-API-Token and"
-        " X-Anthropic-API-Token; yours are not used.",
-    ),
-]
-AllowHostOption = Annotated[
-    list[str] | None,
-    access_option(
-        "--allow-host", metavar="NAME", help="Answer under this Host name too. Repeatable."
-    ),
-]
-CorsOption = Annotated[
-    list[str] | None,
-    access_option("--cors", metavar="ORIGIN", help="Let web pages of this origin ask. Repeatable."),
-]
-WorkersOption = Annotated[
-    int | None,
-    running_option("--workers", min=1, max=256, help="So many processes; 1 if not given."),
-]
-StreamsOption = Annotated[
-    int | None,
-    running_option(
-        "--streams",
-        min=1,
-        max=10000,
-        help="At most so many replies at once in each process; 256 if not given.",
-    ),
-]
-DrainOption = Annotated[
-    float | None,
-    running_option(
-        "--drain",
-        min=0,
-        metavar="SECONDS",
-        help="Let replies finish for so long when told to stop; 30 if not given.",
-    ),
-]
-LogOption = Annotated[
-    Literal["text", "json"] | None, running_option("--log", help="The log's form, on stderr.")
-]
-MetricsOption = Annotated[
-    bool | None, running_option("--metrics", help="Answer /metrics, for Prometheus.")
-]
-MaxCostOption = Annotated[
-    str | None,
-    o.limits_option("--max-cost", metavar="USD", help="Stop a reply when it has cost so much."),
-]
-
 
 def serve(
     context: typer.Context,
-    host: HostOption = None,
-    port: PortOption = None,
-    token_command: TokenCommandOption = None,
-    byok: ByokOption = None,
-    hosts: AllowHostOption = None,
-    origins: CorsOption = None,
-    workers: WorkersOption = None,
-    streams: StreamsOption = None,
-    drain: DrainOption = None,
-    log: LogOption = None,
-    metrics: MetricsOption = None,
+    host: Annotated[
+        str | None,
+        address_option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen here and not on 127.0.0.1; what others can reach needs a token.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        address_option(
+            "--port", min=0, max=65535, help="1337 if not given; 0 takes any that is free."
+        ),
+    ] = None,
+    token_command: Annotated[
+        str | None,
+        access_option(
+            "--token-command",
+            metavar="COMMAND",
+            help="Program that prints the token which callers have to show.",
+        ),
+    ] = None,
+    byok: Annotated[
+        bool | None,
+        access_option(
+            "--byok",
+            help="Callers bring keys of their own, in X-DeepSeek-API-Token and"
+            " X-Anthropic-API-Token; yours are not used.",
+        ),
+    ] = None,
+    hosts: Annotated[
+        list[str] | None,
+        access_option(
+            "--allow-host", metavar="NAME", help="Answer under this Host name too. Repeatable."
+        ),
+    ] = None,
+    origins: Annotated[
+        list[str] | None,
+        access_option(
+            "--cors", metavar="ORIGIN", help="Let web pages of this origin ask. Repeatable."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        running_option("--workers", min=1, max=256, help="So many processes; 1 if not given."),
+    ] = None,
+    streams: Annotated[
+        int | None,
+        running_option(
+            "--streams",
+            min=1,
+            max=10000,
+            help="At most so many replies at once in each process; 256 if not given.",
+        ),
+    ] = None,
+    drain: Annotated[
+        float | None,
+        running_option(
+            "--drain",
+            min=0,
+            metavar="SECONDS",
+            help="Let replies finish for so long when told to stop; 30 if not given.",
+        ),
+    ] = None,
+    log: Annotated[
+        Literal["text", "json"] | None, running_option("--log", help="The log's form, on stderr.")
+    ] = None,
+    metrics: Annotated[
+        bool | None, running_option("--metrics", help="Answer /metrics, for Prometheus.")
+    ] = None,
     no_save: o.NoSaveOption = False,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
     backend: o.BackendOption = None,
     handoff: o.HandoffOption = None,
-    max_cost: MaxCostOption = None,
+    max_cost: Annotated[
+        str | None,
+        o.limits_option("--max-cost", metavar="USD", help="Stop a reply when it has cost so much."),
+    ] = None,
 ) -> None:
     """Serve the pipeline as an HTTP API for OpenAI's and Anthropic's clients.
 
