@@ -1,4 +1,4 @@
-"""The app: its commands, the global options, the error boundary."""
+"""The app: its commands and the global options."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def options(
 
 
 def _never_fail_to_encode() -> None:
-    """A terminal that cannot show a character gets its code instead of an exception."""
+    """Print the code of a character that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -1,4 +1,4 @@
-"""The one place where failures become lines on stderr and an exit code."""
+"""The one place where a failure becomes lines on stderr and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as people type them, for every option that takes one (`--since`, `--older-than`)."""
+"""Parse a time as a user types it, for `--since` and `--older-than`."""
 
 from __future__ import annotations
 

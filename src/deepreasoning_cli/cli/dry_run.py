@@ -1,4 +1,4 @@
-"""`ask --dry-run`: the requests, keys masked, and what they would cost. Nothing is sent."""
+"""`ask --dry-run`: print the requests, keys masked, and their estimated cost; send nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own editor: run on a file, or on a text that comes back changed."""
+"""Run the user's editor on a file, or on a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user sees of a turn: output flags and streams → views."""
+"""Choose the views of a turn: output options and streams → views."""
 
 from __future__ import annotations
 

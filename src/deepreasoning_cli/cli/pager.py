@@ -1,4 +1,4 @@
-"""The way to stdout for what a command lists: whole in a pipe, through a pager where it is long."""
+"""Print what a command lists: whole in a pipe, through a pager on a terminal that is too small."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deepreasoning_cli.views import terminal
 
 STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
 DEFAULTS: Final = {"LESS": "FRX", "LV": "-c"}
-"""What `less` and `lv` need to show colours, for users who have not said how they want them."""
+"""What `less` and `lv` need to show colours; a user's own variables win."""
 NO_PAGER: Final = ("", "cat")
 
 
@@ -24,7 +24,7 @@ def output_width() -> int | None:
 
 
 def print_text(text: str) -> None:
-    """Print safe text that ends with a newline, in $PAGER or `less` where a screen is too small.
+    """Print safe text that ends with a newline, in $PAGER or `less` if the screen is too small.
 
     Raises WriteError where stdout is closed.
     """
@@ -58,7 +58,7 @@ def _is_long(text: str) -> bool:
 
 
 def _page(text: str) -> bool:
-    """Show `text` in the pager; False where none starts or none is wanted."""
+    """Show `text` in the pager; False where $PAGER is empty or does not start."""
     from subprocess import PIPE, Popen
 
     from deepreasoning_cli.cli.editor import sigint_blocked

@@ -74,7 +74,7 @@ class AskOptions:
             raise UsageError("a session needs a name", hint="--session NAME")
 
     def system_after(self, earlier: Sequence[TurnRecord]) -> str | None:
-        """The system prompt of the next turn: what is asked for, else that of the last turn."""
+        """The system prompt of the next turn: the option's, else the last turn's."""
         if self.system is None and earlier:
             return earlier[-1].opened.system
         return self.system
@@ -273,7 +273,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
 def open_session(
     runner: TurnRunner, options: AskOptions, stack: ExitStack
 ) -> tuple[str | None, Sequence[TurnRecord]]:
-    """The session to go on with, and its turns; a session in use elsewhere is forked."""
+    """The session to continue and its turns; a session that another process uses is forked."""
     if not (options.resume_last or options.session):
         runner.recover_orphans()
         return None, ()
@@ -301,7 +301,7 @@ def _find_session(
 
 
 def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
-    """The session, this process's own until `stack` is left; a fork of it where it is not free."""
+    """Claim the session until `stack` is left; the name of it, or of a fork if it is in use."""
     claim = stack.enter_context(store.claim(session))
     if claim.forked_from:
         runner.note(f"session {session} is in use; this goes on as {claim.name}")
@@ -309,18 +309,18 @@ def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitSta
 
 
 def _new_session(options: AskOptions) -> str:
-    """The name of a session without turns. Raises UsageError where the last one is wanted."""
+    """The name of a session without turns. Raises UsageError for `--continue`."""
     if options.session is None:
         raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
     return options.session
 
 
 def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | None:
-    """The session of the last turn; one that has none begins one of its own, where it can."""
+    """The session of the last turn; a turn without one begins one, if that can be saved."""
     if last.opened.session is None and runner.saves:
         try:
             store.put_in_session(last.opened.id, last.opened.id)
-        except DeepReasoningError as error:  # it can be read, which is enough to go on
+        except DeepReasoningError as error:  # reading it is enough to go on
             runner.warn(error.message)
         else:
             return last.opened.id
@@ -330,7 +330,7 @@ def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | Non
 def _work_to_reuse(
     runner: TurnRunner, name: str | None
 ) -> tuple[ReasonerOutput | None, str | None]:
-    """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
+    """The reasoning that `--reasoning-from` names, and the id of its turn if it has one."""
     if name is None:
         return None, None
     there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
@@ -346,14 +346,14 @@ def _work_to_reuse(
 
 
 def work_of(turn: TurnRecord) -> ReasonerOutput:
-    """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
+    """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
     if not turn.reasoning.strip():
         raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
     return work_in(turn)
 
 
 def work_in(turn: TurnRecord) -> ReasonerOutput:
-    """All that the reasoner brought in an earlier turn, which may be nothing."""
+    """What the reasoner wrote in an earlier turn, which may be nothing."""
     return ReasonerOutput(turn.reasoning, turn.draft, turn.reasoned_by or ReasonerOutput().model)
 
 

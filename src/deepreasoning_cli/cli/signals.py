@@ -19,7 +19,7 @@ from typing import Any
 
 from deepreasoning_cli.errors import Interrupted
 
-AGAIN = 0.02  # seconds
+RESEND_AFTER = 0.02  # seconds
 ENTER = (b"\r", b"\n")
 
 
@@ -37,9 +37,9 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _send_again(unraisable: Any) -> None:
-    """An exception in a finaliser goes nowhere; a signal that fell into one is sent again.
+    """Send a signal again if its exception was raised in a finaliser, where Python drops it.
 
-    A generator that is let go closes its connection in its finaliser, which takes long enough.
+    A generator closes its connection in its finaliser, which takes long enough for that.
     """
     match unraisable.exc_value:
         case Interrupted() as signalled:
@@ -51,8 +51,8 @@ def _send_again(unraisable: Any) -> None:
 
 
 def _send_later(number: signal.Signals) -> None:
-    """From another thread, so that the main thread has left the finaliser by then."""
-    timer = threading.Timer(AGAIN, _send, [number])
+    """Send it from another thread: by then the main thread has left the finaliser."""
+    timer = threading.Timer(RESEND_AFTER, _send, [number])
     timer.daemon = True
     timer.start()
 

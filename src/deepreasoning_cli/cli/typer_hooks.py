@@ -1,4 +1,4 @@
-"""The only module that uses Typer beyond its documentation: classes of the Click that it contains.
+"""The only module that uses undocumented parts of Typer: the classes of its copy of Click.
 
 Any minor version of Typer may change them. pyproject.toml caps it for that reason, and
 tests/cli/test_typer_hooks.py says what has changed.
@@ -21,7 +21,7 @@ from deepreasoning_cli.errors import UsageError
 
 
 class Boundary(TyperGroup):
-    """The root group: whatever happens inside, what leaves is an exit code."""
+    """A root group that turns every outcome into an exit code."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line; always ends in SystemExit."""
@@ -75,7 +75,7 @@ class RewritingCommand(TyperCommand):
 
 @contextmanager
 def _our_errors() -> Iterator[None]:
-    """Raise UsageError in place of what Typer raises about the words, or when a prompt is left."""
+    """Raise UsageError in place of Typer's errors about the words, and of a prompt that is left."""
     try:
         yield
     except TyperException as exc:
@@ -91,7 +91,7 @@ def _command_path(exc: Exception) -> str:
 
 @contextmanager
 def _quiet_on_a_closed_pipe() -> Iterator[None]:
-    """Leave with our exit code, before Typer makes it 1, or Rich does, which prints the help."""
+    """Exit with our code on a closed pipe; Typer, and Rich in the help, would exit with 1."""
     try:
         yield
     except (BrokenPipeError, SystemExit) as gone:
