@@ -78,12 +78,12 @@ def options(
     """Store the global options for the command, and prepare the process."""
     context.obj = Globals(config, debug, quiet, color)
     end_on_signals()
-    _never_fail_to_encode()
+    _replace_unencodable()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-def _never_fail_to_encode() -> None:
+def _replace_unencodable() -> None:
     """Print the code of a character that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -64,7 +64,7 @@ def resume(
         if opened.backend == "direct":  # elsewhere the models are not the user's choice
             settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
         loaded = runner.load(settings | o.settings_from(context.params))
-        reused = _work_to_reuse(record, partial=partial, again=again)
+        reused = _output_to_reuse(record, partial=partial, again=again)
         session, earlier = _conversation(runner, record, claims)
         if reused:
             runner.note(_reuse_note(record))
@@ -108,16 +108,16 @@ def _conversation(
         return claim_session(runner, store, name, claims), list(earlier)
 
 
-def _work_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
+def _output_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
-    from deepreasoning_cli.cli.runner import work_in
+    from deepreasoning_cli.cli.runner import reasoner_output
     from deepreasoning_cli.pipeline.events import Stage
 
     stage = record.stages.get(Stage.REASON)
     has_text = bool((record.reasoning + record.draft).strip())
     if stage is None or stage.complete:  # reasoning from elsewhere has no stage, and is whole
-        return work_in(record) if stage or has_text else None
-    return work_in(record) if has_text and not _pay_again(record, partial, again) else None
+        return reasoner_output(record) if stage or has_text else None
+    return reasoner_output(record) if has_text and not _pay_again(record, partial, again) else None
 
 
 def _pay_again(record: TurnRecord, partial: bool, again: bool) -> bool:

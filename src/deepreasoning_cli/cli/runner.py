@@ -253,7 +253,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         from deepreasoning_cli.pipeline.conversation import to_messages
 
         messages = to_messages(earlier)
-    reused, reasoning_from = _work_to_reuse(runner, options.reasoning_from)
+    reused, reasoning_from = _output_to_reuse(runner, options.reasoning_from)
     return TurnRequest(
         loaded=loaded,
         question=question,
@@ -327,14 +327,14 @@ def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | Non
     return last.opened.session
 
 
-def _work_to_reuse(
+def _output_to_reuse(
     runner: TurnRunner, name: str | None
 ) -> tuple[ReasonerOutput | None, str | None]:
     """The reasoning that `--reasoning-from` names, and the id of its turn if it has one."""
     if name is None:
         return None, None
-    there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
-    if name != "last" and (there or not name.isalnum()):
+    is_file = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
+    if name != "last" and (is_file or not name.isalnum()):
         return ReasonerOutput(_read_reasoning(Path(name))), None
     turn = None
     if runner.saves or runner.has_history():
@@ -349,10 +349,10 @@ def work_of(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
     if not turn.reasoning.strip():
         raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
-    return work_in(turn)
+    return reasoner_output(turn)
 
 
-def work_in(turn: TurnRecord) -> ReasonerOutput:
+def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn, which may be nothing."""
     return ReasonerOutput(turn.reasoning, turn.draft, turn.reasoned_by or ReasonerOutput().model)
 

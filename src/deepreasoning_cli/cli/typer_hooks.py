@@ -29,19 +29,19 @@ class Boundary(TyperGroup):
         extra["standalone_mode"] = False
 
         def run() -> Any:
-            with _our_errors():
+            with _translate_errors():
                 return super(Boundary, self).main(words, *rest, **extra)
 
         raise SystemExit(guarded(run, words))
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the words; `--help` and `--version` print here already."""
-        with _quiet_on_a_closed_pipe():
+        with _exit_on_closed_pipe():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with _quiet_on_a_closed_pipe():
+        with _exit_on_closed_pipe():
             return super().invoke(ctx)
 
 
@@ -74,7 +74,7 @@ class RewritingCommand(TyperCommand):
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Raise UsageError in place of Typer's errors about the words, and of a prompt that is left."""
     try:
         yield
@@ -90,7 +90,7 @@ def _command_path(exc: Exception) -> str:
 
 
 @contextmanager
-def _quiet_on_a_closed_pipe() -> Iterator[None]:
+def _exit_on_closed_pipe() -> Iterator[None]:
     """Exit with our code on a closed pipe; Typer, and Rich in the help, would exit with 1."""
     try:
         yield
