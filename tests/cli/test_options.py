@@ -11,8 +11,6 @@ from typer.testing import CliRunner
 
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.options import build_options, settings_from
-from deepreasoning_cli.cli.output import OutputOptions
-from deepreasoning_cli.cli.runner import AskOptions
 
 
 @pytest.mark.parametrize("command", ["ask", "chat", "resume", "serve"])
@@ -42,22 +40,3 @@ def test_options_take_the_parameters_of_their_names_and_what_stands_beside_them(
 
     assert build_options(Size, {"width": 2, "depth": 3}) == Size(2, 1)
     assert build_options(Size, {"width": 2, "height": 3}, height=4) == Size(2, 4)
-
-
-def test_the_parameters_of_a_command_are_its_options() -> None:
-    params = {
-        "prompt": ["why?"],
-        "model": "haiku",
-        "output": None,
-        "extract_all": True,
-        "no_sources": True,
-        "no_stdin": True,
-        "no_save": True,
-    }
-    assert AskOptions.from_params(params) == AskOptions(
-        settings={"model": "haiku", "disable_formatting": True},
-        output=OutputOptions(extract_all=True),
-        prompt=["why?"],
-        use_stdin=False,
-        save=False,
-    )

@@ -74,5 +74,15 @@ def ask(
     Piped text goes in front of the question; without a question it is the question.
     """
     from deepreasoning_cli.cli import runner
+    from deepreasoning_cli.cli.output import OutputOptions
 
-    runner.ask(o.globals_of(context), runner.AskOptions.from_params(context.params))
+    params = context.params
+    options = o.build_options(
+        runner.AskOptions,
+        params,
+        settings=o.settings_from(params),
+        output=o.build_options(OutputOptions, params),
+        use_stdin=not no_stdin,
+        save=not no_save,
+    )
+    runner.ask(o.globals_of(context), options)

@@ -215,18 +215,18 @@ def _write_bytes(data: bytes) -> None:
 
 
 def confirm_without_search(
-    *, optional: bool, structured: bool
+    options: OutputOptions, *, optional: bool
 ) -> Callable[[DeepReasoningError], bool]:
     """Whether to answer when the web search fails: yes if it is `optional`.
 
-    Else a person is asked; in a script, or with `structured` output for one, the answer is no.
+    Else a person is asked; in a script, or with structured output, the answer is no.
     """
 
     def confirm(error: DeepReasoningError) -> bool:
         if optional:
             return True
         streams = (sys.stdin, sys.stdout, sys.stderr)
-        if structured or not all(map(terminal.is_terminal, streams)):
+        if options.structured or not all(map(terminal.is_terminal, streams)):
             return False
         typer.echo(f"search: {single_line(error.message, LONGEST_REASON)}", err=True)
         return typer.confirm("Answer without the search?", default=False, err=True)

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.messages import debug_log, note, warn
-from deepreasoning_cli.cli.options import Globals, build_options, settings_from
+from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_without_search
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
@@ -53,18 +53,6 @@ class AskOptions:
     web_optional: bool = False
     dry_run: bool = False
     save: bool = True
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> AskOptions:
-        """The options of a command, from its parameters by name."""
-        return build_options(
-            cls,
-            params,
-            settings=settings_from(params),
-            output=build_options(OutputOptions, params),
-            use_stdin=not params.get("no_stdin"),
-            save=not params.get("no_save"),
-        )
 
     def check(self) -> None:
         """Raise UsageError for a session that cannot be meant."""
@@ -208,10 +196,7 @@ class TurnRunner:
 
 
 def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError | None:
-    """The failure as a WriteError whose hint says where the saved turn is.
-
-    None for a closed pipe and for what no writer raises.
-    """
+    """The failure as a WriteError that says where the turn is; None if it is no writer's."""
     if not isinstance(failure, WriteError):
         if failure.errno not in NO_ROOM:
             return None
@@ -253,7 +238,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         from deepreasoning_cli.pipeline.conversation import to_messages
 
         messages = to_messages(earlier)
-    reused, reasoning_from = _output_to_reuse(runner, options.reasoning_from)
+    reused, reasoning_from = _reused_work(runner, options.reasoning_from)
     return TurnRequest(
         loaded=loaded,
         question=question,
@@ -264,9 +249,7 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         earlier=messages,
         reasoning_only=options.output.reasoning_only,
         allow_empty_reasoning=options.allow_empty_reasoning,
-        without_search=confirm_without_search(
-            optional=options.web_optional, structured=options.output.structured
-        ),
+        without_search=confirm_without_search(options.output, optional=options.web_optional),
     )
 
 
@@ -327,9 +310,7 @@ def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | Non
     return last.opened.session
 
 
-def _output_to_reuse(
-    runner: TurnRunner, name: str | None
-) -> tuple[ReasonerOutput | None, str | None]:
+def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput | None, str | None]:
     """The reasoning that `--reasoning-from` names, and the id of its turn if it has one."""
     if name is None:
         return None, None
