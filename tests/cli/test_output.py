@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.output import OutputOptions, build_views
+from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Handoff, Text, TurnStarted
@@ -21,7 +21,8 @@ from deepreasoning_cli.views.status import Progress
 
 def views(output: OutputOptions) -> list[View]:
     settings = load_settings(None, {}, {}).settings
-    return build_views(output, TurnRecord(), Progress(), Globals(), settings, kept=lambda: True)
+    builder = ViewBuilder(output, TurnRecord(), Progress, Globals(), settings)
+    return builder.build_views(lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,8 @@ def test_code_on_a_terminal_is_escaped_for_a_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", stdout)
     settings = load_settings(None, {}, {}).settings
     output = OutputOptions(extract=True)
-    views = build_views(output, record, Progress(), Globals(), settings, kept=lambda: True)
+    builder = ViewBuilder(output, record, Progress, Globals(), settings)
+    views = builder.build_views(lambda: True)
     record.apply(Text("```\n\u202e\n```"))
     for view in views:
         view.close(None)

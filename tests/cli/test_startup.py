@@ -50,8 +50,8 @@ print(*sys.modules)
 """
 
 
-def modules(code: str, *words: str) -> frozenset[str]:
-    """The names of what is imported, by package."""
+def loaded_by(code: str, *words: str) -> frozenset[str]:
+    """The modules that `code` prints, sub-modules by their whole names."""
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
         capture_output=True,
@@ -59,7 +59,12 @@ def modules(code: str, *words: str) -> frozenset[str]:
         check=True,
         env=environment({}),
     )
-    return frozenset(name.partition(".")[0] for name in done.stdout.split())
+    return frozenset(done.stdout.split())
+
+
+def modules(code: str, *words: str) -> frozenset[str]:
+    """The names of what is imported, by package."""
+    return frozenset(name.partition(".")[0] for name in loaded_by(code, *words))
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["ask", "--help"]])
@@ -106,7 +111,7 @@ def test_a_list_imports_only_what_it_shows(words: list[str]) -> None:
 
 
 def test_a_command_imports_no_other_command() -> None:
-    loaded = imported_by("-m", "deepreasoning_cli", "ask", "--help")
+    loaded = loaded_by(OURS, "ask", "--help")
     commands = ("ask", "chat", "config", "history", "models", "price", "resume", "serve")
     ours = {name for name in commands if f"deepreasoning_cli.cli.{name}" in loaded}
     assert ours == {"ask"}

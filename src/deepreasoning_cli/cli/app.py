@@ -1,60 +1,31 @@
-"""The app: its commands, the global options, the error boundary."""
+"""The app: its commands and the global options."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from deepreasoning_cli import __version__
-from deepreasoning_cli.cli.options import Color, Globals
+from deepreasoning_cli.cli.options import Globals
 from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
 
 COMMANDS = ("ask", "chat", "resume", "price", "serve", "models", "history", "config")
-COMMAND_SETTINGS = {"help_option_names": ["-h", "--help"]}
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 def register(app: typer.Typer, name: str) -> None:
     """Add one command or group to `app`; only its own module is imported."""
-    command = app.command(context_settings=COMMAND_SETTINGS)
-    match name:
-        case "ask":
-            from deepreasoning_cli.cli import ask
-
-            app.command(cls=ask.AskCommand, context_settings=COMMAND_SETTINGS, epilog=ask.EPILOG)(
-                ask.ask
-            )
-        case "chat":
-            from deepreasoning_cli.cli.chat import chat
-
-            command(chat)
-        case "resume":
-            from deepreasoning_cli.cli.resume import resume
-
-            command(resume)
-        case "price":
-            from deepreasoning_cli.cli.price import price
-
-            command(price)
-        case "serve":
-            from deepreasoning_cli.cli.serve import serve
-
-            command(serve)
-        case "models":
-            from deepreasoning_cli.cli import models
-
-            app.add_typer(models.app, name=name)
-        case "history":
-            from deepreasoning_cli.cli import history
-
-            app.add_typer(history.app, name=name)
-        case "config":
-            from deepreasoning_cli.cli import config
-
-            app.add_typer(config.app, name=name)
+    module = import_module(f"deepreasoning_cli.cli.{name}")
+    if name in ("models", "history", "config"):
+        app.add_typer(module.app, name=name)
+        return
+    extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
+    app.command(context_settings=CONTEXT_SETTINGS, **extras)(getattr(module, name))
 
 
 class Program(Boundary):
@@ -72,13 +43,12 @@ app = typer.Typer(
     epilog="Exit codes: deepreasoning ask --help",
     add_completion=False,
     pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT_SETTINGS,
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         typer.echo(f"deepreasoning {__version__}")
         raise typer.Exit
 
@@ -95,7 +65,9 @@ def options(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No status line, notes or warnings.")
     ] = False,
-    color: Annotated[Color, typer.Option("--color", help="When to use colour.")] = Color.AUTO,
+    color: Annotated[
+        Literal["auto", "always", "never"], typer.Option("--color", help="When to use colour.")
+    ] = "auto",
     version: Annotated[
         bool,
         typer.Option(
@@ -103,16 +75,16 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Take in what was said before the command's name."""
-    context.obj = Globals(config, debug, quiet, color.value)
+    """Store the global options for the command, and prepare the process."""
+    context.obj = Globals(config, debug, quiet, color)
     end_on_signals()
-    _never_fail_to_encode()
+    _replace_unencodable()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-def _never_fail_to_encode() -> None:
-    """A terminal that cannot show a character gets its code instead of an exception."""
+def _replace_unencodable() -> None:
+    """Print the code of a character that the terminal's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

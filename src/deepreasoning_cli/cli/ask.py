@@ -19,15 +19,13 @@ class AskCommand(RewritingCommand):
     """`ask`, with `--extract=LANG` and `-x=LANG` besides the bare flag, as GNU tools have it."""
 
     def rewrite(self, words: list[str]) -> list[str]:
-        """Take the language apart from the flag, up to `--`."""
+        """Give the language an option of its own, up to `--`."""
         end = words.index("--") if "--" in words else len(words)
         rewritten: list[str] = []
         for word in words[:end]:
             name, equals, language = word.partition("=")
-            if equals and name in ("--extract", "-x"):
-                rewritten += [name, f"--extract-language={language}"]
-            else:
-                rewritten.append(word)
+            is_extract = equals and name in ("--extract", "-x")
+            rewritten += [name, f"--extract-language={language}"] if is_extract else [word]
         return rewritten + words[end:]
 
 
@@ -45,7 +43,7 @@ def ask(
     temperature: o.TemperatureOption = None,
     top_p: o.TopPOption = None,
     allow_empty_reasoning: o.AllowEmptyOption = False,
-    file: o.FileOption = None,
+    files: o.FileOption = None,
     web: o.WebOption = None,
     web_optional: o.WebOptionalOption = False,
     no_stdin: o.NoStdinOption = False,
@@ -53,13 +51,13 @@ def ask(
     session: o.SessionOption = None,
     reasoning_from: o.ReasoningFromOption = None,
     reasoning: o.ReasoningOption = None,
-    no_sources: o.NoSourcesOption = False,
+    no_sources: o.NoSourcesOption = None,
     json: o.JsonOption = False,
     jsonl: o.JsonlOption = False,
     plain: o.PlainOption = False,
     raw: o.RawOption = False,
     extract: o.ExtractOption = False,
-    extract_language: o.ExtractLanguageOption = None,
+    language: o.ExtractLanguageOption = None,
     extract_all: o.ExtractAllOption = False,
     output: o.OutputOption = None,
     copy: o.CopyOption = False,
@@ -75,48 +73,16 @@ def ask(
 
     Piped text goes in front of the question; without a question it is the question.
     """
+    from deepreasoning_cli.cli import runner
     from deepreasoning_cli.cli.output import OutputOptions
-    from deepreasoning_cli.cli.runner import AskOptions
-    from deepreasoning_cli.cli.runner import ask as ask_once
 
-    options = AskOptions(
-        settings={
-            "model": model,
-            "reasoner": reasoner,
-            "backend": backend and backend.value,
-            "handoff": handoff and handoff.value,
-            "web_search_linkup": web,
-            "disable_formatting": no_sources or None,
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "max_cost": max_cost,
-            "on_cap": on_cap and on_cap.value,
-            "timeout": timeout,
-        },
-        output=OutputOptions(
-            json=json,
-            jsonl=jsonl,
-            plain=plain,
-            raw=raw,
-            extract=extract or extract_all,
-            extract_all=extract_all,
-            language=extract_language,
-            output=output,
-            no_stream=no_stream,
-            reasoning=reasoning,
-            copy=copy,
-        ),
-        prompt=prompt or [],
-        files=file or [],
+    params = context.params
+    options = o.build_options(
+        runner.AskOptions,
+        params,
+        settings=o.settings_from(params),
+        output=o.build_options(OutputOptions, params),
         use_stdin=not no_stdin,
-        system=system,
-        resume_last=resume_last,
-        session=session,
-        reasoning_from=reasoning_from,
-        allow_empty_reasoning=allow_empty_reasoning,
-        web_optional=web_optional,
-        dry_run=dry_run,
         save=not no_save,
     )
-    ask_once(o.globals_of(context), options)
+    runner.ask(o.globals_of(context), options)

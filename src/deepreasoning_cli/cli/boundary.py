@@ -1,4 +1,4 @@
-"""The one place where failures become lines on stderr and an exit code."""
+"""The one place where a failure becomes lines on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
-NO_ROOM = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-)  # what only a writer meets
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What only a writer meets."""
 
 
 def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
-    """The exit code of `action`; a failure is reported on stderr, in JSON where that was asked."""
+    """The exit code of `action`; a failure is reported on stderr, with `--json` as JSON."""
     try:
         code = action()
-        _flush_stdout()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         abandon_stdout()
         return CLOSED_PIPE
@@ -36,7 +37,7 @@ def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
 
 
 def wants_json(words: Sequence[str]) -> bool:
-    """Whether the call asks for JSON; it is looked up in the words, for they may be malformed."""
+    """Whether the call asks for JSON, read from the raw words: they may be malformed."""
     options = _options(words)
     return "--json" in options or "--jsonl" in options
 
@@ -45,7 +46,7 @@ def _options(words: Sequence[str]) -> Sequence[str]:
     return words[: words.index("--")] if "--" in words else words
 
 
-def _worded(exc: Exception) -> DeepReasoningError:
+def _as_error(exc: Exception) -> DeepReasoningError:
     match exc:
         case DeepReasoningError():
             return exc
@@ -62,48 +63,33 @@ def _worded(exc: Exception) -> DeepReasoningError:
 
 def report(failure: Exception, *, as_json: bool, debug: bool) -> int:
     """Print the failure on stderr, with a traceback where `debug`; return its exit code."""
-    from deepreasoning_cli.sanitize import dump_json
+    from deepreasoning_cli.sanitize import dump_json, sanitize
     from deepreasoning_cli.views.base import error_lines
 
-    error = _worded(failure)
+    error = _as_error(failure)
     lines = [dump_json(error.as_json())] if as_json else error_lines(error)
-    if debug:
-        lines.append(_traceback(error))
+    if debug:  # where it happened: code lines without values, every loaded key masked
+        from traceback import format_exception
+
+        from deepreasoning_cli.keys import redact_known
+
+        lines.append(sanitize(redact_known("".join(format_exception(error)))))
     write_stderr("\n".join(lines))
     return error.exit_code
 
 
-def _traceback(error: DeepReasoningError) -> str:
-    """Where it happened: code lines without values, every key that was loaded masked."""
-    import traceback
-
-    from deepreasoning_cli.keys import redact_known
-    from deepreasoning_cli.sanitize import sanitize
-
-    return sanitize(redact_known("".join(traceback.format_exception(error))))
-
-
 def write_stderr(text: str) -> None:
-    """Print lines on stderr; where it is closed or full there is nobody left to tell."""
+    """Print lines on stderr; a closed or full stderr is ignored."""
     if sys.stderr is None:
         return
-    try:
+    with suppress(OSError, ValueError):  # ValueError: closed
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except (OSError, ValueError):  # ValueError: closed
-        return
-
-
-def _flush_stdout() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
     if sys.stdout is None:
         return
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return

@@ -1,9 +1,9 @@
-"""Times as people type them, for every option that takes one (`--since`, `--older-than`)."""
+"""Parse a time as a user types it, for `--since` and `--older-than`."""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final
 
 from deepreasoning_cli.errors import UsageError
@@ -33,13 +33,10 @@ def parse_time(option: str, text: str, now: datetime | None = None) -> datetime 
         if duration := DURATION.fullmatch(written):
             return now - timedelta(hours=int(duration[1]) * HOURS[duration[2]])
         if written in DAYS_AGO:
-            return _midnight(now.astimezone().date() - timedelta(days=DAYS_AGO[written]))
+            day = now.astimezone().date() - timedelta(days=DAYS_AGO[written])
+            return datetime.combine(day, time()).astimezone()
         return datetime.fromisoformat(text.strip()).astimezone()
-    except (ValueError, OverflowError, OSError) as exc:  # OSError: a year no clock here knows
+    except (ValueError, OverflowError, OSError) as exc:  # OSError: the year is out of range
         raise UsageError(
             f"{option} {text}: this is no time", kind="bad_time", hint=f"write {FORMS}"
         ) from exc
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time()).astimezone()

@@ -1,4 +1,4 @@
-"""The user's own editor: run on a file, or on a text that comes back changed."""
+"""Run the user's editor on a file, or on a text."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deepreasoning_cli.errors import ConfigError, UsageError
+from deepreasoning_cli.files import write_atomically
 
 FALLBACK = "notepad" if os.name == "nt" else "vi"
 HINT = "export EDITOR=… names the editor to use"
@@ -20,33 +21,30 @@ HINT = "export EDITOR=… names the editor to use"
 def edit_text(text: str) -> str:
     """`text` as the user leaves it in the editor, without the line ends at its end.
 
-    It lies in a file of mode 0600 meanwhile, in a folder of its own that is removed with all the
+    The text is in a file of mode 0600, in a temporary folder that is removed with everything the
     editor left there. Raises ConfigError where the editor fails, UsageError where it leaves no
     text or more than can be sent.
     """
     with tempfile.TemporaryDirectory(prefix="deepreasoning-") as folder:
         path = Path(folder, "question.md")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(f"{text}\n")
+        write_atomically(path, f"{text}\n")
         run_editor(path, hint_on_status="nothing was sent")
         return _read(path)
 
 
 def run_editor(path: Path, *, hint_on_status: str = HINT) -> None:
-    """Open the file in $VISUAL or $EDITOR and wait for its end; Ctrl-C is the editor's meanwhile.
+    """Open the file in $VISUAL or $EDITOR and wait for its end; Ctrl-C goes to the editor alone.
 
     Raises ConfigError of kind `editor` where it does not start or ends with a status but 0.
     """
-    import subprocess
+    from subprocess import run
 
     words = _editor()
     try:
         with sigint_blocked():
-            status = subprocess.run([*words, str(path)], check=False).returncode
+            status = run([*words, str(path)], check=False).returncode
     except OSError as exc:
-        reason = exc.strerror or "it does not run"
-        message = f"cannot start the editor {words[0]}: {reason}"
+        message = f"cannot start the editor {words[0]}: {exc.strerror or 'it does not run'}"
         raise ConfigError(message, hint=HINT, kind="editor") from exc
     if status:
         message = f"the editor {words[0]} ended with status {status}"
@@ -55,10 +53,10 @@ def run_editor(path: Path, *, hint_on_status: str = HINT) -> None:
 
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
-    """Ignore Ctrl-C here while a child has the terminal; the child gets it.
+    """Ignore Ctrl-C in this process while a child has the terminal; the child gets it.
 
-    A handler is set in place of SIG_IGN, which a child would inherit. Threads but the main one
-    get no signals.
+    SIG_IGN would be inherited by the child, so a handler that does nothing is set. Only the main
+    thread gets signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,8 +1,7 @@
-"""What a command says on stderr beside its output: notes, warnings, confirmations, the debug log.
+"""Notes, warnings, confirmations and the debug log: lines on stderr beside a command's output.
 
-Each is one line that cannot drive the terminal. `--quiet` silences all of them but the debug log,
-which `--debug` asks for. With `--json` they stay as they are: the object is alone on stdout, and
-an error is the only thing on stderr that becomes JSON (`boundary`).
+Each is one line that cannot drive the terminal. `--quiet` silences all but the debug log, which
+`--debug` turns on. `--json` does not change them: on stderr only errors become JSON (`boundary`).
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ LONGEST: Final = 1000  # characters of a message
 LONGEST_LOG: Final = 4000  # characters of a line of the debug log
 
 
-def note(given: Globals, text: str) -> None:
-    """Print `note: …`: something to know."""
-    message(given, "note", text)
+def note(options: Globals, text: str) -> None:
+    """Print `note: …`: something the user should know."""
+    message(options, "note", text)
 
 
-def warn(given: Globals, text: str) -> None:
-    """Print `warning: …`: something went otherwise than asked, and the command goes on."""
-    message(given, "warning", text)
+def warn(options: Globals, text: str) -> None:
+    """Print `warning: …`: something failed, and the command goes on."""
+    message(options, "warning", text)
 
 
-def message(given: Globals, kind: str, text: str) -> None:
+def message(options: Globals, kind: str, text: str) -> None:
     """Print `kind: …`, or the text alone where `kind` is empty: a confirmation.
 
-    With the first argument bound it is what the history is given to speak through.
+    With its first argument bound it is the `say` of HistoryAccess.
     """
-    if not given.quiet:
+    if not options.quiet:
         _print(f"{kind}: {text}" if kind else text, LONGEST)
 
 
-def debug_log(given: Globals) -> Callable[[str], None]:
-    """What takes the lines of the request log: printed with `--debug`, else dropped."""
+def debug_log(options: Globals) -> Callable[[str], None]:
+    """A function for the lines of the request log: prints them with `--debug`, else drops them."""
 
     def log(line: str) -> None:
-        if given.debug:
+        if options.debug:
             _print(f"debug: {line}", LONGEST_LOG)
 
     return log

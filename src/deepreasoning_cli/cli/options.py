@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-class Color(StrEnum):
-    """When to use colour."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
-class Backend(StrEnum):
-    """Who answers."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    GATEWAY = "gateway"
-    DEMO = "demo"
-
-
-class HandoffChoice(StrEnum):
-    """What Claude is given of the reasoner's work."""
-
-    REASONING = "reasoning"
-    ANSWER = "answer"
-    BOTH = "both"
-    NONE = "none"
+Backend = Literal["auto", "direct", "gateway", "demo"]
 
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """What was said before the command's name."""
+    """The options that stand before the command's name."""
 
     config: Path | None = None
     debug: bool = False
@@ -48,243 +31,183 @@ class Globals:
 
 def globals_of(context: typer.Context) -> Globals:
     """The global options of this run."""
-    given = context.find_root().obj
-    return given if isinstance(given, Globals) else Globals()
+    options = context.find_root().obj
+    return options if isinstance(options, Globals) else Globals()
+
+
+SETTINGS: Final = {
+    **{name: name for name in ("model", "reasoner", "backend", "handoff", "temperature", "top_p")},
+    **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
+    "web": "web_search_linkup",
+    "no_sources": "disable_formatting",
+}
+"""The parameters of commands that override a setting, with the setting's name."""
+
+
+def settings_from(
+    params: Mapping[str, Any], names: Mapping[str, str] = SETTINGS
+) -> dict[str, object]:
+    """The settings that a command's parameters override; a flag that is absent overrides none."""
+    return {
+        names[name]: value
+        for name, value in params.items()
+        if name in names and value not in (None, ())
+    }
+
+
+def build_options(cls: type[Options], params: Mapping[str, Any], **others: object) -> Options:
+    """The dataclass `cls`: each field is one of `others`, or the parameter of its name."""
+    names = {field.name for field in fields(cls)}
+    return cls(**{name: value for name, value in params.items() if name in names} | others)
 
 
 MODELS, OUTPUT, INPUT, LIMITS = "Models", "Output", "Input", "Limits"
+models_option = partial(typer.Option, rich_help_panel=MODELS)
+output_option = partial(typer.Option, rich_help_panel=OUTPUT)
+input_option = partial(typer.Option, rich_help_panel=INPUT)
+limits_option = partial(typer.Option, rich_help_panel=LIMITS)
 
 ModelOption = Annotated[
     str | None,
-    typer.Option(
+    models_option(
         "--model",
         "-m",
         metavar="NAME",
         help="Claude model that answers: sonnet, haiku, opus or an id.",
-        rich_help_panel=MODELS,
     ),
 ]
 ReasonerOption = Annotated[
     str | None,
-    typer.Option(
+    models_option(
         "--reasoner",
         "-r",
         metavar="NAME",
         help="Reasoner that thinks: deepseek, openrouter, … or one of your own.",
-        rich_help_panel=MODELS,
     ),
 ]
 BackendOption = Annotated[
     Backend | None,
-    typer.Option("--backend", help="Who is called; demo calls no model.", rich_help_panel=MODELS),
-]
-SystemOption = Annotated[
-    str | None,
-    typer.Option(
-        "--system", "-s", metavar="TEXT", help="System prompt for both.", rich_help_panel=MODELS
+    models_option(
+        "--backend",
+        metavar="NAME",
+        help="Who is called: auto, direct, gateway or demo, which calls no model.",
     ),
 ]
+SystemOption = Annotated[
+    str | None, models_option("--system", "-s", metavar="TEXT", help="System prompt for both.")
+]
 HandoffOption = Annotated[
-    HandoffChoice | None,
-    typer.Option(
+    Literal["reasoning", "answer", "both", "none"] | None,
+    models_option(
         "--handoff",
-        help="What Claude gets of the reasoner's work; none asks Claude alone.",
-        rich_help_panel=MODELS,
+        metavar="WHAT",
+        help="What Claude gets of the reasoner's work: reasoning, answer, both or none.",
     ),
 ]
 TemperatureOption = Annotated[
     float | None,
-    typer.Option("--temperature", "-t", min=0, max=2, help="0 to 2.", rich_help_panel=MODELS),
+    models_option("--temperature", "-t", metavar="NUMBER", min=0, max=2, help="0 to 2."),
 ]
 TopPOption = Annotated[
-    float | None,
-    typer.Option("--top-p", min=0, max=1, help="0 to 1.", rich_help_panel=MODELS),
+    float | None, models_option("--top-p", metavar="NUMBER", min=0, max=1, help="0 to 1.")
 ]
 MaxTokensOption = Annotated[
     int | None,
-    typer.Option(
-        "--max-tokens",
-        min=1,
-        max=65536,
-        help="Longest answer, in tokens of Claude's.",
-        rich_help_panel=LIMITS,
-    ),
+    limits_option("--max-tokens", min=1, max=65536, help="Longest answer, in tokens of Claude's."),
 ]
 TimeoutOption = Annotated[
     float | None,
-    typer.Option(
-        "--timeout",
-        min=1,
-        metavar="SECONDS",
-        help="Give up when nothing has come for so long.",
-        rich_help_panel=LIMITS,
+    limits_option(
+        "--timeout", min=1, metavar="SECONDS", help="Give up when nothing has come for so long."
     ),
 ]
-
-
-class OnCap(StrEnum):
-    """What gives way to a cap."""
-
-    STOP = "stop"
-    ANSWER = "answer"
-
 
 MaxCostOption = Annotated[
     str | None,
-    typer.Option(
-        "--max-cost",
-        metavar="USD",
-        help="Stop when this question has cost so much.",
-        rich_help_panel=LIMITS,
-    ),
+    limits_option("--max-cost", metavar="USD", help="Stop when this question has cost so much."),
 ]
 OnCapOption = Annotated[
-    OnCap | None,
-    typer.Option(
-        "--on-cap",
-        help="answer: stop the reasoner early, so that Claude can answer.",
-        rich_help_panel=LIMITS,
-    ),
+    Literal["stop", "answer"] | None,
+    limits_option("--on-cap", help="answer: stop the reasoner early, so that Claude can answer."),
 ]
 FileOption = Annotated[
     list[str] | None,
-    typer.Option(
+    input_option(
         "--file",
         "-f",
         metavar="FILE",
         help="Text file to put in front of the prompt; - is stdin. Repeatable.",
-        rich_help_panel=INPUT,
     ),
 ]
-NoStdinOption = Annotated[
-    bool,
-    typer.Option("--no-stdin", help="Do not read piped text.", rich_help_panel=INPUT),
-]
+NoStdinOption = Annotated[bool, input_option("--no-stdin", help="Do not read piped text.")]
 ReasoningFromOption = Annotated[
     str | None,
-    typer.Option(
+    input_option(
         "--reasoning-from",
         metavar="ID|last|FILE",
         help="Use reasoning that is there already; the reasoner is not called or paid.",
-        rich_help_panel=INPUT,
     ),
 ]
 ReasoningOption = Annotated[
     str | None,
-    typer.Option(
+    output_option(
         "--reasoning",
         metavar="show|hide|only|stderr|FILE",
         help="Where the chain of thought goes; only stops before Claude.",
-        rich_help_panel=OUTPUT,
     ),
 ]
 WebOption = Annotated[
     bool | None,
-    typer.Option(
-        "--web/--no-web",
-        "-w",
-        help="Search the web first, with Linkup.",
-        rich_help_panel=INPUT,
-        show_default=False,
+    input_option(
+        "--web/--no-web", "-w", help="Search the web first, with Linkup.", show_default=False
     ),
 ]
 WebOptionalOption = Annotated[
-    bool,
-    typer.Option(
-        "--web-optional",
-        help="Answer without the search where it cannot be had.",
-        rich_help_panel=INPUT,
-    ),
+    bool, input_option("--web-optional", help="Answer without the search where it cannot be had.")
 ]
 NoSourcesOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-sources", help="No list of sources under the answer.", rich_help_panel=OUTPUT
-    ),
+    bool | None, output_option("--no-sources", help="No list of sources under the answer.")
 ]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON object.", rich_help_panel=OUTPUT)
-]
-JsonlOption = Annotated[
-    bool,
-    typer.Option("--jsonl", help="One JSON event a line, at once.", rich_help_panel=OUTPUT),
-]
-PlainOption = Annotated[
-    bool,
-    typer.Option("--plain", help="Text without panels or rendering.", rich_help_panel=OUTPUT),
-]
+JsonOption = Annotated[bool, output_option("--json", help="One JSON object.")]
+JsonlOption = Annotated[bool, output_option("--jsonl", help="One JSON event a line, at once.")]
+PlainOption = Annotated[bool, output_option("--plain", help="Text without panels or rendering.")]
 RawOption = Annotated[
-    bool,
-    typer.Option(
-        "--raw", help="Exact bytes of the answer; not on a terminal.", rich_help_panel=OUTPUT
-    ),
+    bool, output_option("--raw", help="Exact bytes of the answer; not on a terminal.")
 ]
 ExtractOption = Annotated[
     bool,
-    typer.Option(
-        "--extract",
-        "-x",
-        help="Only the last code block; --extract=LANG the last one in LANG.",
-        rich_help_panel=OUTPUT,
+    output_option(
+        "--extract", "-x", help="Only the last code block; --extract=LANG the last one in LANG."
     ),
 ]
 ExtractLanguageOption = Annotated[
     str | None, typer.Option("--extract-language", hidden=True, metavar="LANG")
 ]
 ExtractAllOption = Annotated[
-    bool,
-    typer.Option("--extract-all", help="Only the code blocks, all.", rich_help_panel=OUTPUT),
+    bool, output_option("--extract-all", help="Only the code blocks, all.")
 ]
 OutputOption = Annotated[
     Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Write the answer to FILE, when it is whole.",
-        rich_help_panel=OUTPUT,
+    output_option(
+        "--output", "-o", metavar="FILE", help="Write the answer to FILE, when it is whole."
     ),
 ]
 DryRunOption = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Print the requests and an estimate; send nothing.",
-        rich_help_panel=LIMITS,
-    ),
+    bool, limits_option("--dry-run", help="Print the requests and an estimate; send nothing.")
 ]
 NoStreamOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-stream", help="Print when all is there, not as it comes.", rich_help_panel=OUTPUT
-    ),
+    bool, output_option("--no-stream", help="Print when all is there, not as it comes.")
 ]
 AllowEmptyOption = Annotated[
     bool,
-    typer.Option(
-        "--allow-empty-reasoning",
-        help="Ask Claude even if the reasoner brought nothing.",
-        rich_help_panel=MODELS,
+    models_option(
+        "--allow-empty-reasoning", help="Ask Claude even if the reasoner brought nothing."
     ),
 ]
-ContinueOption = Annotated[
-    bool,
-    typer.Option("--continue", "-c", help="Go on from the last turn.", rich_help_panel=INPUT),
-]
+ContinueOption = Annotated[bool, input_option("--continue", "-c", help="Go on from the last turn.")]
 SessionOption = Annotated[
     str | None,
-    typer.Option(
-        "--session",
-        metavar="NAME",
-        help="Go on in this session; a new name begins one.",
-        rich_help_panel=INPUT,
-    ),
+    input_option("--session", metavar="NAME", help="Go on in this session; a new name begins one."),
 ]
-CopyOption = Annotated[
-    bool,
-    typer.Option("--copy", help="Copy the answer to the clipboard too.", rich_help_panel=OUTPUT),
-]
-NoSaveOption = Annotated[
-    bool,
-    typer.Option("--no-save", help="Keep nothing on disk.", rich_help_panel=OUTPUT),
-]
+CopyOption = Annotated[bool, output_option("--copy", help="Copy the answer to the clipboard too.")]
+NoSaveOption = Annotated[bool, output_option("--no-save", help="Keep nothing on disk.")]

@@ -1,12 +1,12 @@
-"""What the user sees of a turn: output flags and streams → views."""
+"""Choose the views of a turn: output options and streams → views."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -16,21 +16,24 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.base import DeferredView, View
+from deepreasoning_cli.views.notes import Notes
+from deepreasoning_cli.views.plain import RawView, TextView, stream_writer
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.settings.models import Settings
-    from deepreasoning_cli.views.base import View
-    from deepreasoning_cli.views.plain import TextView
+    from deepreasoning_cli.views.files import FileView
+    from deepreasoning_cli.views.panels import PanelsView
     from deepreasoning_cli.views.status import Progress
 
-PLACES = ("show", "hide", "only", "stderr")
+REASONING_PLACES = ("show", "hide", "only", "stderr")  # anything else is a file
 LONGEST_REASON = 500  # characters of why there is no search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What the flags say about the output."""
+    """The parameters that choose the output."""
 
     json: bool = False
     jsonl: bool = False
@@ -50,233 +53,191 @@ class OutputOptions:
         return self.json or self.jsonl
 
     @property
+    def code_only(self) -> bool:
+        """Whether stdout gets only code blocks of the answer."""
+        return self.extract or self.extract_all
+
+    @property
     def reasoning_only(self) -> bool:
         """Whether the turn ends after the reasoning."""
         return self.reasoning == "only"
 
     @property
     def reasoning_file(self) -> Path | None:
-        """The file the reasoning goes to, if it goes to one."""
-        return Path(self.reasoning) if self.reasoning not in (None, *PLACES) else None
+        """The file that `--reasoning` names, if it names one."""
+        return Path(self.reasoning) if self.reasoning not in (None, *REASONING_PLACES) else None
 
     def check(self) -> None:
         """Raise UsageError for flags that contradict, WriteError where stdout is closed."""
         if sys.stdout is None:
             raise WriteError("stdout is closed", hint="nothing was sent; give it a stdout")
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
-        forms["--extract"] = self.extract
-        given = [name for name, wanted in forms.items() if wanted]
-        if len(given) > 1:
-            raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint="choose one")
+        forms["--extract"] = self.code_only
+        names = [name for name, is_set in forms.items() if is_set]
+        if len(names) > 1:
+            raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
         if self.raw and sys.stdout.isatty() and not self.output:
             raise UsageError(
                 "--raw is refused on a terminal: model text could drive it",
                 hint="redirect it to a file or a pipe, or use --plain",
             )
-        if self.reasoning_only and (self.extract or self.raw or self.output):
+        if self.reasoning_only and (self.code_only or self.raw or self.output):
             raise UsageError(
                 "--reasoning only has no answer to write", hint="leave one of them out"
             )
 
 
-class CountingView(Protocol):
-    """A view that makes control characters visible, and counts them."""
+@dataclass(slots=True)
+class ViewBuilder:
+    """Chooses the views of one turn; `progress` is called if a view shows it."""
+
+    options: OutputOptions
+    record: TurnRecord
+    progress: Callable[[], Progress]
+    global_options: Globals
+    settings: Settings
+    _sanitising: list[TextView | FileView | PanelsView] = field(default_factory=list)
+
+    def build_views(self, is_saved: Callable[[], bool]) -> list[View]:
+        """The views in the order in which each is shown an event and closed.
+
+        `is_saved` tells at the end whether all that came is on the disk.
+        """
+        status = list(self._status())
+        write = _write_over_status if status else write_stderr
+        views = [*status, *self._files(), *self._text()]
+        if self.options.copy:
+            from deepreasoning_cli.views.files import ClipboardView
+
+            views.append(ClipboardView(self.record, write))
+        quiet = self.global_options.quiet
+        bill = self._on_terminal and not self._in_panels and not self.options.structured
+        notes = Notes(
+            self.record, write, self._escaped_count, quiet=quiet, bill=bill, is_saved=is_saved
+        )
+        return [*views, notes]
 
     @property
-    def escaped_count(self) -> int:
-        """How many there were."""
-
-
-def build_views(
-    options: OutputOptions,
-    record: TurnRecord,
-    progress: Progress,
-    given: Globals,
-    settings: Settings,
-    *,
-    kept: Callable[[], bool],
-) -> list[View]:
-    """The views of one turn, in the order in which each is shown an event and closed.
-
-    `kept` tells at the end whether what came is on the disk.
-    """
-    return _ViewBuilder(options, record, progress, given, settings).build(kept)
-
-
-class _ViewBuilder:
-    """Chooses the views of one turn."""
-
-    def __init__(
-        self,
-        options: OutputOptions,
-        record: TurnRecord,
-        progress: Progress,
-        given: Globals,
-        settings: Settings,
-    ) -> None:
-        self._options = options
-        self._record = record
-        self._progress = progress
-        self._given = given
-        self._settings = settings
-        self._terminal = terminal.is_terminal(sys.stdout)
-        self._counted: list[CountingView] = []
-
-    def build(self, kept: Callable[[], bool]) -> list[View]:
-        from deepreasoning_cli.views.files import ClipboardView
-        from deepreasoning_cli.views.notes import Notes
-
-        quiet = self._given.quiet
-        status = list(self._status(quiet=quiet))
-        say = _over_the_status if status else write_stderr
-        bill = self._terminal and not self._in_panels and not self._options.structured
-        notes = Notes(self._record, say, self._escaped_count, quiet=quiet, bill=bill, is_saved=kept)
-        copied = [ClipboardView(self._record, say)] if self._options.copy else []
-        return [*status, *self._files(), *self._text(), *copied, notes]
+    def _on_terminal(self) -> bool:
+        return terminal.is_terminal(sys.stdout)
 
     @property
     def _in_panels(self) -> bool:
-        options = self._options
-        text = options.plain or options.raw or options.extract or options.output
+        options = self.options
+        text = options.plain or options.raw or options.code_only or options.output
         other = options.structured or text
-        return not (other or self._given.debug) and terminal.supports_cursor(sys.stdout)
-
-    @property
-    def _on_a_shared_screen(self) -> bool:
-        """Whether stderr's lines and stdout's text appear on the same terminal."""
-        options = self._options
-        return self._terminal and not (options.structured or options.output or options.extract)
-
-    def _escaped_count(self) -> int:
-        return sum(view.escaped_count for view in self._counted)
-
-    def _status(self, *, quiet: bool) -> Iterator[View]:
-        busy = self._on_a_shared_screen or self._reasoning_to_stderr
-        if quiet or busy or not terminal.supports_cursor(sys.stderr):
-            return
-        from deepreasoning_cli.views.plain import stream_writer
-        from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine
-
-        spinner = SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER
-        yield StatusLine(
-            self._progress, stream_writer(sys.stderr), terminal.terminal_size()[0], spinner
-        )
-
-    def _files(self) -> Iterator[View]:
-        from deepreasoning_cli.views.files import FileView
-
-        wanted = ((Text, self._options.output), (Thought, self._options.reasoning_file))
-        for kind, path in wanted:
-            if path is not None:
-                view = FileView(kind, path, raw=self._options.raw)
-                self._counted.append(view)
-                yield view
-
-    def _text(self) -> Iterator[View]:
-        if self._reasoning_to_stderr:
-            yield self._counting(Thought, sys.stderr)
-        if self._in_panels:
-            yield self._delayed(self._panels())
-            return
-        answer = self._answer()
-        if answer is not None:
-            yield self._delayed(answer)
+        return not (other or self.global_options.debug) and terminal.supports_cursor(sys.stdout)
 
     @property
     def _reasoning_to_stderr(self) -> bool:
-        wish = self._options.reasoning
-        if self._options.structured or sys.stderr is None:
+        place = self.options.reasoning
+        if self.options.structured or sys.stderr is None or place not in (None, "show", "stderr"):
             return False
-        shown_in_panel = self._in_panels and wish in (None, "show")
-        asked = wish in ("stderr", "show") or (wish is None and self._terminal)
-        return asked and not shown_in_panel
+        if place == "stderr":
+            return True
+        return (place == "show" or self._on_terminal) and not self._in_panels
+
+    def _escaped_count(self) -> int:
+        return sum(view.escaped_count for view in self._sanitising)
+
+    def _status(self) -> Iterator[View]:
+        options = self.options
+        elsewhere = options.structured or options.output or options.code_only
+        busy = (self._on_terminal and not elsewhere) or self._reasoning_to_stderr
+        if self.global_options.quiet or busy or not terminal.supports_cursor(sys.stderr):
+            return
+        from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine
+
+        spinner = SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER
+        columns = terminal.terminal_size()[0]
+        yield StatusLine(self.progress(), stream_writer(sys.stderr), columns, spinner)
+
+    def _files(self) -> Iterator[View]:
+        for kind, path in ((Text, self.options.output), (Thought, self.options.reasoning_file)):
+            if path is not None:
+                from deepreasoning_cli.views.files import FileView
+
+                self._sanitising.append(FileView(kind, path, raw=self.options.raw))
+                yield self._sanitising[-1]
+
+    def _text(self) -> Iterator[View]:
+        if self._reasoning_to_stderr:
+            yield self._text_view(Thought, sys.stderr)
+        view = self._panels() if self._in_panels else self._answer()
+        if view is not None:
+            yield DeferredView(view) if self.options.no_stream else view
 
     def _answer(self) -> View | None:
-        from deepreasoning_cli.views.plain import RawView, stream_writer
-
-        options, write = self._options, stream_writer(sys.stdout)
+        options, write = self.options, stream_writer(sys.stdout)
         if options.structured:
             from deepreasoning_cli.views.json import JsonlView, JsonView
 
-            return (JsonView if options.json else JsonlView)(self._record, write)
+            return (JsonView if options.json else JsonlView)(self.record, write)
         if options.output:
             return None
-        if options.extract:
+        if options.code_only:
             from deepreasoning_cli.views.files import CodeView
 
             sink = _sink_of(sys.stdout)
-            return CodeView(self._record, write, sink, options.language, every=options.extract_all)
+            return CodeView(self.record, write, sink, options.language, every=options.extract_all)
         if options.raw:
-            return RawView(_bytes_to_stdout)
-        return self._counting(Thought if options.reasoning_only else Text, sys.stdout)
+            return RawView(_write_bytes)
+        return self._text_view(Thought if options.reasoning_only else Text, sys.stdout)
 
-    def _counting(self, kind: type[Text] | type[Thought], stream: TextIO) -> TextView:
-        from deepreasoning_cli.views.plain import TextView, stream_writer
-
-        view = TextView(kind, stream_writer(stream), _sink_of(stream))
-        self._counted.append(view)
-        return view
-
-    def _delayed(self, view: View) -> View:
-        if not self._options.no_stream:
-            return view
-        from deepreasoning_cli.views.base import DeferredView
-
-        return DeferredView(view)
+    def _text_view(self, kind: type[Text] | type[Thought], stream: TextIO) -> View:
+        self._sanitising.append(TextView(kind, stream_writer(stream), _sink_of(stream)))
+        return self._sanitising[-1]
 
     def _panels(self) -> View:
         from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
-        wish = self._options.reasoning
+        place = self.options.reasoning
         reasoning = frozenset({Stage.REASON})
         style = PanelStyle(
-            box=self._settings.panels == "box",
-            color=terminal.uses_color(sys.stdout, self._given.color),
-            code_theme=self._settings.code_theme,
-            demo=self._settings.backend == "demo",
+            box=self.settings.panels == "box",
+            color=terminal.uses_color(sys.stdout, self.global_options.color),
+            code_theme=self.settings.code_theme,
+            demo=self.settings.backend == "demo",
             hidden_stages=reasoning
-            if wish == "hide" or self._options.reasoning_file
+            if place == "hide" or self.options.reasoning_file
             else frozenset(),
-            omitted_stages=reasoning if wish == "stderr" else frozenset(),
+            omitted_stages=reasoning if place == "stderr" else frozenset(),
         )
-        view = PanelsView(self._record, self._progress, PanelRenderer(sys.stdout, style))
-        self._counted.append(view)
-        return view
+        renderer = PanelRenderer(sys.stdout, style)
+        self._sanitising.append(PanelsView(self.record, self.progress(), renderer))
+        return self._sanitising[-1]
 
 
 def _sink_of(stream: TextIO) -> Sink:
     return Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
 
 
-def _over_the_status(line: str) -> None:
+def _write_over_status(line: str) -> None:
     """A line on stderr in place of the status line, which draws itself anew below."""
     write_stderr(f"\r\x1b[0K{line}")
 
 
-def _bytes_to_stdout(data: bytes) -> None:
+def _write_bytes(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 def confirm_without_search(
-    *, optional: bool, structured: bool
+    options: OutputOptions, *, optional: bool
 ) -> Callable[[DeepReasoningError], bool]:
-    """Whether to answer where the search of the web cannot be had: yes where it is `optional`.
+    """Whether to answer when the web search fails: yes if it is `optional`.
 
-    Else a person is asked, but not in a script, nor where the output is `structured` for one.
+    Else a person is asked; in a script, or with structured output, the answer is no.
     """
 
     def confirm(error: DeepReasoningError) -> bool:
         if optional:
             return True
-        if structured or not _is_a_person_there():
+        streams = (sys.stdin, sys.stdout, sys.stderr)
+        if options.structured or not all(map(terminal.is_terminal, streams)):
             return False
         typer.echo(f"search: {single_line(error.message, LONGEST_REASON)}", err=True)
         return typer.confirm("Answer without the search?", default=False, err=True)
 
     return confirm
-
-
-def _is_a_person_there() -> bool:
-    return all(map(terminal.is_terminal, (sys.stdin, sys.stdout, sys.stderr)))

@@ -1,4 +1,4 @@
-"""The way to stdout for what a command lists: whole in a pipe, through a pager where it is long."""
+"""Print what a command lists: whole in a pipe, through a pager on a terminal that is too small."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import os
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.views import terminal
 
-if TYPE_CHECKING:
-    from subprocess import Popen
-
 STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
 DEFAULTS: Final = {"LESS": "FRX", "LV": "-c"}
-"""What `less` and `lv` need to show colours, for users who have not said how they want them."""
+"""What `less` and `lv` need to show colours; a user's own variables win."""
 NO_PAGER: Final = ("", "cat")
 
 
@@ -27,7 +24,7 @@ def output_width() -> int | None:
 
 
 def print_text(text: str) -> None:
-    """Print safe text that ends with a newline, in $PAGER or `less` where a screen is too small.
+    """Print safe text that ends with a newline, in $PAGER or `less` if the screen is too small.
 
     Raises WriteError where stdout is closed.
     """
@@ -61,8 +58,8 @@ def _is_long(text: str) -> bool:
 
 
 def _page(text: str) -> bool:
-    """Show `text` in the pager; False where none starts or none is wanted."""
-    import subprocess
+    """Show `text` in the pager; False where $PAGER is empty or does not start."""
+    from subprocess import PIPE, Popen
 
     from deepreasoning_cli.cli.editor import sigint_blocked
 
@@ -70,26 +67,17 @@ def _page(text: str) -> bool:
     if not words:
         return False
     encoding = sys.stdout.encoding or "utf-8"
-    environment = {**DEFAULTS, **os.environ}
     sys.stdout.flush()
     try:
-        with (
-            sigint_blocked(),
-            subprocess.Popen(words, stdin=subprocess.PIPE, env=environment) as process,
-        ):
-            _feed(process, text.encode(encoding, "backslashreplace"))
+        with sigint_blocked(), Popen(words, stdin=PIPE, env=DEFAULTS | os.environ) as process:
+            try:  # it gets all of the text, of which it need not read everything
+                process.communicate(text.encode(encoding, "backslashreplace"))
+            except BaseException:
+                process.terminate()  # it gives the terminal back as it was
+                raise
     except OSError:  # it is not there, or not to be run
         return False
     return True
-
-
-def _feed(process: Popen[bytes], data: bytes) -> None:
-    """Give it all of the text, of which it need not read everything, and wait for its end."""
-    try:
-        process.communicate(data)
-    except BaseException:
-        process.terminate()  # it gives the terminal back as it was
-        raise
 
 
 def _command() -> list[str]:

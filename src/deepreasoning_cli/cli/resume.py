@@ -1,7 +1,8 @@
-"""`deepreasoning resume`: finish a turn that was cut; its reasoning is never paid for again."""
+"""`deepreasoning resume`: finish a turn that was cut off; its reasoning is not paid for again."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import takewhile
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import TurnRunner
@@ -25,12 +27,10 @@ def resume(
     ] = None,
     model: o.ModelOption = None,
     partial: Annotated[
-        bool,
-        typer.Option("--partial", help="Reasoning that was cut is used as far as it came."),
+        bool, typer.Option("--partial", help="Reasoning that was cut is used as far as it came.")
     ] = False,
     again: Annotated[
-        bool,
-        typer.Option("--again", help="Reasoning that was cut is paid for and written again."),
+        bool, typer.Option("--again", help="Reasoning that was cut is paid for and written again.")
     ] = False,
     reasoning: o.ReasoningOption = None,
     json: o.JsonOption = False,
@@ -50,124 +50,101 @@ def resume(
     """
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
-    from deepreasoning_cli.errors import UsageError
     from deepreasoning_cli.pipeline.conversation import to_messages
     from deepreasoning_cli.wiring.plan import TurnRequest
 
-    shown = OutputOptions(
-        json=json, jsonl=jsonl, plain=plain, raw=raw, output=output, reasoning=reasoning, copy=copy
-    )
-    shown.check()
-    if shown.reasoning_only:
+    output_options = o.build_options(OutputOptions, context.params)
+    output_options.check()
+    if output_options.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
     with TurnRunner(o.globals_of(context)) as runner, ExitStack() as claims:
-        found = _unfinished_turn(runner, turn)
-        opened = found.opened
-        loaded = runner.load(
-            {
-                "model": model or _if_chosen(found, opened.answerer),
-                "reasoner": _if_chosen(found, opened.reasoner),
-                "max_tokens": max_tokens,
-                "max_cost": max_cost,
-                "on_cap": on_cap and on_cap.value,
-                "timeout": timeout,
-                "backend": opened.backend,
-                "handoff": str(opened.handoff),
-            }
-        )
-        kept = _work_to_reuse(found, partial=partial, again=again)
-        session, earlier = _conversation(runner, found, claims)
-        if kept:
-            runner.note(_reuse_note(found))
+        record = _unfinished_turn(runner, turn)
+        opened = record.opened
+        settings: dict[str, object] = {"backend": opened.backend, "handoff": str(opened.handoff)}
+        if opened.backend == "direct":  # elsewhere the models are not the user's choice
+            settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
+        loaded = runner.load(settings | o.settings_from(context.params))
+        reused = _output_to_reuse(record, partial=partial, again=again)
+        session, earlier = _conversation(runner, record, claims)
+        if reused:
+            runner.note(_reuse_note(record))
         request = TurnRequest(
             loaded=loaded,
             question=opened.prompt,
             system=opened.system,
-            reused=kept,
-            reasoning_from=opened.id if kept else None,
+            reused=reused,
+            reasoning_from=opened.id if reused else None,
             session=session,
             earlier=to_messages(earlier),
         )
-        runner.run(runner.plan(request), loaded.settings, shown)
+        runner.run(runner.plan(request), loaded.settings, output_options)
 
 
 def _unfinished_turn(runner: TurnRunner, turn: str | None) -> TurnRecord:
     """The turn to finish. Raises UsageError where there is none, or nothing to finish."""
-    from deepreasoning_cli.errors import UsageError
-
     with runner.history() as store:
-        found = store.turn(turn) if turn else store.last_unfinished()
-    if found is None:
+        record = store.turn(turn) if turn else store.last_unfinished()
+    if record is None:
         raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
-    if found.complete:
-        name = found.opened.id
+    if record.complete:
+        name = record.opened.id
         hint = f"`deepreasoning ask --reasoning-from {name} …` uses its reasoning again"
         raise UsageError(f"turn {name} is complete", kind="complete", hint=hint)
-    return found
-
-
-def _if_chosen(turn: TurnRecord, name: str | None) -> str | None:
-    """A model that was chosen for the turn; the demo's and the hosted one's are no choice."""
-    return name if turn.opened.backend == "direct" else None
+    return record
 
 
 def _conversation(
-    runner: TurnRunner, turn: TurnRecord, claims: ExitStack
+    runner: TurnRunner, record: TurnRecord, claims: ExitStack
 ) -> tuple[str | None, Sequence[TurnRecord]]:
-    """The turn's session, or a fork of it where it is in use, and what was said before the turn."""
+    """The turn's session, or a fork of it where it is in use, and the session's earlier turns."""
     from deepreasoning_cli.cli.runner import claim_session
 
-    name = turn.opened.session
+    name = record.opened.session
     if name is None:
         return None, ()
     with runner.history() as store:
-        said = takewhile(lambda each: each.opened.id != turn.opened.id, store.session_turns(name))
-        return claim_session(runner, store, name, claims), list(said)
+        turns = store.session_turns(name)
+        earlier = takewhile(lambda each: each.opened.id != record.opened.id, turns)
+        return claim_session(runner, store, name, claims), list(earlier)
 
 
-def _work_to_reuse(turn: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
-    """What the reasoner brought; None where it is to be asked (again), or never was."""
-    from deepreasoning_cli.cli.runner import work_in
+def _output_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
+    """What the reasoner wrote; None where it is called again, or never was."""
+    from deepreasoning_cli.cli.runner import reasoner_output
     from deepreasoning_cli.pipeline.events import Stage
 
-    stage = turn.stages.get(Stage.REASON)
-    brought = (turn.reasoning + turn.draft).strip()
+    stage = record.stages.get(Stage.REASON)
+    has_text = bool((record.reasoning + record.draft).strip())
     if stage is None or stage.complete:  # reasoning from elsewhere has no stage, and is whole
-        return work_in(turn) if stage or brought else None
-    return work_in(turn) if brought and not _pay_again(turn, partial, again) else None
+        return reasoner_output(record) if stage or has_text else None
+    return reasoner_output(record) if has_text and not _pay_again(record, partial, again) else None
 
 
-def _pay_again(turn: TurnRecord, partial: bool, again: bool) -> bool:
+def _pay_again(record: TurnRecord, partial: bool, again: bool) -> bool:
     """The user's choice between half a chain of thought and paying for a whole one."""
-    import sys
-
-    from deepreasoning_cli.errors import UsageError
-
     if partial != again:
         return again
-    there_is = f"the reasoning of {turn.opened.id} was cut after {len(turn.reasoning):,} characters"
-    if not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(
-            there_is,
-            kind="cut",
-            hint="--partial answers from what there is; --again pays for it once more",
-        )
-    typer.echo(there_is, err=True)
-    return not typer.confirm(
-        "Answer from what there is? (no: reason again)", default=True, err=True
+    state = (
+        f"the reasoning of {record.opened.id} was cut after {len(record.reasoning):,} characters"
     )
+    if not (sys.stdin and sys.stdin.isatty()):
+        hint = "--partial answers from what there is; --again pays for it once more"
+        raise UsageError(state, kind="cut", hint=hint)
+    typer.echo(state, err=True)
+    question = "Answer from what there is? (no: reason again)"
+    return not typer.confirm(question, default=True, err=True)
 
 
-def _reuse_note(turn: TurnRecord) -> str:
+def _reuse_note(record: TurnRecord) -> str:
     """What is used again, and what that saves."""
     from deepreasoning_cli.pipeline.events import Stage
     from deepreasoning_cli.pipeline.money import format_usd
 
-    stage = turn.stages.get(Stage.REASON)
+    stage = record.stages.get(Stage.REASON)
     cost = ""
     if stage and stage.cost and stage.usage:
         cost = f"; {format_usd(stage.cost, estimated=stage.usage.estimated)} saved"
-    model = f" by {turn.reasoned_by}" if turn.reasoned_by else ""
-    own = f" and {len(turn.draft):,} of its own answer" if turn.draft else ""
-    size = f"{len(turn.reasoning):,} characters of reasoning{model}{own}"
-    return f"turn {turn.opened.id}: {size} are used again{cost}"
+    model = f" by {record.reasoned_by}" if record.reasoned_by else ""
+    own = f" and {len(record.draft):,} of its own answer" if record.draft else ""
+    size = f"{len(record.reasoning):,} characters of reasoning{model}{own}"
+    return f"turn {record.opened.id}: {size} are used again{cost}"

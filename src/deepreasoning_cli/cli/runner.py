@@ -1,4 +1,4 @@
-"""Run turns: options → request → plan → events that are shown and kept."""
+"""Run turns: options → request → plan → events that are shown and saved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,11 +14,10 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.messages import debug_log, note, warn
 from deepreasoning_cli.cli.options import Globals
-from deepreasoning_cli.cli.output import OutputOptions, build_views, confirm_without_search
+from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_without_search
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.recovery import HistoryAccess
-from deepreasoning_cli.pipeline.conversation import to_messages
+from deepreasoning_cli.history.journal_format import orphaned_journals
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_prompt
@@ -26,18 +25,20 @@ from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.notes import is_resumable
-from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.history.recovery import HistoryAccess
     from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.pipeline.events import Message
     from deepreasoning_cli.transport import RetryNotice, Transport
+    from deepreasoning_cli.views.status import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
-    """What the command line asks for; `settings` is what its flags say in place of the settings."""
+    """The parameters of `ask` and `chat`; `settings` holds those that override a setting."""
 
     settings: Mapping[str, object] = field(default_factory=dict)
     output: OutputOptions = field(default_factory=OutputOptions)
@@ -61,7 +62,7 @@ class AskOptions:
             raise UsageError("a session needs a name", hint="--session NAME")
 
     def system_after(self, earlier: Sequence[TurnRecord]) -> str | None:
-        """The system prompt of the next turn: what is asked for, else that of the last turn."""
+        """The system prompt of the next turn: the option's, else the last turn's."""
         if self.system is None and earlier:
             return earlier[-1].opened.system
         return self.system
@@ -70,18 +71,19 @@ class AskOptions:
 class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
 
-    With `save` each turn is journaled and kept in the history, else nothing touches the disk.
+    If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
     """
 
-    def __init__(self, given: Globals, *, save: bool = True, tip: str = "") -> None:
-        self._given = given
-        self._save = save
-        self._progress = Progress(tip=tip)
+    def __init__(self, global_options: Globals, *, save: bool = True, tip: str = "") -> None:
+        self._global_options = global_options
+        self.note = partial(note, global_options)
+        self.warn = partial(warn, global_options)
+        self.saves = save
+        self._tip = tip
         self._stack = ExitStack()
         self._transport: Transport | None = None
-        self._archive = HistoryAccess(paths.data_dir(), self._report)
-        self._said: set[str] = set()
-        self._warned: list[str] = []
+        self._notes: set[str] = set()
+        self._warnings: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -89,34 +91,45 @@ class TurnRunner:
     def __exit__(self, *failure: object) -> None:
         self._stack.close()
 
+    @cached_property
+    def _progress(self) -> Progress:
+        from deepreasoning_cli.views.status import Progress
+
+        return Progress(tip=self._tip)
+
+    @cached_property
+    def _access(self) -> HistoryAccess:
+        from deepreasoning_cli.history.recovery import HistoryAccess
+
+        return HistoryAccess(paths.data_dir(), self._report)
+
     def load(self, flags: Mapping[str, object]) -> LoadedSettings:
-        """The settings with these flags; what is to be said of them is said."""
-        loaded = load_settings(self._given.config, flags)
+        """The settings with these flags; each note on them is printed once."""
+        loaded = load_settings(self._global_options.config, flags)
         for text in loaded.notes:
-            if text not in self._said:  # a chat loads them again for each turn
+            if text not in self._notes:  # a chat loads them again for each turn
                 self.note(text)
-        self._said.update(loaded.notes)
-        self._save = self._save and loaded.settings.history
+        self._notes.update(loaded.notes)
+        self.saves = self.saves and loaded.settings.history
         return loaded
 
     def plan(self, request: TurnRequest) -> Plan:
-        """The turn that is asked for. Raises what build_plan raises."""
+        """The plan of the turn. Raises what build_plan raises."""
 
         def connect() -> Transport:
             if self._transport is None:
-                log = debug_log(self._given)
-                opened = open_transport(request.loaded, self._pause, log)
-                self._transport = self._stack.enter_context(opened)
+                log = debug_log(self._global_options)
+                transport = open_transport(request.loaded, self._pause, log)
+                self._transport = self._stack.enter_context(transport)
             return self._transport
 
-        spending = partial(self._archive.spending, recovers=self._save)
-        catalog = current_catalog(request.loaded)
-        return build_plan(request, catalog, connect, spending, saves=self._save)
-
-    @property
-    def saves(self) -> bool:
-        """Whether turns are kept on disk."""
-        return self._save
+        return build_plan(
+            request,
+            current_catalog(request.loaded),
+            connect,
+            lambda since: self._access.spending(since, recovers=self.saves),
+            saves=self.saves,
+        )
 
     def run(
         self,
@@ -127,99 +140,82 @@ class TurnRunner:
     ) -> None:
         """Run and show one turn; raises what the pipeline raises, with how to go on from there.
 
-        `record` is what the turn is folded into, for those who want it also after a failure.
+        The turn's events go into `record`, which the caller can read after a failure too.
         """
         record = record or TurnRecord()
-        journal = Journal(paths.data_dir(), record, self._warn_once) if self._save else None
-        views = build_views(
-            output,
-            record,
-            self._progress,
-            self._given,
-            settings,
-            kept=lambda: journal is not None and journal.keeps,
-        )
+        journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
+
+        def is_saved() -> bool:
+            return journal is not None and journal.keeps
+
+        views = ViewBuilder(
+            output, record, lambda: self._progress, self._global_options, settings
+        ).build_views(is_saved)
         try:
             with closing(run_turn(plan)) as events, ViewGroup(record, views, journal) as show:
                 try:
                     for event in events:
                         show(event)
                 except IncompleteError as error:
-                    if journal is not None and journal.keeps:
-                        _add_how_to_resume(error, plan.id)
+                    if is_saved():
+                        error.resume = f"deepreasoning resume {plan.id}"
+                        more = f"; or {error.hint}" if error.hint else ""
+                        error.hint = f"`{error.resume}` goes on from what is kept{more}"
                     raise
         except (WriteError, OSError) as failure:
-            unwritten = _as_write_error(failure)
-            if unwritten is None or journal is None or not journal.keeps:
+            write_error = _as_write_error(failure, record) if is_saved() else None
+            if write_error is None:
                 raise
-            _add_where_it_is(unwritten, record)
-            raise unwritten from failure.__cause__
+            raise write_error from failure.__cause__
 
     def has_history(self) -> bool:
-        """Whether anything was ever kept; to ask makes no file."""
-        return self._archive.exists
+        """Whether a history exists; the check creates no file."""
+        return self._access.exists
 
     def history(self) -> AbstractContextManager[Store]:
         """The history, with the turns that dead processes left behind."""
-        return self._archive.opened(recovers=self._save)
+        return self._access.opened(recovers=self.saves)
 
     def recover_orphans(self) -> None:
-        """Take up what dead processes left behind, where there is any; never a reason to fail."""
-        if self._save:
-            self._archive.recover_orphans()
-
-    def note(self, text: str) -> None:
-        """A remark on stderr, unless the user wants it quiet."""
-        note(self._given, text)
-
-    def warn(self, text: str) -> None:
-        """A warning on stderr, unless the user wants it quiet."""
-        warn(self._given, text)
+        """Save what dead processes left behind; a failure is only a warning."""
+        if self.saves and orphaned_journals(paths.data_dir()):
+            self._access.recover_orphans()
 
     def _report(self, kind: str, text: str) -> None:
-        """What the history says; it warns of the same thing once."""
+        """Print what the history reports; the same warning only once."""
         (self._warn_once if kind == "warning" else self.note)(text)
 
     def _warn_once(self, text: str) -> None:
-        """Warn, unless it is what was said before, with or without more words after it."""
-        if not any(text.startswith(said) for said in self._warned):
-            self._warned.append(text)
+        """Warn, except where an earlier warning is the same text or its beginning."""
+        if not text.startswith(tuple(self._warnings)):
+            self._warnings.append(text)
             self.warn(text)
 
-    def _pause(self, waiting: RetryNotice) -> None:
-        self._progress.pause(waiting.why, waiting.seconds)
+    def _pause(self, notice: RetryNotice) -> None:
+        self._progress.pause(notice.why, notice.seconds)
 
 
-def _as_write_error(failure: WriteError | OSError) -> WriteError | None:
-    """The failure as one to write; None for a closed pipe and for all that is no writer's."""
-    if isinstance(failure, WriteError):
-        return failure
-    if failure.errno in NO_ROOM:
-        return WriteError(f"cannot write: {failure.strerror}", hint="make room")
-    return None
-
-
-def _add_where_it_is(failure: WriteError, record: TurnRecord) -> None:
+def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError | None:
+    """The failure as a WriteError that says where the turn is; None if it is no writer's."""
+    if not isinstance(failure, WriteError):
+        if failure.errno not in NO_ROOM:
+            return None
+        failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
     turn = record.opened.id
     if record.complete:
         failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
     elif is_resumable(record):
         failure.resume = f"deepreasoning resume {turn}"
         failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
+    return failure
 
 
-def _add_how_to_resume(error: IncompleteError, turn: str) -> None:
-    error.resume = f"deepreasoning resume {turn}"
-    more = f"; or {error.hint}" if error.hint else ""
-    error.hint = f"`{error.resume}` goes on from what is kept{more}"
-
-
-def ask(given: Globals, options: AskOptions) -> None:
+def ask(global_options: Globals, options: AskOptions) -> None:
     """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
     output = options.output
     output.check()
     options.check()
-    with TurnRunner(given, save=options.save) as runner, ExitStack() as claims:
+    with TurnRunner(global_options, save=options.save) as runner, ExitStack() as claims:
         request = _build_request(runner, options, claims)
         plan = runner.plan(request)
         if options.dry_run:
@@ -231,33 +227,36 @@ def ask(given: Globals, options: AskOptions) -> None:
 
 
 def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
-    """The turn that the options ask for: settings, prompt, session and reasoning are read."""
+    """The turn that the options describe: reads settings, prompt, session and reasoning."""
     loaded = runner.load(options.settings)
     question = read_prompt(
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
     )
     session, earlier = open_session(runner, options, claims)
-    kept, reasoning_from = _work_to_reuse(runner, options.reasoning_from)
+    messages: tuple[Message, ...] = ()
+    if earlier:
+        from deepreasoning_cli.pipeline.conversation import to_messages
+
+        messages = to_messages(earlier)
+    reused, reasoning_from = _reused_work(runner, options.reasoning_from)
     return TurnRequest(
         loaded=loaded,
         question=question,
         system=options.system_after(earlier),
-        reused=kept,
+        reused=reused,
         reasoning_from=reasoning_from,
         session=session,
-        earlier=to_messages(earlier),
+        earlier=messages,
         reasoning_only=options.output.reasoning_only,
         allow_empty_reasoning=options.allow_empty_reasoning,
-        without_search=confirm_without_search(
-            optional=options.web_optional, structured=options.output.structured
-        ),
+        without_search=confirm_without_search(options.output, optional=options.web_optional),
     )
 
 
 def open_session(
     runner: TurnRunner, options: AskOptions, stack: ExitStack
 ) -> tuple[str | None, Sequence[TurnRecord]]:
-    """The session to go on with, and its turns; a session in use elsewhere is forked."""
+    """The session to continue and its turns; a session that another process uses is forked."""
     if not (options.resume_last or options.session):
         runner.recover_orphans()
         return None, ()
@@ -285,7 +284,7 @@ def _find_session(
 
 
 def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
-    """The session, this process's own until `stack` is left; a fork of it where it is not free."""
+    """Claim the session until `stack` is left; the name of it, or of a fork if it is in use."""
     claim = stack.enter_context(store.claim(session))
     if claim.forked_from:
         runner.note(f"session {session} is in use; this goes on as {claim.name}")
@@ -293,32 +292,30 @@ def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitSta
 
 
 def _new_session(options: AskOptions) -> str:
-    """The name of a session without turns. Raises UsageError where the last one is wanted."""
+    """The name of a session without turns. Raises UsageError for `--continue`."""
     if options.session is None:
         raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
     return options.session
 
 
 def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | None:
-    """The session of the last turn; one that has none begins one of its own, where it can."""
+    """The session of the last turn; a turn without one begins one, if that can be saved."""
     if last.opened.session is None and runner.saves:
         try:
             store.put_in_session(last.opened.id, last.opened.id)
-        except DeepReasoningError as error:  # it can be read, which is enough to go on
+        except DeepReasoningError as error:  # reading it is enough to go on
             runner.warn(error.message)
         else:
             return last.opened.id
     return last.opened.session
 
 
-def _work_to_reuse(
-    runner: TurnRunner, name: str | None
-) -> tuple[ReasonerOutput | None, str | None]:
-    """The reasoning to use again and the id of its turn: `last`, an id, or a file."""
+def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput | None, str | None]:
+    """The reasoning that `--reasoning-from` names, and the id of its turn if it has one."""
     if name is None:
         return None, None
-    there = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
-    if name != "last" and (there or not name.isalnum()):
+    is_file = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
+    if name != "last" and (is_file or not name.isalnum()):
         return ReasonerOutput(_read_reasoning(Path(name))), None
     turn = None
     if runner.saves or runner.has_history():
@@ -330,14 +327,14 @@ def _work_to_reuse(
 
 
 def work_of(turn: TurnRecord) -> ReasonerOutput:
-    """The reasoning of an earlier turn, to use again. Raises UsageError where it has none."""
+    """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
     if not turn.reasoning.strip():
         raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
-    return work_in(turn)
+    return reasoner_output(turn)
 
 
-def work_in(turn: TurnRecord) -> ReasonerOutput:
-    """All that the reasoner brought in an earlier turn, which may be nothing."""
+def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
+    """What the reasoner wrote in an earlier turn, which may be nothing."""
     return ReasonerOutput(turn.reasoning, turn.draft, turn.reasoned_by or ReasonerOutput().model)
 
 

@@ -1,6 +1,6 @@
-"""Signals and the one key that a running turn takes.
+"""Signals and the one key that a running turn reads.
 
-A signal ends the program the way Ctrl-C does: what is open gets closed, and none is lost.
+A signal ends the program as Ctrl-C does: everything open is closed, and no signal is lost.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from types import FrameType
 from typing import Any
 
 from deepreasoning_cli.errors import Interrupted
 
-AGAIN = 0.02  # seconds
+RESEND_AFTER = 0.02  # seconds
 ENTER = (b"\r", b"\n")
 
 
@@ -27,17 +29,17 @@ def end_on_signals() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
-    sys.unraisablehook = _dropped
+    sys.unraisablehook = _send_again
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _dropped(unraisable: Any) -> None:
-    """An exception in a finaliser goes nowhere; a signal that fell into one is sent again.
+def _send_again(unraisable: Any) -> None:
+    """Send a signal again if its exception was raised in a finaliser, where Python drops it.
 
-    A generator that is let go closes its connection in its finaliser, which takes long enough.
+    A generator closes its connection in its finaliser, which takes long enough for that.
     """
     match unraisable.exc_value:
         case Interrupted() as signalled:
@@ -49,8 +51,8 @@ def _dropped(unraisable: Any) -> None:
 
 
 def _send_later(number: signal.Signals) -> None:
-    """From another thread, so that the main thread has left the finaliser by then."""
-    timer = threading.Timer(AGAIN, _send, [number])
+    """Send it from another thread: by then the main thread has left the finaliser."""
+    timer = threading.Timer(RESEND_AFTER, _send, [number])
     timer.daemon = True
     timer.start()
 
@@ -66,49 +68,45 @@ def _send(number: signal.Signals) -> None:
 
 @contextmanager
 def sigint_once() -> Iterator[None]:
-    """The first Ctrl-C is a KeyboardInterrupt; those after it are those of a hasty hand.
+    """The first Ctrl-C raises KeyboardInterrupt; later ones are ignored.
 
-    Where Ctrl-C is ignored or somebody else's, it stays so.
+    A SIGINT that is ignored, or has another handler than Python's, is left alone.
     """
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    once = _SigintOnce(sys.unraisablehook)
-    signal.signal(signal.SIGINT, once)
-    sys.unraisablehook = once.dropped
+    hook = sys.unraisablehook
+    armed = True
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal armed
+        if armed:
+            armed = False
+            raise KeyboardInterrupt
+
+    def rearm(unraisable: Any) -> None:
+        """A finaliser dropped the exception; `hook` sends the signal again."""
+        nonlocal armed
+        armed = True
+        hook(unraisable)
+
+    signal.signal(signal.SIGINT, handle)
+    sys.unraisablehook = rearm
     try:
         yield
     finally:
-        sys.unraisablehook = once.hook
+        sys.unraisablehook = hook
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class _SigintOnce:
-    """A handler that raises once; again, if what it raised was dropped by a finaliser."""
-
-    def __init__(self, hook: Callable[[Any], object]) -> None:
-        self.hook = hook
-        self._armed = True
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            self._armed = False
-            raise KeyboardInterrupt
-
-    def dropped(self, unraisable: Any) -> None:
-        """Listen again; the hook that was there sends the signal once more."""
-        self._armed = True
-        self.hook(unraisable)
 
 
 @contextmanager
 def answer_now_key() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Enter was pressed since it was asked last.
+    """A function that tells whether Enter was pressed since its last call.
 
-    Enter while the reasoner thinks means that the answer is written from what there is. Where
-    nobody types, it is never pressed. Meanwhile the terminal echoes nothing, so that no key
-    disturbs what is drawn; Ctrl-C stays a signal.
+    Enter while the reasoner thinks asks for the answer now. Without a terminal on stdin the
+    function returns False. The terminal echoes nothing meanwhile, so that no key disturbs what is
+    drawn; Ctrl-C stays a signal.
     """
     if os.name != "posix" or sys.stdin is None or not sys.stdin.isatty():
         yield lambda: False
@@ -121,25 +119,19 @@ def answer_now_key() -> Iterator[Callable[[], bool]]:
     quiet[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
     try:
-        yield _EnterKey(descriptor)
+        yield partial(_read_enter, descriptor, count())
     finally:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
 
 
-class _EnterKey:
-    """The keys pressed on a terminal that does not wait for the end of a line.
+def _read_enter(descriptor: int, calls: Iterator[int]) -> bool:
+    """Whether Enter was pressed since the last call; the first call, at the first thought, says no.
 
-    It is asked after each thought. What was pressed before the first one, such as the Enter that
-    sends the question once more, is not meant for it: there was nothing to have enough of.
+    What was pressed before the first thought, such as the Enter that sends the question once
+    more, does not ask for an answer: there was no reasoning to answer from.
     """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._listens = False
-
-    def __call__(self) -> bool:
-        listened, self._listens = self._listens, True
-        if not select.select([self._descriptor], [], [], 0)[0]:
-            return False
-        pressed = os.read(self._descriptor, 1024)
-        return listened and any(key in pressed for key in ENTER)
+    is_first = next(calls) == 0
+    if not select.select([descriptor], [], [], 0)[0]:
+        return False
+    keys = os.read(descriptor, 1024)
+    return not is_first and any(key in keys for key in ENTER)

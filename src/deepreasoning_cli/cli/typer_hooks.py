@@ -1,4 +1,4 @@
-"""The only module that uses Typer beyond its documentation: classes of the Click that it contains.
+"""The only module that uses undocumented parts of Typer: the classes of its copy of Click.
 
 Any minor version of Typer may change them. pyproject.toml caps it for that reason, and
 tests/cli/test_typer_hooks.py says what has changed.
@@ -21,7 +21,7 @@ from deepreasoning_cli.errors import UsageError
 
 
 class Boundary(TyperGroup):
-    """The root group: whatever happens inside, what leaves is an exit code."""
+    """A root group that turns every outcome into an exit code."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line; always ends in SystemExit."""
@@ -29,19 +29,19 @@ class Boundary(TyperGroup):
         extra["standalone_mode"] = False
 
         def run() -> Any:
-            with _our_errors():
+            with _translate_errors():
                 return super(Boundary, self).main(words, *rest, **extra)
 
         raise SystemExit(guarded(run, words))
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the words; `--help` and `--version` print here already."""
-        with _quiet_on_a_closed_pipe():
+        with _exit_on_closed_pipe():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with _quiet_on_a_closed_pipe():
+        with _exit_on_closed_pipe():
             return super().invoke(ctx)
 
 
@@ -74,8 +74,8 @@ class RewritingCommand(TyperCommand):
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
-    """Raise UsageError in place of what Typer raises about the words, or when a prompt is left."""
+def _translate_errors() -> Iterator[None]:
+    """Raise UsageError in place of Typer's errors about the words, and of a prompt that is left."""
     try:
         yield
     except TyperException as exc:
@@ -90,8 +90,8 @@ def _command_path(exc: Exception) -> str:
 
 
 @contextmanager
-def _quiet_on_a_closed_pipe() -> Iterator[None]:
-    """Leave with our exit code, before Typer makes it 1, or Rich does, which prints the help."""
+def _exit_on_closed_pipe() -> Iterator[None]:
+    """Exit with our code on a closed pipe; Typer, and Rich in the help, would exit with 1."""
     try:
         yield
     except (BrokenPipeError, SystemExit) as gone:

@@ -9,10 +9,10 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog
-from deepreasoning_cli.cli import output, runner
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.chat.turns import ChatNames
 from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.output import ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import ConfigError, RefusedError
 from deepreasoning_cli.history.store import Store
@@ -40,8 +40,8 @@ class BrokenView:
 @pytest.fixture
 def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each turn of two questions on stdin is shown by one view that fails, and by others."""
-    build = output.build_views
-    monkeypatch.setattr(runner, "build_views", lambda *a, **o: [BrokenView(), *build(*a, **o)])
+    build = ViewBuilder.build_views
+    monkeypatch.setattr(ViewBuilder, "build_views", lambda *words: [BrokenView(), *build(*words)])
     monkeypatch.setattr(demo, "choose_script", lambda _: demo.Script("tiny", "hm", "", "42"))
     monkeypatch.setattr(demo.DemoProvider, "_wait", lambda *_: None)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo\n")))

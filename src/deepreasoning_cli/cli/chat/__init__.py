@@ -45,8 +45,8 @@ def chat(
         settings={
             "model": model,
             "reasoner": reasoner,
-            "backend": backend and backend.value,
-            "handoff": handoff and handoff.value,
+            "backend": backend,
+            "handoff": handoff,
             "web_search_linkup": web,
             "max_tokens": max_tokens,
             "timeout": timeout,

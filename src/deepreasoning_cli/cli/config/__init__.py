@@ -57,7 +57,7 @@ def init(
     from deepreasoning_cli.cli.config import setup
     from deepreasoning_cli.settings import editor
 
-    flags = {"backend": backend and backend.value, "model": model, "reasoner": reasoner}
+    flags = {"backend": backend, "model": model, "reasoner": reasoner}
     settings = {name: value for name, value in flags.items() if value is not None}
     keys = setup.parse_key_commands(key_command or [])
     if keys_from_env:
