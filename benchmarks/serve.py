@@ -111,7 +111,7 @@ def generate(load: Load, target: Target, port: int, tree: Tree | None) -> Report
     return report
 
 
-def through(load: Load, target: Target, port: int, log: Path) -> Report:
+def run_load(load: Load, target: Target, port: int, log: Path) -> Report:
     """Start the server, put the load on it, stop it; its memory and CPU beside the figures."""
     with server(target, port, log) as process:
         tree = Tree(process.pid)
@@ -132,7 +132,7 @@ def run(load: Load, make: Make, home: Path) -> Report:
         target = make(port, vendors, home)
         try:
             of_run = (
-                through(load, target, port, home / "log")
+                run_load(load, target, port, home / "log")
                 if target.command
                 else generate(load, target, vendors, None)
             )

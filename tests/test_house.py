@@ -30,6 +30,8 @@ SHORTEST, LONGEST = 40, 400  # lines of a module
 
 SHORT: Final = {
     "__init__.py": "the version alone, for `--version` imports nothing else",
+    "server/__init__.py": "`create_app`, where every ASGI server looks for it",
+    "transport/__init__.py": "the names that other rooms use; they need no module of the room",
 }
 """Modules that may have fewer lines, and why. A package's `__init__` that defines nothing may."""
 

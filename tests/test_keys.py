@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import Key, redact_known, redacted, validate_and_remember
+from deepreasoning_cli.keys import Key, redact, redact_known, validate_and_remember
 
 SECRET = 'sk-test-"a\\b/c+d=e'
 ENV = "DEEPSEEK_API_KEY"
@@ -80,15 +80,15 @@ def test_of_a_key_four_characters_are_shown_at_most(value: str, masked: str) -> 
     ],
 )
 def test_a_secret_is_masked_in_every_form(form: str) -> None:
-    assert redacted(f"({form})({form})", [SECRET]) == "([key])([key])"
+    assert redact(f"({form})({form})", [SECRET]) == "([key])([key])"
 
 
 def test_what_is_too_short_to_tell_from_text_is_left() -> None:
-    assert redacted("abcdefg sk-test", ["abcdefg", SECRET]) == "abcdefg sk-test"
+    assert redact("abcdefg sk-test", ["abcdefg", SECRET]) == "abcdefg sk-test"
 
 
 def test_every_secret_is_masked() -> None:
-    assert redacted("one-secret, two-secret", ["one-secret", "two-secret"]) == "[key], [key]"
+    assert redact("one-secret, two-secret", ["one-secret", "two-secret"]) == "[key], [key]"
 
 
 def test_the_last_look_masks_every_key_that_was_loaded() -> None:
@@ -104,4 +104,4 @@ signs = "".join(sorted(set(string.printable[:94]) - set("[]")))  # those of the 
 def test_nothing_that_begins_as_a_secret_survives(
     secret: str, before: str, after: str, cut: int
 ) -> None:
-    assert secret[:8] not in redacted(f"{before}{secret[:cut]}{after}{secret}", [secret])
+    assert secret[:8] not in redact(f"{before}{secret[:cut]}{after}{secret}", [secret])

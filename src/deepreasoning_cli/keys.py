@@ -56,7 +56,7 @@ def validate(name: str, value: str, origin: str) -> Key:
 
 def redact_known(text: str) -> str:
     """`text` with every key that was loaded in this process masked."""
-    return redacted(text, _loaded)
+    return redact(text, _loaded)
 
 
 def _describe(character: str) -> str:
@@ -67,7 +67,7 @@ def _describe(character: str) -> str:
     return f"the character U+{ord(character):04X}"
 
 
-def redacted(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret masked: raw, JSON-escaped, percent-encoded, in base64, or cut off.
 
     A cut-off key is known by its first eight characters on.

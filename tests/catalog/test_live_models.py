@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.catalog.live import Live, LiveModel, apply_cache, read
+from deepreasoning_cli.catalog.live import LiveModel, LiveModels, apply_cache, read
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
 
@@ -28,7 +28,7 @@ models = st.builds(
     st.none() | st.integers(1, 10**9),
 )
 lives = st.builds(
-    Live,
+    LiveModels,
     st.datetimes(timezones=st.just(UTC)),
     st.lists(models, max_size=3).map(tuple),
     st.dictionaries(st.text(), st.lists(st.text(), max_size=3).map(tuple), max_size=3),
@@ -36,8 +36,10 @@ lives = st.builds(
 )
 
 
-def said(id_: str, lifecycle: str, retires: date | None = None, context: int | None = None) -> Live:
-    return Live(NOON, (LiveModel(id_, "A model", lifecycle, retires, context),))
+def said(
+    id_: str, lifecycle: str, retires: date | None = None, context: int | None = None
+) -> LiveModels:
+    return LiveModels(NOON, (LiveModel(id_, "A model", lifecycle, retires, context),))
 
 
 def row(catalog: Catalog, id_: str) -> ClaudeModel:
@@ -59,13 +61,13 @@ def row(catalog: Catalog, id_: str) -> ClaudeModel:
         (said("claude-sonnet-4-5-20250929", "active", date(2027, 1, 1)), Lifecycle.ACTIVE),
     ],
 )
-def test_the_vendors_word_on_a_lifecycle_holds(live: Live, expected: Lifecycle) -> None:
-    model = row(live.over(WRITTEN), live.anthropic[0].id)
+def test_the_vendors_word_on_a_lifecycle_holds(live: LiveModels, expected: Lifecycle) -> None:
+    model = row(live.apply_to(WRITTEN), live.anthropic[0].id)
     assert model.lifecycle(NOON.date()) is expected
 
 
 def test_prices_and_names_stay_what_the_catalog_says() -> None:
-    after = row(said(SONNET, "deprecated", date(2027, 1, 1), 500_000).over(WRITTEN), SONNET)
+    after = row(said(SONNET, "deprecated", date(2027, 1, 1), 500_000).apply_to(WRITTEN), SONNET)
     assert after == replace(
         row(WRITTEN, SONNET),
         status=Lifecycle.DEPRECATED,
@@ -76,7 +78,7 @@ def test_prices_and_names_stay_what_the_catalog_says() -> None:
 
 def test_a_new_model_has_no_price_and_is_found_by_its_id_alone() -> None:
     live = said("claude-sonnet-6", "active")
-    after = live.over(WRITTEN)
+    after = live.apply_to(WRITTEN)
     assert row(after, "claude-sonnet-6").rates == {"direct": None}
     today = NOON.date()
     assert after.claude("claude-sonnet-6", "direct", today).warning is None
@@ -89,7 +91,7 @@ def test_only_what_differs_is_said() -> None:
         for model in WRITTEN.offered("direct")
         if model.lifecycle(NOON.date()) in (Lifecycle.ACTIVE, Lifecycle.LEGACY)
     )
-    live = Live(NOON, everything)
+    live = LiveModels(NOON, everything)
     assert list(live.differences(WRITTEN)) == [
         "claude-sonnet-4-5-20250929: not listed by Anthropic"
     ]
@@ -99,7 +101,7 @@ def test_each_difference_is_a_line_with_both_sides() -> None:
     new = LiveModel("claude-sonnet-6", "Claude Sonnet 6", "active")
     dying = LiveModel(SONNET, "x", "deprecated", date(2027, 1, 1), 2_000_000)
     hosts = {"deepseek": ("deepseek-v5", "deepseek-flash"), "openrouter": ()}
-    live = Live(NOON, (new, dying), hosts, ("claude-sonnet-4-5-20250929", "claude-x"))
+    live = LiveModels(NOON, (new, dying), hosts, ("claude-sonnet-4-5-20250929", "claude-x"))
     gone = ("not listed by Anthropic", "not listed by the gateway")
     found = [line for line in live.differences(WRITTEN) if not line.endswith(gone)]
     assert found == [
@@ -115,12 +117,12 @@ def test_each_difference_is_a_line_with_both_sides() -> None:
 
 
 def test_vendors_that_were_not_asked_differ_in_nothing() -> None:
-    assert list(Live(NOON).differences(WRITTEN)) == []
-    assert Live(NOON).over(WRITTEN) == WRITTEN
+    assert list(LiveModels(NOON).differences(WRITTEN)) == []
+    assert LiveModels(NOON).apply_to(WRITTEN) == WRITTEN
 
 
 @given(lives)
-def test_the_cache_reads_back_what_was_written(tmp_path: Path, live: Live) -> None:
+def test_the_cache_reads_back_what_was_written(tmp_path: Path, live: LiveModels) -> None:
     path = tmp_path / "models.json"
     path.write_text(live.write(), "utf-8")
     assert read(path) == live

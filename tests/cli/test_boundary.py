@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from deepreasoning_cli import keys
-from deepreasoning_cli.cli.boundary import guarded, wants_json, write_stderr
+from deepreasoning_cli.cli.boundary import run_guarded, wants_json, write_stderr
 from deepreasoning_cli.cli.typer_hooks import Boundary
 from deepreasoning_cli.errors import (
     ConfigError,
@@ -34,7 +34,7 @@ def outcome(
     def fail() -> None:
         raise failure
 
-    code = guarded(fail, words)
+    code = run_guarded(fail, words)
     out, err = capsys.readouterr()
     return code, out, err
 
@@ -139,7 +139,7 @@ def test_debug_adds_a_traceback_without_locals_or_keys(
 ) -> None:
     key = keys.validate_and_remember("canary", "sk-canary-0123456789abcdef", "a test")
     words = ["ask", "--debug", *(["--json"] if as_json else [])]
-    code = guarded(lambda: failing(key.value), words)
+    code = run_guarded(lambda: failing(key.value), words)
     err = capsys.readouterr().err
     first, _, rest = err.partition("\n")
     assert code == 1
@@ -194,7 +194,7 @@ def test_any_other_fault_of_the_system_is_not_taken_for_a_full_disk(
 
 @pytest.mark.parametrize(("value", "code"), [(None, 0), (0, 0), (7, 7), ("text", 0)])
 def test_what_an_action_returns_is_its_exit_code(value: Any, code: int) -> None:
-    assert guarded(lambda: value, []) == code
+    assert run_guarded(lambda: value, []) == code
 
 
 class Refusing(io.StringIO):
@@ -214,7 +214,7 @@ def test_what_stdout_takes_no_more_is_noticed_at_the_end(
     monkeypatch: pytest.MonkeyPatch, exc: Exception, code: int
 ) -> None:
     monkeypatch.setattr(sys, "stdout", Refusing(exc))
-    assert guarded(lambda: None, []) == code
+    assert run_guarded(lambda: None, []) == code
 
 
 @pytest.mark.parametrize("exc", [None, BrokenPipeError()])
@@ -227,7 +227,7 @@ def test_a_stdout_that_is_closed_is_no_failure_of_its_own(
         if exc:
             raise exc
 
-    assert guarded(act, []) == (141 if exc else 0)
+    assert run_guarded(act, []) == (141 if exc else 0)
 
 
 def test_a_closed_pipe_is_replaced_so_that_the_last_flush_is_quiet(
@@ -244,7 +244,7 @@ def test_a_closed_pipe_is_replaced_so_that_the_last_flush_is_quiet(
             stream.write("x")
             stream.flush()
 
-        assert guarded(act, []) == 141
+        assert run_guarded(act, []) == 141
         stream.flush()
 
 
@@ -256,7 +256,7 @@ def test_a_closed_or_full_stderr_is_ignored(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     write_stderr("nobody reads this")
-    assert guarded(_refuse, []) == 4
+    assert run_guarded(_refuse, []) == 4
 
 
 def _refuse() -> None:

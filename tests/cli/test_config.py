@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepreasoning_cli.cli.config import app, setup
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.wiring.backend import STARTS
 from support.loopback import Loopback, error_reply_anthropic, error_reply_openai, json_reply
@@ -50,7 +50,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def run(*words: str, stdin: str | bytes = "", options: Globals | None = None) -> Outcome:
+def run(*words: str, stdin: str | bytes = "", options: GlobalOptions | None = None) -> Outcome:
     """Run the command; the canary must never be in what it prints or raises."""
     result = CliRunner().invoke(app, list(words), input=stdin, obj=options)
     error = result.exception if isinstance(result.exception, DeepReasoningError) else None
@@ -83,7 +83,7 @@ def test_path_prints_where_the_file_would_be(path: Path) -> None:
 
 def test_a_file_named_on_the_command_line_wins(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    assert run("path", options=Globals(config=other)).stdout == f"{other}\n"
+    assert run("path", options=GlobalOptions(config=other)).stdout == f"{other}\n"
 
 
 def test_path_works_with_a_broken_file(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_short_key_is_masked_whole(path: Path) -> None:
 
 
 def test_show_needs_the_file_that_was_named(path: Path, tmp_path: Path) -> None:
-    outcome = run("show", options=Globals(config=tmp_path / "absent.toml"))
+    outcome = run("show", options=GlobalOptions(config=tmp_path / "absent.toml"))
     assert (outcome.code, outcome.failed().kind) == (3, "config_missing")
 
 
@@ -159,7 +159,7 @@ def test_a_repaired_mode_is_told_once_and_not_to_the_quiet(path: Path) -> None:
         (True, ""),
     ):
         path.chmod(0o644)
-        assert run("show", options=Globals(quiet=quiet)).stderr == note
+        assert run("show", options=GlobalOptions(quiet=quiet)).stderr == note
         assert run("show").stderr == ""
 
 
@@ -192,7 +192,7 @@ def test_set_changes_the_file_and_says_so(path: Path) -> None:
 
 
 def test_set_says_nothing_to_the_quiet(path: Path) -> None:
-    assert run("set", "model", "opus", options=Globals(quiet=True)).stderr == ""
+    assert run("set", "model", "opus", options=GlobalOptions(quiet=True)).stderr == ""
 
 
 @pytest.mark.parametrize("line", [f"{CANARY}\n", CANARY, f"  {CANARY}\r\n", f"{CANARY}\nmore\n"])
@@ -614,7 +614,7 @@ def test_check_tries_ones_own_reasoner_and_a_host_without_a_key(path: Path) -> N
             f'[base_urls]\nollama = "{own.url}/v1"\n'
             f'[reasoners.lab]\nbase_url = "{own.url}/lab"\nmodel = "m"\nkey = "lab"\n',
         )
-        outcome = run("check", options=Globals(debug=True))
+        outcome = run("check", options=GlobalOptions(debug=True))
         seen = [(one.path, "authorization" in one.headers) for one in own.requests]
     assert (outcome.code, seen) == (0, [("/v1/models", False), ("/lab/models", True)])
     assert "it may answer this call without looking at the key" in outcome.stdout

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.errors import UsageError
-from support.kept_turns import WHEN, opened_store, shown, whole
+from support.sample_turns import WHEN, open_store, record_of, turn_events
 
 AGES = {"minutes": 0.01, "hours": 0.8, "days": 6.9, "week": 7.1, "months": 60.0}  # in days
 
@@ -32,9 +32,9 @@ def aged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "data"
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(folder))
     now = datetime.now(UTC)
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         for name, days in AGES.items():
-            store.save(shown(whole(name, session=name)), began=now - timedelta(days=days))
+            store.save(record_of(turn_events(name, session=name)), began=now - timedelta(days=days))
 
 
 def run(*words: str) -> Result:

@@ -23,8 +23,16 @@ from deepreasoning_cli.cli.history.export import html
 from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.pipeline.events import Event, Source, Sources
 from deepreasoning_cli.pipeline.record import TurnRecord
-from support.kept_turns import WHEN, answered, opened, opened_store, reasoned, shown, whole
 from support.runner import PROGRAM, PtyRun, run, run_in_pty
+from support.sample_turns import (
+    WHEN,
+    answer_events,
+    open_store,
+    reason_events,
+    record_of,
+    turn_events,
+    turn_started,
+)
 from support.screen import foreign
 
 TURN = json.loads((Path(__file__).parents[1] / "schemas/turn.json").read_text())
@@ -71,25 +79,27 @@ def parsed(*words: str) -> Any:
 
 
 def keep(folder: Path, events: Sequence[Event], began: datetime = WHEN) -> TurnRecord:
-    record = shown(events)
-    with opened_store(folder) as store:
+    record = record_of(events)
+    with open_store(folder) as store:
         store.save(record, began=began)
     return record
 
 
 def cut(turn: str, session: str | None = None) -> list[Event]:
     """A turn that ended before the answer's first word."""
-    return [opened(turn, "And then?", session), *reasoned()][:-1]
+    return [turn_started(turn, "And then?", session), *reason_events()][:-1]
 
 
 @pytest.fixture
 def three(data: Path) -> Path:
     """alpha1 and alpha2 of the session `talk`, the second without an answer; then beta1."""
-    keep(data, whole("alpha1", "talk"), WHEN - timedelta(days=40))
-    record = shown(cut("alpha2", "talk"), failure=KeyboardInterrupt())
-    with opened_store(data) as store:
+    keep(data, turn_events("alpha1", "talk"), WHEN - timedelta(days=40))
+    record = record_of(cut("alpha2", "talk"), failure=KeyboardInterrupt())
+    with open_store(data) as store:
         store.save(record, began=WHEN - timedelta(days=10))
-    keep(data, [opened("beta1", "Why  is\nthe sky blue?"), *answered(["Rayleigh.\n\n\n"])])
+    keep(
+        data, [turn_started("beta1", "Why  is\nthe sky blue?"), *answer_events(["Rayleigh.\n\n\n"])]
+    )
     return data
 
 
@@ -255,10 +265,10 @@ def test_a_search_without_hits_or_words_says_so(three: Path) -> None:
 @pytest.fixture
 def hostile(data: Path) -> Path:
     events = [
-        opened("evil", HOSTILE, session=f"s{HOSTILE}"),
+        turn_started("evil", HOSTILE, session=f"s{HOSTILE}"),
         Sources((Source(HOSTILE, f"javascript:{HOSTILE}"),)),
-        *reasoned([HOSTILE, " needle"]),
-        *answered([HOSTILE, "\n\n&#27;[2J <img src=x onerror=y> [a](javascript:b)"], HOSTILE),
+        *reason_events([HOSTILE, " needle"]),
+        *answer_events([HOSTILE, "\n\n&#27;[2J <img src=x onerror=y> [a](javascript:b)"], HOSTILE),
     ]
     keep(data, events)
     return data
@@ -326,7 +336,9 @@ NEVER = {"script", "img", "a", "link", "iframe", "form", "base", "object", "svg"
 
 
 def html_of(*answers: str) -> Tags:
-    turns = [shown([opened(f"t{n}"), *answered([text])]) for n, text in enumerate(answers)]
+    turns = [
+        record_of([turn_started(f"t{n}"), *answer_events([text])]) for n, text in enumerate(answers)
+    ]
     return Tags(html("talk", turns))
 
 
@@ -439,7 +451,7 @@ def test_a_deleted_question_is_gone_from_what_was_typed_in_chats(three: Path) ->
 def test_a_deleted_question_is_gone_however_it_was_typed(
     three: Path, entry: str, prompt: str
 ) -> None:
-    keep(three, [opened("gamma1", prompt), *answered(["Yes."])])
+    keep(three, [turn_started("gamma1", prompt), *answer_events(["Yes."])])
     typed = three / "prompts"
     typed.write_text(f"{json.dumps(entry, ensure_ascii=False)}\n", encoding="utf-8")
     assert history("delete", "gamma1", "--yes").exit_code == 0
@@ -496,7 +508,7 @@ def test_a_person_is_asked_with_what_will_go(three: Path) -> None:
 
 
 def test_what_was_left_behind_is_recovered_and_listed(three: Path) -> None:
-    path = left_behind(three, "gamma1", [opened("gamma1", "Lost?"), *reasoned()[:3]])
+    path = left_behind(three, "gamma1", [turn_started("gamma1", "Lost?"), *reason_events()[:3]])
     result = history("recover")
     assert (result.exit_code, result.stderr) == (0, "note: recovered 1 turn\n")
     assert [row.split()[0] for row in result.stdout.splitlines()] == ["id", "gamma1"]
@@ -506,7 +518,7 @@ def test_what_was_left_behind_is_recovered_and_listed(three: Path) -> None:
 
 
 def test_what_was_recovered_as_json_is_rows(data: Path) -> None:
-    left_behind(data, "gamma1", [opened("gamma1"), *reasoned()[:2]])
+    left_behind(data, "gamma1", [turn_started("gamma1"), *reason_events()[:2]])
     result = history("recover", "--json")
     rows = json.loads(result.stdout)
     validate(rows, {"type": "array", "items": ROW})
@@ -514,7 +526,7 @@ def test_what_was_recovered_as_json_is_rows(data: Path) -> None:
 
 
 def test_every_command_takes_up_what_was_left_behind(data: Path) -> None:
-    left_behind(data, "gamma1", [opened("gamma1"), *reasoned()[:2]])
+    left_behind(data, "gamma1", [turn_started("gamma1"), *reason_events()[:2]])
     result = history("list")
     assert result.stdout.splitlines()[1].startswith("gamma1 ")
     assert result.stderr == "note: recovered 1 unfinished turn: `deepreasoning history list`\n"
@@ -561,7 +573,7 @@ def test_without_a_pager_the_text_is_printed(three: Path, pager: str) -> None:
 
 @posix_only
 def test_a_pager_that_stops_reading_is_no_failure(data: Path) -> None:
-    keep(data, [opened("long"), *answered(["word \n" * 100_000])])
+    keep(data, [turn_started("long"), *answer_events(["word \n" * 100_000])])
     assert on_terminal(data, "show", "long", pager="head -n 3").code == 0
 
 

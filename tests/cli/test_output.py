@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import UsageError, WriteError
@@ -21,7 +21,7 @@ from deepreasoning_cli.views.status import Progress
 
 def views(output: OutputOptions) -> list[View]:
     settings = load_settings(None, {}, {}).settings
-    builder = ViewBuilder(output, TurnRecord(), Progress, Globals(), settings)
+    builder = ViewBuilder(output, TurnRecord(), Progress, GlobalOptions(), settings)
     return builder.build_views(lambda: True)
 
 
@@ -66,7 +66,7 @@ def test_code_on_a_terminal_is_escaped_for_a_terminal(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", stdout)
     settings = load_settings(None, {}, {}).settings
     output = OutputOptions(extract=True)
-    builder = ViewBuilder(output, record, Progress, Globals(), settings)
+    builder = ViewBuilder(output, record, Progress, GlobalOptions(), settings)
     views = builder.build_views(lambda: True)
     record.apply(Text("```\n\u202e\n```"))
     for view in views:
@@ -114,7 +114,7 @@ def test_a_session_that_cannot_be_meant_is_refused(options: AskOptions, message:
 
 def test_the_system_prompt_is_the_last_turns_unless_one_is_asked_for() -> None:
     last = TurnRecord()
-    last.opened = TurnStarted("t1", "demo", "?", Handoff.REASONING, None, "be brief")
+    last.start = TurnStarted("t1", "demo", "?", Handoff.REASONING, None, "be brief")
     assert AskOptions().system_after([]) is None
     assert AskOptions().system_after([last]) == "be brief"
     assert AskOptions(system="").system_after([last]) == ""

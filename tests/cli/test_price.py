@@ -25,9 +25,9 @@ from deepreasoning_cli.pipeline.events import (
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
-from support.kept_turns import WHEN, opened, opened_store, reasoned, shown
 from support.loopback import Loopback, Reply, error_reply_anthropic, json_reply
 from support.runner import run
+from support.sample_turns import WHEN, open_store, reason_events, record_of, turn_started
 
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
 
@@ -94,16 +94,16 @@ def spend(
     ]
     begun = TurnStarted(name, "direct", "?", Handoff.REASONING, session)
     began = datetime.now(UTC) - timedelta(days=days_ago)
-    with opened_store(paths.data_dir()) as store:
-        store.save(shown([begun, Thought("so"), Text("42"), *stages]), began=began)
+    with open_store(paths.data_dir()) as store:
+        store.save(record_of([begun, Thought("so"), Text("42"), *stages]), began=began)
 
 
 def left_behind(folder: Path, turn: str) -> Path:
     """The journal of a process that died while the reasoner wrote."""
     path = folder / "journal" / f"{turn}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    begun = event_line(opened(turn), 0.0, WHEN)
-    path.write_bytes(begun + b"".join(event_line(event, 0.5) for event in reasoned()[:2]))
+    begun = event_line(turn_started(turn), 0.0, WHEN)
+    path.write_bytes(begun + b"".join(event_line(event, 0.5) for event in reason_events()[:2]))
     return path
 
 

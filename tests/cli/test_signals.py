@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from deepreasoning_cli.cli.signals import sigint_once
-from support.runner import Finished, run
+from support.runner import CompletedRun, run
 
 PROGRAM = """
 import os, signal, sys, time
@@ -47,7 +47,7 @@ def test_a_signal_that_falls_into_a_finaliser_still_stops_the_program(
         finaliser=f"signal.signal(signal.SIGINT, signal.default_int_handler);"
         f" os.kill(os.getpid(), signal.{name})"
     )
-    assert run(program=(sys.executable, "-c", code)) == Finished(1, b"", stopped)
+    assert run(program=(sys.executable, "-c", code)) == CompletedRun(1, b"", stopped)
 
 
 def test_a_fault_in_a_finaliser_is_reported_as_ever() -> None:

@@ -25,7 +25,7 @@ from support.replies import (
     reasoner_stream,
     sse,
 )
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import (
     ANSWER,
     PRINTED,
@@ -39,7 +39,7 @@ from support.vendors import (
     refusing,
 )
 
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 PAID = f"; {len(REASONING)} characters of the reasoning came before"
 LATER = "try again later"
 
@@ -55,10 +55,10 @@ def host(vendor: Loopback) -> str:
     return vendor.url.removeprefix("http://")
 
 
-def failed(code: int, error: str, hint: str | None, stdout: bytes = b"") -> Finished:
+def failed(code: int, error: str, hint: str | None, stdout: bytes = b"") -> CompletedRun:
     """The outcome of a run that fails with these two lines."""
     lines = [f"error: {error}", *([f"hint: {hint}"] if hint else [])]
-    return Finished(code, stdout, "".join(f"{line}\n" for line in lines).encode())
+    return CompletedRun(code, stdout, "".join(f"{line}\n" for line in lines).encode())
 
 
 def told(stage: str | None, kind: str, message: str, hint: str | None, **known: Any) -> Any:
@@ -399,7 +399,7 @@ def test_a_whole_reply_where_a_stream_was_asked_for_is_taken(vendors: Vendors) -
     }
     vendors.reply(json_reply(200, completion), json_reply(200, reply))
     result = vendors.ask("--reasoning", "stderr", "6 x 7?")
-    assert result == Finished(0, PRINTED, f"{REASONING}\n".encode())
+    assert result == CompletedRun(0, PRINTED, f"{REASONING}\n".encode())
 
 
 def test_a_redirect_is_not_followed(vendors: Vendors) -> None:
@@ -457,7 +457,7 @@ def test_a_connection_lost_in_the_reasoning_is_exit_code_6(vendors: Vendors, how
     lost = f"error: reason: the connection to {host(vendors.reasoner)} was lost{PAID}"
     lines = [REASONING, lost, f"hint: {kept(NETWORK)}"]
     said = "".join(f"{line}\n" for line in lines)
-    assert named(result) == Finished(6, b"", said.encode())
+    assert named(result) == CompletedRun(6, b"", said.encode())
     assert vendors.counts() == (1, 0)
 
 
@@ -539,7 +539,7 @@ def test_an_unreadable_event_is_skipped(vendors: Vendors) -> None:
         writing.failing(4, junk, sse("null"), sse("[]"), *writing.body[4:]),
     )
     result = vendors.ask("--reasoning", "stderr", "6 x 7?")
-    assert result == Finished(0, PRINTED, f"{REASONING}\n".encode())
+    assert result == CompletedRun(0, PRINTED, f"{REASONING}\n".encode())
 
 
 def test_three_unreadable_events_in_a_row_are_a_cut(vendors: Vendors) -> None:
@@ -848,7 +848,7 @@ def test_a_config_file_open_to_others_is_closed_and_said_so(vendors: Vendors) ->
     path = vendors.config('model = "sonnet"\n')
     path.chmod(0o644)
     note = f"note: {path} was open to others (mode 0644); now 0600\n"
-    assert vendors.ask("6 x 7?") == Finished(0, PRINTED, note.encode())
+    assert vendors.ask("6 x 7?") == CompletedRun(0, PRINTED, note.encode())
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from support.loopback import Connection, Loopback
 from support.replies import Gate, Pause, Reply, Step, claude_stream, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
 
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 PROMPT = 0.050  # seconds: how soon the reasoner is left
 
 
@@ -186,7 +186,7 @@ def test_the_answer_is_shown_while_it_is_written(vendors: Vendors) -> None:
         assert process.stdout is not None
         assert process.stdout.read(6) == b"**42**"
         go_on.set()
-        assert vendors.outcome(process) == Finished(0, b" is the answer.\n", b"")
+        assert vendors.outcome(process) == CompletedRun(0, b" is the answer.\n", b"")
 
 
 def asked_of_claude(vendors: Vendors) -> str:
@@ -203,7 +203,7 @@ def test_every_dialect_of_reasoning_is_read_and_stopped_at_the_first_answer_toke
 ) -> None:
     words = [f"word{number} " for number in range(200)]
     vendors.reply(thoughts=reasoner_stream(THOUGHTS, words, field=field, pace=0.02))
-    assert vendors.ask("--reasoning", "stderr", "6 x 7?") == Finished(
+    assert vendors.ask("--reasoning", "stderr", "6 x 7?") == CompletedRun(
         0, PRINTED, f"{REASONING}\n".encode()
     )
     assert f" reasoning begins]\n{REASONING}\n[" in asked_of_claude(vendors)

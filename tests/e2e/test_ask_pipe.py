@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from support.replies import claude_stream, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 
 
 def question(vendors: Vendors) -> str:
@@ -37,14 +37,14 @@ def test_a_pipe_gets_the_answer_and_one_newline_and_nothing_else(vendors: Vendor
 @pytest.mark.parametrize("ending", ["\n", "\n\n\n"])
 def test_line_ends_of_the_model_become_one(vendors: Vendors, ending: str) -> None:
     vendors.reply(texts=["4", "2", ending])
-    assert vendors.ask("6 x 7?") == Finished(0, b"42\n", b"")
+    assert vendors.ask("6 x 7?") == CompletedRun(0, b"42\n", b"")
 
 
 def test_a_file_goes_through_a_real_pipeline(vendors: Vendors, tmp_path: Path) -> None:
     vendors.reply(texts=["x" * 41])
     (tmp_path / "notes.txt").write_text("six\nseven\n")
     script = 'cat "$1" | deepreasoning ask "multiply these" | wc -c'
-    assert vendors.shell(script, str(tmp_path / "notes.txt")) == Finished(0, b"42\n", b"")
+    assert vendors.shell(script, str(tmp_path / "notes.txt")) == CompletedRun(0, b"42\n", b"")
     assert question(vendors) == "<stdin>\nsix\nseven\n</stdin>\n\nmultiply these"
 
 
@@ -61,24 +61,24 @@ def test_an_answer_of_a_megabyte_arrives_whole(vendors: Vendors) -> None:
     vendors.reply(texts=["".join(lines[at : at + 500]) for at in range(0, len(lines), 500)])
     result = vendors.ask("a lot")
     assert len(result.stdout) > 1_000_000
-    assert result == Finished(0, "".join(lines).encode(), b"")
+    assert result == CompletedRun(0, "".join(lines).encode(), b"")
 
 
 def test_an_answer_of_a_megabyte_in_a_single_piece_arrives_whole(vendors: Vendors) -> None:
     vendors.reply(texts=["0123456789abcdef" * 65536])
-    assert vendors.ask("a lot") == Finished(0, b"0123456789abcdef" * 65536 + b"\n", b"")
+    assert vendors.ask("a lot") == CompletedRun(0, b"0123456789abcdef" * 65536 + b"\n", b"")
 
 
 def test_every_script_and_emoji_comes_out_as_it_went_in(vendors: Vendors) -> None:
     text = "四十二 · اثنان وأربعون · चालीस · 👩‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿 é ﷽"
     vendors.reply(texts=list(text))
-    assert vendors.ask("四十二?") == Finished(0, f"{text}\n".encode(), b"")
+    assert vendors.ask("四十二?") == CompletedRun(0, f"{text}\n".encode(), b"")
     assert question(vendors) == "四十二?"
 
 
 def test_model_text_cannot_drive_the_terminal_that_a_pipe_ends_in(vendors: Vendors) -> None:
     vendors.reply(texts=["a\x1b", "]0;owned\x07b\x9b31m\tc\r\n"])
-    assert vendors.ask("hi") == Finished(
+    assert vendors.ask("hi") == CompletedRun(
         0,
         b"a\\x1b]0;owned\\x07b\\x9b31m\tc\r\n",
         b"note: 3 control characters were made visible\n",
@@ -88,18 +88,18 @@ def test_model_text_cannot_drive_the_terminal_that_a_pipe_ends_in(vendors: Vendo
 def test_one_control_character_is_counted_as_one(vendors: Vendors) -> None:
     vendors.reply(texts=["\x1b"])
     note = b"note: 1 control character was made visible\n"
-    assert vendors.ask("hi") == Finished(0, b"\\x1b\n", note)
+    assert vendors.ask("hi") == CompletedRun(0, b"\\x1b\n", note)
 
 
 def test_raw_gives_the_exact_bytes(vendors: Vendors) -> None:
     text = "a\x1b[31m\x00\u200bé\r\n\n\n"
     vendors.reply(texts=list(text))
-    assert vendors.ask("--raw", "hi") == Finished(0, text.encode(), b"")
+    assert vendors.ask("--raw", "hi") == CompletedRun(0, text.encode(), b"")
 
 
 def test_raw_adds_no_newline(vendors: Vendors) -> None:
     vendors.reply()
-    assert vendors.ask("--raw", "hi") == Finished(0, ANSWER.encode(), b"")
+    assert vendors.ask("--raw", "hi") == CompletedRun(0, ANSWER.encode(), b"")
 
 
 @pytest.mark.parametrize("flag", ["--no-stream", "--plain"])
@@ -117,13 +117,13 @@ def test_colour_that_is_asked_for_does_not_reach_the_text(vendors: Vendors) -> N
 def test_a_model_that_is_not_the_one_asked_is_named(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream(TEXTS, model="claude-haiku-5-5"))
     note = b"note: claude-sonnet-5-5 was asked, claude-haiku-5-5 answered\n"
-    assert vendors.ask("6 x 7?") == Finished(0, PRINTED, note)
+    assert vendors.ask("6 x 7?") == CompletedRun(0, PRINTED, note)
 
 
 def test_quiet_silences_notes_and_warnings(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream(["\x1b"], model="claude-haiku-5-5"))
     result = vendors.run("--quiet", "ask", "-t", "1", "6 x 7?")
-    assert result == Finished(0, b"\\x1b\n", b"")
+    assert result == CompletedRun(0, b"\\x1b\n", b"")
 
 
 # ---------------------------------------------------------------------------------- what goes in
@@ -235,7 +235,7 @@ def test_output_goes_to_the_file_alone(vendors: Vendors, tmp_path: Path) -> None
     target = tmp_path / "answer.md"
     target.write_text("an older answer")
     note = b"note: 1 control character was made visible\n"
-    assert vendors.ask("-o", str(target), "6 x 7?") == Finished(0, b"", note)
+    assert vendors.ask("-o", str(target), "6 x 7?") == CompletedRun(0, b"", note)
     assert target.read_bytes() == b"a\\x1b[1m\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answer.md", "home"]
 
@@ -243,7 +243,7 @@ def test_output_goes_to_the_file_alone(vendors: Vendors, tmp_path: Path) -> None
 def test_raw_output_holds_the_exact_bytes(vendors: Vendors, tmp_path: Path) -> None:
     vendors.reply(texts=["a\x1b[1mé\n\n"])
     target = tmp_path / "answer.md"
-    assert vendors.ask("--raw", "-o", str(target), "6 x 7?") == Finished(0, b"", b"")
+    assert vendors.ask("--raw", "-o", str(target), "6 x 7?") == CompletedRun(0, b"", b"")
     assert target.read_bytes() == "a\x1b[1mé\n\n".encode()
 
 
@@ -271,7 +271,7 @@ def test_an_output_file_that_cannot_be_written_is_exit_code_7(
     result = vendors.ask("-o", str(target), "6 x 7?")
     error = f"error: cannot write {target}: No such file or directory\n"
     hint = "hint: make room, or name another place; `deepreasoning history show ID` has the text\n"
-    assert named(result) == Finished(7, b"", f"{error}{hint}".encode())
+    assert named(result) == CompletedRun(7, b"", f"{error}{hint}".encode())
 
 
 # ------------------------------------------------------------------------------------------ code
@@ -291,12 +291,12 @@ CODE = ["Two:\n\n```sh\necho 6\n```\n\nand\n\n```python\nprint(", "42)\n```\ntha
 )
 def test_code_is_taken_out_of_the_answer(vendors: Vendors, flag: str, printed: bytes) -> None:
     vendors.reply(texts=CODE)
-    assert vendors.ask(flag, "6 x 7?") == Finished(0, printed, b"")
+    assert vendors.ask(flag, "6 x 7?") == CompletedRun(0, printed, b"")
 
 
 def test_an_answer_without_such_code_prints_nothing_and_says_so(vendors: Vendors) -> None:
     vendors.reply(texts=CODE)
-    assert vendors.ask("--extract=rust", "6 x 7?") == Finished(
+    assert vendors.ask("--extract=rust", "6 x 7?") == CompletedRun(
         6,
         b"",
         b"error: the answer has no rust code block\nhint: see the answer without --extract\n",
@@ -309,7 +309,7 @@ def test_an_answer_without_such_code_prints_nothing_and_says_so(vendors: Vendors
 def test_the_reasoning_can_go_to_stderr(vendors: Vendors) -> None:
     vendors.reply()
     result = vendors.ask("--reasoning", "stderr", "6 x 7?")
-    assert result == Finished(0, PRINTED, f"{REASONING}\n".encode())
+    assert result == CompletedRun(0, PRINTED, f"{REASONING}\n".encode())
 
 
 def test_the_reasoning_can_go_to_a_file(vendors: Vendors, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_hidden_reasoning_is_hidden(vendors: Vendors) -> None:
 def test_only_the_reasoning_never_calls_claude(vendors: Vendors) -> None:
     vendors.reasoner.reply(reasoner_stream(THOUGHTS, ["42"]))
     result = vendors.ask("--reasoning", "only", "6 x 7?")
-    assert result == Finished(0, f"{REASONING}\n".encode(), b"")
+    assert result == CompletedRun(0, f"{REASONING}\n".encode(), b"")
     assert (vendors.counts(), len(vendors.claude.connections)) == ((1, 0), 0)
 
 
@@ -372,7 +372,7 @@ def test_reasoning_that_is_not_there_is_a_usage_error(
     if text is not None:
         kept.write_text(text)
     result = vendors.ask("--reasoning-from", str(kept), "6 x 7?")
-    assert result == Finished(2, b"", error.format(kept).encode())
+    assert result == CompletedRun(2, b"", error.format(kept).encode())
     assert vendors.connections() == 0
 
 

@@ -9,10 +9,10 @@ import pytest
 from deepreasoning_cli import __version__
 from support.loopback import Received
 from support.replies import claude_stream, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
 
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 TRANSPORT = ("host", "content-length", "connection")
 
 
@@ -303,7 +303,7 @@ def test_a_deprecated_model_warns_with_its_date(vendors: Vendors) -> None:
     )
     vendors.reply(texts=claude_stream([ANSWER], model=HAIKU))
     result = vendors.ask("-m", "claude-haiku-4-5", "6 x 7?")
-    assert result == Finished(
+    assert result == CompletedRun(
         0,
         PRINTED,
         f"warning: {HAIKU} is deprecated and retires on 9999-12-31;"
@@ -315,7 +315,7 @@ def test_more_tokens_than_a_model_writes_are_lowered_aloud(vendors: Vendors) -> 
     vendors.reply(texts=claude_stream([ANSWER], model=HAIKU))
     result = vendors.ask("-m", "claude-haiku-4-5", "--max-tokens", "65000", "6 x 7?")
     warning = f"warning: {HAIKU} writes at most 64,000 tokens, not 65,000\n"
-    assert result == Finished(0, PRINTED, warning.encode())
+    assert result == CompletedRun(0, PRINTED, warning.encode())
     assert vendors.claude.requests[0].body["max_tokens"] == 64_000
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from support.loopback import Loopback
 from support.replies import Pause, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of, named
 
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 PROMPTLY = 2.0  # seconds; a machine that runs other tests too needs some of it
 Process = subprocess.Popen[bytes]
@@ -117,7 +117,7 @@ def test_a_signal_ends_the_turn_and_its_connections(
         moment.come(vendors, process)
         began = time.monotonic()
         result = vendors.outcome(process, stop)
-        ended = Finished(128 + stop, moment.stdout, moment.stderr)
+        ended = CompletedRun(128 + stop, moment.stdout, moment.stderr)
         assert (named(result) if moment.kept else result) == ended
     for connection in (*vendors.reasoner.connections, *vendors.claude.connections):
         assert connection.wait_closed() - began < PROMPTLY
@@ -161,7 +161,7 @@ def test_an_interrupted_answer_never_replaces_a_file(vendors: Vendors, tmp_path:
     target.write_text("an older answer")
     with vendors.started("ask", "-o", str(target), "6 x 7?") as process:
         when_sent(vendors.claude, b"**42**")
-        assert named(vendors.outcome(process, signal.SIGINT)) == Finished(130, b"", GO_ON)
+        assert named(vendors.outcome(process, signal.SIGINT)) == CompletedRun(130, b"", GO_ON)
     assert target.read_text() == "an older answer"
     assert (tmp_path / "answer.md.partial").read_text() == "**42**\n"
 
@@ -192,7 +192,7 @@ def test_waiting_for_stdin_ends_with_a_signal(vendors: Vendors) -> None:
         read_until(process.stderr, b"\n")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
-        assert vendors.outcome(process) == Finished(130, b"", b"")
+        assert vendors.outcome(process) == CompletedRun(130, b"", b"")
     assert vendors.connections() == 0
 
 
@@ -200,7 +200,7 @@ def test_no_stdin_goes_on_without_a_silent_pipe(vendors: Vendors) -> None:
     vendors.reply()
     with vendors.started("ask", "--no-stdin", "6 x 7?", stdin=subprocess.PIPE) as process:
         assert read_until(process.stdout, b"\n") == PRINTED
-        assert vendors.outcome(process) == Finished(0, b"", b"")
+        assert vendors.outcome(process) == CompletedRun(0, b"", b"")
 
 
 # ---------------------------------------------------------------------------------------- stdout
@@ -216,7 +216,7 @@ def test_a_closed_pipe_ends_quietly_and_stops_the_call(vendors: Vendors, flags: 
     vendors.reply(texts=long_answer())
     script = f'deepreasoning ask {flags} "6 x 7?" | head -n 1 >/dev/null; echo "${{PIPESTATUS[0]}}"'
     began = time.monotonic()
-    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+    assert vendors.shell(script) == CompletedRun(0, b"141\n", b"")
     assert time.monotonic() - began < 10
     (claude,) = vendors.claude.connections
     claude.wait_closed()
@@ -227,13 +227,13 @@ def test_a_closed_pipe_ends_quietly_and_stops_the_call(vendors: Vendors, flags: 
 def test_a_pipe_that_nobody_reads_is_quiet_too(vendors: Vendors, flags: str) -> None:
     vendors.reply(texts=["```\ncode\n```\n"])
     script = f'deepreasoning ask {flags} "6 x 7?" | true; echo "${{PIPESTATUS[0]}}"'
-    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+    assert vendors.shell(script) == CompletedRun(0, b"141\n", b"")
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_the_shortest_output_is_quiet_on_a_closed_pipe(vendors: Vendors, flag: str) -> None:
     script = f'{{ sleep 0.1; deepreasoning {flag}; }} | true; echo "${{PIPESTATUS[0]}}"'
-    assert vendors.shell(script) == Finished(0, b"141\n", b"")
+    assert vendors.shell(script) == CompletedRun(0, b"141\n", b"")
 
 
 FULL = b"error: cannot write: No space left on device\nhint: make room"
@@ -251,7 +251,7 @@ def test_a_full_disk_behind_stdout_is_exit_code_7_and_loses_nothing(
 ) -> None:
     vendors.reply(texts=["```\ncode\n```\n"])
     result = vendors.shell(f'deepreasoning ask {flags} "6 x 7?" > /dev/full')
-    assert named(result) == Finished(7, b"", stderr)
+    assert named(result) == CompletedRun(7, b"", stderr)
 
 
 def test_a_full_disk_behind_the_json_is_told_as_json(vendors: Vendors) -> None:
@@ -272,18 +272,18 @@ def test_a_full_disk_behind_the_json_is_told_as_json(vendors: Vendors) -> None:
 def test_without_a_history_a_full_disk_is_not_said_to_keep_anything(vendors: Vendors) -> None:
     vendors.reply()
     result = vendors.shell('deepreasoning ask --no-save "6 x 7?" > /dev/full')
-    assert result == Finished(7, b"", TRY_AGAIN)
+    assert result == CompletedRun(7, b"", TRY_AGAIN)
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])
 def test_a_full_disk_is_told_for_the_shortest_output_too(vendors: Vendors, flag: str) -> None:
-    assert vendors.shell(f"deepreasoning {flag} > /dev/full") == Finished(7, b"", TRY_AGAIN)
+    assert vendors.shell(f"deepreasoning {flag} > /dev/full") == CompletedRun(7, b"", TRY_AGAIN)
 
 
 def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
     vendors.reply(texts=long_answer())
     result = vendors.shell('deepreasoning ask "6 x 7?" > /dev/full')
-    assert named(result) == Finished(7, b"", RESUME)
+    assert named(result) == CompletedRun(7, b"", RESUME)
     (claude,) = vendors.claude.connections
     claude.wait_closed()
     assert claude.closed_by == "peer"
@@ -292,7 +292,7 @@ def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
 def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> None:
     result = vendors.shell('deepreasoning ask "6 x 7?" >&-')
     hint = b"hint: nothing was sent; give it a stdout\n"
-    assert result == Finished(7, b"", b"error: stdout is closed\n" + hint)
+    assert result == CompletedRun(7, b"", b"error: stdout is closed\n" + hint)
     assert vendors.connections() == 0
 
 
@@ -301,7 +301,7 @@ def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> N
 
 def test_a_closed_stderr_does_not_matter(vendors: Vendors) -> None:
     vendors.reply(texts=["a\x1b"])  # there would be a note
-    assert vendors.shell('deepreasoning ask "6 x 7?" 2>&-') == Finished(0, b"a\\x1b\n", b"")
+    assert vendors.shell('deepreasoning ask "6 x 7?" 2>&-') == CompletedRun(0, b"a\\x1b\n", b"")
 
 
 def test_reasoning_for_a_closed_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
@@ -312,13 +312,13 @@ def test_reasoning_for_a_closed_stderr_does_not_cost_the_answer(vendors: Vendors
 @pytest.mark.parametrize("stderr", ["&-", "/dev/full"])
 def test_an_error_keeps_its_exit_code_without_a_stderr(vendors: Vendors, stderr: str) -> None:
     vendors.reasoner.reply(error_reply_openai(402, "Insufficient Balance"))
-    assert vendors.shell(f'deepreasoning ask "6 x 7?" 2>{stderr}') == Finished(4, b"", b"")
+    assert vendors.shell(f'deepreasoning ask "6 x 7?" 2>{stderr}') == CompletedRun(4, b"", b"")
 
 
 def test_a_full_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
     vendors.reply(texts=["a\x1b"])
     result = vendors.shell('deepreasoning ask -t 1 "6 x 7?" 2>/dev/full')
-    assert result == Finished(0, b"a\\x1b\n", b"")
+    assert result == CompletedRun(0, b"a\\x1b\n", b"")
 
 
 # ------------------------------------------------------------------------------------- encodings
@@ -327,7 +327,7 @@ def test_a_full_stderr_does_not_cost_the_answer(vendors: Vendors) -> None:
 def test_the_c_locale_does_not_harm_the_text(vendors: Vendors) -> None:
     vendors.reply(texts=["四十二 é"])
     result = vendors.ask("四十二 é?", env={"LANG": "C", "LC_ALL": "C"})
-    assert result == Finished(0, "四十二 é\n".encode(), b"")
+    assert result == CompletedRun(0, "四十二 é\n".encode(), b"")
     assert vendors.reasoner.requests[0].body["messages"][0]["content"] == "四十二 é?"
 
 
@@ -335,7 +335,7 @@ def test_an_output_that_is_ascii_only_gets_escapes(vendors: Vendors) -> None:
     vendors.reply(thoughts=["考える"], texts=["四十二 é 👍"])
     env = {"LANG": "C", "PYTHONIOENCODING": "ascii"}
     result = vendors.ask("--reasoning", "stderr", "6 x 7?", env=env)
-    assert result == Finished(
+    assert result == CompletedRun(
         0,
         b"\\u56db\\u5341\\u4e8c \\xe9 \\U0001f44d\n",
         b"\\u8003\\u3048\\u308b\n",
@@ -345,7 +345,7 @@ def test_an_output_that_is_ascii_only_gets_escapes(vendors: Vendors) -> None:
 def test_raw_is_utf8_whatever_the_locale(vendors: Vendors) -> None:
     vendors.reply(texts=["四十二 é"])
     env = {"LANG": "C", "PYTHONIOENCODING": "ascii"}
-    assert vendors.ask("--raw", "6 x 7?", env=env) == Finished(0, "四十二 é".encode(), b"")
+    assert vendors.ask("--raw", "6 x 7?", env=env) == CompletedRun(0, "四十二 é".encode(), b"")
 
 
 def test_a_prompt_that_is_not_utf8_is_sent_with_a_replacement_sign(vendors: Vendors) -> None:
@@ -367,4 +367,4 @@ def test_halves_of_an_emoji_in_two_pieces_are_joined(vendors: Vendors) -> None:
         for piece in pieces
     ]
     vendors.reply(texts=Reply(body=[part for piece in joined for part in (piece, Pause(0.01))]))
-    assert vendors.ask("6 x 7?") == Finished(0, "😀\n".encode(), b"")
+    assert vendors.ask("6 x 7?") == CompletedRun(0, "😀\n".encode(), b"")

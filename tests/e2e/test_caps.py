@@ -11,7 +11,7 @@ import pytest
 
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from support.replies import Pause, Reply, Step, claude_stream, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import Vendors, error_of
 
 CAP = Decimal("0.01")
@@ -68,7 +68,7 @@ def writing_for_ever() -> Reply:
     return Reply(body=Endless(stream, at))
 
 
-def turn_of(result: Finished) -> dict[str, Any]:
+def turn_of(result: CompletedRun) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(result.stdout)
     return found
 

@@ -27,7 +27,7 @@ from support.replies import (
     error_reply_openai,
     reasoner_stream,
 )
-from support.runner import PROGRAM, Finished, PtyRun, environment, run_in_pty
+from support.runner import PROGRAM, CompletedRun, PtyRun, environment, run_in_pty
 from support.screen import Terminal
 from support.tmux import Tmux
 from support.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
@@ -66,13 +66,13 @@ def typed(
         env={**vendors.environment, **(env or {})},
         program=(*HEEDING_SIGNALS, *PROGRAM),
     )
-    vendors.check_for_keys(Finished(done.code, done.output, b""))
+    vendors.check_for_keys(CompletedRun(done.code, done.output, b""))
     return done
 
 
 def piped(
     vendors: Vendors, text: str, *args: str, env: Mapping[str, str] | None = None
-) -> Finished:
+) -> CompletedRun:
     return vendors.run("chat", *args, stdin=text.encode(), env=env)
 
 
@@ -107,7 +107,7 @@ def asked(request: Received) -> list[dict[str, Any]]:
 def test_each_line_of_a_pipe_is_a_turn_that_sees_those_before_it(vendors: Vendors) -> None:
     vendors.reply()
     done = piped(vendors, "a\nb\n")
-    assert done == Finished(0, f"{ANSWER}\n{ANSWER}\n".encode(), b"")
+    assert done == CompletedRun(0, f"{ANSWER}\n{ANSWER}\n".encode(), b"")
     reasoner, claude = vendors.requests()
     assert [asked(request) for request in reasoner] == [said("a"), said("a", ANSWER, "b")]
     assert asked(claude[1])[:2] == said("a", ANSWER)
@@ -167,7 +167,7 @@ def test_ctrl_c_while_it_thinks_stops_the_reasoner_and_asks_nobody_else(vendors:
     assert vendors.reasoner.connections[0].closed_by == "peer"
     assert vendors.counts() == (2, 1)
     assert asked(vendors.reasoner.requests[1]) == said("second")
-    kept = [(t.opened.prompt, t.complete, t.reasoning, t.answer) for t in turns()]
+    kept = [(t.start.prompt, t.complete, t.reasoning, t.answer) for t in turns()]
     assert kept == [
         ("first", False, THOUGHTS[0], ""),
         ("second", True, REASONING, ANSWER),
@@ -195,7 +195,7 @@ def test_ctrl_c_in_haste_is_one_ctrl_c(vendors: Vendors, presses: int) -> None:
         vendors, b"first\r", (THOUGHT, CTRL_C * 2), *hasty[:1], (PROMPT, CTRL_C), (0.0, b"second\r")
     )
     assert done.code == 0
-    assert [(t.opened.prompt, t.complete) for t in turns()] == [("first", False), ("second", True)]
+    assert [(t.start.prompt, t.complete) for t in turns()] == [("first", False), ("second", True)]
 
 
 def test_enter_while_it_thinks_has_it_answered_from_the_reasoning_so_far(vendors: Vendors) -> None:
@@ -239,7 +239,7 @@ def test_the_same_reasoning_is_answered_by_another_claude(vendors: Vendors) -> N
     }
     assert asked(vendors.claude.requests[2])[:2] == said("q", "Opus says so.")
     one, two, _ = turns()
-    assert (two.opened.reasoning_from, two.reasoning) == (one.opened.id, REASONING)
+    assert (two.start.reasoning_from, two.reasoning) == (one.start.id, REASONING)
     assert third["model"] == "claude-opus-5-5"
 
 
@@ -275,7 +275,7 @@ def test_what_is_undone_is_not_sent(vendors: Vendors) -> None:
     vendors.reply()
     typed(vendors, b"a\r", b"b\r", b"/undo\r", b"c\r")
     assert asked(vendors.reasoner.requests[2]) == said("a", ANSWER, "c")
-    assert [t.opened.prompt for t in turns()] == ["a", "b", "c"]  # paid for: it stays
+    assert [t.start.prompt for t in turns()] == ["a", "b", "c"]  # paid for: it stays
 
 
 # -------------------------------------------------------------------------------------- sessions
@@ -308,8 +308,8 @@ def test_a_branch_goes_its_own_way(vendors: Vendors) -> None:
         ["other", "1"],
         ["first", "2"],
     ]
-    assert [t.opened.prompt for t in turns("first")] == ["a", "b", "e"]
-    assert [t.opened.prompt for t in turns("other")] == ["d"]
+    assert [t.start.prompt for t in turns("first")] == ["a", "b", "e"]
+    assert [t.start.prompt for t in turns("other")] == ["d"]
 
 
 def test_ask_and_chat_share_a_session(vendors: Vendors) -> None:
@@ -339,7 +339,7 @@ def test_the_second_chat_on_a_session_goes_on_as_a_fork(vendors: Vendors, way: s
         Reply(body=[first, Gate(go), *reasoner_stream(THOUGHTS, ["x"]).body[1:]]),
         reasoner_stream(THOUGHTS, ["x"]),
     )
-    results: list[Finished] = []
+    results: list[CompletedRun] = []
 
     def other() -> None:
         results.append(piped(vendors, "b\n", "--session", "x"))
@@ -358,15 +358,15 @@ def test_the_second_chat_on_a_session_goes_on_as_a_fork(vendors: Vendors, way: s
         go.set()
         thread.join()
     assert b"note: session x is in use; this goes on as x-2\n" in second.stderr
-    assert [t.opened.prompt for t in turns("x")] == ["a", "b"]
-    assert [t.opened.prompt for t in turns("x-2")] == ["a", "c"]
+    assert [t.start.prompt for t in turns("x")] == ["a", "b"]
+    assert [t.start.prompt for t in turns("x-2")] == ["a", "c"]
 
 
 def test_a_session_that_the_chat_has_left_is_free_again(vendors: Vendors) -> None:
     vendors.reply()
     done = piped(vendors, "a\n/clear\n/resume x\nb\n/clear\n/resume x\nc\n", "--session", "x")
     assert (done.code, b"in use" in done.stderr) == (0, False)
-    assert [t.opened.prompt for t in turns("x")] == ["a", "b", "c"]
+    assert [t.start.prompt for t in turns("x")] == ["a", "b", "c"]
 
 
 def test_without_saving_an_old_session_is_gone_on_with_and_not_changed(vendors: Vendors) -> None:
@@ -375,7 +375,7 @@ def test_without_saving_an_old_session_is_gone_on_with_and_not_changed(vendors: 
     done = piped(vendors, "b\nc\n/undo\n/sessions\nd\n", "--no-save", "--session", "x")
     assert done.code == 0
     assert asked(vendors.reasoner.requests[-1]) == said("a", ANSWER, "b", ANSWER, "d")
-    assert [t.opened.prompt for t in turns("x")] == ["a"]
+    assert [t.start.prompt for t in turns("x")] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ def test_what_was_typed_for_a_turn_is_deleted_with_it(vendors: Vendors, tmp_path
     keys = [b"/system Be secret.\r", b"/file %b\r" % os.fsencode(plan), b"Why secret?\r"]
     typed(vendors, *keys, b"And then?\r", b"/retry answer\r")
     kept = PromptHistory(paths.data_dir() / "prompts")
-    first, second, _ = (turn.opened.id for turn in turns())
+    first, second, _ = (turn.start.id for turn in turns())
     deleted = vendors.run("history", "delete", first, "--yes")
     assert (deleted.code, kept.entries()) == (0, ["/retry answer", "And then?"])
     vendors.run("history", "delete", second, "--yes")

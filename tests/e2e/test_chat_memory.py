@@ -14,7 +14,7 @@ import pytest
 
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.providers import demo
@@ -85,7 +85,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
         monkeypatch.setattr(sys, "stdout", nowhere)
         monkeypatch.setattr(sys, "stderr", nowhere)
         options = AskOptions(settings={"backend": "demo"}, session="long")
-        code = run(Globals(), options)
+        code = run(GlobalOptions(), options)
     assert (code, stdin.asked) == (0, TURNS + 1)
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]

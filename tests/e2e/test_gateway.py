@@ -23,7 +23,7 @@ from support.replies import (
     reasoner_stream,
     sse,
 )
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.screen import Terminal
 from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_of
 
@@ -139,10 +139,10 @@ class Gateway:
             "DEEPREASONING_MODEL": "haiku",
         }
 
-    def run(self, *args: str, **env: str) -> Finished:
+    def run(self, *args: str, **env: str) -> CompletedRun:
         return self.vendors.run(*args, env={**self.environment, **env})
 
-    def ask(self, *args: str, endpoint: str = "chat_completions", **env: str) -> Finished:
+    def ask(self, *args: str, endpoint: str = "chat_completions", **env: str) -> CompletedRun:
         return self.run("ask", *args, DEEPREASONING_GATEWAY__ENDPOINT=endpoint, **env)
 
     def only_request(self) -> Received:
@@ -156,7 +156,7 @@ def gateway(vendors: Vendors) -> Iterator[Gateway]:
         yield Gateway(loopback, vendors)
 
 
-def as_json(result: Finished) -> Any:
+def as_json(result: CompletedRun) -> Any:
     assert (result.code, result.stderr) == (0, b"")
     return json.loads(result.stdout)
 
@@ -166,7 +166,7 @@ def as_json(result: Finished) -> Any:
 class TestFormats:
     def test_a_pipe_gets_the_answer(self, gateway: Gateway, endpoint: str, play: Any) -> None:
         gateway.loopback.reply(play(endpoint))
-        assert gateway.ask("6 x 7?", endpoint=endpoint) == Finished(0, PRINTED, b"")
+        assert gateway.ask("6 x 7?", endpoint=endpoint) == CompletedRun(0, PRINTED, b"")
         assert gateway.only_request().path == PATHS[endpoint]
 
     def test_json_names_both_stages(self, gateway: Gateway, endpoint: str, play: Any) -> None:
@@ -410,7 +410,7 @@ def test_a_token_limit_is_incomplete(gateway: Gateway) -> None:
 def test_only_the_reasoning_is_had_by_closing_the_call(gateway: Gateway) -> None:
     gateway.loopback.reply(streamed("chat_completions"))
     result = gateway.ask("--reasoning", "only", "6 x 7?")
-    assert result == Finished(0, f"{REASONING}\n".encode(), b"")
+    assert result == CompletedRun(0, f"{REASONING}\n".encode(), b"")
 
 
 def test_an_answer_without_reasoning_is_an_answer_and_said_so(gateway: Gateway) -> None:
@@ -431,7 +431,7 @@ def test_two_keys_of_ones_own_come_before_the_gateways(gateway: Gateway) -> None
     gateway.vendors.reply()
     environment = gateway.environment | gateway.vendors.environment | {"DEEPREASONING_MODEL": ""}
     result = gateway.vendors.ask("6 x 7?", env=environment)
-    assert result == Finished(0, PRINTED, b"")
+    assert result == CompletedRun(0, PRINTED, b"")
     assert gateway.loopback.connections == []
 
 

@@ -15,7 +15,7 @@ from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.record import TurnRecord
 from e2e.test_ask_signals import read_until
 from support.replies import Cut, Reply, Stall, claude_stream, error_reply_anthropic, reasoner_stream
-from support.runner import Finished, run_in_pty
+from support.runner import CompletedRun, run_in_pty
 from support.vendors import (
     ANSWER,
     OWN_ANSWER,
@@ -39,7 +39,7 @@ PRICE = "; <$0.0001 saved"  # 40 tokens, estimated
 RECOVERED = "note: recovered 1 unfinished turn: `deepreasoning history list`\n"
 
 
-def resume(vendors: Vendors, *args: str) -> Finished:
+def resume(vendors: Vendors, *args: str) -> CompletedRun:
     return vendors.run("resume", *args)
 
 
@@ -71,7 +71,7 @@ def overloaded(vendors: Vendors, *flags: str, before: Sequence[Reply] = ()) -> s
     host = vendors.claude.url.removeprefix("http://")
     error = f"error: answer: {host} is overloaded (529): Overloaded\n"
     hint = f"hint: {kept('try again later')}\n"
-    assert named(result) == Finished(6, b"", f"{error}{hint}".encode())
+    assert named(result) == CompletedRun(6, b"", f"{error}{hint}".encode())
     assert vendors.counts() == (1, 3)
     return turn_id(result)
 
@@ -97,7 +97,7 @@ def test_after_an_overload_one_request_goes_to_claude_the_same_to_the_letter(
     vendors: Vendors, which: Callable[[str], list[str]]
 ) -> None:
     turn = overloaded(vendors)
-    assert resume(vendors, *which(turn)) == Finished(0, PRINTED, again(turn))
+    assert resume(vendors, *which(turn)) == CompletedRun(0, PRINTED, again(turn))
     demand_the_same_letter(vendors, 4)
 
 
@@ -105,7 +105,7 @@ def test_a_finished_turn_is_not_resumed_again_by_default(vendors: Vendors) -> No
     overloaded(vendors)
     assert resume(vendors).code == 0
     error = b"error: no turn is unfinished\nhint: ask something first\n"
-    assert resume(vendors) == Finished(2, b"", error)
+    assert resume(vendors) == CompletedRun(2, b"", error)
     assert vendors.counts() == (1, 4)
 
 
@@ -113,11 +113,11 @@ def test_after_a_cut_answer_the_old_turn_keeps_what_came_of_it(vendors: Vendors)
     vendors.reply(texts=claude_stream(TEXTS, pace=0.01).failing(4, Cut()))
     vendors.claude.reply(WHOLE)
     turn = turn_id(vendors.ask("6 x 7?"))
-    assert resume(vendors) == Finished(0, PRINTED, again(turn))
+    assert resume(vendors) == CompletedRun(0, PRINTED, again(turn))
     demand_the_same_letter(vendors, 2)
     old, new = turns(vendors)
-    assert (old.opened.id, old.complete, old.answer) == (turn, False, "**42**")
-    assert (new.opened.reasoning_from, new.complete, new.answer) == (turn, True, ANSWER)
+    assert (old.start.id, old.complete, old.answer) == (turn, False, "**42**")
+    assert (new.start.reasoning_from, new.complete, new.answer) == (turn, True, ANSWER)
     assert (new.reasoning, new.reasoned_by, list(new.stages)) == (
         REASONING,
         "deepseek-v4-pro",
@@ -133,8 +133,8 @@ def test_after_a_signal_in_the_answer(vendors: Vendors, stop: signal.Signals) ->
         read_until(process.stdout, b"**42**")
         result = vendors.outcome(process, stop)
     hint = b"hint: `deepreasoning resume ID` goes on from here\n"
-    assert named(result) == Finished(128 + stop, b"\n", hint)
-    assert resume(vendors) == Finished(0, PRINTED, again(turn_id(result)))
+    assert named(result) == CompletedRun(128 + stop, b"\n", hint)
+    assert resume(vendors) == CompletedRun(0, PRINTED, again(turn_id(result)))
     demand_the_same_letter(vendors, 2)
 
 
@@ -143,9 +143,9 @@ def test_after_a_closed_pipe(vendors: Vendors) -> None:
     vendors.reply(texts=lines)
     vendors.claude.reply(WHOLE)
     script = 'deepreasoning ask "6 x 7?" | head -n 1; echo "${PIPESTATUS[0]}"'
-    assert vendors.shell(script) == Finished(0, b"line 0\n141\n", b"")
+    assert vendors.shell(script) == CompletedRun(0, b"line 0\n141\n", b"")
     (turn,) = turns(vendors)
-    assert resume(vendors) == Finished(0, PRINTED, again(turn.opened.id))
+    assert resume(vendors) == CompletedRun(0, PRINTED, again(turn.start.id))
     demand_the_same_letter(vendors, 2)
 
 
@@ -163,7 +163,7 @@ def killed_in_the_answer(vendors: Vendors, *flags: str) -> str:
 def test_after_sigkill_the_journal_is_adopted_and_said_so(vendors: Vendors) -> None:
     turn = killed_in_the_answer(vendors)
     told = RECOVERED.encode() + again(turn)
-    assert resume(vendors) == Finished(0, PRINTED, told)
+    assert resume(vendors) == CompletedRun(0, PRINTED, told)
     demand_the_same_letter(vendors, 2)
     assert [each.answer for each in turns(vendors)] == ["**42**", ANSWER]
     assert list((data(vendors) / "journal").iterdir()) == []
@@ -171,7 +171,7 @@ def test_after_sigkill_the_journal_is_adopted_and_said_so(vendors: Vendors) -> N
 
 def test_the_next_question_adopts_the_journal_too(vendors: Vendors) -> None:
     killed_in_the_answer(vendors)
-    assert vendors.ask("6 x 7?") == Finished(0, PRINTED, RECOVERED.encode())
+    assert vendors.ask("6 x 7?") == CompletedRun(0, PRINTED, RECOVERED.encode())
     assert [each.answer for each in turns(vendors)] == ["**42**", ANSWER]
 
 
@@ -190,8 +190,8 @@ def test_a_resume_that_fails_is_resumed_in_the_same_words(vendors: Vendors) -> N
     overloaded(vendors, before=[BUSY] * 3)
     second = resume(vendors)
     assert (second.code, second.stdout) == (5, b"")  # nothing was paid for this time
-    turn = turns(vendors)[-1].opened.id
-    assert resume(vendors) == Finished(0, PRINTED, again(turn, price=""))
+    turn = turns(vendors)[-1].start.id
+    assert resume(vendors) == CompletedRun(0, PRINTED, again(turn, price=""))
     demand_the_same_letter(vendors, 7)
     assert resume(vendors).code == 2  # neither is unfinished now
 
@@ -203,7 +203,7 @@ def test_the_reasoners_own_answer_is_used_again_where_the_handoff_wants_it(
     turn = overloaded(vendors, "--handoff", handoff)
     own = f"{len(REASONING)} characters of reasoning by deepseek-v4-pro and 17 of its own answer"
     told = again(turn, f"{own} are used again", "; $0.0001 saved")
-    assert resume(vendors) == Finished(0, PRINTED, told)
+    assert resume(vendors) == CompletedRun(0, PRINTED, told)
     asked = vendors.claude.requests
     assert [each.raw for each in asked] == [asked[0].raw] * 4
     content = asked[0].body["messages"][0]["content"]
@@ -232,7 +232,7 @@ def test_reasoning_that_was_allowed_to_be_empty_is_not_paid_for_again(vendors: V
 def test_without_a_handoff_claude_alone_is_asked_again(vendors: Vendors) -> None:
     vendors.claude.reply(claude_stream(TEXTS).failing(4, Cut()), WHOLE)
     turn = turn_id(vendors.ask("--handoff", "none", "6 x 7?"))
-    assert resume(vendors, turn) == Finished(0, PRINTED, b"")
+    assert resume(vendors, turn) == CompletedRun(0, PRINTED, b"")
     first, second = vendors.claude.requests
     assert second.raw == first.raw
     assert len(vendors.reasoner.connections) == 0
@@ -299,7 +299,7 @@ def test_without_a_terminal_the_choice_has_to_be_named(vendors: Vendors, flags: 
     result = resume(vendors, *flags)
     error = f"error: {THERE_IS}\n".replace("ID", turn)
     hint = "hint: --partial answers from what there is; --again pays for it once more\n"
-    assert result == Finished(2, b"", f"{error}{hint}".encode())
+    assert result == CompletedRun(2, b"", f"{error}{hint}".encode())
     assert vendors.counts() == (1, 0)
 
 
@@ -314,13 +314,13 @@ def test_a_turn_is_finished_by_the_models_that_were_chosen_for_it(vendors: Vendo
 def test_partial_answers_from_what_there_is(vendors: Vendors) -> None:
     turn = cut_reasoning(vendors)
     saved = f"{len(PARTIAL)} characters of reasoning by deepseek-v4-pro are used again"
-    assert resume(vendors, "--partial") == Finished(0, PRINTED, again(turn, saved))
+    assert resume(vendors, "--partial") == CompletedRun(0, PRINTED, again(turn, saved))
     demand_partial(vendors)
 
 
 def test_again_asks_the_reasoner_again(vendors: Vendors) -> None:
     cut_reasoning(vendors)
-    assert resume(vendors, "--again") == Finished(0, PRINTED, b"")
+    assert resume(vendors, "--again") == CompletedRun(0, PRINTED, b"")
     demand_again(vendors)
 
 
@@ -359,7 +359,7 @@ def test_a_complete_turn_is_not_resumed(vendors: Vendors) -> None:
     turn = json.loads(vendors.ask("--json", "6 x 7?").stdout)["id"]
     hint = f"hint: `deepreasoning ask --reasoning-from {turn} …` uses its reasoning again\n"
     error = f"error: turn {turn} is complete\n"
-    assert resume(vendors, turn) == Finished(2, b"", f"{error}{hint}".encode())
+    assert resume(vendors, turn) == CompletedRun(2, b"", f"{error}{hint}".encode())
     assert vendors.counts() == (1, 1)
 
 
@@ -367,7 +367,7 @@ def test_an_unknown_turn_is_named_with_the_nearest(vendors: Vendors) -> None:
     turn = overloaded(vendors)
     wrong = turn[:-1] + ("0" if turn[-1] != "0" else "1")
     error = f"error: no turn {wrong} in the history\nhint: the nearest is {turn}\n"
-    assert resume(vendors, wrong) == Finished(2, b"", error.encode())
+    assert resume(vendors, wrong) == CompletedRun(2, b"", error.encode())
     error_object = error_of(resume(vendors, "--json", wrong))
     assert (error_object["kind"], error_object["hint"]) == (
         "unknown_turn",
@@ -378,15 +378,15 @@ def test_an_unknown_turn_is_named_with_the_nearest(vendors: Vendors) -> None:
 
 def test_an_empty_history_has_nothing_to_resume(vendors: Vendors) -> None:
     nothing = b"error: no turn is unfinished\nhint: ask something first\n"
-    assert resume(vendors) == Finished(2, b"", nothing)
+    assert resume(vendors) == CompletedRun(2, b"", nothing)
     empty = b"error: no turn 0 in the history\nhint: the history is empty\n"
-    assert resume(vendors, "0") == Finished(2, b"", empty)
+    assert resume(vendors, "0") == CompletedRun(2, b"", empty)
 
 
 def test_reasoning_only_has_nothing_to_finish(vendors: Vendors) -> None:
     overloaded(vendors)
     error = b"error: --reasoning only has no answer to finish\nhint: leave it out\n"
-    assert resume(vendors, "--reasoning", "only") == Finished(2, b"", error)
+    assert resume(vendors, "--reasoning", "only") == CompletedRun(2, b"", error)
 
 
 # ------------------------------------------------------------------------------ nothing to go on
@@ -416,7 +416,7 @@ def test_interrupted_without_a_history_there_is_no_hint(
     flags = [] if env else ["--no-save"]
     with vendors.started("ask", *flags, "6 x 7?", env=env) as process:
         read_until(process.stdout, b"**42**")
-        assert vendors.outcome(process, signal.SIGINT) == Finished(130, b"\n", b"")
+        assert vendors.outcome(process, signal.SIGINT) == CompletedRun(130, b"\n", b"")
     assert list(vendors.home.iterdir()) == []
 
 

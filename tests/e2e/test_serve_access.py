@@ -18,7 +18,7 @@ import openai
 import pytest
 
 from support.replies import error_reply_anthropic, error_reply_openai
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.serve_process import ASKED, MODEL, Server, refused, serving, serving_at, started
 from support.vendors import ANSWER, STARTS, Vendors, canary, traces
 
@@ -37,9 +37,9 @@ def asked_anthropic(server: Server, key: str = "sk-ant-callers", **headers: str)
     return "".join(block.text for block in reply.content if block.type == "text")
 
 
-def error(*lines: str) -> Finished:
+def error(*lines: str) -> CompletedRun:
     """The outcome of a start that is refused."""
-    return Finished(3, b"", "".join(f"{line}\n" for line in lines).encode())
+    return CompletedRun(3, b"", "".join(f"{line}\n" for line in lines).encode())
 
 
 # ------------------------------------------------------------------------------ callers' own keys

@@ -16,10 +16,10 @@ from deepreasoning_cli.pipeline.conversation import CUT_OFF
 from e2e.test_ask_signals import read_until
 from e2e.test_resume import WHOLE, data, turns
 from support.replies import Cut, Gate, Stall, claude_stream, reasoner_stream
-from support.runner import Finished
+from support.runner import CompletedRun
 from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, traces
 
-QUIET = Finished(0, PRINTED, b"")
+QUIET = CompletedRun(0, PRINTED, b"")
 FIRST = [{"role": "user", "content": "6 x 7?"}, {"role": "assistant", "content": ANSWER}]
 
 
@@ -50,7 +50,7 @@ def test_continue_sends_the_last_question_and_answer_and_never_its_reasoning(
     assert vendors.reasoner.requests[1].raw.count(REASONING.encode()) == 0
     assert vendors.claude.requests[1].raw.count(REASONING.encode()) == 1  # its own
     first, second = turns(vendors)
-    assert first.opened.session == second.opened.session == first.opened.id
+    assert first.start.session == second.start.session == first.start.id
 
 
 def test_a_session_goes_on_by_its_name_from_any_command(vendors: Vendors) -> None:
@@ -64,7 +64,7 @@ def test_a_session_goes_on_by_its_name_from_any_command(vendors: Vendors) -> Non
     assert vendors.ask("-c", "And now?") == QUIET
     answered = {"role": "assistant", "content": ANSWER}
     assert to_reasoner(vendors) == [*expected, answered, {"role": "user", "content": "And now?"}]
-    assert [turn.opened.session for turn in turns(vendors)] == ["tables", None, "tables", "tables"]
+    assert [turn.start.session for turn in turns(vendors)] == ["tables", None, "tables", "tables"]
 
 
 def test_a_turn_of_a_session_is_resumed_in_it_with_what_came_before_and_nothing_after(
@@ -109,10 +109,10 @@ def test_a_session_continued_by_two_processes_at_once_forks_and_says_so(vendors:
         read_until(process.stdout, b"**42**")
         forked = vendors.ask("--session", "s", "two")
         gate.set()
-        assert vendors.outcome(process) == Finished(0, PRINTED[6:], b"")
-    assert forked == Finished(0, PRINTED, b"note: session s is in use; this goes on as s-2\n")
+        assert vendors.outcome(process) == CompletedRun(0, PRINTED[6:], b"")
+    assert forked == CompletedRun(0, PRINTED, b"note: session s is in use; this goes on as s-2\n")
     assert to_reasoner(vendors) == [*FIRST, {"role": "user", "content": "two"}]
-    assert [each.opened.session for each in turns(vendors)] == ["s", "s-2", "s"]
+    assert [each.start.session for each in turns(vendors)] == ["s", "s-2", "s"]
     said = {}
     for session in ("s", "s-2"):
         assert vendors.ask("--session", session, "?") == QUIET
@@ -136,11 +136,11 @@ def test_what_does_not_fit_into_the_context_is_left_out_from_the_oldest_on_and_s
     assert vendors.ask(*flags, "two") == QUIET
     left_out = "warning: the {} not fit into 1,500 tokens and {} not sent\n"
     one = left_out.format("1 oldest turn does", "is").encode()
-    assert vendors.ask(*flags, "three " + words) == Finished(0, PRINTED, one)
+    assert vendors.ask(*flags, "three " + words) == CompletedRun(0, PRINTED, one)
     said = [each["content"] for each in to_reasoner(vendors)]
     assert said == ["two", ANSWER, "three " + words]
     assert [each["content"] for each in to_claude(vendors)] == said
-    assert vendors.ask(*flags, "four " + words) == Finished(
+    assert vendors.ask(*flags, "four " + words) == CompletedRun(
         0, PRINTED, left_out.format("3 oldest turns do", "are").encode()
     )
     assert to_reasoner(vendors) == [{"role": "user", "content": "four " + words}]
@@ -165,7 +165,7 @@ def test_what_does_not_fit_into_the_context_is_left_out_from_the_oldest_on_and_s
 def test_what_is_not_there_cannot_be_continued(
     vendors: Vendors, args: list[str], error: str, hint: str
 ) -> None:
-    assert vendors.ask(*args) == Finished(2, b"", f"error: {error}\nhint: {hint}\n".encode())
+    assert vendors.ask(*args) == CompletedRun(2, b"", f"error: {error}\nhint: {hint}\n".encode())
     assert vendors.connections() == 0
     if "--no-save" in args:
         assert list(vendors.home.iterdir()) == []
@@ -177,7 +177,7 @@ def test_without_saving_a_conversation_is_read_and_not_changed(vendors: Vendors)
     assert vendors.ask("--no-save", "-c", "Sure?") == QUIET
     assert to_reasoner(vendors) == [*FIRST, {"role": "user", "content": "Sure?"}]
     (turn,) = turns(vendors)
-    assert turn.opened.session is None
+    assert turn.start.session is None
     assert vendors.ask("--session", "s", "6 x 7?") == QUIET
     assert vendors.ask("--no-save", "--session", "s", "Quite?") == QUIET
     assert vendors.ask("--no-save", "-c", "Quite?") == QUIET
@@ -203,7 +203,7 @@ def test_reasoning_is_used_again_by_another_claude(
     (turn,) = turns(vendors)
     path = tmp_path / "why.txt"
     path.write_text(REASONING)
-    names = {"id": turn.opened.id, "prefix": turn.opened.id[:10], "file": str(path), "last": "last"}
+    names = {"id": turn.start.id, "prefix": turn.start.id[:10], "file": str(path), "last": "last"}
     result = vendors.ask("--reasoning-from", names[name], "-m", "haiku", "6 x 7?")
     assert (result.code, result.stdout) == (0, PRINTED)
     first, second = (request.body for request in vendors.claude.requests)
@@ -213,22 +213,22 @@ def test_reasoning_is_used_again_by_another_claude(
     else:
         assert second["messages"] == first["messages"]
     assert len(vendors.reasoner.connections) == 1
-    source = None if name == "file" else turn.opened.id
-    assert turns(vendors)[-1].opened.reasoning_from == source
+    source = None if name == "file" else turn.start.id
+    assert turns(vendors)[-1].start.reasoning_from == source
 
 
 def test_a_turn_without_reasoning_has_none_to_use_again(vendors: Vendors) -> None:
     vendors.claude.reply(WHOLE)
     assert vendors.ask("--handoff", "none", "6 x 7?") == QUIET
     (turn,) = turns(vendors)
-    error = f"error: turn {turn.opened.id} has no reasoning\n".encode()
-    assert vendors.ask("--reasoning-from", "last", "q") == Finished(2, b"", error)
+    error = f"error: turn {turn.start.id} has no reasoning\n".encode()
+    assert vendors.ask("--reasoning-from", "last", "q") == CompletedRun(2, b"", error)
 
 
 def test_a_file_name_too_long_for_the_system_is_a_usage_error(vendors: Vendors) -> None:
     name = "x" * 300 + ".txt"
     error = f"error: cannot read the reasoning from {name}: File name too long\n".encode()
-    assert vendors.ask("--reasoning-from", name, "q") == Finished(2, b"", error)
+    assert vendors.ask("--reasoning-from", name, "q") == CompletedRun(2, b"", error)
 
 
 # --------------------------------------------------------------- a history that cannot be written
@@ -266,7 +266,7 @@ def test_a_data_folder_that_cannot_be_made_costs_a_warning_and_not_the_answer(
     folder = place(vendors)["DEEPREASONING_DATA_DIR"]
     why = "Not a directory; this turn is in memory only"
     warning = f"warning: cannot write the journal in {folder}: {why}\n"
-    assert result == Finished(0, PRINTED, warning.encode())
+    assert result == CompletedRun(0, PRINTED, warning.encode())
 
 
 @pytest.mark.parametrize("session", ["", "--session s"])
@@ -280,7 +280,7 @@ def test_a_full_disk_costs_warnings_and_not_the_answer(vendors: Vendors, session
         f"warning: cannot write {data(vendors)}/history.db: disk I/O error;"
         f" this turn is in {journal}, as far as it could be written",
     ]
-    assert result == Finished(0, PRINTED, "".join(f"{line}\n" for line in lines).encode())
+    assert result == CompletedRun(0, PRINTED, "".join(f"{line}\n" for line in lines).encode())
     assert vendors.ask("6 x 7?") == QUIET  # with room again
     assert [turn.answer for turn in turns(vendors)] == [ANSWER]
 
@@ -300,7 +300,7 @@ def test_a_newer_database_costs_a_warning_and_the_turn_stays_in_its_journal(
     result = vendors.ask("6 x 7?")
     why = "was written by a newer version: it is read, and not changed"
     warning = f"warning: {data(vendors)}/history.db {why}\n"
-    assert result == Finished(0, PRINTED, warning.encode())
+    assert result == CompletedRun(0, PRINTED, warning.encode())
     assert len(list((data(vendors) / "journal").iterdir())) == 1
     assert vendors.ask("6 x 7?") == result
     assert len(list((data(vendors) / "journal").iterdir())) == 2
@@ -364,7 +364,7 @@ def test_a_history_that_cannot_be_looked_for_is_an_error_where_it_is_needed(
     error = f"error: cannot use {place}/history.db: File name too long\n"
     hint = "hint: DEEPREASONING_DATA_DIR names another place\n"
     result = vendors.ask("--no-save", "-c", "6 x 7?", env=env)
-    assert result == Finished(3, b"", f"{error}{hint}".encode())
+    assert result == CompletedRun(3, b"", f"{error}{hint}".encode())
 
 
 def test_no_key_is_ever_in_journal_or_database(vendors: Vendors) -> None:
@@ -399,7 +399,9 @@ def with_clipboard(tmp_path: Path, script: str) -> dict[str, str]:
 def test_copy_puts_the_answer_on_the_clipboard(vendors: Vendors, tmp_path: Path) -> None:
     vendors.reply(texts=["四十二 ", "is it."])
     env = with_clipboard(tmp_path, f"cat > {tmp_path}/clipboard")
-    assert vendors.ask("--copy", "6 x 7?", env=env) == Finished(0, "四十二 is it.\n".encode(), b"")
+    assert vendors.ask("--copy", "6 x 7?", env=env) == CompletedRun(
+        0, "四十二 is it.\n".encode(), b""
+    )
     assert (tmp_path / "clipboard").read_text() == "四十二 is it."
 
 
@@ -416,4 +418,4 @@ def test_without_a_clipboard_there_is_a_warning(vendors: Vendors, env: dict[str,
     warning = (
         b"warning: nothing here can write to the clipboard: install wl-clipboard, xclip or xsel\n"
     )
-    assert vendors.ask("--copy", "6 x 7?", env=env) == Finished(0, PRINTED, warning)
+    assert vendors.ask("--copy", "6 x 7?", env=env) == CompletedRun(0, PRINTED, warning)

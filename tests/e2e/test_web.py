@@ -12,7 +12,7 @@ import pytest
 
 from support.loopback import Loopback, Received
 from support.replies import Payload, Reply, claude_stream, json_reply
-from support.runner import Finished, PtyRun, run_in_pty
+from support.runner import CompletedRun, PtyRun, run_in_pty
 from support.screen import Terminal
 from support.vendors import ANSWER, PRINTED, REASONING, Vendors, error_of, refusing
 
@@ -51,7 +51,7 @@ class Web:
             "LINKUP_BASE_URL": f"{self.loopback.url}/v1",
         }
 
-    def ask(self, *args: str, stdin: bytes | None = None, **env: str) -> Finished:
+    def ask(self, *args: str, stdin: bytes | None = None, **env: str) -> CompletedRun:
         return self.vendors.ask(*args, stdin=stdin, env={**self.environment, **env})
 
     def on_terminal(self, *args: str, keys: Any = (), **env: str) -> PtyRun:
@@ -85,7 +85,7 @@ def screen(shown: PtyRun) -> str:
 def test_the_question_is_searched_for_and_both_stages_are_given_the_pages(web: Web) -> None:
     web.loopback.reply(TWO)
     web.vendors.reply()
-    assert web.ask("-w", QUESTION) == Finished(0, f"{ANSWER}{FOOTER}\n".encode(), b"")
+    assert web.ask("-w", QUESTION) == CompletedRun(0, f"{ANSWER}{FOOTER}\n".encode(), b"")
     request = web.only_search()
     assert (request.method, request.path) == ("POST", "/v1/search")
     assert request.body == {
@@ -153,7 +153,7 @@ def test_the_list_can_be_left_out(web: Web, how: str) -> None:
     if how == "disable_formatting":
         web.vendors.config("disable_formatting = true\nweb_search_linkup = true\n")
     flags = ("--web", how) if how.startswith("--") else ()
-    assert web.ask(*flags, QUESTION) == Finished(0, PRINTED, b"")
+    assert web.ask(*flags, QUESTION) == CompletedRun(0, PRINTED, b"")
     assert len(web.loopback.requests) == 1
 
 

@@ -13,18 +13,18 @@ from pathlib import Path
 
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
-from support.kept_turns import THOUGHTS, answered, journalled, opened, reasoned
+from support.sample_turns import THOUGHTS, answer_events, journal_turn, reason_events, turn_started
 
 
 def main(root: Path, step: int, most: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    events = [opened(), *reasoned(THOUGHTS * 2000), *answered()]
+    events = [turn_started(), *reason_events(THOUGHTS * 2000), *answer_events()]
     found = []
     for limit in range(0, most, step):
         folder = root / str(limit)
         said: list[str] = []
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-        record = journalled(folder, events, warn=said.append)
+        record = journal_turn(folder, events, warn=said.append)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         later: list[str] = []
         with Store.open(folder, later.append) as store:

@@ -21,7 +21,7 @@ from pathlib import Path
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
-from support.kept_turns import answered, journalled_with, opened, reasoned
+from support.sample_turns import answer_events, journalled_with, reason_events, turn_started
 
 KILLS_PER_FOLDER = 25  # the database is made anew, and killed while it is made
 KILLS_PER_LOOK = 5  # the dead's journals are recovered by processes that are killed too
@@ -53,7 +53,7 @@ def stream(folder: Path, life: int, pipe: int) -> None:
         turn = f"{life:04}-{number:04}"
         thoughts = [f"{each} " for each in range(chance.randrange(60))]
         texts = [f"{each} " * 20 for each in range(chance.randrange(60))]
-        events = [opened(turn), *reasoned(thoughts), *answered(texts)]
+        events = [turn_started(turn), *reason_events(thoughts), *answer_events(texts)]
         journalled_with(folder, events, Shown(turn, pipe))
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from deepreasoning_cli.history.store import Store
-from support.kept_turns import journalled, whole
+from support.sample_turns import journal_turn, turn_events
 
 
 def main(folder: Path, processes: int, turns: int) -> None:
@@ -22,8 +22,8 @@ def main(folder: Path, processes: int, turns: int) -> None:
         if child == 0:
             os.close(reader)
             for turn in range(turns):
-                events = whole(f"{process:02}-{turn:02}", session=f"session {process % 7}")
-                journalled(folder, events, warn=lambda text: _say(writer, text))
+                events = turn_events(f"{process:02}-{turn:02}", session=f"session {process % 7}")
+                journal_turn(folder, events, warn=lambda text: _say(writer, text))
             os._exit(0)
         children.append(child)
     os.close(writer)

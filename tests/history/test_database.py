@@ -27,7 +27,14 @@ from deepreasoning_cli.history.locks import hold
 from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
-from support.kept_turns import filled, journalled, no_warning, opened_store, shown, whole
+from support.sample_turns import (
+    fill_store,
+    journal_turn,
+    no_warning,
+    open_store,
+    record_of,
+    turn_events,
+)
 
 SAVED = re.compile(r"the history was damaged: (\d+) turns were saved, the rest is in (.+)")
 OTHER = "from elsewhere, and much longer than the header of a database, " * 40
@@ -58,8 +65,8 @@ def test_what_is_no_database_is_set_aside_and_said_so(tmp_path: Path, content: s
     aside = Path(found[2])
     assert (found[1], aside.read_text()) == ("0", content)
     assert re.fullmatch(r"history\.db\.corrupt-\d{8}T\d{6}Z", aside.name)
-    record = journalled(tmp_path, whole(), warn=no_warning)
-    with opened_store(tmp_path) as store:
+    record = journal_turn(tmp_path, turn_events(), warn=no_warning)
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
@@ -75,7 +82,7 @@ def test_two_broken_databases_of_one_second_are_both_kept(tmp_path: Path) -> Non
 def test_what_can_be_read_of_a_damaged_database_is_saved(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     path = tmp_path / "history.db"
-    filled(tmp_path, 60, size=40)
+    fill_store(tmp_path, 60, size=40)
     data = bytearray(path.read_bytes())
     pages = len(data) // 4096
     for page in chance.sample(range(1, pages), 3):
@@ -86,7 +93,7 @@ def test_what_can_be_read_of_a_damaged_database_is_saved(tmp_path: Path, seed: i
     assert set(names) <= before
     assert all(map(SAVED.fullmatch, warnings))
     assert len(names) >= 1 if warnings else set(names) == before
-    journalled(tmp_path, whole("later"), warn=warnings.append)
+    journal_turn(tmp_path, turn_events("later"), warn=warnings.append)
     assert reopened(tmp_path)[0] == sorted([*names, "later"]) or len(warnings) > 1
     if warnings:
         assert integrity(path) == "ok"
@@ -94,7 +101,7 @@ def test_what_can_be_read_of_a_damaged_database_is_saved(tmp_path: Path, seed: i
 
 def test_most_of_a_database_is_saved_from_one_lost_page(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    filled(tmp_path, 60, size=40)
+    fill_store(tmp_path, 60, size=40)
     with closing(sqlite3.connect(path)) as connection:
         query = "SELECT rootpage FROM sqlite_schema WHERE name = 'turns_by_session'"
         (page,) = connection.execute(query).fetchone()
@@ -102,7 +109,7 @@ def test_most_of_a_database_is_saved_from_one_lost_page(tmp_path: Path) -> None:
     data[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     path.write_bytes(data)
     warnings: list[str] = []
-    journalled(tmp_path, whole("later", session="s"), warn=warnings.append)
+    journal_turn(tmp_path, turn_events("later", session="s"), warn=warnings.append)
     assert [SAVED.sub(r"\1", warning) for warning in warnings] == ["60"]
     assert len(reopened(tmp_path)[0]) == 61
     assert integrity(path) == "ok"
@@ -111,14 +118,14 @@ def test_most_of_a_database_is_saved_from_one_lost_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_truncated_database_opens_with_what_is_left(tmp_path: Path, share: float) -> None:
     path = tmp_path / "history.db"
-    filled(tmp_path, 60, size=40)
+    fill_store(tmp_path, 60, size=40)
     size = path.stat().st_size
     os.truncate(path, int(size * share))
     warnings: list[str] = []
     with Store.open(tmp_path, warnings.append) as store:
         list(store.listing())
         store.search(["six"])
-        store.save(shown(whole("later")))
+        store.save(record_of(turn_events("later")))
         assert store.turn("later").answer == "Forty-two."
     assert len(warnings) >= 1
     assert integrity(path) == "ok"
@@ -134,10 +141,10 @@ def test_a_fresh_database_is_whole_and_current(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_lost_database_is_not_played_into_a_new_one(tmp_path: Path) -> None:
-    filled(tmp_path, 3)
+    fill_store(tmp_path, 3)
     copy = {}
-    with opened_store(tmp_path) as store:
-        store.save(shown(whole("another")))
+    with open_store(tmp_path) as store:
+        store.save(record_of(turn_events("another")))
         copy = {name: (tmp_path / name).read_bytes() for name in ("history.db-wal",)}
     (tmp_path / "history.db").unlink()
     for name, data in copy.items():
@@ -153,11 +160,11 @@ def test_a_creation_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:
 
 
 def test_an_older_database_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(tmp_path, 2)
+    fill_store(tmp_path, 2)
     newer = (FIRST, ("ALTER TABLE turns ADD COLUMN starred INTEGER NOT NULL DEFAULT 0",))
     monkeypatch.setattr(database, "MIGRATIONS", newer)
     monkeypatch.setattr(database, "migrate", lambda connection: migrate(connection, newer))
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         assert version(connection) == 2
@@ -165,7 +172,7 @@ def test_an_older_database_is_migrated(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
-    filled(tmp_path, 2)
+    fill_store(tmp_path, 2)
     steps = (FIRST, ("ALTER TABLE turns ADD COLUMN starred INTEGER", "CREATE nonsense"))
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -176,7 +183,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) ->
 
 
 def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
-    filled(tmp_path, 2)
+    fill_store(tmp_path, 2)
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -185,7 +192,7 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
     assert reopened(tmp_path) == (["turn0001", "turn0002"], [message])
     with Store.open(tmp_path, lambda _: None) as store:
         for change in (
-            lambda: store.save(shown(whole())),
+            lambda: store.save(record_of(turn_events())),
             lambda: store.delete(["turn0001"]),
             store.delete_all,
         ):
@@ -196,7 +203,7 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
             assert (second.name, second.forked_from) == ("s", None)
     assert path.read_bytes() == before
     warnings: list[str] = []
-    journalled(tmp_path, whole(), warn=warnings.append)
+    journal_turn(tmp_path, turn_events(), warn=warnings.append)
     assert warnings == [
         message,
         f"{message}; this turn is in {tmp_path / 'journal/turn1.jsonl'}",
@@ -204,18 +211,18 @@ def test_a_newer_database_is_read_and_not_changed(tmp_path: Path) -> None:
 
 
 def test_a_newer_database_with_other_tables_is_refused_as_newer(tmp_path: Path) -> None:
-    filled(tmp_path, 1)
+    fill_store(tmp_path, 1)
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.execute("ALTER TABLE turns RENAME TO conversations")
         connection.execute("PRAGMA user_version = 9")
     with pytest.raises(ConfigError) as caught:
-        opened_store(tmp_path, lambda _: None)
+        open_store(tmp_path, lambda _: None)
     assert caught.value.kind == "history_newer"
 
 
 @pytest.mark.parametrize("number", [0, -1, -7])
 def test_a_version_that_never_was_is_damage(tmp_path: Path, number: int) -> None:
-    filled(tmp_path, 2)
+    fill_store(tmp_path, 2)
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         connection.execute(f"PRAGMA user_version = {number}")
     names, warnings = reopened(tmp_path)
@@ -233,30 +240,30 @@ def locked(path: Path) -> Iterator[None]:
 def test_a_locked_database_is_waited_for_and_then_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(tmp_path, 1)
+    fill_store(tmp_path, 1)
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     path = tmp_path / "history.db"
-    with locked(path), opened_store(tmp_path) as store:
+    with locked(path), open_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0001"]
         with pytest.raises(UnavailableError) as caught:
-            store.save(shown(whole()))
+            store.save(record_of(turn_events()))
         assert caught.value.message == f"another process keeps {path} locked"
         assert caught.value.kind == "history_locked"
         warnings: list[str] = []
-        journalled(tmp_path, whole(), warn=warnings.append)
+        journal_turn(tmp_path, turn_events(), warn=warnings.append)
         assert [warning.endswith("turn1.jsonl") for warning in warnings] == [True]
 
 
 def test_a_database_without_log_that_is_locked_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(tmp_path, 1)
+    fill_store(tmp_path, 1)
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     with locked(path), pytest.raises(UnavailableError) as caught:
-        opened_store(tmp_path)
+        open_store(tmp_path)
     assert caught.value.kind == "history_locked"
 
 
@@ -265,14 +272,14 @@ def test_a_preparation_that_never_ends_is_not_waited_for_for_ever(
 ) -> None:
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.05)
     with hold(tmp_path / "history.lock", 1.0), pytest.raises(UnavailableError) as caught:
-        opened_store(tmp_path)
+        open_store(tmp_path)
     assert caught.value.kind == "history_locked"
 
 
 def test_a_database_that_another_process_prepared_meanwhile_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(tmp_path / "other", 2)
+    fill_store(tmp_path / "other", 2)
 
     @contextmanager
     def made_meanwhile(path: Path, timeout: float) -> Iterator[None]:
@@ -286,8 +293,8 @@ def test_a_database_that_another_process_prepared_meanwhile_is_taken(
 def test_a_database_that_another_process_repaired_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filled(tmp_path / "other", 2)
-    with opened_store(tmp_path) as store:
+    fill_store(tmp_path / "other", 2)
+    with open_store(tmp_path) as store:
         (tmp_path / "other/history.db").replace(tmp_path / "history.db")
         calls: list[int] = []
 
@@ -319,17 +326,17 @@ def test_damage_that_stays_is_an_error_with_words(tmp_path: Path) -> None:
 def read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that nobody may write, the superuser of a test machine included."""
     folder = tmp_path / "data"
-    filled(folder, 2)
+    fill_store(folder, 2)
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
     return folder
 
 
 def test_a_read_only_history_is_read_and_not_changed(read_only: Path) -> None:
-    with opened_store(read_only) as store:
+    with open_store(read_only) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
         with pytest.raises(ConfigError) as caught:
-            store.save(shown(whole()))
+            store.save(record_of(turn_events()))
     assert caught.value.kind == "history_read_only"
     assert caught.value.message == f"{read_only / 'history.db'} is read-only"
 
@@ -337,7 +344,7 @@ def test_a_read_only_history_is_read_and_not_changed(read_only: Path) -> None:
 def test_a_read_only_folder_without_a_history_says_so(read_only: Path) -> None:
     (read_only / "history.db").unlink()
     with pytest.raises(ConfigError) as caught:
-        opened_store(read_only)
+        open_store(read_only)
     assert caught.value.kind == "history_unusable"
 
 
@@ -358,14 +365,14 @@ def test_where_shared_memory_cannot_be_made_the_history_is_read_without(
         return connect(target, **options, factory=Refusing)
 
     monkeypatch.setattr(sqlite3, "connect", lazily)
-    with opened_store(read_only) as store:
+    with open_store(read_only) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
 
 
 def test_a_file_where_the_folder_should_be_is_an_error_with_words(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(ConfigError) as caught:
-        opened_store(tmp_path / "data")
+        open_store(tmp_path / "data")
     assert (caught.value.kind, caught.value.hint) == (
         "history_unusable",
         "DEEPREASONING_DATA_DIR names another place",
@@ -399,14 +406,14 @@ def test_where_wal_is_impossible_the_database_does_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existing: int
 ) -> None:
     if existing:
-        filled(tmp_path, existing)
+        fill_store(tmp_path, existing)
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
     monkeypatch.setattr(
         sqlite3, "connect", lambda *given, **options: connect(*given, **options, factory=NoWal)
     )
-    with opened_store(tmp_path) as first, opened_store(tmp_path) as second:
-        first.save(shown(whole("a")))
-        second.save(shown(whole("b")))
+    with open_store(tmp_path) as first, open_store(tmp_path) as second:
+        first.save(record_of(turn_events("a")))
+        second.save(record_of(turn_events("b")))
         assert len(list(first.listing())) == existing + 2
     monkeypatch.undo()
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
@@ -459,18 +466,18 @@ def test_a_salvage_that_fails_still_says_where_the_old_history_is(
     monkeypatch.setattr(database, "salvage", full)
     warnings: list[str] = []
     with pytest.raises(WriteError):
-        opened_store(tmp_path, warnings.append)
+        open_store(tmp_path, warnings.append)
     assert [bool(SAVED.fullmatch(warning)) for warning in warnings] == [True]
 
 
 def test_a_row_that_breaks_the_rules_is_left_out_of_what_is_saved(tmp_path: Path) -> None:
-    filled(tmp_path / "old", 3)
+    fill_store(tmp_path / "old", 3)
     broken = tmp_path / "old/history.db"
     with closing(sqlite3.connect(broken)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("UPDATE turns SET status = 'odd' WHERE id = 'turn0002'")
         connection.commit()
-    filled(tmp_path / "new", 0)
+    fill_store(tmp_path / "new", 0)
     with closing(sqlite3.connect(tmp_path / "new/history.db", isolation_level=None)) as target:
         assert salvage.salvage(broken, target) == 2
     assert reopened(tmp_path / "new") == (["turn0001", "turn0003"], [])
@@ -486,7 +493,7 @@ def salvaged(broken: Path, folder: Path) -> tuple[int, int]:
             queries += 1
             return super().execute(*words)
 
-    filled(folder, 0)
+    fill_store(folder, 0)
     with closing(sqlite3.connect(folder / "history.db", isolation_level=None)) as target:
         connect = partial(sqlite3.connect, factory=Counting)
         with pytest.MonkeyPatch.context() as patch:
@@ -512,17 +519,17 @@ def changed(path: Path, *statements: str) -> Path:
     ],
 )
 def test_no_number_of_a_damaged_file_is_counted_to_or_kept(tmp_path: Path, change: str) -> None:
-    filled(tmp_path / "old", 3)
+    fill_store(tmp_path / "old", 3)
     broken = changed(tmp_path / "old/history.db", change)
     saved, queries = salvaged(broken, tmp_path / "new")
     assert (saved, queries < 50) == (3, True)
-    with opened_store(tmp_path / "new") as store:
-        store.save(shown(whole("later")))
+    with open_store(tmp_path / "new") as store:
+        store.save(record_of(turn_events("later")))
     assert reopened(tmp_path / "new")[0] == ["later", "turn0001", "turn0002", "turn0003"]
 
 
 def test_a_lost_page_below_a_huge_number_is_passed_in_few_queries(tmp_path: Path) -> None:
-    filled(tmp_path / "old", 300)
+    fill_store(tmp_path / "old", 300)
     broken = changed(
         tmp_path / "old/history.db",
         "UPDATE turns SET seq = seq + 1000000000000 WHERE seq > 200",
@@ -550,7 +557,7 @@ def test_a_lost_page_below_a_huge_number_is_passed_in_few_queries(tmp_path: Path
     ],
 )
 def test_a_turn_that_could_never_be_shown_is_left_out(tmp_path: Path, change: str) -> None:
-    filled(tmp_path / "old", 3)
+    fill_store(tmp_path / "old", 3)
     broken = changed(
         tmp_path / "old/history.db",
         f"UPDATE turns SET {change} WHERE id = 'turn0002'",
@@ -560,7 +567,7 @@ def test_a_turn_that_could_never_be_shown_is_left_out(tmp_path: Path, change: st
 
 
 def test_a_fork_keeps_its_place_when_turns_get_new_numbers(tmp_path: Path) -> None:
-    filled(tmp_path / "old", 3)
+    fill_store(tmp_path / "old", 3)
     broken = changed(
         tmp_path / "old/history.db",
         "UPDATE turns SET seq = seq * 1000, session = 'talk', place = seq",
@@ -568,8 +575,8 @@ def test_a_fork_keeps_its_place_when_turns_get_new_numbers(tmp_path: Path) -> No
         "INSERT INTO forks VALUES ('a', 'b', 9000), ('b', 'a', 9000)",
     )
     assert salvaged(broken, tmp_path / "new")[0] == 3
-    with opened_store(tmp_path / "new") as store:
-        assert [turn.opened.id for turn in store.session_turns("other")] == ["turn0001", "turn0002"]
+    with open_store(tmp_path / "new") as store:
+        assert [turn.start.id for turn in store.session_turns("other")] == ["turn0001", "turn0002"]
         assert store.session_turns("a") == []
 
 

@@ -36,20 +36,20 @@ from deepreasoning_cli.pipeline.events import (
 )
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
-from support.kept_turns import (
+from support.sample_turns import (
     THOUGHTS,
     WHEN,
-    answered,
-    journalled,
+    answer_events,
+    journal_turn,
     no_warning,
-    opened,
-    opened_store,
-    reasoned,
-    shown,
-    whole,
+    open_store,
+    reason_events,
+    record_of,
+    turn_events,
+    turn_started,
 )
 
-CUT = IncompleteError("cut", kind="cut", stage="answer")
+CUT_OFF = IncompleteError("cut", kind="cut", stage="answer")
 
 
 class Onlooker:
@@ -72,7 +72,7 @@ class Onlooker:
 
 def test_each_delta_is_in_the_file_before_the_next_view_sees_it(tmp_path: Path) -> None:
     onlooker = Onlooker(tmp_path / "journal/turn1.jsonl")
-    shown(whole(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
+    record_of(turn_events(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
     thought = ["First, ", "First, what is asked? ", "First, what is asked? Six sevens."]
     assert onlooker.seen == [
         *((text, "") for text in thought),
@@ -83,8 +83,8 @@ def test_each_delta_is_in_the_file_before_the_next_view_sees_it(tmp_path: Path) 
 
 
 def test_a_turn_that_has_ended_is_in_the_store_and_its_journal_gone(tmp_path: Path) -> None:
-    record = journalled(tmp_path, whole(session="sums"), warn=no_warning)
-    with opened_store(tmp_path) as store:
+    record = journal_turn(tmp_path, turn_events(session="sums"), warn=no_warning)
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
         assert [(row.status, row.outcome) for row in store.listing()] == [("complete", "complete")]
     assert list((tmp_path / "journal").iterdir()) == []
@@ -94,44 +94,48 @@ def cut_at_the_limit() -> list[Event]:
     limit = StageFinished(
         Stage.ANSWER, "claude", None, None, None, 1.0, "max_tokens", complete=False
     )
-    return [*whole()[:-1], limit]
+    return [*turn_events()[:-1], limit]
 
 
 def declined() -> list[Event]:
     refusal = StageFinished(
         Stage.ANSWER, "claude", None, None, None, 1.0, "refusal", complete=False
     )
-    return [*whole()[:-1], refusal]
+    return [*turn_events()[:-1], refusal]
 
 
 @pytest.mark.parametrize(
     ("events", "failure", "outcome"),
     [
-        (whole(), None, TurnOutcome.COMPLETE),
-        (whole()[:-1], CUT, TurnOutcome.CUT),
-        (whole()[:4], CUT, TurnOutcome.CUT),
-        (whole()[:4], KeyboardInterrupt(), TurnOutcome.STOPPED),
-        (whole()[:4], Interrupted(15), TurnOutcome.STOPPED),
-        (whole()[:-1], BrokenPipeError(), TurnOutcome.STOPPED),
+        (turn_events(), None, TurnOutcome.COMPLETE),
+        (turn_events()[:-1], CUT_OFF, TurnOutcome.CUT_SHORT),
+        (turn_events()[:4], CUT_OFF, TurnOutcome.CUT_SHORT),
+        (turn_events()[:4], KeyboardInterrupt(), TurnOutcome.STOPPED),
+        (turn_events()[:4], Interrupted(15), TurnOutcome.STOPPED),
+        (turn_events()[:-1], BrokenPipeError(), TurnOutcome.STOPPED),
         (cut_at_the_limit(), IncompleteError("limit"), TurnOutcome.LENGTH),
         (declined(), IncompleteError("refused"), TurnOutcome.REFUSED),
-        ([opened(), *reasoned()], IncompleteError("529", kind="overloaded"), TurnOutcome.ERROR),
-        ([opened()], UnavailableError("no network"), TurnOutcome.ERROR),
-        ([opened(), *reasoned()[:1]], RefusedError("402"), TurnOutcome.ERROR),
-        (whole()[:4], ValueError("a bug"), TurnOutcome.ERROR),
+        (
+            [turn_started(), *reason_events()],
+            IncompleteError("529", kind="overloaded"),
+            TurnOutcome.ERROR,
+        ),
+        ([turn_started()], UnavailableError("no network"), TurnOutcome.ERROR),
+        ([turn_started(), *reason_events()[:1]], RefusedError("402"), TurnOutcome.ERROR),
+        (turn_events()[:4], ValueError("a bug"), TurnOutcome.ERROR),
     ],
 )
 def test_the_store_knows_how_a_turn_ended(
     tmp_path: Path, events: list[Event], failure: BaseException | None, outcome: TurnOutcome
 ) -> None:
-    record = journalled(tmp_path, events, failure, warn=no_warning)
-    with opened_store(tmp_path) as store:
+    record = journal_turn(tmp_path, events, failure, warn=no_warning)
+    with open_store(tmp_path) as store:
         assert [row.outcome for row in store.listing()] == [outcome]
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
 def test_a_turn_that_never_began_leaves_nothing(tmp_path: Path) -> None:
-    journalled(tmp_path / "data", [], RefusedError("capped"))
+    journal_turn(tmp_path / "data", [], RefusedError("capped"))
     assert list(tmp_path.glob("data")) == []
 
 
@@ -140,12 +144,12 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> Non
     modes: dict[str, str] = {}
     folder = tmp_path / "data"
 
-    class Look(Onlooker):
+    class FileProbe(Onlooker):
         def __call__(self, event: Event) -> None:
             self.look()
 
         def close(self, failure: BaseException | None) -> None:
-            with opened_store(folder) as store, store.claim("s"):
+            with open_store(folder) as store, store.claim("s"):
                 self.look()
 
         def look(self) -> None:
@@ -154,8 +158,8 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> Non
 
     before = os.umask(umask)
     try:
-        look = Look(folder)
-        shown(whole(), lambda record: Journal(folder, record, no_warning), None, look)
+        look = FileProbe(folder)
+        record_of(turn_events(), lambda record: Journal(folder, record, no_warning), None, look)
     finally:
         os.umask(before)
     lock = modes.pop("043a718774c572bd8a25adbeb1bfcd5c0256ae11cecf9f9c3f925d0e52beaf89")
@@ -177,13 +181,13 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> Non
 def test_a_running_turn_holds_its_lock(tmp_path: Path) -> None:
     record = TurnRecord()
     journal = Journal(tmp_path, record, no_warning)
-    for event in whole()[:4]:
+    for event in turn_events()[:4]:
         record.apply(event)
         journal(event)
     descriptor = os.open(tmp_path / "journal/turn1.jsonl", os.O_RDWR)
     assert try_lock(descriptor) is False
     record.close(complete=False)
-    journal.close(CUT)
+    journal.close(CUT_OFF)
     assert try_lock(descriptor) is True
     os.close(descriptor)
 
@@ -196,13 +200,13 @@ def test_a_journal_that_cannot_be_written_warns_once_and_the_turn_is_kept(
 
     monkeypatch.setattr(os, "write", full)
     warnings: list[str] = []
-    record = journalled(tmp_path, whole(), warn=warnings.append)
+    record = journal_turn(tmp_path, turn_events(), warn=warnings.append)
     monkeypatch.undo()
     assert warnings == [
         f"cannot write the journal in {tmp_path}: No space left on device;"
         " until it is in the history this turn is in memory only"
     ]
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
@@ -215,7 +219,7 @@ def test_a_file_that_cannot_be_made_private_is_not_written(
     monkeypatch.setattr(os, "fchmod", refused)
     warnings: list[str] = []
     journal = Journal(tmp_path, TurnRecord(), warnings.append)
-    journal(opened())
+    journal(turn_started())
     journal(Text("a secret"))
     path = tmp_path / "journal/turn1.jsonl"
     assert (path.read_bytes(), len(warnings)) == (b"", 1)
@@ -227,14 +231,14 @@ def test_a_disk_that_takes_a_part_gets_the_rest(
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
     onlooker = Onlooker(tmp_path / "journal/turn1.jsonl")
-    shown(whole(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
+    record_of(turn_events(), lambda record: Journal(tmp_path, record, no_warning), None, onlooker)
     assert onlooker.seen[-1] == ("".join(THOUGHTS), "Forty-two.")
 
 
 def test_a_turn_that_cannot_be_stored_stays_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "history.db").mkdir()
     warnings: list[str] = []
-    journalled(tmp_path, whole(), warn=warnings.append)
+    journal_turn(tmp_path, turn_events(), warn=warnings.append)
     path = tmp_path / "journal/turn1.jsonl"
     assert (len(warnings), warnings[0].endswith(f"; this turn is in {path}")) == (1, True)
     assert path.exists()
@@ -244,7 +248,7 @@ def test_where_nothing_can_be_kept_the_turn_is_shown_and_its_fate_said(tmp_path:
     folder = tmp_path / "data"
     folder.write_text("a file, where the folder should be")
     warnings: list[str] = []
-    record = journalled(folder, whole(), warn=warnings.append)
+    record = journal_turn(folder, turn_events(), warn=warnings.append)
     assert record.answer == "Forty-two."
     assert warnings == [
         f"cannot write the journal in {folder}: Not a directory; this turn is in memory only"
@@ -264,7 +268,7 @@ def test_a_turn_that_is_kept_in_part_says_so(
 
     monkeypatch.setattr(os, "write", full)
     warnings: list[str] = []
-    journalled(tmp_path, whole(), warn=warnings.append)
+    journal_turn(tmp_path, turn_events(), warn=warnings.append)
     path = tmp_path / "journal/turn1.jsonl"
     assert warnings[1].endswith(f"; this turn is in {path}, as far as it could be written")
     with path.open("rb") as file:
@@ -285,9 +289,9 @@ def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
 
     monkeypatch.setattr(Store, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        shown(whole(), journal)
+        record_of(turn_events(), journal)
     monkeypatch.undo()
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert recover(tmp_path, store, no_warning) == 1
         assert turn_object(store.turn("turn1")) == turn_object(records[0])
 
@@ -298,7 +302,7 @@ def test_a_turn_is_synced_while_nothing_comes(
     open_file = partial(JournalFile, syncer=Syncer(0.01))
     synced: list[int] = []
     journal = Journal(tmp_path, TurnRecord(), no_warning, open_file=open_file)
-    journal(opened())
+    journal(turn_started())
     journal(Thought("so far"))
     monkeypatch.setattr(os, "fsync", synced.append)
     journal(Thought(" and no further"))
@@ -317,7 +321,7 @@ def test_a_sync_that_fails_beside_the_stream_is_told_once(
     open_file = partial(JournalFile, syncer=Syncer(0.01))
     warnings: list[str] = []
     journal = Journal(tmp_path, TurnRecord(), warnings.append, open_file=open_file)
-    journal(opened())
+    journal(turn_started())
 
     def broken(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -330,7 +334,7 @@ def test_a_sync_that_fails_beside_the_stream_is_told_once(
     journal(Text("an answer"))
     assert [warning.count("Input/output error") for warning in warnings] == [1]
     monkeypatch.undo()
-    journal.close(CUT)
+    journal.close(CUT_OFF)
 
 
 def test_without_threads_the_turn_is_synced_at_the_borders(
@@ -340,14 +344,16 @@ def test_without_threads_the_turn_is_synced_at_the_borders(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    record = journalled(tmp_path, whole(), warn=no_warning)
-    with opened_store(tmp_path) as store:
+    record = journal_turn(tmp_path, turn_events(), warn=no_warning)
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
 def test_the_store_keeps_when_a_turn_began_by_the_wall_clock(tmp_path: Path) -> None:
-    shown([opened()], lambda record: Journal(tmp_path, record, no_warning, now=lambda: WHEN))
-    with opened_store(tmp_path) as store:
+    record_of(
+        [turn_started()], lambda record: Journal(tmp_path, record, no_warning, now=lambda: WHEN)
+    )
+    with open_store(tmp_path) as store:
         assert [row.started for row in store.listing()] == [WHEN]
 
 
@@ -356,12 +362,12 @@ def test_a_journal_of_the_same_id_is_never_written_into(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text("someone else's")
     warnings: list[str] = []
-    journalled(tmp_path, whole(), warn=warnings.append)
+    journal_turn(tmp_path, turn_events(), warn=warnings.append)
     assert (path.read_text(), len(warnings)) == ("someone else's", 1)
 
 
 def test_storing_again_changes_nothing(tmp_path: Path) -> None:
-    record = journalled(tmp_path, whole(session="s"), warn=no_warning)
+    record = journal_turn(tmp_path, turn_events(session="s"), warn=no_warning)
     with Store.open(tmp_path, no_warning) as store:
         first = list(store.listing())
         store.save(record, outcome=TurnOutcome.COMPLETE)
@@ -370,26 +376,32 @@ def test_storing_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_stage_is_priced_in_the_store(tmp_path: Path) -> None:
-    record = journalled(tmp_path, [opened(), *answered()[:-1]], CUT, no_warning)
+    record = journal_turn(tmp_path, [turn_started(), *answer_events()[:-1]], CUT_OFF, no_warning)
     assert record.cost
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert next(store.listing()).cost == record.cost
 
 
 def test_the_first_event_alone_is_a_turn(tmp_path: Path) -> None:
-    journalled(tmp_path, [opened()], UnavailableError("no network"), no_warning)
-    with opened_store(tmp_path) as store:
-        assert store.turn("turn1").opened == opened()
+    journal_turn(tmp_path, [turn_started()], UnavailableError("no network"), no_warning)
+    with open_store(tmp_path) as store:
+        assert store.turn("turn1").start == turn_started()
 
 
-DRAFTED: list[Event] = [opened(), *reasoned()[:-1], Draft("For"), Draft("ty"), reasoned()[-1]]
-REUSED: list[Event] = [opened(reasoning_from="turn0"), Reused("Six sevens.", "42", "r1")]
+DRAFTED: list[Event] = [
+    turn_started(),
+    *reason_events()[:-1],
+    Draft("For"),
+    Draft("ty"),
+    reason_events()[-1],
+]
+REUSED: list[Event] = [turn_started(reasoning_from="turn0"), Reused("Six sevens.", "42", "r1")]
 
 
 @pytest.mark.parametrize("first", [DRAFTED, REUSED], ids=["drafted", "reused"])
 def test_all_that_the_reasoner_brought_is_kept(tmp_path: Path, first: list[Event]) -> None:
-    record = journalled(tmp_path, [*first, *answered()], warn=no_warning)
-    with opened_store(tmp_path) as store:
+    record = journal_turn(tmp_path, [*first, *answer_events()], warn=no_warning)
+    with open_store(tmp_path) as store:
         kept = store.turn("turn1")
     assert (kept.reasoning, kept.draft) == (record.reasoning, record.draft)
     assert (kept.reasoned_by, kept.reused_model) == (record.reasoned_by, record.reused_model)
@@ -416,15 +428,15 @@ def test_a_journal_knows_whether_it_keeps_the_turn(tmp_path: Path) -> None:
     for folder, keeps in ((tmp_path, [True, True]), (tmp_path / "file/data", [False, False])):
         record = TurnRecord()
         journal = Journal(folder, record, lambda _: None)
-        assert not journal.keeps
+        assert not journal.is_complete
         seen = []
-        for event in whole():
+        for event in turn_events():
             record.apply(event)
             journal(event)
-        seen.append(journal.keeps)
+        seen.append(journal.is_complete)
         record.close(complete=True)
         journal.close(None)
-        assert [*seen, journal.keeps] == keeps
+        assert [*seen, journal.is_complete] == keeps
 
 
 def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
@@ -432,7 +444,7 @@ def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
 ) -> None:
     open_file = partial(JournalFile, syncer=Syncer(60))
     journal = Journal(tmp_path, TurnRecord(), no_warning, open_file=open_file)
-    journal(opened())
+    journal(turn_started())
     synced_by: list[int] = []
     real = os.fsync
 
@@ -443,14 +455,14 @@ def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
 
     monkeypatch.setattr(os, "fsync", slow)
     begun = time.monotonic()
-    journal(reasoned()[0])
+    journal(reason_events()[0])
     assert time.monotonic() - begun < 0.4
     while not synced_by:
         assert time.monotonic() - begun < 5, "nobody asked for it"
         time.sleep(0.005)
     assert threading.get_ident() not in synced_by
     monkeypatch.undo()
-    journal.close(CUT)
+    journal.close(CUT_OFF)
 
 
 def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:
@@ -461,9 +473,11 @@ def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:
         return action()
 
     runtime = Runtime(run_blocking=elsewhere)
-    record = shown(whole(), lambda record: Journal(tmp_path, record, no_warning, runtime=runtime))
+    record = record_of(
+        turn_events(), lambda record: Journal(tmp_path, record, no_warning, runtime=runtime)
+    )
     assert apart == ["_open", "_close"]
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 
@@ -473,7 +487,7 @@ def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_saved_turn(
     warnings: list[str] = []
     record = TurnRecord()
     journal = Journal(tmp_path, record, warnings.append)
-    for event in whole():
+    for event in turn_events():
         record.apply(event)
         journal(event)
     record.close(complete=True)
@@ -488,7 +502,7 @@ def test_an_end_that_cannot_be_written_is_told_and_the_turn_is_saved_turn(
     journal.close(None)
     monkeypatch.undo()
     assert [warning.count("No space left on device") for warning in warnings] == [1]
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
 
 

@@ -37,7 +37,7 @@ from deepreasoning_cli.pipeline.events import (
     TurnWarning,
 )
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
-from support.kept_turns import CARD, WHEN, opened
+from support.sample_turns import CARD, WHEN, turn_started
 
 JOURNAL_V1 = Path(__file__).with_name("journal_v1.jsonl")
 LATER = datetime(2026, 11, 23, 14, 0, 0, 250, tzinfo=timezone(timedelta(hours=2)))
@@ -181,13 +181,13 @@ def test_a_foreign_line_is_a_value_error_or_a_line(data: bytes) -> None:
 
 
 def test_the_first_line_holds_the_version_and_the_time() -> None:
-    data = event_line(opened(), 0.0, WHEN)
-    assert read_line(data) == JournalLine(opened(), 0.0, WHEN)
+    data = event_line(turn_started(), 0.0, WHEN)
+    assert read_line(data) == JournalLine(turn_started(), 0.0, WHEN)
     assert json.loads(data)["version"] == 1
 
 
 def test_a_line_of_a_newer_version_says_so() -> None:
-    fields = json.loads(event_line(opened(), 0.0, WHEN)) | {"version": 2}
+    fields = json.loads(event_line(turn_started(), 0.0, WHEN)) | {"version": 2}
     with pytest.raises(NewerJournalError):
         read_line(json.dumps(fields).encode())
 

@@ -18,7 +18,7 @@ from deepreasoning_cli.history.queries import (
     CostSum,
     StageCost,
     group_costs,
-    lengths,
+    output_lengths,
     sum_costs,
 )
 from deepreasoning_cli.pipeline.events import (
@@ -31,7 +31,7 @@ from deepreasoning_cli.pipeline.events import (
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
-from support.kept_turns import opened_store, shown, whole
+from support.sample_turns import open_store, record_of, turn_events
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 costs = st.none() | st.decimals(0, 10, places=8)
@@ -66,18 +66,18 @@ def turn(
 
 
 def kept(folder: Path, turns: Sequence[list[Event]], days_ago: int = 0) -> None:
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         for events in turns:
-            store.save(shown(events), began=NOON - timedelta(days=days_ago))
+            store.save(record_of(events), began=NOON - timedelta(days=days_ago))
 
 
 def spent(folder: Path, since: datetime | None = None) -> list[StageCost]:
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         return store.spending(since)
 
 
 def test_each_stage_of_a_turn_is_a_row_with_what_it_cost(tmp_path: Path) -> None:
-    kept(tmp_path, [whole("turn1", "work")])
+    kept(tmp_path, [turn_events("turn1", "work")])
     turn1 = partial(StageCost, turn="turn1", session="work", started=NOON, complete=True)
     assert spent(tmp_path) == [
         turn1(
@@ -96,8 +96,8 @@ def test_each_stage_of_a_turn_is_a_row_with_what_it_cost(tmp_path: Path) -> None
 
 
 def test_only_turns_that_began_since_then_count(tmp_path: Path) -> None:
-    kept(tmp_path, [whole("old")], days_ago=3)
-    kept(tmp_path, [whole("new")])
+    kept(tmp_path, [turn_events("old")], days_ago=3)
+    kept(tmp_path, [turn_events("new")])
     assert {row.turn for row in spent(tmp_path, NOON - timedelta(days=1))} == {"new"}
     assert {row.turn for row in spent(tmp_path, NOON)} == {"new"}
     assert {row.turn for row in spent(tmp_path)} == {"old", "new"}
@@ -148,13 +148,13 @@ def test_what_was_spent_equals_the_sum_of_the_stored_turns(
     turns: list[tuple[Decimal | None, Decimal | None]],
 ) -> None:
     stages = ((Stage.REASON, "r1"), (Stage.ANSWER, "sonnet"))
-    with tempfile.TemporaryDirectory() as name, opened_store(Path(name)) as store:
+    with tempfile.TemporaryDirectory() as name, open_store(Path(name)) as store:
         for number, pair in enumerate(turns):
             ends = [
                 finished(stage, model, Usage(1, 1), None if cost is None else str(cost))
                 for (stage, model), cost in zip(stages, pair, strict=True)
             ]
-            store.save(shown(turn(f"turn{number}", *ends)))
+            store.save(record_of(turn(f"turn{number}", *ends)))
         found = store.spending()
         stored = [store.turn(f"turn{number}") for number in range(len(turns))]
     whole_costs = [each.cost for each in stored if each.cost is not None]
@@ -172,5 +172,5 @@ def test_what_was_spent_equals_the_sum_of_the_stored_turns(
 def test_lengths_are_those_of_finished_turns_the_shortest_first(tmp_path: Path) -> None:
     for number, tokens in enumerate([30, 10, 20]):
         kept(tmp_path, [turn(str(number), finished(Stage.ANSWER, "s", Usage(1, tokens), "0"))])
-    assert lengths(spent(tmp_path), "answer") == [10, 20, 30]
-    assert lengths(spent(tmp_path), "reason") == []
+    assert output_lengths(spent(tmp_path), "answer") == [10, 20, 30]
+    assert output_lengths(spent(tmp_path), "reason") == []

@@ -22,7 +22,15 @@ from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
-from support.kept_turns import WHEN, journalled, no_warning, opened, opened_store, reasoned, whole
+from support.sample_turns import (
+    WHEN,
+    journal_turn,
+    no_warning,
+    open_store,
+    reason_events,
+    turn_events,
+    turn_started,
+)
 
 
 def left_behind(folder: Path, events: Sequence[Event], turn: str = "turn1") -> Path:
@@ -37,44 +45,46 @@ def left_behind(folder: Path, events: Sequence[Event], turn: str = "turn1") -> P
 
 def recovered(folder: Path) -> tuple[int, list[str]]:
     warnings: list[str] = []
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         return recover(folder, store, warnings.append), warnings
 
 
 def kept(folder: Path, turn: str = "turn1") -> TurnRecord:
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         return store.turn(turn)
 
 
 def test_a_turn_of_a_dead_process_is_stored_as_incomplete(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, whole()[:5])
+    path = left_behind(tmp_path, turn_events()[:5])
     assert (recovered(tmp_path), path.exists()) == ((1, []), False)
     turn = turn_object(kept(tmp_path))
     assert turn["status"] == "incomplete"
     assert turn["reasoning"] == "First, what is asked? "
     assert turn["seconds"] == {"first_reasoning": 0.75, "first_answer": None, "total": 1.0}
     assert turn["reasoner"]["usage"]["estimated"] is True
-    with opened_store(tmp_path) as store:
-        assert [(row.outcome, row.started) for row in store.listing()] == [(TurnOutcome.CUT, WHEN)]
+    with open_store(tmp_path) as store:
+        assert [(row.outcome, row.started) for row in store.listing()] == [
+            (TurnOutcome.CUT_SHORT, WHEN)
+        ]
 
 
 def test_a_number_that_is_none_costs_its_line_and_no_other_journal(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, whole()[:5], "odd")
+    path = left_behind(tmp_path, turn_events()[:5], "odd")
     path.write_bytes(path.read_bytes() + b'{"event":"text","t":NaN,"text":"a"}\n')
-    left_behind(tmp_path, whole("turn2"), "turn2")
+    left_behind(tmp_path, turn_events("turn2"), "turn2")
     count, warnings = recovered(tmp_path)
     assert (count, len(warnings)) == (2, 1)
     assert "could not read 1 of the journal's lines" in warnings[0]
 
 
 def test_a_turn_that_had_finished_its_answer_is_complete(tmp_path: Path) -> None:
-    left_behind(tmp_path, whole())
+    left_behind(tmp_path, turn_events())
     assert recovered(tmp_path) == (1, [])
     assert turn_object(kept(tmp_path))["status"] == "complete"
 
 
 def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, whole()[:5])
+    path = left_behind(tmp_path, turn_events()[:5])
     data = path.read_bytes()
     for cut in range(1, len(event_line(Thought("what is asked? "), 1.0)) + 1):
         path.write_bytes(data[:-cut])
@@ -86,21 +96,21 @@ def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:
 def test_a_turn_that_could_not_be_stored_is_the_same_later(tmp_path: Path) -> None:
     (tmp_path / "history.db").mkdir()
     failure = WriteError("disk full")
-    record = journalled(tmp_path, whole()[:-1], failure)
-    second = journalled(tmp_path, whole("turn2"))
+    record = journal_turn(tmp_path, turn_events()[:-1], failure)
+    second = journal_turn(tmp_path, turn_events("turn2"))
     (tmp_path / "history.db").rmdir()
     assert recovered(tmp_path) == (2, [])
     assert turn_object(kept(tmp_path)) == turn_object(record)
     assert turn_object(kept(tmp_path, "turn2")) == turn_object(second)
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert [row.outcome for row in store.listing()] == [TurnOutcome.COMPLETE, TurnOutcome.ERROR]
 
 
 def test_a_running_process_keeps_its_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path, TurnRecord(), no_warning)
-    journal(opened())
+    journal(turn_started())
     journal(Text("so far"))
-    left_behind(tmp_path, [opened("turn2")], "turn2")
+    left_behind(tmp_path, [turn_started("turn2")], "turn2")
     assert recovered(tmp_path) == (1, [])
     assert [path.name for path in orphaned_journals(tmp_path)] == ["turn1.jsonl"]
     journal.close(KeyboardInterrupt())
@@ -111,16 +121,16 @@ def test_a_running_process_keeps_its_journal(tmp_path: Path) -> None:
     "content", [b"not a journal\n", b'{"event":"open', b"\0" * 99, event_line(Text("first"), 0.0)]
 )
 def test_an_unreadable_journal_is_kept_and_named_once(tmp_path: Path, content: bytes) -> None:
-    path = left_behind(tmp_path, [opened()])
+    path = left_behind(tmp_path, [turn_started()])
     path.write_bytes(content)
-    left_behind(tmp_path, whole("turn2"), "turn2")
+    left_behind(tmp_path, turn_events("turn2"), "turn2")
     aside = tmp_path / "journal/turn1.jsonl.unreadable"
     assert recovered(tmp_path) == (1, [f"could not read the journal, which is kept as {aside}"])
     assert (aside.read_bytes(), recovered(tmp_path)) == (content, (0, []))
 
 
 def test_what_can_be_read_of_a_damaged_journal_is_saved_turn(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, [opened(), *reasoned()])
+    path = left_behind(tmp_path, [turn_started(), *reason_events()])
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], b"\0\0\0\n", *lines[4:]]))
     aside = tmp_path / "journal/turn1.jsonl.unreadable"
@@ -130,14 +140,14 @@ def test_what_can_be_read_of_a_damaged_journal_is_saved_turn(tmp_path: Path) -> 
 
 
 def test_a_journal_of_a_newer_version_is_left_to_it(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, [opened()])
+    path = left_behind(tmp_path, [turn_started()])
     path.write_text(json.dumps(json.loads(path.read_bytes()) | {"version": 2}) + "\n")
     assert recovered(tmp_path) == (0, [f"{path} is kept: it was written by a newer version"])
     assert path.exists()
 
 
 def test_an_empty_journal_is_swept_when_its_process_must_be_dead(tmp_path: Path) -> None:
-    path = left_behind(tmp_path, [opened()])
+    path = left_behind(tmp_path, [turn_started()])
     path.write_bytes(b"")
     assert (recovered(tmp_path), path.exists()) == ((0, []), True)
     old = time.time() - 2 * recovery.STALE_SECONDS
@@ -147,15 +157,15 @@ def test_an_empty_journal_is_swept_when_its_process_must_be_dead(tmp_path: Path)
 
 def test_a_journal_that_cannot_be_opened_is_named_and_the_others_recovered(tmp_path: Path) -> None:
     (tmp_path / "journal/turn1.jsonl").mkdir(parents=True)
-    left_behind(tmp_path, whole("turn2"), "turn2")
+    left_behind(tmp_path, turn_events("turn2"), "turn2")
     count, warnings = recovered(tmp_path)
     path = tmp_path / "journal/turn1.jsonl"
     assert (count, warnings) == (1, [f"{path} is kept: Is a directory"])
 
 
 def test_where_the_store_fails_the_journals_stay(tmp_path: Path) -> None:
-    left_behind(tmp_path, whole())
-    left_behind(tmp_path, whole("turn2"), "turn2")
+    left_behind(tmp_path, turn_events())
+    left_behind(tmp_path, turn_events("turn2"), "turn2")
     warnings: list[str] = []
 
     class Full(Store):
@@ -171,7 +181,7 @@ def test_where_the_store_fails_the_journals_stay(tmp_path: Path) -> None:
 def test_a_journal_that_another_process_has_just_recovered_is_not_recovered_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = left_behind(tmp_path, whole())
+    path = left_behind(tmp_path, turn_events())
 
     def removed_meanwhile(descriptor: int) -> bool:
         path.unlink()
@@ -204,14 +214,14 @@ def test_where_there_are_no_locks_a_journal_is_left_alone_and_named(
     def none(descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    path = left_behind(tmp_path, whole())
+    path = left_behind(tmp_path, turn_events())
     warnings: list[str] = []
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         monkeypatch.setattr(locks, "_lock", none)
         assert recover(tmp_path, store, warnings.append) == 0
         with pytest.raises(OSError, match="No locks available"):
             locks.try_lock_path(tmp_path / "lock")
-        journalled(tmp_path, whole("turn2"), warn=no_warning)  # it is kept without one
+        journal_turn(tmp_path, turn_events("turn2"), warn=no_warning)  # it is kept without one
     assert (warnings, path.exists()) == ([f"{path} is kept: No locks available"], True)
 
 
@@ -228,7 +238,7 @@ def test_a_lock_file_is_had_once(tmp_path: Path) -> None:
 def left_in_the_middle(folder: Path, *turns: str) -> None:
     """The journals of a process that died in the middle of its turns."""
     for turn in turns:
-        left_behind(folder, [opened(turn), *reasoned()[:3]], turn)
+        left_behind(folder, [turn_started(turn), *reason_events()[:3]], turn)
 
 
 def history_access(folder: Path) -> tuple[HistoryAccess, list[tuple[str, str]]]:
@@ -242,7 +252,7 @@ def recovery_note(turns: str) -> tuple[str, str]:
 
 def test_where_nothing_was_kept_to_ask_makes_nothing(tmp_path: Path) -> None:
     access, reports = history_access(tmp_path / "data")
-    assert (access.exists, access.spending(recovers=True)) == (False, None)
+    assert (access.exists, access.spending(recover_orphaned=True)) == (False, None)
     access.recover_orphans()
     assert (reports, (tmp_path / "data").exists()) == ([], False)
 
@@ -254,7 +264,7 @@ def test_orphaned_journals_are_recovered_once_in_a_process(tmp_path: Path) -> No
     access.recover_orphans()
     left_in_the_middle(tmp_path, "turn3")
     access.recover_orphans()
-    with access.opened() as store:
+    with access.open() as store:
         assert {row.id for row in store.listing()} == {"turn1", "turn2"}
     assert reports == [recovery_note("2 unfinished turns")]
 
@@ -262,9 +272,9 @@ def test_orphaned_journals_are_recovered_once_in_a_process(tmp_path: Path) -> No
 def test_one_that_is_recovered_is_reported_in_the_singular(tmp_path: Path) -> None:
     left_in_the_middle(tmp_path, "turn1")
     access, reports = history_access(tmp_path)
-    with access.opened(recovers=False) as store:
+    with access.open(recover_orphaned=False) as store:
         assert (list(store.listing()), reports) == ([], [])
-    with access.opened() as store:
+    with access.open() as store:
         assert [row.id for row in store.listing()] == ["turn1"]
     assert reports == [recovery_note("1 unfinished turn")]
 
@@ -272,21 +282,21 @@ def test_one_that_is_recovered_is_reported_in_the_singular(tmp_path: Path) -> No
 def test_what_a_process_still_writes_is_left_to_it(tmp_path: Path) -> None:
     file = JournalFile(tmp_path / "journal/turn1.jsonl")
     try:
-        file.append(event_line(opened(), 0.0, WHEN))
+        file.append(event_line(turn_started(), 0.0, WHEN))
         access, reports = history_access(tmp_path)
         access.recover_orphans()
-        with access.opened() as store:
+        with access.open() as store:
             assert (list(store.listing()), reports) == ([], [])
     finally:
         file.close(remove=False)
 
 
 def test_what_was_spent_is_read_since_a_moment(tmp_path: Path) -> None:
-    journalled(tmp_path, whole(), warn=no_warning)
+    journal_turn(tmp_path, turn_events(), warn=no_warning)
     access, _ = history_access(tmp_path)
     now = datetime.now(UTC)
     for since, count in ((None, 1), (now - timedelta(days=1), 1), (now + timedelta(days=1), 0)):
-        spent = access.spending(since, recovers=False)
+        spent = access.spending(since, recover_orphaned=False)
         assert spent is not None
         assert len({row.started for row in spent}) == count
 

@@ -11,11 +11,19 @@ from deepreasoning_cli.history import locks
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.history.store import Store
-from support.kept_turns import WHEN, answered, no_warning, opened, opened_store, shown, whole
+from support.sample_turns import (
+    WHEN,
+    answer_events,
+    no_warning,
+    open_store,
+    record_of,
+    turn_events,
+    turn_started,
+)
 
 
 def save(store: Store, turn: str, session: str) -> None:
-    store.save(shown(whole(turn, session)), began=WHEN)
+    store.save(record_of(turn_events(turn, session)), began=WHEN)
 
 
 def listed(
@@ -27,11 +35,11 @@ def listed(
 
 
 def ids(store: Store, session: str) -> list[str]:
-    return [turn.opened.id for turn in store.session_turns(session)]
+    return [turn.start.id for turn in store.session_turns(session)]
 
 
 def test_a_session_is_claimed_by_one_and_free_again_afterwards(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         for _ in range(2):
             with store.claim("sums") as claim:
                 assert (claim.name, claim.forked_from) == ("sums", None)
@@ -39,7 +47,7 @@ def test_a_session_is_claimed_by_one_and_free_again_afterwards(tmp_path: Path) -
 
 
 def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store, opened_store(tmp_path) as other:
+    with open_store(tmp_path) as store, open_store(tmp_path) as other:
         save(store, "a", "sums")
         with store.claim("sums") as first, other.claim("sums") as second:
             assert (first.name, second.name, second.forked_from) == ("sums", "sums-2", "sums")
@@ -57,7 +65,7 @@ def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> N
         }
         last = store.last("sums-3")
         assert last is not None
-        assert last.opened.id == "b"
+        assert last.start.id == "b"
         assert store.sessions() == [
             listed("sums-2-2", 1, "sums-2"),
             listed("sums-2", 2, "sums"),
@@ -66,7 +74,7 @@ def test_the_second_to_continue_a_session_gets_a_fork_of_it(tmp_path: Path) -> N
 
 
 def test_a_fork_takes_no_name_that_is_taken(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         save(store, "a", "sums-2")
         with store.claim("sums"), store.claim("sums") as second:
             assert second.name == "sums-3"
@@ -76,7 +84,7 @@ def test_a_session_whose_lock_was_just_removed_is_claimed_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = iter([True, False])
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         monkeypatch.setattr(locks, "is_removed", lambda _: next(gone))
         with store.claim("sums") as claim:
             assert claim.forked_from is None
@@ -89,13 +97,13 @@ def test_without_locks_a_session_goes_on_unclaimed(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(stores, "lock_session", none)
-    with opened_store(tmp_path) as store, store.claim("sums"), store.claim("sums") as second:
+    with open_store(tmp_path) as store, store.claim("sums"), store.claim("sums") as second:
         assert (second.name, second.forked_from) == ("sums", None)
 
 
 def test_the_name_of_a_lock_does_not_tell_the_session(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with opened_store(folder) as store, store.claim("../../secret plans"):
+    with open_store(folder) as store, store.claim("../../secret plans"):
         (lock,) = (folder / "sessions").iterdir()
     assert (len(lock.name), set(lock.name) <= set("0123456789abcdef")) == (64, True)
 
@@ -116,7 +124,7 @@ def chained(store: Store) -> None:
 
 
 def test_a_branch_begins_with_the_turns_it_is_told_to(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         store.branch("branched", "shorter", 1)
         save(store, "c", "shorter")
@@ -124,22 +132,22 @@ def test_a_branch_begins_with_the_turns_it_is_told_to(tmp_path: Path) -> None:
 
 
 def test_a_branch_without_turns_of_its_own_can_be_made_again(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         store.branch("sums", "branched", 1)
         assert ids(store, "branched") == ["a"]
 
 
 def test_a_turn_leaves_its_session_and_stays_in_the_history(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         save(store, "c", "branched")
         store.leave_session("c", "branched")
-        assert (ids(store, "branched"), store.turn("c").opened.session) == (["a", "b"], None)
+        assert (ids(store, "branched"), store.turn("c").start.session) == (["a", "b"], None)
 
 
 def test_a_turn_that_leaves_a_branch_stays_where_it_came_from(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         store.leave_session("b", "branched")
         save(store, "c", "branched")
@@ -147,13 +155,15 @@ def test_a_turn_that_leaves_a_branch_stays_where_it_came_from(tmp_path: Path) ->
 
 
 def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
-        store.save(shown([opened("a", "long " * 1000, "sums"), *answered()]), began=WHEN)
+    with open_store(tmp_path) as store:
+        store.save(
+            record_of([turn_started("a", "long " * 1000, "sums"), *answer_events()]), began=WHEN
+        )
         assert store.sessions() == [listed("sums", 1, first_prompt="long " * 60)]
 
 
 def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         store.branch("sums", "another", 2)
         store.branch("sums", "early", 1)
@@ -174,7 +184,7 @@ def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) ->
 
 
 def test_a_turn_that_nobody_knows_leaves_nothing(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         chained(store)
         store.leave_session("z", "sums")
         assert ids(store, "sums") == ["a", "b"]

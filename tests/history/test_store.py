@@ -35,17 +35,17 @@ from deepreasoning_cli.pipeline.events import (
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
-from support.kept_turns import (
+from support.sample_turns import (
     CARD,
     WHEN,
-    answered,
-    journalled,
+    answer_events,
+    journal_turn,
     no_warning,
-    opened,
-    opened_store,
-    reasoned,
-    shown,
-    whole,
+    open_store,
+    reason_events,
+    record_of,
+    turn_events,
+    turn_started,
 )
 
 TEXTS = st.text(max_size=30)
@@ -91,42 +91,42 @@ OPENED = st.builds(
     st.sampled_from(Handoff),
     *[st.none() | TEXTS] * 3,
 )
-CUT = IncompleteError("cut")
+CUT_OFF = IncompleteError("cut")
 NUMBERS = count()
 
 
 def store_turns(
     folder: Path, *turns: Sequence[Event], failure: BaseException | None = None
 ) -> None:
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         for events in turns:
-            store.save(shown(events, failure=failure))
+            store.save(record_of(events, failure=failure))
 
 
 def ids(turns: Sequence[TurnRecord] | Sequence[TurnSummary]) -> list[str]:
-    return [turn.opened.id if isinstance(turn, TurnRecord) else turn.id for turn in turns]
+    return [turn.start.id if isinstance(turn, TurnRecord) else turn.id for turn in turns]
 
 
 @settings(max_examples=60)
-@given(OPENED, EVENTS, st.sampled_from([None, CUT]))
+@given(OPENED, EVENTS, st.sampled_from([None, CUT_OFF]))
 def test_a_turn_comes_back_as_it_was_shown(
     tmp_path: Path, first: TurnStarted, events: list[Event], failure: IncompleteError | None
 ) -> None:
     first = replace(first, id=f"{next(NUMBERS)}/{first.id}")  # all examples share one store
-    record = shown([first, *events], failure=failure)
-    with opened_store(tmp_path) as store:
+    record = record_of([first, *events], failure=failure)
+    with open_store(tmp_path) as store:
         store.save(record)
         back = store.turn(first.id)
     assert turn_object(back) == turn_object(record)
-    assert (back.opened, back.sources) == (record.opened, record.sources)
+    assert (back.start, back.sources) == (record.start, record.sources)
     assert (back.warnings, back.stages) == (record.warnings, record.stages)
     assert (back.draft, back.reused_model) == (record.draft, record.reused_model)
 
 
 def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
-    starts = [event for event in whole() if isinstance(event, StageStarted)]
-    with opened_store(tmp_path) as store:
-        store.save(shown(whole()), starts=starts[:1])
+    starts = [event for event in turn_events() if isinstance(event, StageStarted)]
+    with open_store(tmp_path) as store:
+        store.save(record_of(turn_events()), starts=starts[:1])
         rows = store._database.read(
             lambda connection: connection.execute("SELECT * FROM stages ORDER BY stage").fetchall()
         )
@@ -138,16 +138,16 @@ def test_the_rates_a_stage_was_priced_by_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_caches_spared_is_known_again_from_the_rates_that_are_kept(tmp_path: Path) -> None:
-    record = journalled(tmp_path, whole())
+    record = journal_turn(tmp_path, turn_events())
     assert record.saved == 0  # 3 tokens were read at a tenth, by an estimate
     counted = [
         replace(event, usage=Usage(1_000, 40, 40, 600))
         if isinstance(event, StageFinished) and event.stage is Stage.REASON
         else event
-        for event in whole("turn2")
+        for event in turn_events("turn2")
     ]
-    shown_then = journalled(tmp_path, counted)
-    with opened_store(tmp_path) as store:
+    shown_then = journal_turn(tmp_path, counted)
+    with open_store(tmp_path) as store:
         kept = store.turn("turn2").saved
         never = store.turn("turn1").saved
     # 600 read at 0.028 in place of 0.28 per million
@@ -155,8 +155,8 @@ def test_what_caches_spared_is_known_again_from_the_rates_that_are_kept(tmp_path
 
 
 def test_money_is_kept_as_its_digits(tmp_path: Path) -> None:
-    store_turns(tmp_path, whole())
-    with opened_store(tmp_path) as store:
+    store_turns(tmp_path, turn_events())
+    with open_store(tmp_path) as store:
         stages = store.turn("turn1").stages
         (row,) = store.listing()
     assert str(stages[Stage.ANSWER].cost) == "1.5E-7"
@@ -174,21 +174,21 @@ def test_money_is_kept_as_its_digits(tmp_path: Path) -> None:
 )
 def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -> None:
     events = [
-        replace(opened(prompt=text), session=text, system=text),
+        replace(turn_started(prompt=text), session=text, system=text),
         Sources((Source(text, text),)),
-        *reasoned([text]),
-        *answered([text], model=text),
+        *reason_events([text]),
+        *answer_events([text], model=text),
         TurnWarning(text),
     ]
     store_turns(tmp_path, events)
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         (row,) = store.listing(session=text, model=text)
         turn = store.turn("turn1")
         assert ids(store.session_turns(text)) == ["turn1"]
         assert store.search(["nothing"]) == []
         assert store.claim(text).name == stored
     assert (row.prompt, turn.reasoning, turn.answer) == (stored, stored, stored)
-    assert (turn.opened.system, turn.sources, turn.warnings) == (
+    assert (turn.start.system, turn.sources, turn.warnings) == (
         stored,
         (Source(stored, stored),),
         [stored],
@@ -198,15 +198,15 @@ def test_nul_and_surrogates_are_stored(tmp_path: Path, text: str, stored: str) -
 def test_absurd_counts_are_stored_as_far_as_they_fit(tmp_path: Path) -> None:
     usage = Usage(10**40, -(10**40))
     store_turns(
-        tmp_path, [opened(), StageFinished(Stage.ANSWER, "m", None, usage, None, 1.0, None)]
+        tmp_path, [turn_started(), StageFinished(Stage.ANSWER, "m", None, usage, None, 1.0, None)]
     )
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert store.turn("turn1").stages[Stage.ANSWER].usage == Usage(2**63 - 1, 1 - 2**63)
 
 
 def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
-    store_turns(tmp_path, whole("abc1"), whole("abd2"), whole("abd"))
-    with opened_store(tmp_path) as store:
+    store_turns(tmp_path, turn_events("abc1"), turn_events("abd2"), turn_events("abd"))
+    with open_store(tmp_path) as store:
         assert ids([store.turn("abc"), store.turn("abd2"), store.turn("abd")]) == [
             "abc1",
             "abd2",
@@ -231,15 +231,15 @@ def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
 def test_an_unclear_id_is_refused_with_the_nearest(
     tmp_path: Path, wanted: str, kind: str, message: str, hint: str
 ) -> None:
-    store_turns(tmp_path, whole("abc1"), whole("abd2"))
-    with opened_store(tmp_path) as store, pytest.raises(UsageError) as caught:
+    store_turns(tmp_path, turn_events("abc1"), turn_events("abd2"))
+    with open_store(tmp_path) as store, pytest.raises(UsageError) as caught:
         store.turn(wanted)
     error = caught.value
     assert (error.kind, error.message, error.hint) == (kind, message, hint)
 
 
 def test_an_empty_history_says_so(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert (store.last(), store.last("s"), store.last_unfinished()) == (None, None, None)
         assert (list(store.listing()), store.sessions(), store.session_turns("s")) == ([], [], [])
         with pytest.raises(UsageError) as caught:
@@ -248,9 +248,9 @@ def test_an_empty_history_says_so(tmp_path: Path) -> None:
 
 
 def test_the_order_is_that_of_storing_when_the_clock_goes_backwards(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         for number in range(3):
-            record = shown(whole(f"turn{number}", session="s"))
+            record = record_of(turn_events(f"turn{number}", session="s"))
             store.save(record, began=WHEN - timedelta(days=number))
         assert ids(list(store.listing())) == ["turn2", "turn1", "turn0"]
         assert ids(store.session_turns("s")) == ["turn0", "turn1", "turn2"]
@@ -260,12 +260,16 @@ def test_the_order_is_that_of_storing_when_the_clock_goes_backwards(tmp_path: Pa
 
 
 def test_a_listing_is_filtered(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
-        store.save(shown(whole("a", session="s")), began=WHEN)
-        store.save(shown(whole("b"), failure=CUT), began=WHEN + timedelta(hours=1))
-        opus = [opened("c"), *answered(model="claude-opus-5")]
-        store.save(shown(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
-        store.save(shown(whole("d")[:4], failure=CUT), began=WHEN, outcome=TurnOutcome.STOPPED)
+    with open_store(tmp_path) as store:
+        store.save(record_of(turn_events("a", session="s")), began=WHEN)
+        store.save(record_of(turn_events("b"), failure=CUT_OFF), began=WHEN + timedelta(hours=1))
+        opus = [turn_started("c"), *answer_events(model="claude-opus-5")]
+        store.save(record_of(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
+        store.save(
+            record_of(turn_events("d")[:4], failure=CUT_OFF),
+            began=WHEN,
+            outcome=TurnOutcome.STOPPED,
+        )
         assert ids(list(store.listing())) == ["d", "c", "b", "a"]
         assert ids(list(store.listing(limit=2))) == ["d", "c"]
         assert ids(list(store.listing(limit=0))) == []
@@ -289,10 +293,10 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
 
 
 def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         names = [f"turn{number:04}" for number in range(450)]
         for name in names:
-            store.save(shown([opened(name)]))
+            store.save(record_of([turn_started(name)]))
         assert ids(list(store.listing())) == names[::-1]
         assert ids(list(store.listing(limit=201))) == names[:-202:-1]
         rows = store.listing()
@@ -303,31 +307,37 @@ def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
 
 
 def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
-        store.save(shown([opened("a"), *reasoned()], failure=CUT))
-        store.save(shown(whole("b")[:4], failure=CUT))
-        store.save(shown([opened("c")], failure=CUT))  # nothing was received
-        store.save(shown(whole("d")))
+    with open_store(tmp_path) as store:
+        store.save(record_of([turn_started("a"), *reason_events()], failure=CUT_OFF))
+        store.save(record_of(turn_events("b")[:4], failure=CUT_OFF))
+        store.save(record_of([turn_started("c")], failure=CUT_OFF))  # nothing was received
+        store.save(record_of(turn_events("d")))
         found = [store.last_unfinished()]
-        store.save(shown([opened("e", reasoning_from="b"), *answered()]))
+        store.save(record_of([turn_started("e", reasoning_from="b"), *answer_events()]))
         found.append(store.last_unfinished())
-        store.save(shown([opened("f", reasoning_from="a"), *answered()[:1]], failure=CUT))
+        store.save(
+            record_of(
+                [turn_started("f", reasoning_from="a"), *answer_events()[:1]], failure=CUT_OFF
+            )
+        )
         found.append(store.last_unfinished())
-        store.save(shown([opened("g", reasoning_from="f"), *answered()]))
+        store.save(record_of([turn_started("g", reasoning_from="f"), *answer_events()]))
         found.append(store.last_unfinished())  # "a" is finished by "g", at one remove
-        store.save(shown([opened("h"), Draft("the reasoner's own answer")], failure=CUT))
+        store.save(
+            record_of([turn_started("h"), Draft("the reasoner's own answer")], failure=CUT_OFF)
+        )
         found.append(store.last_unfinished())
-    assert [turn and turn.opened.id for turn in found] == ["b", "a", "f", None, "h"]
+    assert [turn and turn.start.id for turn in found] == ["b", "a", "f", None, "h"]
 
 
 def test_words_are_found_in_prompt_reasoning_and_answer(tmp_path: Path) -> None:
     store_turns(
         tmp_path,
-        [opened("a", prompt="Which primes are twins?"), *answered(["Those two apart."])],
-        [opened("b"), *reasoned(["Primality", " of 41"]), *answered()],
-        [opened("c"), *answered(["Ça va, été"])],
+        [turn_started("a", prompt="Which primes are twins?"), *answer_events(["Those two apart."])],
+        [turn_started("b"), *reason_events(["Primality", " of 41"]), *answer_events()],
+        [turn_started("c"), *answer_events(["Ça va, été"])],
     )
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         found = {
             words: sorted(hit.row.id for hit in store.search(words.split()))
             for words in ("prime", "prim", "PRIMALITY 41", "apart twins", "ete ca", "zebra")
@@ -348,7 +358,7 @@ def test_words_are_found_in_prompt_reasoning_and_answer(tmp_path: Path) -> None:
 @settings(max_examples=200)
 def test_no_words_are_syntax(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     folder = tmp_path_factory.getbasetemp() / "searched"
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         assert store.search([*words, "zebra"]) == []
 
 
@@ -356,8 +366,8 @@ def test_no_words_are_syntax(tmp_path_factory: pytest.TempPathFactory, words: li
     "words", ['"', "prompt: NEAR(", "a AND", "*", "{x}", "answer : -", "^six", "six* OR"]
 )
 def test_the_syntax_of_fts_is_harmless(tmp_path: Path, words: str) -> None:
-    store_turns(tmp_path, whole())
-    with opened_store(tmp_path) as store:
+    store_turns(tmp_path, turn_events())
+    with open_store(tmp_path) as store:
         if not any(map(str.isalnum, words)):
             with pytest.raises(UsageError):
                 store.search([words])
@@ -371,10 +381,10 @@ def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None
     chinese = "质数是只能被一和自身整除的数。" * 5
     store_turns(
         tmp_path,
-        [opened("a", prompt="什么是质数？ six"), *reasoned(["ราคาเท่าไร"])],
-        [opened("b"), *answered([chinese + "六七四十二" + chinese])],
+        [turn_started("a", prompt="什么是质数？ six"), *reason_events(["ราคาเท่าไร"])],
+        [turn_started("b"), *answer_events([chinese + "六七四十二" + chinese])],
     )
-    with opened_store(tmp_path) as store:
+    with open_store(tmp_path) as store:
         found = {
             words: [hit.row.id for hit in store.search(words.split())]
             for words in ("质数", "六七", "质数 SIX", "เท่า 质数", "没有", "质数 zebra")
@@ -392,34 +402,34 @@ def test_words_without_spaces_between_them_are_found_too(tmp_path: Path) -> None
 
 
 def test_a_turn_that_is_stored_again_is_searched_by_its_new_words(tmp_path: Path) -> None:
-    with opened_store(tmp_path) as store:
-        store.save(shown([opened("a", prompt="zebra")]))
-        store.save(shown([opened("a", prompt="giraffe")]))
+    with open_store(tmp_path) as store:
+        store.save(record_of([turn_started("a", prompt="zebra")]))
+        store.save(record_of([turn_started("a", prompt="giraffe")]))
         assert (store.search(["zebra"]), ids(list(store.listing()))) == ([], ["a"])
         assert [hit.row.id for hit in store.search(["giraffe"])] == ["a"]
 
 
 def test_a_turn_without_session_becomes_the_first_of_one(tmp_path: Path) -> None:
-    store_turns(tmp_path, whole("a"), whole("b"))
-    with opened_store(tmp_path) as store:
+    store_turns(tmp_path, turn_events("a"), turn_events("b"))
+    with open_store(tmp_path) as store:
         store.put_in_session("a", "s")
         store.put_in_session("a", "other")
-        store.save(shown(whole("c", session="s")))
+        store.save(record_of(turn_events("c", session="s")))
         assert ids(store.session_turns("s")) == ["a", "c"]
         assert store.session_turns("other") == []
-        store.save(shown(whole("a")))  # as a journal does that was not removed
+        store.save(record_of(turn_events("a")))  # as a journal does that was not removed
         assert ids(store.session_turns("s")) == ["a", "c"]
 
 
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "a b?mode=ro#c%20é&x"
-    store_turns(folder, whole())
-    with opened_store(folder) as store:
+    store_turns(folder, turn_events())
+    with open_store(folder) as store:
         assert ids(list(store.listing())) == ["turn1"]
 
 
 def test_the_default_beginning_is_as_long_ago_as_the_turn_took(tmp_path: Path) -> None:
-    record = shown(whole())
+    record = record_of(turn_events())
     record.total = 3600.0
     before = datetime.now(UTC)
     with Store.open(tmp_path, no_warning) as store:

@@ -20,7 +20,7 @@ from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from failing_calls import CALLS, NthCallFails
-from support.kept_turns import WHEN, filled, journalled, opened, whole
+from support.sample_turns import WHEN, fill_store, journal_turn, turn_events, turn_started
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, kills and limits its files")
 
@@ -89,14 +89,16 @@ def in_use(folder: Path) -> None:
     shutil.copytree(one_turn(folder.parent), folder)
     path = folder / "journal/dead.jsonl"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(event_line(opened("dead"), 0.0, WHEN) + event_line(whole()[3], 0.1))
+    path.write_bytes(
+        event_line(turn_started("dead"), 0.0, WHEN) + event_line(turn_events()[3], 0.1)
+    )
 
 
 def one_turn(root: Path) -> Path:
     """A history of one turn, made once for all who copy it."""
     folder = root / "template"
     if not folder.exists():
-        filled(folder, 1)
+        fill_store(folder, 1)
     return folder
 
 
@@ -114,7 +116,7 @@ def one_run(folder: Path, said: list[str]) -> str:
             recover(folder, store, said.append)
     except DeepReasoningError as exc:
         said.append(exc.message)
-    return journalled(folder, whole("now"), warn=said.append).answer
+    return journal_turn(folder, turn_events("now"), warn=said.append).answer
 
 
 def ids_afterwards(folder: Path) -> list[str]:

@@ -25,7 +25,7 @@ def turn(
     source: str | None = None,
 ) -> TurnRecord:
     record = TurnRecord()
-    record.opened = TurnStarted(name, "direct", prompt, Handoff.REASONING, reasoning_from=source)
+    record.start = TurnStarted(name, "direct", prompt, Handoff.REASONING, reasoning_from=source)
     record.thoughts = ["a thought that is never sent again"]
     record.texts = [answer]
     record.complete = complete

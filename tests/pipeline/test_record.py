@@ -71,7 +71,7 @@ def test_a_turn_is_folded_from_its_events() -> None:
         Text("2"),
         second,
     )
-    assert (kept.opened, kept.warnings, kept.sources) == (OPENED, ["careful"], sources)
+    assert (kept.start, kept.warnings, kept.sources) == (OPENED, ["careful"], sources)
     assert (kept.reasoning, kept.answer, kept.complete) == ("six sevens", "42", True)
     assert kept.stages == {Stage.REASON: first, Stage.ANSWER: second}
     assert (kept.cost, kept.estimated, kept.running) == (Decimal("0.3"), False, None)

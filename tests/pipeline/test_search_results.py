@@ -12,8 +12,8 @@ from deepreasoning_cli.pipeline.search import (
     LEFT_OUT,
     LONGEST_PAGE,
     SearchResult,
-    list_sources,
-    sources_in,
+    format_sources,
+    parse_sources,
     sources_section,
     with_search_results,
 )
@@ -84,7 +84,7 @@ def test_a_page_without_words_is_its_title_and_address() -> None:
 
 def test_what_people_see_of_a_source_is_one_harmless_line() -> None:
     hostile = Source("\x1b]8;;http://evil\x07Click\x1b[2J\nnow", "javascript:alert(1)\n")
-    assert list_sources([hostile, Source("", "https://x.org")]) == [
+    assert format_sources([hostile, Source("", "https://x.org")]) == [
         "1. ␛]8;;http://evil␇Click␛[2J now — javascript:alert(1)",
         "2. untitled — https://x.org",
     ]
@@ -103,7 +103,7 @@ sources = st.lists(st.builds(Source, words, addresses), min_size=1, max_size=12)
 @given(sources, st.text(max_size=30))
 def test_a_footer_that_was_written_is_read(found: list[Source], answer: str) -> None:
     expected = tuple(Source(" ".join(each.title.split()), each.url) for each in found)
-    assert sources_in(answer + sources_section(found)) == expected
+    assert parse_sources(answer + sources_section(found)) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_a_footer_that_was_written_is_read(found: list[Source], answer: str) -> 
 def test_lists_of_other_hands_are_read_and_other_text_is_none(
     text: str, expected: list[tuple[str, str]]
 ) -> None:
-    assert sources_in(text) == tuple(Source(*pair) for pair in expected)
+    assert parse_sources(text) == tuple(Source(*pair) for pair in expected)
 
 
 @given(st.text("Sources:\n-12.()[]<> htps/ax", max_size=60))
 def test_any_text_is_read_without_a_fault(text: str) -> None:
-    assert all(source.url for source in sources_in(text))
+    assert all(source.url for source in parse_sources(text))

@@ -111,7 +111,7 @@ def test_it_is_named_for_its_part() -> None:
 
 def test_its_connection_can_be_opened_ahead() -> None:
     line = Line()
-    gateway(line, "messages").warm()
+    gateway(line, "messages").preconnect()
     assert line.log == ["https://x.org/v1/"]
 
 

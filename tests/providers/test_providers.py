@@ -190,7 +190,7 @@ def test_warming_opens_the_connection_to_its_base_url(
 ) -> None:
     line = Line()
     provider = make(line)
-    provider.warm()
+    provider.preconnect()
     assert line.log == [provider.base_url]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from deepreasoning_cli.catalog.models import Samplers
-from deepreasoning_cli.providers.samplers import (
+from deepreasoning_cli.providers.api import (
     AcceptedSamplers,
     SamplerRequest,
     accept_samplers,

@@ -14,7 +14,7 @@ from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.run import MAX_HEAD_BYTES, BoundedProtocol
 
 HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
+Dialog = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
 
 
 class Impatient(BoundedProtocol):
@@ -30,7 +30,7 @@ async def length(request_scope: Scope, receive: Receive, send: Send) -> None:
     await json_response({"size": size})(request_scope, receive, send)
 
 
-def talking(talk: Talk, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:
+def talking(talk: Dialog, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:
     """What a caller hears."""
 
     async def served() -> bytes:

@@ -23,8 +23,8 @@ from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.server.request import ChatRequest, RequestParameters
-from support.kept_turns import reasoned
 from support.loopback import Loopback, json_reply
+from support.sample_turns import reason_events
 
 OWNERS = {"DEEPSEEK_API_KEY": "sk-owner-deepseek", "ANTHROPIC_API_KEY": "sk-owner-ant"}
 CALLERS = {
@@ -142,11 +142,14 @@ def test_a_service_that_can_answer_nothing_says_so(monkeypatch: pytest.MonkeyPat
 def left_behind() -> None:
     """The journal of a process that died."""
     from deepreasoning_cli.history.journal_format import event_line
-    from support.kept_turns import WHEN, opened
+    from support.sample_turns import WHEN, turn_started
 
     folder = paths.data_dir() / "journal"
     folder.mkdir(parents=True)
-    lines = [event_line(opened(), 0.0, WHEN), *(event_line(event, 0.1) for event in reasoned()[:3])]
+    lines = [
+        event_line(turn_started(), 0.0, WHEN),
+        *(event_line(event, 0.1) for event in reason_events()[:3]),
+    ]
     (folder / "turn1.jsonl").write_bytes(b"".join(lines))
 
 

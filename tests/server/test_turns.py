@@ -394,11 +394,11 @@ def run(main: Any) -> Any:
     """What the coroutine returns, on a loop in which nothing goes wrong unseen."""
     problems: list[dict[str, Any]] = []
 
-    async def watched() -> Any:
+    async def guarded() -> Any:
         asyncio.get_running_loop().set_exception_handler(lambda _, what: problems.append(what))
         return await main
 
-    result = asyncio.run(watched())
+    result = asyncio.run(guarded())
     assert problems == []
     return result
 

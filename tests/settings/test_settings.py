@@ -817,7 +817,7 @@ def test_a_flag_of_a_table_that_is_wrong_is_named(
 def test_settings_may_be_changed_for_one_request(config: Path) -> None:
     text = f"temperature = 0.1\n[keys]\ndeepseek = '{CANARY}'"
     loaded = load(config, text)
-    changed = loaded.changed({"temperature": 1.5}, "of the request")
+    changed = loaded.with_values({"temperature": 1.5}, "of the request")
     assert (changed.settings.temperature, loaded.settings.temperature) == (1.5, 0.1)
     assert (changed.origins["temperature"], changed.is_typed("temperature")) == (
         "flag of the request",
@@ -830,7 +830,7 @@ def test_settings_may_be_changed_for_one_request(config: Path) -> None:
 def test_settings_may_be_changed_to_the_keys_of_somebody_else(config: Path) -> None:
     loaded = load(config, f"[keys]\ndeepseek = '{CANARY}'\nlinkup = '{CANARY}'")
     theirs = Key("deepseek", "sk-of-the-caller", "a header")
-    changed = loaded.changed({}, "of the request", {"deepseek": theirs})
+    changed = loaded.with_values({}, "of the request", {"deepseek": theirs})
     assert (changed.key("deepseek"), changed.key("linkup")) == (theirs, None)
     assert loaded.key("deepseek") != theirs
     assert "sk-of-the-caller" not in repr(changed)

@@ -28,7 +28,7 @@ ON_TERMINAL: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class CompletedRun:
     """What the program left: exit code (negative: the signal that killed it) and output."""
 
     code: int
@@ -57,7 +57,7 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 30,
     program: Sequence[str] = PROGRAM,
-) -> Finished:
+) -> CompletedRun:
     """Run the program to its end. Without `stdin` it reads the null device; b"" is an empty pipe.
 
     Raises subprocess.TimeoutExpired after `timeout` seconds; the process is killed then.
@@ -74,7 +74,7 @@ def run(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-        return Finished(process.returncode, stdout, stderr)
+        return CompletedRun(process.returncode, stdout, stderr)
 
 
 def run_in_pty(

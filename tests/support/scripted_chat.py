@@ -42,7 +42,7 @@ def turn(
     prompt: str, answer: str = "", reasoning: str = "", number: int = 1, *, complete: bool = True
 ) -> TurnRecord:
     record = TurnRecord()
-    record.opened = TurnStarted(f"turn{number}", "demo", prompt, Handoff.REASONING, "first")
+    record.start = TurnStarted(f"turn{number}", "demo", prompt, Handoff.REASONING, "first")
     record.thoughts = [reasoning] if reasoning else []
     record.texts = [answer] if answer else []
     if reasoning:
@@ -67,7 +67,7 @@ class MemoryArchive:
                 turns=len(turns),
                 last=WHEN,
                 forked_from=None,
-                first_prompt=turns[0].opened.prompt,
+                first_prompt=turns[0].start.prompt,
             )
             for name, turns in reversed(self.kept.items())
             if turns
@@ -81,7 +81,7 @@ class MemoryArchive:
 
     def remove(self, session: str, record: TurnRecord) -> None:
         turns = self.kept[session]
-        turns[:] = [each for each in turns if each.opened.id != record.opened.id]
+        turns[:] = [each for each in turns if each.start.id != record.start.id]
 
     def branch(self, session: str, new: str, upto: int) -> None:
         self.kept[new] = self.kept[session][:upto]
@@ -111,7 +111,7 @@ class EchoTurns:
 
     def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
         self.asked.append(("again", of.reasoning, state))
-        again = turn(of.opened.prompt, f"{state.model} says {of.opened.prompt}")
+        again = turn(of.start.prompt, f"{state.model} says {of.start.prompt}")
         again.thoughts = [of.reasoning]
         return self._done(again, state, of)
 

@@ -22,10 +22,10 @@ import openai
 
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
-from support.kept_turns import no_warning
 from support.loopback import Loopback
 from support.replies import Gate, Reply, claude_stream, reasoner_stream
-from support.runner import HOME, PROGRAM, Finished, environment
+from support.runner import HOME, PROGRAM, CompletedRun, environment
+from support.sample_turns import no_warning
 from support.vendors import HEEDING_SIGNALS, OWN_ANSWER, TEXTS, THOUGHTS, Vendors
 
 PATIENCE: Final = 30.0  # seconds for what takes one on a machine that does nothing else
@@ -123,7 +123,7 @@ class Server:
     """All that its clients were sent."""
     ids: list[str] = field(default_factory=list)
     """The ids of all requests, in the order of the responses' beginnings."""
-    outcome: Finished | None = None
+    outcome: CompletedRun | None = None
     _lines: list[bytes] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _readers: list[threading.Thread] = field(default_factory=list)
@@ -197,7 +197,7 @@ class Server:
             found: int = client.get("/health").json()["streams"]
         return found
 
-    def run(self, *args: str) -> Finished:
+    def run(self, *args: str) -> CompletedRun:
         """Run the program beside the server, for the same user."""
         return self.vendors.run(*args, env=self.env)
 
@@ -233,18 +233,18 @@ class Server:
         """Send it, to all its processes as a terminal would or to the first alone."""
         (os.killpg if group else os.kill)(self.process.pid, number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, group: bool = False) -> Finished:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, group: bool = False) -> CompletedRun:
         """Send the signal and wait for the end."""
         self.tell(number, group=group)
         return self.end()
 
-    def end(self) -> Finished:
+    def end(self) -> CompletedRun:
         """Wait for its end; fails where a key, a traceback or a bug shows in what it left."""
         code = self.process.wait(PATIENCE)
         for reader in self._readers:
             reader.join(PATIENCE)
         self._open.close()
-        self.outcome = Finished(code, b"".join(self._stdout), b"".join(self._lines))
+        self.outcome = CompletedRun(code, b"".join(self._stdout), b"".join(self._lines))
         self.vendors.look_for_keys(b"".join(self.response_bytes), "a response")
         assert b"unexpected" not in self.outcome.stderr, self.stderr
         return self.vendors.check_for_keys(self.outcome)
@@ -306,7 +306,7 @@ def serving_at(home: Path, *args: str, env: Mapping[str, str] | None = None) -> 
         yield server
 
 
-def refused(vendors: Vendors, *args: str, env: Mapping[str, str] | None = None) -> Finished:
+def refused(vendors: Vendors, *args: str, env: Mapping[str, str] | None = None) -> CompletedRun:
     """How the program ends that does not begin to serve."""
     everything = {**homes(vendors.home), **(env or {})}
     return vendors.run("serve", "--port", "0", *args, env=everything)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from support.runner import PROGRAM, Finished, PtyRun, run, run_in_pty
+from support.runner import PROGRAM, CompletedRun, PtyRun, run, run_in_pty
 
 PYTHON = (sys.executable, "-c")
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
@@ -19,7 +19,7 @@ def test_the_program_is_the_package() -> None:
 
 def test_code_and_both_outputs_are_kept_apart() -> None:
     script = "import sys; print(sys.argv[1]); sys.stderr.write('e'); sys.exit(6)"
-    assert run(script, "ü", program=PYTHON) == Finished(6, "ü\n".encode(), b"e")
+    assert run(script, "ü", program=PYTHON) == CompletedRun(6, "ü\n".encode(), b"e")
 
 
 def test_stdin_is_what_was_given_or_nothing() -> None:

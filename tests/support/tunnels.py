@@ -18,7 +18,7 @@ class Tunnels:
     url: str
 
     def __init__(self, kind: Kind = "http", folder: Path | None = None) -> None:
-        self.opened: list[str] = []
+        self.start: list[str] = []
         self._kind = kind
         self._context = _certified(folder) if folder else None
         self._open = contextlib.ExitStack()
@@ -53,7 +53,7 @@ class Tunnels:
             if self._context:
                 peer = open_.enter_context(self._context.wrap_socket(peer, server_side=True))
             host, port = self._asked_by_socks(peer) if self._kind == "socks5" else _asked(peer)
-            self.opened.append(f"{host}:{port}")
+            self.start.append(f"{host}:{port}")
             target = open_.enter_context(socket.create_connection((host, port)))
             peer.sendall(
                 b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00"

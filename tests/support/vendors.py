@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from support.loopback import Loopback, Received
 from support.replies import Reply, claude_stream, reasoner_stream
-from support.runner import PROGRAM, Finished, PtyRun, environment, run, run_in_pty
+from support.runner import PROGRAM, CompletedRun, PtyRun, environment, run, run_in_pty
 
 THOUGHTS: Final = ("Let me think. ", "6 times 7 ", "is 42.")
 REASONING: Final = "".join(THOUGHTS)
@@ -109,7 +109,7 @@ class Vendors:
         stdin: bytes | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 30,
-    ) -> Finished:
+    ) -> CompletedRun:
         """Run `ask`."""
         return self.run("ask", *args, stdin=stdin, env=env, timeout=timeout)
 
@@ -120,21 +120,21 @@ class Vendors:
         env: Mapping[str, str] | None = None,
         timeout: float = 30,
         program: Sequence[str] = PROGRAM,
-    ) -> Finished:
+    ) -> CompletedRun:
         """Run the program with the vendors' environment and `env`."""
         everything = {**self.environment, **(env or {})}
         return self.check_for_keys(
             run(*args, stdin=stdin, env=everything, timeout=timeout, program=program)
         )
 
-    def shell(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> Finished:
+    def shell(self, script: str, *args: str, env: Mapping[str, str] | None = None) -> CompletedRun:
         """Run a bash script that calls `deepreasoning`; its `$1` and on are `args`."""
         return self.run(*args, env=env, program=("bash", "-c", SHELL + script, "bash"))
 
     def on_terminal(self, *args: str, env: Mapping[str, str] | None = None) -> PtyRun:
         """Run the program on a terminal of 24 lines of 80 columns."""
         shown = run_in_pty(*args, env={**self.environment, **(env or {})})
-        self.check_for_keys(Finished(shown.code, shown.output, b""))
+        self.check_for_keys(CompletedRun(shown.code, shown.output, b""))
         return shown
 
     @contextmanager
@@ -157,14 +157,14 @@ class Vendors:
 
     def outcome(
         self, process: subprocess.Popen[bytes], stop: signal.Signals | None = None
-    ) -> Finished:
+    ) -> CompletedRun:
         """Send the signal, if there is one, and wait for the end."""
         if stop is not None:
             process.send_signal(stop)
         stdout, stderr = process.communicate(timeout=20)
-        return self.check_for_keys(Finished(process.returncode, stdout, stderr))
+        return self.check_for_keys(CompletedRun(process.returncode, stdout, stderr))
 
-    def check_for_keys(self, result: Finished) -> Finished:
+    def check_for_keys(self, result: CompletedRun) -> CompletedRun:
         """The result, after a look for keys and tracebacks in all that the program left."""
         self.look_for_keys(result.stdout, "stdout")
         self.look_for_keys(result.stderr, "stderr")
@@ -218,17 +218,17 @@ KEPT: Final = re.compile(rb"deepreasoning (resume|history show) ([^` \"\n]*)")
 TURN_ID: Final = re.compile(rb"[0-9a-hjkmnp-tv-z]{16}")
 
 
-def turn_id(result: Finished) -> str:
+def turn_id(result: CompletedRun) -> str:
     """The id of the turn that the program says is kept."""
     (found,) = {each[2] for each in KEPT.finditer(result.stderr)}
     assert TURN_ID.fullmatch(found), found
     return str(found, "ascii")
 
 
-def named(result: Finished) -> Finished:
+def named(result: CompletedRun) -> CompletedRun:
     """The result with ID in place of the id of its turn, which is another each time."""
     stderr = result.stderr.replace(turn_id(result).encode(), b"ID")
-    return Finished(result.code, result.stdout, stderr)
+    return CompletedRun(result.code, result.stdout, stderr)
 
 
 def kept(hint: str | None = None) -> str:
@@ -236,7 +236,7 @@ def kept(hint: str | None = None) -> str:
     return "`deepreasoning resume ID` goes on from what is kept" + (f"; or {hint}" if hint else "")
 
 
-def error_of(result: Finished) -> dict[str, Any]:
+def error_of(result: CompletedRun) -> dict[str, Any]:
     """The one JSON object that `--json` leaves on stderr."""
     (line,) = result.stderr.decode().splitlines()
     error: dict[str, Any] = json.loads(line)["error"]

@@ -52,11 +52,11 @@ def looped(main: Callable[[], Awaitable[T]]) -> T:
     """What `main` returns on a loop of its own, in which nothing goes wrong unseen."""
     problems: list[dict[str, Any]] = []
 
-    async def watched() -> T:
+    async def guarded() -> T:
         asyncio.get_running_loop().set_exception_handler(lambda _, what: problems.append(what))
         return await main()
 
-    result = asyncio.run(watched())
+    result = asyncio.run(guarded())
     gc.collect()
     assert problems == []
     return result
@@ -332,7 +332,7 @@ def test_a_tunnel_through_a_proxy_carries_tls(
         request = to(vendor.url)
         streamed, [answer] = answers(seen, request, request)
         assert (len(streamed), answer) == (53, {"id": 1})
-        assert proxy.opened == [vendor.url.partition("//")[2]]
+        assert proxy.start == [vendor.url.partition("//")[2]]
 
 
 def test_a_tunnel_inside_tls_carries_tls(

@@ -137,11 +137,11 @@ def watch(pieces: Pieces, clocks: Timeouts) -> StallGuard:
 CLOCKS = Timeouts(read=120, first_progress=620, progress=180)
 
 
-def texts(watched: StallGuard) -> int:
+def texts(guarded: StallGuard) -> int:
     """How many pieces come before it gives up."""
     came: list[str] = []
     with pytest.raises(UnavailableError, match=r"^nothing but keep-alives for \d+ s$"):
-        came.extend(watched.iter_text())
+        came.extend(guarded.iter_text())
     return len(came)
 
 
@@ -150,30 +150,30 @@ def test_the_first_event_may_take_the_longest() -> None:
 
 
 def test_after_the_first_event_there_is_less_patience() -> None:
-    watched = watch(Pieces([b":\n"] * 99, [100.0] * 99), CLOCKS)
-    watched.progressed()
-    assert texts(watched) == 1
+    guarded = watch(Pieces([b":\n"] * 99, [100.0] * 99), CLOCKS)
+    guarded.progressed()
+    assert texts(guarded) == 1
 
 
 def test_a_suspended_program_does_not_give_up_the_moment_it_goes_on() -> None:
-    watched = watch(Pieces([b":\n"] * 99, [3600.0, *[1.0] * 98]), CLOCKS)
-    watched.progressed()
-    assert texts(watched) == 61
+    guarded = watch(Pieces([b":\n"] * 99, [3600.0, *[1.0] * 98]), CLOCKS)
+    guarded.progressed()
+    assert texts(guarded) == 61
 
 
 def test_what_the_reader_takes_is_not_the_servers_silence() -> None:
     pieces = Pieces([b":\n"] * 50)
-    watched = watch(pieces, CLOCKS)
-    for _ in watched.iter_text():
+    guarded = watch(pieces, CLOCKS)
+    for _ in guarded.iter_text():
         pieces.time += 3600
     assert pieces.time == 50 * 3600
 
 
 def test_progress_starts_the_clock_again() -> None:
     pieces = Pieces([b":\n"] * 50, [100.0] * 50)
-    watched = watch(pieces, CLOCKS)
-    for _ in watched.iter_text():
-        watched.progressed()
+    guarded = watch(pieces, CLOCKS)
+    for _ in guarded.iter_text():
+        guarded.progressed()
     assert pieces.time == 5000
 
 

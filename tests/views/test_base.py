@@ -33,7 +33,7 @@ def test_views_see_events_and_are_closed_in_their_order() -> None:
         show(OPENED)
     none = type(None)
     assert log == [("a", OPENED), ("b", OPENED), ("a", none), ("b", none)]
-    assert (record.opened, record.complete) == (OPENED, True)
+    assert (record.start, record.complete) == (OPENED, True)
 
 
 def test_a_failure_reaches_every_view_and_goes_on() -> None:

@@ -22,7 +22,7 @@ from deepreasoning_cli.views.files import (
 REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "stop")
 HALF_REASONED = StageFinished(Stage.REASON, "r1", None, None, None, 1.0, "length", complete=False)
 ANSWERED = StageFinished(Stage.ANSWER, "sonnet", None, None, None, 1.0, "end_turn")
-CUT = IncompleteError("cut")
+CUT_OFF = IncompleteError("cut")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_whole_answer_replaces_the_file_when_the_turn_is_over(good: Path) -> N
     assert folder(good) == {"good.md": "42\n"}
 
 
-@pytest.mark.parametrize("failure", [CUT, KeyboardInterrupt(), BrokenPipeError()])
+@pytest.mark.parametrize("failure", [CUT_OFF, KeyboardInterrupt(), BrokenPipeError()])
 @pytest.mark.parametrize("kind", [Text, Thought])
 def test_half_a_text_is_kept_beside_the_good_one(
     good: Path, kind: type[Text] | type[Thought], failure: BaseException
@@ -62,7 +62,7 @@ def test_a_finished_answer_of_a_turn_that_failed_is_not_taken_for_a_good_one(goo
     view = FileView(Text, good)
     view(Text("cut at its limit"))
     view(ANSWERED)
-    view.close(CUT)
+    view.close(CUT_OFF)
     assert folder(good) == {"good.md": "a good answer\n", "good.md.partial": "cut at its limit\n"}
 
 
@@ -73,7 +73,7 @@ def test_the_reasoning_is_written_once_as_soon_as_its_stage_is_whole(good: Path)
     assert folder(good) == {"good.md": "six sevens\n"}
     good.write_text("edited meanwhile")
     view(Text("42"))
-    view.close(CUT)
+    view.close(CUT_OFF)
     assert folder(good) == {"good.md": "edited meanwhile"}
 
 
@@ -81,12 +81,12 @@ def test_reasoning_that_was_cut_at_its_limit_replaces_nothing(good: Path) -> Non
     view = FileView(Thought, good)
     view(Thought("six sev"))
     view(HALF_REASONED)
-    view.close(CUT)
+    view.close(CUT_OFF)
     assert folder(good) == {"good.md": "a good answer\n", "good.md.partial": "six sev\n"}
 
 
 @pytest.mark.parametrize("events", [(), (REASONED,), (Thought("\n"), REASONED)])
-@pytest.mark.parametrize("failure", [None, CUT])
+@pytest.mark.parametrize("failure", [None, CUT_OFF])
 def test_no_text_leaves_the_file_alone(
     good: Path, events: tuple[Event, ...], failure: BaseException | None
 ) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from deepreasoning_cli.cli.boundary import guarded
+from deepreasoning_cli.cli.boundary import run_guarded
 from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.pipeline.events import (
     Event,
@@ -476,7 +476,7 @@ def test_a_bug_in_drawing_is_reported_where_every_bug_is(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = turn(["let me"], ["42"])
-    assert guarded(lambda: show_with(FailingRenderer("tail"), events, pause=0.05), words) == 1
+    assert run_guarded(lambda: show_with(FailingRenderer("tail"), events, pause=0.05), words) == 1
     error, hint, *traceback = capsys.readouterr().err.splitlines()
     assert error == "error: unexpected ValueError"
     assert hint.startswith("hint: this is a bug")

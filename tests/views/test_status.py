@@ -68,7 +68,7 @@ def test_a_pause_says_what_is_waited_for_until_it_is_over() -> None:
     clock = Clock()
     progress = Progress(clock)
     progress.apply(started(Stage.REASON))
-    progress.pause("r1 is\noverloaded", 8.0)
+    progress.note_retry("r1 is\noverloaded", 8.0)
     clock.now += 3
     assert progress.line() == "r1 is overloaded · trying again in 5 s"
     clock.now += 5
@@ -79,7 +79,7 @@ def test_a_pause_says_what_is_waited_for_until_it_is_over() -> None:
 def test_a_pause_ends_with_the_first_piece(event: Event) -> None:
     clock = Clock()
     progress = Progress(clock)
-    progress.pause("overloaded", 8.0)
+    progress.note_retry("overloaded", 8.0)
     progress.apply(event)
     assert progress.line() == "starting · 0 s"
 

@@ -49,7 +49,7 @@ CHUNKS: list[Chunk | Cost] = [
     Cost(Decimal("0.0123")),
     End("end_turn"),
 ]
-CUT: list[Chunk | Cost] = [*CHUNKS[:-1], End("max_tokens")]
+CUT_OFF: list[Chunk | Cost] = [*CHUNKS[:-1], End("max_tokens")]
 REASONING, ANSWER = "six sevens\u2028are 42", "It is **42**."
 ASKED: Any = [{"role": "user", "content": "6×7?"}]
 
@@ -94,7 +94,7 @@ def anthropic_client(
 
 
 @pytest.mark.parametrize(
-    ("chunks", "finish_reason"), [(CHUNKS, "stop"), (CUT, "length")], ids=["whole", "cut"]
+    ("chunks", "finish_reason"), [(CHUNKS, "stop"), (CUT_OFF, "length")], ids=["whole", "cut"]
 )
 class TestChatCompletions:
     COUNTS = (100, 40, 140, 8, 30, "0.0123")
@@ -143,7 +143,7 @@ class TestChatCompletions:
 
 @pytest.mark.parametrize(
     ("chunks", "status", "reason"),
-    [(CHUNKS, "completed", None), (CUT, "incomplete", "max_output_tokens")],
+    [(CHUNKS, "completed", None), (CUT_OFF, "incomplete", "max_output_tokens")],
     ids=["whole", "cut"],
 )
 class TestResponses:
@@ -179,7 +179,7 @@ class TestResponses:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "stop_reason"), [(CHUNKS, "end_turn"), (CUT, "max_tokens")], ids=["whole", "cut"]
+    ("chunks", "stop_reason"), [(CHUNKS, "end_turn"), (CUT_OFF, "max_tokens")], ids=["whole", "cut"]
 )
 class TestMessages:
     def check(self, reply: Any, stop_reason: str) -> None:

@@ -48,10 +48,10 @@ pytestmark = pytest.mark.usefixtures("config")
 class Connections:
     """What opens the connections of a turn; it counts how often."""
 
-    opened = 0
+    count = 0
 
     def __call__(self) -> Transport:
-        self.opened += 1
+        self.count += 1
         return LINE
 
 
@@ -86,7 +86,7 @@ def test_two_keys_make_a_reasoner_and_claude_on_one_line() -> None:
     assert (answerer.key.name, answerer.key.value) == ("anthropic", "sk-anthropic-0123456789")
     assert answerer.model.startswith("claude-sonnet-")
     assert (answerer.base_url, answerer.max_tokens) == ("https://api.anthropic.com", 8192)
-    assert (reasoner.transport, answerer.transport, connect.opened) == (LINE, LINE, 1)
+    assert (reasoner.transport, answerer.transport, connect.count) == (LINE, LINE, 1)
     assert turn.caps is NO_CAPS
     assert turn.prompt.messages == (Message("user", "6×7?"),)
 
@@ -96,7 +96,7 @@ def test_the_demo_opens_no_connection_and_needs_no_key() -> None:
     turn = plan(flags={"backend": "demo", "web_search_linkup": True}, connect=connect)
     assert isinstance(turn.reasoner, DemoProvider)
     assert isinstance(turn.answerer, DemoProvider)
-    assert (turn.backend, connect.opened, turn.search) == ("demo", 0, None)
+    assert (turn.backend, connect.count, turn.search) == ("demo", 0, None)
     assert turn.warnings == ("the demo does not search the web",)
 
 

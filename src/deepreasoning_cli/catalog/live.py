@@ -31,7 +31,7 @@ class LiveModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveModels:
     """The lists: Anthropic's models, the ids at each host, those the gateway pairs with.
 
     A vendor without a list has no entry. `as_of` (aware) is the time of the requests.
@@ -42,7 +42,7 @@ class Live:
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gateway: tuple[str, ...] = ()
 
-    def over(self, catalog: Catalog) -> Catalog:
+    def apply_to(self, catalog: Catalog) -> Catalog:
         """The catalog as the vendors have it; a model that it lacks is added, without a price.
 
         Such a model is selected by its id only, never by the name of a family.
@@ -58,7 +58,7 @@ class Live:
     def differences(self, catalog: Catalog) -> Iterator[str]:
         """What the catalog has otherwise, a line each."""
         before = {model.id: model for model in catalog.claude_models}
-        for model in self.over(catalog).claude_models:
+        for model in self.apply_to(catalog).claude_models:
             if model.id not in before:
                 yield f"{model.id}: not in the catalog; {model.name}, {model.status}"
             else:
@@ -91,16 +91,16 @@ class Live:
 def apply_cache(catalog: Catalog, path: Path) -> Catalog:
     """The catalog under the vendors' lists in the cache at `path`."""
     live = read(path)
-    return live.over(catalog) if live else catalog
+    return live.apply_to(catalog) if live else catalog
 
 
-def read(path: Path) -> Live | None:
+def read(path: Path) -> LiveModels | None:
     """The cache; None where there is none, and where it is damaged or of another version."""
     try:
         fields = json.loads(path.read_text("utf-8"))
         if fields["version"] != VERSION:
             return None
-        return Live(
+        return LiveModels(
             datetime.fromisoformat(fields["as_of"]),
             tuple(_model(each) for each in fields["anthropic"]),
             {str(name): tuple(map(str, ids)) for name, ids in fields["hosts"].items()},

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepreasoning_cli import __version__
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
 
@@ -76,7 +76,7 @@ def options(
     ] = False,
 ) -> None:
     """Store the global options for the command, and prepare the process."""
-    context.obj = Globals(config, debug, quiet, color)
+    context.obj = GlobalOptions(config, debug, quiet, color)
     end_on_signals()
     _replace_unencodable()
     if context.invoked_subcommand is None:

@@ -85,4 +85,4 @@ def ask(
         use_stdin=not no_stdin,
         save=not no_save,
     )
-    runner.ask(o.globals_of(context), options)
+    runner.ask(o.global_options_of(context), options)

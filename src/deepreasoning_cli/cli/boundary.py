@@ -17,7 +17,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What only a writer meets."""
 
 
-def guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
+def run_guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
     """The exit code of `action`; a failure is reported on stderr, with `--json` as JSON."""
     try:
         code = action()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.cli.boundary import write_stderr
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -19,17 +19,17 @@ LONGEST: Final = 1000  # characters of a message
 LONGEST_LOG: Final = 4000  # characters of a line of the debug log
 
 
-def note(options: Globals, text: str) -> None:
+def note(options: GlobalOptions, text: str) -> None:
     """Print `note: …`: something the user should know."""
     message(options, "note", text)
 
 
-def warn(options: Globals, text: str) -> None:
+def warn(options: GlobalOptions, text: str) -> None:
     """Print `warning: …`: something failed, and the command goes on."""
     message(options, "warning", text)
 
 
-def message(options: Globals, kind: str, text: str) -> None:
+def message(options: GlobalOptions, kind: str, text: str) -> None:
     """Print `kind: …`, or the text alone where `kind` is empty: a confirmation.
 
     With its first argument bound it is the `say` of HistoryAccess.
@@ -38,7 +38,7 @@ def message(options: Globals, kind: str, text: str) -> None:
         _print(f"{kind}: {text}" if kind else text, LONGEST)
 
 
-def debug_log(options: Globals) -> Callable[[str], None]:
+def debug_log(options: GlobalOptions) -> Callable[[str], None]:
     """A function for the lines of the request log: prints them with `--debug`, else drops them."""
 
     def log(line: str) -> None:
@@ -54,7 +54,9 @@ def _print(line: str, longest: int) -> None:
     write_stderr(single_line(line, longest))
 
 
-def load_with_notes(options: Globals, flags: Mapping[str, Any] | None = None) -> LoadedSettings:
+def load_with_notes(
+    options: GlobalOptions, flags: Mapping[str, Any] | None = None
+) -> LoadedSettings:
     """The settings in force, after the notes on them. Raises ConfigError."""
     from deepreasoning_cli.settings.loaded import load_settings
 

@@ -20,7 +20,7 @@ Backend = Literal["auto", "direct", "gateway", "demo"]
 
 
 @dataclass(frozen=True, slots=True)
-class Globals:
+class GlobalOptions:
     """The options that stand before the command's name."""
 
     config: Path | None = None
@@ -29,10 +29,10 @@ class Globals:
     color: str = "auto"
 
 
-def globals_of(context: typer.Context) -> Globals:
+def global_options_of(context: typer.Context) -> GlobalOptions:
     """The global options of this run."""
     options = context.find_root().obj
-    return options if isinstance(options, Globals) else Globals()
+    return options if isinstance(options, GlobalOptions) else GlobalOptions()
 
 
 SETTINGS: Final = {

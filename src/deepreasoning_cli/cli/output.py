@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from deepreasoning_cli.cli.boundary import write_stderr
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
@@ -94,7 +94,7 @@ class ViewBuilder:
     options: OutputOptions
     record: TurnRecord
     progress: Callable[[], Progress]
-    global_options: Globals
+    global_options: GlobalOptions
     settings: Settings
     _sanitising: list[TextView | FileView | PanelsView] = field(default_factory=list)
 

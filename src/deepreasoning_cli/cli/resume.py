@@ -57,9 +57,9 @@ def resume(
     output_options.check()
     if output_options.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
-    with TurnRunner(o.globals_of(context)) as runner, ExitStack() as claims:
+    with TurnRunner(o.global_options_of(context)) as runner, ExitStack() as claims:
         record = _unfinished_turn(runner, turn)
-        opened = record.opened
+        opened = record.start
         settings: dict[str, object] = {"backend": opened.backend, "handoff": str(opened.handoff)}
         if opened.backend == "direct":  # elsewhere the models are not the user's choice
             settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
@@ -87,7 +87,7 @@ def _unfinished_turn(runner: TurnRunner, turn: str | None) -> TurnRecord:
     if record is None:
         raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
     if record.complete:
-        name = record.opened.id
+        name = record.start.id
         hint = f"`deepreasoning ask --reasoning-from {name} …` uses its reasoning again"
         raise UsageError(f"turn {name} is complete", kind="complete", hint=hint)
     return record
@@ -99,12 +99,12 @@ def _conversation(
     """The turn's session, or a fork of it where it is in use, and the session's earlier turns."""
     from deepreasoning_cli.cli.runner import claim_session
 
-    name = record.opened.session
+    name = record.start.session
     if name is None:
         return None, ()
     with runner.history() as store:
         turns = store.session_turns(name)
-        earlier = takewhile(lambda each: each.opened.id != record.opened.id, turns)
+        earlier = takewhile(lambda each: each.start.id != record.start.id, turns)
         return claim_session(runner, store, name, claims), list(earlier)
 
 
@@ -124,9 +124,7 @@ def _pay_again(record: TurnRecord, partial: bool, again: bool) -> bool:
     """The user's choice between half a chain of thought and paying for a whole one."""
     if partial != again:
         return again
-    state = (
-        f"the reasoning of {record.opened.id} was cut after {len(record.reasoning):,} characters"
-    )
+    state = f"the reasoning of {record.start.id} was cut after {len(record.reasoning):,} characters"
     if not (sys.stdin and sys.stdin.isatty()):
         hint = "--partial answers from what there is; --again pays for it once more"
         raise UsageError(state, kind="cut", hint=hint)
@@ -147,4 +145,4 @@ def _reuse_note(record: TurnRecord) -> str:
     model = f" by {record.reasoned_by}" if record.reasoned_by else ""
     own = f" and {len(record.draft):,} of its own answer" if record.draft else ""
     size = f"{len(record.reasoning):,} characters of reasoning{model}{own}"
-    return f"turn {record.opened.id}: {size} are used again{cost}"
+    return f"turn {record.start.id}: {size} are used again{cost}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.messages import debug_log, note, warn
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_without_search
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
@@ -64,7 +64,7 @@ class AskOptions:
     def system_after(self, earlier: Sequence[TurnRecord]) -> str | None:
         """The system prompt of the next turn: the option's, else the last turn's."""
         if self.system is None and earlier:
-            return earlier[-1].opened.system
+            return earlier[-1].start.system
         return self.system
 
 
@@ -74,7 +74,7 @@ class TurnRunner:
     If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
     """
 
-    def __init__(self, global_options: Globals, *, save: bool = True, tip: str = "") -> None:
+    def __init__(self, global_options: GlobalOptions, *, save: bool = True, tip: str = "") -> None:
         self._global_options = global_options
         self.note = partial(note, global_options)
         self.warn = partial(warn, global_options)
@@ -127,7 +127,7 @@ class TurnRunner:
             request,
             current_catalog(request.loaded),
             connect,
-            lambda since: self._access.spending(since, recovers=self.saves),
+            lambda since: self._access.spending(since, recover_orphaned=self.saves),
             saves=self.saves,
         )
 
@@ -146,7 +146,7 @@ class TurnRunner:
         journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
 
         def is_saved() -> bool:
-            return journal is not None and journal.keeps
+            return journal is not None and journal.is_complete
 
         views = ViewBuilder(
             output, record, lambda: self._progress, self._global_options, settings
@@ -174,7 +174,7 @@ class TurnRunner:
 
     def history(self) -> AbstractContextManager[Store]:
         """The history, with the turns that dead processes left behind."""
-        return self._access.opened(recovers=self.saves)
+        return self._access.open(recover_orphaned=self.saves)
 
     def recover_orphans(self) -> None:
         """Save what dead processes left behind; a failure is only a warning."""
@@ -192,7 +192,7 @@ class TurnRunner:
             self.warn(text)
 
     def _pause(self, notice: RetryNotice) -> None:
-        self._progress.pause(notice.why, notice.seconds)
+        self._progress.note_retry(notice.why, notice.seconds)
 
 
 def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError | None:
@@ -201,7 +201,7 @@ def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteE
         if failure.errno not in NO_ROOM:
             return None
         failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
-    turn = record.opened.id
+    turn = record.start.id
     if record.complete:
         failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
     elif is_resumable(record):
@@ -210,7 +210,7 @@ def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteE
     return failure
 
 
-def ask(global_options: Globals, options: AskOptions) -> None:
+def ask(global_options: GlobalOptions, options: AskOptions) -> None:
     """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
     output = options.output
     output.check()
@@ -300,14 +300,14 @@ def _new_session(options: AskOptions) -> str:
 
 def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | None:
     """The session of the last turn; a turn without one begins one, if that can be saved."""
-    if last.opened.session is None and runner.saves:
+    if last.start.session is None and runner.saves:
         try:
-            store.put_in_session(last.opened.id, last.opened.id)
+            store.put_in_session(last.start.id, last.start.id)
         except DeepReasoningError as error:  # reading it is enough to go on
             runner.warn(error.message)
         else:
-            return last.opened.id
-    return last.opened.session
+            return last.start.id
+    return last.start.session
 
 
 def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput | None, str | None]:
@@ -323,13 +323,13 @@ def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput |
             turn = store.last() if name == "last" else store.turn(name)
     if turn is None:
         raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
-    return work_of(turn), turn.opened.id
+    return require_reasoning(turn), turn.start.id
 
 
-def work_of(turn: TurnRecord) -> ReasonerOutput:
+def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
     if not turn.reasoning.strip():
-        raise UsageError(f"turn {turn.opened.id} has no reasoning", kind="empty_reasoning")
+        raise UsageError(f"turn {turn.start.id} has no reasoning", kind="empty_reasoning")
     return reasoner_output(turn)
 
 

@@ -127,7 +127,7 @@ def serve(
     from deepreasoning_cli.server.service import Service
     from deepreasoning_cli.settings.loaded import load_settings
 
-    options = o.globals_of(context)
+    options = o.global_options_of(context)
     debug = options.debug
     loaded = load_settings(options.config, flags)
     settings = loaded.settings.serve

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from deepreasoning_cli.cli.boundary import CLOSED_PIPE, abandon_stdout, guarded
+from deepreasoning_cli.cli.boundary import CLOSED_PIPE, abandon_stdout, run_guarded
 from deepreasoning_cli.errors import UsageError
 
 
@@ -32,7 +32,7 @@ class Boundary(TyperGroup):
             with _translate_errors():
                 return super(Boundary, self).main(words, *rest, **extra)
 
-        raise SystemExit(guarded(run, words))
+        raise SystemExit(run_guarded(run, words))
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the words; `--help` and `--version` print here already."""

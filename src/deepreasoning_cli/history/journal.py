@@ -242,7 +242,7 @@ class Journal:
         self._finished: list[StageFinished] = []
 
     @property
-    def keeps(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether all that came is on the disk, in the journal or already in the store."""
         return self._whole or self._saved
 

@@ -39,7 +39,7 @@ class TurnOutcome(StrEnum):
 
     COMPLETE = "complete"
     STOPPED = "stopped"
-    CUT = "cut"
+    CUT_SHORT = "cut"
     LENGTH = "length"
     REFUSED = "refused"
     ERROR = "error"
@@ -62,7 +62,7 @@ def outcome_of(record: TurnRecord, failure: BaseException | None = None) -> Turn
     if failure is None or (
         isinstance(failure, IncompleteError) and _has_partial_text(record, last)
     ):
-        return TurnOutcome.CUT
+        return TurnOutcome.CUT_SHORT
     return TurnOutcome.ERROR
 
 

@@ -68,7 +68,7 @@ def insert(
 def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     """The record of a whole row of `turns`."""
     record = TurnRecord()
-    record.opened = decode(TurnStarted, dict(row))
+    record.start = decode(TurnStarted, dict(row))
     record.thoughts = [row["reasoning"]] if row["reasoning"] else []
     record.drafts = [row["draft"]] if row["draft"] else []
     record.reused_model = row["reused_model"]
@@ -93,7 +93,7 @@ def read_usage(row: Mapping[str, Any]) -> Usage | None:
     return None if row["input_tokens"] is None else decode(Usage, row)
 
 
-def stamp(when: datetime) -> str:
+def timestamp(when: datetime) -> str:
     """An aware time as it is stored: UTC, of one length, so that texts compare as times do."""
     return when.astimezone(UTC).isoformat(timespec="milliseconds")
 
@@ -102,9 +102,9 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
     thinker = record.stages.get(Stage.REASON)
     last = record.stages.get(Stage.ANSWER) or thinker
     return _storable(
-        asdict(record.opened)
+        asdict(record.start)
         | {
-            "started": stamp(began),
+            "started": timestamp(began),
             "status": "complete" if record.complete else "incomplete",
             "ending": outcome,
             "reasoning_complete": bool(thinker and thinker.complete),

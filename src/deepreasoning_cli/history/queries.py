@@ -13,7 +13,7 @@ from typing import Any, Final
 from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.journal_format import TurnOutcome
-from deepreasoning_cli.history.mapping import LARGEST, read_usage, stamp
+from deepreasoning_cli.history.mapping import LARGEST, read_usage, timestamp
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
@@ -213,7 +213,7 @@ class CostSum:
 
 def stage_costs(connection: sqlite3.Connection, since: datetime | None) -> list[StageCost]:
     """What was paid for since then (aware; None: ever), in the order of the turns."""
-    rows = connection.execute(SPENDING, (DEMO, stamp(since) if since else ""))
+    rows = connection.execute(SPENDING, (DEMO, timestamp(since) if since else ""))
     return [decode(StageCost, row, usage=read_usage(row)) for row in map(dict, rows)]
 
 
@@ -250,7 +250,7 @@ GROUPINGS: Final[Mapping[str, Callable[[StageCost], str]]] = {
 """How spending can be grouped."""
 
 
-def lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:
+def output_lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:
     """How many tokens `stage` wrote in each finished turn, the shortest first."""
     return sorted(
         row.usage.output_tokens for row in rows if row.complete and row.stage == stage and row.usage

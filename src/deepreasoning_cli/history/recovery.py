@@ -41,7 +41,7 @@ class Replay:
 
     began: datetime
     record: TurnRecord
-    outcome: TurnOutcome = TurnOutcome.CUT
+    outcome: TurnOutcome = TurnOutcome.CUT_SHORT
     starts: list[StageStarted] = field(default_factory=list)
     damaged: int = 0
 
@@ -185,30 +185,32 @@ class HistoryAccess:
             return True
 
     @contextmanager
-    def opened(self, *, recovers: bool = True) -> Iterator[Store]:
+    def open(self, *, recover_orphaned: bool = True) -> Iterator[Store]:
         """The store; orphaned journals are recovered once in a process. Raises as Store does."""
         from deepreasoning_cli.history.store import Store
 
         with Store.open(self._folder, self._warn) as store:
-            if recovers and not self._recovered:
+            if recover_orphaned and not self._recovered:
                 self._recovered = True
                 if count := recover(self._folder, store, self._warn):
                     turns = f"{count} unfinished turn{'' if count == 1 else 's'}"
                     self._report("note", f"recovered {turns}: `deepreasoning history list`")
             yield store
 
-    def spending(self, since: datetime | None = None, *, recovers: bool) -> list[StageCost] | None:
+    def spending(
+        self, since: datetime | None = None, *, recover_orphaned: bool
+    ) -> list[StageCost] | None:
         """What was paid for since then (aware; None: ever); None where there is no history."""
         if not self.exists:
             return None
-        with self.opened(recovers=recovers) as store:
+        with self.open(recover_orphaned=recover_orphaned) as store:
             return store.spending(since)
 
     def recover_orphans(self) -> None:
         """Recover what dead processes left behind, if anything; never a reason to fail."""
         if orphaned_journals(self._folder):
             try:
-                with self.opened():
+                with self.open():
                     pass
             except DeepReasoningError as error:
                 self._warn(error.message)

@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.history import delete, queries, sessions
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
-from deepreasoning_cli.history.mapping import read_turn, stamp, write_turn
+from deepreasoning_cli.history.mapping import read_turn, timestamp, write_turn
 from deepreasoning_cli.history.queries import SearchHit, StageCost, TurnSummary
 from deepreasoning_cli.history.sessions import Claim, Session, lock_session
 from deepreasoning_cli.pipeline.events import StageStarted
@@ -104,7 +104,7 @@ class Store:
             "session = ?": session,
             "EXISTS (SELECT 1 FROM stages WHERE turn = seq AND instr(stages.model, ?))": model,
             "? IN (status, ending)": status,
-            "started >= ?": stamp(since) if since else None,
+            "started >= ?": timestamp(since) if since else None,
         }
         return queries.list_turns(self._database.read, terms, limit)
 
@@ -160,7 +160,7 @@ class Store:
 
     def delete_older(self, than: datetime) -> int:
         """Erase the turns that began before `than` (aware); return how many."""
-        return self._erase(self._ids("started < ?", stamp(than)))
+        return self._erase(self._ids("started < ?", timestamp(than)))
 
     def delete_all(self) -> int:
         """Erase every turn, and what was set aside of damaged files; return how many turns."""

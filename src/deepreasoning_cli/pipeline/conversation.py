@@ -20,27 +20,27 @@ def to_messages(turns: Sequence[TurnRecord]) -> tuple[Message, ...]:
     """
     answered = [turn for turn in turns if turn.answer.strip()]
     resumed = _resumed(turns, answered)
-    exchanges = (_exchange(turn) for turn in answered if turn.opened.id not in resumed)
+    exchanges = (_exchange(turn) for turn in answered if turn.start.id not in resumed)
     return tuple(itertools.chain.from_iterable(exchanges))
 
 
 def _resumed(turns: Sequence[TurnRecord], answered: Sequence[TurnRecord]) -> set[str]:
     """The ids of cut turns in whose place one of `answered` stands; that one may be cut as well."""
-    by_id = {turn.opened.id: turn for turn in turns}
+    by_id = {turn.start.id: turn for turn in turns}
     resumed: set[str] = set()
     for turn in answered:
-        source = by_id.get(turn.opened.reasoning_from or "")
-        while source and not source.complete and source.opened.prompt == turn.opened.prompt:
-            if source.opened.id in resumed:
+        source = by_id.get(turn.start.reasoning_from or "")
+        while source and not source.complete and source.start.prompt == turn.start.prompt:
+            if source.start.id in resumed:
                 break
-            resumed.add(source.opened.id)
-            source = by_id.get(source.opened.reasoning_from or "")
+            resumed.add(source.start.id)
+            source = by_id.get(source.start.reasoning_from or "")
     return resumed
 
 
 def _exchange(turn: TurnRecord) -> tuple[Message, Message]:
     answer = turn.answer if turn.complete else turn.answer + CUT_OFF
-    return Message("user", turn.opened.prompt), Message("assistant", answer)
+    return Message("user", turn.start.prompt), Message("assistant", answer)
 
 
 def fit_to_context(

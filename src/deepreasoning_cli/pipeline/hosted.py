@@ -15,7 +15,7 @@ from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
-from deepreasoning_cli.pipeline.search import sources_in
+from deepreasoning_cli.pipeline.search import parse_sources
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
 
 SEARCHED_BY: Final = "linkup"
@@ -51,7 +51,7 @@ def run_hosted(
     with closing(provider.stream(prompt)) as reply:
         chunks = meter.limit(started, run.consume(reply, paid=False))
         yield from _split_stages(chunks, run, provider, answers=answers)
-    if answers and provider.searches and (sources := sources_in(run.answer)):
+    if answers and provider.searches and (sources := parse_sources(run.answer)):
         yield events.Sources(sources)
     yield from finish_stage(run, meter)
     if not (run.answer if answers else run.reasoning).strip():

@@ -20,7 +20,7 @@ class TurnRecord:
     """A turn so far; `apply` takes each event, `close` ends it."""
 
     clock: Callable[[], float] = time.monotonic
-    opened: events.TurnStarted = NOT_STARTED
+    start: events.TurnStarted = NOT_STARTED
     thoughts: list[str] = field(default_factory=list)
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
@@ -42,7 +42,7 @@ class TurnRecord:
         """Take in one event."""
         match event:
             case events.TurnStarted():
-                self.opened = event
+                self.start = event
                 self._began = self.clock()
             case events.StageStarted():
                 self.running = event

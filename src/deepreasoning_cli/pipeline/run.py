@@ -118,7 +118,7 @@ def _reason(
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
     run, answerer = StageRun(Stage.REASON, reasoner, plan.prompt), plan.answerer
     yield (started := run.started())
-    when_sent = answerer.warm if answerer else lambda: None
+    when_sent = answerer.preconnect if answerer else lambda: None
     reply = calls.enter_context(closing(reasoner.stream(plan.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None

@@ -63,7 +63,7 @@ def _page(result: SearchResult) -> str:
     return "\n".join([_title(result.source), _address(result.source), text]).rstrip()
 
 
-def list_sources(sources: Iterable[Source]) -> list[str]:
+def format_sources(sources: Iterable[Source]) -> list[str]:
     """One line for each source, numbered: `1. Title — https://…`; harmless and never a link."""
     return [
         f"{number}. {_title(source)} — {_address(source)}"
@@ -73,7 +73,7 @@ def list_sources(sources: Iterable[Source]) -> list[str]:
 
 def sources_section(sources: Sequence[Source]) -> str:
     """The list of sources below an answer; empty without any."""
-    lines = list_sources(sources)
+    lines = format_sources(sources)
     return "\n\n" + "\n".join(["Sources:", "", *lines]) if lines else ""
 
 
@@ -85,7 +85,7 @@ def _address(source: Source) -> str:
     return single_line(source.url, LONGEST_ADDRESS)
 
 
-def sources_in(answer: str) -> tuple[Source, ...]:
+def parse_sources(answer: str) -> tuple[Source, ...]:
     """The sources in the list that an answer ends with, however that is laid out.
 
     A list is known by its heading, `Sources` alone on its line, and by an address in every line

@@ -31,7 +31,7 @@ class Provider(Protocol):
     def context(self) -> int | None:
         """How many tokens it reads; None where unknown."""
 
-    def warm(self) -> None:
+    def preconnect(self) -> None:
         """Open the connection ahead of its use."""
 
     def stream(

@@ -78,12 +78,12 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
     handler = TurnHandler(service, metrics.set_streams if metrics else None, shutdown_seconds)
     others = _other_routes(service, handler, metrics)
 
-    async def switch(scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         """Pass turns straight on: what frameworks put around `send` costs on every token."""
         is_post = scope["type"] == "http" and scope["method"] == "POST"
         await (handler if is_post and path_of(scope) in BY_PATH else others)(scope, receive, send)
 
-    return RequestLogMiddleware(with_cors(Guard(switch, service), serve.origins), listeners)
+    return RequestLogMiddleware(with_cors(Guard(dispatch, service), serve.origins), listeners)
 
 
 def _other_routes(service: Service, handler: TurnHandler, metrics: Metrics | None) -> Starlette:

@@ -113,7 +113,7 @@ class Service:
             turn_request,
             self.catalog,
             lambda: self._transport,
-            partial(self._history.spending, recovers=self.saves),
+            partial(self._history.spending, recover_orphaned=self.saves),
             saves=self.saves,
             runtime=GREENLETS,
         )
@@ -130,9 +130,9 @@ class Service:
         if model:
             overrides["model"] = model
         if keys is None:
-            return self.loaded.changed(overrides, "of the request")
+            return self.loaded.with_values(overrides, "of the request")
         overrides |= {"backend": "direct", "reasoner": "deepseek"}
-        return self.loaded.changed(overrides, "of the request", keys)
+        return self.loaded.with_values(overrides, "of the request", keys)
 
     def journal(self, record: TurnRecord) -> Journal | None:
         """The journal of one turn; None if turns are not saved."""

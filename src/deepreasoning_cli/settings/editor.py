@@ -17,7 +17,7 @@ from deepreasoning_cli import files
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
 from deepreasoning_cli.settings.loaded import merge_layers
 from deepreasoning_cli.settings.reader import read
-from deepreasoning_cli.settings.sources import Layer, flag_of, from_file, leaves
+from deepreasoning_cli.settings.sources import Layer, dotted_names, flag_of, from_file
 
 Document = tomlkit.TOMLDocument
 Table = MutableMapping[str, Any]
@@ -37,7 +37,7 @@ def create(path: Path, answers: Answers, *, overwrite: bool = False) -> None:
     refuse_existing(path, overwrite=overwrite)
     parts = (answers.settings, answers.keys)
     tree = {**answers.settings, "keys": {**answers.keys}}
-    origins = {name: f"flag {_flag(name)}" for name in leaves(tree)}
+    origins = {name: f"flag {_flag(name)}" for name in dotted_names(tree)}
     merge_layers((Layer(tree, origins),), path)
     written = ({name: _as_toml(value) for name, value in part.items()} for part in parts)
     files.write_atomically(path, render(*written))
@@ -77,7 +77,7 @@ def unset_value(path: Path, dotted: str) -> None:
 
     def remove(document: Document, names: list[str]) -> None:
         if not _remove(document, names):
-            hint = did_you_mean(dotted, leaves(document.unwrap()))
+            hint = did_you_mean(dotted, dotted_names(document.unwrap()))
             raise UsageError(f"{dotted} is not set in {path}", hint=hint)
 
     _change(path, dotted, remove)

@@ -19,10 +19,10 @@ from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.settings.reader import file_layer, run_key_command
 from deepreasoning_cli.settings.sources import (
     Layer,
+    dotted_names,
     from_environment,
     from_flags,
     key_names,
-    leaves,
 )
 
 
@@ -60,7 +60,7 @@ class LoadedSettings:
             self._fetched[name] = self._fetch(name)
         return self._fetched[name]
 
-    def changed(
+    def with_values(
         self, values: Mapping[str, object], origin: str, keys: Mapping[str, Key] | None = None
     ) -> LoadedSettings:
         """The settings with these valid `values`, as if typed; with `keys` and no others.
@@ -123,7 +123,7 @@ def merge_layers(
 
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
         raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
-    defaults = dict.fromkeys(leaves(settings.model_dump(exclude={"keys"})), "default")
+    defaults = dict.fromkeys(dotted_names(settings.model_dump(exclude={"keys"})), "default")
     return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
 
 
@@ -133,7 +133,7 @@ def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:
     for layer in layers:
         origins |= {
             name: layer.origins[name]
-            for name in leaves(layer.values)
+            for name in dotted_names(layer.values)
             if not any(_overlap(name, stronger) for stronger in origins)
         }
     return origins

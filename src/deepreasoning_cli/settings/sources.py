@@ -43,7 +43,7 @@ def from_flags(flags: Mapping[str, Any]) -> Layer:
     for name, value in flags.items():
         if value is not None:
             _set(values, name, value, flag_of(name))
-    return Layer(values, {name: f"flag {flag_of(name)}" for name in leaves(values)})
+    return Layer(values, {name: f"flag {flag_of(name)}" for name in dotted_names(values)})
 
 
 def flag_of(name: str) -> str:
@@ -159,7 +159,7 @@ def lines_of(text: str) -> dict[str, int]:
             statement = tomllib.loads(pending)
         except tomllib.TOMLDecodeError:
             continue
-        names = list(leaves(statement, tables=True))
+        names = list(dotted_names(statement, tables=True))
         if pending.lstrip().startswith("["):
             table = names[-1] + "."
             lines.setdefault(names[-1], start)
@@ -169,11 +169,13 @@ def lines_of(text: str) -> dict[str, int]:
     return lines
 
 
-def leaves(tree: Mapping[str, Any], prefix: str = "", *, tables: bool = False) -> Iterator[str]:
+def dotted_names(
+    tree: Mapping[str, Any], prefix: str = "", *, tables: bool = False
+) -> Iterator[str]:
     """Dotted names of the values in a tree; with `tables` those of tables before what they hold."""
     for name, value in tree.items():
         is_table = isinstance(value, dict)
         if tables or not is_table:
             yield prefix + name
         if is_table:
-            yield from leaves(value, f"{prefix}{name}.", tables=tables)
+            yield from dotted_names(value, f"{prefix}{name}.", tables=tables)

@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import redacted
+from deepreasoning_cli.keys import redact
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.transport.pool import REQUEST_SENT, PoolTransport, create_pool
 from deepreasoning_cli.transport.preconnect import PreconnectBackend
@@ -172,7 +172,7 @@ class Transport:
 
                 request_id = errors.response_id(response.headers) or "-"
                 line = f"< {response.status_code} {request.host} request-id {request_id}"
-                self._log(redacted(line, request.secrets))
+                self._log(redact(line, request.secrets))
                 yield from sse.read_response(response, request, self._timeouts, self._limits)
         except NO_ADDRESS as exc:
             hint = "write the base URL as https://host/path"
@@ -191,7 +191,7 @@ class Transport:
                 from deepreasoning_cli.transport import sse  # noqa: F401 (while the vendor works)
 
         line = f"> {request.method} {request.url} {request.all_headers(show_key=False)}"
-        self._log(redacted(line, request.secrets))
+        self._log(redact(line, request.secrets))
         read = min(request.read_timeout or self._timeouts.read, self._timeouts.read)
         built = self._client.build_request(
             request.method,

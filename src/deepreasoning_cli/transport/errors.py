@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
-from deepreasoning_cli.keys import redacted
+from deepreasoning_cli.keys import redact
 from deepreasoning_cli.transport.proxy import without_login
 from deepreasoning_cli.transport.request import AttemptFailed, Request
 from deepreasoning_cli.transport.retry import is_retryable, requested_wait
@@ -45,9 +45,7 @@ def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
 
 def _redirect(response: httpx.Response, request: Request) -> Meaning:
     target = response.next_request.url.netloc.decode() if response.next_request else "nowhere"
-    what = (
-        f"redirects to {redacted(target, request.secrets)} ({response.status_code}), not followed"
-    )
+    what = f"redirects to {redact(target, request.secrets)} ({response.status_code}), not followed"
     hint = "set the base URL to the address that answers"
     return Meaning(UnavailableError, what, hint, has_status=True)
 
@@ -80,7 +78,7 @@ def page_error(response: httpx.Response, request: Request) -> DeepReasoningError
     content = next(response.iter_bytes(LARGEST_PAGE), b"")
     if not content.strip():
         return empty_error(request)
-    title = redacted(_title(content), request.secrets)
+    title = redact(_title(content), request.secrets)
     return UnavailableError(
         f"{request.host} sent no API answer but a page" + (f": {title}" if title else ""),
         kind="bad_reply",
@@ -111,7 +109,7 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
                     f"cannot find {where} (name lookup failed)", "dns", retryable=retryable
                 )
             case ssl.SSLCertVerificationError():
-                why = redacted(cause.verify_message, request.secrets)
+                why = redact(cause.verify_message, request.secrets)
                 hint = "set SSL_CERT_FILE to the CA bundle that your network uses"
                 return _failed(f"cannot trust {where}: {why}", "tls", hint, retryable=False)
             case ssl.SSLEOFError():

@@ -19,10 +19,10 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
     stages = record.stages
     last = stages.get(Stage.ANSWER) or stages.get(Stage.REASON)
     return {
-        "id": record.opened.id,
-        "session": record.opened.session,
-        "backend": record.opened.backend,
-        "prompt": record.opened.prompt,
+        "id": record.start.id,
+        "session": record.start.session,
+        "backend": record.start.backend,
+        "prompt": record.start.prompt,
         "reasoning": record.reasoning,
         "answer": record.answer,
         "sources": [asdict(source) for source in record.sources],
@@ -32,7 +32,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "cost_usd": decimal_usd(record.cost),
         "stop_reason": last.stop_reason if last else None,
         "status": "complete" if record.complete else "incomplete",
-        "handoff": str(record.opened.handoff),
+        "handoff": str(record.start.handoff),
         "seconds": {
             "first_reasoning": _rounded(record.first_reasoning),
             "first_answer": _rounded(record.first_answer),
@@ -81,7 +81,7 @@ class JsonlView(RecordView):
         """Print the event's line."""
         match event:
             case events.StageStarted(stage, model):
-                self._line("started", id=self._record.opened.id, stage=str(stage), model=model)
+                self._line("started", id=self._record.start.id, stage=str(stage), model=model)
             case events.Sources(sources):
                 self._line("sources", sources=[asdict(source) for source in sources])
             case events.Thought(text) | events.Reused(text):

@@ -62,7 +62,7 @@ class Notes(RecordView):
             self._write(single_line(turn_summary(self._record), 200))
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
         if stopped and is_resumable(self._record) and self._is_saved():
-            self._write(f"hint: `deepreasoning resume {self._record.opened.id}` goes on from here")
+            self._write(f"hint: `deepreasoning resume {self._record.start.id}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
         self._write(f"{kind}: {single_line(message, 500)}")

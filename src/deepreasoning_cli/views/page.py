@@ -6,7 +6,7 @@ from typing import TextIO
 
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.pipeline.search import list_sources, sources_in
+from deepreasoning_cli.pipeline.search import format_sources, parse_sources
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import Row, encode_row
@@ -40,7 +40,7 @@ class _TurnPage:
 
     def prompt(self) -> list[Row]:
         """The question."""
-        rows = render_plain(self._safe(self._record.opened.prompt), self._width)
+        rows = render_plain(self._safe(self._record.start.prompt), self._width)
         return self._panel(Stage.REASON, "Prompt", "", rows)
 
     def thoughts(self) -> list[Row]:
@@ -53,7 +53,7 @@ class _TurnPage:
         text, theme = self._record.answer, self._renderer.style.code_theme
         console = self._renderer.console
         rows = render_markdown(self._safe(text), self._width, console=console, code_theme=theme)
-        sources = "" if sources_in(text) else "\n".join(list_sources(self._record.sources))
+        sources = "" if parse_sources(text) else "\n".join(format_sources(self._record.sources))
         if sources:
             rows += [[], *render_plain(self._safe(sources), self._width)]
         return self._stage_panel(Stage.ANSWER, rows)
@@ -61,13 +61,13 @@ class _TurnPage:
     def bill(self) -> list[Row]:
         """Id, session, models, tokens, money, time."""
         record = self._record
-        words = [record.opened.id]
-        if record.opened.session is not None:
-            words.append(f"session {record.opened.session}")
+        words = [record.start.id]
+        if record.start.session is not None:
+            words.append(f"session {record.start.session}")
         if record.stages:
             words.append(turn_summary(record))
         if not record.complete:
-            words.append(f"incomplete: `deepreasoning resume {record.opened.id}`")
+            words.append(f"incomplete: `deepreasoning resume {record.start.id}`")
         line = self._safe(single_line(" · ".join(words), 400))
         return render_plain(line, self._renderer.size()[0], style=DIM)
 
@@ -77,7 +77,7 @@ class _TurnPage:
             return []
         done = self._record.stages.get(stage)
         if done is None:
-            origin = self._record.opened.reasoning_from if stage is Stage.REASON else None
+            origin = self._record.start.reasoning_from if stage is Stage.REASON else None
             words = f"of turn {single_line(origin)}" if origin else ""
             return self._panel(stage, TITLES[stage], words, rows)
         title = self._renderer.title(stage, done.served_model or done.model)

@@ -13,7 +13,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.pipeline.search import list_sources
+from deepreasoning_cli.pipeline.search import format_sources
 from deepreasoning_cli.sanitize import Sanitiser, single_line
 from deepreasoning_cli.views.base import raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
@@ -105,7 +105,7 @@ class PanelsView:
         return isinstance(piece, events.Text) or panel.stage is not Stage.ANSWER
 
     def _open(self, stage: Stage, model: str) -> None:
-        above, self._sources = "\n".join(list_sources(self._sources)), ()
+        above, self._sources = "\n".join(format_sources(self._sources)), ()
 
         def start() -> None:
             if self._bug:

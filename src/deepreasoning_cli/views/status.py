@@ -48,7 +48,7 @@ class Progress:
             case events.StageFinished():
                 self._pause = None
 
-    def pause(self, why: str, seconds: float) -> None:
+    def note_retry(self, why: str, seconds: float) -> None:
         """The next attempt waits."""
         self._pause = (single_line(why, 200), self._clock() + seconds)
 

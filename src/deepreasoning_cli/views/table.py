@@ -36,7 +36,7 @@ class Table:
     """
 
     lines: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
+    dropped_titles: tuple[str, ...] = ()
 
 
 def table(

@@ -179,7 +179,7 @@ def test_an_answer_that_does_not_come_leaves_the_one_there_is() -> None:
 
     class Silent(EchoTurns):
         def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
-            return Outcome(turn(of.opened.prompt, reasoning=of.reasoning, number=2), 6)
+            return Outcome(turn(of.start.prompt, reasoning=of.reasoning, number=2), 6)
 
     chat.session.turns = cast(Any, Silent(chat.archive))
     run_entry(chat.session, "/retry answer")
@@ -242,7 +242,7 @@ def test_undo_after_a_turn_that_was_not_kept_drops_no_other() -> None:
     chat = chat_with(("one", "1", "hm"))
     chat.turns.keeps, chat.turns.number = False, 2
     assert said(chat, "stopped at once", "/undo")[1] == "forgotten: stopped at once\n"
-    assert chat.session.require_last().opened.prompt == "one"
+    assert chat.session.require_last().start.prompt == "one"
 
 
 def test_what_was_stopped_before_it_was_a_turn_is_not_the_last_one() -> None:
@@ -408,7 +408,7 @@ def test_a_branch_goes_on_beside_its_origin() -> None:
         "first-2": 3,
         "early": 1,
     }
-    assert chat.session.require_last().opened.prompt == "one"
+    assert chat.session.require_last().start.prompt == "one"
 
 
 def test_the_price_is_of_the_text_and_the_attached_files(tmp_path: Path) -> None:

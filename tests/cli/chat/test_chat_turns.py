@@ -11,7 +11,7 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
 from deepreasoning_cli.cli.chat.turns import ChatNames
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
 from deepreasoning_cli.errors import ConfigError, RefusedError
@@ -51,11 +51,11 @@ def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bug_in_a_view_costs_neither_the_turn_nor_the_chat(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = run(Globals(), AskOptions(settings={"backend": "demo"}, session="s"))
+    code = run(GlobalOptions(), AskOptions(settings={"backend": "demo"}, session="s"))
     assert (code, *capsys.readouterr()) == (1, "42\n42\n", f"{DEMO}\n{BUG}" * 2)
     with Store.open(paths.data_dir(), pytest.fail) as store:
         kept = store.session_turns("s")
-    assert [(turn.opened.prompt, turn.answer, turn.complete) for turn in kept] == [
+    assert [(turn.start.prompt, turn.answer, turn.complete) for turn in kept] == [
         ("one", "42", True),
         ("two", "42", True),
     ]
@@ -65,7 +65,7 @@ def test_a_bug_in_a_view_costs_neither_the_turn_nor_the_chat(
 def test_a_bug_in_a_view_is_printed_whole_where_that_is_asked_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run(Globals(debug=True), AskOptions(settings={"backend": "demo"}, save=False))
+    run(GlobalOptions(debug=True), AskOptions(settings={"backend": "demo"}, save=False))
     err = capsys.readouterr().err
     assert (err.count(BUG), err.count("\nZeroDivisionError\n")) == (2, 2)
 

@@ -57,4 +57,4 @@ def chat(
         session=session,
         save=not no_save,
     )
-    raise typer.Exit(run(o.globals_of(context), options))
+    raise typer.Exit(run(o.global_options_of(context), options))

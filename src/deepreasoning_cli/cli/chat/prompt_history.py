@@ -26,7 +26,7 @@ from deepreasoning_cli.errors import DeepReasoningError, WriteError
 from deepreasoning_cli.files import PRIVATE, make_private_folder, tighten, write_atomically
 from deepreasoning_cli.sanitize import repair_surrogates
 
-NAME: Final = "prompts"
+FILE_NAME: Final = "prompts"
 """The file in the data folder."""
 LONGEST = 100_000  # characters of an entry; a longer one was a paste, and is not kept
 

@@ -69,7 +69,7 @@ def retry(chat: ChatSession, argument: str) -> None:
     """Answer again from the same reasoning; all reasons again."""
     last = chat.require_last()
     if parse_choice(argument, ("answer", "all"), "answer" if last.reasoning else "all") == "all":
-        chat.ask_instead(last.opened.prompt, last)
+        chat.ask_instead(last.start.prompt, last)
     elif last.reasoning:
         chat.answer_again(last)
     else:
@@ -82,7 +82,7 @@ def edit(chat: ChatSession, argument: str) -> None:
     if not chat.is_interactive:
         raise UsageError("/edit needs a terminal", kind="no_terminal")
     last = chat.last
-    before = last.opened.prompt if last else ""
+    before = last.start.prompt if last else ""
     text = chat.edit(before)
     if not text.strip() or text == before.rstrip("\n"):
         chat.printer.note("nothing was changed, nothing is sent")
@@ -98,7 +98,7 @@ def undo(chat: ChatSession, argument: str) -> None:
     last = chat.require_last()
     chat.archive.remove(chat.state.session, last)
     chat.forget_last()
-    chat.printer.note(f"forgotten: {single_line(last.opened.prompt)}")
+    chat.printer.note(f"forgotten: {single_line(last.start.prompt)}")
 
 
 @slash_command("[PATH…|-]", takes_files=True)

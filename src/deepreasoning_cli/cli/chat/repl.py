@@ -14,10 +14,10 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.cli.chat import commands, question_commands, session_commands
 from deepreasoning_cli.cli.chat.commands import SlashCommand, run_entry
 from deepreasoning_cli.cli.chat.printer import Printer
-from deepreasoning_cli.cli.chat.prompt_history import NAME, PromptHistory
+from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatNames, ChatState, ChatTurns
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.events import Handoff
@@ -41,7 +41,7 @@ COMMANDS = {
 """All commands, in the order of `/help`."""
 
 
-def run(options: Globals, chat_options: AskOptions) -> int:
+def run(options: GlobalOptions, chat_options: AskOptions) -> int:
     """Chat until the user leaves; return the exit code. Raises DeepReasoningError.
 
     Of `chat_options` it uses the settings, the session, the system prompt, whether turns are
@@ -57,7 +57,7 @@ def run(options: Globals, chat_options: AskOptions) -> int:
         name, earlier = open_session(runner, chat_options, claim)
         state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
         archive = ChatArchive(runner, claim, state.session, earlier)
-        prompts = PromptHistory(paths.data_dir() / NAME) if runner.saves else None
+        prompts = PromptHistory(paths.data_dir() / FILE_NAME) if runner.saves else None
         turns = ChatTurns(
             runner=runner,
             archive=archive,

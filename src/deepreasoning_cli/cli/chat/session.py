@@ -176,7 +176,7 @@ class ChatSession:
         self._settle(outcome, is_last=bool(outcome.record.texts))  # else `turn` still stands
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
-        if is_last and outcome.record.opened.id:  # else it was stopped before there was a turn
+        if is_last and outcome.record.start.id:  # else it was stopped before there was a turn
             self.last = outcome.record
         self.totals = self.totals.plus(outcome.record)
         self.code = outcome.code or self.code

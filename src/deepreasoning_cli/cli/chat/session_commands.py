@@ -114,7 +114,7 @@ def resume(chat: ChatSession, argument: str) -> None:
     chat.move(argument)
     turns = len(chat.archive.turns(chat.state.session))
     chat.printer.note(f"session {chat.state.session}, {pluralize(turns, 'turn')}")
-    chat.printer.note(f"last question: {single_line(chat.require_last().opened.prompt)}")
+    chat.printer.note(f"last question: {single_line(chat.require_last().start.prompt)}")
 
 
 @slash_command("[NAME [TURN]]")

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.pipeline.search import sources_in
+from deepreasoning_cli.pipeline.search import parse_sources
 from deepreasoning_cli.sanitize import Sink, sanitize, single_line
 from deepreasoning_cli.views.notes import turn_summary
 
@@ -28,13 +28,13 @@ def markdown(session: str, turns: Sequence[TurnRecord]) -> str:
 
 def _turn(number: int, turn: TurnRecord) -> Iterator[str]:
     yield f"## {number}"
-    yield _quoted(turn.opened.prompt)
+    yield _quoted(turn.start.prompt)
     if turn.reasoning.strip():
         yield f"### Reasoning{_by(turn, Stage.REASON)}"
         yield _quoted(turn.reasoning)
     yield f"### Answer{_by(turn, Stage.ANSWER)}"
     yield _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
-    if turn.sources and not sources_in(turn.answer):
+    if turn.sources and not parse_sources(turn.answer):
         yield "\n".join(
             f"- {single_line(s.title, 200)} <{single_line(s.url, 2000)}>" for s in turn.sources
         )

@@ -13,7 +13,7 @@ from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.output import OutputOptions
-from deepreasoning_cli.cli.runner import TurnRunner, claim_session, work_of
+from deepreasoning_cli.cli.runner import TurnRunner, claim_session, require_reasoning
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.conversation import to_messages
@@ -107,7 +107,7 @@ class ChatArchive:
                 turns=len(turns),
                 last=now,
                 forked_from=None,
-                first_prompt=turns[0].opened.prompt,
+                first_prompt=turns[0].start.prompt,
             )
             for name, turns in self._turns.items()
             if turns
@@ -116,8 +116,8 @@ class ChatArchive:
     def turns(self, session: str) -> Sequence[TurnRecord]:
         """The turns of a session in order, whole."""
         turns = self.turns_in_memory(session)
-        whole = {turn.opened.id: turn for turn in self._read(session)} if turns else {}
-        return [whole.get(turn.opened.id, turn) for turn in turns]
+        whole = {turn.start.id: turn for turn in self._read(session)} if turns else {}
+        return [whole.get(turn.start.id, turn) for turn in turns]
 
     def turns_in_memory(self, session: str) -> Sequence[TurnRecord]:
         """The same turns; the older ones may have questions and answers only."""
@@ -135,8 +135,8 @@ class ChatArchive:
 
     def remove(self, session: str, record: TurnRecord) -> None:
         """Take a turn out of the session, where it is in it; the history keeps the turn."""
-        turn = record.opened.id
-        self._turns[session] = [t for t in self.turns_in_memory(session) if t.opened.id != turn]
+        turn = record.start.id
+        self._turns[session] = [t for t in self.turns_in_memory(session) if t.start.id != turn]
         self._use_store(lambda store: store.leave_session(turn, session), None)
 
     def branch(self, session: str, new: str, upto: int) -> None:
@@ -199,7 +199,7 @@ class ChatTurns:
 
     def answer_again(self, turn: TurnRecord, state: ChatState) -> Outcome:
         """Run Claude alone on the reasoning of `turn`, which keeps its place if no text comes."""
-        return self.ask(turn.opened.prompt, state, turn, reuses_reasoning=True)
+        return self.ask(turn.start.prompt, state, turn, reuses_reasoning=True)
 
     def price(self, prompt: str, state: ChatState) -> str:
         """What the next turn would cost, as far as that can be known before it."""
@@ -224,9 +224,9 @@ class ChatTurns:
         with sigint_once(), answer_now_key() as answer_now:
             request = replace(self._build_request(prompt, state, instead_of), answer_now=answer_now)
             if reuses_reasoning and instead_of:
-                reasoning_from = instead_of.opened.id
+                reasoning_from = instead_of.start.id
                 request = replace(
-                    request, reused=work_of(instead_of), reasoning_from=reasoning_from
+                    request, reused=require_reasoning(instead_of), reasoning_from=reasoning_from
                 )
             plan = self.runner.plan(request)
             if self.prompts:
@@ -248,14 +248,14 @@ class ChatTurns:
     def _build_request(
         self, prompt: str, state: ChatState, instead_of: TurnRecord | None
     ) -> TurnRequest:
-        replaced = instead_of.opened.id if instead_of else None
+        replaced = instead_of.start.id if instead_of else None
         turns = self.archive.turns_in_memory(state.session)
         return TurnRequest(
             loaded=self.runner.load({**self.settings, **state.settings}),
             question=prompt,
             system=state.system,
             session=state.session,
-            earlier=to_messages([turn for turn in turns if turn.opened.id != replaced]),
+            earlier=to_messages([turn for turn in turns if turn.start.id != replaced]),
         )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, note
-from deepreasoning_cli.cli.options import Backend, globals_of
+from deepreasoning_cli.cli.options import Backend, global_options_of
 
 app = typer.Typer()
 
@@ -65,7 +65,9 @@ def init(
     answers = editor.Answers(settings, keys)
     path = _file(context)
     setup.create(path, answers, overwrite=force, ask=not no_input and setup.is_interactive())
-    message(globals_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys")
+    message(
+        global_options_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys"
+    )
 
 
 @app.command()
@@ -74,7 +76,7 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     from deepreasoning_cli.cli.config import origins
     from deepreasoning_cli.cli.pager import print_json, print_text
 
-    loaded = load_with_notes(globals_of(context))
+    loaded = load_with_notes(global_options_of(context))
     if as_json:
         print_json(origins.as_json(loaded))
     else:
@@ -94,7 +96,7 @@ def set_(
 
     path = _file(context)
     setup.set_value(path, name, value)
-    message(globals_of(context), "", f"set {name} in {path}")
+    message(global_options_of(context), "", f"set {name} in {path}")
 
 
 @app.command()
@@ -104,7 +106,7 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
     path = _file(context)
     editor.unset_value(path, name)
-    message(globals_of(context), "", f"took {name} out of {path}")
+    message(global_options_of(context), "", f"took {name} out of {path}")
 
 
 @app.command()
@@ -119,7 +121,7 @@ def edit(context: typer.Context) -> None:
     from deepreasoning_cli.cli.config import setup
 
     for text in setup.edit(_file(context)):
-        note(globals_of(context), text)
+        note(global_options_of(context), text)
 
 
 @app.command()
@@ -127,7 +129,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Call every configured vendor once: does it answer, how fast, what is left?"""
     from deepreasoning_cli.cli.config import checks
 
-    options = globals_of(context)
+    options = global_options_of(context)
     if code := checks.run(load_with_notes(options), as_json=as_json, log=debug_log(options)):
         raise typer.Exit(code)
 
@@ -135,4 +137,4 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
 def _file(context: typer.Context) -> Path:
     from deepreasoning_cli import paths
 
-    return globals_of(context).config or paths.config_file()
+    return global_options_of(context).config or paths.config_file()

@@ -14,7 +14,7 @@ import typer
 
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.messages import note
-from deepreasoning_cli.cli.options import globals_of
+from deepreasoning_cli.cli.options import global_options_of
 from deepreasoning_cli.errors import UsageError
 
 app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
@@ -73,7 +73,7 @@ def list_(
         return
     from deepreasoning_cli.cli.history import access, display
 
-    options = globals_of(context)
+    options = global_options_of(context)
     after = parse_time("--since", since) if since is not None else None
     with access.open_history(options) as store:
         if session is not None:
@@ -99,7 +99,7 @@ def show(
     """Print a turn: rendered on a terminal, the bare answer in a pipe."""
     from deepreasoning_cli.cli.history import access, display
 
-    options = globals_of(context)
+    options = global_options_of(context)
     with access.open_history(options) as store:
         record = access.find_turn(store, turn)
     display.print_turn(record, options, reasoning=reasoning, as_json=as_json)
@@ -115,7 +115,7 @@ def search(
     """Find the turns that hold all the words, the best first."""
     from deepreasoning_cli.cli.history import access, display
 
-    options = globals_of(context)
+    options = global_options_of(context)
     with access.open_history(options) as store:
         hits = store.search(words, limit) if limit else store.search(words)
     display.print_hits(hits, as_json=as_json)
@@ -140,7 +140,7 @@ def export(
     from deepreasoning_cli.cli.history import access
     from deepreasoning_cli.cli.history.export import export_turns
 
-    options = globals_of(context)
+    options = global_options_of(context)
     with access.open_history(options) as store:
         title, turns = access.find_turns(store, name)
     export_turns(title, turns, form.value, file)
@@ -164,7 +164,7 @@ def delete(
     from deepreasoning_cli.cli.history import access, deletion
     from deepreasoning_cli.cli.pager import print_json
 
-    options = globals_of(context)
+    options = global_options_of(context)
     selection = deletion.select(turns or [], older_than, everything=everything)
     with access.open_history(options) as store:
         count = selection.erase(store, confirmed=yes)
@@ -179,7 +179,7 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
     """Take up what broken-off runs left behind, and list it; other commands do so too."""
     from deepreasoning_cli.cli.history import access, display
 
-    options = globals_of(context)
+    options = global_options_of(context)
     rows, left = access.recover_turns(options)
     display.print_rows(rows, as_json=as_json)
     done = f"recovered {access.count_turns(len(rows))}" if rows else "there is nothing to recover"

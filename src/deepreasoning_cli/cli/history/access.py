@@ -9,7 +9,7 @@ from itertools import islice
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.messages import message, warn
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.history.journal_format import SUFFIX, orphaned_journals
 from deepreasoning_cli.history.queries import TurnSummary
@@ -19,12 +19,12 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
 
 
-def open_history(options: Globals) -> AbstractContextManager[Store]:
+def open_history(options: GlobalOptions) -> AbstractContextManager[Store]:
     """The history, with the turns that dead processes left behind. Raises as Store does."""
-    return HistoryAccess(paths.data_dir(), partial(message, options)).opened()
+    return HistoryAccess(paths.data_dir(), partial(message, options)).open()
 
 
-def recover_turns(options: Globals) -> tuple[list[TurnSummary], int]:
+def recover_turns(options: GlobalOptions) -> tuple[list[TurnSummary], int]:
     """Store what dead processes left behind: those turns, and how many journals still remain."""
     folder, print_warning = paths.data_dir(), partial(warn, options)
     with Store.open(folder, print_warning) as store:
@@ -73,7 +73,7 @@ def find_turns(store: Store, name: str) -> tuple[str, Sequence[TurnRecord]]:
             hint = f"the nearest session is {near}; of turns, {error.hint}"
             raise UsageError(message, kind=error.kind, hint=hint) from error
         raise
-    return turn.opened.id, [turn]
+    return turn.start.id, [turn]
 
 
 def require_session(store: Store, name: str) -> None:

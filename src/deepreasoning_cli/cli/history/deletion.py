@@ -10,7 +10,7 @@ from datetime import datetime
 import typer
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.cli.chat.prompt_history import NAME, PromptHistory
+from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.history.access import count_turns, find_turn
 from deepreasoning_cli.errors import UsageError
@@ -33,7 +33,7 @@ class Deletion:
             empty or not _confirm(f"Erase {self._description(list(prompts))} for good?")
         ):
             return 0
-        history = PromptHistory(paths.data_dir() / NAME)
+        history = PromptHistory(paths.data_dir() / FILE_NAME)
         if everything:
             history.forget_all()
             return store.delete_all()
@@ -45,7 +45,7 @@ class Deletion:
     def _prompts(self, store: Store) -> dict[str, str]:
         """The prompts of the turns, by id."""
         if self.names:
-            turns = (find_turn(store, name).opened for name in self.names)
+            turns = (find_turn(store, name).start for name in self.names)
             return {turn.id: turn.prompt for turn in turns}
         return {
             row.id: row.prompt

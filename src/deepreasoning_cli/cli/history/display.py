@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from deepreasoning_cli.cli.messages import note
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
-from deepreasoning_cli.history.mapping import stamp
+from deepreasoning_cli.history.mapping import timestamp
 from deepreasoning_cli.history.queries import SearchHit, TurnSummary
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -39,8 +39,11 @@ def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
     elif rows:
         listing = table(COLUMNS, [_cells(row) for row in rows], output_width())
         lines = list(listing.lines)
-        if listing.left_out:
-            lines += ["", f"No room for: {', '.join(listing.left_out)}. A wider terminal has them."]
+        if listing.dropped_titles:
+            lines += [
+                "",
+                f"No room for: {', '.join(listing.dropped_titles)}. A wider terminal has them.",
+            ]
         print_text("\n".join(lines) + "\n")
 
 
@@ -64,7 +67,7 @@ def _row_as_json(row: TurnSummary) -> dict[str, Any]:
     return {
         "id": row.id,
         "session": row.session,
-        "started": stamp(row.started),
+        "started": timestamp(row.started),
         "status": row.status,
         "prompt": row.prompt,
         "model": row.model,
@@ -89,7 +92,9 @@ def _when(started: datetime) -> str:
     return f"{started.astimezone():%Y-%m-%d %H:%M}"
 
 
-def print_turn(record: TurnRecord, options: Globals, *, reasoning: bool, as_json: bool) -> None:
+def print_turn(
+    record: TurnRecord, options: GlobalOptions, *, reasoning: bool, as_json: bool
+) -> None:
     """Print the turn, with its `reasoning` if asked for, and notes on what it lacks."""
     if as_json:
         print_json(turn_object(record))
@@ -104,7 +109,7 @@ def print_turn(record: TurnRecord, options: Globals, *, reasoning: bool, as_json
         note(options, text)
 
 
-def _rendered(record: TurnRecord, options: Globals, *, reasoning: bool) -> str:
+def _rendered(record: TurnRecord, options: GlobalOptions, *, reasoning: bool) -> str:
     from deepreasoning_cli.settings.loaded import load_settings
     from deepreasoning_cli.views.page import render_turn
     from deepreasoning_cli.views.panel import PanelStyle
@@ -114,7 +119,7 @@ def _rendered(record: TurnRecord, options: Globals, *, reasoning: bool) -> str:
         box=settings.panels == "box",
         color=terminal.uses_color(sys.stdout, options.color),
         code_theme=settings.code_theme,
-        demo=record.opened.backend == "demo",
+        demo=record.start.backend == "demo",
     )
     return render_turn(record, sys.stdout, style, reasoning=reasoning)
 
@@ -125,7 +130,7 @@ def _plain(text: str, sanitiser: Sanitiser) -> str:
 
 
 def _notes(record: TurnRecord, escaped_count: int) -> Iterator[str]:
-    turn = record.opened.id
+    turn = record.start.id
     if escaped_count:
         characters = "character was" if escaped_count == 1 else "characters were"
         yield f"{escaped_count} control {characters} made visible"

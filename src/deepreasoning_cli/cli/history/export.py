@@ -15,7 +15,7 @@ from deepreasoning_cli.cli.pager import print_text
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.pipeline.search import sources_in
+from deepreasoning_cli.pipeline.search import parse_sources
 from deepreasoning_cli.sanitize import dump_json, sanitize, single_line
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.notes import turn_summary
@@ -77,16 +77,16 @@ def html(name: str, turns: Sequence[TurnRecord]) -> str:
 
 
 def _section(turn: TurnRecord) -> Iterator[str]:
-    yield f'<section id="{escape(turn.opened.id)}">'
-    yield f"<h2>{escape(single_line(turn.opened.prompt))}</h2>"
-    yield _as_sent(turn.opened.prompt)
+    yield f'<section id="{escape(turn.start.id)}">'
+    yield f"<h2>{escape(single_line(turn.start.prompt))}</h2>"
+    yield _as_sent(turn.start.prompt)
     if turn.reasoning.strip():
         yield f"<details><summary>Reasoning{_by(turn, Stage.REASON)}</summary>"
         yield _as_sent(turn.reasoning)
         yield "</details>"
     yield f"<h3>Answer{_by(turn, Stage.ANSWER)}</h3>"
     yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
-    if turn.sources and not sources_in(turn.answer):
+    if turn.sources and not parse_sources(turn.answer):
         yield "<ol>"
         for source in turn.sources:
             entry = f"{single_line(source.title, 200)} <{single_line(source.url, 2000)}>"
@@ -104,7 +104,7 @@ def _by(turn: TurnRecord, name: Stage) -> str:
 def _summary(turn: TurnRecord) -> str:
     summary = turn_summary(turn) if turn.stages else ""
     status = "" if turn.complete else "incomplete"
-    return single_line(" · ".join(filter(None, [turn.opened.id, summary, status])), 300)
+    return single_line(" · ".join(filter(None, [turn.start.id, summary, status])), 300)
 
 
 def _as_sent(text: str) -> str:

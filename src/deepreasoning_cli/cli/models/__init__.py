@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, warn
-from deepreasoning_cli.cli.options import Globals, globals_of
+from deepreasoning_cli.cli.options import GlobalOptions, global_options_of
 from deepreasoning_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.catalog.live import Live
+    from deepreasoning_cli.catalog.live import LiveModels
     from deepreasoning_cli.settings.loaded import LoadedSettings
 
 app = typer.Typer(help="Claude models and reasoners: list, show, default.")
@@ -64,7 +64,7 @@ def list_(
     from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    options = globals_of(context)
+    options = global_options_of(context)
     loaded = load_with_notes(options)
     answers, differences = _ask_vendors(options, loaded) if live else (None, None)
     view = ModelView.of(loaded, backend and backend.value, answers)
@@ -88,7 +88,7 @@ def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False
     from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
-    view = ModelView.of(load_with_notes(globals_of(context)), None)
+    view = ModelView.of(load_with_notes(global_options_of(context)), None)
     row = view.find(name)
     if as_json:
         print_json(row_as_json(view, row))
@@ -102,7 +102,7 @@ def default(context: typer.Context, name: NameArgument) -> None:
     from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import editor
 
-    options = globals_of(context)
+    options = global_options_of(context)
     loaded = load_with_notes(options)
     choice = ModelView.of(loaded, None).as_default(name)
     editor.set_value(loaded.path, "model", choice.stored)
@@ -111,7 +111,7 @@ def default(context: typer.Context, name: NameArgument) -> None:
     message(options, "", f"set model to {choice.described} in {loaded.path}")
 
 
-def _ask_vendors(options: Globals, loaded: LoadedSettings) -> tuple[Live, list[str]]:
+def _ask_vendors(options: GlobalOptions, loaded: LoadedSettings) -> tuple[LiveModels, list[str]]:
     """What the vendors say now, and how it differs from the catalog. Raises ConfigError."""
     from deepreasoning_cli.cli.models import live
     from deepreasoning_cli.wiring.resources import written_catalog

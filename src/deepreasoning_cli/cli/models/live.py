@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog.live import Live, read
+from deepreasoning_cli.catalog.live import LiveModels, read
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, WriteError
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.keys import Key
@@ -21,7 +21,9 @@ SILENCE: Final = 15.0  # seconds without a byte; a list of models is quickly wri
 T = TypeVar("T")
 
 
-def ask(loaded: LoadedSettings, warn: Callable[[str], None], log: Callable[[str], None]) -> Live:
+def ask(
+    loaded: LoadedSettings, warn: Callable[[str], None], log: Callable[[str], None]
+) -> LiveModels:
     """What the vendors say now, stored for later runs; one that does not answer is a warning.
 
     What a vendor said before stays where it does not answer now. Raises ConfigError where no key
@@ -41,7 +43,7 @@ def ask(loaded: LoadedSettings, warn: Callable[[str], None], log: Callable[[str]
 
 def _ask_all(
     loaded: LoadedSettings, hosts: Sequence[str], transport: Transport, warn: Callable[[str], None]
-) -> Live:
+) -> LiveModels:
     catalog = written_catalog(loaded)
 
     def ask_vendor(name: str, call: Callable[[Transport, str, Key], T]) -> T | None:
@@ -56,7 +58,7 @@ def _ask_all(
             warn(f"{name} was not asked: {error.message}")
             return None
 
-    before = read(paths.live_models()) or Live(datetime.now(UTC))
+    before = read(paths.live_models()) or LiveModels(datetime.now(UTC))
     claude = ask_vendor("anthropic", claude_models)
     paired = ask_vendor("empiriolabs", gateway_models)
     answers = {name: ask_vendor(name, model_ids) for name in hosts}
@@ -67,7 +69,7 @@ def _ask_all(
             hint="`deepreasoning config check` says what to do",
             kind="unreachable",
         )
-    return Live(
+    return LiveModels(
         datetime.now(UTC),
         before.anthropic if claude is None else claude,
         {**before.hosts, **listed},

@@ -47,7 +47,7 @@ class ModelView:
 
     @classmethod
     def of(
-        cls, loaded: LoadedSettings, backend: str | None, answers: live.Live | None = None
+        cls, loaded: LoadedSettings, backend: str | None, answers: live.LiveModels | None = None
     ) -> ModelView:
         """The catalog under these settings; raises ConfigError if it cannot be read.
 
@@ -55,7 +55,7 @@ class ModelView:
         """
         answers = answers or live.read(paths.live_models())
         catalog = written_catalog(loaded)
-        catalog = answers.over(catalog) if answers else catalog
+        catalog = answers.apply_to(catalog) if answers else catalog
         return cls(
             loaded=loaded,
             catalog=catalog,

@@ -144,7 +144,7 @@ def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
     if reasoners:
         lines += ["", "Reasoners", "", *reasoner_table.lines]
     cards = [card for row in view.rows(retired=retired) if (card := view.card(row))]
-    left_out = list(dict.fromkeys(model_table.left_out + reasoner_table.left_out))
+    left_out = list(dict.fromkeys(model_table.dropped_titles + reasoner_table.dropped_titles))
     return "\n".join([*lines, "", *_list_notes(view, cards, left_out, retired=retired)])
 
 

@@ -105,4 +105,4 @@ def price(
         json=json,
         csv=csv,
     )
-    run(o.globals_of(context), options)
+    run(o.global_options_of(context), options)

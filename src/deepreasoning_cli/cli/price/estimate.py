@@ -14,11 +14,11 @@ from typing import Final
 from deepreasoning_cli.catalog.models import ClaudeModel
 from deepreasoning_cli.cli.messages import debug_log, warn
 from deepreasoning_cli.cli.models.tables import mark
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.price.bill import Pair, Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.history.queries import StageCost, lengths
+from deepreasoning_cli.history.queries import StageCost, output_lengths
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
 from deepreasoning_cli.views.table import Column, table
@@ -56,9 +56,9 @@ class UsageForecast:
         """By the newest turns in `rows`, which are in the order in which they were stored."""
         newest = set(list(dict.fromkeys(row.turn for row in reversed(rows)))[:NEWEST])
         recent = [row for row in rows if row.turn in newest]
-        answers = lengths(recent, "answer")
+        answers = output_lengths(recent, "answer")
         return cls(
-            _percentiles("reason", lengths(recent, "reason")),
+            _percentiles("reason", output_lengths(recent, "reason")),
             _percentiles("answer", answers),
             len(answers) if len(answers) >= FEWEST else 0,
         )
@@ -76,7 +76,7 @@ def _percentiles(stage: str, counts: Sequence[int]) -> tuple[int, int, int]:
     return low, typical, high
 
 
-def exact_counts(context: PriceContext, prompt: str, options: Globals) -> Mapping[str, int]:
+def exact_counts(context: PriceContext, prompt: str, options: GlobalOptions) -> Mapping[str, int]:
     """Tokens by model id, one call for each; a model that cannot be counted is a warning.
 
     Raises ConfigError without a key that works.

@@ -10,7 +10,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.messages import load_with_notes, note
 from deepreasoning_cli.cli.models.model_view import ModelView
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.cli.price.rate_card import PriceContext, RateReport
 from deepreasoning_cli.errors import UsageError
@@ -66,7 +66,7 @@ class PriceOptions:
             raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
 
 
-def run(global_options: Globals, options: PriceOptions) -> None:
+def run(global_options: GlobalOptions, options: PriceOptions) -> None:
     """Print the report. Raises every kind of DeepReasoningError.
 
     The rate card needs neither history nor arithmetic, and is quick because it imports neither.
@@ -80,7 +80,7 @@ def run(global_options: Globals, options: PriceOptions) -> None:
         print_text(f"{report.as_text(output_width())}\n")
 
 
-def _report(global_options: Globals, loaded: LoadedSettings, options: PriceOptions) -> Report:
+def _report(global_options: GlobalOptions, loaded: LoadedSettings, options: PriceOptions) -> Report:
     if options.spent:
         return _spending(global_options, loaded, options)
     web = options.web or loaded.settings.web_search_linkup
@@ -99,7 +99,9 @@ def _at_most_one(flags: Mapping[str, bool]) -> None:
         raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
 
 
-def _spending(global_options: Globals, loaded: LoadedSettings, options: PriceOptions) -> Report:
+def _spending(
+    global_options: GlobalOptions, loaded: LoadedSettings, options: PriceOptions
+) -> Report:
     """What was spent. Raises UsageError for a time that is none, and without a history."""
     from deepreasoning_cli.cli.price import spending
 
@@ -113,7 +115,7 @@ def _spending(global_options: Globals, loaded: LoadedSettings, options: PriceOpt
     return kind(rows, start, options.by or "day")
 
 
-def _bill(global_options: Globals, context: PriceContext, options: PriceOptions) -> Report:
+def _bill(global_options: GlobalOptions, context: PriceContext, options: PriceOptions) -> Report:
     """The bill for so many tokens. Raises UsageError for more than the models take."""
     from deepreasoning_cli.cli.price.bill import Pair, Tokens
 
@@ -126,7 +128,7 @@ def _bill(global_options: Globals, context: PriceContext, options: PriceOptions)
 
 
 def _estimate(
-    global_options: Globals, context: PriceContext, prompt: str, *, exact: bool
+    global_options: GlobalOptions, context: PriceContext, prompt: str, *, exact: bool
 ) -> Report:
     """What the prompt would cost on each model. Raises what counting and the history raise."""
     from deepreasoning_cli.cli.price import estimate

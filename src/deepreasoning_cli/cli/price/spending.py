@@ -13,7 +13,7 @@ from functools import partial
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.messages import message
-from deepreasoning_cli.cli.options import Globals
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.history.queries import GROUPINGS, CostSum, StageCost, group_costs, sum_costs
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
@@ -35,7 +35,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def read_spending(
-    options: Globals, loaded: LoadedSettings, since: datetime | None = None
+    options: GlobalOptions, loaded: LoadedSettings, since: datetime | None = None
 ) -> list[StageCost] | None:
     """What was paid for since then (aware; None: ever); None where there is no history.
 
@@ -43,7 +43,7 @@ def read_spending(
     as the store does.
     """
     history = HistoryAccess(paths.data_dir(), partial(message, options))
-    return history.spending(since, recovers=loaded.settings.history)
+    return history.spending(since, recover_orphaned=loaded.settings.history)
 
 
 @dataclass(frozen=True, slots=True)

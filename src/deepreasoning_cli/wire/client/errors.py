@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
-from deepreasoning_cli.keys import Key, redacted
+from deepreasoning_cli.keys import Key, redact
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.wire.client.payload import as_dict, as_dicts, as_text
 
@@ -130,7 +130,7 @@ class ApiAccount:
 
     def redact(self, text: str) -> str:
         """`text` without the key."""
-        return redacted(text, (self.key.value,)) if self.key else text
+        return redact(text, (self.key.value,)) if self.key else text
 
 
 UNNAMED_ACCOUNT: Final = ApiAccount("the server")

@@ -32,7 +32,7 @@ THOUGHTS = ("First, ", "what is asked? ", "Six sevens.")
 TEXTS = ("Forty", "-two.")
 
 
-def opened(
+def turn_started(
     turn: str = "turn1",
     prompt: str = "What is 6×7?",
     session: str | None = None,
@@ -43,7 +43,7 @@ def opened(
     )
 
 
-def reasoned(thoughts: Sequence[str] = THOUGHTS) -> list[Event]:
+def reason_events(thoughts: Sequence[str] = THOUGHTS) -> list[Event]:
     return [
         StageStarted(Stage.REASON, "deepseek-v4-pro", 11, CARD, WHEN),
         *map(Thought, thoughts),
@@ -59,7 +59,7 @@ def reasoned(thoughts: Sequence[str] = THOUGHTS) -> list[Event]:
     ]
 
 
-def answered(texts: Sequence[str] = TEXTS, model: str = "claude-sonnet-5") -> list[Event]:
+def answer_events(texts: Sequence[str] = TEXTS, model: str = "claude-sonnet-5") -> list[Event]:
     return [
         StageStarted(Stage.ANSWER, model, 60, CARD, WHEN),
         *map(Text, texts),
@@ -69,12 +69,12 @@ def answered(texts: Sequence[str] = TEXTS, model: str = "claude-sonnet-5") -> li
     ]
 
 
-def whole(turn: str = "turn1", session: str | None = None) -> list[Event]:
+def turn_events(turn: str = "turn1", session: str | None = None) -> list[Event]:
     sources = Sources((Source("Tables", "https://example.org/7"),))
-    return [opened(turn, session=session), sources, *reasoned(), *answered()]
+    return [turn_started(turn, session=session), sources, *reason_events(), *answer_events()]
 
 
-def shown(
+def record_of(
     events: Sequence[Event],
     journal: Callable[[TurnRecord], View] | None = None,
     failure: BaseException | None = None,
@@ -94,32 +94,36 @@ def shown(
     return record
 
 
-def journalled(
+def journal_turn(
     folder: Path,
     events: Sequence[Event],
     failure: BaseException | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> TurnRecord:
     """The record of a turn that was journalled and stored."""
-    return shown(events, lambda record: Journal(folder, record, warn), failure)
+    return record_of(events, lambda record: Journal(folder, record, warn), failure)
 
 
 def journalled_with(folder: Path, events: Sequence[Event], view: View) -> TurnRecord:
     """The record of a turn that was journalled, then shown by `view`, then stored."""
-    return shown(events, lambda record: Journal(folder, record, no_warning), None, view)
+    return record_of(events, lambda record: Journal(folder, record, no_warning), None, view)
 
 
 def no_warning(text: str) -> None:
     raise AssertionError(text)
 
 
-def opened_store(folder: Path, warn: Callable[[str], None] = no_warning) -> Store:
+def open_store(folder: Path, warn: Callable[[str], None] = no_warning) -> Store:
     return Store.open(folder, warn)
 
 
-def filled(folder: Path, count: int, size: int = 1) -> None:
+def fill_store(folder: Path, count: int, size: int = 1) -> None:
     """A store with `count` turns, `turn0001` and so on, each with `size` thoughts."""
-    with opened_store(folder) as store:
+    with open_store(folder) as store:
         for number in range(1, count + 1):
-            events = [opened(f"turn{number:04}"), *reasoned(THOUGHTS * size), *answered()]
-            store.save(shown(events))
+            events = [
+                turn_started(f"turn{number:04}"),
+                *reason_events(THOUGHTS * size),
+                *answer_events(),
+            ]
+            store.save(record_of(events))
