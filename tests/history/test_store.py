@@ -91,7 +91,7 @@ OPENED = st.builds(
     st.sampled_from(Handoff),
     *[st.none() | TEXTS] * 3,
 )
-CUT_OFF = IncompleteError("cut")
+FAULT = IncompleteError("cut")
 NUMBERS = count()
 
 
@@ -108,7 +108,7 @@ def ids(turns: Sequence[TurnRecord] | Sequence[TurnSummary]) -> list[str]:
 
 
 @settings(max_examples=60)
-@given(OPENED, EVENTS, st.sampled_from([None, CUT_OFF]))
+@given(OPENED, EVENTS, st.sampled_from([None, FAULT]))
 def test_a_turn_comes_back_as_it_was_shown(
     tmp_path: Path, first: TurnStarted, events: list[Event], failure: IncompleteError | None
 ) -> None:
@@ -262,11 +262,11 @@ def test_the_order_is_that_of_storing_when_the_clock_goes_backwards(tmp_path: Pa
 def test_a_listing_is_filtered(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         store.save(record_of(turn_events("a", session="s")), began=WHEN)
-        store.save(record_of(turn_events("b"), failure=CUT_OFF), began=WHEN + timedelta(hours=1))
+        store.save(record_of(turn_events("b"), failure=FAULT), began=WHEN + timedelta(hours=1))
         opus = [turn_started("c"), *answer_events(model="claude-opus-5")]
         store.save(record_of(opus), began=WHEN.astimezone(UTC) + timedelta(hours=2))
         store.save(
-            record_of(turn_events("d")[:4], failure=CUT_OFF),
+            record_of(turn_events("d")[:4], failure=FAULT),
             began=WHEN,
             outcome=TurnOutcome.STOPPED,
         )
@@ -308,23 +308,21 @@ def test_a_long_listing_comes_page_by_page_and_whole(tmp_path: Path) -> None:
 
 def test_the_unfinished_turn_is_the_newest_that_nobody_finished(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.save(record_of([turn_started("a"), *reason_events()], failure=CUT_OFF))
-        store.save(record_of(turn_events("b")[:4], failure=CUT_OFF))
-        store.save(record_of([turn_started("c")], failure=CUT_OFF))  # nothing was received
+        store.save(record_of([turn_started("a"), *reason_events()], failure=FAULT))
+        store.save(record_of(turn_events("b")[:4], failure=FAULT))
+        store.save(record_of([turn_started("c")], failure=FAULT))  # nothing was received
         store.save(record_of(turn_events("d")))
         found = [store.last_unfinished()]
         store.save(record_of([turn_started("e", reasoning_from="b"), *answer_events()]))
         found.append(store.last_unfinished())
         store.save(
-            record_of(
-                [turn_started("f", reasoning_from="a"), *answer_events()[:1]], failure=CUT_OFF
-            )
+            record_of([turn_started("f", reasoning_from="a"), *answer_events()[:1]], failure=FAULT)
         )
         found.append(store.last_unfinished())
         store.save(record_of([turn_started("g", reasoning_from="f"), *answer_events()]))
         found.append(store.last_unfinished())  # "a" is finished by "g", at one remove
         store.save(
-            record_of([turn_started("h"), Draft("the reasoner's own answer")], failure=CUT_OFF)
+            record_of([turn_started("h"), Draft("the reasoner's own answer")], failure=FAULT)
         )
         found.append(store.last_unfinished())
     assert [turn and turn.start.id for turn in found] == ["b", "a", "f", None, "h"]

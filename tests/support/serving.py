@@ -77,7 +77,7 @@ def scripted_answerer(*more: Step) -> Scripted:
 
 
 @dataclass
-class RunningService:
+class LiveServer:
     """The app with all that is behind it."""
 
     app: ASGIApp
@@ -96,7 +96,7 @@ class RunningService:
         return logged
 
 
-Serve = Callable[..., RunningService]
+Serve = Callable[..., LiveServer]
 
 
 @pytest.fixture
@@ -111,16 +111,14 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         disk: Disk = DISK,
         shutdown_seconds: float = SHUTDOWN_SECONDS,
         **settings: Any,
-    ) -> RunningService:
+    ) -> LiveServer:
         pair = reasoner or scripted_reasoner(), answerer or scripted_answerer()
         monkeypatch.setattr(PlanBuilder, "_pair", lambda *_: (lambda: pair[0], lambda: pair[1]))
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }
         service = Service(load_settings(None, flags), debug=debug, disk=disk)
-        return RunningService(
-            application(service, shutdown_seconds=shutdown_seconds), service, *pair
-        )
+        return LiveServer(application(service, shutdown_seconds=shutdown_seconds), service, *pair)
 
     with log_to_stderr("json"):
         yield start
