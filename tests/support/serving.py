@@ -113,7 +113,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         **settings: Any,
     ) -> LiveServer:
         pair = reasoner or scripted_reasoner(), answerer or scripted_answerer()
-        monkeypatch.setattr(PlanBuilder, "_pair", lambda *_: (lambda: pair[0], lambda: pair[1]))
+        monkeypatch.setattr(
+            PlanBuilder,
+            "_providers",
+            lambda *_, thinks: (pair[0] if thinks else None, pair[1]),
+        )
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
         }
