@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
+from deepreasoning_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -53,6 +55,13 @@ def settings_from(
         for name, value in params.items()
         if name in names and value not in (None, ())
     }
+
+
+def at_most_one(flags: Mapping[str, bool]) -> None:
+    """Raise UsageError where two of these flags, by name, are set."""
+    names = [name for name, is_set in flags.items() if is_set]
+    if len(names) > 1:
+        raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
 
 
 def build_options(cls: type[Options], params: Mapping[str, Any], **others: object) -> Options:

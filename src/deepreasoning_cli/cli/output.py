@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from deepreasoning_cli.cli.boundary import write_stderr
-from deepreasoning_cli.cli.options import GlobalOptions
+from deepreasoning_cli.cli.options import GlobalOptions, at_most_one
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
@@ -73,9 +73,7 @@ class OutputOptions:
             raise WriteError("stdout is closed", hint="nothing was sent; give it a stdout")
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
         forms["--extract"] = self.code_only
-        names = [name for name, is_set in forms.items() if is_set]
-        if len(names) > 1:
-            raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
+        at_most_one(forms)
         if self.raw and sys.stdout.isatty() and not self.output:
             raise UsageError(
                 "--raw is refused on a terminal: model text could drive it",

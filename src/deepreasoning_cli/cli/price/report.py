@@ -10,7 +10,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.messages import load_with_notes, note
 from deepreasoning_cli.cli.models.model_view import ModelView
-from deepreasoning_cli.cli.options import GlobalOptions
+from deepreasoning_cli.cli.options import GlobalOptions, at_most_one
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.cli.price.rate_card import PriceContext, RateReport
 from deepreasoning_cli.errors import UsageError
@@ -56,8 +56,8 @@ class PriceOptions:
     def check(self) -> None:
         """Raise UsageError for flags that contradict or that nothing asks for."""
         prompt = bool(self.words or self.files)
-        _at_most_one({"--spent": self.spent, "--input": self.counts_tokens, "a prompt": prompt})
-        _at_most_one({"--json": self.json, "--csv": self.csv})
+        at_most_one({"--spent": self.spent, "--input": self.counts_tokens, "a prompt": prompt})
+        at_most_one({"--json": self.json, "--csv": self.csv})
         only_spent = {"--since": self.since, "--by": self.by, "--csv": self.csv}
         for name, value in only_spent.items():
             if value and not self.spent:
@@ -91,12 +91,6 @@ def _report(global_options: GlobalOptions, loaded: LoadedSettings, options: Pric
     if prompt is not None:
         return _estimate(global_options, context, prompt, exact=options.exact)
     return RateReport(context)
-
-
-def _at_most_one(flags: Mapping[str, bool]) -> None:
-    names = [name for name, is_set in flags.items() if is_set]
-    if len(names) > 1:
-        raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
 
 
 def _spending(
