@@ -61,15 +61,15 @@ class Run:
 class Vendor:
     """A vendor's process, and the environment that leads to it."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, bundle: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], urls: Sequence[str], bundle: str) -> None:
         self._process = process
         self.environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "DEEPSEEK_API_KEY": "sk-benchmark-1",
             "ANTHROPIC_API_KEY": "sk-benchmark-2",
-            "DEEPSEEK_BASE_URL": url,
-            "ANTHROPIC_BASE_URL": url,
+            "DEEPSEEK_BASE_URL": urls[0],
+            "ANTHROPIC_BASE_URL": urls[1],
             "SSL_CERT_FILE": bundle,
         }
 
@@ -100,10 +100,11 @@ def vendor(
             text=True,
         ) as process:
             assert process.stdout
-            port = process.stdout.readline().strip()
+            ports = process.stdout.readline().split()
             scheme = "https" if tls else "http"
+            urls = [f"{scheme}://127.0.0.1:{port}" for port in ports]
             try:
-                yield Vendor(process, f"{scheme}://127.0.0.1:{port}", str(bundle))
+                yield Vendor(process, urls, str(bundle))
             finally:
                 process.kill()
 

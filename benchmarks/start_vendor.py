@@ -1,10 +1,10 @@
-"""Both vendors on one port of 127.0.0.1, for `start.py`: as fast as they can, and with a clock.
+"""Both vendors, each on a port of 127.0.0.1, for `start.py`: as fast as they can, and with a clock.
 
     python benchmarks/start_vendor.py THOUGHTS WORDS SETUP PAUSE [CERTIFICATE]
 
 Each connection waits SETUP seconds before its handshake, as a real network does; the reasoner
 thinks for PAUSE seconds beyond its tokens. With a CERTIFICATE (key and chain in one PEM file) both
-speak TLS. Prints its port. Each line on stdin ends
+speak TLS. Prints the ports. Each line on stdin ends
 one run: what was seen since the line before is printed as JSON, moments by the machine's monotonic
 clock, which all processes share.
 """
@@ -75,8 +75,6 @@ ENDING = (
     },
     {"type": "message_stop"},
 )
-BATCH = 16
-"""So many events are sent at once: more than one a read, as networks deliver them."""
 
 
 class Vendor:
@@ -88,12 +86,16 @@ class Vendor:
         self.thoughts, self.words, self.tls = thoughts, words, tls
         self.setup, self.pause = setup, pause
         self.moments: dict[str, float] = {}
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.ports = [self.listen(), self.listen()]
 
-    def accept(self) -> None:
+    def listen(self) -> int:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        threading.Thread(target=self.accept, args=[listener], daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    def accept(self, listener: socket.socket) -> None:
         while True:
-            sock, _ = self.listener.accept()
+            sock, _ = listener.accept()
             threading.Thread(target=self.serve, args=[sock], daemon=True).start()
 
     def serve(self, sock: socket.socket) -> None:
@@ -126,22 +128,18 @@ class Vendor:
         sock.sendall(HEAD)
         if path == b"/v1/messages":
             sock.sendall(chunk(MESSAGE, BLOCK, event=True))
-            self.many(sock, [word(f"word{n} ") for n in range(self.words)], event=True)
+            for number in range(self.words):
+                sock.sendall(chunk(word(f"word{number} "), event=True))
             self.moments["last_word"] = time.monotonic()
             sock.sendall(chunk(*ENDING, event=True) + END)
             return
-        self.many(sock, [reasoner_chunk(None, f"so{n} ") for n in range(self.thoughts)])
+        for number in range(self.thoughts):
+            sock.sendall(chunk(reasoner_chunk(None, f"so{number} ")))
         time.sleep(self.pause)
         self.moments["first_own_answer"] = time.monotonic()
         with suppress(OSError):  # the reasoner is stopped here
             while sock.sendall(chunk(reasoner_chunk("x", None))) is None:
                 time.sleep(0.002)
-
-    def many(
-        self, sock: socket.socket, payloads: list[dict[str, Any]], *, event: bool = False
-    ) -> None:
-        for start in range(0, len(payloads), BATCH):
-            sock.sendall(chunk(*payloads[start : start + BATCH], event=event))
 
 
 def main() -> None:
@@ -151,7 +149,7 @@ def main() -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate[0])
     vendor = Vendor(int(thoughts), int(words), float(setup), float(pause), tls)
-    print(vendor.listener.getsockname()[1], flush=True)
+    print(*vendor.ports, flush=True)
     for _ in sys.stdin:
         seen, vendor.moments = vendor.moments, {}
         print(json.dumps(seen), flush=True)
