@@ -254,6 +254,20 @@ def test_over_a_waiting_connection_the_signal_comes_when_the_request_is_out(
     assert calls == [1]
 
 
+def test_what_comes_later_is_loaded_between_the_request_and_the_reply() -> None:
+    go = threading.Event()
+    calls: list[int] = []
+
+    def load() -> None:
+        calls.append(len(vendor.wait_for_requests(1)))
+        go.set()  # only now the vendor answers
+
+    reply = replace(reasoner_stream(["a"]), before=[Gate(go)])
+    with Loopback(reply) as vendor, Transport(while_waiting=load) as transport:
+        assert len(list(transport.stream(to(vendor.url)))) == 5
+    assert calls == [1]
+
+
 def test_without_one_the_signal_comes_before_connecting(seen: Witness) -> None:
     calls: list[tuple[int, int]] = []
     with Loopback(json_reply(529, {}), OK) as vendor, seen.transport(limits=QUICK) as transport:

@@ -119,7 +119,9 @@ class TurnRunner:
         def connect() -> Transport:
             if self._transport is None:
                 log = debug_log(self._global_options)
-                transport = open_transport(request.loaded, self._pause, log)
+                transport = open_transport(
+                    request.loaded, self._pause, log, while_waiting=self._load_store
+                )
                 self._transport = self._stack.enter_context(transport)
             return self._transport
 
@@ -180,6 +182,11 @@ class TurnRunner:
         """Save what dead processes left behind; a failure is only a warning."""
         if self.saves and orphaned_journals(paths.data_dir()):
             self._access.recover_orphans()
+
+    def _load_store(self) -> None:
+        """Import what saves a turn while the vendor works, and not after its last token."""
+        if self.saves:
+            from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)
 
     def _report(self, kind: str, text: str) -> None:
         """Print what the history reports; the same warning only once."""
