@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.recovery import HistoryAccess
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.pipeline.events import Message
+    from deepreasoning_cli.pipeline.stage import Provider
     from deepreasoning_cli.transport import RetryNotice, Transport
     from deepreasoning_cli.views.status import Progress
 
@@ -82,6 +83,7 @@ class TurnRunner:
         self._tip = tip
         self._stack = ExitStack()
         self._transport: Transport | None = None
+        self._reasoner: Provider | None = None
         self._notes: set[str] = set()
         self._warnings: list[str] = []
 
@@ -145,6 +147,7 @@ class TurnRunner:
         The turn's events go into `record`, which the caller can read after a failure too.
         """
         record = record or TurnRecord()
+        self._reasoner = plan.reasoner
         journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
 
         def is_saved() -> bool:
@@ -169,6 +172,11 @@ class TurnRunner:
             if write_error is None:
                 raise
             raise write_error from failure.__cause__
+
+    def preconnect(self) -> None:
+        """Open the connection of the next turn: the last one has closed its reasoner's early."""
+        if self._reasoner:
+            self._reasoner.preconnect(once=True)
 
     def has_history(self) -> bool:
         """Whether a history exists; the check creates no file."""

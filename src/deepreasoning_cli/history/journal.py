@@ -322,12 +322,11 @@ class Journal:
 
     def _sync_end(self) -> None:
         """Put the end on the disk: the store, which does so itself, did not take the turn."""
-        if not self._whole or self._file is None:
-            return
-        try:
-            self._file.sync()
-        except OSError as exc:
-            self._stop(exc)
+        if self._whole and self._file:
+            try:
+                self._file.sync()
+            except OSError as exc:
+                self._stop(exc)
 
     def _line(self, event: Event | TurnClosed) -> bytes:
         return journal_format.event_line(event, self._clock() - self._began_at)

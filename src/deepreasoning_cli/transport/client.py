@@ -98,17 +98,18 @@ class Transport:
         self._preconnect.close()
         self._client.close()
 
-    def preconnect(self, url: str) -> None:
+    def preconnect(self, url: str, *, once: bool = False) -> None:
         """Have a connection ready for the next request to `url`; never through a proxy.
 
         An idle connection serves. Otherwise one is opened, and kept ready until a request to that
-        host goes out or no request is running any more.
+        host goes out or no request is running any more; `once`: and not opened anew when it is old.
         """
         if self._may_proxy:
             return
         with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
             origin = _origin(url)
-            self._preconnect.preconnect(origin, partial(self._direct.has_idle, origin))
+            has_idle = partial(self._direct.has_idle, origin)
+            self._preconnect.preconnect(origin, has_idle, once=once)
 
     def fetch(self, request: Request) -> Payload:
         """The JSON object that answers `request`; raises as `stream` does."""
