@@ -6,15 +6,7 @@ import re
 from collections.abc import Callable
 
 from deepreasoning_cli.errors import Interrupted
-from deepreasoning_cli.pipeline.events import (
-    Event,
-    Stage,
-    StageFinished,
-    Text,
-    Thought,
-    TurnStarted,
-    TurnWarning,
-)
+from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, TurnStarted, TurnWarning
 from deepreasoning_cli.pipeline.money import SMALLEST_SHOWN, format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
@@ -50,8 +42,6 @@ class Notes(RecordView):
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
         match event:
-            case Text() | Thought():  # first, since most are
-                pass
             case TurnStarted(backend="demo"):
                 # Also with --quiet: nobody may take it for an answer.
                 self._write("demo: these are scripted replies, no model was called")

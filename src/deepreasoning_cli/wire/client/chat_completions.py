@@ -98,9 +98,8 @@ class _ChatCompletionsReader(ReplyReader):
         delta = as_dict(choice.get("message") if delta is None else delta)
         if reasoning := _reasoning(delta):
             yield Thought(reasoning)
-        content = delta.get("content")
-        if content and (text := _content(content)):
-            yield Text(text)
+        if content := _content(delta.get("content")):
+            yield Text(content)
         raise_for_error(chunk, account)
         self.finish_reason = as_text(choice.get("finish_reason")) or self.finish_reason
 
@@ -114,7 +113,7 @@ def _reasoning(delta: Payload) -> str:
 
 
 def _content(content: object) -> str:
-    if isinstance(content, str):
-        return content
+    if not isinstance(content, list):
+        return as_text(content)
     parts = (part for part in as_dicts(content) if part.get("type") == "text")
     return "".join(as_text(part.get("text")) for part in parts)

@@ -59,9 +59,8 @@ def read_reply(
     reply = _MessagesReader()
     for payload in map(as_dict, payloads):
         raise_for_error(payload, account)
-        delta = payload.get("delta")
-        if delta is not None and payload.get("type") == "content_block_delta":  # as most are
-            yield from _pieces(delta)
+        if payload.get("type") == "content_block_delta":  # as most are
+            yield from _pieces(payload.get("delta"))
             continue
         yield from reply.read(payload)
         if reply.complete:
