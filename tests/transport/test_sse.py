@@ -151,6 +151,12 @@ def test_events_are_those_that_httpx_sse_reads(parts: list[str]) -> None:
         assert [data.decode() for data in event_data(pieces) if data] == expected
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+def test_an_event_waits_for_no_further_read(newline: bytes) -> None:
+    pieces = iter([b"data: x" + newline * 2, b"more"])
+    assert (next(event_data(pieces)), next(pieces)) == (b"x", b"more")
+
+
 def watch(pieces: Pieces, clocks: Timeouts) -> StallGuard:
     return StallGuard(cast(httpx.Response, pieces), clocks, TransportLimits(now=pieces.now))
 
