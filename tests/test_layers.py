@@ -145,7 +145,6 @@ def test_heavy_libraries_belong_to_their_rooms() -> None:
     homes = {
         "httpx": {"transport"},
         "httpcore": {"transport"},
-        "httpx_sse": {"transport"},
         "rich": {"views"},
         "pydantic": {"settings", "cli"},  # cli asks whether a setting is a SecretStr
         "pydantic_settings": {"settings"},

@@ -97,6 +97,8 @@ class Sanitiser:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return what is decided by now."""
+        if not self._held and piece.isascii() and piece.isprintable():
+            return piece  # as most are
         text = self._held + piece
         text, half = split_trailing_surrogate(text)
         text = repair_surrogates(text)

@@ -14,7 +14,6 @@ HEAVY: Final = frozenset(
     {
         "httpcore",
         "httpx",
-        "httpx_sse",
         "platformdirs",
         "prometheus_client",
         "prompt_toolkit",

@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from httpx_sse import EventSource
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.pipeline.events import DONE, Payload
 from deepreasoning_cli.transport import Timeouts, TransportLimits
-from deepreasoning_cli.transport.sse import StallGuard, payloads
+from deepreasoning_cli.transport.sse import StallGuard, event_data, payloads
 from support.calls import said
 from support.loopback import Reply, claude_stream, reasoner_stream
 
@@ -130,6 +131,32 @@ def test_any_bytes_give_payloads_or_our_error(pieces: list[bytes]) -> None:
     assert all(isinstance(payload, dict) for payload in received)
 
 
+class Decoded:
+    """A response whose text httpx-sse reads."""
+
+    headers = {"content-type": "text/event-stream"}  # noqa: RUF012 (nobody changes it)
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def iter_text(self) -> Iterator[str]:
+        yield self.body.decode("utf-8-sig", "replace")
+
+
+@given(st.lists(st.sampled_from(["data", ":", " ", "x", "\n", "\r", "\ufeff", "\u2028", "id"])))
+def test_events_are_those_that_httpx_sse_reads(parts: list[str]) -> None:
+    body = "".join(parts).encode()
+    expected = [e.data for e in EventSource(cast(Any, Decoded(body))).iter_sse() if e.data]
+    for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+        assert [data.decode() for data in event_data(pieces) if data] == expected
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+def test_an_event_waits_for_no_further_read(newline: bytes) -> None:
+    pieces = iter([b"data: x" + newline * 2, b"more"])
+    assert (next(event_data(pieces)), next(pieces)) == (b"x", b"more")
+
+
 def watch(pieces: Pieces, clocks: Timeouts) -> StallGuard:
     return StallGuard(cast(httpx.Response, pieces), clocks, TransportLimits(now=pieces.now))
 
@@ -139,9 +166,9 @@ CLOCKS = Timeouts(read=120, first_progress=620, progress=180)
 
 def texts(guarded: StallGuard) -> int:
     """How many pieces come before it gives up."""
-    came: list[str] = []
+    came: list[bytes] = []
     with pytest.raises(UnavailableError, match=r"^nothing but keep-alives for \d+ s$"):
-        came.extend(guarded.iter_text())
+        came.extend(guarded.iter_bytes())
     return len(came)
 
 
@@ -164,7 +191,7 @@ def test_a_suspended_program_does_not_give_up_the_moment_it_goes_on() -> None:
 def test_what_the_reader_takes_is_not_the_servers_silence() -> None:
     pieces = Pieces([b":\n"] * 50)
     guarded = watch(pieces, CLOCKS)
-    for _ in guarded.iter_text():
+    for _ in guarded.iter_bytes():
         pieces.time += 3600
     assert pieces.time == 50 * 3600
 
@@ -172,7 +199,7 @@ def test_what_the_reader_takes_is_not_the_servers_silence() -> None:
 def test_progress_starts_the_clock_again() -> None:
     pieces = Pieces([b":\n"] * 50, [100.0] * 50)
     guarded = watch(pieces, CLOCKS)
-    for _ in guarded.iter_text():
+    for _ in guarded.iter_bytes():
         guarded.progressed()
     assert pieces.time == 5000
 

@@ -27,6 +27,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 
 SYNC_SECONDS: Final = 1.0
 SYNC_THREADS: Final = 8
+STAGE_BORDERS: Final = (StageStarted, StageFinished)
 
 
 class Disk:
@@ -259,7 +260,7 @@ class Journal:
             return
         try:
             self._run_append(partial(self._file.append, self._line(event)))
-            if isinstance(event, StageStarted | StageFinished):
+            if isinstance(event, STAGE_BORDERS):
                 self._file.sync_soon()
         except OSError as exc:
             self._stop(exc)

@@ -41,6 +41,21 @@ class TurnRecord:
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
+            case events.Thought(text):  # first, since most are pieces of text
+                if not self.thoughts:
+                    self.first_reasoning = self.clock() - self._began
+                self.thoughts.append(text)
+            case events.Text(text):
+                if not self.texts:
+                    self.first_answer = self.clock() - self._began
+                self.texts.append(text)
+            case events.Draft(text):
+                self.drafts.append(text)
+            case _:
+                self._apply_other(event)
+
+    def _apply_other(self, event: Event) -> None:
+        match event:
             case events.TurnStarted():
                 self.start = event
                 self._began = self.clock()
@@ -55,21 +70,6 @@ class TurnRecord:
                 self.sources = sources
             case events.TurnWarning(message):
                 self.warnings.append(message)
-            case _:
-                self._add_text(event)
-
-    def _add_text(self, event: Event) -> None:
-        match event:
-            case events.Thought(text):
-                if not self.thoughts:
-                    self.first_reasoning = self.clock() - self._began
-                self.thoughts.append(text)
-            case events.Draft(text):
-                self.drafts.append(text)
-            case events.Text(text):
-                if not self.texts:
-                    self.first_answer = self.clock() - self._began
-                self.texts.append(text)
             case events.Reused(reasoning, draft, model):
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
 from deepreasoning_cli.pipeline import events
@@ -14,6 +14,8 @@ from deepreasoning_cli.pipeline.budget import COST_CAP, BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
+
+PIECES: Final = (events.Thought, events.Text)
 
 
 class Provider(Protocol):
@@ -188,7 +190,7 @@ def _whole_characters(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """
     half = ""
     for chunk in chunks:
-        if not isinstance(chunk, events.Thought | events.Text):
+        if not isinstance(chunk, PIECES) or (chunk.text.isascii() and chunk.text and not half):
             yield chunk
             continue
         piece, half = split_trailing_surrogate(half + chunk.text)

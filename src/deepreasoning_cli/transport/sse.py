@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
 
 import httpx
-from httpx_sse import EventSource
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.pipeline.events import DONE, Payload
@@ -51,7 +49,10 @@ def read_response(
 
 
 def _json_object(guard: StallGuard, request: Request) -> Payload:
-    text = "".join(guard.iter_text()).strip()  # empty lines before it: DeepSeek's keep-alive
+    data = b"".join(guard.iter_bytes())
+    text = data.decode(
+        "utf-8-sig", "replace"
+    ).strip()  # empty lines before it: DeepSeek's keep-alive
     if not text:
         raise errors.empty_error(request)
     payload = errors.json_object(text)
@@ -61,7 +62,7 @@ def _json_object(guard: StallGuard, request: Request) -> Payload:
 
 
 class StallGuard:
-    """A response as httpx-sse reads it: strict UTF-8, no BOM, the no-progress clock running.
+    """A response's body, the no-progress clock running.
 
     A gap between two reads counts for at most the read timeout, so that a program that was
     suspended in between does not give up the moment it goes on.
@@ -70,7 +71,6 @@ class StallGuard:
     def __init__(
         self, response: httpx.Response, timeouts: Timeouts, limits: TransportLimits = LIMITS
     ) -> None:
-        self.headers = {"content-type": "text/event-stream"}
         self._response = response
         self._timeouts = timeouts
         self._limits = limits
@@ -84,22 +84,16 @@ class StallGuard:
         self._waited = 0.0
         self._pending = 0
 
-    def iter_text(self) -> Iterator[str]:
-        """The decoded text; raises UnavailableError when nothing but keep-alives comes."""
-        decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The bytes as they come; raises UnavailableError when nothing but keep-alives comes."""
         last = self._limits.now()
         for data in self._response.iter_bytes():
-            text = decoder.decode(data)
-            last = self._watch(last, len(text))
-            if text:
-                yield text
-                last = (
-                    self._limits.now()
-                )  # how long the reader took over it is not the server's silence
+            self._watch(last, len(data))
+            yield data
+            last = self._limits.now()  # how long the reader took over it is not silence
 
-    def _watch(self, last: float, size: int) -> float:
-        now = self._limits.now()
-        self._waited += min(now - last, self._timeouts.read)
+    def _watch(self, last: float, size: int) -> None:
+        self._waited += min(self._limits.now() - last, self._timeouts.read)
         self._pending += size
         if self._waited > self._limit:
             raise UnavailableError(
@@ -107,7 +101,41 @@ class StallGuard:
             )
         if self._pending > self._limits.largest_event:
             raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
-        return now
+
+
+def event_data(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The data of each server-sent event, however the stream is cut; one without an end has none.
+
+    Whatever else an event has is of no use here. https://html.spec.whatwg.org/#parsing-an-event-stream
+    """
+    data: list[bytes] = []
+    for line in _lines(pieces):
+        if line.startswith(b"data:"):
+            data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+        elif not line:
+            yield b"\n".join(data)
+            data = []
+        elif line == b"data":
+            data.append(b"")
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines without their ends, LF, CR or CRLF; without the mark of byte order at the start.
+
+    Bytes, unlike text, are not split at U+2028 and its like.
+    """
+    is_first, after_cr = True, False
+    begun: list[bytes] = []
+    for piece in filter(None, pieces):
+        begun.append(piece[1:] if after_cr and piece.startswith(b"\n") else piece)
+        after_cr = piece.endswith(b"\r")
+        if b"\n" in piece or b"\r" in piece:
+            text = b"".join(begun)
+            lines = text.splitlines()
+            begun = [] if text.endswith((b"\n", b"\r")) or not text else [lines.pop()]
+            if is_first and lines:
+                lines[0], is_first = lines[0].removeprefix(codecs.BOM_UTF8), False
+            yield from lines
 
 
 def payloads(
@@ -118,16 +146,14 @@ def payloads(
     Raises UnavailableError when three events in a row are not JSON, and what `StallGuard` raises.
     """
     guard = StallGuard(response, timeouts, limits)
-    source = EventSource(cast(Any, guard))  # it reads only what StallGuard has of a response
     bad = 0
-    for event in source.iter_sse():
-        if not event.data:
-            continue
-        if event.data.strip() == "[DONE]":
+    for data in filter(None, event_data(guard.iter_bytes())):
+        text = data.decode("utf-8", "replace")
+        if text.strip() == "[DONE]":
             yield DONE
             return
         try:
-            payload = json.loads(event.data)
+            payload = json.loads(text)
         except (ValueError, RecursionError):
             bad += 1
             if bad == BAD_IN_A_ROW:

@@ -60,8 +60,16 @@ class ViewGroup:
         if self._keeper:
             self._keeper(event)
         for place, view in enumerate(self._views):
-            if place not in self._bugs:
-                self._show(place, view, event)
+            if place in self._bugs:
+                continue
+            try:
+                view(event)
+            except (DeepReasoningError, OSError):  # no bug: it ends the turn
+                raise
+            except Exception as bug:
+                if len(self._bugs) + 1 == len(self._views):  # nobody is left to show the turn
+                    raise
+                self._bugs[place] = bug
 
     def __exit__(self, kind: object, failure: BaseException | None, traceback: object) -> None:
         self._record.close(complete=failure is None)
@@ -71,16 +79,6 @@ class ViewGroup:
             for place, view in reversed(list(enumerate(self._views))):  # the last is called first
                 closing.callback(view.close, self._bugs.get(place, failure))
         raise_bug(next(iter(self._bugs.values()), None), failure)
-
-    def _show(self, place: int, view: View, event: Event) -> None:
-        try:
-            view(event)
-        except (DeepReasoningError, OSError):  # no bug: it ends the turn
-            raise
-        except Exception as bug:
-            if len(self._bugs) + 1 == len(self._views):  # nobody is left to show the turn
-                raise
-            self._bugs[place] = bug
 
 
 def raise_bug(bug: Exception | None, failure: BaseException | None) -> None:

@@ -50,9 +50,10 @@ class TextView:
 
     def __call__(self, event: Event) -> None:
         """Pass on a piece; the reasoning's last line ends with its stage."""
+        if isinstance(event, self._kind):
+            self._feed(self._sanitiser.feed(event.text))
+            return
         match event:
-            case Text(text) | Thought(text) if isinstance(event, self._kind):
-                self._feed(self._sanitiser.feed(text))
             case StageFinished(Stage.REASON) if self._kind is Thought:
                 self.close(None)
 

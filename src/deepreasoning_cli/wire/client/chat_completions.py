@@ -10,7 +10,14 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
-from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
+from deepreasoning_cli.wire.client.payload import (
+    ReplyReader,
+    as_dict,
+    as_dicts,
+    as_text,
+    as_usage,
+    first_dict,
+)
 from deepreasoning_cli.wire.client.think import split_thinking
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -83,8 +90,9 @@ class _ChatCompletionsReader(ReplyReader):
     def _chunk(self, chunk: Payload, account: ApiAccount) -> Iterator[Chunk]:
         if chunk.get("model") != self.model:
             yield from self.served_by(chunk.get("model"))
-        self.usage = as_usage(chunk.get("usage"), "prompt", "completion") or self.usage
-        choice = next(iter(as_dicts(chunk.get("choices"))), {})
+        if usage := chunk.get("usage"):
+            self.usage = as_usage(usage, "prompt", "completion") or self.usage
+        choice = first_dict(chunk.get("choices"))
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
         delta = as_dict(choice.get("message") if delta is None else delta)
@@ -97,11 +105,15 @@ class _ChatCompletionsReader(ReplyReader):
 
 
 def _reasoning(delta: Payload) -> str:
-    fields = (as_text(delta.get(name)) for name in REASONING_FIELDS)
+    for name in REASONING_FIELDS:
+        if text := as_text(delta.get(name)):
+            return text
     details = as_dicts(delta.get("reasoning_details"))
-    return next(filter(None, fields), "") or "".join(as_text(item.get("text")) for item in details)
+    return "".join(as_text(item.get("text")) for item in details) if details else ""
 
 
 def _content(content: object) -> str:
+    if not isinstance(content, list):
+        return as_text(content)
     parts = (part for part in as_dicts(content) if part.get("type") == "text")
-    return as_text(content) or "".join(as_text(part.get("text")) for part in parts)
+    return "".join(as_text(part.get("text")) for part in parts)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key, redact
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.wire.client.payload import as_dict, as_dicts, as_text
+from deepreasoning_cli.wire.client.payload import as_dict, as_text, first_dict
 
 LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
@@ -196,7 +196,7 @@ def raise_for_error(payload: Payload, account: ApiAccount) -> None:
 
 def has_text(payload: Payload) -> bool:
     """Whether a payload of Chat Completions brings text beside the error in it."""
-    choice = next(iter(as_dicts(payload.get("choices"))), {})
+    choice = first_dict(payload.get("choices"))
     message = as_dict(choice.get("delta") or choice.get("message"))
     return any(value for name, value in message.items() if name != "role")
 
@@ -253,7 +253,7 @@ def _find_error(payload: Payload) -> object:
 
 
 def _choice_error(choices: object) -> object:
-    choice = next(iter(as_dicts(choices)), {})
+    choice = first_dict(choices)
     reason = as_text(choice.get("finish_reason"))
     return choice.get("error") or (reason if reason in BROKEN_OFF else None)
 

@@ -59,6 +59,9 @@ def read_reply(
     reply = _MessagesReader()
     for payload in map(as_dict, payloads):
         raise_for_error(payload, account)
+        if payload.get("type") == "content_block_delta":  # as most are
+            yield from _pieces(payload.get("delta"))
+            continue
         yield from reply.read(payload)
         if reply.complete:
             if usage := reply.usage():
@@ -75,8 +78,6 @@ class _MessagesReader(ReplyReader):
 
     def read(self, payload: Payload) -> Iterator[Chunk]:
         match payload:
-            case {"type": "content_block_delta", "delta": delta}:  # first, since most are
-                yield from _pieces(delta)
             case {"type": "message_start", "message": message}:
                 yield from self._message(as_dict(message))
             case {"type": "message", "content": list()}:
@@ -117,13 +118,14 @@ class _MessagesReader(ReplyReader):
         )
 
 
-def _pieces(block: object) -> Iterator[Chunk]:
+def _pieces(block: object) -> tuple[Chunk, ...]:
     """The text of a content block or of a delta to one; signatures and other types have none."""
     match block:
         case {"type": "text" | "text_delta", "text": str(piece)} if piece:
-            yield Text(piece)
+            return (Text(piece),)
         case {"type": "thinking" | "thinking_delta", "thinking": str(piece)} if piece:
-            yield Thought(piece)
+            return (Thought(piece),)
+    return ()
 
 
 CACHE_CONTROL: Final[Payload] = {"cache_control": {"type": "ephemeral"}}

@@ -22,6 +22,13 @@ def as_dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def first_dict(value: object) -> dict[str, Any]:
+    """The first object of a list, or an empty one."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return value[0]
+    return next(iter(as_dicts(value)), {})
+
+
 def as_text(value: object) -> str:
     """The string itself, or an empty one."""
     return value if isinstance(value, str) else ""
