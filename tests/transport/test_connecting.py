@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.errors import ConfigError, UnavailableError
 from deepreasoning_cli.transport import Timeouts, Transport
+from deepreasoning_cli.transport.pool import DeferredContext
 from support.calls import HOST, REQUEST, Witness, outcome, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
@@ -296,19 +298,71 @@ def test_a_ca_bundle_that_is_not_there_is_named(
     )
 
 
-def test_a_ca_bundle_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["", "preconnected"])
+def test_a_ca_bundle_that_is_none_is_named_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tmp_path: Path, ahead: bool
+) -> None:
     file = tmp_path / "words.pem"
     file.write_text("not a certificate")
-    assert ca_failure(monkeypatch, file).message == f"SSL_CERT_FILE={file} cannot be read"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with Loopback(json_reply(200, {}), tls=True) as vendor, seen.transport() as transport:
+        if ahead:
+            transport.preconnect(vendor.url)
+        with pytest.raises(ConfigError) as caught:
+            transport.fetch(to(vendor.url))
+        assert vendor.requests == []
+    message, hint = f"SSL_CERT_FILE={file} cannot be read", "correct or unset it"
+    assert outcome(caught.value) == (ConfigError, "ca", message, hint, None, None, 3)
+    assert seen.waits == []
 
 
-def test_a_ca_bundle_of_our_own_that_is_gone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ca_bundle_of_our_own_that_is_gone_is_said(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
     def gone(**_named: Any) -> None:
         raise FileNotFoundError
 
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setattr(httpx, "create_ssl_context", gone)
-    with pytest.raises(ConfigError) as caught:
-        Transport()
+    with Loopback(json_reply(200, {}), tls=True) as vendor:
+        failure = seen.failure(to(vendor.url))
+        assert vendor.requests == []
     message, hint = "the CA bundle cannot be read", "install certifi again"
-    assert outcome(caught.value) == (ConfigError, "ca", message, hint, None, None, 3)
+    assert outcome(failure) == (ConfigError, "ca", message, hint, None, None, 3)
+    assert seen.waits == []
+
+
+def test_the_ca_bundle_is_loaded_for_tls_alone_once_and_where_the_connection_is_opened(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness
+) -> None:
+    threads: list[str] = []
+    real = httpx.create_ssl_context
+
+    def create() -> ssl.SSLContext:
+        threads.append(threading.current_thread().name)
+        return real()
+
+    monkeypatch.setattr(httpx, "create_ssl_context", create)
+    ok = json_reply(200, {"id": 1})
+    with (
+        Loopback(ok) as plain,
+        Loopback(ok, tls=True) as one,
+        Loopback(ok, tls=True) as other,
+    ):
+        monkeypatch.setenv("SSL_CERT_FILE", str(one.ca_file))
+        with seen.transport() as transport:
+            transport.preconnect(plain.url)
+            assert transport.fetch(to(plain.url)) == {"id": 1}
+            assert threads == []
+            transport.preconnect(one.url)
+            assert transport.fetch(to(one.url)) == {"id": 1}
+            assert threads == ["preconnect 127.0.0.1"]
+            with suppress(UnavailableError):  # each loopback has a CA of its own
+                transport.fetch(to(other.url))
+    assert len(threads) == 1
+
+
+def test_itself_the_deferred_context_trusts_nobody() -> None:
+    context = DeferredContext()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.get_ca_certs() == []

@@ -5,11 +5,13 @@ What reads a reply is imported once the request is out, and what retries it when
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache, lru_cache, partial
+from pathlib import Path
 from typing import Any, Self
 
 import httpcore
@@ -18,7 +20,12 @@ import httpx
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.keys import redact
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.transport.pool import REQUEST_SENT, PoolTransport, create_pool
+from deepreasoning_cli.transport.pool import (
+    REQUEST_SENT,
+    DeferredContext,
+    PoolTransport,
+    create_pool,
+)
 from deepreasoning_cli.transport.preconnect import PreconnectBackend
 from deepreasoning_cli.transport.request import (
     AttemptFailed,
@@ -45,7 +52,7 @@ class Transport:
     `notify` hears of every pause, `log` gets one redacted line for each request and reply; `sleep`
     makes the pauses; `while_waiting` is called whenever a request is out, to load what comes later;
     `wrap_backend` is for a server, whose connections wait on an event loop. Raises ConfigError
-    when a proxy or CA setting of the environment is wrong.
+    when a proxy setting of the environment is wrong or a CA bundle is missing.
     """
 
     def __init__(
@@ -76,8 +83,9 @@ class Transport:
             raise proxy_error() from None  # its cause would hold the proxy's password
 
     def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
-        context = httpx.create_ssl_context()
-        context.set_alpn_protocols(["http/1.1"])
+        if bundle := os.environ.get("SSL_CERT_FILE"):
+            Path(bundle).open("rb").close()  # a wrong path is said at once; it is read when needed
+        context = DeferredContext()
         self._preconnect = PreconnectBackend(context, self._limits, self._timeouts.connect)
         backend = wrap_backend(self._preconnect) if wrap_backend else self._preconnect
         pool = partial(create_pool, context, backend, self._limits)
@@ -127,7 +135,8 @@ class Transport:
 
         `when_sent` is called once: as soon as the request is out, or before it is sent where no
         open connection waits for it. Tried again only while no payload was handed out. Raises
-        ConfigError (401), RefusedError (the vendor says no) and UnavailableError (all else).
+        ConfigError (401, a CA bundle that is none), RefusedError (the vendor says no) and
+        UnavailableError (all else).
         """
         once = cache(when_sent)
         waits: list[float] = []

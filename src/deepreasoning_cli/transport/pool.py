@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import httpcore
 import httpx
@@ -109,6 +110,43 @@ class WrappedStream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         """What is known of the connection."""
         return self._stream.get_extra_info(info)
+
+
+class DeferredContext(ssl.SSLContext):
+    """Stands for a TLS context that is made when a connection is first secured.
+
+    To load the CA bundle takes 13 to 56 ms, which a plain connection need not pay. It is loaded in
+    the thread that connects, once for all connections; itself this context trusts nobody. Both
+    methods raise ConfigError where the bundle cannot be read.
+    """
+
+    def __new__(cls) -> Self:
+        """One that speaks as a client."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: ssl.SSLContext | None = None
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """A socket inside TLS; the arguments are those of ssl."""
+        return self._context().wrap_socket(*args, **options)
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """TLS within another connection's TLS; the arguments are those of ssl."""
+        return self._context().wrap_bio(*args, **options)
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._made is None:
+                try:
+                    self._made = httpx.create_ssl_context()
+                except OSError as exc:
+                    from deepreasoning_cli.transport.proxy import ca_error
+
+                    raise ca_error() from exc
+                self._made.set_alpn_protocols(["http/1.1"])
+            return self._made
 
 
 def create_pool(

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpcore
 
+from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE, WrappedStream
 from deepreasoning_cli.transport.request import TransportLimits
 
@@ -192,7 +193,7 @@ class PreconnectBackend(httpcore.NetworkBackend):
             )
             if tls:
                 stream = _SecuredStream(stream.start_tls(self._context, host, self._timeout))
-        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError):
+        except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError, ConfigError):
             return None
         return stream
 
