@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,32 @@ def test_a_pipe_gets_the_answer_and_one_newline_and_nothing_else(vendors: Vendor
     vendors.reply()
     assert vendors.ask("6 x 7?") == QUIET
     assert vendors.counts() == (1, 1)
+
+
+WHEN_THE_STORE_IS_LOADED = """
+import sys
+def show(event, arguments):
+    if event == "socket.connect" and not connected:
+        connected.append(sys.stdout.write("connected "))
+    if event == "import" and arguments[0] == "deepreasoning_cli.history.store":
+        sys.stdout.write("loaded ")
+connected = []
+sys.addaudithook(show)
+from deepreasoning_cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "before"), [((), b"connected loaded "), (("--no-save",), b"connected ")]
+)
+def test_what_saves_the_turn_is_loaded_while_the_vendor_works(
+    vendors: Vendors, flags: tuple[str, ...], before: bytes
+) -> None:
+    vendors.reply()
+    program = (sys.executable, "-c", WHEN_THE_STORE_IS_LOADED)
+    result = vendors.run("ask", "6 x 7?", *flags, program=program)
+    assert result == CompletedRun(0, before + PRINTED, b"")
 
 
 @pytest.mark.parametrize("ending", ["\n", "\n\n\n"])

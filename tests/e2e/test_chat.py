@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,14 @@ import pytest
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
+from deepreasoning_cli.cli.options import GlobalOptions
+from deepreasoning_cli.cli.output import OutputOptions
+from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.record import TurnRecord
-from support.loopback import Received
+from deepreasoning_cli.wiring.plan import TurnRequest
+from support.loopback import Loopback, Received
 from support.replies import (
     Gate,
     Pause,
@@ -417,6 +422,34 @@ def test_what_was_typed_for_a_turn_is_deleted_with_it(vendors: Vendors, tmp_path
 
 
 # -------------------------------------------------------------------------------------- commands
+
+
+def test_the_next_turn_finds_the_connection_that_was_opened_for_it(
+    vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in vendors.environment.items():
+        monkeypatch.setenv(name, value)
+    reasoner = vendors.reasoner
+    with TurnRunner(GlobalOptions(), save=False) as runner:
+        runner.preconnect()  # before the first turn there is nobody to connect to
+        for turn in (1, 2):
+            vendors.reply()
+            request = TurnRequest(loaded=runner.load({}), question="6 x 7?")
+            runner.run(runner.plan(request), request.loaded.settings, OutputOptions())
+            assert len(reasoner.connections) == turn  # of which the early stop has closed the last
+            reasoner.connections[-1].wait_closed()
+            runner.preconnect()
+            wait_for_connections(reasoner, turn + 1)
+    unused = reasoner.connections[-1]
+    unused.wait_closed()
+    assert (unused.closed_by, vendors.counts()) == ("peer", (2, 2))
+
+
+def wait_for_connections(vendor: Loopback, count: int) -> None:
+    end = time.monotonic() + 5
+    while len(vendor.connections) < count:
+        assert time.monotonic() < end, "nobody connects"
+        time.sleep(0.005)
 
 
 def test_the_state_of_the_chat_is_what_is_asked_with(vendors: Vendors, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import gc
 import os
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -35,6 +37,16 @@ def halves(text: str) -> list[str]:
     return [half for half in (text[: len(text) // 2], text[len(text) // 2 :]) if half]
 
 
+def lasting_threads() -> set[str]:
+    """The names of the threads that do not end by themselves within a second."""
+    end = time.monotonic() + 1
+    while len(names := {thread.name for thread in threading.enumerate()}) > 1:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.01)
+    return names
+
+
 class Questions:
     """A stdin of a thousand lines that looks at the process before some of them."""
 
@@ -44,6 +56,7 @@ class Questions:
         self.asked = 0
         self.held: list[int] = []
         self.open: list[int] = []
+        self.threads: list[set[str]] = []
 
     @property
     def buffer(self) -> Questions:
@@ -57,6 +70,7 @@ class Questions:
             gc.collect()
             self.held.append(int(MEMORY.read_text().split()[1]) * PAGE)
             self.open.append(len(list(DESCRIPTORS.iterdir())))
+            self.threads.append(lasting_threads())
         self.asked += 1
         return b"6 x 7?\n" if self.asked <= TURNS else b""
 
@@ -74,6 +88,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     monkeypatch: pytest.MonkeyPatch, quick_folder: Path
 ) -> None:
     stdin = Questions()
+    before = lasting_threads()
     monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr(demo, "choose_script", lambda _: TINY)
     monkeypatch.setattr(demo, "pieces", halves)
@@ -89,6 +104,7 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     assert (code, stdin.asked) == (0, TURNS + 1)
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]
+    assert [*stdin.threads, lasting_threads()] == [before] * 3
     with Store.open(quick_folder, pytest.fail) as store:
         kept = store.session_turns("long")
     assert [(turn.reasoning, turn.answer) for turn in kept] == [(REASONING, "42")] * TURNS

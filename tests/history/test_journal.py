@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import threading
@@ -463,6 +464,31 @@ def test_the_border_of_a_stage_is_on_the_disk_at_once_and_nobody_waits_for_it(
     assert threading.get_ident() not in synced_by
     monkeypatch.undo()
     journal.close(CUT_OFF)
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_the_end_waits_for_the_disk_only_where_the_store_does_not_take_the_turn(
+    tmp_path: Path, is_saved: bool
+) -> None:
+    if not is_saved:
+        (tmp_path / "history.db").mkdir()
+    waited: list[str] = []
+
+    class Noting(Disk):
+        def sync(self, descriptor: int) -> None:
+            if threading.current_thread() is threading.main_thread():
+                with (tmp_path / "journal/turn1.jsonl").open("rb") as file:
+                    waited.append(json.loads(file.readlines()[-1])["event"])
+
+    warnings: list[str] = []
+    record_of(
+        turn_events(),
+        lambda record: Journal(
+            tmp_path, record, warnings.append, open_file=partial(JournalFile, disk=Noting())
+        ),
+    )
+    assert waited == ["opened"] + ["closed"] * (not is_saved)
+    assert len(warnings) == (not is_saved)
 
 
 def test_what_waits_for_a_disk_may_be_done_elsewhere(tmp_path: Path) -> None:

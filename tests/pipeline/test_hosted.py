@@ -53,7 +53,7 @@ class Hosted:
     def as_reasoner(self) -> Hosted:
         return Hosted(self.said, model="deepreasoning")
 
-    def preconnect(self) -> None: ...
+    def preconnect(self, *, once: bool = False) -> None: ...
 
     def stream(
         self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None

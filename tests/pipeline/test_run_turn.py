@@ -55,7 +55,7 @@ class Scripted:
     context: int | None = None
     prompts: list[Prompt] = field(default_factory=list)
 
-    def preconnect(self) -> None:
+    def preconnect(self, *, once: bool = False) -> None:
         self.log.append(f"{self.model} warm")
 
     def stream(

@@ -38,7 +38,7 @@ class Line:
         self.payloads = payloads
         self.log: list[Any] = []
 
-    def preconnect(self, url: str) -> None:
+    def preconnect(self, url: str, *, once: bool = False) -> None:
         self.log.append(url)
 
     def stream(

@@ -126,12 +126,12 @@ def _watched(
     master: int, keys: Sequence[tuple[float | bytes, bytes]], start: float, timeout: float
 ) -> bytes:
     """Everything shown until the last process has left the terminal."""
-    output, seen, waiting = b"", 0, list(keys)
+    output, seen, waiting = bytearray(), 0, list(keys)
     while True:
         passed = time.monotonic() - start
         if passed > timeout:
             raise TimeoutError(f"still on the terminal after {timeout} s: {output[-2000:]!r}")
-        if waiting and _due(waiting[0][0], output[seen:], passed):
+        if waiting and _due(waiting[0][0], bytes(output[seen:]), passed):
             os.write(master, waiting.pop(0)[1])
             seen = len(output)
             continue
@@ -142,7 +142,7 @@ def _watched(
         except OSError:  # Linux says EIO, others an empty read
             shown = b""
         if not shown:
-            return output
+            return bytes(output)
         output += shown
 
 

@@ -102,6 +102,10 @@ class EchoTurns:
     keeps: bool = True
     opens: bool = True
     number: int = 1
+    preconnected: int = 0
+
+    def preconnect(self) -> None:
+        self.preconnected += 1
 
     def ask(self, prompt: str, state: ChatState, instead_of: TurnRecord | None = None) -> Outcome:
         self.asked.append(("instead" if instead_of else "ask", prompt, state))

@@ -42,7 +42,7 @@ class Scripted:
     begun: int = 0
     closed: int = 0
 
-    def preconnect(self) -> None:
+    def preconnect(self, *, once: bool = False) -> None:
         """There is no connection to open."""
 
     def stream(

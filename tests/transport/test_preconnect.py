@@ -254,6 +254,41 @@ def test_over_a_waiting_connection_the_signal_comes_when_the_request_is_out(
     assert calls == [1]
 
 
+def test_what_is_opened_once_serves_a_request(seen: Witness) -> None:
+    with Loopback(OK) as vendor, seen.transport(limits=QUICK) as transport:
+        transport.preconnect(vendor.url, once=True)
+        eventually(ready(transport, vendor))
+        assert transport.fetch(to(vendor.url)) == {"id": 1}
+        assert len(vendor.connections) == 1
+
+
+def test_what_is_opened_once_is_closed_when_it_is_old(seen: Witness) -> None:
+    with Loopback() as vendor, seen.transport(limits=RENEWING) as transport:
+        transport.preconnect(vendor.url, once=True)
+        eventually(lambda: vendor.connections)
+        [connection] = vendor.connections
+        connection.wait_closed()
+        assert connection.closed_by == "peer"
+        eventually(lambda: not [t for t in threading.enumerate() if "preconnect" in t.name])
+        assert len(vendor.connections) == 1
+        transport.preconnect(vendor.url)  # a new one begins anew
+        eventually(lambda: len(vendor.connections) > 2)
+
+
+def test_what_comes_later_is_loaded_between_the_request_and_the_reply() -> None:
+    go = threading.Event()
+    calls: list[int] = []
+
+    def load() -> None:
+        calls.append(len(vendor.wait_for_requests(1)))
+        go.set()  # only now the vendor answers
+
+    reply = replace(reasoner_stream(["a"]), before=[Gate(go)])
+    with Loopback(reply) as vendor, Transport(while_waiting=load) as transport:
+        assert len(list(transport.stream(to(vendor.url)))) == 5
+    assert calls == [1]
+
+
 def test_without_one_the_signal_comes_before_connecting(seen: Witness) -> None:
     calls: list[tuple[int, int]] = []
     with Loopback(json_reply(529, {}), OK) as vendor, seen.transport(limits=QUICK) as transport:

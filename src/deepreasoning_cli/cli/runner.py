@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.recovery import HistoryAccess
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.pipeline.events import Message
+    from deepreasoning_cli.pipeline.stage import Provider
     from deepreasoning_cli.transport import RetryNotice, Transport
     from deepreasoning_cli.views.status import Progress
 
@@ -82,6 +83,7 @@ class TurnRunner:
         self._tip = tip
         self._stack = ExitStack()
         self._transport: Transport | None = None
+        self._reasoner: Provider | None = None
         self._notes: set[str] = set()
         self._warnings: list[str] = []
 
@@ -119,7 +121,9 @@ class TurnRunner:
         def connect() -> Transport:
             if self._transport is None:
                 log = debug_log(self._global_options)
-                transport = open_transport(request.loaded, self._pause, log)
+                transport = open_transport(
+                    request.loaded, self._pause, log, while_waiting=self._load_store
+                )
                 self._transport = self._stack.enter_context(transport)
             return self._transport
 
@@ -143,6 +147,7 @@ class TurnRunner:
         The turn's events go into `record`, which the caller can read after a failure too.
         """
         record = record or TurnRecord()
+        self._reasoner = plan.reasoner
         journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
 
         def is_saved() -> bool:
@@ -168,6 +173,11 @@ class TurnRunner:
                 raise
             raise write_error from failure.__cause__
 
+    def preconnect(self) -> None:
+        """Open the connection of the next turn: the last one has closed its reasoner's early."""
+        if self._reasoner:
+            self._reasoner.preconnect(once=True)
+
     def has_history(self) -> bool:
         """Whether a history exists; the check creates no file."""
         return self._access.exists
@@ -180,6 +190,11 @@ class TurnRunner:
         """Save what dead processes left behind; a failure is only a warning."""
         if self.saves and orphaned_journals(paths.data_dir()):
             self._access.recover_orphans()
+
+    def _load_store(self) -> None:
+        """Import what saves a turn while the vendor works, and not after its last token."""
+        if self.saves:
+            from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)
 
     def _report(self, kind: str, text: str) -> None:
         """Print what the history reports; the same warning only once."""

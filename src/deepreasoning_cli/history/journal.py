@@ -290,7 +290,10 @@ class Journal:
             with Store.open(self._folder, self._warn) as store:
                 store.save(self._record, began=began, outcome=outcome, starts=self._starts)
             self._saved = True
-        except DeepReasoningError as exc:
+        except BaseException as exc:
+            self._sync_end()
+            if not isinstance(exc, DeepReasoningError):
+                raise
             if self._file:  # else it was said at the start
                 part = "" if self._whole else ", as far as it could be written"
                 self._warn(f"{exc.message}; this turn is in {self._file.path}{part}")
@@ -314,9 +317,16 @@ class Journal:
         broken_off = (stage for stage in record.stages.values() if stage not in self._finished)
         try:
             self._file.append(b"".join([*map(self._line, broken_off), self._line(closed)]))
-            self._file.sync()
         except OSError as exc:
             self._stop(exc)
+
+    def _sync_end(self) -> None:
+        """Put the end on the disk: the store, which does so itself, did not take the turn."""
+        if self._whole and self._file:
+            try:
+                self._file.sync()
+            except OSError as exc:
+                self._stop(exc)
 
     def _line(self, event: Event | TurnClosed) -> bytes:
         return journal_format.event_line(event, self._clock() - self._began_at)

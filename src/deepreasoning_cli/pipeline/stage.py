@@ -31,8 +31,8 @@ class Provider(Protocol):
     def context(self) -> int | None:
         """How many tokens it reads; None where unknown."""
 
-    def preconnect(self) -> None:
-        """Open the connection ahead of its use."""
+    def preconnect(self, *, once: bool = ...) -> None:
+        """Open the connection ahead of its use; `once`: and not anew when it is old."""
 
     def stream(
         self, prompt: Prompt, when_sent: Callable[[], None] = ...

@@ -32,9 +32,9 @@ class ApiProvider(ABC):
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call."""
 
-    def preconnect(self) -> None:
+    def preconnect(self, *, once: bool = False) -> None:
         """Open the connection ahead."""
-        self.transport.preconnect(self.base_url)
+        self.transport.preconnect(self.base_url, once=once)
 
     def stream(
         self, prompt: Prompt, when_sent: Callable[[], None] = ignore

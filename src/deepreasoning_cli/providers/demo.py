@@ -75,7 +75,7 @@ class DemoProvider:
         """A name that cannot be taken for a model's."""
         return f"demo-{self.role}"
 
-    def preconnect(self) -> None:
+    def preconnect(self, *, once: bool = False) -> None:
         """There is no connection to open."""
 
     def stream(

@@ -43,8 +43,9 @@ class Transport:
     """One pool of connections for a run. Enter it with `with`.
 
     `notify` hears of every pause, `log` gets one redacted line for each request and reply; `sleep`
-    makes the pauses; `wrap_backend` is for a server, whose connections wait on an event loop.
-    Raises ConfigError when a proxy or CA setting of the environment is wrong.
+    makes the pauses; `while_waiting` is called whenever a request is out, to load what comes later;
+    `wrap_backend` is for a server, whose connections wait on an event loop. Raises ConfigError
+    when a proxy or CA setting of the environment is wrong.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Transport:
         notify: Callable[[RetryNotice], None] = ignore,
         log: Callable[[str], None] = ignore,
         sleep: Callable[[float], None] = time.sleep,
+        while_waiting: Callable[[], None] = ignore,
         wrap_backend: WrapBackend | None = None,
         limits: TransportLimits | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class Transport:
         self._notify = notify
         self._log = log
         self._sleep = sleep
+        self._while_waiting = while_waiting
         self._running: set[object] = set()
         try:
             self._open_pools(wrap_backend)
@@ -95,17 +98,18 @@ class Transport:
         self._preconnect.close()
         self._client.close()
 
-    def preconnect(self, url: str) -> None:
+    def preconnect(self, url: str, *, once: bool = False) -> None:
         """Have a connection ready for the next request to `url`; never through a proxy.
 
         An idle connection serves. Otherwise one is opened, and kept ready until a request to that
-        host goes out or no request is running any more.
+        host goes out or no request is running any more; `once`: and not opened anew when it is old.
         """
         if self._may_proxy:
             return
         with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
             origin = _origin(url)
-            self._preconnect.preconnect(origin, partial(self._direct.has_idle, origin))
+            has_idle = partial(self._direct.has_idle, origin)
+            self._preconnect.preconnect(origin, has_idle, once=once)
 
     def fetch(self, request: Request) -> Payload:
         """The JSON object that answers `request`; raises as `stream` does."""
@@ -189,6 +193,8 @@ class Transport:
             if name == REQUEST_SENT:
                 when_sent()
                 from deepreasoning_cli.transport import sse  # noqa: F401 (while the vendor works)
+
+                self._while_waiting()
 
         line = f"> {request.method} {request.url} {request.all_headers(show_key=False)}"
         self._log(redact(line, request.secrets))

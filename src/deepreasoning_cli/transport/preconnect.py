@@ -26,6 +26,7 @@ class _Preconnection:
     """Keeps one connection ready, in a thread of its own, until a request takes it.
 
     While the pool has an idle connection (`has_idle`), that one serves and nothing is opened.
+    What is opened `once` is not opened anew when it is old or its peer has closed it.
     """
 
     def __init__(
@@ -34,7 +35,10 @@ class _Preconnection:
         connect: Callable[[], httpcore.NetworkStream | None],
         has_idle: Callable[[], bool],
         limits: TransportLimits,
+        *,
+        once: bool,
     ) -> None:
+        self._once = once
         self._connect, self._has_idle, self._limits = connect, has_idle, limits
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -54,9 +58,10 @@ class _Preconnection:
         with self._lock:
             return _is_alive(self._stream)
 
-    def expect(self) -> bool:
+    def expect(self, *, once: bool) -> bool:
         """Go on for one more request; False where this is over."""
         with self._lock:
+            self._once = once
             self._expected_until = self._limits.now() + self._limits.give_up_after
             return not self.is_over
 
@@ -101,6 +106,7 @@ class _Preconnection:
             old, self._stream = self._stream, None if self.is_over else fresh
             unused = [old, fresh if self.is_over else None]
             self._renew_at = self._limits.now() + self._limits.renew_after
+            self._expected_until = 0.0 if self._once else self._expected_until
         for stream in filter(None, unused):
             stream.close()
         return not self.is_over
@@ -138,16 +144,20 @@ class PreconnectBackend(httpcore.NetworkBackend):
         self._timeout = timeout
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
 
-    def preconnect(self, origin: httpcore.Origin, has_idle: Callable[[], bool]) -> None:
+    def preconnect(
+        self, origin: httpcore.Origin, has_idle: Callable[[], bool], *, once: bool
+    ) -> None:
         """Have a connection ready for the next request to `origin`: one at a time for each.
 
         Nothing is opened as long as `has_idle` says that the pool has a connection for it.
         """
         key = _key(origin)
         current = self._preconnections.get(key)
-        if current is None or not current.expect():
+        if current is None or not current.expect(once=once):
             connect = partial(self._connect, *key, tls=origin.scheme == b"https")
-            self._preconnections[key] = _Preconnection(key[0], connect, has_idle, self._limits)
+            self._preconnections[key] = _Preconnection(
+                key[0], connect, has_idle, self._limits, once=once
+            )
 
     def is_ready(self, origin: httpcore.Origin) -> bool:
         """Whether a live connection to `origin` waits here."""

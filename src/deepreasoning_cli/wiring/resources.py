@@ -28,6 +28,7 @@ def open_transport(
     log: Callable[[str], None],
     runtime: Runtime = BLOCKING,
     wrap_backend: WrapBackend | None = None,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> Transport:
     """The transport of this run, with the user's timeout. Raises ConfigError."""
     from deepreasoning_cli.transport import Timeouts, Transport
@@ -35,7 +36,12 @@ def open_transport(
     seconds = loaded.settings.timeout
     timeouts = Timeouts.all_of(seconds) if seconds else Timeouts()
     return Transport(
-        timeouts, notify=notify, log=log, sleep=runtime.sleep, wrap_backend=wrap_backend
+        timeouts,
+        notify=notify,
+        log=log,
+        sleep=runtime.sleep,
+        while_waiting=while_waiting,
+        wrap_backend=wrap_backend,
     )
 
 

@@ -42,6 +42,12 @@ def test_enter_sends_and_escape_enter_begins_a_line(keys: PipeInput) -> None:
     assert asked == ["one\ntwo\nthree", "four"]
 
 
+def test_a_question_opens_its_connection_once_while_it_is_typed(keys: PipeInput) -> None:
+    chat = Chat()
+    assert typed(chat, keys, "one", LEFT, "x\r", "\r", "/help\r", "two\r") == ["onxe", "two"]
+    assert chat.turns.preconnected == 2
+
+
 def test_a_paste_keeps_its_lines_and_is_not_sent(keys: PipeInput) -> None:
     paste = "\x1b[200~def f():\r\n    return 1\r\n\x1b[201~"
     assert typed(Chat(), keys, paste, "# ok\r") == ["def f():\n    return 1\n# ok"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected
@@ -65,7 +66,7 @@ class LineEditor:
     ) -> None:
         self._chat = chat
         self._history = history
-        self._presses = 0
+        self._presses, self._is_typing = 0, False
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             multiline=True,
@@ -81,10 +82,11 @@ class LineEditor:
             output=output,
             input=source,
         )
+        self._session.default_buffer.on_text_changed += self._note_typing
 
     def read(self) -> str | None:
         """The next entry, None for Ctrl-D."""
-        self._presses = 0
+        self._presses, self._is_typing = 0, False
         roomy = terminal.terminal_size()[1] >= FEWEST_ROWS
         self._session.bottom_toolbar = self._toolbar if roomy else None
         try:
@@ -94,6 +96,12 @@ class LineEditor:
         if self._history:  # not in prompt_toolkit's way: it leaves out one that repeats the last
             self._history.add(entry)
         return entry
+
+    def _note_typing(self, buffer: Buffer) -> None:
+        """Once an entry, if it is no command, open the connection that its turn will use."""
+        if buffer.text and not (self._is_typing or buffer.text.startswith("/")):
+            self._is_typing = True
+            self._chat.turns.preconnect()
 
     def _toolbar(self) -> str:
         return LEAVING if self._presses > 1 else self._chat.toolbar(terminal.terminal_size()[0])

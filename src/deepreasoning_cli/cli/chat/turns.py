@@ -197,6 +197,10 @@ class ChatTurns:
     debug: bool
     prompts: PromptHistory | None
 
+    def preconnect(self) -> None:
+        """Have a connection ready: the user has begun to type a question."""
+        self.runner.preconnect()
+
     def answer_again(self, turn: TurnRecord, state: ChatState) -> Outcome:
         """Run Claude alone on the reasoning of `turn`, which keeps its place if no text comes."""
         return self.ask(turn.start.prompt, state, turn, reuses_reasoning=True)

@@ -1,0 +1,99 @@
+"""Long answers and long chats take memory for their text, and nothing else that grows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.runner import PROGRAM, environment, run, run_in_pty
+from support.vendors import Vendors
+
+PARAGRAPH: Final = "word " * 199 + "end.\n\n"
+PARAGRAPHS: Final = 10_000
+COPIES: Final = 8
+"""How often the text may be in memory at once: its pieces, joined, and what SQLite is handed."""
+
+# Runs a program from a small process: the peak of a child begins with that of its parent.
+PEAK: Final = """
+import os, sys
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(child, 0)
+print("", used.ru_maxrss * 1024, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+MEASURED: Final = (sys.executable, "-IS", "-c", PEAK, *PROGRAM)
+TURNS: Final = 100
+EARLY: Final = 10  # turns after which all that is opened once is open
+
+pytestmark = [
+    pytest.mark.no_cover,  # the same lines thousands of times: only slower
+    pytest.mark.skipif(sys.platform != "linux", reason="memory and descriptors as Linux has them"),
+]
+
+
+def peak(vendors: Vendors, paragraphs: int, *, on_terminal: bool) -> int:
+    """The most bytes that `ask` held while it showed so many paragraphs."""
+    vendors.reply(texts=[PARAGRAPH] * paragraphs)
+    if on_terminal:
+        shown = run_in_pty("ask", "q", env=vendors.environment, timeout=100, program=MEASURED)
+        said, text = shown.output, shown.output
+    else:
+        done = run("ask", "q", env=vendors.environment, timeout=100, program=MEASURED)
+        said, text = done.stderr, done.stdout
+    assert text.count(b"end.") == paragraphs
+    return int(said.split()[-1])
+
+
+@pytest.mark.parametrize("on_terminal", [False, True], ids=["pipe", "panels"])
+def test_ten_megabytes_of_answer_take_the_memory_of_their_text(
+    vendors: Vendors, on_terminal: bool
+) -> None:
+    short = peak(vendors, 1, on_terminal=on_terminal)
+    long = peak(vendors, PARAGRAPHS, on_terminal=on_terminal)
+    assert (long - short) / (len(PARAGRAPH) * PARAGRAPHS) < COPIES
+
+
+def held(process: int) -> tuple[int, int]:
+    """How many descriptors and threads the process has."""
+    folder = Path("/proc", str(process))
+    return len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir()))
+
+
+def held_when_idle(process: int) -> tuple[int, int]:
+    """The same once what ends by itself within a second has ended."""
+    end, fewest = time.monotonic() + 2, held(process)
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        fewest = min(fewest, held(process))
+    return fewest
+
+
+def test_a_long_chat_over_the_network_holds_no_more_descriptors_and_threads(
+    vendors: Vendors,
+) -> None:
+    seen: list[tuple[int, int]] = []
+    with subprocess.Popen(
+        [*PROGRAM, "chat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(vendors.environment),
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for turn in range(1, TURNS + 1):
+            vendors.reply()
+            process.stdin.write(b"6 x 7?\n")
+            process.stdin.flush()
+            assert b"42" in process.stdout.readline()
+            if turn in (EARLY, TURNS):
+                seen.append(held_when_idle(process.pid))
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert vendors.counts() == (TURNS, TURNS)
+    assert seen[1] == seen[0]
