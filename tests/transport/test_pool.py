@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+
+import h11
 import httpcore
 import httpx
 import pytest
@@ -137,3 +140,109 @@ def test_an_exception_to_the_proxy_is_one_for_httpx_too(
         for url in [*direct, *proxied]:
             client.get(url)
     assert route == ["direct"] * len(direct) + ["proxied"] * len(proxied)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+PLAIN = b"5\r\nhello\r\nC\r\n\r\n\r\n0\r\n\r\nyou\r\n"
+BODY = b"hello\r\n\r\n0\r\n\r\nyou"
+EXTENDED = b"3;name=value\r\n, I\r\n1\r\n!\r\n"
+LAST = b"0\r\n\r\n"
+ORIGIN = httpcore.Origin(b"http", b"a.example", 80)
+
+
+def replies(*reads: bytes) -> PoolTransport:
+    """A pool whose one connection reads this."""
+    backend = httpcore.MockBackend(list(reads))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nothing here speaks TLS
+    return PoolTransport(create_pool(context, backend, TransportLimits()))
+
+
+def read_body(transport: PoolTransport) -> list[bytes]:
+    """The pieces of the body."""
+    request = httpx.Request("POST", "http://a.example/", content=b"{}")
+    response = transport.handle_request(request)
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    pieces = []
+    try:
+        for piece in response.stream:
+            pieces.append(piece)
+    except httpx.RemoteProtocolError as error:
+        pieces.append(str(error).encode())
+    response.close()
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (PLAIN + LAST, BODY),
+        (PLAIN + EXTENDED + LAST, BODY + b", I!"),
+        (PLAIN + b"0\r\nname: value\r\n\r\n", BODY),
+        (LAST, b""),
+    ],
+)
+def test_a_chunked_body_is_whole_at_every_cut_and_its_connection_stays(
+    body: bytes, text: bytes
+) -> None:
+    for wire in (HEAD + body, HINTS + HEAD + body):
+        for cut in range(1, len(wire)):
+            transport = replies(wire[:cut], wire[cut:])
+            assert b"".join(read_body(transport)) == text
+            assert transport.has_idle(ORIGIN)
+        assert b"".join(read_body(replies(*(bytes([byte]) for byte in wire)))) == text
+
+
+def test_h11_gets_the_head_and_the_end_of_a_chunked_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+    receive = h11.Connection.receive_data
+
+    def record(connection: h11.Connection, data: bytes) -> None:
+        received.append(data)
+        receive(connection, data)
+
+    monkeypatch.setattr(h11.Connection, "receive_data", record)
+    assert read_body(replies(HEAD + PLAIN, PLAIN + LAST)) == [BODY, BODY]
+    assert received == [HEAD, LAST]
+
+
+def test_a_chunk_is_handed_out_before_all_of_it_has_come() -> None:
+    assert read_body(replies(HEAD + b"8\r\nab", b"cd", b"efgh", b"\r", b"\n" + LAST)) == [
+        b"ab",
+        b"cd",
+        b"efgh",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (PLAIN, "incomplete chunked read"),
+        (PLAIN + b"4\r\n", "incomplete chunked read"),
+        (PLAIN + b"5", "unexpectedly closed"),
+        (PLAIN + b"1\r\n", "incomplete chunked read"),
+        (PLAIN + b"0\r\n", "incomplete chunked read"),
+        (PLAIN + b"0\r\n\r", "unexpectedly closed"),
+        (PLAIN + b"x\r\n", "illegal chunk header"),
+        (PLAIN + b"-5\r\n", "illegal chunk header"),
+        (PLAIN[:-2] + b"5\r\nhello\r\n", "malformed chunk footer"),
+    ],
+)
+def test_a_broken_chunk_is_an_error_after_the_text_before_it(body: bytes, error: str) -> None:
+    for reads in ([HEAD + body], [HEAD, body], [bytes([byte]) for byte in HEAD + body]):
+        transport = replies(*reads)
+        *pieces, last = read_body(transport)
+        assert b"".join(pieces) == BODY
+        assert error in last.decode()
+        assert not transport.has_idle(ORIGIN)
+
+
+def test_what_follows_a_reply_unasked_costs_the_connection() -> None:
+    transport = replies(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+    assert read_body(transport) == []
+    assert not transport.has_idle(ORIGIN)
+
+
+def test_a_body_without_chunks_is_read_as_it_comes() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n"
+    assert read_body(replies(head, b"a\n\nb\n\n", b"c\n\nd\n\n")) == [b"a\n\nb\n\n", b"c\n\nd\n\n"]
