@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.lazy import deferred_imports
+from deepreasoning_cli.lazy import deferred_imports, without_imports
 
 NAME = "a_slow_library"
 
@@ -79,6 +79,40 @@ def test_a_failure_inside_leaves_no_stand_in_behind() -> None:
     with pytest.raises(ZeroDivisionError), deferred_imports(NAME):
         _ = 1 / 0
     assert NAME not in sys.modules
+
+
+def test_what_is_left_out_cannot_be_imported_from_until_the_end_of_the_with() -> None:
+    namespace: dict[str, object] = {}
+    with without_imports(NAME), pytest.raises(ImportError, match="answer"):
+        exec(f"from {NAME} import answer", namespace)
+    assert loads() == 0
+    exec(f"from {NAME} import answer", namespace)
+    assert (namespace["answer"], loads()) == (42, 1)
+
+
+def test_what_is_loaded_already_is_not_left_out() -> None:
+    library = import_module(NAME)
+    with without_imports(NAME):
+        assert import_module(NAME) is library
+    assert sys.modules[NAME] is library
+
+
+def test_httpx_works_without_its_command_line_and_with_socks() -> None:
+    code = (
+        "import sys\n"
+        "from deepreasoning_cli.lazy import DEFERRED, LEFT_OUT, deferred_imports, without_imports\n"
+        "with deferred_imports(*DEFERRED), without_imports(*LEFT_OUT):\n"
+        "    import httpx\n"
+        "    client = httpx.Client(proxy='socks5://127.0.0.1:9')\n"
+        "    host = httpx.URL('http://b\u00fccher.example').raw_host\n"
+        "    print(host.decode(), 'rich' in sys.modules)\n"
+        "    try: client.get('http://127.0.0.1:9')\n"
+        "    except httpx.ConnectError: print('refused')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("xn--bcher-kva.example False\nrefused\n", "")
 
 
 def test_asyncio_and_what_the_program_defers_work_when_they_are_needed() -> None:

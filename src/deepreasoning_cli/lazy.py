@@ -12,8 +12,20 @@ from typing import Any
 DEFERRED = (
     "importlib.metadata._adapters",  # by pydantic to look for plugins; it loads the email package
     "secrets",  # by pydantic to compare secrets; it loads OpenSSL
+    "subprocess",  # by Typer to open a browser
+    "bz2",  # by shutil for archives, as the next one
+    "lzma",
+    "anyio",  # by httpcore for event loops
+    "idna",  # by httpx for host names outside ASCII
+    "mimetypes",  # by httpx to upload files
+    "socksio",  # by httpcore for SOCKS proxies
 )
 """What is imported for something that a command seldom does, and takes long."""
+LEFT_OUT = ("httpx._main",)
+"""httpx's own command line, which this program has no use for: it loads Click, Rich and Pygments.
+
+httpx does without it where those are not installed.
+"""
 
 
 @contextmanager
@@ -29,6 +41,17 @@ def deferred_imports(*names: str) -> Iterator[None]:
                 stand_in = _stand_in(name)
                 sys.modules[name] = stand_in
                 stack.callback(_withdraw, name, stand_in)
+        yield
+
+
+@contextmanager
+def without_imports(*names: str) -> Iterator[None]:
+    """Within the `with`, `from NAME import …` is an ImportError. What is loaded already stays."""
+    with ExitStack() as stack:
+        for name in names:
+            if name not in sys.modules:
+                sys.modules[name] = empty = ModuleType(name)
+                stack.callback(_withdraw, name, empty)
         yield
 
 
