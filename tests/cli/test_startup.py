@@ -119,12 +119,13 @@ def test_a_command_imports_no_other_command() -> None:
 
 AT_THE_FIRST_CONNECTION: Final = """
 import os, sys
+before = set(sys.modules)  # a measuring tool has modules of its own
 def report(event, arguments):
     if event == "socket.connect":
         with open(os.environ["NAMES"], "w") as file:
             # one without a spec stands in for a module that is loaded when it is used
             loaded = [n for n, m in list(sys.modules.items()) if getattr(m, "__spec__", None)]
-            print(*loaded, file=file)
+            print(*(name for name in loaded if name not in before), file=file)
         os._exit(0)
 sys.addaudithook(report)
 sys.argv = ["deepreasoning", "ask", "What is 6 times 7?"]
