@@ -104,7 +104,8 @@ def test_a_thousand_turns_take_the_memory_of_their_answers(
     assert (code, stdin.asked) == (0, TURNS + 1)
     assert (stdin.held[1] - stdin.held[0]) / (TURNS - EARLY) < SMALL
     assert stdin.open[0] == stdin.open[1]
-    assert [*stdin.threads, lasting_threads()] == [before] * 3
+    # threads of an earlier test may end meanwhile
+    assert [now - before for now in (*stdin.threads, lasting_threads())] == [set()] * 3
     with Store.open(quick_folder, pytest.fail) as store:
         kept = store.session_turns("long")
     assert [(turn.reasoning, turn.answer) for turn in kept] == [(REASONING, "42")] * TURNS
