@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime
+
 import pytest
 
-from deepreasoning_cli.pipeline.events import Event, Handoff, Text, TurnStarted
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Handoff,
+    Stage,
+    StageStarted,
+    Text,
+    Thought,
+    TurnStarted,
+)
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.views.base import DeferredView, View, ViewGroup
+from deepreasoning_cli.views import base
+from deepreasoning_cli.views.base import DeferredView, LazyView, View, ViewGroup
 
 OPENED = TurnStarted("id1", "direct", "6 × 7?", Handoff.REASONING)
+STARTED = StageStarted(Stage.REASON, "r", 1, None, datetime(2026, 11, 26, tzinfo=UTC))
 
 
 class Noted:
@@ -117,3 +130,90 @@ def test_a_bug_in_the_last_view_ends_the_turn() -> None:
     with pytest.raises(TypeError, match="a bug"):
         showing(OPENED, Text("never"), views=[Buggy("a", log)])
     assert log == [("a", OPENED), ("a", TypeError)]
+
+
+class Maker:
+    """Makes one view, and tells when it was asked to; `fails_at` is the view's."""
+
+    def __init__(self, *, fails_at: object = None) -> None:
+        self.log: list[object] = []
+        self.asked = threading.Event()
+        self._fails_at = fails_at
+
+    def __call__(self) -> View:
+        self.log.append("made")
+        self.asked.set()
+        return Noted("a", self.log, fails_at=self._fails_at)
+
+
+def test_a_lazy_view_is_made_once_the_request_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "CONNECTING", None)
+    sent, maker = threading.Event(), Maker()
+    view = LazyView(maker, sent)
+    view(OPENED)
+    view(STARTED)
+    assert maker.log == []
+    sent.set()
+    assert maker.asked.wait(10)
+    view(Thought("6"))
+    view.close(None)
+    shown = [OPENED, STARTED, Thought("6"), type(None)]
+    assert maker.log == ["made", *(("a", each) for each in shown)]
+
+
+def test_a_lazy_view_is_made_while_a_connection_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "CONNECTING", 0.001)
+    maker = Maker()
+    view = LazyView(maker, threading.Event())
+    view(STARTED)
+    assert maker.asked.wait(10)
+    view.close(None)
+    assert maker.log == ["made", ("a", STARTED), ("a", type(None))]
+
+
+def test_what_needs_no_connection_finds_its_lazy_view_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(base, "CONNECTING", None)  # it would wait for ever
+    maker = Maker()
+    view = LazyView(maker, threading.Event())
+    view(STARTED)
+    view(Thought("6"))
+    assert maker.log == ["made", ("a", STARTED), ("a", Thought("6"))]
+
+
+def test_a_lazy_view_shows_a_turn_that_fails_before_its_request_is_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(base, "CONNECTING", None)
+    maker = Maker()
+    view = LazyView(maker, threading.Event())
+    view(STARTED)
+    view.close(KeyboardInterrupt())
+    assert maker.log == ["made", ("a", STARTED), ("a", KeyboardInterrupt)]
+
+
+def test_a_lazy_view_is_not_made_for_a_turn_without_a_stage() -> None:
+    maker = Maker()
+    view = LazyView(maker, threading.Event())
+    view(OPENED)
+    view.close(ValueError())
+    assert maker.log == []
+
+
+def test_a_lazy_view_that_cannot_be_made_is_a_bug_like_any_other() -> None:
+    def make() -> View:
+        raise TypeError("a bug")
+
+    log: list[object] = []
+    views: list[View] = [LazyView(make, threading.Event()), Noted("b", log)]
+    with pytest.raises(TypeError, match="a bug"):
+        showing(STARTED, Text("42"), views=views)
+    assert log == [("b", STARTED), ("b", Text("42")), ("b", type(None))]
+
+
+def test_a_terminal_that_is_gone_ends_the_turn_of_a_lazy_view() -> None:
+    maker = Maker(fails_at=STARTED)
+    with pytest.raises(BrokenPipeError):
+        showing(STARTED, Text("never"), views=[LazyView(maker, threading.Event())])
+    assert maker.log == ["made", ("a", STARTED), ("a", BrokenPipeError)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, TextIO
 
 import typer
@@ -16,7 +18,7 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
 from deepreasoning_cli.views import terminal
-from deepreasoning_cli.views.base import DeferredView, View
+from deepreasoning_cli.views.base import DeferredView, LazyView, View
 from deepreasoning_cli.views.notes import Notes
 from deepreasoning_cli.views.plain import RawView, TextView, stream_writer
 
@@ -87,13 +89,17 @@ class OutputOptions:
 
 @dataclass(slots=True)
 class ViewBuilder:
-    """Chooses the views of one turn; `progress` is called if a view shows it."""
+    """Chooses the views of one turn; `progress` is called if a view shows it.
+
+    Panels are made when `request_sent` is set: what draws them takes long to import.
+    """
 
     options: OutputOptions
     record: TurnRecord
     progress: Callable[[], Progress]
     global_options: GlobalOptions
     settings: Settings
+    request_sent: Flag = field(default_factory=Flag)
     _sanitising: list[TextView | FileView | PanelsView] = field(default_factory=list)
 
     def build_views(self, is_saved: Callable[[], bool]) -> list[View]:
@@ -161,9 +167,13 @@ class ViewBuilder:
     def _text(self) -> Iterator[View]:
         if self._reasoning_to_stderr:
             yield self._text_view(Thought, sys.stderr)
-        view = self._panels() if self._in_panels else self._answer()
-        if view is not None:
-            yield DeferredView(view) if self.options.no_stream else view
+        if self._in_panels:
+            yield LazyView(partial(self._panels, self.progress()), self.request_sent)
+        elif answer := self._answer():
+            yield self._as_it_comes(answer)
+
+    def _as_it_comes(self, view: View) -> View:
+        return DeferredView(view) if self.options.no_stream else view
 
     def _answer(self) -> View | None:
         options, write = self.options, stream_writer(sys.stdout)
@@ -186,7 +196,7 @@ class ViewBuilder:
         self._sanitising.append(TextView(kind, stream_writer(stream), _sink_of(stream)))
         return self._sanitising[-1]
 
-    def _panels(self) -> View:
+    def _panels(self, progress: Progress) -> View:
         from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
@@ -203,8 +213,9 @@ class ViewBuilder:
             omitted_stages=reasoning if place == "stderr" else frozenset(),
         )
         renderer = PanelRenderer(sys.stdout, style)
-        self._sanitising.append(PanelsView(self.record, self.progress(), renderer))
-        return self._sanitising[-1]
+        panels = PanelsView(self.record, progress, renderer)
+        self._sanitising.append(panels)
+        return self._as_it_comes(panels)
 
 
 def _sink_of(stream: TextIO) -> Sink:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths
@@ -82,6 +83,7 @@ class TurnRunner:
         self.saves = save
         self._tip = tip
         self._stack = ExitStack()
+        self._request_sent = Flag()
         self._transport: Transport | None = None
         self._reasoner: Provider | None = None
         self._notes: set[str] = set()
@@ -122,7 +124,7 @@ class TurnRunner:
             if self._transport is None:
                 log = debug_log(self._global_options)
                 transport = open_transport(
-                    request.loaded, self._pause, log, while_waiting=self._load_store
+                    request.loaded, self._pause, log, while_waiting=self._load_the_rest
                 )
                 self._transport = self._stack.enter_context(transport)
             return self._transport
@@ -154,7 +156,12 @@ class TurnRunner:
             return journal is not None and journal.is_complete
 
         views = ViewBuilder(
-            output, record, lambda: self._progress, self._global_options, settings
+            output,
+            record,
+            lambda: self._progress,
+            self._global_options,
+            settings,
+            self._request_sent,
         ).build_views(is_saved)
         try:
             with closing(run_turn(plan)) as events, ViewGroup(record, views, journal) as show:
@@ -191,8 +198,9 @@ class TurnRunner:
         if self.saves and orphaned_journals(paths.data_dir()):
             self._access.recover_orphans()
 
-    def _load_store(self) -> None:
-        """Import what saves a turn while the vendor works, and not after its last token."""
+    def _load_the_rest(self) -> None:
+        """Import what shows and saves a turn while the vendor works, not before and not after."""
+        self._request_sent.set()
         if self.saves:
             from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import Event
+from deepreasoning_cli.pipeline.events import Event, StageStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
 
@@ -111,6 +112,62 @@ class DeferredView:
             self._view.close(exc)
             raise
         self._view.close(failure)
+
+
+CONNECTING: Final = 0.1
+"""Seconds after which the user sees who is called, though the request is not out."""
+
+
+class LazyView:
+    """A view that `make` makes in a thread, once the first request is out: it takes long to import.
+
+    The start of the first stage is shown then; what comes after it waits until the view is there.
+    `request_sent` is set by whoever sends. A turn that begins no stage has nothing to show.
+    """
+
+    def __init__(self, make: Callable[[], View], request_sent: threading.Event) -> None:
+        self._make = make
+        self._request_sent = request_sent
+        self._opening: list[Event] = []
+        self._view: View | None = None
+        self._fault: Exception | None = None
+        self._thread = threading.Thread(target=self._open, name="view", daemon=True)
+
+    def __call__(self, event: Event) -> None:
+        """Show the event, or keep it until there is a view."""
+        if self._thread.ident is None:
+            self._opening.append(event)
+            if isinstance(event, StageStarted):
+                self._thread.start()
+            return
+        self._wait()
+        if self._fault:
+            raise self._fault
+        if self._view:
+            self._view(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Close the view, if there is one."""
+        if self._thread.ident is None:
+            return
+        self._wait()
+        if self._view:
+            self._view.close(self._fault or failure)
+        raise_bug(self._fault, failure)
+
+    def _wait(self) -> None:
+        if self._thread.is_alive():
+            self._request_sent.set()
+            self._thread.join()
+
+    def _open(self) -> None:
+        self._request_sent.wait(CONNECTING)
+        try:
+            self._view = view = self._make()
+            for event in self._opening:
+                view(event)
+        except Exception as exc:  # noqa: BLE001 (raised where the next event is handed in)
+            self._fault = exc
 
 
 MAX_ERROR_LINE = 1000  # characters of a line
