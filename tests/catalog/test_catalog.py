@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.catalog.load import load_catalog
-from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle, Reasoner, Samplers
+from deepreasoning_cli.catalog.models import (
+    Catalog,
+    ClaudeModel,
+    Effort,
+    Lifecycle,
+    Reasoner,
+    Samplers,
+    Thinking,
+    ThinkingOff,
+)
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.pipeline.money import Rates, Usage
 
-TODAY = date(2026, 11, 23)
+TODAY = date(2026, 11, 26)
 CATALOG = load_catalog()
 MODELS = {model.id: model for model in CATALOG.claude_models}
 REASONERS = {reasoner.name: reasoner for reasoner in CATALOG.reasoners}
@@ -73,7 +83,11 @@ RETIRED = {
 LEGACY = {
     *("claude-fable-5", "claude-mythos-5", "claude-opus-5", "claude-opus-4-8", "claude-opus-4-7"),
     *("claude-opus-4-6", "claude-sonnet-5", "claude-sonnet-4-6"),
-    *("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101"),
+    "claude-haiku-4-5-20251001",
+}
+DEPRECATED = {
+    "claude-sonnet-4-5-20250929": (date(2026, 11, 30), "claude-sonnet-5-5"),
+    "claude-opus-4-5-20251101": (date(2027, 1, 22), "claude-opus-5-5"),
 }
 
 
@@ -205,6 +219,54 @@ def test_release_dates_are_the_announced_ones(model: str, released: date) -> Non
     assert MODELS[model].released == released
 
 
+# --- thinking and effort
+
+EVERY = tuple(Effort)
+ALWAYS = (Thinking.UNASKED, None, EVERY)
+THINKING = {
+    **dict.fromkeys((m for m in MODELS if "fable" in m or "mythos" in m), (*ALWAYS, Effort.HIGH)),
+    "claude-opus-5-5": (*ALWAYS, Effort.MEDIUM),
+    "claude-opus-5": (*ALWAYS, Effort.HIGH),
+    "claude-sonnet-5-5": (*(Thinking.UNASKED, ThinkingOff.BETWEEN_TOOLS), EVERY, Effort.HIGH),
+    "claude-sonnet-5": (*(Thinking.UNASKED, ThinkingOff.DISABLED), EVERY, Effort.HIGH),
+    "claude-haiku-5-5": (*(Thinking.UNASKED, ThinkingOff.DISABLED), EVERY, Effort.MEDIUM),
+    "claude-opus-4-8": (Thinking.ASKED, None, EVERY, Effort.HIGH),
+    "claude-opus-4-7": (Thinking.ASKED, None, EVERY, Effort.HIGH),
+    **dict.fromkeys(
+        ("claude-opus-4-6", "claude-sonnet-4-6"),
+        (Thinking.ASKED, None, tuple(e for e in Effort if e is not Effort.XHIGH), Effort.HIGH),
+    ),
+    "claude-opus-4-5-20251101": (*(Thinking.NEVER, None), EVERY[:3], Effort.HIGH),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_thinking_and_efforts_are_the_published_ones(model: str) -> None:
+    row = MODELS[model]
+    expected = THINKING.get(model, (Thinking.NEVER, None, (), None))
+    assert (row.thinking, row.thinking_off, row.efforts, row.default_effort) == expected
+
+
+def test_what_thinking_takes_is_known_for_every_effort_and_rises() -> None:
+    figures = list(CATALOG.efforts.values())
+    assert tuple(CATALOG.efforts) == EVERY
+    assert [len(each.thinks) for each in figures] == [3] * len(EVERY)
+    for each in figures:
+        assert list(each.thinks) == sorted(each.thinks)
+    for less, more in pairwise(figures):
+        assert (less.headroom, *less.thinks) < (more.headroom, *more.thinks)
+
+
+def test_the_efforts_of_a_reasoner_are_those_its_host_takes() -> None:
+    said = {r.name: (r.efforts, r.effort_field) for r in CATALOG.reasoners if r.efforts}
+    assert said == {
+        "deepseek": (("high", "max"), "reasoning_effort"),
+        "deepseek-flash": (("low", "high", "max"), "reasoning_effort"),
+        "openrouter": (("low", "medium", "high"), "reasoning.effort"),
+        "ollama": (("low", "medium", "high"), "reasoning_effort"),
+    }
+
+
 # --- lifecycle
 
 
@@ -215,15 +277,18 @@ def test_todays_lifecycle_is_the_published_one(model: str) -> None:
         expected = Lifecycle.RETIRED
     elif model in LEGACY:
         expected = Lifecycle.LEGACY
-    elif model == "claude-sonnet-4-5-20250929":
+    elif model in DEPRECATED:
         expected = Lifecycle.DEPRECATED
     assert MODELS[model].lifecycle(TODAY) is expected
 
 
-def test_a_model_is_deprecated_until_the_day_it_retires_and_retired_on_it() -> None:
-    sonnet = MODELS["claude-sonnet-4-5-20250929"]
-    assert sonnet.lifecycle(date(2026, 11, 29)) is Lifecycle.DEPRECATED
-    assert sonnet.lifecycle(date(2026, 11, 30)) is Lifecycle.RETIRED
+@pytest.mark.parametrize("model", DEPRECATED)
+def test_a_model_is_deprecated_until_the_day_it_retires_and_retired_on_it(model: str) -> None:
+    day, successor = DEPRECATED[model]
+    row = MODELS[model]
+    assert (row.retires, row.successor) == (day, successor)
+    assert row.lifecycle(date.fromordinal(day.toordinal() - 1)) is Lifecycle.DEPRECATED
+    assert row.lifecycle(day) is Lifecycle.RETIRED
 
 
 @pytest.mark.parametrize("model", RETIRED)
@@ -277,8 +342,7 @@ def test_every_model_that_is_not_active_names_its_successor() -> None:
         ("mythos", "claude-mythos-5-2"),
         ("claude-sonnet", "claude-sonnet-5-5"),
         ("  SONNET\n", "claude-sonnet-5-5"),
-        ("claude-opus-4-5", "claude-opus-4-5-20251101"),
-        ("claude-opus-4-5-20251101", "claude-opus-4-5-20251101"),
+        ("claude-haiku-4-5-20251001", "claude-haiku-4-5-20251001"),
         ("Claude-Haiku-4-5", "claude-haiku-4-5-20251001"),
         ("Claude Sonnet 4.6", "claude-sonnet-4-6"),
         ("opus-4.8", "claude-opus-4-8"),
@@ -290,20 +354,20 @@ def test_a_name_means_one_model_at_anthropic_without_a_warning(name: str, model:
     assert (choice.model, choice.warning) == (MODELS[model], None)
 
 
+def test_a_family_on_the_gateway_is_its_newest_that_is_not_retired() -> None:
+    choice = CATALOG.claude("haiku", "gateway", TODAY)
+    assert (choice.model, choice.warning) == (MODELS["claude-haiku-4-5-20251001"], None)
+
+
 @pytest.mark.parametrize(
-    ("name", "model"),
-    [("haiku", "claude-haiku-4-5-20251001"), ("opus", "claude-opus-4-5-20251101")],
+    ("family", "model"),
+    [("sonnet", "claude-sonnet-4-5-20250929"), ("opus", "claude-opus-4-5-20251101")],
 )
-def test_a_family_on_the_gateway_is_its_newest_that_is_not_retired(name: str, model: str) -> None:
-    choice = CATALOG.claude(name, "gateway", TODAY)
-    assert (choice.model, choice.warning) == (MODELS[model], None)
-
-
-def test_the_gateways_only_sonnet_is_taken_with_its_date() -> None:
-    choice = CATALOG.claude("sonnet", "gateway", TODAY)
-    assert choice.model.id == CATALOG.gateway_default == "claude-sonnet-4-5-20250929"
+def test_the_gateways_best_of_a_family_is_taken_with_its_date(family: str, model: str) -> None:
+    choice = CATALOG.claude(family, "gateway", TODAY)
+    assert choice.model.id == model
     assert choice.warning == (
-        "claude-sonnet-4-5-20250929 is deprecated at Anthropic and retires on 2026-11-30"
+        f"{model} is deprecated at Anthropic and retires on {DEPRECATED[model][0]}"
     )
 
 
@@ -471,7 +535,6 @@ def test_the_built_in_reasoners_come_in_their_order() -> None:
             "accounts/fireworks/models/deepseek-r1-0528",
         ),
         ("siliconflow", "https://api.siliconflow.com/v1", "deepseek-ai/DeepSeek-R1"),
-        ("sambanova", "https://api.sambanova.ai/v1", "DeepSeek-R1-0528"),
         ("huggingface", "https://router.huggingface.co/v1", "deepseek-ai/DeepSeek-R1-0528"),
     ],
 )
@@ -503,9 +566,10 @@ def test_deepseek_costs_twice_as_much_in_its_peak_hours(
 @pytest.mark.parametrize(
     ("name", "prices"),
     [
-        ("openrouter", ("0.50", "2.15")),
-        ("deepinfra", ("0.50", "2.15")),
-        ("novita", ("0.70", "2.50")),
+        ("openrouter", ("0.50", "2.15", "0.35")),
+        ("deepinfra", ("0.50", "2.15", "0.35")),
+        ("novita", ("0.70", "2.50", "0.35")),
+        ("huggingface", ("3.00", "5.00")),
         ("ollama", ("0", "0")),
     ],
 )
@@ -516,11 +580,30 @@ def test_a_hosts_price_is_the_published_one(name: str, prices: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize(
-    "name", ["together", "fireworks", "siliconflow", "sambanova", "huggingface"]
+    ("name", "context", "max_output"),
+    [
+        ("openrouter", 163_840, 32_768),
+        ("deepinfra", 163_840, None),
+        ("novita", 163_840, 32_768),
+        ("huggingface", 163_840, 32_768),
+    ],
 )
+def test_a_hosts_limits_are_the_published_ones(
+    name: str, context: int, max_output: int | None
+) -> None:
+    assert (known(name).context, known(name).max_output) == (context, max_output)
+
+
+@pytest.mark.parametrize("name", ["together", "fireworks", "siliconflow"])
 def test_a_host_of_unsure_offer_has_no_price_and_is_never_the_default(name: str) -> None:
     assert (known(name).rates, known(name).builtin, known(name).key) == (None, False, name)
+    assert known(name).doubt is not None
     assert CATALOG.default_reasoner(lambda key: key == name) is None
+
+
+def test_no_other_host_is_doubted() -> None:
+    doubted = {reasoner.name for reasoner in CATALOG.reasoners if reasoner.doubt}
+    assert doubted == {"together", "fireworks", "siliconflow"}
 
 
 def test_what_a_host_wants_beside_the_prompt_is_in_its_row() -> None:
@@ -566,8 +649,8 @@ def test_a_reasoner_is_found_in_any_case(name: str) -> None:
         ("OpenRuter", "did you mean openrouter?"),
         (
             "zzz",
-            "known: deepseek, deepseek-flash, openrouter, deepinfra, novita, ollama, together,"
-            " fireworks, siliconflow, sambanova, huggingface",
+            "known: deepseek, deepseek-flash, openrouter, deepinfra, novita, ollama, huggingface,"
+            " together, fireworks, siliconflow",
         ),
     ],
 )
@@ -646,7 +729,7 @@ def test_a_search_costs_what_linkup_and_the_gateway_say() -> None:
 
 
 def test_the_catalog_is_dated_and_frozen() -> None:
-    assert CATALOG.as_of == "2026-11-23"
+    assert CATALOG.as_of == "2026-11-26"
     with pytest.raises(AttributeError):
         CATALOG.as_of = "2027-01-01"  # type: ignore[misc] # that it is refused is the point
 

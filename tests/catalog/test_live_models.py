@@ -93,7 +93,8 @@ def test_only_what_differs_is_said() -> None:
     )
     live = LiveModels(NOON, everything)
     assert list(live.differences(WRITTEN)) == [
-        "claude-sonnet-4-5-20250929: not listed by Anthropic"
+        "claude-sonnet-4-5-20250929: not listed by Anthropic",
+        "claude-opus-4-5-20251101: not listed by Anthropic",
     ]
 
 

@@ -65,7 +65,9 @@ def test_a_source_and_date_of_the_users_own_are_kept(override: Write) -> None:
         '[reasoners.novita.rates]\noutput = 2\nas_of = 2026-12-01\nsource = "my contract"'
     )
     assert load_catalog(file).reasoner("novita").rates == RateCard(
-        Rates(Decimal("0.70"), Decimal(2)), as_of="2026-12-01", source="my contract"
+        Rates(Decimal("0.70"), Decimal(2), Decimal("0.35")),
+        as_of="2026-12-01",
+        source="my contract",
     )
 
 

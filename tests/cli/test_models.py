@@ -205,6 +205,9 @@ def test_json_lists_models_and_reasoners_with_money_as_text() -> None:
         "context": 1_000_000,
         "max_output": 128_000,
         "samplers": "none",
+        "thinking": "unasked",
+        "efforts": ["low", "medium", "high", "xhigh", "max"],
+        "default_effort": "medium",
         "default": False,
         "rates": {
             "direct": {
@@ -268,13 +271,15 @@ def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
         "context   1,000,000 tokens\n"
         "output    128,000 tokens\n"
         "samplers  none is taken\n"
+        "thinks    by itself; --effort none keeps it from that\n"
+        "effort    low, medium, high, xhigh, max; medium if none is sent\n"
         "\n"
         "USD per million tokens        input  output  cache read  cache write\n"
         "direct                         0.10    0.50        0.01        0.125\n"
         "direct, prompt above 100,000   0.50    2.50        0.05        0.625\n"
         "\n"
         f"Rates (direct) as of 2026-11-12: {ANTHROPIC}\n"
-        "The rest as of 2026-11-23.\n"
+        "The rest as of 2026-11-26.\n"
     )
 
 
@@ -312,14 +317,14 @@ def test_show_of_the_users_own_reasoner_says_what_is_unknown(config: Path) -> No
         "USD per million tokens    input   output  cache read  cache write\n"
         "direct                  unknown  unknown     unknown      unknown\n"
         "\n"
-        "The rest as of 2026-11-23.\n"
+        "The rest as of 2026-11-26.\n"
     )
 
 
 def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pager, "output_width", lambda: 80)
     lines = models().stdout.splitlines()
-    rows = lines[: lines.index("* is the default. Limits and dates as of 2026-11-23.")]
+    rows = lines[: lines.index("* is the default. Limits and dates as of 2026-11-26.")]
     assert max(map(len, rows)) <= 80
     assert row("\n".join(rows), "claude-sonnet-5-5") == [
         *("*", "claude-sonnet-5-5", "active", "2.00", "10.00")
@@ -328,6 +333,15 @@ def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPa
         "No room for: name, context, output, samplers, host."
         " A wider terminal, a pipe and --json have them."
     ) in lines
+
+
+def test_show_says_why_a_host_is_doubted_and_the_list_which() -> None:
+    lines = models("show", "together").stdout.splitlines()
+    assert "doubtful  Together's recent list of models does not name R1" in lines
+    assert (
+        "Perhaps not served any more: together, fireworks, siliconflow;"
+        " `models show NAME` says why."
+    ) in models().stdout.splitlines()
 
 
 def test_show_marks_the_default() -> None:
@@ -353,15 +367,13 @@ def test_show_of_an_unknown_name_is_a_usage_error(name: str, hint: str) -> None:
 
 def test_the_default_is_written_and_comments_stay(config: Path) -> None:
     write(config, '# mine\nmodel = "haiku"  # cheap\nhistory = false\n')
-    result = models("default", "claude-opus-4-5")
+    result = models("default", "claude-opus-4.6")
     assert (result.exit_code, result.stdout, result.stderr) == (
         0,
         "",
-        f"set model to claude-opus-4-5-20251101 in {config}\n",
+        f"set model to claude-opus-4-6 in {config}\n",
     )
-    assert config.read_text() == (
-        '# mine\nmodel = "claude-opus-4-5-20251101"  # cheap\nhistory = false\n'
-    )
+    assert config.read_text() == '# mine\nmodel = "claude-opus-4-6"  # cheap\nhistory = false\n'
 
 
 def test_the_name_of_a_family_is_kept_so_that_it_goes_on_to_mean_the_newest(config: Path) -> None:

@@ -145,7 +145,7 @@ def test_the_gateways_card_ends_with_search_date_and_source() -> None:
 
 def test_a_direct_card_has_both_stages_and_the_search() -> None:
     text = text_of()
-    assert row(text, "openrouter:")[2:] == ["0.50", "2.15", "as", "input", "as", "input"]
+    assert row(text, "openrouter:")[2:] == ["0.50", "2.15", "0.35", "as", "input"]
     assert row(text, "claude-sonnet-5-5") == [
         *("*", "claude-sonnet-5-5", "2.00", "10.00", "0.10", "2.50")
     ]

@@ -182,6 +182,7 @@ read_table = reader("a table", lambda value: isinstance(value, dict))
 read_json = reader("a table of JSON values", _is_json)
 read_time = reader("a time such as 01:00:00, without quotes", lambda value: isinstance(value, time))
 read_count = reader("a whole number above 0", lambda value: type(value) is int and value > 0)
+read_number = reader("a whole number, 0 or more", lambda value: type(value) is int and value >= 0)
 read_unit = reader(
     "1_000 or 1_000_000 (tokens)",
     lambda value: isinstance(value, int) and value in (THOUSAND, MILLION),

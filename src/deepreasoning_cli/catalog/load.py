@@ -11,10 +11,14 @@ from deepreasoning_cli.catalog import fields
 from deepreasoning_cli.catalog.models import (
     Catalog,
     ClaudeModel,
+    Effort,
     Lifecycle,
     Reasoner,
     Samplers,
     SearchPrices,
+    Thinking,
+    ThinkingOff,
+    ThinkingTokens,
     Vendor,
 )
 from deepreasoning_cli.errors import ConfigError
@@ -41,6 +45,10 @@ def load_catalog(override: Path | None = None) -> Catalog:
         _claude,
         status=fields.one_of(Lifecycle),
         samplers=samplers,
+        thinking=fields.one_of(Thinking),
+        thinking_off=fields.one_of(ThinkingOff),
+        efforts=EFFORTS,
+        default_effort=fields.one_of(Effort),
         **dict.fromkeys(BACKENDS, card),
     )
     models = read_models(top["claude"], place.inside("claude"))
@@ -48,7 +56,9 @@ def load_catalog(override: Path | None = None) -> Catalog:
     default, offered = top["gateway_default"], {m.id for m in models if "gateway" in m.rates}
     if default not in offered:
         raise place.unknown(default, sorted(offered), "model of the gateway")
-    read_reasoners = fields.rows_of(Reasoner, "name", "label", samplers=samplers, rates=card)
+    read_reasoners = fields.rows_of(
+        Reasoner, "name", "label", samplers=samplers, rates=card, efforts=EFFORTS
+    )
     return Catalog(
         claude_models=models,
         reasoners=read_reasoners(top["reasoners"], place.inside("reasoners")),
@@ -56,6 +66,7 @@ def load_catalog(override: Path | None = None) -> Catalog:
         search=SEARCH(top["search"], place.inside("search")),
         as_of=top["as_of"],
         gateway_default=default,
+        efforts=_efforts(top["efforts"], place.inside("efforts")),
     )
 
 
@@ -110,7 +121,11 @@ HOURS = fields.row_of(
     spans=fields.array_of(_span),
     holidays=fields.array_of(fields.read_day, frozenset),
 )
-TABLES = ("search", "vendors", "reasoners", "claude", "hours")
+EFFORTS = fields.array_of(
+    fields.one_of(Effort), lambda given: tuple(sorted(given, key=list(Effort).index))
+)
+TOKENS = fields.row_of(ThinkingTokens, thinks=fields.array_of(fields.read_number))
+TABLES = ("search", "vendors", "reasoners", "claude", "hours", "efforts")
 FILE = fields.table_of(
     {
         "as_of": fields.read_iso_day,
@@ -119,6 +134,14 @@ FILE = fields.table_of(
     },
     *("as_of", "gateway_default", *TABLES),
 )
+
+
+def _efforts(tables: fields.Table, place: fields.Place) -> Mapping[Effort, ThinkingTokens]:
+    """What thinking takes, for every effort."""
+    for name in tables:
+        if name not in list(Effort):
+            raise place.unknown(name, Effort, "effort")
+    return {effort: TOKENS(tables[effort], place.inside(effort)) for effort in Effort}
 
 
 def _card_reader(hours: Mapping[str, Hours]) -> fields.Reader:

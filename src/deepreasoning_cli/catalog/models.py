@@ -39,6 +39,43 @@ class Samplers(StrEnum):
     IGNORED = "ignored"
 
 
+class Effort(StrEnum):
+    """How much a model thinks, from little to much; the words of Anthropic's `effort`."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+class Thinking(StrEnum):
+    """When a Claude model thinks before it answers: by itself, if it is told to, or never."""
+
+    UNASKED = "unasked"
+    ASKED = "asked"
+    NEVER = "never"
+
+
+class ThinkingOff(StrEnum):
+    """The type of `thinking` in a request that keeps a model from thinking up front."""
+
+    DISABLED = "disabled"
+    BETWEEN_TOOLS = "between_tools"
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingTokens:
+    """What thinking takes at one effort, in tokens.
+
+    `headroom` is added to the longest answer in a request; `thinks` are the tokens that a short, a
+    usual and a hard question are taken to cost.
+    """
+
+    headroom: int
+    thinks: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeModel:
     """A model that writes answers.
@@ -47,7 +84,8 @@ class ClaudeModel:
     that offers the model; its value is None where that backend publishes no rates. `status` is
     what Anthropic called the model when the catalog was made; ask `lifecycle` for a given day.
     `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in tokens, None
-    where unknown.
+    where unknown. `efforts` are those that it takes, in rising order; `thinking_off` is None for
+    a model that thinks `unasked` and cannot be kept from it.
     """
 
     id: str
@@ -65,6 +103,10 @@ class ClaudeModel:
     samplers: Samplers = Samplers.NONE
     rates: Mapping[str, RateCard | None] = field(default_factory=dict)
     cache_minimum: int | None = None
+    thinking: Thinking = Thinking.NEVER
+    thinking_off: ThinkingOff | None = None
+    efforts: tuple[Effort, ...] = ()
+    default_effort: Effort | None = None
 
     @property
     def ends(self) -> date | None:
@@ -89,7 +131,9 @@ class Reasoner:
 
     `key` names the key it needs, None for none. `body` is added to each request. `opens_thinking`
     marks a host whose replies begin inside the thought, without `<think>`. Only a `builtin` one
-    is ever chosen by default. `context` and `max_output` are tokens, None where unknown.
+    is ever chosen by default. `context` and `max_output` are tokens, None where unknown. The host
+    takes `efforts` in the request's `effort_field`, whose dots lead into objects. `doubt` says why
+    the model may not be served there any more, None where it is.
     """
 
     name: str
@@ -104,6 +148,9 @@ class Reasoner:
     opens_thinking: bool = False
     builtin: bool = False
     rates: RateCard | None = None
+    efforts: tuple[Effort, ...] = ()
+    effort_field: str = "reasoning_effort"
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +205,7 @@ class Catalog:
     search: SearchPrices
     as_of: str
     gateway_default: str
+    efforts: Mapping[Effort, ThinkingTokens]
 
     def claude(self, name: str, backend: str, today: date) -> Choice:
         """The model that `name` means on `backend`: an id, an alias, or the newest of a family.

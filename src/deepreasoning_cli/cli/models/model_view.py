@@ -231,6 +231,7 @@ def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
         "context": row.context,
         "max_output": row.max_output,
         "samplers": row.samplers.value,
+        "efforts": list(row.efforts),
         "default": view.is_default(row),
         "rates": {name: card and card.as_json() for name, card in rate_cards(row).items()},
     }
@@ -247,6 +248,8 @@ def _claude_fields(view: ModelView, model: ClaudeModel) -> dict[str, Any]:
         "released": model.released and model.released.isoformat(),
         "ends": model.ends and model.ends.isoformat(),
         "successor": model.successor,
+        "thinking": model.thinking.value,
+        "default_effort": model.default_effort,
     }
 
 
@@ -259,4 +262,5 @@ def _reasoner_fields(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
         "model": reasoner.model,
         "base_url": view.base_url(reasoner),
         "key": key and {"name": key, "set": view.loaded.has_key(key)},
+        "doubt": reasoner.doubt,
     }

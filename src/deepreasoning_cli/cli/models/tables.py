@@ -12,6 +12,7 @@ from deepreasoning_cli.catalog.models import (
     Reasoner,
     Samplers,
     SearchPrices,
+    Thinking,
 )
 from deepreasoning_cli.cli.models.model_view import ModelView, rate_cards
 from deepreasoning_cli.pipeline.money import WEEKDAYS, Hours, RateCard, Rates, decimal_usd
@@ -24,6 +25,12 @@ SAMPLERS = {
     Samplers.ONE: "temperature or top_p, one of the two",
     Samplers.NONE: "none is taken",
     Samplers.IGNORED: "taken and ignored",
+}
+
+THINKS = {
+    Thinking.UNASKED: "by itself",
+    Thinking.ASKED: "where --effort asks it to",
+    Thinking.NEVER: "",
 }
 
 MARK = "*"
@@ -192,6 +199,8 @@ def _list_notes(
     hidden = sum(map(view.is_retired, view.catalog.offered(view.backend)))
     if hidden and not retired:
         yield f"{hidden} retired: --all lists them."
+    if doubtful := [row.name for row in view.catalog.reasoners if row.doubt]:
+        yield f"Perhaps not served any more: {', '.join(doubtful)}; `models show NAME` says why."
     if left_out:
         yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
     for source in sources(cards):
@@ -205,6 +214,8 @@ def facts(view: ModelView, row: ClaudeModel | Reasoner, width: int | None) -> st
         "context": _tokens(row.context),
         "output": _tokens(row.max_output),
         "samplers": SAMPLERS[row.samplers],
+        "thinks": _thinking(row) if isinstance(row, ClaudeModel) else "",
+        "effort": _efforts(row),
         "default": f"on the {view.backend} backend" if view.is_default(row) else "",
     }
     size = max(len(name) for name, value in values.items() if value)
@@ -234,7 +245,19 @@ def _reasoner_facts(view: ModelView, reasoner: Reasoner) -> dict[str, str]:
         "model": reasoner.model,
         "address": view.base_url(reasoner),
         "key": ", ".join(filter(None, [reasoner.key, _key_state(view, reasoner.key)])),
+        "doubtful": reasoner.doubt or "",
     }
+
+
+def _thinking(model: ClaudeModel) -> str:
+    off = "; --effort none keeps it from that" if model.thinking_off else ""
+    return THINKS[model.thinking] + off
+
+
+def _efforts(row: ClaudeModel | Reasoner) -> str:
+    """`low, medium, high; high if none is sent`."""
+    default = row.default_effort if isinstance(row, ClaudeModel) else None
+    return ", ".join(row.efforts) + (f"; {default} if none is sent" if default else "")
 
 
 def _tokens(count: int | None) -> str:
