@@ -355,10 +355,18 @@ def test_controls_that_safe_markdown_decodes_to_do_not_reach_the_screen(
 
 
 def test_json_hides_no_control_character_and_keeps_the_rest_as_it_is() -> None:
-    value = {"é\x9b": ["\x7f\x85\x1b\t\n\u2028", 1, 0.5, None, True], "e": f"漢{HIGH}{LOW}{LOW}"}
+    value = {"é\x9b": ["\x7f\x85\x1b\t\n", 1, 0.5, None, True], "e": f"漢{HIGH}{LOW}{LOW}"}
     assert dump_json(value) == (
-        '{"é\\u009b": ["\\u007f\\u0085\\u001b\\t\\n\u2028", 1, 0.5, null, true], "e": "漢😀�"}'
+        '{"é\\u009b": ["\\u007f\\u0085\\u001b\\t\\n", 1, 0.5, null, true], "e": "漢😀�"}'
     )
+
+
+def test_json_is_one_line_for_the_line_readers_of_every_language() -> None:
+    ends = "a\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029b"
+    assert len(ends.splitlines()) == 11
+    written = dump_json({ends: ends})
+    assert written.splitlines() == [written]
+    assert "\\u0085\\u2028\\u2029b" in written
 
 
 @given(
@@ -375,6 +383,7 @@ def test_json_loads_to_the_same_value_from_one_printable_line(value: object) -> 
     text = dump_json(value)
     assert json.loads(text) == value
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in text)
+    assert text.splitlines() == [text]
 
 
 @given(TEXTS)

@@ -78,7 +78,10 @@ _LAID_OUT: Final[_Translation] = {
     **dict.fromkeys((0x09, 0x0A, *_LINE_ENDS, *_ZERO_WIDTH, *_SHOWN)),
     _SOFT_HYPHEN: "�",
 }
-_JSON: Final[_Translation] = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+# U+2028 and U+2029 end a line for the line readers of some languages, as U+0085 does.
+_JSON: Final[_Translation] = {
+    code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)
+}
 
 
 class Sanitiser:
@@ -143,6 +146,7 @@ def strip_controls(text: str) -> str:
 def dump_json(value: object) -> str:
     """Return `value` as one line of JSON that is safe to show and loads to the same value.
 
+    It is one line for every reader: U+0085, U+2028 and U+2029 are escaped as all controls are.
     Only lone surrogates, which no file can hold, come back as U+FFFD. Raises ValueError for NaN
     and infinity, TypeError for what JSON cannot say.
     """
