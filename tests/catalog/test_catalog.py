@@ -460,35 +460,6 @@ def test_a_backend_without_claude_models_says_so() -> None:
     assert caught.value.hint == "it offers no Claude model"
 
 
-@pytest.mark.parametrize(
-    ("name", "backend", "closest"),
-    [
-        ("claude-sonet-5-5", "direct", "claude-sonnet-5-5"),
-        ("sonet", "direct", "sonnet"),
-        ("opsu", "gateway", "opus"),
-        ("claude-haiku-45", "gateway", "claude-haiku-4-5"),
-    ],
-)
-def test_an_unknown_model_passes_with_the_closest_name(
-    name: str, backend: str, closest: str
-) -> None:
-    choice = CATALOG.claude(f" {name} ", backend, TODAY)
-    assert choice.model == ClaudeModel(
-        id=name, name=name, status=Lifecycle.UNKNOWN, rates={backend: None}
-    )
-    assert choice.model.lifecycle(TODAY) is Lifecycle.UNKNOWN
-    assert choice.model.samplers is Samplers.NONE
-    assert choice.warning == (
-        f"the catalog does not know the model {name!r}; the closest known name is {closest}"
-    )
-
-
-def test_an_unknown_model_keeps_the_case_it_was_typed_in() -> None:
-    choice = CATALOG.claude("XQ.Z_9", "direct", TODAY)
-    assert choice.model.id == "XQ.Z_9"
-    assert choice.warning == "the catalog does not know the model 'XQ.Z_9'"
-
-
 @pytest.mark.parametrize("name", ["", "  ", "\n"])
 def test_an_empty_name_is_a_mistake_in_the_call(name: str) -> None:
     with pytest.raises(UsageError, match="empty"):

@@ -118,7 +118,8 @@ def test_a_new_model_is_added_and_its_family_finds_it(override: Write) -> None:
 def test_a_new_model_without_a_backend_is_one_of_anthropics(override: Write) -> None:
     file = override("[claude.claude-next]\n")
     assert load_catalog(file).claude("claude-next", "direct", TODAY).model.rates == {"direct": None}
-    assert load_catalog(file).claude("claude-", "direct", TODAY).model.id == "claude-"
+    with pytest.raises(RefusedError, match="there is no Claude model 'claude-'"):
+        load_catalog(file).claude("claude-", "direct", TODAY)  # names no family either
 
 
 def test_a_known_model_can_be_added_to_the_gateway(override: Write) -> None:

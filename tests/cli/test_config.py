@@ -277,6 +277,33 @@ def test_a_wrong_value_is_a_usage_error(path: Path) -> None:
     assert (error.exit_code, error.message) == (2, "temperature must be a number from 0 to 2")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("model", "sonet", "did you mean sonnet?"),
+        ("model", '"opsu"', "did you mean opus?"),
+        ("reasoner", "deepsek", "did you mean deepseek or deepseek-flash?"),
+        ("reasoner", "lap", "did you mean lab?"),
+    ],
+)
+def test_a_model_that_does_not_exist_is_not_set(
+    path: Path, name: str, value: str, hint: str
+) -> None:
+    own = '[reasoners.lab]\nbase_url = "http://lab/v1"\nmodel = "r1"\n'
+    write(path, own)
+    outcome = run("set", name, value)
+    assert (outcome.code, outcome.failed().hint) == (2, hint)
+    assert path.read_text() == own
+    assert run("set", "reasoner", "lab").code == 0
+    assert run("set", "model", "claude-opus-4-1").code == 0  # the gateway may serve it
+
+
+def test_init_takes_no_model_that_does_not_exist(path: Path) -> None:
+    error = run("init", "--no-input", "--model", "sonet").failed()
+    assert (error.exit_code, error.hint) == (2, "did you mean sonnet?")
+    assert not path.exists()
+
+
 @posix_only
 @pytest.mark.parametrize("mask", [0o000, 0o077], ids=oct)
 def test_what_set_and_init_write_is_private_under_every_umask(path: Path, mask: int) -> None:

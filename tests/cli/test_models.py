@@ -412,14 +412,12 @@ def test_a_variable_that_wins_over_the_new_default_is_told(
         (
             "sonet",
             2,
-            "error: the catalog does not know the model 'sonet'; the closest known name is sonnet\n"
-            "hint: `deepreasoning models --all` lists what the catalog knows;"
-            " `deepreasoning config set model NAME` stores any name\n",
+            "error: there is no Claude model 'sonet'\nhint: did you mean sonnet?\n",
         ),
         (
             "ollama",
             2,
-            "error: the catalog does not know the model 'ollama'\n"
+            "error: there is no Claude model 'ollama'\n"
             "hint: it is a reasoner: `deepreasoning config set reasoner ollama`\n",
         ),
         (" ", 2, "error: the name of the model is empty\nhint: try sonnet\n"),

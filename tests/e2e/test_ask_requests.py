@@ -295,6 +295,24 @@ def test_a_retired_model_is_refused_before_anything_is_sent(vendors: Vendors, na
     assert vendors.connections() == 0
 
 
+@pytest.mark.parametrize("name", ["sonet", "claude-opsu-5-5", "gpt-4o", "sonnet:thinking"])
+def test_a_wrong_model_is_refused_before_anything_is_sent(vendors: Vendors, name: str) -> None:
+    set_by_variable = vendors.environment | {"DEEPREASONING_MODEL": name}
+    results = [
+        vendors.ask("-m", name, "6 x 7?"),
+        vendors.ask("6 x 7?", env=set_by_variable),
+        vendors.run("chat", "-m", name, stdin=b"6 x 7?\n"),
+    ]
+    vendors.config(f'model = "{name}"\n')
+    results.append(vendors.ask("--dry-run", "6 x 7?"))
+    for result in results:
+        assert (result.code, result.stdout) == (4, b"")
+        error, hint = result.stderr.decode().splitlines()
+        assert error == f"error: answer: there is no Claude model '{name}'"
+        assert hint.startswith(("hint: did you mean ", "hint: try "))
+    assert vendors.connections() == 0
+
+
 def test_a_deprecated_model_warns_with_its_date(vendors: Vendors) -> None:
     override = vendors.config("").with_name("catalog.toml")
     override.write_text(

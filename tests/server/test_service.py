@@ -18,6 +18,7 @@ from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import validate
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.server import create_app
+from deepreasoning_cli.server.errors import to_failure
 from deepreasoning_cli.server.observe import log_to_stderr
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.loaded import load_settings
@@ -84,6 +85,13 @@ def test_a_claude_that_is_retired_is_refused() -> None:
     with pytest.raises(RefusedError) as caught:
         service().plan(chat_request("deepreasoning/claude-3-opus-20240229"), None, "1")
     assert caught.value.kind == "model_retired"
+
+
+@pytest.mark.parametrize("name", ["sonet", "gpt-4o"])
+def test_a_claude_that_does_not_exist_is_refused(name: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        service().plan(chat_request("deepreasoning", anthropic_model=name), None, "1")
+    assert (caught.value.kind, to_failure(caught.value, "1").status) == ("model_unknown", 404)
 
 
 def test_what_a_request_asks_for_is_as_if_typed_and_for_it_alone() -> None:

@@ -210,8 +210,9 @@ class Catalog:
     def claude(self, name: str, backend: str, today: date) -> Choice:
         """The model that `name` means on `backend`: an id, an alias, or the newest of a family.
 
-        A name that the catalog lacks passes, with a warning. Raises RefusedError for a retired
-        model and for one that the backend does not offer, UsageError for an empty name.
+        It may be written as other hosts and tools write it. An id that the catalog lacks passes,
+        with a warning, if it could be Anthropic's. Raises RefusedError for any other unknown name,
+        for a retired model and for one that the backend does not offer, UsageError for no name.
         """
         name = name.strip()
         if not name:
@@ -222,8 +223,11 @@ class Catalog:
             if not {normal, f"claude-{normal}"}.isdisjoint(names):
                 return self._choice(model, backend, today)
         family = normal.removeprefix("claude-")
-        if family not in {model.family.lower() for model in self.claude_models if model.family}:
-            return self._unknown(name, backend, today)
+        if family not in self._families:
+            return self._other_spelling(name, backend, today)
+        return self._newest_choice(family, backend, today)
+
+    def _newest_choice(self, family: str, backend: str, today: date) -> Choice:
         newest = self._newest(family, backend, today)
         if newest is None:
             raise self._not_offered(family, family, backend, today)
@@ -304,15 +308,65 @@ class Catalog:
             stage="answer",
         )
 
-    def _unknown(self, name: str, backend: str, today: date) -> Choice:
+    @property
+    def _families(self) -> set[str]:
+        return {model.family.lower() for model in self.claude_models if model.family}
+
+    def _other_spelling(self, name: str, backend: str, today: date) -> Choice:
+        """The model of a name that is written as elsewhere; see `claude`."""
+        from deepreasoning_cli.catalog.names import bare_name, read_spelling  # few names need it
+
+        bare = bare_name(name)
+        said = read_spelling(bare, self._families)
+        if said is None:
+            return self._unknown(name, bare, backend, today)
+        if not said.version and not said.date:
+            return self._newest_choice(said.family, backend, today)
+        spellings = {
+            read_spelling(known, self._families): model
+            for model in sorted(self.claude_models, key=lambda model: model.released or date.min)
+            for known in (model.id.lower(), *map(str.lower, model.aliases))
+        }
+        if said in spellings:
+            return self._choice(spellings[said], backend, today)
+        same = [model for each, model in spellings.items() if each and each[:2] == said[:2]]
+        if same and not said.date:
+            return self._choice(same[-1], backend, today)
+        if same:  # a date that no model has
+            raise self._no_such_model(name, list(dict.fromkeys(model.id for model in same)))
+        return self._unknown(name, bare, backend, today)
+
+    def _unknown(self, name: str, bare: str, backend: str, today: date) -> Choice:
         """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
-        alive = self._alive(backend, today)
-        names = [name for model in alive for name in (model.id, *model.aliases, model.family)]
-        close = nearest(_normal(name), names)
-        advice = f"; the closest known name is {close[0]}" if close else ""
+        from deepreasoning_cli.catalog.names import is_misspelled, vendors_id
+
+        every = [
+            known.lower()
+            for model in self.claude_models
+            for known in (model.id, *model.aliases, model.family)
+            if known
+        ]
+        id_ = vendors_id(bare)
+        if id_ is None or is_misspelled(id_, every, self._families):
+            alive = self._alive(backend, today)
+            offered = [name for model in alive for name in (model.family, model.id, *model.aliases)]
+            offered = list(dict.fromkeys(filter(None, offered)))
+            raise self._no_such_model(name, nearest(_normal(bare), offered, most=2))
         return Choice(
-            ClaudeModel(id=name, name=name, status=Lifecycle.UNKNOWN, rates={backend: None}),
-            f"the catalog does not know the model {name!r}{advice}",
+            ClaudeModel(id=id_, name=id_, status=Lifecycle.UNKNOWN, rates={backend: None}),
+            f"the catalog does not know the model {id_!r}",
+        )
+
+    def _no_such_model(self, name: str, close: Sequence[str]) -> RefusedError:
+        reasoner = next((row.name for row in self.reasoners if row.name == _normal(name)), None)
+        families = dict.fromkeys(model.family for model in self.claude_models if model.family)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"
+        if reasoner:
+            hint = f"{reasoner} is a reasoner: -r {reasoner}"
+        elif close and name.lower().startswith("claude-"):
+            hint += "; `deepreasoning models --live` learns of new ones"
+        return RefusedError(
+            f"there is no Claude model {name!r}", hint=hint, kind="model_unknown", stage="answer"
         )
 
     def _alive(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:

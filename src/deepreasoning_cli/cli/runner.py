@@ -171,6 +171,8 @@ class TurnRunner:
                 except IncompleteError as error:
                     if is_saved():
                         error.resume = f"deepreasoning resume {plan.id}"
+                        if (error.kind, error.stage) == ("not_found", "answer"):
+                            error.resume += " -m sonnet"  # the same name would be refused again
                         more = f"; or {error.hint}" if error.hint else ""
                         error.hint = f"`{error.resume}` goes on from what is kept{more}"
                     raise

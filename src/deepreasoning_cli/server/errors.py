@@ -26,6 +26,7 @@ KEY_REJECTED: Final = "key_rejected"
 STATUS_BY_KIND: Final = {
     KEY_REJECTED: 503,
     "model_retired": 404,
+    "model_unknown": 404,
     "model_not_found": 404,
     "cost_cap": 402,
     "timeout": 504,

@@ -54,6 +54,8 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
+        names = ChatNames(current_catalog(loaded), loaded.settings.backend)
+        names.check(loaded.settings)
         name, earlier = open_session(runner, chat_options, claim)
         state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
         archive = ChatArchive(runner, claim, state.session, earlier)
@@ -69,7 +71,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
         chat = ChatSession(
             turns=turns,
             archive=archive,
-            names=ChatNames(current_catalog(loaded), loaded.settings.backend),
+            names=names,
             commands=COMMANDS,
             state=state,
             printer=Printer(sys.stdout, sys.stderr, options.color),

@@ -15,7 +15,7 @@ from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner, claim_session, require_reasoning
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import DeepReasoningError, RefusedError
 from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
@@ -26,6 +26,7 @@ from deepreasoning_cli.wiring.resources import new_id
 if TYPE_CHECKING:
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.settings.models import Settings
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -269,6 +270,16 @@ class ChatNames:
     def __init__(self, catalog: Catalog, backend: str) -> None:
         self._catalog = catalog
         self._backend = backend if backend in ("direct", "gateway") else "direct"
+
+    def check(self, settings: Settings) -> None:
+        """Raise RefusedError or ConfigError for a model or reasoner of no known name."""
+        if settings.reasoner:
+            self.describe_reasoner(settings.reasoner)
+        try:
+            self.describe_model(settings.model or "sonnet")
+        except RefusedError as error:
+            if error.kind == "model_unknown":  # the rest depends on the backend of the turn
+                raise
 
     def models(self) -> list[str]:
         """Families first, then the ids that are not retired."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import typer
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog, load_vendors
 from deepreasoning_cli.cli.editor import run_editor
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import validate_and_remember
 from deepreasoning_cli.settings import editor
 from deepreasoning_cli.settings.editor import Answers
@@ -57,7 +58,32 @@ def set_value(path: Path, name: str, value: str | None) -> None:
                 f"the value for {name} is missing", hint=f"deepreasoning config set {name} VALUE"
             )
         case _:
+            check_name(path, name, value)
             editor.set_value(path, name, value)
+
+
+def check_name(path: Path, setting: str, text: str) -> None:
+    """Raise UsageError where the setting is a model or a reasoner, and `text` names none.
+
+    The reasoners of the file at `path` are known; what is wrong with the file, the editor says.
+    """
+    name = text.strip().strip("\"'")
+    if setting not in ("model", "reasoner") or not name or name.startswith("["):
+        return
+    from deepreasoning_cli.wiring.resources import current_catalog
+
+    try:
+        catalog = current_catalog(load_settings(path if path.exists() else None, {}, environ={}))
+    except ConfigError:
+        return
+    try:
+        if setting == "model":
+            catalog.claude(name, "direct", datetime.now(UTC).date())
+        else:
+            catalog.reasoner(name)
+    except DeepReasoningError as error:
+        if error.kind in ("model_unknown", "reasoner_unknown"):  # a retired one may serve elsewhere
+            raise UsageError(error.message, hint=error.hint, kind=error.kind) from None
 
 
 def key_on_the_command_line(vendor: str) -> UsageError:
@@ -143,7 +169,10 @@ def keys_from_environment() -> dict[str, Any]:
 def create(path: Path, answers: Answers, *, overwrite: bool, ask: bool) -> None:
     """Write a new file from `answers` and, if `ask`, from what the user says to the rest."""
     editor.refuse_existing(path, overwrite=overwrite)
-    editor.create(path, _complete(answers) if ask else answers, overwrite=overwrite)
+    answers = _complete(answers) if ask else answers
+    for name in ("model", "reasoner"):
+        check_name(path, name, answers.settings.get(name, ""))
+    editor.create(path, answers, overwrite=overwrite)
 
 
 def _complete(answers: Answers) -> Answers:

@@ -20,6 +20,7 @@ from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.resources import written_catalog
 
+UNKNOWN = "model_unknown"
 LIST = "`deepreasoning models --all` lists what the catalog knows"
 
 
@@ -159,14 +160,19 @@ class ModelView:
         for reasoner in self.catalog.reasoners:
             if written == reasoner.name.lower():
                 return reasoner
-        model = self._resolve(name).model
-        if model.status is Lifecycle.UNKNOWN:
-            raise UsageError(
-                f"the catalog has no model or reasoner {name!r}",
-                hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
-                kind="model_unknown",
-            )
-        return model
+        try:
+            model = self._resolve(name).model
+        except RefusedError as error:
+            if error.kind != UNKNOWN:
+                raise
+        else:
+            if model.status is not Lifecycle.UNKNOWN:
+                return model
+        raise UsageError(
+            f"the catalog has no model or reasoner {name!r}",
+            hint=did_you_mean(written, dict.fromkeys(self._all_names()), most=2) or LIST,
+            kind=UNKNOWN,
+        )
 
     def as_default(self, name: str) -> NewDefault:
         """What to write so that `name` is the Claude model from now on.
@@ -174,14 +180,17 @@ class ModelView:
         A family's name is kept, so that it goes on to mean the newest. Raises RefusedError for a
         model that is retired or not offered, UsageError for one that the catalog lacks.
         """
-        choice = self._resolve(name)
+        try:
+            choice = self._resolve(name)
+        except RefusedError as error:
+            if error.kind != UNKNOWN:
+                raise
+            raise UsageError(
+                error.message, hint=self._instead(name) or error.hint, kind=UNKNOWN
+            ) from None
         model = choice.model
         if model.status is Lifecycle.UNKNOWN:
-            raise UsageError(
-                choice.warning or f"unknown model {name!r}",
-                hint=self._instead(name),
-                kind="model_unknown",
-            )
+            raise UsageError(choice.warning or name, hint=LIST, kind=UNKNOWN)
         written = name.strip().lower().removeprefix("claude-")
         is_family = written == model.family.lower()
         stored = model.family if is_family else model.id
@@ -195,10 +204,10 @@ class ModelView:
         if origin.startswith("environment "):
             yield f"{origin.removeprefix('environment ')} is set and wins over the file"
 
-    def _instead(self, name: str) -> str:
+    def _instead(self, name: str) -> str | None:
         if name.strip().lower() in {reasoner.name.lower() for reasoner in self.catalog.reasoners}:
             return f"it is a reasoner: `deepreasoning config set reasoner {name.strip()}`"
-        return f"{LIST}; `deepreasoning config set model NAME` stores any name"
+        return None
 
     def _all_names(self) -> Iterator[str]:
         for model in self.catalog.claude_models:
