@@ -260,8 +260,8 @@ def test_what_thinking_takes_is_known_for_every_effort_and_rises() -> None:
 def test_the_efforts_of_a_reasoner_are_those_its_host_takes() -> None:
     said = {r.name: (r.efforts, r.effort_field) for r in CATALOG.reasoners if r.efforts}
     assert said == {
-        "deepseek": (("high", "max"), "reasoning_effort"),
-        "deepseek-flash": (("low", "high", "max"), "reasoning_effort"),
+        "deepseek": (("low", "high", "max"), "reasoning_effort"),
+        "deepseek-pro": (("high", "max"), "reasoning_effort"),
         "openrouter": (("low", "medium", "high"), "reasoning.effort"),
         "ollama": (("low", "medium", "high"), "reasoning_effort"),
     }
@@ -493,8 +493,8 @@ def test_the_built_in_reasoners_come_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("name", "base_url", "model"),
     [
-        ("deepseek", "https://api.deepseek.com", "deepseek-v4-pro"),
-        ("deepseek-flash", "https://api.deepseek.com", "deepseek-flash"),
+        ("deepseek", "https://api.deepseek.com", "deepseek-flash"),
+        ("deepseek-pro", "https://api.deepseek.com", "deepseek-v4-pro"),
         ("openrouter", "https://openrouter.ai/api/v1", "deepseek/deepseek-r1-0528"),
         ("deepinfra", "https://api.deepinfra.com/v1/openai", "deepseek-ai/DeepSeek-R1-0528"),
         ("novita", "https://api.novita.ai/openai", "deepseek/deepseek-r1-0528"),
@@ -518,8 +518,8 @@ def test_a_preset_has_the_address_and_model_of_its_host(
 @pytest.mark.parametrize(
     ("name", "base", "peak"),
     [
-        ("deepseek", ("0.66", "1.98", "0.022"), ("1.32", "3.96", "0.044")),
-        ("deepseek-flash", ("0.15", "0.60", "0.003"), ("0.30", "1.20", "0.006")),
+        ("deepseek", ("0.15", "0.60", "0.003"), ("0.30", "1.20", "0.006")),
+        ("deepseek-pro", ("0.66", "1.98", "0.022"), ("1.32", "3.96", "0.044")),
     ],
 )
 def test_deepseek_costs_twice_as_much_in_its_peak_hours(
@@ -581,7 +581,7 @@ def test_what_a_host_wants_beside_the_prompt_is_in_its_row() -> None:
     bodies = {reasoner.name: reasoner.body for reasoner in CATALOG.reasoners if reasoner.body}
     assert bodies == {
         "deepseek": {"thinking": {"type": "enabled"}},
-        "deepseek-flash": {"thinking": {"type": "enabled"}},
+        "deepseek-pro": {"thinking": {"type": "enabled"}},
         "openrouter": {"reasoning": {"enabled": True}},
     }
 
@@ -589,7 +589,7 @@ def test_what_a_host_wants_beside_the_prompt_is_in_its_row() -> None:
 def test_deepseek_ignores_samplers_and_the_others_take_both() -> None:
     ignoring = {r.name for r in CATALOG.reasoners if r.samplers is Samplers.IGNORED}
     taking = {r.name for r in CATALOG.reasoners if r.samplers is Samplers.BOTH}
-    assert ignoring == {"deepseek", "deepseek-flash"}
+    assert ignoring == {"deepseek", "deepseek-pro"}
     assert ignoring | taking == REASONERS.keys()
 
 
@@ -614,13 +614,25 @@ def test_a_reasoner_is_found_in_any_case(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("alias", "name"), [("deepseek-flash", "deepseek"), ("DeepSeek-V4-Pro", "deepseek-pro")]
+)
+def test_a_reasoner_is_found_by_the_name_of_its_model_too(alias: str, name: str) -> None:
+    assert CATALOG.reasoner(alias) == known(name)
+
+
+def test_a_reasoner_of_the_users_goes_before_an_alias() -> None:
+    own = Reasoner(name="deepseek-flash", label="Mine", base_url="http://mine/v1", model="r1")
+    assert CATALOG.with_reasoners([own]).reasoner("deepseek-flash") == own
+
+
+@pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("deepsek", "did you mean deepseek or deepseek-flash?"),
+        ("deepsek", "did you mean deepseek or deepseek-pro?"),
         ("OpenRuter", "did you mean openrouter?"),
         (
             "zzz",
-            "known: deepseek, deepseek-flash, openrouter, deepinfra, novita, ollama, huggingface,"
+            "known: deepseek, deepseek-pro, openrouter, deepinfra, novita, ollama, huggingface,"
             " together, fireworks, siliconflow",
         ),
     ],
@@ -639,7 +651,7 @@ def test_a_reasoner_of_the_users_is_added_or_takes_the_place_of_its_namesake() -
     assert extended.reasoner("lab") == lab
     assert extended.reasoners[0] == deepseek
     assert len(extended.reasoners) == len(CATALOG.reasoners) + 1
-    assert CATALOG.reasoners[0].label == "DeepSeek V4 Pro"
+    assert CATALOG.reasoners[0].label == "DeepSeek V4.1 Flash"
 
 
 # --- vendors and searches

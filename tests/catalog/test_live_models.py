@@ -110,7 +110,7 @@ def test_each_difference_is_a_line_with_both_sides() -> None:
         f"{SONNET}: ends unknown → 2027-01-01",
         f"{SONNET}: context 1000000 → 2000000",
         "claude-sonnet-6: not in the catalog; Claude Sonnet 6, active",
-        "deepseek: deepseek-v4-pro is not listed by its host",
+        "deepseek-pro: deepseek-v4-pro is not listed by its host",
         "claude-x: paired by the gateway, which the catalog does not say",
     ]
     assert "claude-opus-5: not listed by Anthropic" in live.differences(WRITTEN)

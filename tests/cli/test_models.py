@@ -87,7 +87,7 @@ def test_a_deprecated_model_is_listed_with_its_last_day() -> None:
 def test_a_price_that_depends_on_size_or_hour_is_a_range() -> None:
     text = models().stdout
     assert row(text, "claude-haiku-5-5")[-2:] == ["0.10-0.50", "0.50-2.50"]
-    assert row(text, "deepseek-v4-pro")[-2:] == ["0.66-1.32", "1.98-3.96"]
+    assert row(text, "deepseek-flash")[-2:] == ["0.15-0.30", "0.60-1.20"]
     assert "A range: long prompts or peak hours cost more" in text
 
 
@@ -181,7 +181,7 @@ def test_a_default_reasoner_that_is_unknown_is_told(config: Path) -> None:
     write(config, 'reasoner = "deepsek"\n')
     assert models().stderr == (
         "warning: no default reasoner: there is no reasoner 'deepsek';"
-        " did you mean deepseek or deepseek-flash?\n"
+        " did you mean deepseek or deepseek-pro?\n"
     )
 
 
@@ -245,9 +245,9 @@ def test_json_of_a_reasoner_has_peak_rates_and_hours(monkeypatch: pytest.MonkeyP
         True,
     )
     assert card["peak"] == {
-        "input": "1.32",
-        "output": "3.96",
-        "cache_read": "0.044",
+        "input": "0.3",
+        "output": "1.2",
+        "cache_read": "0.006",
         "cache_write": None,
     }
     assert card["peak_hours"]["weekdays"][::4] == ["monday", "friday"]
@@ -285,7 +285,7 @@ def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
 
 def test_show_says_when_the_peak_is_and_whether_it_holds_now() -> None:
     lines = models("show", "deepseek").stdout.splitlines()
-    assert "direct, peak hours       1.32    3.96       0.044     as input" in lines
+    assert "direct, peak hours       0.30    1.20       0.006     as input" in lines
     [hours] = [line for line in lines if line.startswith("Peak hours")]
     assert hours.startswith(
         "Peak hours (now): Monday, Tuesday, Wednesday, Thursday, Friday"
@@ -352,7 +352,7 @@ def test_show_marks_the_default() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("deepsek", "did you mean deepseek or deepseek-flash?"),
+        ("deepsek", "did you mean deepseek or deepseek-pro?"),
         ("qqqq", "`deepreasoning models --all` lists what the catalog knows"),
     ],
 )

@@ -133,7 +133,7 @@ def test_every_vendor_with_a_key_is_asked(
             monkeypatch.setenv(f"{name}_API_KEY", "sk-test")
             monkeypatch.setenv(f"{name}_BASE_URL", vendor.url)
         lines = differences(models("--live"))
-    assert "deepseek: deepseek-v4-pro is not listed by its host" in lines
+    assert "deepseek: deepseek-flash is not listed by its host" in lines
     assert not [line for line in lines if line.startswith("openrouter")]
     assert "claude-x: paired by the gateway, which the catalog does not say" in lines
     assert [vendor.requests[0].path for vendor in (deepseek, openrouter, gateway)] == [

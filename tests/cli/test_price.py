@@ -156,7 +156,7 @@ def test_a_direct_card_has_both_stages_and_the_search() -> None:
 def test_deepseeks_hours_are_on_the_card_and_the_one_that_holds_now_is_marked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pro = ("--reasoner", "deepseek")
+    pro = ("--reasoner", "deepseek-pro")
     assert "off-peak, now" in text_of(*pro)
     assert "Peak hours (not now): Monday, Tuesday" in text_of(*pro)
     assert row(text_of(*pro), "off-peak,")[3:] == [
@@ -188,26 +188,26 @@ def test_a_bill_has_each_item_and_their_sum() -> None:
     lines = [line.split() for line in text_of(*words).splitlines()]
     assert lines[1:] == [
         ["search", "linkup", "search", "1", "0.005", "each", "0.005"],
-        ["reason", "deepseek-v4-pro", "input", "1,000", "0.66/1M", "0.00066"],
-        ["reason", "deepseek-v4-pro", "output", "3,000", "1.98/1M", "0.00594"],
+        ["reason", "deepseek-flash", "input", "1,000", "0.15/1M", "0.00015"],
+        ["reason", "deepseek-flash", "output", "3,000", "0.60/1M", "0.0018"],
         ["answer", "claude-sonnet-5-5", "input", "4,000", "2.00/1M", "0.008"],
         ["answer", "claude-sonnet-5-5", "output", "500", "10.00/1M", "0.005"],
-        ["total", "0.0246"],
+        ["total", "0.01995"],
     ]
 
 
 def test_a_bill_as_json_has_exact_amounts() -> None:
     report = report_of("--input", "1", "--output", "1", "--reasoning-tokens", "1")
     costs = [item["cost_usd"] for item in report["items"]]
-    assert costs == ["0.00000066", "0.00000198", "0.000004", "0.00001"]
-    assert report["cost_usd"] == "0.00001664"
+    assert costs == ["0.00000015", "0.0000006", "0.000004", "0.00001"]
+    assert report["cost_usd"] == "0.00001475"
 
 
 def test_the_peak_holds_for_a_bill_too(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("--input", "1000", "--output", "0", "--reasoning-tokens", "1000")
-    assert report_of(*words)["cost_usd"] == "0.00664"
+    assert report_of(*words)["cost_usd"] == "0.00475"
     monkeypatch.setattr(model_view, "datetime", Monday)
-    assert report_of(*words)["cost_usd"] == "0.00928"
+    assert report_of(*words)["cost_usd"] == "0.0055"
 
 
 def test_the_gateway_bills_one_pairing() -> None:
@@ -250,7 +250,7 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
         ),
         (
             ("--input", "1", "--reasoning-tokens", "384001"),
-            "error: deepseek-v4-pro writes at most 384,000 tokens, not 384,001",
+            "error: deepseek-flash writes at most 384,000 tokens, not 384,001",
             "hint: `deepreasoning models` lists the limits",
         ),
         (
@@ -306,8 +306,8 @@ def test_a_retired_model_has_no_price_at_anthropic() -> None:
 
 def test_a_prompt_is_priced_on_every_model_by_documented_assumptions() -> None:
     text = text_of("four" * 1_000)
-    # 1,000 in: at DeepSeek 0.00066; typical 2,000 thoughts 0.00396; 3,000 read 0.006; 600 out 0.006
-    assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0062", "≈$0.0166", "≈$0.0595"]
+    # 1,000 in: at DeepSeek 0.00015; typical 2,000 thoughts 0.0012; 3,000 read 0.006; 600 out 0.006
+    assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0050", "≈$0.0134", "≈$0.0480"]
     assert "Reasoning tokens, low/typical/high (assumed): 500 / 2,000 / 8,000.\n" in text
     assert "Answer tokens, low/typical/high (assumed): 150 / 600 / 2,500.\n" in text
 

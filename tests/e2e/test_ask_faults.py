@@ -388,7 +388,7 @@ def test_an_empty_success_is_no_answer(vendors: Vendors, kind: str) -> None:
 def test_a_whole_reply_where_a_stream_was_asked_for_is_taken(vendors: Vendors) -> None:
     message = {"role": "assistant", "reasoning_content": REASONING, "content": "42."}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    completion = {"object": "chat.completion", "model": "deepseek-v4-pro", "choices": choices}
+    completion = {"object": "chat.completion", "model": "deepseek-flash", "choices": choices}
     reply = {
         "type": "message",
         "role": "assistant",
@@ -580,7 +580,7 @@ def test_a_refusal_is_printed_and_exit_code_6(vendors: Vendors) -> None:
 
 def test_a_reasoning_cut_at_its_limit_stops_before_claude(vendors: Vendors) -> None:
     vendors.reasoner.reply(reasoner_stream(THOUGHTS, finish="length"))
-    error = "reason: deepseek-v4-pro was cut at its token limit (length)"
+    error = "reason: deepseek-flash was cut at its token limit (length)"
     assert named(vendors.ask("6 x 7?")) == failed(6, error, kept())
     assert vendors.counts() == (1, 0)
 
@@ -598,7 +598,7 @@ def test_empty_reasoning_stops_before_claude_is_billed(vendors: Vendors) -> None
     vendors.reasoner.reply(reasoner_stream([], ["It is 42."]))
     assert vendors.ask("6 x 7?") == failed(
         4,
-        "reason: deepseek-v4-pro sent no reasoning; Claude was not called",
+        "reason: deepseek-flash sent no reasoning; Claude was not called",
         "choose another reasoner with -r; --handoff none asks Claude alone,"
         " --allow-empty-reasoning goes on without reasoning",
     )
@@ -742,7 +742,7 @@ def test_a_text_that_no_model_here_can_read_is_refused_before_anything_is_sent(
     result = vendors.ask("sum up", stdin=b"word " * 1_200_000)
     assert (result.code, result.stdout) == (2, b"")
     error, hint = result.stderr.decode().splitlines()
-    assert error.endswith("tokens; deepseek-v4-pro reads 1,000,000")
+    assert error.endswith("tokens; deepseek-flash reads 1,000,000")
     assert hint == "hint: shorten it, or choose a model with a larger context"
     assert vendors.connections() == 0
 

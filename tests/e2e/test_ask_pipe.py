@@ -412,7 +412,7 @@ def test_a_dry_run_prints_the_requests_and_opens_no_connection(vendors: Vendors)
     assert vendors.connections() == 0
     text = result.stdout.decode()
     for line in (
-        "# reason: deepseek-v4-pro",
+        "# reason: deepseek-flash",
         f"POST {vendors.reasoner.url}/chat/completions",
         f"authorization: Bearer …{vendors.keys['DEEPSEEK_API_KEY'][-4:]}",
         "# answer: claude-sonnet-5-5",
@@ -446,8 +446,8 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
     assert body["model"] == "claude-sonnet-5-5"
     counts = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "estimated")
     reasoner = {
-        "model": "deepseek-v4-pro",
-        "served_model": "deepseek-v4-pro",
+        "model": "deepseek-flash",
+        "served_model": "deepseek-flash",
         "usage": dict(zip(counts, (2, 13, 8, 0, True), strict=True)),
     }
     answerer = {
@@ -536,7 +536,7 @@ def test_jsonl_holds_every_event_and_ends_with_the_object_of_json(vendors: Vendo
     *streamed, last = events
     turn_id = last["id"]
     assert streamed == [
-        {"type": "started", "id": turn_id, "stage": "reason", "model": "deepseek-v4-pro"},
+        {"type": "started", "id": turn_id, "stage": "reason", "model": "deepseek-flash"},
         *({"type": "reasoning", "text": text} for text in THOUGHTS),
         {"type": "started", "id": turn_id, "stage": "answer", "model": "claude-sonnet-5-5"},
         *({"type": "answer", "text": text} for text in TEXTS),

@@ -23,7 +23,7 @@ LAB = """
 reasoner = "lab"
 [reasoners.lab]
 base_url = "{url}"
-model = "deepseek-v4-pro"
+model = "deepseek-flash"
 rates = {{ input = 1, output = {output} }}
 """
 
@@ -201,7 +201,7 @@ def test_a_cap_that_an_unknown_rate_escapes_is_said(vendors: Vendors) -> None:
     assert result.code == 0
     assert (
         result.stderr
-        == b"warning: the cost of deepseek-v4-pro is unknown: max_cost cannot hold it\n"
+        == b"warning: the cost of deepseek-flash is unknown: max_cost cannot hold it\n"
     )
 
 

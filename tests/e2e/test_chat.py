@@ -149,7 +149,7 @@ def test_a_question_is_answered_in_panels_and_ctrl_d_leaves(vendors: Vendors) ->
     done = typed(vendors, b"6 x 7?\r")
     lines = screen(done)
     assert (done.code, lines[0]) == (0, "> 6 x 7?")
-    assert lines[1].startswith("╭─ Reasoning · deepseek-v4-pro ─")
+    assert lines[1].startswith("╭─ Reasoning · deepseek-flash ─")
     assert lines[2] == f"│ {REASONING:<76} │"
     assert lines[3].startswith("╰─ thought")
     assert lines[4].startswith("╭─ Answer · claude-sonnet-5-5 ─")
@@ -474,7 +474,7 @@ def test_the_state_of_the_chat_is_what_is_asked_with(vendors: Vendors, tmp_path:
     assert (first.body["system"], second.body["system"]) == ("Be brief.", "Be brief.")
     assert asked(second) == said("q", ANSWER, "r")
     shown = screen(done)
-    assert "deepseek-v4-pro: ≈" in "".join(shown)
+    assert "deepseek-flash: ≈" in "".join(shown)
     assert [line for line in shown if REASONING in line] == [REASONING]  # only /reasoning last
     assert REASONING in exported.read_text()  # also of a turn that is not the last
 

@@ -21,7 +21,7 @@ reasoner = "lab"
 max_tokens = 1000
 [reasoners.lab]
 base_url = "{url}"
-model = "deepseek-v4-pro"
+model = "deepseek-flash"
 context = 3000
 """
 

@@ -34,7 +34,7 @@ BUSY = error_reply_anthropic(
     529, "overloaded_error", "Overloaded", headers={"retry-after-ms": "10"}
 )
 WHOLE = claude_stream(TEXTS)
-SAVED = f"{len(REASONING)} characters of reasoning by deepseek-v4-pro are used again"
+SAVED = f"{len(REASONING)} characters of reasoning by deepseek-flash are used again"
 PRICE = "; <$0.0001 saved"  # 40 tokens, estimated
 RECOVERED = "note: recovered 1 unfinished turn: `deepreasoning history list`\n"
 
@@ -120,7 +120,7 @@ def test_after_a_cut_answer_the_old_turn_keeps_what_came_of_it(vendors: Vendors)
     assert (new.start.reasoning_from, new.complete, new.answer) == (turn, True, ANSWER)
     assert (new.reasoning, new.reasoned_by, list(new.stages)) == (
         REASONING,
-        "deepseek-v4-pro",
+        "deepseek-flash",
         ["answer"],
     )
 
@@ -201,8 +201,8 @@ def test_the_reasoners_own_answer_is_used_again_where_the_handoff_wants_it(
     vendors: Vendors, handoff: str
 ) -> None:
     turn = overloaded(vendors, "--handoff", handoff)
-    own = f"{len(REASONING)} characters of reasoning by deepseek-v4-pro and 17 of its own answer"
-    told = again(turn, f"{own} are used again", "; $0.0001 saved")
+    own = f"{len(REASONING)} characters of reasoning by deepseek-flash and 17 of its own answer"
+    told = again(turn, f"{own} are used again", PRICE)
     assert resume(vendors) == CompletedRun(0, PRINTED, told)
     asked = vendors.claude.requests
     assert [each.raw for each in asked] == [asked[0].raw] * 4
@@ -278,7 +278,7 @@ def cut_reasoning(vendors: Vendors) -> str:
 def demand_partial(vendors: Vendors) -> None:
     """Claude was asked with what there is of the reasoning."""
     question = Prompt((Message("user", "6 x 7?"),))
-    model = "deepseek-v4-pro"
+    model = "deepseek-flash"
     brief = with_notes(question, Handoff.REASONING, model=model, reasoning=PARTIAL, answer="")
     (request,) = vendors.claude.requests
     assert request.body["messages"] == [{"role": "user", "content": brief.messages[0].text}]
@@ -313,7 +313,7 @@ def test_a_turn_is_finished_by_the_models_that_were_chosen_for_it(vendors: Vendo
 
 def test_partial_answers_from_what_there_is(vendors: Vendors) -> None:
     turn = cut_reasoning(vendors)
-    saved = f"{len(PARTIAL)} characters of reasoning by deepseek-v4-pro are used again"
+    saved = f"{len(PARTIAL)} characters of reasoning by deepseek-flash are used again"
     assert resume(vendors, "--partial") == CompletedRun(0, PRINTED, again(turn, saved))
     demand_partial(vendors)
 

@@ -128,7 +128,7 @@ def test_what_does_not_fit_into_the_context_is_left_out_from_the_oldest_on_and_s
     vendors.reply()
     vendors.config(
         "max_tokens = 100\n[reasoners.lab]\n"
-        f'base_url = "{vendors.reasoner.url}"\nmodel = "deepseek-v4-pro"\ncontext = 1500\n'
+        f'base_url = "{vendors.reasoner.url}"\nmodel = "deepseek-flash"\ncontext = 1500\n'
     )
     words = "word " * 200
     flags = ["-r", "lab", "--session", "s"]

@@ -62,13 +62,13 @@ def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() 
     expected = RequestParameters(SONNET, 0.2, 0.9, 64_000, False, True)
     assert (listing.id, listing.name) == (
         f"deepreasoning/{SONNET}",
-        "DeepSeek V4 Pro + Claude Sonnet 4.5",
+        "DeepSeek V4.1 Flash + Claude Sonnet 4.5",
     )
     assert listing.defaults == expected
     cache = {"cache_read": Decimal("0.30"), "cache_write": Decimal("3.75")}
     assert listing.answerer == StageModel(SONNET, Rates(Decimal(3), Decimal(15), **cache))
     assert listing.reasoner is not None
-    assert listing.reasoner.model == "deepseek-v4-pro"
+    assert listing.reasoner.model == "deepseek-flash"
     assert (listing.context, listing.max_output) == (200_000, 64_000)
     assert listing.created == datetime(2025, 9, 29, tzinfo=UTC).timestamp()
     assert listing.lifecycle == "deprecated"
@@ -133,7 +133,7 @@ def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
     settings = loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}, **{"serve.byok": True})
     listing = model_list(settings).find("deepreasoning/sonnet")
     assert listing.reasoner is not None
-    assert listing.reasoner.model == "deepseek-v4-pro"
+    assert listing.reasoner.model == "deepseek-flash"
 
 
 @pytest.mark.parametrize(

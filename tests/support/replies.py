@@ -110,7 +110,7 @@ def reasoner_stream(
     thoughts: Sequence[str],
     content: Sequence[str] = (),
     *,
-    model: str = "deepseek-v4-pro",
+    model: str = "deepseek-flash",
     usage: Payload | None = DEEPSEEK_USAGE,
     usage_on: Literal["finish", "extra"] = "extra",
     finish: str = "stop",

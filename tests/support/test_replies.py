@@ -51,7 +51,7 @@ def test_a_reasoner_thinks_then_speaks_then_counts() -> None:
     reply = reasoner_stream(["Six ", "sevens"], ["42"])
     *chunks, (_, done) = events(reply)
     assert done == "[DONE]"
-    assert {(name, chunk["model"]) for name, chunk in chunks} == {("message", "deepseek-v4-pro")}
+    assert {(name, chunk["model"]) for name, chunk in chunks} == {("message", "deepseek-flash")}
     assert [chunk["usage"] for _, chunk in chunks] == [None] * 5 + [DEEPSEEK_USAGE]
     finishes = [c["choices"][0]["finish_reason"] for _, c in chunks if c["choices"]]
     assert finishes == [None] * 4 + ["stop"]

@@ -148,6 +148,7 @@ class Reasoner:
     opens_thinking: bool = False
     builtin: bool = False
     rates: RateCard | None = None
+    aliases: tuple[str, ...] = ()
     efforts: tuple[Effort, ...] = ()
     effort_field: str = "reasoning_effort"
     doubt: str | None = None
@@ -238,8 +239,10 @@ class Catalog:
         return tuple(model for model in self.claude_models if backend in model.rates)
 
     def reasoner(self, name: str) -> Reasoner:
-        """The reasoner of that name; raises ConfigError that names the nearest."""
-        return _by_name(self.reasoners, name, "reasoner")
+        """The reasoner of that name or alias; raises ConfigError that names the nearest."""
+        rows = {alias: row for row in self.reasoners for alias in row.aliases}
+        rows |= {row.name.lower(): row for row in self.reasoners}
+        return _by_name(rows, name, "reasoner")
 
     def default_reasoner(self, has_key: Callable[[str], bool]) -> Reasoner | None:
         """The first built-in reasoner whose key is there; never one that needs no key."""
@@ -250,7 +253,7 @@ class Catalog:
 
     def vendor(self, name: str) -> Vendor:
         """The vendor of that name; raises ConfigError that names the nearest."""
-        return _by_name(self.vendors, name, "vendor")
+        return _by_name({row.name.lower(): row for row in self.vendors}, name, "vendor")
 
     def with_reasoners(self, extra: Iterable[Reasoner]) -> Catalog:
         """The catalog with the user's reasoners; one of a known name takes that one's place."""
@@ -377,13 +380,12 @@ class Catalog:
         )
 
 
-def _by_name(rows: Sequence[Row], name: str, kind: str) -> Row:
-    for row in rows:
-        if row.name.lower() == name.strip().lower():
-            return row
+def _by_name(rows: Mapping[str, Row], name: str, kind: str) -> Row:
+    if row := rows.get(name.strip().lower()):
+        return row
     raise ConfigError(
         f"there is no {kind} {name!r}",
-        hint=known_names(name, (row.name for row in rows)),
+        hint=known_names(name, dict.fromkeys(row.name for row in rows.values())),
         kind=f"{kind}_unknown",
     )
 

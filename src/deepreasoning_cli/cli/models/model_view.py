@@ -158,7 +158,7 @@ class ModelView:
             if written in map(str.lower, (model.id, model.name, *model.aliases)):
                 return model
         for reasoner in self.catalog.reasoners:
-            if written == reasoner.name.lower():
+            if written in (reasoner.name.lower(), *reasoner.aliases):
                 return reasoner
         try:
             model = self._resolve(name).model
