@@ -585,6 +585,14 @@ def test_a_reasoning_cut_at_its_limit_stops_before_claude(vendors: Vendors) -> N
     assert vendors.counts() == (1, 0)
 
 
+@pytest.mark.parametrize("reason", ["abort", "network_error", "sensitive", "MAX_TOKENS"])
+def test_half_a_thought_is_not_billed_at_claude(vendors: Vendors, reason: str) -> None:
+    vendors.reply(reasoner_stream(THOUGHTS, finish=reason))
+    result = vendors.ask("6 x 7?")
+    assert (result.code, vendors.counts()) == (6, (1, 0))
+    assert reason.encode() in result.stderr
+
+
 @pytest.mark.parametrize("texts", [[], [""], [" \n"]])
 def test_an_empty_answer_is_incomplete(vendors: Vendors, texts: list[str]) -> None:
     vendors.reply(texts=claude_stream(texts))

@@ -465,8 +465,8 @@ def test_a_fault_after_the_reasoning_is_incomplete_and_keeps_its_facts() -> None
     assert failure.__cause__ is fault
 
 
-TRUNCATION = ["max_tokens", "length", "max_output_tokens", "model_context_window_exceeded"]
-REFUSAL = ["refusal", "content_filter"]
+TRUNCATION = ["max_tokens", "length", "model_context_window_exceeded", "MAX_TOKENS", "model_length"]
+REFUSAL = ["refusal", "content_filter", "SAFETY", "sensitive"]
 
 
 @pytest.mark.parametrize("reason", TRUNCATION)
@@ -502,7 +502,16 @@ def test_an_answer_that_was_declined_is_accounted_for_then_incomplete(reason: st
 
 
 @pytest.mark.parametrize("said", [(Thought("air"),), ()], ids=["some", "none"])
-@pytest.mark.parametrize(("reason", "kind"), [("length", "max_tokens"), ("refusal", "refusal")])
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("length", "max_tokens"),
+        ("refusal", "refusal"),
+        ("SAFETY", "refusal"),
+        ("tool_calls", "paused"),
+        ("abort", "cut"),
+    ],
+)
 def test_reasoning_that_its_vendor_stopped_is_not_handed_over(
     said: tuple[Chunk, ...], reason: str, kind: str
 ) -> None:
@@ -518,10 +527,32 @@ def test_reasoning_that_its_vendor_stopped_is_not_handed_over(
     )
 
 
-@pytest.mark.parametrize("reason", [None, "stop", "end_turn", "pause_turn", "a new one"])
-def test_every_other_stop_reason_is_a_whole_answer(reason: str | None) -> None:
-    _, failure = events(plan(None, claude(Text("42"), End(reason)), handoff=Handoff.NONE))
-    assert failure is None
+@pytest.mark.parametrize("reason", ["pause_turn", "tool_use", "function_call"])
+def test_an_answer_that_waits_for_something_is_incomplete(reason: str) -> None:
+    answers = claude(Text("Let me look."), Usage(30, 40), End(reason))
+    seen, failure = events(plan(None, answers, handoff=Handoff.NONE))
+    assert seen[-1] == finished(Stage.ANSWER, "sonnet", Usage(30, 40), reason, complete=False)
+    message = f"sonnet paused before its end ({reason})"
+    assert told(failure) == (
+        IncompleteError,
+        error(stage="answer", kind="paused", message=message, hint="ask again"),
+    )
+
+
+@pytest.mark.parametrize("reason", [None, "stop", "end_turn", "eos", "COMPLETE"])
+def test_a_good_stop_reason_is_a_whole_answer(reason: str | None) -> None:
+    seen, failure = events(plan(None, claude(Text("42"), End(reason)), handoff=Handoff.NONE))
+    assert (failure, type(seen[-1])) == (None, StageFinished)
+
+
+def test_an_unknown_stop_reason_is_a_whole_answer_and_said() -> None:
+    seen, failure = events(plan(None, claude(Text("42"), End("a new one")), handoff=Handoff.NONE))
+    assert (failure, seen[-1]) == (
+        None,
+        TurnWarning(
+            "sonnet ended with the unknown stop reason 'a new one'; its text is taken for whole"
+        ),
+    )
 
 
 @pytest.mark.parametrize("said", [(), (Text(" \n"),)], ids=["none", "blank"])

@@ -99,6 +99,7 @@ def test_a_real_stream_comes_through_with_the_request_that_was_made(seen: Witnes
     assert types == [
         "message_start",
         "content_block_start",
+        "ping",
         "content_block_delta",
         "content_block_delta",
         "content_block_stop",

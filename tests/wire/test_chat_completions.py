@@ -293,6 +293,16 @@ class TestEnd:
     def test_no_finish_reason_is_taken_from_an_empty_or_odd_one(self) -> None:
         assert read(content("42"), chunk({}, ""), chunk({}, 1), chunk({}, None)) == [Text("42")]
 
+    @pytest.mark.parametrize("reason", ["null", "None", ""])
+    def test_a_reason_that_states_none_in_every_chunk_is_none(self, reason: str) -> None:
+        thought = chunk({"reasoning": "six"}, reason)
+        assert read(thought) == [Thought("six")]
+        assert read(thought, content("42"), chunk({}, "stop")) == [
+            Thought("six"),
+            Text("42"),
+            End("stop"),
+        ]
+
     def test_nothing_after_done_is_read(self) -> None:
         assert read(content("42"), DONE, content("!")) == [Text("42"), End(None)]
 
@@ -319,6 +329,14 @@ class TestFailures:
             [Text("4")],
             "the server failed (503): insufficient_system_resource",
         )
+
+    @pytest.mark.parametrize(
+        "reason", ["abort", "network_error", "cancelled", "timeout", "ERROR", "server-error"]
+    )
+    def test_a_finish_reason_that_is_a_failure_breaks_the_reply_off(self, reason: str) -> None:
+        received, failure = read_until_failure([content("4"), chunk({"content": "2"}, reason)])
+        assert (received, type(failure)) == ([Text("4"), Text("2")], UnavailableError)
+        assert reason in failure.message
 
     @pytest.mark.parametrize(
         ("payload", "what"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -169,9 +170,35 @@ class TestStream:
             End("refusal"),
         ]
 
-    def test_without_message_stop_the_reply_was_cut(self) -> None:
+    @pytest.mark.parametrize("after", [[], [DONE], [{"type": "ping"}, text("!")]])
+    def test_a_stop_reason_is_an_end_where_message_stop_does_not_come(
+        self, after: list[Payload]
+    ) -> None:
         begun = {"input_tokens": 20, "output_tokens": 1}
-        assert read(start(begun), text("4"), stopping("end_turn", {"output_tokens": 9}), DONE) == [
+        ended = stopping("end_turn", {"output_tokens": 9})
+        assert read(start(begun), text("42"), ended, *after) == [
+            ModelReported("claude-sonnet-5-5"),
+            Text("42"),
+            Usage(20, 9),
+            End("end_turn"),
+        ]
+
+    def test_a_connection_lost_after_the_stop_reason_costs_nothing(self) -> None:
+        def payloads() -> Iterator[Payload]:
+            yield from (text("42"), stopping("max_tokens"))
+            raise UnavailableError("connection lost")
+
+        assert list(messages.read_reply(payloads())) == [Text("42"), End("max_tokens")]
+
+    @pytest.mark.parametrize(
+        "ending", [[], [DONE], [stopping(None)], [stopping("null")], [stopping(7)]]
+    )
+    def test_without_message_stop_and_stop_reason_the_reply_was_cut(
+        self, ending: list[Payload]
+    ) -> None:
+        begun = start({"input_tokens": 20, "output_tokens": 1})
+        begun["message"]["stop_reason"] = "end_turn"  # as some hosts have it: nothing has ended
+        assert read(begun, {"type": "ping"}, text("4"), *ending) == [
             ModelReported("claude-sonnet-5-5"),
             Text("4"),
         ]
@@ -261,6 +288,15 @@ class TestFailures:
             "req_1",
         )
         assert failure.value.hint
+
+    @pytest.mark.parametrize("reason", ["error", "abort", "network_error"])
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_a_stop_reason_that_is_a_failure_breaks_the_reply_off(
+        self, reason: str, whole: bool
+    ) -> None:
+        message = {"type": "message", "content": [], "stop_reason": reason}
+        with pytest.raises(UnavailableError, match=f"broke off the reply: {reason}"):
+            read(message if whole else stopping(reason), STOP)
 
     @pytest.mark.parametrize(
         ("payload", "told"),

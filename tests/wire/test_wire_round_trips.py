@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.pipeline.events import (
     DONE,
-    REFUSED,
-    TRUNCATED,
     Chunk,
     End,
     ModelReported,
@@ -73,7 +71,10 @@ FORMATS = {
     ),
 }
 every_format = pytest.mark.parametrize("name", FORMATS)
-REASONS = [None, "", "stop_sequence", "tool_use", "stop", "end_turn", *sorted(TRUNCATED | REFUSED)]
+REASONS = [
+    *(None, "", "stop_sequence", "tool_use", "stop", "end_turn", "refusal", "content_filter"),
+    *("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"),
+]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 pieces = st.builds(Thought, texts) | st.builds(Text, texts)

@@ -55,9 +55,10 @@ def outcome_of(record: TurnRecord, failure: BaseException | None = None) -> Turn
         return TurnOutcome.COMPLETE
     if isinstance(failure, STOPS):
         return TurnOutcome.STOPPED
-    if last and last.stop_reason in events.TRUNCATED:
+    ending = events.ending_of(last.stop_reason) if last else None
+    if ending is events.Ending.TRUNCATED:
         return TurnOutcome.LENGTH
-    if last and last.stop_reason in events.REFUSED:
+    if ending is events.Ending.REFUSED:
         return TurnOutcome.REFUSED
     if failure is None or (
         isinstance(failure, IncompleteError) and _has_partial_text(record, last)

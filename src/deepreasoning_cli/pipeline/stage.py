@@ -11,11 +11,12 @@ from typing import Final, Protocol
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import COST_CAP, BudgetMeter
-from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
+from deepreasoning_cli.pipeline.events import Chunk, Ending, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
 PIECES: Final = (events.Thought, events.Text)
+GOOD_ENDINGS: Final = frozenset({Ending.WHOLE, Ending.UNSTATED, Ending.UNKNOWN})
 
 
 class Provider(Protocol):
@@ -86,8 +87,11 @@ class StageRun:
     @property
     def is_whole(self) -> bool:
         """Whether there is an answer that ended by itself."""
-        whole = self.end is not None and self._reason not in events.TRUNCATED | events.REFUSED
-        return whole and bool(self.answer.strip())
+        return self.end is not None and self._is_complete and bool(self.answer.strip())
+
+    @property
+    def _is_complete(self) -> bool:
+        return events.ending_of(self._reason) in GOOD_ENDINGS
 
     def started(self) -> events.StageStarted:
         """The event that the stage begins with."""
@@ -146,21 +150,34 @@ class StageRun:
             time.monotonic() - self.began,
             served_model=self.served,
             stop_reason=self._reason,
-            complete=self._reason not in events.TRUNCATED | events.REFUSED,
+            complete=self._is_complete,
         )
 
-    def raise_if_truncated(self) -> None:
+    def ending_notice(self) -> events.TurnWarning | None:
+        """What to say of a stop reason that nobody knows: the text is taken for whole."""
+        if events.ending_of(self._reason) is not Ending.UNKNOWN:
+            return None
+        return events.TurnWarning(
+            f"{self.provider.model} ended with the unknown stop reason {self._reason!r};"
+            " its text is taken for whole"
+        )
+
+    def raise_if_cut(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
-        reason = self._reason
-        if reason in events.TRUNCATED:
-            kind, fault = "max_tokens", "was cut at its token limit"
-            hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
-        elif reason in events.REFUSED:
-            kind, fault = "refusal", "declined to go on"
-            hint = "word the question differently, or ask another model"
-        else:
-            return
-        message = f"{self.provider.model} {fault} ({reason})"
+        match events.ending_of(self._reason):
+            case Ending.TRUNCATED:
+                kind, fault = "max_tokens", "was cut at its token limit"
+                hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
+            case Ending.REFUSED:
+                kind, fault = "refusal", "declined to go on"
+                hint = "word the question differently, or ask another model"
+            case Ending.PAUSED:
+                kind, fault, hint = "paused", "paused before its end", "ask again"
+            case Ending.BROKEN:
+                kind, fault, hint = "cut", "broke off", "try again"
+            case _:
+                return
+        message = f"{self.provider.model} {fault} ({self._reason})"
         raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
 
 
@@ -174,7 +191,9 @@ def finish_stage(
     finished = run.finished()
     if not meter.is_full:
         yield meter.charge(finished)
-        run.raise_if_truncated()
+        run.raise_if_cut()
+        if notice := run.ending_notice():
+            yield notice
     elif goes_on:
         yield meter.charge(finished)
         yield events.TurnWarning(meter.notice)

@@ -141,12 +141,13 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def payloads(
     response: httpx.Response, timeouts: Timeouts, limits: TransportLimits = LIMITS
 ) -> Iterator[Payload]:
-    """The JSON objects of a stream, DONE where it says `[DONE]`; pings and junk are skipped.
+    """The JSON objects of a stream, DONE where it says `[DONE]`; junk is skipped, and a ping that
+    comes before anything else: it is no sign of a reply.
 
     Raises UnavailableError when three events in a row are not JSON, and what `StallGuard` raises.
     """
     guard = StallGuard(response, timeouts, limits)
-    bad = 0
+    bad, begun = 0, False
     for data in filter(None, event_data(guard.iter_bytes())):
         text = data.decode("utf-8", "replace")
         if text.strip() == "[DONE]":
@@ -160,6 +161,10 @@ def payloads(
                 raise UnavailableError("the reply is not readable", kind="bad_reply") from None
             continue
         bad = 0
-        if isinstance(payload, dict) and payload.get("type") != "ping":
+        if not isinstance(payload, dict):
+            continue
+        if payload.get("type") != "ping":
             guard.progressed()
+            begun = True
+        if begun:
             yield payload

@@ -11,7 +11,7 @@ from rich.segment import Segment
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline import events
-from deepreasoning_cli.pipeline.events import Stage
+from deepreasoning_cli.pipeline.events import Ending, Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources
 from deepreasoning_cli.sanitize import Sanitiser, single_line
@@ -27,6 +27,12 @@ from deepreasoning_cli.views.terminal import crop
 FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
 MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
+BAD_NEWS = {
+    Ending.TRUNCATED: "cut at its token limit",
+    Ending.REFUSED: "declined",
+    Ending.PAUSED: "paused before its end",
+    Ending.BROKEN: "broken off",
+}
 
 
 class PanelsView:
@@ -224,10 +230,9 @@ class PanelsView:
 def _result_words(stage: events.StageFinished) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
     words = stage_summary(stage)
-    if stage.stop_reason in events.TRUNCATED:
-        return f"cut at its token limit · {words}", True
-    if stage.stop_reason in events.REFUSED:
-        return f"declined · {words}", True
+    bad_news = BAD_NEWS.get(events.ending_of(stage.stop_reason))
+    if bad_news:
+        return f"{bad_news} · {words}", True
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False
 
 

@@ -14,6 +14,7 @@ from deepreasoning_cli.wire.client.payload import (
     ReplyReader,
     as_dict,
     as_dicts,
+    as_reason,
     as_text,
     as_usage,
     first_dict,
@@ -101,7 +102,7 @@ class _ChatCompletionsReader(ReplyReader):
         if content := _content(delta.get("content")):
             yield Text(content)
         raise_for_error(chunk, account)
-        self.finish_reason = as_text(choice.get("finish_reason")) or self.finish_reason
+        self.finish_reason = as_reason(choice.get("finish_reason")) or self.finish_reason
 
 
 def _reasoning(delta: Payload) -> str:

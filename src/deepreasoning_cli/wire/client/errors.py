@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key, redact
-from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.pipeline.events import Ending, Payload, ending_of
 from deepreasoning_cli.wire.client.payload import as_dict, as_text, first_dict
 
 LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
@@ -71,8 +71,8 @@ STATUS_KINDS: Final[Mapping[int, str]] = {
 }
 RETRYABLE: Final = frozenset({"rate_limit", "overloaded", "server"})
 """The kinds that waiting can heal."""
-BROKEN_OFF: Final = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons that are failures: OpenRouter's, and DeepSeek's under load."""
+FAILED: Final = frozenset({"failed", "cancelled", "canceled", "expired"})
+"""The `status` of a response that nothing more comes of."""
 PROXY_LOGIN: Final = "write it into the proxy's address: http://user:password@host:port"
 
 
@@ -246,21 +246,24 @@ def _find_error(payload: Payload) -> object:
     if kind == "error":
         return {name: payload.get(name) for name in ("code", "message")}
     if "choices" in payload:
-        return _choice_error(payload["choices"])
+        choice = first_dict(payload["choices"])
+        return choice.get("error") or _failed(choice.get("finish_reason"))
+    if kind in ("message_delta", "message"):
+        return _failed(as_dict(payload.get("delta", payload)).get("stop_reason"))
     if "response" in payload or kind == "response.failed" or payload.get("object") == "response":
         return _response_error(payload)
     return None
 
 
-def _choice_error(choices: object) -> object:
-    choice = first_dict(choices)
-    reason = as_text(choice.get("finish_reason"))
-    return choice.get("error") or (reason if reason in BROKEN_OFF else None)
+def _failed(reason: object) -> str | None:
+    """A stop reason that says that the host failed: OpenRouter's `error`, vLLM's `abort`."""
+    reason = as_text(reason)
+    return reason if ending_of(reason) is Ending.BROKEN else None
 
 
 def _response_error(payload: Payload) -> object:
     response = as_dict(payload.get("response", payload))
-    failed = response.get("status") == "failed" or payload.get("type") == "response.failed"
+    failed = response.get("status") in FAILED or payload.get("type") == "response.failed"
     return response.get("error") or ({} if failed else None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import Chunk, End, Payload, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
@@ -14,7 +15,7 @@ from deepreasoning_cli.wire.client.payload import (
     as_count,
     as_dict,
     as_dicts,
-    as_text,
+    as_reason,
     build_usage,
 )
 
@@ -52,22 +53,28 @@ def read_reply(
 ) -> Iterator[Chunk]:
     """The chunks of one reply, from its stream of events or one whole `message` object.
 
-    Usage and `End` come with `message_stop`; a reply that ends without it was cut, and gets
+    Usage and `End` come with `message_stop`, or where a stop reason was given and nothing but
+    pings, an error or the end of the stream follows. A reply without either was cut, and gets
     neither, because the counts given at its start are not those of its end. Raises what
     `errors.to_exception` makes of an `error` event, in the words of `account`.
     """
     reply = _MessagesReader()
-    for payload in map(as_dict, payloads):
-        raise_for_error(payload, account)
-        if payload.get("type") == "content_block_delta":  # as most are
-            yield from _pieces(payload.get("delta"))
-            continue
-        yield from reply.read(payload)
-        if reply.complete:
-            if usage := reply.usage():
-                yield usage
-            yield End(reply.stop_reason)
-            return
+    try:
+        for payload in map(as_dict, payloads):
+            raise_for_error(payload, account)
+            if payload.get("type") == "content_block_delta":  # as most are
+                yield from _pieces(payload.get("delta"))
+                continue
+            yield from reply.read(payload)
+            if reply.complete:
+                break
+    except DeepReasoningError:
+        if reply.stop_reason is None:
+            raise
+    if reply.complete or reply.stop_reason:
+        if usage := reply.usage():
+            yield usage
+        yield End(reply.stop_reason)
 
 
 @dataclass(slots=True)
@@ -78,10 +85,12 @@ class _MessagesReader(ReplyReader):
 
     def read(self, payload: Payload) -> Iterator[Chunk]:
         match payload:
-            case {"type": "message_start", "message": message}:
-                yield from self._message(as_dict(message))
+            case {"type": "message_start", "message": dict(message)}:
+                yield from self._message(message)
+                self._state({}, as_dict(message.get("usage")))
             case {"type": "message", "content": list()}:
                 yield from self._message(payload)
+                self._state(payload, as_dict(payload.get("usage")))
                 self.complete = True
             case {"type": "content_block_start", "content_block": block}:
                 yield from _pieces(block)
@@ -89,16 +98,17 @@ class _MessagesReader(ReplyReader):
                 self._state(as_dict(payload.get("delta")), as_dict(payload.get("usage")))
             case {"type": "message_stop"}:
                 self.complete = True
+            case {"type": "ping"} if self.stop_reason:
+                self.complete = True
 
     def _message(self, message: Payload) -> Iterator[Chunk]:
         yield from self.served_by(message.get("model"))
         for block in as_dicts(message.get("content")):
             yield from _pieces(block)
-        self._state(message, as_dict(message.get("usage")))
 
     def _state(self, source: Payload, usage: Payload) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
-        self.stop_reason = as_text(source.get("stop_reason")) or self.stop_reason
+        self.stop_reason = as_reason(source.get("stop_reason")) or self.stop_reason
         usage = usage | as_dict(usage.get("output_tokens_details"))
         for name, value in usage.items():
             if (tokens := as_count(value)) is not None:

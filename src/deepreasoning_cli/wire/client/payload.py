@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from deepreasoning_cli.pipeline.events import ModelReported
+from deepreasoning_cli.pipeline.events import Ending, ModelReported, ending_of
 from deepreasoning_cli.pipeline.money import Usage
 
 MOST_TOKENS = 1_000_000_000  # no model reads or writes this much in one reply
@@ -32,6 +32,12 @@ def first_dict(value: object) -> dict[str, Any]:
 def as_text(value: object) -> str:
     """The string itself, or an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def as_reason(value: object) -> str | None:
+    """A stop reason; None for what states none, as for the text `null`."""
+    reason = as_text(value)
+    return None if ending_of(reason) is Ending.UNSTATED else reason
 
 
 def as_count(value: object) -> int | None:

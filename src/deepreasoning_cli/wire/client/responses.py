@@ -24,6 +24,11 @@ PARTS: Final[Mapping[str, tuple[str, type[events.Thought | events.Text]]]] = {
 }
 
 
+CUTS: Final = frozenset(
+    {events.Ending.TRUNCATED, events.Ending.REFUSED, events.Ending.PAUSED, events.Ending.BROKEN}
+)
+
+
 def request_body(
     prompt: events.Prompt,
     *,
@@ -111,7 +116,7 @@ class _ResponsesReader(ReplyReader):
         if response.get("status") != "incomplete" and not details:
             return "refusal" if self.refused else "completed"
         reason = as_text(details.get("reason"))
-        return reason if reason in events.TRUNCATED | events.REFUSED else "max_output_tokens"
+        return reason if events.ending_of(reason) in CUTS else "max_output_tokens"
 
 
 def _number(index: object) -> int:

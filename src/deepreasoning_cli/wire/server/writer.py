@@ -12,14 +12,14 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import (
     DONE,
-    REFUSED,
-    TRUNCATED,
     Chunk,
     End,
+    Ending,
     ModelReported,
     Payload,
     Text,
     Thought,
+    ending_of,
 )
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -227,9 +227,10 @@ def _translate(own: frozenset[str], words: tuple[str, str, str], reason: str | N
     complete, truncated, refused = words
     if reason in own:
         return str(reason)
-    if reason in TRUNCATED:
+    ending = ending_of(reason)
+    if ending is Ending.TRUNCATED:
         return truncated
-    return refused if reason in REFUSED else complete
+    return refused if ending is Ending.REFUSED else complete
 
 
 to_finish_reason = partial(_translate, FINISH_REASONS, ("stop", "length", "content_filter"))
