@@ -622,7 +622,7 @@ def test_a_reasoner_is_found_by_the_name_of_its_model_too(alias: str, name: str)
 
 def test_a_reasoner_of_the_users_goes_before_an_alias() -> None:
     own = Reasoner(name="deepseek-flash", label="Mine", base_url="http://mine/v1", model="r1")
-    assert CATALOG.with_reasoners([own]).reasoner("deepseek-flash") == own
+    assert CATALOG.with_hosts([own], []).reasoner("deepseek-flash") == own
 
 
 @pytest.mark.parametrize(
@@ -647,7 +647,7 @@ def test_an_unknown_reasoner_is_refused_with_the_nearest(name: str, hint: str) -
 def test_a_reasoner_of_the_users_is_added_or_takes_the_place_of_its_namesake() -> None:
     lab = Reasoner(name="lab", label="Lab", base_url="http://gpu:8000/v1", model="r1", key="lab")
     deepseek = Reasoner(name="deepseek", label="Mine", base_url="http://mine/v1", model="r1")
-    extended = CATALOG.with_reasoners([lab, deepseek])
+    extended = CATALOG.with_hosts([lab, deepseek], [])
     assert extended.reasoner("lab") == lab
     assert extended.reasoners[0] == deepseek
     assert len(extended.reasoners) == len(CATALOG.reasoners) + 1

@@ -282,7 +282,7 @@ def test_a_wrong_value_is_a_usage_error(path: Path) -> None:
     [
         ("model", "sonet", "did you mean sonnet?"),
         ("model", '"opsu"', "did you mean opus?"),
-        ("reasoner", "deepsek", "did you mean deepseek or deepseek-flash?"),
+        ("reasoner", "deepsek", "did you mean deepseek or deepseek-pro?"),
         ("reasoner", "lap", "did you mean lab?"),
     ],
 )

@@ -192,7 +192,11 @@ def test_quiet_silences_the_warnings_of_the_list(config: Path) -> None:
 
 def test_json_lists_models_and_reasoners_with_money_as_text() -> None:
     rows = listed()
-    assert next(entry for entry in rows if entry["id"] == "claude-haiku-5-5") == {
+    haiku = next(entry for entry in rows if entry["id"] == "claude-haiku-5-5")
+    elsewhere = haiku["rates"].pop("openrouter")
+    figures = {name: elsewhere[name] for name in ("input", "output", "as_of")}
+    assert figures == {"input": "0.1", "output": "0.5", "as_of": "2026-11-10"}
+    assert haiku == {
         "kind": "claude",
         "id": "claude-haiku-5-5",
         "name": "Claude Haiku 5.5",
@@ -274,11 +278,14 @@ def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
         "thinks    by itself; --effort none keeps it from that\n"
         "effort    low, medium, high, xhigh, max; medium if none is sent\n"
         "\n"
-        "USD per million tokens        input  output  cache read  cache write\n"
-        "direct                         0.10    0.50        0.01        0.125\n"
-        "direct, prompt above 100,000   0.50    2.50        0.05        0.625\n"
+        "USD per million tokens            input  output  cache read  cache write\n"
+        "direct                             0.10    0.50        0.01        0.125\n"
+        "direct, prompt above 100,000       0.50    2.50        0.05        0.625\n"
+        "openrouter                         0.10    0.50        0.01        0.125\n"
+        "openrouter, prompt above 100,000   0.50    2.50        0.05        0.625\n"
         "\n"
         f"Rates (direct) as of 2026-11-12: {ANTHROPIC}\n"
+        "Rates (openrouter) as of 2026-11-10: https://pypi.org/project/genai-prices/0.2.3/\n"
         "The rest as of 2026-11-26.\n"
     )
 

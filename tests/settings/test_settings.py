@@ -72,6 +72,8 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "model": None,
         "backend": "auto",
         "reasoner": None,
+        "answerer": None,
+        "fallback": None,
         "temperature": 0.7,
         "top_p": 0.9,
         "max_tokens": 8192,
@@ -88,6 +90,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "timeout": None,
         "keys": {},
         "reasoners": {},
+        "answerers": {},
         "base_urls": {},
         "gateway": {"endpoint": "chat_completions"},
         "search": {"depth": "standard"},
@@ -165,7 +168,7 @@ def test_a_flag_beats_the_environment_beats_the_file_beats_the_default(config: P
     settings, origins = loaded.settings, loaded.origins
     assert [settings.model, settings.reasoner, settings.panels, settings.temperature] == [
         "flag",
-        "env",
+        ("env",),
         "rules",
         0.7,
     ]
@@ -834,3 +837,84 @@ def test_settings_may_be_changed_to_the_keys_of_somebody_else(config: Path) -> N
     assert (changed.key("deepseek"), changed.key("linkup")) == (theirs, None)
     assert loaded.key("deepseek") != theirs
     assert "sk-of-the-caller" not in repr(changed)
+
+
+# --- hosts in an order, answerers of one's own
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "expected"),
+    [
+        ('reasoner = "deepseek"\n', {}, ("deepseek",)),
+        ('reasoner = ["deepseek", "openrouter"]\n', {}, ("deepseek", "openrouter")),
+        ("", {"DEEPREASONING_REASONER": "deepseek, openrouter"}, ("deepseek", "openrouter")),
+    ],
+)
+def test_hosts_are_one_name_or_an_order(
+    config: Path, text: str, environ: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    assert load(config, text, {}, environ).settings.reasoner == expected
+
+
+@pytest.mark.parametrize("name", ["reasoner", "answerer", "fallback"])
+@pytest.mark.parametrize("value", ['["openrouter", "OpenRouter"]', '""', "[]", '[""]', "7"])
+def test_an_order_without_a_first_or_with_a_name_twice_is_wrong(
+    config: Path, name: str, value: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(config, f"{name} = {value}\n")
+    assert raised.value.message.startswith(
+        f"{config}:1: {name} must be the name of a host, or a list without repetitions such as ["
+    )
+
+
+def test_an_answerer_of_ones_own_has_what_a_host_is_called_by(config: Path) -> None:
+    text = (
+        '[answerers.lab]\nbase_url = "http://gpu:8000/v1/"\nmodel = "qwen3"\n'
+        'format = "chat_completions"\nauth = "bearer"\nkey = "lab"\n'
+        'rates = { input = 1, output = "2.5", cache_read = 0.1 }\n'
+        'context = 131072\nmax_output = 8192\nefforts = ["low", "high"]\n'
+    )
+    assert load(config, text).settings.answerers["lab"].model_dump(exclude={"rates"}) == {
+        "base_url": "http://gpu:8000/v1",
+        "model": "qwen3",
+        "format": "chat_completions",
+        "auth": "bearer",
+        "key": "lab",
+        "context": 131072,
+        "max_output": 8192,
+        "efforts": ("low", "high"),
+    }
+
+
+@pytest.mark.parametrize("fields", ['auth = "bearer"', 'auth = "none"\nkey = "lab"'])
+def test_a_key_that_is_not_sent_and_one_that_is_not_there_are_wrong(
+    config: Path, fields: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(config, f'[answerers.lab]\nbase_url = "http://gpu:8000"\n{fields}\n')
+    assert raised.value.message == (
+        f"{config}:1: answerers.lab must be a table with base_url,"
+        " and with key exactly where auth sends one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "origin", "value"),
+    [
+        ({"ANTHROPIC_AUTH_TOKEN": "token-1234567"}, "ANTHROPIC_AUTH_TOKEN", "token-1234567"),
+        (
+            {"ANTHROPIC_AUTH_TOKEN": "token-1234567", "ANTHROPIC_API_KEY": " "},
+            *("ANTHROPIC_AUTH_TOKEN", "token-1234567"),
+        ),
+        (
+            {"ANTHROPIC_AUTH_TOKEN": "token-1234567", "ANTHROPIC_API_KEY": "sk-ant-12345"},
+            *("ANTHROPIC_API_KEY", "sk-ant-12345"),
+        ),
+    ],
+)
+def test_a_token_of_claudes_holds_where_there_is_no_key_of_his(
+    config: Path, environ: dict[str, str], origin: str, value: str
+) -> None:
+    key = load(config, "", {}, environ).key("anthropic")
+    assert key == Key("anthropic", value, f"environment {origin}")

@@ -251,7 +251,7 @@ def test_the_template_names_every_setting_with_its_default() -> None:
     settings = "\n".join(line[2:] for line in top.splitlines() if line and " = " in line[:24])
     shown = tomllib.loads(settings)
     defaults = Settings.model_validate({}).model_dump()
-    tables = {"keys", "reasoners", "base_urls", "gateway", "search", "serve"}
+    tables = {"keys", "reasoners", "answerers", "base_urls", "gateway", "search", "serve"}
     assert set(shown) == set(defaults) - tables
     examples = {name for name, value in defaults.items() if value is None}
     assert {name: value for name, value in shown.items() if name not in examples} == {
@@ -274,7 +274,7 @@ def test_every_commented_line_of_the_template_is_valid_without_its_mark(tmp_path
         for line in lines
         if line.startswith("# ")
     ]
-    bare = [line for line in bare if not line.startswith(("A reasoner", "# "))]
+    bare = [line for line in bare if not line.startswith(("A reasoner", "An answerer", "# "))]
     tables = next(number for number, line in enumerate(bare) if line.startswith('deepseek = "sk'))
     text = "\n".join([*bare[:tables], "[keys]", *bare[tables:]])
     path = tmp_path / "config.toml"
@@ -286,6 +286,7 @@ def test_every_commented_line_of_the_template_is_valid_without_its_mark(tmp_path
         *("openrouter", "deepinfra", "novita", "serve"),
     }
     assert set(loaded.settings.reasoners) == {"lab"}
+    assert set(loaded.settings.answerers) == {"local"}
 
 
 def test_an_existing_file_is_not_replaced_unasked(path: Path) -> None:

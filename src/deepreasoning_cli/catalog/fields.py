@@ -23,7 +23,6 @@ from deepreasoning_cli.pipeline.money import MILLION, THOUSAND
 Table = dict[str, Any]
 Row = TypeVar("Row")
 PACKAGED = Path(__file__).with_name("catalog.toml")
-RATE_TABLES = ("direct", "gateway", "rates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:
     if not isinstance(changes, dict):
         return changes
     base = base if isinstance(base, dict) else {}
-    if path == ("search",) or (len(path) == 3 and path[-1] in RATE_TABLES):
+    has_rates = len(path) == 3 and (path[0] == "claude" or path[-1] == "rates")
+    if path == ("search",) or has_rates:
         return _reprice(base, changes, file) if changes else base
     return base | {
         key: _merge(base.get(key), value, file, (*path, key)) for key, value in changes.items()
@@ -107,7 +107,8 @@ def _reprice(base: Table, changes: Table, file: Path) -> Table:
     """The prices with the user's changes and file as source; a new unit drops the old prices."""
     unit = base.get("per", MILLION)
     same_unit = changes.get("per", unit) == unit
-    old = {key: value for key, value in base.items() if same_unit and key != "as_of"}
+    kept = {"id"} if not same_unit else base.keys() - {"as_of"}
+    old = {key: value for key, value in base.items() if key in kept}
     return {**old, "source": str(file), **changes}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any
 
 from deepreasoning_cli.catalog import fields
 from deepreasoning_cli.catalog.models import (
+    ANTHROPIC,
+    DIRECT,
+    Answerer,
+    AnswererFormat,
+    Auth,
     Catalog,
     ClaudeModel,
     Effort,
@@ -24,7 +30,8 @@ from deepreasoning_cli.catalog.models import (
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.pipeline.money import MILLION, WEEKDAYS, Hours, RateCard, Rates
 
-BACKENDS = ("direct", "gateway")
+BACKENDS = (DIRECT, "gateway")
+CLAUDE_FIELDS = frozenset(each.name for each in dataclasses.fields(ClaudeModel))
 DAYS = tuple(day.lower() for day in WEEKDAYS)
 
 
@@ -38,6 +45,7 @@ def load_catalog(override: Path | None = None) -> Catalog:
     hours_place = place.inside("hours")
     hours = {name: HOURS(value, hours_place.inside(name)) for name, value in top["hours"].items()}
     card, samplers = _card_reader(hours), fields.one_of(Samplers)
+    hosts = [name for name in top["answerers"] if name != ANTHROPIC]
     read_models = fields.rows_of(
         ClaudeModel,
         "id",
@@ -50,6 +58,7 @@ def load_catalog(override: Path | None = None) -> Catalog:
         efforts=EFFORTS,
         default_effort=fields.one_of(Effort),
         **dict.fromkeys(BACKENDS, card),
+        **dict.fromkeys(hosts, _host_reader(card)),
     )
     models = read_models(top["claude"], place.inside("claude"))
     _check_models(models, place.inside("claude"))
@@ -59,9 +68,20 @@ def load_catalog(override: Path | None = None) -> Catalog:
     read_reasoners = fields.rows_of(
         Reasoner, "name", "label", samplers=samplers, rates=card, efforts=EFFORTS
     )
+    read_answerers = fields.rows_of(
+        Answerer,
+        "name",
+        "label",
+        samplers=samplers,
+        rates=card,
+        efforts=EFFORTS,
+        format=fields.one_of(AnswererFormat),
+        auth=fields.one_of(Auth),
+    )
     return Catalog(
         claude_models=models,
         reasoners=read_reasoners(top["reasoners"], place.inside("reasoners")),
+        answerers=read_answerers(top["answerers"], place.inside("answerers")),
         vendors=_vendors(top, place),
         search=SEARCH(top["search"], place.inside("search")),
         as_of=top["as_of"],
@@ -125,7 +145,7 @@ EFFORTS = fields.array_of(
     fields.one_of(Effort), lambda given: tuple(sorted(given, key=list(Effort).index))
 )
 TOKENS = fields.row_of(ThinkingTokens, thinks=fields.array_of(fields.read_number))
-TABLES = ("search", "vendors", "reasoners", "claude", "hours", "efforts")
+TABLES = ("search", "vendors", "reasoners", "answerers", "claude", "hours", "efforts")
 FILE = fields.table_of(
     {
         "as_of": fields.read_iso_day,
@@ -165,6 +185,19 @@ def _card_reader(hours: Mapping[str, Hours]) -> fields.Reader:
     return card
 
 
+def _host_reader(card: fields.Reader) -> fields.Reader:
+    """Make a reader of a table with the host's own `id` of a model, and its rates."""
+
+    def read(value: Any, place: fields.Place) -> tuple[str, RateCard | None]:
+        table = fields.read_table(value, place)
+        if "id" not in table:
+            raise place.missing("id")
+        rates = {name: item for name, item in table.items() if name != "id"}
+        return fields.read_text(table["id"], place.inside("id")), card(rates, place)
+
+    return read
+
+
 def _check_card(table: fields.Table, place: fields.Place, hours: Mapping[str, Hours]) -> None:
     peak = ("peak", "peak_hours")
     for key in ("input", "output", *(peak if any(key in table for key in peak) else ())):
@@ -179,8 +212,12 @@ def _rates(table: fields.Table, per: int) -> Rates:
 
 
 def _claude(**table: Any) -> ClaudeModel:
+    """A model of its fields; what is none of its own is a host's: an id, and the rates there."""
     rates = {backend: table.pop(backend) for backend in BACKENDS if backend in table}
-    return ClaudeModel(**table, rates=rates or {"direct": None})
+    rates = rates or {DIRECT: None}
+    hosts = {name: table.pop(name) for name in list(table) if name not in CLAUDE_FIELDS}
+    rates |= {name: card for name, (_, card) in hosts.items()}
+    return ClaudeModel(**table, rates=rates, ids={name: id_ for name, (id_, _) in hosts.items()})
 
 
 def _check_models(models: tuple[ClaudeModel, ...], place: fields.Place) -> None:

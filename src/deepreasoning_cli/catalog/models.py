@@ -1,4 +1,4 @@
-"""Models, reasoners, limits, lifecycle, rates: what a name means on a backend on a given day."""
+"""Models, hosts, limits, lifecycle, rates: what a name means at a host on a given day."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from deepreasoning_cli.catalog.fields import known_names
-from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, nearest
+from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.pipeline.money import RateCard
 
 BaseUrl = str
 UrlPath = str
 EnvName = str
 """Kinds of text in the file, which `fields.READERS` checks by these names."""
+
+ANTHROPIC = "anthropic"
+DIRECT = "direct"
 
 
 class Lifecycle(StrEnum):
@@ -76,16 +79,32 @@ class ThinkingTokens:
     thinks: tuple[int, ...]
 
 
+class AnswererFormat(StrEnum):
+    """The wire format that an answerer speaks."""
+
+    MESSAGES = "messages"
+    CHAT_COMPLETIONS = "chat_completions"
+
+
+class Auth(StrEnum):
+    """How an answerer's key is sent: in a header of its own, as a bearer token, not at all."""
+
+    X_API_KEY = "x-api-key"
+    BEARER = "bearer"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeModel:
     """A model that writes answers.
 
-    `context` and `max_output` are tokens, None where unknown. `rates` has a key for each backend
-    that offers the model; its value is None where that backend publishes no rates. `status` is
-    what Anthropic called the model when the catalog was made; ask `lifecycle` for a given day.
-    `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in tokens, None
-    where unknown. `efforts` are those that it takes, in rising order; `thinking_off` is None for
-    a model that thinks `unasked` and cannot be kept from it.
+    `context` and `max_output` are tokens, None where unknown. `rates` has a key for each place
+    that offers the model, `direct` (Anthropic), `gateway` or the name of another answerer; its
+    value is None where that place publishes no rates. `ids` has the place's own id where that is
+    another. `status` is what Anthropic called the model when the catalog was made; ask `lifecycle`
+    for a given day. `cache_minimum` is the shortest beginning of a prompt that its cache keeps, in
+    tokens, None where unknown. `efforts` are those that it takes, in rising order; `thinking_off`
+    is None for a model that thinks `unasked` and cannot be kept from it.
     """
 
     id: str
@@ -102,6 +121,7 @@ class ClaudeModel:
     successor: str | None = None
     samplers: Samplers = Samplers.NONE
     rates: Mapping[str, RateCard | None] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
     cache_minimum: int | None = None
     thinking: Thinking = Thinking.NEVER
     thinking_off: ThinkingOff | None = None
@@ -155,9 +175,41 @@ class Reasoner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """A host that writes answers, Claude's or those of a `model` of its own.
+
+    `key` names the key it needs, None for none, and `auth` says how that is sent. `path` is where
+    requests go, below the address; by default where the `format` has it. Only a `builtin` one is
+    ever chosen by default. `context`, `max_output`, `samplers`,
+    `rates` and `efforts` are those of `model`.
+    """
+
+    name: str
+    label: str
+    base_url: BaseUrl
+    model: str | None = None
+    format: AnswererFormat = AnswererFormat.MESSAGES
+    auth: Auth = Auth.X_API_KEY
+    key: str | None = None
+    path: UrlPath | None = None
+    context: int | None = None
+    max_output: int | None = None
+    samplers: Samplers = Samplers.BOTH
+    builtin: bool = False
+    rates: RateCard | None = None
+    efforts: tuple[Effort, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Its name in `ClaudeModel.rates`."""
+        return DIRECT if self.name == ANTHROPIC else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """Who is paid: where its API lives, which variables of the environment hold key and address.
 
+    `token_env` holds a key that is only ever sent as a bearer token, unless `key_env` is set.
     `page` is where a key is made or topped up, None where that page is not known for sure.
     `key_check` is a path below the address that answers only to a valid key. `lists_models` tells
     whether `/models` says which models of ours it has.
@@ -167,6 +219,7 @@ class Vendor:
     label: str
     base_url: BaseUrl
     key_env: EnvName | None = None
+    token_env: EnvName | None = None
     base_url_env: EnvName | None = None
     page: BaseUrl | None = None
     key_check: UrlPath | None = None
@@ -184,7 +237,8 @@ class SearchPrices:
     source: str = ""
 
 
-Row = TypeVar("Row", Reasoner, Vendor)
+Host = TypeVar("Host", Reasoner, Answerer)
+Row = TypeVar("Row", Reasoner, Answerer, Vendor)
 WORST_FIRST = ("retired", "deprecated", "unknown", "legacy", "active")
 
 
@@ -202,41 +256,56 @@ class Catalog:
 
     claude_models: tuple[ClaudeModel, ...]
     reasoners: tuple[Reasoner, ...]
+    answerers: tuple[Answerer, ...]
     vendors: tuple[Vendor, ...]
     search: SearchPrices
     as_of: str
     gateway_default: str
     efforts: Mapping[Effort, ThinkingTokens]
 
-    def claude(self, name: str, backend: str, today: date) -> Choice:
-        """The model that `name` means on `backend`: an id, an alias, or the newest of a family.
+    def claude(self, name: str, place: str, today: date) -> Choice:
+        """The model that `name` means at `place`: an id, an alias, or the newest of a family.
 
-        It may be written as other hosts and tools write it. An id that the catalog lacks passes,
-        with a warning, if it could be Anthropic's. Raises RefusedError for any other unknown name,
-        for a retired model and for one that the backend does not offer, UsageError for no name.
+        A place is `direct`, `gateway`, or what `Answerer.place` says. The name may be written as
+        other hosts and tools write it. An id that the catalog lacks passes, with a warning, if it
+        could be Anthropic's. Raises RefusedError for any other unknown name, for a retired model
+        and for one that the place does not offer, UsageError for no name.
         """
         name = name.strip()
         if not name:
             raise UsageError("the name of the model is empty", hint="try sonnet")
-        normal = _normal(name)
+        family = normal_name(name).removeprefix("claude-")
+        if model := self.named(name) or self.newest(family, place, today):
+            return self._choice(model, place, today)
+        from deepreasoning_cli.catalog import advice
+
+        if family in self.families:
+            raise advice.not_offered(self, family, family, place, today)
+        from deepreasoning_cli.catalog.names import find_model  # few names need it
+
+        found = find_model(self, name, place, today)
+        if isinstance(found, ClaudeModel):
+            return self._choice(found, place, today)
+        model = ClaudeModel(id=found, name=found, status=Lifecycle.UNKNOWN, rates={place: None})
+        return Choice(model, f"the catalog does not know the model {found!r}")
+
+    def named(self, name: str) -> ClaudeModel | None:
+        """The model whose id or alias that is, with or without `claude-`."""
+        normal = normal_name(name)
         for model in self.claude_models:
-            names = map(_normal, (model.id, *model.aliases))
+            names = map(normal_name, (model.id, *model.aliases))
             if not {normal, f"claude-{normal}"}.isdisjoint(names):
-                return self._choice(model, backend, today)
-        family = normal.removeprefix("claude-")
-        if family not in self._families:
-            return self._other_spelling(name, backend, today)
-        return self._newest_choice(family, backend, today)
+                return model
+        return None
 
-    def _newest_choice(self, family: str, backend: str, today: date) -> Choice:
-        newest = self._newest(family, backend, today)
-        if newest is None:
-            raise self._not_offered(family, family, backend, today)
-        return self._choice(newest, backend, today)
+    @property
+    def families(self) -> set[str]:
+        """The names of the families, in lower case."""
+        return {model.family.lower() for model in self.claude_models if model.family}
 
-    def offered(self, backend: str) -> tuple[ClaudeModel, ...]:
-        """The Claude models that `backend` offers, retired ones included."""
-        return tuple(model for model in self.claude_models if backend in model.rates)
+    def offered(self, place: str) -> tuple[ClaudeModel, ...]:
+        """The Claude models that `place` offers, retired ones included."""
+        return tuple(model for model in self.claude_models if place in model.rates)
 
     def reasoner(self, name: str) -> Reasoner:
         """The reasoner of that name or alias; raises ConfigError that names the nearest."""
@@ -246,24 +315,36 @@ class Catalog:
 
     def default_reasoner(self, has_key: Callable[[str], bool]) -> Reasoner | None:
         """The first built-in reasoner whose key is there; never one that needs no key."""
-        for reasoner in self.reasoners:
-            if reasoner.builtin and reasoner.key and has_key(reasoner.key):
-                return reasoner
-        return None
+        return _first_with_key(self.reasoners, has_key)
+
+    def answerer(self, name: str) -> Answerer:
+        """The answerer of that name; raises ConfigError that names the nearest."""
+        return _by_name({row.name.lower(): row for row in self.answerers}, name, "answerer")
+
+    def default_answerer(self, has_key: Callable[[str], bool]) -> Answerer | None:
+        """The first built-in answerer whose key is there; never one that needs no key."""
+        return _first_with_key(self.answerers, has_key)
 
     def vendor(self, name: str) -> Vendor:
         """The vendor of that name; raises ConfigError that names the nearest."""
         return _by_name({row.name.lower(): row for row in self.vendors}, name, "vendor")
 
-    def with_reasoners(self, extra: Iterable[Reasoner]) -> Catalog:
-        """The catalog with the user's reasoners; one of a known name takes that one's place."""
-        named = {reasoner.name: reasoner for reasoner in (*self.reasoners, *extra)}
-        return replace(self, reasoners=tuple(named.values()))
+    def with_hosts(self, reasoners: Iterable[Reasoner], answerers: Iterable[Answerer]) -> Catalog:
+        """The catalog with the user's own; one of a known name takes that one's place."""
+        thinking = {row.name: row for row in (*self.reasoners, *reasoners)}
+        answering = {row.name: row for row in (*self.answerers, *answerers)}
+        return replace(
+            self, reasoners=tuple(thinking.values()), answerers=tuple(answering.values())
+        )
 
-    def _newest(self, family: str, backend: str, today: date) -> ClaudeModel | None:
+    def newest(self, family: str, place: str, today: date) -> ClaudeModel | None:
         """The best of a family: active before legacy before the rest, then the newest."""
         return max(
-            (model for model in self.offered(backend) if model.family.lower() == family),
+            (
+                model
+                for model in self.offered(place)
+                if model.family and model.family.lower() == family.lower()
+            ),
             key=lambda model: (
                 WORST_FIRST.index(model.lifecycle(today)),
                 model.released or date.min,
@@ -271,113 +352,31 @@ class Catalog:
             default=None,
         )
 
-    def _choice(self, model: ClaudeModel, backend: str, today: date) -> Choice:
-        if backend not in model.rates:
-            raise self._not_offered(model.id, model.family, backend, today)
-        match model.lifecycle(today):
-            case Lifecycle.RETIRED if backend == "gateway":
-                since = f" since {model.ends}" if model.ends else ""
-                return Choice(
-                    model, f"{model.id} is retired at Anthropic{since}; the gateway may refuse it"
-                )
-            case Lifecycle.RETIRED:
-                raise RefusedError(
-                    f"{model.id} was retired{f' on {model.ends}' if model.ends else ''}",
-                    hint=f"use {model.successor or 'sonnet'} instead",
-                    kind="model_retired",
-                    stage="answer",
-                )
-            case Lifecycle.DEPRECATED:
-                return Choice(model, self._deprecation(model, backend))
-            case _:
-                return Choice(model)
-
-    def _deprecation(self, model: ClaudeModel, backend: str) -> str:
-        where = " at Anthropic" if backend == "gateway" else ""
-        warning = f"{model.id} is deprecated{where}"
-        if model.ends:
-            warning += f" and retires on {model.ends}"
-        if any(model.successor == other.id for other in self.offered(backend)):
-            warning += f"; its successor is {model.successor}"
-        return warning
-
-    def _not_offered(self, name: str, family: str, backend: str, today: date) -> RefusedError:
-        best = self._newest(family.lower(), backend, today)
-        offers = [best] if best else self._alive(backend, today)
-        return RefusedError(
-            f"the {backend} backend does not offer {name}",
-            hint=f"it offers {', '.join(model.id for model in offers) or 'no Claude model'}",
-            kind="model_not_offered",
-            stage="answer",
-        )
-
-    @property
-    def _families(self) -> set[str]:
-        return {model.family.lower() for model in self.claude_models if model.family}
-
-    def _other_spelling(self, name: str, backend: str, today: date) -> Choice:
-        """The model of a name that is written as elsewhere; see `claude`."""
-        from deepreasoning_cli.catalog.names import bare_name, read_spelling  # few names need it
-
-        bare = bare_name(name)
-        said = read_spelling(bare, self._families)
-        if said is None:
-            return self._unknown(name, bare, backend, today)
-        if not said.version and not said.date:
-            return self._newest_choice(said.family, backend, today)
-        spellings = {
-            read_spelling(known, self._families): model
-            for model in sorted(self.claude_models, key=lambda model: model.released or date.min)
-            for known in (model.id.lower(), *map(str.lower, model.aliases))
-        }
-        if said in spellings:
-            return self._choice(spellings[said], backend, today)
-        same = [model for each, model in spellings.items() if each and each[:2] == said[:2]]
-        if same and not said.date:
-            return self._choice(same[-1], backend, today)
-        if same:  # a date that no model has
-            raise self._no_such_model(name, list(dict.fromkeys(model.id for model in same)))
-        return self._unknown(name, bare, backend, today)
-
-    def _unknown(self, name: str, bare: str, backend: str, today: date) -> Choice:
-        """A model that the catalog lacks: nothing is assumed about what it takes or costs."""
-        from deepreasoning_cli.catalog.names import is_misspelled, vendors_id
-
-        every = [
-            known.lower()
-            for model in self.claude_models
-            for known in (model.id, *model.aliases, model.family)
-            if known
-        ]
-        id_ = vendors_id(bare)
-        if id_ is None or is_misspelled(id_, every, self._families):
-            alive = self._alive(backend, today)
-            offered = [name for model in alive for name in (model.family, model.id, *model.aliases)]
-            offered = list(dict.fromkeys(filter(None, offered)))
-            raise self._no_such_model(name, nearest(_normal(bare), offered, most=2))
-        return Choice(
-            ClaudeModel(id=id_, name=id_, status=Lifecycle.UNKNOWN, rates={backend: None}),
-            f"the catalog does not know the model {id_!r}",
-        )
-
-    def _no_such_model(self, name: str, close: Sequence[str]) -> RefusedError:
-        reasoner = next((row.name for row in self.reasoners if row.name == _normal(name)), None)
-        families = dict.fromkeys(model.family for model in self.claude_models if model.family)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"
-        if reasoner:
-            hint = f"{reasoner} is a reasoner: -r {reasoner}"
-        elif close and name.lower().startswith("claude-"):
-            hint += "; `deepreasoning models --live` learns of new ones"
-        return RefusedError(
-            f"there is no Claude model {name!r}", hint=hint, kind="model_unknown", stage="answer"
-        )
-
-    def _alive(self, backend: str, today: date) -> tuple[ClaudeModel, ...]:
+    def alive(self, place: str, today: date) -> tuple[ClaudeModel, ...]:
+        """The models that `place` offers and that are not retired."""
         return tuple(
             model
-            for model in self.offered(backend)
+            for model in self.offered(place)
             if model.lifecycle(today) is not Lifecycle.RETIRED
         )
+
+    def _choice(self, model: ClaudeModel, place: str, today: date) -> Choice:
+        lifecycle, offered = model.lifecycle(today), place in model.rates
+        if offered and lifecycle not in (Lifecycle.DEPRECATED, Lifecycle.RETIRED):
+            return Choice(model)
+        from deepreasoning_cli.catalog import advice
+
+        if not offered:
+            raise advice.not_offered(self, model.id, model.family, place, today)
+        if lifecycle is Lifecycle.DEPRECATED:
+            return Choice(model, advice.deprecation(self, model, place))
+        if place == "gateway":
+            return Choice(model, advice.outlived(model))
+        raise advice.retired(model)
+
+
+def _first_with_key(rows: Sequence[Host], has_key: Callable[[str], bool]) -> Host | None:
+    return next((row for row in rows if row.builtin and row.key and has_key(row.key)), None)
 
 
 def _by_name(rows: Mapping[str, Row], name: str, kind: str) -> Row:
@@ -390,6 +389,8 @@ def _by_name(rows: Mapping[str, Row], name: str, kind: str) -> Row:
     )
 
 
-def _normal(name: str) -> str:
-    """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`."""
-    return re.sub(r"[\s._]+", "-", name.strip().lower())
+def normal_name(name: str) -> str:
+    """The name as ids are written: `Claude Sonnet 4.5` is `claude-sonnet-4-5`, and so is
+    `anthropic/claude-sonnet-4.5`, as other hosts have it.
+    """
+    return re.sub(r"[\s._]+", "-", name.strip().lower().removeprefix(f"{ANTHROPIC}/"))

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+from deepreasoning_cli.errors import RefusedError, nearest
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.catalog.models import Catalog, ClaudeModel
 
 QUOTES = "\"'`“”‘’"
 DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
@@ -28,6 +34,70 @@ class Spelling(NamedTuple):
     family: str
     version: tuple[str, ...] = ()
     date: str = ""
+
+
+def find_model(catalog: Catalog, name: str, place: str, today: date) -> ClaudeModel | str:
+    """The model that a name written as elsewhere means, or an id that could be the vendor's.
+
+    Raises RefusedError for any other name, with the nearest of those that `place` offers.
+    """
+    bare, families = bare_name(name), catalog.families
+    said = read_spelling(bare, families)
+    if said is None:
+        return _possible_id(catalog, name, bare, place, today)
+    if not said.version and not said.date:
+        if newest := catalog.newest(said.family, place, today):
+            return newest
+        from deepreasoning_cli.catalog.advice import not_offered
+
+        raise not_offered(catalog, said.family, said.family, place, today)
+    spellings = {
+        read_spelling(known, families): model
+        for model in sorted(catalog.claude_models, key=lambda model: model.released or date.min)
+        for known in (model.id.lower(), *map(str.lower, model.aliases))
+    }
+    if said in spellings:
+        return spellings[said]
+    same = [model for each, model in spellings.items() if each and each[:2] == said[:2]]
+    if same and not said.date:
+        return same[-1]
+    if same:  # a date that no model has
+        raise _no_such_model(catalog, name, list(dict.fromkeys(model.id for model in same)))
+    return _possible_id(catalog, name, bare, place, today)
+
+
+def _possible_id(catalog: Catalog, name: str, bare: str, place: str, today: date) -> str:
+    """The id of a model that the catalog lacks; raises RefusedError for what is a slip."""
+    every = [
+        known.lower()
+        for model in catalog.claude_models
+        for known in (model.id, *model.aliases, model.family)
+        if known
+    ]
+    id_ = vendors_id(bare)
+    if id_ is not None and not is_misspelled(id_, every, catalog.families):
+        return id_
+    alive = catalog.alive(place, today)
+    offered = [name for model in alive for name in (model.family, model.id, *model.aliases)]
+    offered = list(dict.fromkeys(filter(None, offered)))
+    raise _no_such_model(catalog, name, nearest(_as_id(bare), offered, most=2))
+
+
+def _no_such_model(catalog: Catalog, name: str, close: Sequence[str]) -> RefusedError:
+    reasoner = next((row.name for row in catalog.reasoners if row.name == _as_id(name)), None)
+    families = dict.fromkeys(model.family for model in catalog.claude_models if model.family)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"
+    if reasoner:
+        hint = f"{reasoner} is a reasoner: -r {reasoner}"
+    elif close and name.lower().startswith("claude-"):
+        hint += "; `deepreasoning models --live` learns of new ones"
+    return RefusedError(
+        f"there is no Claude model {name!r}", hint=hint, kind="model_unknown", stage="answer"
+    )
+
+
+def _as_id(name: str) -> str:
+    return re.sub(r"[\s._]+", "-", name.strip().lower())
 
 
 def bare_name(name: str) -> str:
@@ -62,7 +132,7 @@ def read_spelling(bare: str, families: Iterable[str]) -> Spelling | None:
 
 def vendors_id(bare: str) -> str | None:
     """The name as Anthropic writes ids, if it could be one; None for anything else."""
-    text = re.sub(r"[\s._]+", "-", bare)
+    text = _as_id(bare)
     return text if VENDORS_ID.fullmatch(text) else None
 
 

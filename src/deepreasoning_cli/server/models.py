@@ -26,7 +26,12 @@ from deepreasoning_cli.wire.server.model_list import (
     model_object,
 )
 from deepreasoning_cli.wire.server.request import RequestParameters
-from deepreasoning_cli.wiring.backend import GATEWAY, BackendNeeds, choose_backend
+from deepreasoning_cli.wiring.backend import (
+    GATEWAY,
+    BackendNeeds,
+    choose_backend,
+    reasoners_in_order,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +129,12 @@ class ModelList:
         settings = self.loaded.settings
         if self.backend != "direct" or Handoff(settings.handoff) is Handoff.NONE:
             return None
-        name = "deepseek" if settings.serve.byok else settings.reasoner
+        if settings.serve.byok:
+            return self.catalog.reasoner("deepseek")
         try:
-            by_name = self.catalog.reasoner(name) if name else None
+            return next(iter(reasoners_in_order(self.loaded, self.catalog)), None)
         except ConfigError:
             return None  # the settings name one that does not exist
-        return by_name or self.catalog.default_reasoner(self.loaded.has_key)
 
 
 def _backend(loaded: LoadedSettings, catalog: Catalog) -> str:

@@ -131,7 +131,8 @@ class Service:
             overrides["model"] = model
         if keys is None:
             return self.loaded.with_values(overrides, "of the request")
-        overrides |= {"backend": "direct", "reasoner": "deepseek"}
+        overrides |= {"backend": "direct", "reasoner": ("deepseek",), "answerer": ("anthropic",)}
+        overrides |= {"fallback": None}  # nobody else has the caller's keys
         return self.loaded.with_values(overrides, "of the request", keys)
 
     def journal(self, record: TurnRecord) -> Journal | None:

@@ -15,6 +15,7 @@ from deepreasoning_cli.settings.models import ADDRESS
 ENTRIES = {
     "keys": 'the key in quotes, or { command = "…" }',
     "reasoners": "a table with base_url and model",
+    "answerers": "a table with base_url, and with key exactly where auth sends one",
     "base_urls": ADDRESS,
 }
 """What an entry of these tables must be, whatever its name."""

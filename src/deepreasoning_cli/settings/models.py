@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 
 from deepreasoning_cli.lazy import deferred_imports
 
@@ -41,6 +49,13 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """An order of hosts: there is a first one, and none comes back."""
+    if not names or not all(names) or len({name.lower() for name in names}) < len(names):
+        raise ValueError("empty, or a name twice")
+    return names
+
+
 def _command(value: str | list[str]) -> str | list[str]:
     if not (shlex.split(value) if isinstance(value, str) else value):
         raise ValueError("empty")
@@ -63,6 +78,7 @@ Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
 Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 
 ADDRESS = (
     "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
@@ -96,11 +112,16 @@ class KeyCommand(ConfigTable):
         return f"command: {words[0]}{' …' if len(words) > 1 else ''}"
 
 
+PER_MILLION = "USD per million tokens, 0 or more"
+
+
 class CustomRates(ConfigTable):
     """What the user's own host charges."""
 
-    input: Rate = Field(description="USD per million tokens, 0 or more")
-    output: Rate = Field(description="USD per million tokens, 0 or more")
+    input: Rate = Field(description=PER_MILLION)
+    output: Rate = Field(description=PER_MILLION)
+    cache_read: Rate | None = Field(default=None, description=PER_MILLION)
+    cache_write: Rate | None = Field(default=None, description=PER_MILLION)
 
 
 class CustomReasoner(ConfigTable):
@@ -116,6 +137,40 @@ class CustomReasoner(ConfigTable):
     context: Integer | None = Field(
         default=None, ge=1, description="a whole number of tokens above 0"
     )
+
+
+class CustomAnswerer(ConfigTable):
+    """An answerer of the user's own.
+
+    Without `auth` its key is sent as its format has it. Without `model` it is asked for Claude.
+    """
+
+    base_url: BaseUrl = Field(description=ADDRESS)
+    model: str | None = Field(
+        default=None, min_length=1, description="a text: the model's name at this host"
+    )
+    format: Literal["messages", "chat_completions"] = "messages"
+    auth: Literal["x-api-key", "bearer", "none"] | None = None
+    key: KeyName | None = Field(
+        default=None, description="a text: a name from [keys], never the key itself"
+    )
+    rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
+    context: Integer | None = Field(
+        default=None, ge=1, description="a whole number of tokens above 0"
+    )
+    max_output: Integer | None = Field(
+        default=None, ge=1, description="a whole number of tokens above 0"
+    )
+    efforts: tuple[Literal["low", "medium", "high", "xhigh", "max"], ...] = Field(
+        default=(), description='a list of those that it takes, such as ["low", "high"]'
+    )
+
+    @model_validator(mode="after")
+    def _check_auth(self) -> Self:
+        """A key is sent somehow, and what is sent is a key."""
+        if self.auth and (self.auth == "none") == (self.key is not None):
+            raise ValueError("auth and key contradict")
+        return self
 
 
 class GatewaySettings(ConfigTable):
@@ -162,6 +217,7 @@ with deferred_imports("asyncio"):  # for command lines of its own, which this pr
     )
 
 MONEY = "an amount in USD above 0"
+HOSTS = "the name of a host, or a list without repetitions such as "
 
 
 class Settings(BaseSettings):
@@ -171,9 +227,9 @@ class Settings(BaseSettings):
 
     model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
     backend: Literal["auto", "direct", "gateway", "demo"] = "auto"
-    reasoner: str | None = Field(
-        default=None, min_length=1, description='a text such as "deepseek"'
-    )
+    reasoner: Hosts | None = Field(default=None, description=f'{HOSTS}["deepseek", "openrouter"]')
+    answerer: Hosts | None = Field(default=None, description=f'{HOSTS}["anthropic", "openrouter"]')
+    fallback: Hosts | None = Field(default=None, description=f'{HOSTS}["openrouter"]')
     temperature: Real = Field(default=0.7, ge=0, le=2, description="a number from 0 to 2")
     top_p: Real = Field(default=0.9, ge=0, le=1, description="a number from 0 to 1")
     max_tokens: Integer = Field(
@@ -196,6 +252,7 @@ class Settings(BaseSettings):
         default={}, description='a table: NAME = the key in quotes, or { command = "…" }'
     )
     reasoners: dict[str, CustomReasoner] = Field(default={}, description="tables: [reasoners.NAME]")
+    answerers: dict[str, CustomAnswerer] = Field(default={}, description="tables: [answerers.NAME]")
     base_urls: dict[str, BaseUrl] = Field(default={}, description=f"a table: NAME = {ADDRESS}")
     gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
     search: SearchSettings = Field(default=SearchSettings(), description="a table with depth")

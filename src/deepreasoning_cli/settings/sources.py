@@ -72,6 +72,8 @@ def from_environment(
 
 def _vendor_variables(vendors: Iterable[Vendor]) -> Iterator[tuple[str, str]]:
     for vendor in vendors:
+        if vendor.token_env:  # first: what comes later wins
+            yield vendor.token_env, f"keys.{vendor.name}"
         if vendor.key_env:
             yield vendor.key_env, f"keys.{vendor.name}"
         if vendor.base_url_env:

@@ -25,6 +25,8 @@ from deepreasoning_cli.wiring.backend import (
     STARTS,
     BackendNeeds,
     choose_backend,
+    reasoners_in_order,
+    with_keys,
 )
 from deepreasoning_cli.wiring.resources import new_id
 
@@ -196,12 +198,10 @@ class PlanBuilder:
     def _reasoner(self) -> Provider:
         from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 
-        if name := self._settings.reasoner:
-            preset = self.catalog.reasoner(name)
-        elif default := self.catalog.default_reasoner(self._loaded.has_key):
-            preset = default
-        else:
+        hosts = with_keys(self._loaded, reasoners_in_order(self._loaded, self.catalog))
+        if not hosts:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
+        preset = hosts[0]
         self._reasoner_name = preset.name
         samplers = accept_samplers(self._samplers, preset.samplers, preset.model)
         self._warnings += samplers.warnings

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog
-from deepreasoning_cli.catalog.models import Catalog, Reasoner
+from deepreasoning_cli.catalog.models import (
+    Answerer,
+    AnswererFormat,
+    Auth,
+    Catalog,
+    Effort,
+    Reasoner,
+)
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.settings.loaded import LoadedSettings
-from deepreasoning_cli.settings.models import CustomReasoner
+from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import RetryNotice, Transport
@@ -62,13 +69,39 @@ def current_catalog(loaded: LoadedSettings) -> Catalog:
 
 
 def written_catalog(loaded: LoadedSettings) -> Catalog:
-    """The catalog with the user's own rows and reasoners. Raises ConfigError."""
-    own = [_own_reasoner(*item) for item in loaded.settings.reasoners.items()]
+    """The catalog with the user's own rows, reasoners and answerers. Raises ConfigError."""
+    reasoners = [_own_reasoner(*item) for item in loaded.settings.reasoners.items()]
+    answerers = [_own_answerer(*item) for item in loaded.settings.answerers.items()]
     override = paths.catalog_override()
-    return load_catalog(override if override.exists() else None).with_reasoners(own)
+    catalog = load_catalog(override if override.exists() else None)
+    return catalog.with_hosts(reasoners, answerers)
 
 
 def _own_reasoner(name: str, fields: CustomReasoner) -> Reasoner:
-    own = fields.rates
-    rates = RateCard(Rates(own.input, own.output), source="config.toml") if own else None
+    rates = _own_rates(fields.rates)
     return Reasoner(name=name, label=name, rates=rates, **fields.model_dump(exclude={"rates"}))
+
+
+def _own_answerer(name: str, fields: CustomAnswerer) -> Answerer:
+    """The answerer; a key is sent as its format has it, where `auth` does not say how."""
+    form = AnswererFormat(fields.format)
+    usual = Auth.X_API_KEY if form is AnswererFormat.MESSAGES else Auth.BEARER
+    return Answerer(
+        name=name,
+        label=name,
+        base_url=fields.base_url,
+        model=fields.model,
+        format=form,
+        auth=Auth(fields.auth) if fields.auth else usual if fields.key else Auth.NONE,
+        key=fields.key,
+        context=fields.context,
+        max_output=fields.max_output,
+        rates=_own_rates(fields.rates),
+        efforts=tuple(effort for effort in Effort if effort in fields.efforts),
+    )
+
+
+def _own_rates(rates: CustomRates | None) -> RateCard | None:
+    if rates is None:
+        return None
+    return RateCard(Rates(**rates.model_dump()), source="config.toml")

@@ -81,7 +81,7 @@ def test_families_come_first_and_nothing_that_is_retired(backend: str) -> None:
 def test_every_reasoner_is_offered_and_described() -> None:
     names = ChatNames(load_catalog(), "auto")
     assert names.reasoners()[0] == "deepseek"
-    assert names.describe_reasoner("deepseek").startswith("deepseek-v4-pro at ")
+    assert names.describe_reasoner("deepseek").startswith("deepseek-flash at ")
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -86,7 +86,7 @@ def _initial_state(
     return ChatState(
         session=session,
         model=settings.model,
-        reasoner=settings.reasoner,
+        reasoner=", ".join(settings.reasoner or ()) or None,
         system=options.system_after(earlier),
         reasoning="hide" if options.output.reasoning == "hide" else "show",
         handoff=Handoff(settings.handoff),

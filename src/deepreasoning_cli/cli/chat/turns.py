@@ -273,8 +273,8 @@ class ChatNames:
 
     def check(self, settings: Settings) -> None:
         """Raise RefusedError or ConfigError for a model or reasoner of no known name."""
-        if settings.reasoner:
-            self.describe_reasoner(settings.reasoner)
+        for name in settings.reasoner or ():
+            self.describe_reasoner(name)
         try:
             self.describe_model(settings.model or "sonnet")
         except RefusedError as error:
@@ -305,5 +305,5 @@ class ChatNames:
 
     def describe_reasoner(self, name: str) -> str:
         """Host and model. Raises ConfigError for an unknown name."""
-        reasoner = self._catalog.reasoner(name)
-        return f"{reasoner.model} at {reasoner.label}"
+        reasoners = [self._catalog.reasoner(each) for each in name.split(",")]
+        return ", then ".join(f"{each.model} at {each.label}" for each in reasoners)

@@ -64,7 +64,7 @@ def _targets(loaded: LoadedSettings, catalog: Catalog) -> list[Target]:
     for reasoner in catalog.reasoners:
         if (reasoner.key or reasoner.name) not in {vendor.name for vendor in catalog.vendors}:
             targets[reasoner.name] = Target(reasoner.name, reasoner.base_url, reasoner.key)
-    named = {settings.reasoner, *settings.base_urls, *settings.reasoners}
+    named = {*(settings.reasoner or ()), *settings.base_urls, *settings.reasoners}
     return [
         replace(target, base_url=settings.base_urls.get(name, target.base_url))
         for name, target in targets.items()

@@ -18,6 +18,7 @@ from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifec
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.wiring.backend import answerers_in_order, reasoners_in_order
 from deepreasoning_cli.wiring.resources import written_catalog
 
 UNKNOWN = "model_unknown"
@@ -74,9 +75,7 @@ class ModelView:
         """The reasoner that the settings mean, if any. Raises ConfigError for an unknown one."""
         if self.backend != "direct":
             return None
-        if name := self.loaded.settings.reasoner:
-            return self.catalog.reasoner(name)
-        return self.catalog.default_reasoner(self.loaded.has_key)
+        return next(iter(reasoners_in_order(self.loaded, self.catalog)), None)
 
     @cached_property
     def default(self) -> ClaudeModel | None:
@@ -223,9 +222,10 @@ def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
     named = loaded.settings.backend
     if named in ("direct", "gateway"):
         return named
-    thinks = loaded.settings.reasoner or catalog.default_reasoner(loaded.has_key)
-    both = thinks and loaded.has_key("anthropic")
-    return "gateway" if loaded.has_key("empiriolabs") and not both else "direct"
+    with suppress(ConfigError):  # a name that the catalog lacks: `problems` says so
+        if reasoners_in_order(loaded, catalog) and answerers_in_order(loaded, catalog):
+            return "direct"
+    return "gateway" if loaded.has_key("empiriolabs") else "direct"
 
 
 def rate_cards(row: ClaudeModel | Reasoner) -> Mapping[str, RateCard | None]:
