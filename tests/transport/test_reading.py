@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import threading
 import time
+import zlib
 
 import pytest
 from pytest_httpx import HTTPXMock
@@ -222,3 +224,137 @@ def test_a_reply_without_end_is_not_read_without_end(httpx_mock: HTTPXMock, seen
     ):
         transport.fetch(REQUEST)
     assert caught.value.message == "one event of the reply passes 16 MB"
+
+
+# --- labels that do not fit
+
+STREAM = said({"a": 1}, {"b": "é"}, "[DONE]")
+PAYLOADS = [{"a": 1}, {"b": "é"}, DONE]
+WRONG_TYPES = [
+    *(None, "application/json", "text/plain; charset=utf-8", "application/octet-stream"),
+    *("application/x-ndjson", "text/html", "binary/octet-stream", ""),
+]
+
+
+@pytest.mark.parametrize("label", WRONG_TYPES)
+@pytest.mark.parametrize(
+    "before", [b"", b"\xef\xbb\xbf", b"\n\n", b": keep-alive\n\n", b"event: x\n", b"id: 7\n"]
+)
+def test_an_event_stream_is_known_by_how_it_begins(
+    httpx_mock: HTTPXMock, seen: Witness, label: str | None, before: bytes
+) -> None:
+    headers = {} if label is None else {"content-type": label}
+    httpx_mock.add_response(headers=headers, content=before + STREAM)
+    assert seen.answer() == PAYLOADS
+
+
+def test_an_event_stream_without_a_label_is_read_as_it_comes(seen: Witness) -> None:
+    read = threading.Event()
+    reply = Reply(body=(b"d", b'ata: {"a": 1}\n\n', Gate(read), STREAM), content_type="text/plain")
+    with Loopback(reply) as vendor, seen.transport() as transport:
+        stream = transport.stream(to(vendor.url))
+        assert next(stream) == {"a": 1}
+        read.set()
+        assert list(stream) == PAYLOADS
+
+
+@pytest.mark.parametrize("label", ["text/event-stream", "text/plain", "text/html", None])
+def test_a_whole_json_reply_is_known_by_how_it_begins(
+    httpx_mock: HTTPXMock, seen: Witness, label: str | None
+) -> None:
+    headers = {} if label is None else {"content-type": label}
+    httpx_mock.add_response(headers=headers, content=b'\n{"choices": []}')
+    assert seen.answer() == [{"choices": []}]
+
+
+def test_chunks_that_come_an_object_a_line_are_read(httpx_mock: HTTPXMock, seen: Witness) -> None:
+    headers = {"content-type": "application/x-ndjson"}
+    httpx_mock.add_response(headers=headers, content=b'{"a": 1}\n{"b": "\xc3\xa9"}\n')
+    assert seen.answer() == [{"a": 1}, {"b": "é"}]
+
+
+@pytest.mark.parametrize("label", ["application/json", "text/event-stream"])
+def test_a_page_under_the_label_of_a_reply_is_no_reply(
+    httpx_mock: HTTPXMock, seen: Witness, label: str
+) -> None:
+    httpx_mock.add_response(headers={"content-type": label}, content=b"<html><title>Hi</title>")
+    if label == "text/event-stream":
+        assert seen.answer() == []
+    else:
+        assert seen.failure().message == f'{HOST} sent no API answer but a page: "Hi"'
+
+
+def packed(data: bytes, label: str | None, status: int = 200) -> Reply:
+    headers = {} if label is None else {"content-encoding": label}
+    return Reply(status=status, headers=headers, body=(data,), framing="close")
+
+
+@pytest.mark.parametrize(
+    ("data", "label"),
+    [
+        (gzip.compress(STREAM, mtime=0), "gzip"),
+        (zlib.compress(STREAM), "deflate"),
+        *((STREAM, label) for label in ("gzip", "deflate", "br", "zstd", "GZIP", "aws-chunked")),
+        (b": keep-alive\n\n" + STREAM, "gzip"),
+    ],
+)
+def test_a_reply_is_unpacked_if_it_is_packed_whatever_its_label_says(
+    seen: Witness, data: bytes, label: str | None
+) -> None:
+    with Loopback(packed(data, label)) as vendor:
+        assert seen.answer(to(vendor.url)) == PAYLOADS
+        assert len(vendor.requests) == 1
+
+
+def test_a_packed_reply_without_a_label_is_refused_and_paid_for_once(seen: Witness) -> None:
+    with Loopback(packed(gzip.compress(STREAM), None)) as vendor:
+        failure = seen.failure(to(vendor.url))
+        assert len(vendor.requests) == 1
+    assert failure.message.endswith("but a page: compressed data that is not labelled so")
+    assert (failure.kind, failure.exit_code, seen.waits) == ("bad_reply", 5, [])
+
+
+@pytest.mark.parametrize("label", ["gzip", "deflate"])
+def test_a_reply_that_cannot_be_unpacked_is_paid_for_once(seen: Witness, label: str) -> None:
+    with Loopback(packed(b"\x1f\x8b\x08 this is no gzip" + STREAM, label)) as vendor:
+        failure = seen.failure(to(vendor.url))
+        assert len(vendor.requests) == 1
+    assert failure.message.endswith("sent a reply that is not compressed as its label says")
+    assert (failure.kind, failure.exit_code, seen.waits) == ("bad_reply", 5, [])
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_the_words_of_a_refusal_are_read_whatever_its_label_says(
+    seen: Witness, packs: bool
+) -> None:
+    body = b'{"error": {"message": "so it is"}}'
+    reply = packed(gzip.compress(body) if packs else body, "gzip", 400)
+    with Loopback(reply) as vendor:
+        assert seen.failure(to(vendor.url)).message.endswith("(400): so it is")
+
+
+# --- events named `error`
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        ('{"message": "so it is", "code": 500}', "server", "failed (500): so it is"),
+        ("so it is", "stream_error", "broke off the reply: so it is"),
+        ('{"detail": "so it is"}', "stream_error", "broke off the reply: so it is"),
+        ('"so it is"', "stream_error", "broke off the reply: so it is"),
+        (
+            '{"type": "error", "error": {"type": "invalid_request_error", "message": "so it is"}}',
+            "bad_request",
+            "refused the request (400): so it is",
+        ),
+    ],
+)
+def test_an_event_named_error_is_one_whatever_it_holds(
+    httpx_mock: HTTPXMock, seen: Witness, data: str, kind: str, words: str
+) -> None:
+    headers = {"content-type": "text/event-stream"}
+    content = f"event: error\ndata: {data}\n\n".encode()
+    httpx_mock.add_response(headers=headers, content=content, is_reusable=True)
+    failure = seen.failure()
+    assert (failure.kind, failure.message) == (kind, f"{HOST} {words}")

@@ -224,8 +224,11 @@ def test_every_envelope_gives_its_words(
         ("<html><title>" + "x" * 100 + "</title>", f': "{"x" * 80}"'),
         ("<html><body>no title</body>", ""),
         ("upstream connect error", ": upstream connect error"),
-        ("y" * 100, f": {'y' * 80}"),
-        ("[" * 100_000, f": {'[' * 80}"),
+        ("y" * 1000, f": {'y' * 500}"),
+        ("[" * 100_000, f": {'[' * 500}"),
+        ("model <r1> is not loaded", ": model <r1> is not loaded"),
+        ("<!DOCTYPE html><p>Sorry", ""),
+        ('<?xml version="1.0"?><Error/>', ""),
         ("", ""),
     ],
 )
@@ -249,8 +252,12 @@ def test_a_page_without_end_is_not_read_without_end(seen: Witness, status: int) 
 @pytest.mark.parametrize(
     ("location", "target"),
     [
-        ("https://user:secret@elsewhere.example:8443/login?x=1", "elsewhere.example:8443"),
-        ("/v2/chat", HOST),
+        (
+            "https://user:secret@elsewhere.example:8443/login?x=1",
+            "https://elsewhere.example:8443/login",
+        ),
+        ("/v2/chat", f"https://{HOST}/v2/chat"),
+        (f"http://{HOST}/v1/chat/completions/", f"http://{HOST}/v1/chat/completions/"),
         (None, "nowhere"),
     ],
 )
@@ -263,6 +270,17 @@ def test_a_redirect_is_named_and_not_followed(
     hint = "set the base URL to the address that answers"
     assert outcome(seen.failure()) == (UnavailableError, "redirect", message, hint, 307, None, 5)
     assert [request.url.host for request in httpx_mock.get_requests()] == [HOST]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_to_https_says_which_address_to_write(
+    httpx_mock: HTTPXMock, seen: Witness, status: int
+) -> None:
+    target = "https://api.example.com/v1/chat/completions"
+    httpx_mock.add_response(status, headers={"location": target})
+    failure = seen.failure(to("http://api.example.com"))
+    assert failure.message == f"{HOST} redirects to {target} ({status}), not followed"
+    assert failure.hint == f"write the base URL with https://: {target}"
 
 
 def test_a_proxy_that_answers_407_is_named_as_a_proxy(httpx_mock: HTTPXMock, seen: Witness) -> None:

@@ -83,6 +83,11 @@ def test_a_meaning_of_the_callers_replaces_our_own() -> None:
     )
 
 
+TOO_LONG = ("too_long", 400)
+NO_CREDIT = ("no_credit", 402)
+BROKEN = ("stream_error", None)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -97,10 +102,95 @@ def test_the_body_of_a_status_may_have_any_envelope(body: dict[str, Any], messag
     assert read_error_body(body, 422, "req_1") == ErrorDetails("bad_request", 422, message, "req_1")
 
 
+RAW = '{"error": {"message": "at most 1 image", "type": "invalid_request_error"}}'
+GENERIC = "Provider returned error"
+WORDS = "maximum context length is 4096"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"error": {"message": GENERIC, "metadata": {"raw": RAW}}}, "at most 1 image"),
+        (
+            {"error": {"message": GENERIC, "metadata": {"raw": RAW, "provider_name": "Crucible"}}},
+            "Crucible: at most 1 image",
+        ),
+        ({"error": {"message": GENERIC, "metadata": {"raw": "no room"}}}, "no room"),
+        (
+            {"error": {"message": GENERIC, "metadata": {"raw": {"detail": "down", "x": 1}}}},
+            "down",
+        ),
+        ({"error": {"message": GENERIC, "metadata": {}}}, GENERIC),
+        (
+            {"error": {"message": "flagged", "metadata": {"reasons": ["violence", "spam"]}}},
+            "flagged (violence, spam)",
+        ),
+        ({"detail": [{"loc": ["body", "top_p"], "msg": "too large"}]}, "body.top_p: too large"),
+        (
+            {"detail": [{"loc": ["body", 0], "msg": "a"}, {"loc": ["query", "n"], "msg": "b"}]},
+            "body.0: a; query.n: b",
+        ),
+        ({"detail": {"error": {"message": "within"}}}, "within"),
+        ({"code": 20012, "message": "no such model", "data": None}, "no such model"),
+        ({"code": 400, "msg": "bad field"}, "bad field"),
+        ({"error_code": 336, "error_msg": "too many"}, "too many"),
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "login fail"),
+        ({"success": False, "errors": [{"code": 1, "message": "off"}]}, "off"),
+        ([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}], "quota"),
+        ({"status": 404, "error": "Not Found", "message": "No handler"}, "No handler"),
+        ({"title": "Gone", "detail": "it left", "status": 410}, "it left"),
+        ({"__type": "ThrottlingException", "Message": "slow down"}, "slow down"),
+        ({"fault": {"faultstring": "no quota"}}, "no quota"),
+        ({"error": {"message": '{"error":{"message":"deep"}}'}}, "deep"),
+        ({"error": {"message": 'litellm: {"message": "deep"}'}}, "litellm: deep"),
+        ({"error": {"message": "a {brace} alone"}}, "a {brace} alone"),
+        ({"error": {"message": "two\n lines"}}, "two lines"),
+        ("plain text", "plain text"),
+    ],
+)
+def test_the_vendors_own_words_are_found_in_any_shape(body: object, message: str) -> None:
+    assert read_error_body(body, 422, None).message == message
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "status"),
+    [
+        ({"object": "error", "message": WORDS, "type": "BadRequestError", "code": 400}, *TOO_LONG),
+        ({"detail": WORDS}, *TOO_LONG),
+        ({"code": 400, "msg": WORDS}, *TOO_LONG),
+        ({"error": {"message": GENERIC, "code": 502, "metadata": {"raw": RAW}}}, "server", 502),
+        ({"error": {"message": GENERIC, "metadata": {"raw": RAW}}}, "bad_request", 400),
+        ({"error": {"message": "x", "code": "429"}}, "rate_limit", 429),
+        ({"error": {"message": "x", "http_code": "400"}}, "bad_request", 400),
+        ({"error": {"code": 5, "message": "x", "status": "NOT_FOUND"}}, "not_found", 404),
+        ({"object": "error", "type": "NotFoundError", "message": "x"}, "not_found", 404),
+        ({"code": 20012, "message": "Model does not exist.", "data": None}, "not_found", 404),
+        ({"error": "Incorrect API key provided"}, "key_rejected", 401),
+        ({"code": "InvalidApiKey", "message": "no"}, "key_rejected", 401),
+        ({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, *NO_CREDIT),
+        ({"choices": None, "base_resp": {"status_code": 1, "status_msg": "?"}}, *BROKEN),
+        ({"success": False, "errors": [{"message": "off"}]}, *BROKEN),
+        ({"message": "Internal error"}, *BROKEN),
+    ],
+)
+def test_an_error_inside_a_reply_means_what_its_code_says(
+    payload: Payload, kind: str, status: int | None
+) -> None:
+    details = error_in(payload)
+    assert details
+    assert (details.kind, details.status) == (kind, status)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
         {},
+        {"code": 0, "msg": "success", "data": {}},
+        {"code": 20000, "message": "OK", "status": True, "data": {"balance": "1"}},
+        {"base_resp": {"status_code": 0, "status_msg": ""}},
+        {"id": "deepreasoning", "description": "x", "message": "welcome"},
+        {"type": "message_start", "message": {"content": []}},
+        {"object": "chat.completion.chunk", "usage": {}, "message": "x"},
         {"error": None, "choices": [{"finish_reason": "stop"}]},
         {"choices": None},
         {"type": "response.completed", "response": {"status": "completed", "error": None}},

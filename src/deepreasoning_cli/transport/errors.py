@@ -7,9 +7,10 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -19,8 +20,17 @@ from deepreasoning_cli.keys import redact
 from deepreasoning_cli.transport.proxy import without_login
 from deepreasoning_cli.transport.request import AttemptFailed, Request
 from deepreasoning_cli.transport.retry import is_retryable, requested_wait
-from deepreasoning_cli.wire.client.errors import PROXY_LOGIN, Meaning, read_error_body, to_exception
+from deepreasoning_cli.wire.client.errors import (
+    LONGEST_WORDS,
+    PROXY_LOGIN,
+    Meaning,
+    read_error_body,
+    to_exception,
+)
 
+GZIP = b"\x1f\x8b"
+TEXT_STARTS = (b"d", b"e", b":", b"i", b"r", b"{", b"[", b"<", b"\xef", b"")
+"""How an event stream, JSON or a page begins, with or without a mark of byte order."""
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
 CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
@@ -28,10 +38,12 @@ ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
 def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
     """The failure of a reply that is no success; reads what there is of its body."""
-    content = next(response.iter_bytes(LARGEST_PAGE), b"")
-    body = json_object(content) or {}
-    request_id = response_id(response.headers) or body.get("request_id")
-    details = read_error_body(body or _title(content), response.status_code, request_id)
+    content = b"".join(beginning(read_body(response)))
+    body = json_value(content)
+    fields = body if isinstance(body, dict) else {}
+    request_id = response_id(response.headers) or fields.get("request_id")
+    said = body if isinstance(body, dict | list) else _title(content)
+    details = read_error_body(said, response.status_code, request_id)
     meaning = None
     if 300 <= response.status_code < 400:
         details = replace(details, kind="redirect")
@@ -44,10 +56,47 @@ def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
 
 
 def _redirect(response: httpx.Response, request: Request) -> Meaning:
-    target = response.next_request.url.netloc.decode() if response.next_request else "nowhere"
+    target = _redirect_target(response)
     what = f"redirects to {redact(target, request.secrets)} ({response.status_code}), not followed"
     hint = "set the base URL to the address that answers"
+    if target == request.url.replace("http://", "https://", 1):
+        hint = f"write the base URL with https://: {redact(target, request.secrets)}"
     return Meaning(UnavailableError, what, hint, has_status=True)
+
+
+def _redirect_target(response: httpx.Response) -> str:
+    """Where a redirect leads, as far as it may be shown: no login, no query."""
+    if not response.next_request:
+        return "nowhere"
+    url = response.next_request.url
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
+
+
+def read_body(response: httpx.Response) -> Iterator[bytes]:
+    """The bytes of a reply as they come, decompressed.
+
+    The label is believed only if what comes could be compressed: a gateway may have unpacked the
+    text and left the label on it.
+    """
+    label = response.headers.get("content-encoding", "").strip().lower()
+    if label in ("", "identity"):
+        return response.iter_bytes()
+    pieces = response.iter_raw()
+    head = next(filter(None, pieces), b"")
+    whole = chain([head], pieces)
+    if head.lstrip()[:1] in TEXT_STARTS:
+        return whole
+    return httpx.Response(200, headers={"content-encoding": label}, content=whole).iter_bytes()
+
+
+def beginning(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As much of a refusal or a page as is read."""
+    size = 0
+    for piece in pieces:
+        yield piece[: LARGEST_PAGE - size]
+        size += len(piece)
+        if size >= LARGEST_PAGE:
+            return
 
 
 def response_id(headers: Mapping[str, str]) -> str | None:
@@ -55,27 +104,37 @@ def response_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in ID_HEADERS if headers.get(name)), None)
 
 
-def json_object(text: str | bytes) -> dict[str, Any] | None:
-    """The JSON object that `text` is; None for anything else."""
+def json_value(text: str | bytes) -> Any:
+    """The value that a JSON text stands for; None for what is no JSON."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that `text` is; None for anything else."""
+    value = json_value(text)
     return value if isinstance(value, dict) else None
 
 
 def _title(content: bytes) -> str:
     """An HTML page's title, else the first characters of the text: never a page whole."""
     text = content[:4096].decode("utf-8", "replace")
+    if content.startswith(GZIP):
+        return "compressed data that is not labelled so"
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
     if title:
         return f'"{html.unescape(title[1]).strip()[:80]}"'
-    return "" if "<" in text[:200] else text[:80]
+    is_page = re.match(r"\s*<(!doctype|\?xml|html|head|body|\w+[ >])", text, re.IGNORECASE)
+    return "" if is_page else text[:LONGEST_WORDS]
 
 
-def page_error(response: httpx.Response, request: Request) -> DeepReasoningError:
-    """The error for a success that is no API reply: nothing, a captive portal, a proxy's page."""
-    content = next(response.iter_bytes(LARGEST_PAGE), b"")
+def page_error(content: bytes, request: Request, status: int) -> DeepReasoningError:
+    """The error for a success that is no API reply: nothing, a captive portal, a proxy's page.
+
+    `content` is its beginning.
+    """
     if not content.strip():
         return empty_error(request)
     title = redact(_title(content), request.secrets)
@@ -83,7 +142,7 @@ def page_error(response: httpx.Response, request: Request) -> DeepReasoningError
         f"{request.host} sent no API answer but a page" + (f": {title}" if title else ""),
         kind="bad_reply",
         hint="check the base URL and whether the network asks for a login",
-        status=response.status_code,
+        status=status,
     )
 
 
@@ -96,6 +155,10 @@ def empty_error(request: Request) -> DeepReasoningError:
 
 def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
     """The failure of a connection, with whether trying again can heal it."""
+    if isinstance(exc, httpx.DecodingError):
+        what = f"{request.host} sent a reply that is not compressed as its label says"
+        hint = "look for a proxy that changes replies, or for another base URL"
+        return AttemptFailed(UnavailableError(what, kind="bad_reply", hint=hint), retryable=False)
     proxy = exc.request.extensions.get("proxy")
     name = f"the proxy {without_login(proxy)}" if proxy else "the proxy"
     if isinstance(exc, httpx.ProxyError):

@@ -8,6 +8,9 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
 
 import httpx
 
@@ -19,6 +22,9 @@ from deepreasoning_cli.transport.retry import is_retryable
 from deepreasoning_cli.wire.client.errors import error_in, has_text, to_exception
 
 BAD_IN_A_ROW = 3
+FIELDS = (b"data", b"event", b":", b"id:", b"retry")
+"""How an event stream can begin."""
+LONGEST_FIELD = 5  # bytes that tell it from a page
 LIMITS = TransportLimits()
 
 
@@ -32,13 +38,18 @@ def read_response(
     """
     if not response.is_success:
         raise errors.status_error(response, request)
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
-        decoded = payloads(response, timeouts, limits)
-    elif kind.endswith("json"):
-        decoded = iter([_json_object(StallGuard(response, timeouts, limits), request)])
+    label = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    guard = StallGuard(ReplyBody(errors.read_body(response)), timeouts, limits)
+    pieces = guard.iter_bytes()
+    kind, head = tell_kind(pieces, label)
+    pieces = chain(head, pieces)
+    if kind == "events":
+        decoded = _event_payloads(guard, pieces)
+    elif kind == "json":
+        decoded = _json_payloads(pieces, request)
     else:
-        raise errors.page_error(response, request)
+        content = b"".join(errors.beginning(pieces))
+        raise errors.page_error(content, request, response.status_code)
     for first in decoded:
         details = None if has_text(first) else error_in(first)
         if details:
@@ -48,17 +59,66 @@ def read_response(
         yield from decoded
 
 
-def _json_object(guard: StallGuard, request: Request) -> Payload:
-    data = b"".join(guard.iter_bytes())
+class Body(Protocol):
+    """What has the bytes of a reply."""
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The bytes as they come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBody:
+    """The bytes of a reply, unpacked."""
+
+    pieces: Iterator[bytes]
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The bytes as they come."""
+        return self.pieces
+
+
+def tell_kind(pieces: Iterator[bytes], label: str) -> tuple[str, list[bytes]]:
+    """What a reply is by its beginning, `events`, `json` or `page`, and the pieces looked at.
+
+    Gateways drop and change the content type, which is `label`. Empty lines are what DeepSeek
+    keeps a queued request alive with: they tell nothing.
+    """
+    is_stream = label == "text/event-stream"
+    head: list[bytes] = []
+    start = b""
+    for piece in pieces:
+        head.append(piece)
+        start = (start + piece).lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
+        if len(start) >= (1 if is_stream else LONGEST_FIELD):
+            break
+    if start[:1] in (b"{", b"["):
+        return "json", head
+    if start.startswith(errors.GZIP):
+        return "page", head
+    if is_stream or start.startswith(FIELDS):
+        return "events", head
+    return "json" if label.endswith("json") and not start.startswith(b"<") else "page", head
+
+
+def _json_payloads(pieces: Iterable[bytes], request: Request) -> Iterator[Payload]:
+    """The object of a whole reply; or its chunks, an object a line."""
+    data = b"".join(pieces)
     text = data.decode(
         "utf-8-sig", "replace"
     ).strip()  # empty lines before it: DeepSeek's keep-alive
     if not text:
         raise errors.empty_error(request)
-    payload = errors.json_object(text)
-    if payload is None:
+    value = errors.json_value(text)
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "error" in value[0]:
+        value = value[0]  # as Google wraps its errors
+    if isinstance(value, dict):
+        yield value
+        return
+    lines = [errors.json_object(line) for line in text.split("\n") if line.strip()]
+    if None in lines or len(lines) < 2:
         raise UnavailableError(f"{request.host} sent unreadable JSON", kind="bad_reply")
-    return payload
+    yield from filter(None, lines)
 
 
 class StallGuard:
@@ -68,10 +128,8 @@ class StallGuard:
     suspended in between does not give up the moment it goes on.
     """
 
-    def __init__(
-        self, response: httpx.Response, timeouts: Timeouts, limits: TransportLimits = LIMITS
-    ) -> None:
-        self._response = response
+    def __init__(self, body: Body, timeouts: Timeouts, limits: TransportLimits = LIMITS) -> None:
+        self._body = body
         self._timeouts = timeouts
         self._limits = limits
         self._limit = timeouts.first_progress
@@ -87,7 +145,7 @@ class StallGuard:
     def iter_bytes(self) -> Iterator[bytes]:
         """The bytes as they come; raises UnavailableError when nothing but keep-alives comes."""
         last = self._limits.now()
-        for data in self._response.iter_bytes():
+        for data in self._body.iter_bytes():
             self._watch(last, len(data))
             yield data
             last = self._limits.now()  # how long the reader took over it is not silence
@@ -103,20 +161,28 @@ class StallGuard:
             raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
 
 
+class ErrorData(bytes):
+    """The data of an event that is named `error`."""
+
+
 def event_data(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The data of each server-sent event, however the stream is cut; one without an end has none.
 
-    Whatever else an event has is of no use here. https://html.spec.whatwg.org/#parsing-an-event-stream
+    That of an event named `error` is ErrorData; whatever else an event has is of no use here.
+    https://html.spec.whatwg.org/#parsing-an-event-stream
     """
     data: list[bytes] = []
+    kind: type[bytes] = bytes
     for line in _lines(pieces):
         if line.startswith(b"data:"):
             data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
         elif not line:
-            yield b"\n".join(data)
-            data = []
+            yield kind(b"\n".join(data))
+            data, kind = [], bytes
         elif line == b"data":
             data.append(b"")
+        elif line.startswith(b"event:") and line[6:].strip() == b"error":
+            kind = ErrorData
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -138,24 +204,31 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield from lines
 
 
-def payloads(
-    response: httpx.Response, timeouts: Timeouts, limits: TransportLimits = LIMITS
-) -> Iterator[Payload]:
+def payloads(body: Body, timeouts: Timeouts, limits: TransportLimits = LIMITS) -> Iterator[Payload]:
     """The JSON objects of a stream, DONE where it says `[DONE]`; junk is skipped, and a ping that
     comes before anything else: it is no sign of a reply.
 
     Raises UnavailableError when three events in a row are not JSON, and what `StallGuard` raises.
     """
-    guard = StallGuard(response, timeouts, limits)
+    guard = StallGuard(body, timeouts, limits)
+    return _event_payloads(guard, guard.iter_bytes())
+
+
+def _event_payloads(guard: StallGuard, pieces: Iterable[bytes]) -> Iterator[Payload]:
     bad, begun = 0, False
-    for data in filter(None, event_data(guard.iter_bytes())):
+    for data in filter(None, event_data(pieces)):
         text = data.decode("utf-8", "replace")
         if text.strip() == "[DONE]":
             yield DONE
             return
         try:
             payload = json.loads(text)
+            if isinstance(data, ErrorData):
+                payload = _as_error(payload)
         except (ValueError, RecursionError):
+            if isinstance(data, ErrorData):
+                yield {"error": text.strip()}
+                return
             bad += 1
             if bad == BAD_IN_A_ROW:
                 raise UnavailableError("the reply is not readable", kind="bad_reply") from None
@@ -168,3 +241,9 @@ def payloads(
             begun = True
         if begun:
             yield payload
+
+
+def _as_error(value: Any) -> Any:
+    """The value of an event named `error`, in an envelope that readers know."""
+    has_envelope = isinstance(value, dict) and (value.get("error") or "response" in value)
+    return value if has_envelope else {"error": value}

@@ -19,29 +19,41 @@ LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
 NAMES: Final[Mapping[str, tuple[int, str | None]]] = {
     name: meaning
     for meaning, names in {
-        (401, "key_rejected"): ("authentication_error", "invalid_api_key", "missing_api_key"),
-        (402, "no_credit"): ("billing_error", "insufficient_credits"),
+        (401, "key_rejected"): (
+            *("authentication_error", "invalid_api_key", "missing_api_key", "UNAUTHENTICATED"),
+            *("invalid_authentication_error", "InvalidApiKey", "AuthenticationError"),
+        ),
+        (402, "no_credit"): ("billing_error", "insufficient_credits", "Arrearage"),
         (429, "no_credit"): (
             *("insufficient_quota", "INSUFFICIENT_FUNDS_CREDITS", "EXCEED_BUDGET_LIMIT"),
             *("enforced_spend_limit_reached", "contract_spend_limit_reached"),
+            *("exceeded_current_quota_error",),
         ),
-        (403, "forbidden"): ("permission_error",),
-        (404, "not_found"): ("not_found_error", "model_not_found"),
+        (403, "forbidden"): ("permission_error", "PERMISSION_DENIED", "AccessDeniedException"),
+        (404, "not_found"): (
+            *("not_found_error", "model_not_found", "NOT_FOUND", "NotFoundError"),
+            *("resource_not_found_error", "ResourceNotFoundException", "DeploymentNotFound"),
+        ),
         (413, "too_long"): ("request_too_large",),
         (400, "too_long"): ("context_length_exceeded",),
         (400, "no_result"): ("SEARCH_QUERY_NO_RESULT",),  # Linkup's, for a search without results
         (429, "rate_limit"): (
-            *("rate_limit_error", "rate_limit_exceeded"),
+            *("rate_limit_error", "rate_limit_exceeded", "RateLimitError", "RESOURCE_EXHAUSTED"),
+            *("rate_limit_reached_error", "ThrottlingException", "Throttling.RateQuota"),
             *("TOO_MANY_REQUESTS", "TASKS_QUEUE_LIMIT_EXCEEDED"),
         ),
         (529, "overloaded"): ("overloaded_error",),
-        (503, "overloaded"): ("model_unavailable", "insufficient_system_resource"),
+        (503, "overloaded"): (
+            *("model_unavailable", "insufficient_system_resource", "UNAVAILABLE"),
+            *("engine_overloaded_error", "ServiceUnavailableException"),
+        ),
         (502, "server"): ("upstream_error",),
         (409, None): ("conflict_error",),
         (504, None): ("timeout_error",),
-        (500, None): ("api_error", "server_error"),
+        (500, None): ("api_error", "server_error", "InternalServerError", "INTERNAL"),
         (400, None): (
-            *("invalid_request_error", "invalid_prompt"),
+            *("invalid_request_error", "invalid_prompt", "INVALID_ARGUMENT"),
+            *("BadRequestError", "bad_request_error", "ValidationException"),
             *("content_policy_violation", "VALIDATION_ERROR"),
         ),
     }.items()
@@ -56,6 +68,18 @@ PHRASES: Final[Mapping[str, tuple[int, str]]] = {
     "too long": (400, "too_long"),
 }
 """How Anthropic and DeepSeek word in a 400 what has no name of its own."""
+UNNUMBERED: Final[Mapping[str, tuple[int, str]]] = {
+    "context window": (400, "too_long"),
+    "model does not exist": (404, "not_found"),
+    "model not found": (404, "not_found"),
+    "not found, try pulling": (404, "not_found"),
+    "invalid api key": (401, "key_rejected"),
+    "incorrect api key": (401, "key_rejected"),
+    "exceeded your current quota": (429, "no_credit"),
+    "rate limit": (429, "rate_limit"),
+    "too many requests": (429, "rate_limit"),
+}
+"""How hosts word it where nothing has a number or a name (SiliconFlow, Ollama, gateways)."""
 STATUS_KINDS: Final[Mapping[int, str]] = {
     401: "key_rejected",
     402: "no_credit",
@@ -73,6 +97,10 @@ RETRYABLE: Final = frozenset({"rate_limit", "overloaded", "server"})
 """The kinds that waiting can heal."""
 FAILED: Final = frozenset({"failed", "cancelled", "canceled", "expired"})
 """The `status` of a response that nothing more comes of."""
+ERROR_SIGNS: Final = frozenset(
+    {"message", "msg", "detail", "errors", "error_msg", "base_resp", "Message", "errorMessage"}
+)
+"""Fields that only an error has, where no known format explains the payload."""
 PROXY_LOGIN: Final = "write it into the proxy's address: http://user:password@host:port"
 
 
@@ -150,24 +178,23 @@ class ErrorDetails:
 
 def read_error(error: object, status: int | None = None, request_id: object = None) -> ErrorDetails:
     """Judge an `error` object or text; `status` is that of an HTTP reply that is no success."""
-    fields = as_dict(error)
-    meanings = [NAMES[name] for name in _names(error) if name in NAMES]
+    from deepreasoning_cli.wire.client.error_bodies import read_words  # most replies hold none
+
+    said = read_words(error)
+    meanings = [NAMES[name] for name in said.names if name in NAMES]
     named, kind = min(meanings, key=lambda meaning: not meaning[1], default=(None, None))
-    code = fields.get("code")  # OpenRouter and vLLM write the status into it
-    reported = status or (code if isinstance(code, int) and 400 <= code < 600 else None)
-    message = as_text(error) or as_text(fields.get("message"))
+    reported = status or said.status  # OpenRouter and vLLM write the status into `code`
     if kind is None and (reported or named) in (None, 400):
-        named, kind = _phrase(message, reported or named) or (named, None)
+        named, kind = _phrase(said.message, reported or named) or (named, None)
     status = reported or named
     kind = kind or _kind_of(status)
-    words = " ".join(message.split()) or (error_text(error) if kind == "stream_error" else "")
+    words = said.message or (error_text(error) if kind == "stream_error" else "")
     return ErrorDetails(kind, status, words, as_text(request_id) or None)
 
 
 def read_error_body(body: object, status: int, request_id: object) -> ErrorDetails:
     """Judge the body of an HTTP reply: JSON in the envelope of any vendor's, or text."""
-    fields = as_dict(body)
-    return read_error(fields.get("error") or fields.get("detail") or body, status, request_id)
+    return read_error(body, status, request_id)
 
 
 def error_in(payload: Payload) -> ErrorDetails | None:
@@ -218,19 +245,12 @@ def to_exception(
     )
 
 
-def _names(error: object) -> list[str]:
-    """What an error is called, its most exact name first."""
-    fields = as_dict(error)
-    inner = as_dict(fields.get("details")).get("error_code")
-    names = (error, inner, fields.get("code"), fields.get("type"))
-    return [name for name in names if isinstance(name, str)]
-
-
 def _phrase(message: str, status: int | None) -> tuple[int, str] | None:
     """What the words of a 400 tell; without a status, `took too long` tells nothing."""
     words = message.lower()
-    phrases = [phrase for phrase in PHRASES if phrase in words and (status or phrase != "too long")]
-    return PHRASES[phrases[0]] if phrases else None
+    phrases = PHRASES if status else {**PHRASES, **UNNUMBERED}
+    found = [phrase for phrase in phrases if phrase in words and (status or phrase != "too long")]
+    return phrases[found[0]] if found else None
 
 
 def _kind_of(status: int | None) -> str:
@@ -245,13 +265,17 @@ def _find_error(payload: Payload) -> object:
     kind = payload.get("type")
     if kind == "error":
         return {name: payload.get(name) for name in ("code", "message")}
-    if "choices" in payload:
+    if payload.get("choices"):
         choice = first_dict(payload["choices"])
         return choice.get("error") or _failed(choice.get("finish_reason"))
     if kind in ("message_delta", "message"):
         return _failed(as_dict(payload.get("delta", payload)).get("stop_reason"))
     if "response" in payload or kind == "response.failed" or payload.get("object") == "response":
         return _response_error(payload)
+    if not ERROR_SIGNS.isdisjoint(payload):
+        from deepreasoning_cli.wire.client.error_bodies import bare_error
+
+        return bare_error(payload)
     return None
 
 
