@@ -21,9 +21,9 @@ _deepreasoning_commands() {
 _deepreasoning_options() {
     case $1 in
     '') words='--config --debug --quiet -q --color --version -V --help -h' ;;
-    'ask') words='--model -m --reasoner -r --backend --system -s --handoff --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
+    'ask') words='--model -m --reasoner -r --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --backend --system -s --handoff --no-web --web -w --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
-    'resume') words='--model -m --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --max-tokens --max-cost --on-cap --timeout --help -h' ;;
+    'resume') words='--model -m --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --backend --spent --since --by --json --csv --help -h' ;;
     'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --backend --handoff --max-cost --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
@@ -58,6 +58,8 @@ _deepreasoning_option() {
     'ask --backend' | 'chat --backend' | 'serve --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
     'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command') words='' files= ;;
     'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
+    'ask --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
+    'ask --think' | 'resume --think') words='auto low medium high max' files= ;;
     'ask --reasoning-from') words='last' files=1 ;;
     'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
     'ask --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
@@ -74,7 +76,7 @@ _deepreasoning_argument() {
     case $1 in
     'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
     'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history max_cost daily_cost monthly_cost on_cap code_theme timeout keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
+    'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history max_cost daily_cost monthly_cost on_cap code_theme timeout keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
     *) words= files= ;;
     esac
 }

@@ -19,7 +19,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['--help'] = 'Show this message and exit.'
     $help['-h'] = 'Show this message and exit.'
     $commands['ask'] = @()
-    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--help', '-h')
+    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--help', '-h')
     $help['ask'] = 'Ask one question: a reasoner thinks, Claude answers from its thoughts.'
     $help['ask --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['ask -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -29,6 +29,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --system'] = 'System prompt for both.'
     $help['ask -s'] = 'System prompt for both.'
     $help['ask --handoff'] = 'What Claude gets of the reasoner''s work: reasoning, answer, both or none.'
+    $help['ask --effort'] = 'How much Claude thinks: auto, none, low, medium, high, xhigh or max.'
+    $help['ask --think'] = 'How much the reasoner thinks: auto, low, medium, high or max.'
     $help['ask --temperature'] = '0 to 2.'
     $help['ask -t'] = '0 to 2.'
     $help['ask --top-p'] = '0 to 1.'
@@ -90,7 +92,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --help'] = 'Show this message and exit.'
     $help['chat -h'] = 'Show this message and exit.'
     $commands['resume'] = @()
-    $flags['resume'] = @('--model', '-m', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
+    $flags['resume'] = @('--model', '-m', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--effort', '--think', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
     $help['resume'] = 'Finish an unfinished turn: Claude answers from the reasoning that is kept.'
     $help['resume --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['resume -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -104,6 +106,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --output'] = 'Write the answer to FILE, when it is whole.'
     $help['resume -o'] = 'Write the answer to FILE, when it is whole.'
     $help['resume --copy'] = 'Copy the answer to the clipboard too.'
+    $help['resume --effort'] = 'How much Claude thinks: auto, none, low, medium, high, xhigh or max.'
+    $help['resume --think'] = 'How much the reasoner thinks: auto, low, medium, high or max.'
     $help['resume --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
     $help['resume --max-cost'] = 'Stop when this question has cost so much.'
     $help['resume --on-cap'] = 'answer: stop the reasoner early, so that Claude can answer.'
@@ -401,6 +405,10 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['ask --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['chat --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['serve --handoff'] = @('reasoning', 'answer', 'both', 'none')
+    $words['ask --effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
+    $words['resume --effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
+    $words['ask --think'] = @('auto', 'low', 'medium', 'high', 'max')
+    $words['resume --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['ask --reasoning-from'] = @('last')
     $files['ask --reasoning-from'] = $true
     $words['ask --reasoning'] = @('show', 'hide', 'only', 'stderr')
@@ -419,8 +427,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history export --format'] = @('md', 'json', 'html')
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
 
     $path = ''; $option = ''; $ended = $false; $count = 0
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |

@@ -52,19 +52,29 @@ def to_reasoner(vendors: Vendors, *messages: dict[str, str]) -> dict[str, Any]:
 
 
 def to_claude(vendors: Vendors, content: str, **changed: Any) -> dict[str, Any]:
-    """The request that Claude gets by default."""
+    """The request that Claude gets by default, from a whole chain of thought."""
     key = vendors.keys["ANTHROPIC_API_KEY"]
     return {
         "request": "POST /v1/messages",
         "headers": headers(x_api_key=key, anthropic_version="2023-06-01"),
         "body": {
             "model": "claude-sonnet-5-5",
-            "max_tokens": 8192,
+            "max_tokens": 8192 + 8192,
             "messages": [{"role": "user", "content": content}],
             "stream": True,
+            "output_config": {"effort": "low"},
             **changed,
         },
     }
+
+
+def without_effort(request: dict[str, Any], max_tokens: int = 8192) -> dict[str, Any]:
+    """The request for a model that takes no effort, or is left its own."""
+    body = {name: value for name, value in request["body"].items() if name != "output_config"}
+    return request | {"body": body | {"max_tokens": max_tokens}}
+
+
+SUMMARIZED = {"type": "adaptive", "display": "summarized"}
 
 
 def mark_in(content: str) -> str:
@@ -120,7 +130,8 @@ def test_a_system_prompt_and_a_limit_go_where_each_format_has_them(vendors: Vend
         {"role": "user", "content": "6 x 7?"},
     )
     content = content_of(vendors)
-    assert whole(answered[0]) == to_claude(vendors, content, system="Be brief.", max_tokens=300)
+    expected = to_claude(vendors, content, system="Be brief.", max_tokens=300 + 8192)
+    assert whole(answered[0]) == expected
 
 
 # ------------------------------------------------------------------------------------- reasoners
@@ -226,7 +237,10 @@ def test_a_claude_model_gets_its_id_and_only_the_samplers_it_takes(
     vendors.reply(texts=claude_stream([ANSWER], model=model))
     assert vendors.ask("-m", name, "6 x 7?") == QUIET
     sent = whole(vendors.claude.requests[0])
-    assert sent == to_claude(vendors, content_of(vendors), model=model, **samplers)
+    expected = to_claude(vendors, content_of(vendors), model=model, **samplers)
+    if model == "claude-sonnet-4-6":  # it takes an effort, and does not think unless it is asked
+        expected["body"]["max_tokens"] = 8192
+    assert sent == (without_effort(expected) if model == HAIKU else expected)
 
 
 def typed_samplers(vendors: Vendors, model: str, *flags: str) -> tuple[dict[str, float], str]:
@@ -355,7 +369,11 @@ def test_each_handoff_gives_claude_its_part_of_the_work(
     assert vendors.ask("--handoff", handoff, "6 x 7?") == QUIET
     content = content_of(vendors)
     notes = handed_over("6 x 7?", mark_in(content), *parts, model="deepseek-flash")
-    assert whole(vendors.claude.requests[0]) == to_claude(vendors, notes)
+    expected = to_claude(vendors, notes)
+    if handoff == "answer":  # without the chain of thought Claude thinks as it would alone
+        expected = without_effort(expected, 8192 + 32_768)
+        expected["body"]["thinking"] = SUMMARIZED
+    assert whole(vendors.claude.requests[0]) == expected
     assert whole(vendors.reasoner.requests[0]) == to_reasoner(
         vendors, {"role": "user", "content": "6 x 7?"}
     )
@@ -365,7 +383,8 @@ def test_without_a_handoff_claude_gets_the_question_alone(vendors: Vendors) -> N
     vendors.claude.reply(claude_stream([ANSWER]))
     env = {"DEEPSEEK_API_KEY": ""}
     assert vendors.ask("--handoff", "none", "6 x 7?", env=env) == QUIET
-    assert [whole(request) for request in vendors.claude.requests] == [to_claude(vendors, "6 x 7?")]
+    expected = without_effort(to_claude(vendors, "6 x 7?", thinking=SUMMARIZED), 8192 + 32_768)
+    assert [whole(request) for request in vendors.claude.requests] == [expected]
     assert len(vendors.reasoner.connections) == 0
 
 

@@ -146,7 +146,8 @@ def finished(
 
 
 def handed(handoff: Handoff, reasoning: str, answer: str, model: str = "r1") -> Prompt:
-    return with_notes(QUESTION, handoff, model=model, reasoning=reasoning, answer=answer)
+    notes = with_notes(QUESTION, handoff, model=model, reasoning=reasoning, answer=answer)
+    return replace(notes, has_reasoning=bool(reasoning) and handoff is not Handoff.ANSWER)
 
 
 def test_a_whole_turn_is_these_events_in_this_order() -> None:
@@ -341,8 +342,10 @@ def test_enough_means_the_answer_is_written_from_what_there_is() -> None:
     turn = replace(plan(thinking(), answers), answer_now=lambda: True)
     seen, failure = events(turn)
     assert failure is None
-    assert answers.prompts == [handed(Handoff.REASONING, "air", "")]
+    cut = replace(handed(Handoff.REASONING, "air", ""), has_reasoning=False)
+    assert answers.prompts == [cut]
     assert isinstance(seen[3], StageFinished)
+    assert (seen[3].stop_reason, seen[3].complete) == ("answer_now", True)
     assert seen[3].complete
 
 

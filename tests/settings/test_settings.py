@@ -74,6 +74,8 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "reasoner": None,
         "answerer": None,
         "fallback": None,
+        "effort": "auto",
+        "think": "auto",
         "temperature": 0.7,
         "top_p": 0.9,
         "max_tokens": 8192,

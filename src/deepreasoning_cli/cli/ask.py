@@ -40,6 +40,8 @@ def ask(
     backend: o.BackendOption = None,
     system: o.SystemOption = None,
     handoff: o.HandoffOption = None,
+    effort: o.EffortOption = None,
+    think: o.ThinkOption = None,
     temperature: o.TemperatureOption = None,
     top_p: o.TopPOption = None,
     allow_empty_reasoning: o.AllowEmptyOption = False,

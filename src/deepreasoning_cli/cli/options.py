@@ -39,7 +39,7 @@ def global_options_of(context: typer.Context) -> GlobalOptions:
 
 SETTINGS: Final = {
     **{name: name for name in ("model", "reasoner", "backend", "handoff", "temperature", "top_p")},
-    **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
+    **{name: name for name in ("effort", "think", "max_tokens", "max_cost", "on_cap", "timeout")},
     "web": "web_search_linkup",
     "no_sources": "disable_formatting",
 }
@@ -111,6 +111,22 @@ HandoffOption = Annotated[
         "--handoff",
         metavar="WHAT",
         help="What Claude gets of the reasoner's work: reasoning, answer, both or none.",
+    ),
+]
+EffortOption = Annotated[
+    Literal["auto", "none", "low", "medium", "high", "xhigh", "max"] | None,
+    models_option(
+        "--effort",
+        metavar="LEVEL",
+        help="How much Claude thinks: auto, none, low, medium, high, xhigh or max.",
+    ),
+]
+ThinkOption = Annotated[
+    Literal["auto", "low", "medium", "high", "max"] | None,
+    models_option(
+        "--think",
+        metavar="LEVEL",
+        help="How much the reasoner thinks: auto, low, medium, high or max.",
     ),
 ]
 TemperatureOption = Annotated[

@@ -39,6 +39,8 @@ def resume(
     raw: o.RawOption = False,
     output: o.OutputOption = None,
     copy: o.CopyOption = False,
+    effort: o.EffortOption = None,
+    think: o.ThinkOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,

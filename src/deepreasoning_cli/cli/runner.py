@@ -19,6 +19,7 @@ from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_wit
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
+from deepreasoning_cli.pipeline.events import CUT_SHORT, Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_prompt
@@ -360,7 +361,10 @@ def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
 
 def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn, which may be nothing."""
-    return ReasonerOutput(turn.reasoning, turn.draft, turn.reasoned_by or ReasonerOutput().model)
+    stage = turn.stages.get(Stage.REASON)
+    whole = stage is None or (stage.complete and stage.stop_reason not in CUT_SHORT)
+    model = turn.reasoned_by or ReasonerOutput().model
+    return ReasonerOutput(turn.reasoning, turn.draft, model, whole=whole)
 
 
 def _read_reasoning(path: Path) -> str:

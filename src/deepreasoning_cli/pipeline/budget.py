@@ -8,7 +8,14 @@ from decimal import Decimal
 from typing import Final
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
-from deepreasoning_cli.pipeline.events import Chunk, StageFinished, StageStarted, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    COST_CAP,
+    Chunk,
+    StageFinished,
+    StageStarted,
+    Text,
+    Thought,
+)
 from deepreasoning_cli.pipeline.money import (
     BYTES_PER_TOKEN,
     MILLION,
@@ -17,8 +24,6 @@ from deepreasoning_cli.pipeline.money import (
     format_usd,
 )
 
-COST_CAP: Final = "cost_cap"
-"""The kind of the errors, and the stop reason of a stage that a cap ended."""
 SHORTEST_ANSWER: Final = 1_000  # tokens that Claude is left to write where it is to answer
 
 

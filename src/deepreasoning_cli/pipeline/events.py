@@ -48,12 +48,14 @@ class Prompt:
     """The input of a model: a system prompt and messages, the last of them the user's.
 
     `stable` says how many of the first messages the next turn sends again as they are, behind the
-    same system prompt; None for a prompt that is sent once.
+    same system prompt; None for a prompt that is sent once. `has_reasoning` tells whether a whole
+    chain of thought is in it, so that the model need not think the question through again.
     """
 
     messages: tuple[Message, ...]
     system: str | None = None
     stable: int | None = None
+    has_reasoning: bool = False
 
     @property
     def text(self) -> str:
@@ -137,6 +139,13 @@ def ending_of(reason: str | None) -> Ending:
         return Ending.UNSTATED
     return next((each for each, known in _ENDING_WORDS.items() if words & known), Ending.UNKNOWN)
 
+
+ANSWER_NOW: Final = "answer_now"
+"""The stop reason of a reasoner that the user cut short, so that the answer comes at once."""
+COST_CAP: Final = "cost_cap"
+"""The stop reason of a stage that a cap ended, and the kind of the errors."""
+CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP})
+"""The stop reasons of a chain of thought that we have stopped before its end."""
 
 Chunk = Thought | Text | ModelReported | Usage | End
 

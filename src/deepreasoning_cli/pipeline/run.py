@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReasonerOutput:
-    """The reasoner's work: its reasoning, its own answer, and whether this run paid for it."""
+    """The reasoner's work: its reasoning, its own answer, and whether this run paid for it.
+
+    `whole` is False for reasoning that was stopped before it came to its end.
+    """
 
     reasoning: str = ""
     answer: str = ""
     model: str = "a reasoner"
     paid: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,7 @@ def _reason(
             case events.Thought():
                 yield chunk
                 if plan.answer_now():
+                    run.stopped = events.ANSWER_NOW
                     break
             case events.Text(text) if answerer and plan.handoff is not Handoff.REASONING:
                 yield events.Draft(text)
@@ -135,7 +140,9 @@ def _reason(
     yield from finish_stage(run, meter, goes_on=plan.caps.answers and answerer is not None)
     if not run.reasoning.strip():
         _require_reasoning(plan, reasoner.model)
-    return ReasonerOutput(run.reasoning, run.answer, run.served or reasoner.model, paid=True)
+    model = run.served or reasoner.model
+    whole = run.stopped is None
+    return ReasonerOutput(run.reasoning, run.answer, model, paid=True, whole=whole)
 
 
 def _answer(
@@ -175,13 +182,15 @@ def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
     """What the answerer reads: the prompt, and of the reasoner's work what the hand-off selects."""
     from deepreasoning_cli.pipeline.handoff import with_notes
 
-    return with_notes(
+    prompt = with_notes(
         plan.prompt,
         plan.handoff,
         model=work.model,
         reasoning=work.reasoning,
         answer=work.answer,
     )
+    handed_over = plan.handoff in (Handoff.REASONING, Handoff.BOTH) and work.reasoning.strip()
+    return replace(prompt, has_reasoning=bool(handed_over) and work.whole)
 
 
 def _require_reasoning(plan: Plan, model: str) -> None:

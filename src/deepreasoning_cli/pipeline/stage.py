@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
 from deepreasoning_cli.pipeline import events
-from deepreasoning_cli.pipeline.budget import COST_CAP, BudgetMeter
+from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Ending, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
@@ -56,7 +56,7 @@ def input_usage(provider: Provider, prompt: Prompt) -> Usage:
 
 @dataclass(slots=True)
 class StageRun:
-    """A stage and its reply so far."""
+    """A stage and its reply so far; `stopped` says why we cut it short, if we did."""
 
     stage: Stage
     provider: Provider
@@ -69,6 +69,7 @@ class StageRun:
     served: str | None = None
     usage: Usage | None = None
     end: events.End | None = None
+    stopped: str | None = None
 
     @property
     def reasoning(self) -> str:
@@ -149,7 +150,7 @@ class StageRun:
             usage,
             time.monotonic() - self.began,
             served_model=self.served,
-            stop_reason=self._reason,
+            stop_reason=self.stopped or self._reason,
             complete=self._is_complete,
         )
 
@@ -188,17 +189,19 @@ def finish_stage(
 
     Where the turn `goes_on`, a reasoner that a cap has stopped is complete enough.
     """
-    finished = run.finished()
+    if meter.is_full:
+        run.stopped = events.COST_CAP
+    finished = meter.charge(run.finished())
     if not meter.is_full:
-        yield meter.charge(finished)
+        yield finished
         run.raise_if_cut()
         if notice := run.ending_notice():
             yield notice
     elif goes_on:
-        yield meter.charge(finished)
+        yield finished
         yield events.TurnWarning(meter.notice)
     else:
-        yield meter.charge(replace(finished, stop_reason=COST_CAP, complete=False))
+        yield replace(finished, complete=False)
         raise meter.stopped(run.stage)
 
 

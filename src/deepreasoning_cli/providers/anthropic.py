@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Final, Literal
 
+from deepreasoning_cli.catalog.models import (
+    ClaudeModel,
+    Effort,
+    Lifecycle,
+    Thinking,
+    ThinkingTokens,
+)
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
@@ -20,10 +28,110 @@ VERSION = "2023-06-01"
 claude_request = partial(Request, headers={"anthropic-version": VERSION}, key_header="x-api-key")
 
 
+EffortSetting = Literal["auto", "none"] | Effort
+"""The setting `effort`."""
+LEVELS: Final = tuple(Effort)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedEffort:
+    """What of the setting a model takes, None for its own default; and what the user is told."""
+
+    value: EffortSetting | None
+    warnings: tuple[str, ...] = ()
+
+
+def accept_effort(wanted: EffortSetting, model: ClaudeModel, *, typed: bool) -> AcceptedEffort:
+    """What `model` takes of the effort that is `wanted`; a typed one that is not leaves a warning.
+
+    A model that cannot be kept from thinking thinks as little as it can. Of a model that the
+    catalog lacks it is not known what it refuses: it is sent the effort as it is.
+    """
+    if wanted == "auto" or wanted in model.efforts or model.status is Lifecycle.UNKNOWN:
+        return AcceptedEffort(wanted)
+    if wanted != "none":
+        takes = ", ".join(model.efforts) or "no effort"
+        warning = f"--effort {wanted} is not sent: {model.id} takes {takes}"
+        return AcceptedEffort(None, (warning,) if typed else ())
+    if model.thinking is not Thinking.UNASKED or model.thinking_off:
+        return AcceptedEffort(wanted)
+    least = model.efforts[0]
+    warning = f"{model.id} always thinks: --effort {least} is sent, not none"
+    return AcceptedEffort(least, (warning,) if typed else ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaudeThinking:
+    """How much a Claude model is let think before it answers, and whether that is seen.
+
+    `effort` is what the model takes of the setting. `tokens` are those that thinking takes at each
+    effort, `room` those that this turn is known to need. `alone` says that nobody thinks before
+    the model: then its thinking is always shown.
+
+    Thinking counts toward `max_tokens` and is billed as output also where nothing of it is seen
+    (platform.claude.com, build-with-claude/thinking).
+    """
+
+    model: ClaudeModel
+    effort: EffortSetting | None = "auto"
+    tokens: Mapping[Effort, ThinkingTokens] = field(default_factory=dict)
+    alone: bool = False
+    room: int = 0
+
+    def sent_effort(self, prompt: Prompt) -> Effort | None:
+        """The effort in the request for `prompt`; None for the model's own default.
+
+        Whole chains of thought transfer; a model that is handed a part of one has to go on
+        thinking itself (arXiv 2605.28913), and one that answers from it at once stays anchored in
+        the other's errors (2601.23163).
+        """
+        if isinstance(self.effort, Effort):
+            return self.effort
+        spares = self.effort == "auto" and prompt.has_reasoning
+        return Effort.LOW if spares and Effort.LOW in self.model.efforts else None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a model that thinks only where it is asked to is asked."""
+        asks = isinstance(self.effort, Effort) and self.effort is not Effort.LOW
+        return asks and self.model.thinking is Thinking.ASKED
+
+    @property
+    def _is_off(self) -> bool:
+        return self.effort == "none" and self.model.thinking_off is not None
+
+    @property
+    def _thinks(self) -> bool:
+        by_itself = self.model.thinking is Thinking.UNASKED and not self._is_off
+        return by_itself or self.is_asked
+
+    def headroom(self, prompt: Prompt) -> int:
+        """The tokens that the request has for thinking, on top of the answer's."""
+        level = self.sent_effort(prompt) or self.model.default_effort
+        if not self._thinks or level is None or level not in self.tokens:
+            return 0
+        return max(self.tokens[level].headroom, self.room)
+
+    def fields(self, prompt: Prompt) -> Payload:
+        """The fields of the request for `prompt` that say how to think.
+
+        `between_tools` and `disabled` are refused beside the highest efforts: none is sent with
+        them (platform.claude.com, what's new in Sonnet 5.5 and in Haiku 5.5).
+        """
+        effort = self.sent_effort(prompt)
+        fields: Payload = {"output_config": {"effort": str(effort)}} if effort else {}
+        if self._is_off:
+            return {"thinking": {"type": str(self.model.thinking_off)}}
+        level = effort or self.model.default_effort
+        if self._thinks and (self.alone or level is not Effort.LOW):
+            fields["thinking"] = {"type": "adaptive", "display": "summarized"}
+        return fields
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeProvider(ApiProvider):
-    """A Claude model; `cache_minimum` is the shortest beginning of a prompt that its cache keeps,
-    in tokens.
+    """A Claude model; `max_tokens` is the longest answer that is seen, in tokens, `cache_minimum`
+    the shortest beginning of a prompt that its cache keeps.
     """
 
     key: Key
@@ -33,6 +141,7 @@ class ClaudeProvider(ApiProvider):
     rates: RateCard | None = None
     context: int | None = None
     cache_minimum: int | None = None
+    thinking: ClaudeThinking | None = None
 
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""
@@ -41,8 +150,9 @@ class ClaudeProvider(ApiProvider):
             body=messages.request_body(
                 prompt,
                 model=self.model,
-                max_tokens=self.max_tokens,
+                max_tokens=self._longest_reply(prompt),
                 samplers=self.samplers,
+                extra=self.thinking.fields(prompt) if self.thinking else {},
                 breakpoints=self._breakpoints(prompt),
             ),
             key=self.key,
@@ -52,6 +162,14 @@ class ClaudeProvider(ApiProvider):
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call."""
         return messages.read_reply(payloads, account)
+
+    def _longest_reply(self, prompt: Prompt) -> int:
+        """The answer and the thinking before it, up to what the model writes at most."""
+        if self.thinking is None:
+            return self.max_tokens
+        most = self.thinking.model.max_output
+        tokens = self.max_tokens + self.thinking.headroom(prompt)
+        return tokens if most is None else max(min(tokens, most), self.max_tokens)
 
     def written_tokens(self, prompt: Prompt) -> int:
         """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepreasoning_cli.catalog.models import Reasoner
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
@@ -12,6 +12,17 @@ from deepreasoning_cli.providers.api import ApiProvider
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client import chat_completions
 from deepreasoning_cli.wire.client.errors import ApiAccount
+
+
+def with_effort(preset: Reasoner, effort: str) -> Reasoner:
+    """The reasoner whose requests name the effort where its host wants it."""
+    *objects, name = preset.effort_field.split(".")
+    body = dict(preset.body)
+    table = body
+    for each in objects:
+        table[each] = table = dict(table.get(each, {}))
+    table[name] = effort
+    return replace(preset, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

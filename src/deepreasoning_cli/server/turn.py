@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
-from deepreasoning_cli.pipeline.budget import COST_CAP
-from deepreasoning_cli.pipeline.events import End, Event, Stage
+from deepreasoning_cli.pipeline.events import COST_CAP, End, Event, Stage
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn

@@ -230,6 +230,8 @@ class Settings(BaseSettings):
     reasoner: Hosts | None = Field(default=None, description=f'{HOSTS}["deepseek", "openrouter"]')
     answerer: Hosts | None = Field(default=None, description=f'{HOSTS}["anthropic", "openrouter"]')
     fallback: Hosts | None = Field(default=None, description=f'{HOSTS}["openrouter"]')
+    effort: Literal["auto", "none", "low", "medium", "high", "xhigh", "max"] = "auto"
+    think: Literal["auto", "low", "medium", "high", "max"] = "auto"
     temperature: Real = Field(default=0.7, ge=0, le=2, description="a number from 0 to 2")
     top_p: Real = Field(default=0.9, ge=0, le=1, description="a number from 0 to 1")
     max_tokens: Integer = Field(

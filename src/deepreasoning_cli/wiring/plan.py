@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Vendor
+from deepreasoning_cli.catalog.models import (
+    Catalog,
+    ClaudeModel,
+    Effort,
+    Reasoner,
+    Samplers,
+    Vendor,
+)
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
@@ -32,6 +39,7 @@ from deepreasoning_cli.wiring.resources import new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
+    from deepreasoning_cli.providers.anthropic import ClaudeThinking
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import Transport
     from deepreasoning_cli.wiring.budget import ReadSpending
@@ -42,7 +50,8 @@ class TurnRequest:
     """The input of one turn: the settings in force for it, the question, and its context.
 
     `reused` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far. `answer_now` is called at each thought and tells whether the
+    messages of the session so far. `thinking_room` are tokens that Claude needs to think, known
+    from a turn before. `answer_now` is called at each thought and tells whether the
     user wants the answer at once, `without_search` whether to go on where the search fails.
     """
 
@@ -55,6 +64,7 @@ class TurnRequest:
     earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
     allow_empty_reasoning: bool = False
+    thinking_room: int = 0
     answer_now: Callable[[], bool] = lambda: False
     without_search: Callable[[DeepReasoningError], bool] = lambda _: False
 
@@ -203,6 +213,7 @@ class PlanBuilder:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
         preset = hosts[0]
         self._reasoner_name = preset.name
+        preset = self._with_effort(preset)
         samplers = accept_samplers(self._samplers, preset.samplers, preset.model)
         self._warnings += samplers.warnings
         host = preset.key or preset.name
@@ -216,11 +227,41 @@ class PlanBuilder:
             top_up=vendor.page if vendor else None,
         )
 
+    def _with_effort(self, preset: Reasoner) -> Reasoner:
+        from deepreasoning_cli.providers.openai_compatible import with_effort
+
+        think = self._settings.think
+        if think in preset.efforts:
+            return with_effort(preset, think)
+        if think != "auto" and self._loaded.is_typed("think"):
+            takes = ", ".join(preset.efforts) or "no effort"
+            self._warnings.append(f"--think {think} is not sent: {preset.model} takes {takes}")
+        return preset
+
+    def _thinking(self, model: ClaudeModel) -> ClaudeThinking:
+        """How much Claude thinks in this turn."""
+        from deepreasoning_cli.providers.anthropic import ClaudeThinking, accept_effort
+
+        settings = self._settings
+        wanted = settings.effort if settings.effort in ("auto", "none") else Effort(settings.effort)
+        accepted = accept_effort(wanted, model, typed=self._loaded.is_typed("effort"))
+        self._warnings += accepted.warnings
+        return ClaudeThinking(
+            model=model,
+            effort=accepted.value,
+            tokens=self.catalog.efforts,
+            alone=settings.handoff == "none",
+            room=self.request.thinking_room,
+        )
+
     def _claude(self) -> Provider:
         from deepreasoning_cli.providers.anthropic import ClaudeProvider
 
         model = self._model(self._settings.model or "sonnet", "direct")
-        accepted = accept_samplers(self._samplers, model.samplers, model.id)
+        thinking = self._thinking(model)
+        # a model that is asked to think takes no sampler (build-with-claude/extended-thinking)
+        takes = Samplers.NONE if thinking.is_asked else model.samplers
+        accepted = accept_samplers(self._samplers, takes, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
         self._warnings += samplers.warnings
         vendor = self.catalog.vendor("anthropic")
@@ -235,6 +276,7 @@ class PlanBuilder:
             context=model.context,
             top_up=vendor.page,
             cache_minimum=model.cache_minimum,
+            thinking=thinking,
         )
 
     def _hosted(self) -> GatewayProvider:
@@ -242,8 +284,9 @@ class PlanBuilder:
 
         settings = self._settings
         model = self._model(settings.model or self.catalog.gateway_default, GATEWAY)
-        if self._loaded.is_typed("reasoner"):
-            self._warnings.append("--reasoner is not sent: the gateway has its own")
+        for name in ("reasoner", "effort", "think"):
+            if self._loaded.is_typed(name):
+                self._warnings.append(f"--{name} is not sent: the gateway has its own")
         vendor = self.catalog.vendor(GATEWAY_KEY)
         return GatewayProvider(
             parameters=Parameters(
