@@ -38,7 +38,7 @@ def read_prompt(
     dash = list(words) == ["-"]
     typed = "" if dash else repair_surrogates(" ".join(words))
     piped = ""
-    if dash or "-" in files or (use_stdin and _is_piped()):
+    if dash or "-" in files or (use_stdin and is_piped()):
         piped = _text(_read_stdin(announce, announce_after), "stdin")
     blocks = [_block("file", _read_file(name), name) for name in files if name != "-"]
     if piped.strip() and (typed.strip() or blocks):
@@ -103,7 +103,7 @@ def _text(data: bytes, name: str) -> str:
     return data.decode("utf-8-sig", "replace")
 
 
-def _is_piped() -> bool:
+def is_piped() -> bool:
     """Whether stdin is a pipe, a file or a socket: no terminal, no /dev/null, not closed."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin else 0

@@ -22,4 +22,4 @@ def test_the_help_of_ask_ends_with_the_exit_codes() -> None:
 
 
 def test_the_help_of_the_program_says_where_the_exit_codes_are() -> None:
-    assert helped().endswith("Exit codes: deepreasoning ask --help")
+    assert helped().endswith("Exit codes: deepreasoning help exit-codes")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Catalog, Lifecycle
+from deepreasoning_cli.cli.app import COMMANDS
+from deepreasoning_cli.cli.help import TOPICS
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # needs no quotes in any shell
 
@@ -46,7 +48,9 @@ def argument_value(path: tuple[str, ...], parameter: Any) -> Value:
             return Value((*models(), *reasoners()))
         case ("models", "default"), "name":
             return Value(models())
-        case ("config", "set" | "unset"), "name":
+        case ("help",), "topic":
+            return Value((*COMMANDS, *TOPICS))
+        case ("config", "set" | "unset" | "show"), "name":
             return Value(settings())
     return _described(parameter)
 

@@ -1,11 +1,15 @@
-"""The app: its commands and the global options."""
+"""The app: its commands, the global options, and what may be left out of a command line.
+
+`ask` is the default command: what is no command's name is a question. A single word that looks
+like a command, ours or another program's, is answered with the right one instead.
+"""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import typer
 
@@ -13,15 +17,33 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
+from deepreasoning_cli.errors import UsageError, nearest
 
-COMMANDS = ("ask", "chat", "resume", "price", "serve", "models", "history", "config")
+COMMANDS = ("ask", "chat", "resume", "price", "serve", "models", "history", "config", "help")
+GROUPS = frozenset({"models", "history", "config"})
+SUBCOMMANDS = frozenset({"list", "show", "search", "export", "delete", "set", "unset", "get"})
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
+OTHER_NAMES: Final = {
+    **dict.fromkeys(("auth", "init", "keys", "login", "setup"), "config init"),
+    **dict.fromkeys(("doctor", "check", "ping"), "config check"),
+    **dict.fromkeys(("settings", "env"), "config show"),
+    **dict.fromkeys(("set", "unset", "edit"), "config {}"),
+    **dict.fromkeys(("log", "logs"), "history"),
+    **dict.fromkeys(("show", "list", "search", "export", "delete", "sessions"), "history {}"),
+    **dict.fromkeys(("rm", "remove"), "history delete"),
+    **dict.fromkeys(("cost", "costs", "spent", "usage"), "price --spent"),
+    **dict.fromkeys(("continue", "retry"), "resume"),
+    **dict.fromkeys(("server", "api"), "serve"),
+    **dict.fromkeys(("repl", "talk"), "chat"),
+    **dict.fromkeys(("run", "prompt", "query"), "ask"),
+}
+"""What other programs call a command, and habit says; here it is another, or below a group."""
 
 
 def register(app: typer.Typer, name: str) -> None:
     """Add one command or group to `app`; only its own module is imported."""
     module = import_module(f"deepreasoning_cli.cli.{name}")
-    if name in ("models", "history", "config"):
+    if name in GROUPS:
         app.add_typer(module.app, name=name)
         return
     extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
@@ -31,16 +53,75 @@ def register(app: typer.Typer, name: str) -> None:
 class Program(Boundary):
     """The root group."""
 
+    everywhere: ClassVar[frozenset[str]] = frozenset({"config", "debug", "quiet", "color"})
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.commands = LazyCommands(COMMANDS, register)
+
+    def rewrite(self, words: list[str]) -> list[str]:
+        """Put `ask` in front of a question; see `with_command`."""
+        return with_command(words)
+
+
+def with_command(words: list[str]) -> list[str]:
+    """The words with the command in them that was left out.
+
+    Raises UsageError where a word alone looks like a command that it is not.
+    """
+    at = _after_global_options(words)
+    options, rest = words[:at], words[at:]
+    if not rest:
+        from deepreasoning_cli.prompt import is_piped
+
+        return [*words, "ask"] if is_piped() else words
+    first = rest[0]
+    if first in COMMANDS or first in ("--help", "-h", "--version", "-V"):
+        return words
+    if rest == ["version"]:
+        return [*options, "--version"]
+    _reject_mistyped(first, rest[1:])
+    return [*options, "ask", *rest]
+
+
+def _after_global_options(words: list[str]) -> int:
+    """How many words come before the command, or before what belongs to it."""
+    at = 0
+    while at < len(words):
+        if words[at] in ("--config", "--color"):
+            at += 1  # and its value
+        elif words[at] not in ("--debug", "--quiet", "-q") and not words[at].startswith(
+            ("--config=", "--color=")
+        ):
+            break
+        at += 1
+    return min(at, len(words))
+
+
+def _reject_mistyped(word: str, rest: list[str]) -> None:
+    """Raise UsageError for a word that stands where a command would, and looks like one."""
+    is_alone = not rest or rest[0].startswith("-") or rest[0] in SUBCOMMANDS
+    if not is_alone or word.startswith("-") or not word.isalpha():
+        return
+    if word in OTHER_NAMES:
+        names = [OTHER_NAMES[word].format(word)]
+    else:
+        swapped = [name for name in COMMANDS if sorted(name) == sorted(word)]
+        names = nearest(word, COMMANDS, likeness=0.7) or swapped
+    if names:
+        raise UsageError(
+            f"there is no command '{word}'",
+            kind="unknown_command",
+            hint=f"did you mean `deepreasoning {names[0]}`? `deepreasoning ask {word}` asks it",
+        )
 
 
 app = typer.Typer(
     name="deepreasoning",
     cls=Program,
     help="A reasoner writes the chain of thought, Claude writes the answer from it.",
-    epilog="Exit codes: deepreasoning ask --help",
+    epilog='`ask` may be left out: deepreasoning "why is the sky dark?". Exit codes:'
+    " deepreasoning help exit-codes",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=CONTEXT_SETTINGS,

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import sys
 from collections import UserDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from copy import copy
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from deepreasoning_cli.cli.boundary import CLOSED_PIPE, abandon_stdout, run_guarded
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, did_you_mean
 
 
 class Boundary(TyperGroup):
-    """A root group that turns every outcome into an exit code."""
+    """A root group that turns every outcome into an exit code.
+
+    Its own options named in `everywhere` are taken behind a command's name, too; what was given
+    there is put into `obj`, a dataclass with fields of their names.
+    """
+
+    everywhere: ClassVar[frozenset[str]] = frozenset()
+
+    def rewrite(self, words: list[str]) -> list[str]:
+        """The words to parse in place of these."""
+        return words
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line; always ends in SystemExit."""
@@ -30,9 +41,28 @@ class Boundary(TyperGroup):
 
         def run() -> Any:
             with _translate_errors():
-                return super(Boundary, self).main(words, *rest, **extra)
+                return super(Boundary, self).main(self.rewrite(words), *rest, **extra)
 
         raise SystemExit(run_guarded(run, words))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, which takes the options that hold everywhere."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            self._share_options(command)
+        return command
+
+    def _share_options(self, command: Any) -> None:
+        own = {name for parameter in command.params for name in parameter.opts}
+        options: list[Any] = self.params
+        for parameter in options:
+            if parameter.name in self.everywhere and own.isdisjoint(parameter.opts):
+                shared = copy(parameter)
+                shared.hidden, shared.expose_value, shared.default = True, False, None
+                shared.callback = _set_in_obj
+                command.params.append(shared)
+        for inner in getattr(command, "commands", {}).values():
+            self._share_options(inner)
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the words; `--help` and `--version` print here already."""
@@ -61,6 +91,32 @@ class LazyCommands(UserDict[str, Any]):
         return self.data[name]
 
 
+class ThingsGroup(TyperGroup):
+    """A group of commands about things: a word that names no command is the thing to show.
+
+    `aliases` are the names that other programs have for its commands, the best first.
+    """
+
+    aliases: ClassVar[Mapping[str, Sequence[str]]] = {
+        "get": ["show"],
+        "list": ["show"],
+        "ls": ["list", "show"],
+        "rm": ["delete", "unset"],
+    }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command. Raises UsageError for a word that looks like a mistyped one."""
+        word, *rest = args
+        if word not in self.commands:
+            if own := [name for name in self.aliases.get(word, ()) if name in self.commands]:
+                args = [own[0], *rest]
+            elif hint := did_you_mean(word, self.commands, likeness=0.7):
+                raise UsageError(f"there is no command '{ctx.command_path} {word}'", hint=hint)
+            else:
+                args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
 class RewritingCommand(TyperCommand):
     """A command that may rewrite its words before they are parsed."""
 
@@ -82,6 +138,15 @@ def _translate_errors() -> Iterator[None]:
         raise UsageError(exc.format_message(), hint=f"{_command_path(exc)} --help") from exc
     except typer.Abort as exc:
         raise UsageError("the question was not answered", kind="aborted") from exc
+
+
+def _set_in_obj(context: Any, parameter: Any, value: Any) -> None:
+    """Note an option that holds everywhere, where it was given; the callback of a parameter."""
+    if value not in (None, False):
+        from dataclasses import replace
+
+        root = context.find_root()
+        root.obj = replace(root.obj, **{parameter.name: value})
 
 
 def _command_path(exc: Exception) -> str:

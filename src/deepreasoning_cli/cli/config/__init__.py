@@ -13,8 +13,11 @@ import typer
 
 from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, note
 from deepreasoning_cli.cli.options import Backend, global_options_of
+from deepreasoning_cli.cli.typer_hooks import ThingsGroup
 
-app = typer.Typer()
+app = typer.Typer(
+    cls=ThingsGroup,
+)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object.")]
 NameArgument = Annotated[
@@ -71,16 +74,23 @@ def init(
 
 
 @app.command()
-def show(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Print every setting with where it comes from; keys are masked."""
+def show(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One setting or table; default: all.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the settings with where each comes from; keys are masked."""
     from deepreasoning_cli.cli.config import origins
     from deepreasoning_cli.cli.pager import print_json, print_text
 
     loaded = load_with_notes(global_options_of(context))
+    rows = origins.rows(loaded, name)
     if as_json:
-        print_json(origins.as_json(loaded))
+        print_json(origins.as_json(loaded, rows))
     else:
-        print_text(f"{origins.as_text(loaded)}\n")
+        print_text(f"{origins.as_text(rows)}\n")
 
 
 @app.command("set")

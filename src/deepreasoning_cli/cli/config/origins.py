@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 from pydantic import SecretStr
 
+from deepreasoning_cli.errors import UsageError, did_you_mean
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
 
+Row = tuple[str, Any, str]
+"""Name, value and origin of a setting."""
 
-def as_text(loaded: LoadedSettings) -> str:
+
+def rows(loaded: LoadedSettings, name: str | None = None) -> list[Row]:
+    """The settings in force, or one of them, or those of one table.
+
+    Raises UsageError where nothing has that name.
+    """
+    every = list(_rows(loaded))
+    found = [row for row in every if name is None or f"{row[0]}.".startswith(f"{name}.")]
+    if not found and name is not None:
+        known = {part for row, *_ in every for part in (row, row.partition(".")[0])}
+        near = did_you_mean(name, sorted(known))
+        hint = near or "`deepreasoning config show` lists them"
+        raise UsageError(f"there is no setting '{name}'", hint=hint)
+    return found
+
+
+def as_text(rows: Sequence[Row]) -> str:
     """One line a setting: name, value, origin, in columns."""
-    rows = [
+    cells = [
         (name, single_line(_as_word(value), 200), single_line(origin, 1000))
-        for name, value, origin in _rows(loaded)
+        for name, value, origin in rows
     ]
-    names = max(len(name) for name, _, _ in rows)
-    values = min(max(len(value) for _, value, _ in rows), 40)
+    names = max(len(name) for name, _, _ in cells)
+    values = min(max(len(value) for _, value, _ in cells), 40)
     return "\n".join(
-        f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in rows
+        f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in cells
     )
 
 
-def as_json(loaded: LoadedSettings) -> dict[str, object]:
+def as_json(loaded: LoadedSettings, rows: Sequence[Row]) -> dict[str, object]:
     """One object: the file, whether it exists, and value and origin of each setting."""
     return {
         "file": str(loaded.path),
         "exists": loaded.path.exists(),
-        "settings": {
-            name: {"value": value, "origin": origin} for name, value, origin in _rows(loaded)
-        },
+        "settings": {name: {"value": value, "origin": origin} for name, value, origin in rows},
     }
 
 
-def _rows(loaded: LoadedSettings) -> Iterator[tuple[str, Any, str]]:
+def _rows(loaded: LoadedSettings) -> Iterator[Row]:
     """Name, value and origin; of a key its last four characters, or the program that prints it."""
     tree: Any = loaded.settings.model_dump(exclude={"keys"})
     for name, origin in loaded.origins.items():

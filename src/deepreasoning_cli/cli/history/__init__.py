@@ -15,9 +15,12 @@ import typer
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import global_options_of
+from deepreasoning_cli.cli.typer_hooks import ThingsGroup
 from deepreasoning_cli.errors import UsageError
 
-app = typer.Typer(help="What was asked and answered: list, show, search, export, delete.")
+app = typer.Typer(
+    cls=ThingsGroup, help="What was asked and answered: list, show, search, export, delete."
+)
 
 
 class Status(StrEnum):

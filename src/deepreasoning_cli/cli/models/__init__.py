@@ -14,13 +14,14 @@ import typer
 
 from deepreasoning_cli.cli.messages import debug_log, load_with_notes, message, warn
 from deepreasoning_cli.cli.options import GlobalOptions, global_options_of
+from deepreasoning_cli.cli.typer_hooks import ThingsGroup
 from deepreasoning_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog.live import LiveModels
     from deepreasoning_cli.settings.loaded import LoadedSettings
 
-app = typer.Typer(help="Claude models and reasoners: list, show, default.")
+app = typer.Typer(cls=ThingsGroup, help="Claude models and reasoners: list, show, default.")
 
 
 class PricedBackend(StrEnum):
