@@ -14,6 +14,8 @@ from deepreasoning_cli.keys import Key, redact, redact_known, validate_and_remem
 
 SECRET = 'sk-test-"a\\b/c+d=e'
 ENV = "DEEPSEEK_API_KEY"
+HEADERS = ("Bearer ", "bearer ", "Authorization: Bearer ", "x-api-key: ")
+SET = ("ANTHROPIC_API_KEY=", "export DEEPSEEK_API_KEY=")
 
 
 def test_white_space_around_a_key_is_not_part_of_it() -> None:
@@ -22,7 +24,48 @@ def test_white_space_around_a_key_is_not_part_of_it() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["", " ", "\r\n\t"])
+@pytest.mark.parametrize("quote", ['"', "'", "`"])
+def test_quotes_around_a_key_are_not_part_of_it(quote: str) -> None:
+    quoted = f" {quote}sk-1234567890{quote}\n"
+    assert validate_and_remember("deepseek", quoted, ENV).value == "sk-1234567890"
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        *((f"{start}sk-secret-0123456789", "begins like a header") for start in HEADERS),
+        *((f"{start}sk-secret-0123456789", "begins with the name of a variable") for start in SET),
+        *((value, "is a variable that nothing has replaced") for value in ("$KEY", "%KEY%")),
+        ("${DEEPSEEK_API_KEY}", "is a variable that nothing has replaced"),
+        ("{{ secrets.KEY }}", "is a variable that nothing has replaced"),
+        ("<your key>", "is a placeholder"),
+        ("<sk-secret-0123456789>", "is a placeholder"),
+        ("YOUR_API_KEY", "is a placeholder"),
+        ("sk-xxxxxxxxxxxx", "is a placeholder"),
+        ("sk-...", "is a placeholder"),
+        ('"sk-secret-0123456789', "has a quote or another sign around it"),
+        ("sk-secret-0123456789',", "has a quote or another sign around it"),
+        ("sk-secret-0123456789\\n", "ends with an escaped line break"),
+    ],
+)
+def test_what_cannot_be_a_key_is_refused_unseen(value: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate_and_remember("deepseek", value, ENV)
+    error = caught.value
+    assert error.message == f"the key deepseek from DEEPSEEK_API_KEY {what}"
+    assert (error.kind, error.hint) == (
+        "key_malformed",
+        "set the key alone, as the vendor shows it",
+    )
+    assert "secret" not in f"{error!r}{error.as_json()}{error.__context__}"
+
+
+@pytest.mark.parametrize("value", ["my-own-token", "a=b", "PASS=", "$ecret", "0", "a'b"])
+def test_a_token_of_ones_own_server_may_look_like_anything(value: str) -> None:
+    assert validate_and_remember("lab", value, "config.toml").value == value
+
+
+@pytest.mark.parametrize("value", ["", " ", "\r\n\t", '""', "' '"])
 def test_an_empty_key_is_missing(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         validate_and_remember("deepseek", value, ENV)

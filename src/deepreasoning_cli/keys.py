@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,17 @@ from dataclasses import dataclass, field
 from deepreasoning_cli.errors import ConfigError
 
 SHORTEST_RECOGNISED = 8  # characters; a shorter piece of a key is not told from ordinary text
+
+QUOTES = "\"'`"
+NO_KEYS = {
+    r"(?i)^(authorization:|x-api-key:|bearer\s|bearer$)": "begins like a header",
+    r"^(export\s+)?[A-Z][A-Z0-9]*_[A-Z0-9_]*=.": "begins with the name of a variable",
+    r"^(\$\{?[A-Z_]\w*\}?|\$\{.*\}|%\w+%|\{\{.*\}\})$": "is a variable that nothing has replaced",
+    r"^<.*>$|(?i:^your[-_ ]?\w*key\w*$)|^(sk-)?(x{6,}|\.{3,}|…|\*{3,})$": "is a placeholder",
+    r"^[\"'`<]|[\"'`>,]$": "has a quote or another sign around it",
+    r"\\[nrt]$": "ends with an escaped line break",
+}
+"""What is put in the place of a key, and how an error calls it, which shows none of it."""
 
 _loaded: set[str] = set()  # every key this process has seen, to redact the text of a crash
 
@@ -42,8 +54,17 @@ def validate(name: str, value: str, origin: str) -> Key:
     It is not remembered: a server sees keys of others without end.
     """
     value = value.strip(" \t\r\n")
+    if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
+        value = value[1:-1].strip(" \t")  # docker --env-file and systemd keep them
     if not value:
         raise ConfigError(f"the key {name} from {origin} is empty", kind="key_missing")
+    for pattern, what in NO_KEYS.items():
+        if re.search(pattern, value):
+            raise ConfigError(
+                f"the key {name} from {origin} {what}",
+                hint="set the key alone, as the vendor shows it",
+                kind="key_malformed",
+            )
     for position, character in enumerate(value, start=1):
         if not "\x21" <= character <= "\x7e":
             raise ConfigError(

@@ -26,6 +26,8 @@ CANARY = "sk-canary-4f9Qz81LmX77"
 ADDRESS = (
     "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
 )
+TWICE = "this table is there already: write its lines under one heading"
+BACKSLASH = r"put a text with \ in single quotes, as 'C:\Users\me', or double each"
 KEY = 'the key in quotes, or { command = "…" }'
 SHOW = "`deepreasoning config show` lists the settings"
 
@@ -226,13 +228,85 @@ def test_a_variable_of_ours_beats_the_vendors(config: Path) -> None:
 @pytest.mark.parametrize("vendor", [each.name for each in load_catalog().vendors if each.key_env])
 def test_every_vendors_own_variables_are_read(config: Path, vendor: str) -> None:
     name = vendor.upper()
-    environ = {f"{name}_API_KEY": "sk-of-the-vendor", f"{name}_BASE_URL": "https://x.example/v1"}
+    environ = {f"{name}_API_KEY": "sk-of-the-vendor", f"{name}_BASE_URL": "https://x.example/v2"}
     loaded = load(config, environ=environ)
     key = Key(vendor, "sk-of-the-vendor", f"environment {name}_API_KEY")
     assert (loaded.key(vendor), loaded.settings.base_urls) == (
         key,
-        {vendor: "https://x.example/v1"},
+        {vendor: "https://x.example/v2"},
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "address"),
+    [
+        ("ANTHROPIC", "https://x.example/v1", "https://x.example"),
+        ("ANTHROPIC", "https://x.example/v1/", "https://x.example"),
+        ("ANTHROPIC", "https://x.example/v1/messages", "https://x.example"),
+        ("ANTHROPIC", "https://x.example/v1/messages/count_tokens", "https://x.example"),
+        ("ANTHROPIC", "https://x.example/anthropic/v1/", "https://x.example/anthropic"),
+        ("ANTHROPIC", "'https://x.example/'", "https://x.example"),
+        ("DEEPSEEK", "https://x.example/v1", "https://x.example/v1"),
+        ("DEEPSEEK", "https://x.example/chat/completions", "https://x.example"),
+        ("DEEPSEEK", '"https://x.example/v1/chat/completions/"', "https://x.example/v1"),
+        ("EMPIRIOLABS", "https://api.empiriolabs.ai", "https://api.empiriolabs.ai/v1"),
+        ("EMPIRIOLABS", "https://x.example/v1/responses", "https://x.example/v1"),
+        ("LINKUP", "https://api.linkup.so/v1/search", "https://api.linkup.so/v1"),
+        ("LINKUP", "https://api.linkup.so/", "https://api.linkup.so/v1"),
+        ("OPENROUTER", "https://openrouter.ai", "https://openrouter.ai/api/v1"),
+        ("OPENROUTER", "https://openrouter.ai/api/", "https://openrouter.ai/api/v1"),
+        ("DEEPINFRA", "https://api.deepinfra.com/v1", "https://api.deepinfra.com/v1/openai"),
+        ("OLLAMA", "http://gpu:11434", "http://gpu:11434/v1"),
+        ("OLLAMA", "http://gpu:11434/api", "http://gpu:11434/v1"),
+        ("OLLAMA", "http://gpu:11434/other", "http://gpu:11434/other"),
+    ],
+)
+def test_an_address_may_be_written_as_other_tools_want_it(
+    config: Path, variable: str, given: str, address: str
+) -> None:
+    loaded = load(config, environ={f"{variable}_BASE_URL": given})
+    assert loaded.settings.base_urls == {variable.lower(): address}
+
+
+def test_ones_own_reasoner_may_have_the_whole_endpoint_as_its_address(config: Path) -> None:
+    own = '[reasoners.lab]\nbase_url = "http://gpu/v1/chat/completions"\nmodel = "m"\n'
+    assert load(config, own).settings.reasoners["lab"].base_url == "http://gpu/v1"
+
+
+ADVICE = [
+    ('model = "a"\nmodel = "b"\n', "this name is set already: keep one of the two"),
+    ('model = "a"\nmodel.x = "b"\n', "this name is set already: keep one of the two"),
+    ('[keys]\nlab = "aaaaaaaa"\n[keys]\nlinkup = "bbbbbbbb"\n', TWICE),
+    ('keys = { lab = "aaaaaaaa" }\n[keys]\nlinkup = "bbbbbbbb"\n', TWICE),
+    ('[keys]\nlab = { command = "C:\\Users\\me\\key.exe" }\n', BACKSLASH),
+    ('[keys]\nlab = { command = "C:\\me\\key.exe" }\n', BACKSLASH),
+    ('code_theme = "a\\q"', BACKSLASH),
+    ('model = "opus\n', "close the text with a quote"),
+    ("model = 'opus\n", "close the text with a quote"),
+    ("model = “opus”\n", "write straight quotes, not typographic ones"),
+    ("history = True\n", "write true or false, in small letters and without quotes"),
+    ("history = yes\n", "write true or false, in small letters and without quotes"),
+    ('model: "opus"\n', "a setting is written as name = value"),
+    ("temperature = 0,7\n", "write numbers with a point, as 0.7"),
+    ("[keys\n", "a table begins with its name in brackets, as [keys]"),
+    ('reasoner = ["deepseek"\n', "close the list with ]"),
+    ("model = opus\n", "texts stand in quotes"),
+]
+
+
+@pytest.mark.parametrize(("text", "advice"), ADVICE)
+def test_the_advice_on_a_file_that_is_no_toml_fits(config: Path, text: str, advice: str) -> None:
+    error = failure(config, text)
+    assert (error.kind, error.exit_code) == ("config_broken", 3)
+    assert error.hint == f"{advice}; `deepreasoning config edit` opens the file"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_read_if_it_says_so(config: Path, encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    config.touch(0o600)
+    config.write_bytes(f'{mark}# é\r\nmodel = "opus"\r\n'.encode(encoding))
+    assert load_settings(config, {}, {}).settings.model == "opus"
 
 
 ACME = """

@@ -121,6 +121,17 @@ def test_windows_line_ends_stay(path: Path) -> None:
     assert path.read_bytes() == b'# c\r\nmodel = "x"\r\npanels = "rules"\r\n'
 
 
+def test_a_new_setting_ends_its_line_as_the_file_does(path: Path) -> None:
+    path.touch(0o600)
+    path.write_bytes(b'\xef\xbb\xbfmodel = "x"\r\n\r\n[keys]\r\nlab = "aaaaaaaa"\r\n')
+    editor.set_value(path, "max_tokens", "100")
+    editor.set_value(path, "gateway.endpoint", "messages")
+    after = path.read_bytes()
+    assert b"max_tokens = 100\r\n" in after
+    assert b'endpoint = "messages"\r\n' in after
+    assert after.count(b"\n") == after.count(b"\r\n")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
 def test_a_linked_file_stays_linked(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.toml"

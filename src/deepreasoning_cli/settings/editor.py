@@ -95,6 +95,8 @@ def _change(path: Path, dotted: str, edit: Callable[[Document, list[str]], None]
     document = tomlkit.parse(before)
     edit(document, names)
     after = tomlkit.dumps(document)
+    if "\r\n" in before:  # a file of Windows: its new lines end alike
+        after = re.sub("\r?\n", "\r\n", after)
     _refuse_new_problems(path, before, after)
     files.write_atomically(path, after)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -19,6 +20,34 @@ ENTRIES = {
     "base_urls": ADDRESS,
 }
 """What an entry of these tables must be, whatever its name."""
+
+
+TOML_ADVICE = {
+    r"table declaration|Expected '\]": "a table begins with its name in brackets, as [keys]",
+    r"Expected '='|Invalid statement": "a setting is written as name = value",
+    r"twice|overwrite a value \[": "this table is there already: write its lines under one heading",
+    r"overwrite": "this name is set already: keep one of the two",
+    r"hex|Unescaped": r"put a text with \ in single quotes, as 'C:\Users\me', or double each",
+    r"Illegal character '\\n'|Expected [\"']": "close the text with a quote",
+    r"Unclosed array": "close the list with ]",
+    r"Unclosed inline": "a { … } stands on one line, with commas between its parts",
+}
+"""What to do about a file that is no TOML, by a pattern in the parser's reason."""
+TRUTH = re.compile(r"=\s*(true|false|yes|no|on|off|none|null)\b", re.IGNORECASE)
+
+
+def toml_advice(reason: str, line: str) -> str:
+    """What to do where the parser stopped in `line` for this `reason`."""
+    if re.search("[“”„‘’«»]", line):
+        return "write straight quotes, not typographic ones"
+    for pattern, advice in TOML_ADVICE.items():
+        if re.search(pattern, f"{reason} {line[:1]}" if line.startswith("[") else reason):
+            return advice
+    if TRUTH.search(line):
+        return "write true or false, in small letters and without quotes"
+    if re.search(r"=\s*[\d.]+,\d", line):
+        return "write numbers with a point, as 0.7"
+    return "texts stand in quotes"
 
 
 def settings_error(

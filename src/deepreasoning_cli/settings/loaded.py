@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -106,7 +107,7 @@ def load_settings(
         ),
         file_layer(file, notes, required=path is not None),
     )
-    loaded = merge_layers(layers, file, notes)
+    loaded = _with_whole_addresses(merge_layers(layers, file, notes), vendors)
     loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
     return loaded
 
@@ -125,6 +126,32 @@ def merge_layers(
         raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
     defaults = dict.fromkeys(dotted_names(settings.model_dump(exclude={"keys"})), "default")
     return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
+
+
+def _with_whole_addresses(loaded: LoadedSettings, vendors: Sequence[Vendor]) -> LoadedSettings:
+    """The settings, each vendor's address with the version path that it needs and no other."""
+    given = loaded.settings.base_urls
+    own = {vendor.name: vendor.base_url for vendor in vendors}
+    urls = {name: whole_address(url, name, own.get(name, "")) for name, url in given.items()}
+    if urls == given:
+        return loaded
+    return replace(loaded, settings=loaded.settings.model_copy(update={"base_urls": urls}))
+
+
+def whole_address(url: str, vendor: str, own: str) -> str:
+    """`url` with the path of `own`, the vendor's address, where it is a beginning of that.
+
+    Other tools want Anthropic's address with `/v1`, and that of Ollama or OpenRouter without.
+    """
+    if vendor == "anthropic":
+        return url.removesuffix("/v1").rstrip("/")
+    given, whole = urlsplit(url), urlsplit(own)
+    is_vendors = given.hostname == whole.hostname
+    if vendor == "ollama" and given.path in ("", "/api"):
+        return f"{given.scheme}://{given.netloc}{whole.path}"
+    if is_vendors and given.path != whole.path and f"{whole.path}/".startswith(f"{given.path}/"):
+        return f"{given.scheme}://{given.netloc}{whole.path}"
+    return url
 
 
 def _origins(layers: tuple[Layer, ...]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -31,15 +32,24 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+ENDPOINT = re.compile(
+    r"/+(chat/completions|(?<=/v1/)(completions|messages(/count_tokens)?|responses|search|models))$"
+)
+"""What other tools want behind a base URL, and we put there ourselves."""
+
+
 def _address(value: str) -> str:
-    """A base URL as requests are built on it, without the last slash."""
+    """A base URL as requests are built on it, without endpoint and last slash."""
+    value = value.strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":  # as docker --env-file keeps
+        value = value[1:-1]
     if not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("foreign characters")
     parts = urlsplit(value)  # refuses unbalanced brackets; reading `port` refuses a bad one
     plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     if not plain or "@" in parts.netloc or "?" in value or "#" in value:
         raise ValueError("not a base URL")
-    return value.rstrip("/")
+    return ENDPOINT.sub("", value.rstrip("/")).rstrip("/")
 
 
 def _listed(value: Any) -> Any:

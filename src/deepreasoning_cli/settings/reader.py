@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -35,11 +36,15 @@ def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
 def read(path: Path) -> str:
     """The text of a config file that is the user's own, its line ends as they are.
 
+    UTF-8, or what a mark of byte order at its start says: Notepad and PowerShell write UTF-16.
+
     Raises FileNotFoundError, and ConfigError for everything else.
     """
     try:
         _check_owner(path)
-        return path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if is_utf16 else "utf-8-sig")
     except FileNotFoundError:
         raise
     except OSError as exc:

@@ -140,9 +140,12 @@ def _not_toml(path: Path, text: str, exc: tomllib.TOMLDecodeError) -> ConfigErro
     reason, _, place = str(exc).rpartition(" (at ")
     numbers = [int(part) for part in place.replace(",", " ").rstrip(")").split() if part.isdigit()]
     line, column = numbers or (text.count("\n") + 1, len(text) - text.rfind("\n"))
+    from deepreasoning_cli.settings.errors import toml_advice  # most files are TOML
+
+    advice = toml_advice(reason, text.split("\n")[line - 1])
     return ConfigError(
         f"{path}:{line}:{column}: not TOML: {reason[:1].lower()}{reason[1:]}",
-        hint="texts stand in quotes; `deepreasoning config edit` opens the file",
+        hint=f"{advice}; `deepreasoning config edit` opens the file",
         kind="config_broken",
     )
 
