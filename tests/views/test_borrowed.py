@@ -7,9 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 from markdown_it import MarkdownIt
+from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_block import StateBlock, lheading, reference
 from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
+from markdown_it.utils import EnvType
 from pygments.lexer import (  # type: ignore[import-untyped]
     ExtendedRegexLexer,
     LexerContext,
@@ -65,13 +68,43 @@ def test_markdown_it_runs_a_block_rule_as_the_parser_calls_it() -> None:
 
 
 def test_markdown_it_parses_blocks_with_an_environment_of_the_callers() -> None:
-    with contract("markdown-it-py changed ParserBlock.parse: parser.py keeps links between calls"):
+    with contract("markdown-it-py changed ParserBlock.parse: parser.py gives it an environment"):
         md, tokens = MarkdownIt("commonmark"), list[Token]()
         environment: dict[str, dict[str, object]] = {"references": {}}
         md.block.parse("[a]: https://a.org\n\n- b", md, environment, tokens)
         assert list(environment["references"]) == ["A"]
         assert [token.type for token in tokens][:2] == ["bullet_list_open", "list_item_open"]
         assert tokens[0].map == [2, 3]
+
+
+def test_markdown_it_asks_the_state_which_runs_open_and_close_a_span() -> None:
+    class State(StateInline):
+        def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803
+            return Scanned(can_open=start == 1, can_close=start == 4, length=1)
+
+    with contract("markdown-it-py changed scanDelims: inline_rules.py decides what is a mark"):
+        md = MarkdownIt("commonmark")
+        state = State("a*bc*d*", md, {}, [])
+        md.inline.tokenize(state)
+        for rule in md.inline.ruler2.getRules(""):
+            rule(state)
+        assert [token.content or token.type for token in state.tokens] == [
+            *("a", "em_open", "bc", "em_close", "d*"),
+        ]
+
+
+def test_markdown_it_reads_the_text_of_an_image_with_the_parser_it_has() -> None:
+    class Inline(ParserInline):
+        def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+            seen.append(src)
+            return super().parse(src, md, env, tokens)
+
+    with contract("markdown-it-py changed its image rule: inline_rules.py reads the text too"):
+        seen = list[str]()
+        md = MarkdownIt("commonmark")
+        md.inline = Inline()
+        md.render("![a *b*](c)")
+        assert seen == ["![a *b*](c)", "a *b*"]
 
 
 def test_markdown_it_drops_what_is_nested_deeper_than_its_limit() -> None:

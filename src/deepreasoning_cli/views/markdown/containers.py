@@ -12,8 +12,9 @@ from functools import partial
 from typing import Final, Self
 
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.block_rules import PLACEHOLDER
 from deepreasoning_cli.views.markdown.elements import ELEMENTS, Block, Layout, SourceLines
-from deepreasoning_cli.views.markdown.parser import DOCUMENT, PLACEHOLDER, Node
+from deepreasoning_cli.views.markdown.parser import DOCUMENT, Node
 from deepreasoning_cli.views.markdown.tables import TableBlock
 from deepreasoning_cli.views.markdown.wrap import Run, indent_row
 from deepreasoning_cli.views.terminal import cell_width
@@ -112,25 +113,18 @@ class QuoteBlock(BlockSequence):
 class ListBlock(ContainerBlock):
     """A list, item by item.
 
-    A number takes the room of two digits, and more only if it has more: so the first rows of a list
-    do not depend on how long it will be.
+    A number is the one that was typed. It takes the room of two digits, and more only if it has
+    more: so the first rows of a list do not depend on how long it will be.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._number: int | None = None  # of the last item, once the list has begun
 
     def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows of the items."""
         rows: list[Row] = []
-        first = int(node.token.attrs.get("start", 1)) if self._number is None else self._number
         items = node.children[1:] if self.begun and self._open is None else node.children
-        for number, item in enumerate(items, first):
-            marker = _marker(node, number, layout)
+        for item in items:
+            marker = _marker(item, layout)
             done = closed or item is not items[-1]
             rows += self._feed_child(partial(ListItem, marker), item, done, layout)
-        if self.begun:
-            self._number = first + len(items) - 1
         return rows
 
     def keep(self, node: Node, source: SourceLines) -> list[str]:
@@ -185,10 +179,11 @@ def _blocks(node: Node) -> list[Node]:
     return node.children[placeholder:]
 
 
-def _marker(node: Node, number: int, layout: Layout) -> Run:
-    if node.kind == "bullet_list":
+def _marker(item: Node, layout: Layout) -> Run:
+    if not item.token.info:
         return f" {layout.theme.bullet} ", layout.theme.style("markdown.item.bullet")
-    return f"{number}. ".rjust(_NUMBER_WIDTH), layout.theme.style("markdown.item.number")
+    number = f"{item.token.info}{item.token.markup} "
+    return number.rjust(_NUMBER_WIDTH), layout.theme.style("markdown.item.number")
 
 
 _BLOCKS: Final[dict[str, Callable[[], Block]]] = {

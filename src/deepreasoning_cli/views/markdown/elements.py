@@ -17,11 +17,13 @@ from functools import partial
 from typing import Final, Self
 
 from markdown_it.token import Token
+from rich.style import Style
 
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.block_rules import LONG, PLACEHOLDER
 from deepreasoning_cli.views.markdown.highlight import Highlighter
 from deepreasoning_cli.views.markdown.inline import Theme, row_text, to_runs
-from deepreasoning_cli.views.markdown.parser import LONG, PLACEHOLDER, Node, Parser
+from deepreasoning_cli.views.markdown.parser import Node, Parser
 from deepreasoning_cli.views.markdown.wrap import Run, last_break, row, wrap_cells, wrap_words
 
 MIN_WIDTH: Final = 10
@@ -106,12 +108,20 @@ class WholeBlock(Block):
 def _heading_rows(node: Node, layout: Layout) -> list[Row]:
     """A heading: bold, at the left, so that it can be copied."""
     style = layout.theme.style(_HEADINGS.get(node.token.tag, "bold italic"))
-    return layout.wrap_words(to_runs(layout.parser.inline(node.content), layout.theme, style))
+    text = node.content or node.token.markup  # a mark for nothing is text
+    return layout.wrap_words(to_runs(layout.parser.inline(text), layout.theme, style))
 
 
 def _definition_rows(node: Node, layout: Layout) -> list[Row]:
-    """A link definition, as it was typed: label, address and title."""
+    """A link definition, as it was typed: label, address and title. Links behind it know it."""
+    layout.parser.learn(node.token.meta["references"])
     return layout.wrap_words([(row_text(node.content), layout.theme.style("markdown.paragraph"))])
+
+
+def _formula_rows(node: Node, layout: Layout) -> list[Row]:
+    """The lines of a formula, as they were typed."""
+    text = "\n".join(map(row_text, node.content.split("\n")))
+    return layout.wrap_words([(text, layout.theme.style("markdown.paragraph"))])
 
 
 def _rule_rows(_: Node, layout: Layout) -> list[Row]:
@@ -170,9 +180,9 @@ class ParagraphBlock(Block):
         if len(text) < self._next_try:
             return None
         place = last_break(text, self._limit(text))
-        earlier = last_break(text, max(text.rfind(sign, 0, place) for sign in "*_`[~"))
+        earlier = last_break(text, max(text.rfind(sign, 0, place) for sign in "*_`[~$\\"))
         for end in filter(None, (place, earlier)):
-            if (tokens := parser.stable_inline(text[:end])) is not None:
+            if (tokens := parser.stable_inline(text, end)) is not None:
                 return tokens, end
         if place and len(text) > SPAN_LIMIT:
             return parser.inline(text[:place]), place
@@ -189,7 +199,10 @@ class ParagraphBlock(Block):
 
 
 class CodeListing(Block):
-    """A code block, shown line by line, at the left edge and without padding, for copying."""
+    """A code block, shown line by line, at the left edge and without padding, for copying.
+
+    What its fence says beside a language that colours show, such as a file name, stands above it.
+    """
 
     def __init__(self) -> None:
         self._highlighter: Highlighter | None = None
@@ -201,12 +214,16 @@ class CodeListing(Block):
         lines = node.content.removesuffix("\n").split("\n") if node.content else []
         if node.kind == "code_block" and not closed:
             lines.pop()  # without a line of its own the rest would not be seen as code
+        rows: list[Row] = []
         if self._highlighter is None:
-            language, *_ = [*node.token.info.split(), ""]
-            self._highlighter = Highlighter(language, layout.theme)
+            info = row_text(node.token.info.strip())
+            self._highlighter = Highlighter(info, layout.theme)
+            if info and not self._highlighter.colors_all_of(info):
+                rows = layout.wrap_words([(info, Style(dim=True))])
         self._taken = len(lines)
         self.begun = self.begun or node.kind == "fence" or bool(lines)
-        return [part for line in lines for part in self._line(self._highlighter, line, layout)]
+        code = [part for line in lines for part in self._line(self._highlighter, line, layout)]
+        return rows + code
 
     def keep(self, node: Node, source: SourceLines) -> list[str]:
         """The fence without its lines, or the last line of indented code."""
@@ -234,6 +251,7 @@ class CodeListing(Block):
 ELEMENTS: Final[dict[str, Callable[[], Block]]] = {
     "heading": partial(WholeBlock, _heading_rows),
     "definition": partial(WholeBlock, _definition_rows),
+    "formula": partial(WholeBlock, _formula_rows),
     "hr": partial(WholeBlock, _rule_rows),
     "paragraph": ParagraphBlock,
     "fence": CodeListing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from types import new_class
 from typing import Any, Final
@@ -18,6 +19,9 @@ from deepreasoning_cli.views.markdown.wrap import Run
 
 TokenType = Any
 """One of Pygments' kinds of token; a kind is `in` those it is a special case of."""
+_NAME: Final = re.compile(r"\{?\.?([\w+#-]+)\}?")
+_PLAIN: Final = ("none", "plain", "plaintext", "text", "txt")
+"""What models call text that has no language."""
 _LONGEST: Final = 2_000
 """Characters of a line that are still coloured; some lexers go wild on longer ones."""
 
@@ -29,12 +33,21 @@ class Highlighter:
     lexer can say; others start each line anew. A copy goes on alone.
     """
 
-    def __init__(self, language: str, theme: Theme) -> None:
+    def __init__(self, info: str, theme: Theme) -> None:
+        """`info` is what stands behind the fence: `python`, `{.python}`, `python:src/a.py`."""
         self._theme = theme
         self._colors = Syntax.get_theme(theme.code_theme)
-        self._lexer = _lexer(language)
+        name = _NAME.match(info)
+        self._lexer = _lexer(name.group(1)) if name else None
         self._stack = ("root",)
         self._comment = False
+
+    def colors_all_of(self, info: str) -> bool:
+        """Whether the colours say what `info` says: it is the name of a language and no more."""
+        if info.lower() in _PLAIN:
+            return True
+        name = _NAME.match(info)
+        return bool(self._lexer and name and name.end() == len(info))
 
     def line(self, text: str) -> list[Run]:
         """The runs of the next line, given without its end."""

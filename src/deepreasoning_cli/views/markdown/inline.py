@@ -51,16 +51,17 @@ def row_text(text: str) -> str:
 
 
 def to_runs(tokens: list[Token], theme: Theme, style: Style) -> list[Run]:
-    """The text of the spans, links followed by their address in brackets.
+    """The text of the spans, links followed by their address and title in brackets.
 
-    Images show their description and address; an address is shown once where the text is the same.
+    Images show their description too; an address is shown once where the text is the same. A line
+    of the source is a line on the screen: models mean it so in poems, addresses and dialogues.
     """
     runs: list[Run] = []
     styles = [style]
-    links: list[tuple[str, int]] = []
+    links: list[tuple[Token, int]] = []
     for token in tokens:
         if token.type == "link_open":
-            links.append((str(token.attrs.get("href", "")), len(runs)))
+            links.append((token, len(runs)))
         if token.nesting > 0:
             styles.append(styles[-1] + theme.style(_SPANS[token.tag]))
         elif token.nesting < 0:
@@ -68,31 +69,39 @@ def to_runs(tokens: list[Token], theme: Theme, style: Style) -> list[Run]:
         else:
             runs += _leaf(token, theme, styles[-1])
         if token.type == "link_close":
-            address, first = links.pop()
+            link, first = links.pop()
             text = "".join(text for text, _ in runs[first:])
-            runs += _address(address, text, theme, styles[-1])
+            runs += _address(link, text, theme, styles[-1])
     return runs
 
 
 def _leaf(token: Token, theme: Theme, style: Style) -> list[Run]:
     match token.type:
-        case "softbreak":
-            return [(" ", style)]
-        case "hardbreak":
+        case "softbreak" | "hardbreak":
             return [("\n", style)]
+        case "formula":
+            return [("\n".join(map(row_text, token.content.split("\n"))), style)]
         case "code_inline":
             return [(row_text(token.content), style + theme.style("markdown.code") + CODE)]
         case "image":
             runs = to_runs(token.children or [], theme, style + theme.style("markdown.link"))
             text = "".join(text for text, _ in runs)
-            return runs + _address(str(token.attrs.get("src", "")), text, theme, style)
+            return runs + _address(token, text, theme, style)
         case _:
             return [(row_text(token.content), style)]
 
 
-def _address(address: str, text: str, theme: Theme, style: Style) -> list[Run]:
-    address = row_text(address)
-    if not address or address.removeprefix("mailto:") == text.removeprefix("mailto:"):
+def _address(link: Token, text: str, theme: Theme, style: Style) -> list[Run]:
+    """Where a link or image of this text leads, and its title, in brackets."""
+    address = row_text(str(link.attrs.get("href") or link.attrs.get("src", "")))
+    title = row_text(str(link.attrs.get("title", "")))
+    if address.removeprefix("mailto:") == text.removeprefix("mailto:"):
+        address = ""
+    words = f'{address} "{title}"'.lstrip() if title else address
+    if not words:
         return []
-    link = style + theme.style("markdown.link_url")
-    return [(" (" if text else "(", style), (address, link), (")", style)]
+    return [
+        (" (" if text else "(", style),
+        (words, style + theme.style("markdown.link_url")),
+        (")", style),
+    ]

@@ -4,24 +4,26 @@ A stream hands out each row once, when nothing that may follow can change it; al
 those of the whole text. Its text is sanitised: the only control characters are LF and TAB.
 
 The modules below do the work: `parser` parses, `elements` and `containers` lay blocks out, `wrap`
-breaks rows. Three things differ from the whole text's rows: a link whose definition comes later
-stays as it was typed, an emphasis, link or code span is taken for text if it is still open after
-2,000 characters, and rows shown before a resize keep their width.
+breaks rows. Two things differ from the whole text's rows: an emphasis, link or code span is taken
+for text if it is still open after 2,000 characters, and rows shown before a resize keep their
+width.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from rich.console import Console
 from rich.style import Style
 
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.block_rules import LONG, PLACEHOLDER
 from deepreasoning_cli.views.markdown.containers import BlockSequence
 from deepreasoning_cli.views.markdown.elements import SPAN_LIMIT, Layout, SourceLines
 from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text
-from deepreasoning_cli.views.markdown.parser import LONG, PLACEHOLDER, Node, Parser, last_leaf
+from deepreasoning_cli.views.markdown.parser import Node, Parser, last_leaf
 from deepreasoning_cli.views.markdown.wrap import Run, row, wrap_words
 
 CODE_THEME: Final = "ansi_dark"
@@ -72,8 +74,9 @@ class MarkdownStream:
         if self._tail is None:
             # Of a line without an end in sight no more is looked at than can be seen.
             line = "".join(self._line)[-(SPAN_LIMIT + 2 * limit * self._layout.width) :]
-            document = self._layout.parser.blocks(self._lines + line, learn=False)
-            self._tail = self._flow.fork().feed(document, True, self._layout)
+            layout = replace(self._layout, parser=self._layout.parser.fork())
+            document = layout.parser.blocks(self._lines + line)
+            self._tail = self._flow.fork().feed(document, True, layout)
         return self._tail[-limit:] if limit > 0 else []
 
     def close(self) -> list[Row]:
@@ -104,7 +107,7 @@ class MarkdownStream:
         """A line that is long enough may be known for a paragraph's before it has ended."""
         line = "".join(self._line)
         source = self._lines + line
-        document = self._layout.parser.blocks(source, learn=False)
+        document = self._layout.parser.blocks(source)
         rows: list[Row] = []
         if _is_text(last_leaf(document), source):
             rows, source = self._final(source, document)

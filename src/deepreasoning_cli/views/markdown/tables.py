@@ -7,9 +7,10 @@ from typing import Final
 from rich.style import Style
 
 from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.markdown.block_rules import PLACEHOLDER
 from deepreasoning_cli.views.markdown.elements import Block, Layout, SourceLines
 from deepreasoning_cli.views.markdown.inline import to_runs
-from deepreasoning_cli.views.markdown.parser import PLACEHOLDER, Node
+from deepreasoning_cli.views.markdown.parser import Node
 from deepreasoning_cli.views.markdown.wrap import Run, row, runs_width, wrap_words
 
 SAMPLE_ROWS: Final = 20
@@ -29,7 +30,7 @@ class TableBlock(Block):
 
     def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
         """The rows of the table's rows that are new."""
-        head, *body = [line for part in node.children for line in part.children]
+        head, *body = node.children
         if not (self.begun or closed or len(body) > SAMPLE_ROWS):
             return []
         rows: list[Row] = []
@@ -40,7 +41,7 @@ class TableBlock(Block):
             titles = _cells(head, layout, layout.theme.style("bold"))
             columns = zip(titles, *lines[:SAMPLE_ROWS], strict=True)
             self._wishes = [max(map(runs_width, column)) for column in columns]
-            self._sides = [_side(cell) for cell in head.children]
+            self._sides = node.token.meta["sides"]
             rows += [*self._row(titles, layout.width), *self._rule(layout)]
         return rows + [part for line in lines for part in self._row(line, layout.width)]
 
@@ -90,10 +91,6 @@ def _cells(line: Node, layout: Layout, style: Style) -> list[Cell]:
     return [
         to_runs(layout.parser.inline(cell.content), layout.theme, style) for cell in line.children
     ]
-
-
-def _side(cell: Node) -> str:
-    return str(cell.token.attrs.get("style", "")).removeprefix("text-align:")
 
 
 def _placed(runs: Cell, size: int, side: str) -> Cell:
