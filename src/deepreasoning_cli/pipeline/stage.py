@@ -119,11 +119,10 @@ class StageRun:
             raise self._as_incomplete(cut, paid=paid)
 
     def _record(self, chunk: Chunk) -> None:
+        if isinstance(chunk, PIECES):  # as most are
+            (self.texts if isinstance(chunk, events.Text) else self.thoughts).append(chunk.text)
+            return
         match chunk:
-            case events.Thought(text):
-                self.thoughts.append(text)
-            case events.Text(text):
-                self.texts.append(text)
             case events.ModelReported(model):
                 self.served = model
             case Usage():

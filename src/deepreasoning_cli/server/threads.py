@@ -6,12 +6,12 @@ event loop such a write holds up every stream. In a thread it is safe, but costs
 as much as the rest of the token's way; a write on the event loop takes 4 µs (measured on two cores,
 CPython 3.11).
 
-So `DiskThreads` hands over as many writes as cost next to nothing: `WRITES_A_SECOND`, after a burst
-of `BURST`. With a few streams that is every write, and a write that waits holds up only its own
-stream. Under more load the writes in between run on the event loop as long as the disk is quick.
-The disk counts as slow while a write or a sync takes longer than `LAG_SECONDS`, and for
-`SLOW_SECONDS` after such a write: then every write is handed over. The only write that can hold up
-all streams is the first one that waits under load.
+So `DiskThreads` hands over writes while they are few: `WRITES_A_SECOND`, after a burst of `BURST`.
+With a few streams that is every write, and a write that waits holds up only its own stream. Under
+more load all run on the event loop as long as the disk is quick: to hand over some of them would
+cost more than it guards against. The disk counts as slow while a write or a sync takes longer than
+`LAG_SECONDS`, and for `SLOW_SECONDS` after such a write: then every write is handed over. The only
+write that can hold up all streams is the first one that waits under load.
 """
 
 from __future__ import annotations
@@ -67,35 +67,42 @@ class DiskThreads:
         """Run an action that is usually quick; raise what it raises."""
         now = self._clock()
         if self._is_within_rate(now) or self._is_slow(now):
-            run_in_thread_shielded(partial(self._write, action), self._write_threads)
+            run_in_thread_shielded(partial(self._write_in_thread, action), self._write_threads)
         else:
-            self._write(action)
+            self._write(action, now)
 
     def _is_within_rate(self, now: float) -> bool:
-        """Whether one more write may be handed over; counts it."""
+        """Whether the rate of writes allows that this one is handed over; counts it.
+
+        Writes that it does not allow are counted too: while they are many, it allows none.
+        """
         earned = (now - self._allowed_at) * WRITES_A_SECOND
         self._allowed_at = now
-        self._allowance = min(self._burst, self._allowance + earned)
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
+        allowance = min(self._burst, self._allowance + earned)
+        self._allowance = max(allowance - 1, -self._burst)
+        return allowance >= 1
 
     def _is_slow(self, now: float) -> bool:
+        began = self._began
         return (
             now < self._slow_until
-            or any(now - began > LAG_SECONDS for began in tuple(self._began.values()))
+            or (bool(began) and any(now - each > LAG_SECONDS for each in tuple(began.values())))
             or self._is_lagging(LAG_SECONDS)
         )
 
-    def _write(self, action: Callable[[], None]) -> None:
-        """Run the action in this thread, and note how long it takes."""
+    def _write_in_thread(self, action: Callable[[], None]) -> None:
         thread, began = threading.get_ident(), self._clock()
         self._began[thread] = began
         try:
-            action()
+            self._write(action, began)
         finally:
             del self._began[thread]
+
+    def _write(self, action: Callable[[], None], began: float) -> None:
+        """Run the action, and note whether it took long."""
+        try:
+            action()
+        finally:
             now = self._clock()
             if now - began > LAG_SECONDS:
                 self._slow_until = now + SLOW_SECONDS

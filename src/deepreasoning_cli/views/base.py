@@ -61,7 +61,7 @@ class ViewGroup:
         if self._keeper:
             self._keeper(event)
         for place, view in enumerate(self._views):
-            if place in self._bugs:
+            if self._bugs and place in self._bugs:
                 continue
             try:
                 view(event)

@@ -130,11 +130,14 @@ class _MessagesReader(ReplyReader):
 
 def _pieces(block: object) -> tuple[Chunk, ...]:
     """The text of a content block or of a delta to one; signatures and other types have none."""
-    match block:
-        case {"type": "text" | "text_delta", "text": str(piece)} if piece:
-            return (Text(piece),)
-        case {"type": "thinking" | "thinking_delta", "thinking": str(piece)} if piece:
-            return (Thought(piece),)
+    fields = as_dict(block)
+    kind = fields.get("type")
+    if kind in ("text_delta", "text"):
+        piece = as_text(fields.get("text"))
+        return (Text(piece),) if piece else ()
+    if kind in ("thinking_delta", "thinking"):
+        piece = as_text(fields.get("thinking"))
+        return (Thought(piece),) if piece else ()
     return ()
 
 
