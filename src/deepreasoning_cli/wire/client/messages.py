@@ -16,6 +16,7 @@ from deepreasoning_cli.wire.client.payload import (
     as_dict,
     as_dicts,
     as_reason,
+    as_text,
     build_usage,
 )
 
