@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.lazy import deferred_imports, without_imports
+from deepreasoning_cli.lazy import deferred_imports, without_imports, without_plugins
 
 NAME = "a_slow_library"
 
@@ -128,3 +128,28 @@ def test_asyncio_and_what_the_program_defers_work_when_they_are_needed() -> None
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("8 pydantic\n", "")
+
+
+WITHOUT_PLUGINS = """
+import sys
+from importlib import metadata
+from deepreasoning_cli.lazy import without_plugins
+def looked_for(**_): raise AssertionError("plugins were looked for")
+metadata.entry_points = looked_for
+with without_plugins():
+    import pydantic
+    assert pydantic.TypeAdapter(int).validate_python("42") == 42
+assert "pydantic.plugin._loader" not in sys.modules
+"""
+
+
+def test_pydantic_looks_for_no_plugins() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_PLUGINS], check=True)
+
+
+def test_plugins_that_are_loaded_already_stay() -> None:
+    loader = import_module("pydantic.plugin._loader")
+    found = loader.get_plugins
+    with without_plugins():
+        assert import_module("pydantic.plugin._loader").get_plugins is found
+    assert not hasattr(loader, "__path__")

@@ -20,11 +20,17 @@ def main() -> None:
     import gc
     import os
 
-    from deepreasoning_cli.lazy import DEFERRED, LEFT_OUT, deferred_imports, without_imports
+    from deepreasoning_cli.lazy import (
+        DEFERRED,
+        LEFT_OUT,
+        deferred_imports,
+        without_imports,
+        without_plugins,
+    )
 
     gc.set_threshold(ENOUGH_FOR_IMPORTS)
     code = 1
-    with deferred_imports(*DEFERRED), without_imports(*LEFT_OUT):
+    with deferred_imports(*DEFERRED), without_imports(*LEFT_OUT), without_plugins():
         from deepreasoning_cli.cli.app import app
 
         try:

@@ -27,6 +27,9 @@ LEFT_OUT = ("httpx._main",)
 httpx does without it where those are not installed.
 """
 
+PLUGINS = "pydantic.plugin._loader"
+"""What finds plugins of pydantic's; it reads the metadata of every package that is installed."""
+
 
 @contextmanager
 def deferred_imports(*names: str) -> Iterator[None]:
@@ -52,6 +55,17 @@ def without_imports(*names: str) -> Iterator[None]:
             if name not in sys.modules:
                 sys.modules[name] = empty = ModuleType(name)
                 stack.callback(_withdraw, name, empty)
+        yield
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Within the `with`, pydantic finds no plugins, and looks for none. Once loaded it stays."""
+    with deferred_imports(PLUGINS):
+        found = sys.modules[PLUGINS]
+        if found.__spec__ is None:  # the stand-in
+            # `from … import` asks for `__path__` first, which would load the module
+            vars(found).update(get_plugins=tuple, __path__=[])
         yield
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -95,6 +96,52 @@ def imported_by(*words: str) -> frozenset[str]:
     return frozenset(line.rpartition("|")[2].strip() for line in done.stderr.splitlines())
 
 
+COMMAND_LINE: Final = frozenset({"annotated_doc", "shellingham", "typer"})
+HELP: Final = COMMAND_LINE | {"attr", "linkify_it", "markdown_it", "mdurl", "pygments", "rich"}
+SETTINGS_READER: Final = COMMAND_LINE | {
+    *("annotated_types", "dotenv", "platformdirs", "pydantic", "pydantic_core"),
+    *("pydantic_settings", "typing_extensions", "typing_inspection"),
+}
+HTTP: Final = SETTINGS_READER | {"certifi", "h11", "httpcore", "httpx"}
+"""The packages of others that a command may import; `ask` before its first connection."""
+LIST_ROOMS: Final = frozenset(
+    {
+        *("catalog", "cli", "errors", "files", "greenlets", "keys", "lazy", "paths", "pipeline"),
+        *("sanitize", "settings", "views", "wiring"),
+    }
+)
+
+
+def others(names: Collection[str]) -> set[str]:
+    """The packages among the names that are neither Python's nor ours."""
+    packages = {name.partition(".")[0] for name in names}
+    return {
+        name
+        for name in packages - sys.stdlib_module_names - {"deepreasoning_cli"}
+        if not name.startswith("_sysconfigdata") and find_spec(name)
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "packages", "rooms"),
+    [
+        (["--version"], frozenset[str](), frozenset[str]()),
+        (["--help"], HELP, frozenset({"cli", "errors", "lazy"})),
+        (["models"], SETTINGS_READER, LIST_ROOMS),
+    ],
+    ids=["--version", "--help", "models"],
+)
+def test_a_command_imports_what_its_budget_names(
+    words: list[str], packages: frozenset[str], rooms: frozenset[str]
+) -> None:
+    loaded = imported_by("-m", "deepreasoning_cli", *words) - imported_by("-c", "pass")
+    assert others(loaded) <= packages
+    ours = [name.split(".") for name in loaded if name.startswith("deepreasoning_cli.")]
+    assert {name[1] for name in ours} <= rooms
+    assert bool(ours) == bool(rooms)
+    assert loaded & {"asyncio", "importlib.metadata", "sqlite3", "ssl", "zipfile"} == frozenset()
+
+
 @pytest.mark.parametrize(
     "words", [["models"], ["price"], ["price", "--backend", "gateway"]], ids=" ".join
 )
@@ -144,8 +191,8 @@ OURS_AT_MOST: Final = 65
 ON_A_TERMINAL: Final = ("deepreasoning_cli.views.status",)
 LATER_THAN_THE_REQUEST: Final = frozenset(
     {
-        *("asyncio", "bz2", "click", "html", "httpx._main", "idna", "lzma", "markdown_it"),
-        *("mdurl", "mimetypes", "multiprocessing", "secrets", "subprocess"),
+        *("asyncio", "bz2", "click", "html", "httpx._main", "idna", "importlib.metadata", "lzma"),
+        *("markdown_it", "mdurl", "mimetypes", "multiprocessing", "secrets", "subprocess"),
         *("pickle", "prometheus_client", "prompt_toolkit", "pygments", "rich"),
         *("socksio.socks5", "sqlite3", "starlette", "tomlkit", "uvicorn"),
         "deepreasoning_cli.history.store",
@@ -166,6 +213,7 @@ def test_ask_imports_little_before_it_connects(
     names = (tmp_path / "names").read_text().split()
     assert "deepreasoning_cli.transport.client" in names, done
     assert LATER_THAN_THE_REQUEST.intersection(names) == frozenset()
+    assert others(names) <= HTTP
     ours = sorted(name for name in names if name.partition(".")[0] == "deepreasoning_cli")
     ours = [name for name in ours if name not in ON_A_TERMINAL]
     assert len(ours) <= OURS_AT_MOST, f"{len(ours)} modules: {' '.join(ours)}"

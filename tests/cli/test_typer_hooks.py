@@ -121,6 +121,27 @@ def test_a_command_parses_a_list_of_words_in_parse_args() -> None:
     )
 
 
+def test_only_what_is_given_has_pydantic_build_what_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[Any] = []
+    core: Any = typer.core
+    build = core.build_runtime_param
+
+    def noted(descriptor: Any) -> Any:
+        built.append(descriptor.annotation)
+        return build(descriptor)
+
+    monkeypatch.setattr(core, "build_runtime_param", noted)
+    group = program(typer_hooks.Boundary)
+    group.get_command(None, "draw")
+    context = group.commands["draw"].make_context("draw", ["x", "--count", "2"])
+    changed = "Typer changed how a parameter's value is read"
+    assert (context.params["count"], context.params["many"]) == (2, ()), changed
+    assert (context.params["out"], context.params["size"]) == (None, Size.SMALL), changed
+    assert [kind for kind in built if kind is not bool] == [int, str, Size], changed
+
+
 def test_a_group_makes_a_command_only_when_it_is_looked_up() -> None:
     made: list[str] = []
 

@@ -50,6 +50,9 @@ class Boundary(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             self._share_options(command)
+            parameters: list[Any] = command.params
+            for parameter in parameters:
+                parameter._runtime_param = LazyRuntimeParam()
         return command
 
     def _share_options(self, command: Any) -> None:
@@ -73,6 +76,20 @@ class Boundary(TyperGroup):
         """Run a command."""
         with _exit_on_closed_pipe():
             return super().invoke(ctx)
+
+
+class LazyRuntimeParam:
+    """Stands for what turns a parameter's words into its value, where there are any.
+
+    Typer has pydantic build it for every parameter of a command, also for those that are absent.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value; of an absent parameter what Typer makes of it."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        param._runtime_param = None  # Typer builds its own
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
 
 
 class LazyCommands(UserDict[str, Any]):
