@@ -3,14 +3,14 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'help') ;;
+    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'completion' | 'help') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask chat resume price serve models history config help' ;;
+    '') words='ask chat resume price serve models history config completion help' ;;
     'models') words='list show default' ;;
     'history') words='list show search export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
@@ -45,6 +45,7 @@ _deepreasoning_options() {
     'config path') words='--help -h' ;;
     'config edit') words='--help -h' ;;
     'config check') words='--json --help -h' ;;
+    'completion') words='--install --help -h' ;;
     'help') words='--help -h' ;;
     *) words= files= ;;
     esac
@@ -78,7 +79,8 @@ _deepreasoning_argument() {
     'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
     'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
     'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history max_cost daily_cost monthly_cost on_cap code_theme timeout keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
-    'help 0') words='ask chat resume price serve models history config help exit-codes environment config' files= ;;
+    'completion 0') words='bash zsh fish powershell' files= ;;
+    'help 0') words='ask chat resume price serve models history config completion help exit-codes environment config' files= ;;
     *) words= files= ;;
     esac
 }

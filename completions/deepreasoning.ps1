@@ -7,7 +7,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     # Of this type, and not @{}, because -v and -V are two options.
     $commands, $flags, $words, $files, $help = 1..5 |
         ForEach-Object { [System.Collections.Hashtable]::new() }
-    $commands[''] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'help')
+    $commands[''] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'completion', 'help')
     $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h')
     $help['--config'] = 'Use this config file.'
     $help['--debug'] = 'Log requests on stderr, keys masked.'
@@ -307,6 +307,12 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['config check --json'] = 'As one JSON object.'
     $help['config check --help'] = 'Show this message and exit.'
     $help['config check -h'] = 'Show this message and exit.'
+    $commands['completion'] = @()
+    $flags['completion'] = @('--install', '--help', '-h')
+    $help['completion'] = 'Print the completion script of a shell, or install it. Default: the shell in $SHELL.'
+    $help['completion --install'] = 'Put the script where the shell finds it.'
+    $help['completion --help'] = 'Show this message and exit.'
+    $help['completion -h'] = 'Show this message and exit.'
     $commands['help'] = @()
     $flags['help'] = @('--help', '-h')
     $help['help'] = 'Show the help of a command, or of a topic.'
@@ -435,7 +441,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
     $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
     $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['help 0'] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'help', 'exit-codes', 'environment', 'config')
+    $words['completion 0'] = @('bash', 'zsh', 'fish', 'powershell')
+    $words['help 0'] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'completion', 'help', 'exit-codes', 'environment', 'config')
 
     $path = ''; $option = ''; $ended = $false; $count = 0
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |

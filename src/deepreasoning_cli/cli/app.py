@@ -19,7 +19,10 @@ from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
 from deepreasoning_cli.errors import UsageError, nearest
 
-COMMANDS = ("ask", "chat", "resume", "price", "serve", "models", "history", "config", "help")
+COMMANDS = (
+    *("ask", "chat", "resume", "price", "serve", "models", "history", "config"),
+    *("completion", "help"),
+)
 GROUPS = frozenset({"models", "history", "config"})
 SUBCOMMANDS = frozenset({"list", "show", "search", "export", "delete", "set", "unset", "get"})
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -36,6 +39,8 @@ OTHER_NAMES: Final = {
     **dict.fromkeys(("server", "api"), "serve"),
     **dict.fromkeys(("repl", "talk"), "chat"),
     **dict.fromkeys(("run", "prompt", "query"), "ask"),
+    "--install-completion": "completion --install",
+    "--show-completion": "completion",
 }
 """What other programs call a command, and habit says; here it is another, or below a group."""
 
@@ -101,18 +106,18 @@ def _after_global_options(words: list[str]) -> int:
 def _reject_mistyped(word: str, rest: list[str]) -> None:
     """Raise UsageError for a word that stands where a command would, and looks like one."""
     is_alone = not rest or rest[0].startswith("-") or rest[0] in SUBCOMMANDS
-    if not is_alone or word.startswith("-") or not word.isalpha():
-        return
-    if word in OTHER_NAMES:
+    names: list[str] = []
+    if is_alone and word in OTHER_NAMES:
         names = [OTHER_NAMES[word].format(word)]
-    else:
+    elif is_alone and word.isalpha():
         swapped = [name for name in COMMANDS if sorted(name) == sorted(word)]
         names = nearest(word, COMMANDS, likeness=0.7) or swapped
     if names:
+        asks = "" if word.startswith("-") else f" `deepreasoning ask {word}` asks it"
         raise UsageError(
             f"there is no command '{word}'",
             kind="unknown_command",
-            hint=f"did you mean `deepreasoning {names[0]}`? `deepreasoning ask {word}` asks it",
+            hint=f"did you mean `deepreasoning {names[0]}`?{asks}",
         )
 
 
