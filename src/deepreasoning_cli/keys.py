@@ -36,6 +36,11 @@ class Key:
     origin: str
 
     @property
+    def is_token(self) -> bool:
+        """Whether it is only ever sent as a bearer token: ANTHROPIC_AUTH_TOKEN holds such a one."""
+        return self.origin.endswith("_AUTH_TOKEN")
+
+    @property
     def masked(self) -> str:
         """The last four characters, as `…abcd`; `…` alone for a short key."""
         return f"…{self.value[-4:]}" if len(self.value) >= SHORTEST_RECOGNISED else "…"

@@ -24,7 +24,7 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.history import database, salvage
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.locks import hold
-from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
+from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
 from support.sample_turns import (
@@ -161,24 +161,24 @@ def test_a_creation_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:
 
 def test_an_older_database_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill_store(tmp_path, 2)
-    newer = (FIRST, ("ALTER TABLE turns ADD COLUMN starred INTEGER NOT NULL DEFAULT 0",))
+    newer = (*MIGRATIONS, ("ALTER TABLE turns ADD COLUMN starred INTEGER NOT NULL DEFAULT 0",))
     monkeypatch.setattr(database, "MIGRATIONS", newer)
     monkeypatch.setattr(database, "migrate", lambda connection: migrate(connection, newer))
     with open_store(tmp_path) as store:
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
-        assert version(connection) == 2
+        assert version(connection) == len(newer)
         assert connection.execute("SELECT starred FROM turns").fetchall() == [(0,), (0,)]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
     fill_store(tmp_path, 2)
-    steps = (FIRST, ("ALTER TABLE turns ADD COLUMN starred INTEGER", "CREATE nonsense"))
+    steps = (*MIGRATIONS, ("ALTER TABLE turns ADD COLUMN starred INTEGER", "CREATE nonsense"))
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError):
             migrate(connection, steps)
-        assert version(connection) == 1
+        assert version(connection) == len(MIGRATIONS)
     assert reopened(tmp_path) == (["turn0001", "turn0002"], [])
 
 

@@ -48,6 +48,7 @@ class Hosted:
     model: str = "claude-x"
     rates: RateCard | None = RATES
     context: int | None = None
+    host: str | None = None
     closed: list[int] = field(default_factory=list)
 
     def as_reasoner(self) -> Hosted:

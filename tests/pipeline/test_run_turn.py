@@ -53,6 +53,7 @@ class Scripted:
     log: list[str] = field(default_factory=list)
     rates: RateCard | None = None
     context: int | None = None
+    host: str | None = None
     prompts: list[Prompt] = field(default_factory=list)
 
     def preconnect(self, *, once: bool = False) -> None:

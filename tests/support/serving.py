@@ -38,6 +38,7 @@ class Scripted:
     steps: Iterable[Step]
     rates: RateCard | None = RATES
     context: int | None = None
+    host: str | None = None
     prompts: list[Prompt] = field(default_factory=list)
     begun: int = 0
     closed: int = 0

@@ -99,6 +99,7 @@ WHOLE = {
     "reasoner": {
         "model": "r1",
         "served_model": "r1-0528",
+        "host": None,
         "usage": {
             "input_tokens": 1,
             "output_tokens": 2,
@@ -112,6 +113,7 @@ WHOLE = {
     "answerer": {
         "model": "sonnet",
         "served_model": None,
+        "host": None,
         "usage": {
             "input_tokens": 30,
             "output_tokens": 40,
@@ -125,10 +127,12 @@ WHOLE = {
     "search": {
         "model": "linkup",
         "served_model": None,
+        "host": None,
         "usage": None,
         "cost_usd": "0.006",
         "seconds": 0.5,
     },
+    "fallbacks": [],
     "cost_usd": None,
     "stop_reason": "end_turn",
     "status": "complete",
@@ -172,6 +176,7 @@ def test_a_turn_that_was_broken_off_is_printed_with_what_came(failure: BaseExcep
     assert turn["answerer"] == {
         "model": "sonnet",
         "served_model": None,
+        "host": None,
         "usage": {
             "input_tokens": 20,
             "output_tokens": 1,
@@ -191,10 +196,10 @@ def test_a_turn_that_brought_nothing_prints_nothing() -> None:
 def test_every_event_is_a_line_and_the_last_is_the_turn() -> None:
     assert shown(JsonlView, EVENTS) == [
         {"type": "sources", "sources": [{"title": "A page", "url": "https://example.org"}]},
-        {"type": "started", "id": "id1", "stage": "reason", "model": "r1"},
+        {"type": "started", "id": "id1", "stage": "reason", "model": "r1", "host": None},
         {"type": "reasoning", "text": "six "},
         {"type": "reasoning", "text": "sevens"},
-        {"type": "started", "id": "id1", "stage": "answer", "model": "sonnet"},
+        {"type": "started", "id": "id1", "stage": "answer", "model": "sonnet", "host": None},
         {"type": "answer", "text": "4"},
         {"type": "answer", "text": "2"},
         {"type": "finished", **WHOLE},

@@ -82,6 +82,7 @@ def test_two_keys_make_a_reasoner_and_claude_on_one_line() -> None:
     assert (turn.backend, turn.hosted, turn.search) == ("direct", None, None)
     assert (reasoner.preset.name, turn.reasoner_name) == ("deepseek", "deepseek")
     assert reasoner.key is not None
+    assert answerer.key is not None
     assert (reasoner.key.name, reasoner.key.value) == ("deepseek", "sk-deepseek-0123456789")
     assert (answerer.key.name, answerer.key.value) == ("anthropic", "sk-anthropic-0123456789")
     assert answerer.model.startswith("claude-sonnet-")

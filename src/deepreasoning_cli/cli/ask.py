@@ -37,6 +37,8 @@ def ask(
     ] = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
+    answerer: o.AnswererOption = None,
+    fallback: o.FallbackOption = None,
     backend: o.BackendOption = None,
     system: o.SystemOption = None,
     handoff: o.HandoffOption = None,

@@ -38,7 +38,8 @@ def global_options_of(context: typer.Context) -> GlobalOptions:
 
 
 SETTINGS: Final = {
-    **{name: name for name in ("model", "reasoner", "backend", "handoff", "temperature", "top_p")},
+    **{name: name for name in ("model", "reasoner", "answerer", "fallback", "backend")},
+    **{name: name for name in ("handoff", "temperature", "top_p")},
     **{name: name for name in ("effort", "think", "max_tokens", "max_cost", "on_cap", "timeout")},
     "web": "web_search_linkup",
     "no_sources": "disable_formatting",
@@ -92,6 +93,23 @@ ReasonerOption = Annotated[
         "-r",
         metavar="NAME",
         help="Reasoner that thinks: deepseek, openrouter, … or one of your own.",
+    ),
+]
+AnswererOption = Annotated[
+    str | None,
+    models_option(
+        "--answerer",
+        "-a",
+        metavar="NAME",
+        help="Host that answers: anthropic, openrouter, ollama, … or one of your own.",
+    ),
+]
+FallbackOption = Annotated[
+    list[str] | None,
+    models_option(
+        "--fallback",
+        metavar="NAME",
+        help="Host that is asked where the reasoner or the answerer cannot be. Repeatable.",
     ),
 ]
 BackendOption = Annotated[

@@ -26,6 +26,8 @@ def resume(
         typer.Argument(metavar="ID", help="The turn; by default the last unfinished one."),
     ] = None,
     model: o.ModelOption = None,
+    answerer: o.AnswererOption = None,
+    fallback: o.FallbackOption = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Reasoning that was cut is used as far as it came.")
     ] = False,
@@ -65,6 +67,7 @@ def resume(
         settings: dict[str, object] = {"backend": opened.backend, "handoff": str(opened.handoff)}
         if opened.backend == "direct":  # elsewhere the models are not the user's choice
             settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
+            settings |= {"answerer": opened.answerer_host}
         loaded = runner.load(settings | o.settings_from(context.params))
         reused = _output_to_reuse(record, partial=partial, again=again)
         session, earlier = _conversation(runner, record, claims)

@@ -102,6 +102,8 @@ def serve(
     no_save: o.NoSaveOption = False,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
+    answerer: o.AnswererOption = None,
+    fallback: o.FallbackOption = None,
     backend: o.BackendOption = None,
     handoff: o.HandoffOption = None,
     max_cost: Annotated[

@@ -98,6 +98,7 @@ KINDS: Final[dict[str, type[Any]]] = {
     "draft": Draft,
     "text": Text,
     "finished": events.StageFinished,
+    "fell_back": events.Fallback,
     "warned": events.TurnWarning,
     "closed": TurnClosed,
 }
@@ -152,6 +153,7 @@ def _stage_started(event: StageStarted) -> dict[str, Any]:
         "cache_write_tokens": event.cache_write_tokens,
         "at": event.at.isoformat(),
         "rates": rates,
+        "host": event.host,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.pipeline.events import (
+    Fallback,
     Source,
     Stage,
     StageFinished,
@@ -75,6 +76,9 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     record.texts = [row["answer"]] if row["answer"] else []
     record.sources = tuple(Source(*pair) for pair in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
+    # a database that is only read may be older than the column
+    fallbacks = json.loads(dict(row).get("fallbacks") or "[]")
+    record.fallbacks = [decode(Fallback, fields) for fields in fallbacks]
     stages = connection.execute("SELECT * FROM stages WHERE turn = ?", (row["seq"],))
     by_name = {values["stage"]: values for values in map(dict, stages)}
     for values in (by_name[stage] for stage in Stage if stage in by_name):
@@ -117,6 +121,7 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "total": record.total,
             "sources": json.dumps(list(map(astuple, record.sources)), ensure_ascii=False),
             "warnings": json.dumps(record.warnings, ensure_ascii=False),
+            "fallbacks": json.dumps(list(map(asdict, record.fallbacks)), ensure_ascii=False),
             "reasoning": record.reasoning,
             "draft": record.draft,
             "answer": record.answer,

@@ -84,7 +84,13 @@ FIRST: Final[Migration] = (
         VALUES (new.seq, new.prompt, new.reasoning, new.answer);
     END""",
 )
-MIGRATIONS: Final[Sequence[Migration]] = (FIRST,)
+HOSTS: Final[Migration] = (
+    "ALTER TABLE turns ADD COLUMN answerer_host TEXT",
+    "ALTER TABLE turns ADD COLUMN fallbacks TEXT",
+    "ALTER TABLE stages ADD COLUMN host TEXT",
+)
+"""Who was asked, and who stepped in for whom."""
+MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS)
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 
 

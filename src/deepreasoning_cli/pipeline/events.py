@@ -163,8 +163,9 @@ class TurnStarted:
     """A turn begins, with its question and system prompt.
 
     `reasoning_from` is the id of the turn whose reasoning is used again, if one is; `reasoner`
-    the name of the one that was chosen, and `answerer` Claude's model id, so that the turn can be
-    finished by the same.
+    the name of the one that was chosen, `answerer` the id of the model that is to answer and
+    `answerer_host` the name of the answerer that has it, so that the turn can be finished by the
+    same.
     """
 
     id: str
@@ -176,13 +177,16 @@ class TurnStarted:
     reasoning_from: str | None = None
     reasoner: str | None = None
     answerer: str | None = None
+    answerer_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
     """A stage begins: its model, and the figures that price it where it does not finish.
 
-    `cache_write_tokens` of the `input_tokens` may be billed as a write to the vendor's cache.
+    `host` is the name of the reasoner or answerer that has the model. A stage begins again where
+    another one steps in. `cache_write_tokens` of the `input_tokens` may be billed as a write to the
+    vendor's cache.
     """
 
     stage: Stage
@@ -191,6 +195,7 @@ class StageStarted:
     rates: RateCard | None
     at: datetime
     cache_write_tokens: int = 0
+    host: str | None = None
 
     def estimate(self, output_tokens: int = 0, reasoning_tokens: int | None = None) -> Usage:
         """The usage where no vendor counts, at its highest price: nothing is read from a cache."""
@@ -214,7 +219,15 @@ class StageStarted:
         """The event that ends this stage, with its cost."""
         cost = self.rates.cost(usage, self.at) if self.rates and usage else None
         return StageFinished(
-            self.stage, self.model, served_model, usage, cost, seconds, stop_reason, complete
+            self.stage,
+            self.model,
+            served_model,
+            usage,
+            cost,
+            seconds,
+            stop_reason,
+            complete,
+            self.host,
         )
 
 
@@ -231,7 +244,7 @@ class StageFinished:
 
     `complete` is False for a stage that was cut before its end: the connection broke, the token
     limit was reached, the model declined to go on. A reasoner that was stopped on purpose at its
-    first answer token is complete.
+    first answer token is complete. `host` is as in StageStarted.
     """
 
     stage: Stage
@@ -242,6 +255,20 @@ class StageFinished:
     seconds: float
     stop_reason: str | None
     complete: bool = True
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Another host steps in for one that could not be asked, for a `reason` in words.
+
+    Nothing of the stage was received or paid for. The hosts are named as in the settings.
+    """
+
+    stage: Stage
+    failed: str
+    used: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +303,6 @@ Event = (
     | Draft
     | Text
     | StageFinished
+    | Fallback
     | TurnWarning
 )

@@ -27,6 +27,7 @@ class TurnRecord:
     texts: list[str] = field(default_factory=list)
     sources: tuple[events.Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    fallbacks: list[events.Fallback] = field(default_factory=list)
     stages: dict[Stage, events.StageFinished] = field(default_factory=dict)
     saved: Decimal = Decimal(0)
     """USD that the vendors' caches spared; below 0 where more was paid for writing to them."""
@@ -70,6 +71,8 @@ class TurnRecord:
                 self.sources = sources
             case events.TurnWarning(message):
                 self.warnings.append(message)
+            case events.Fallback():
+                self.fallbacks.append(event)
             case events.Reused(reasoning, draft, model):
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Caps
 from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
-from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
+from deepreasoning_cli.pipeline.stage import Provider, StageRun, ask_in_order, finish_stage
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.hosted import Hosted
@@ -47,6 +48,8 @@ class Plan:
     prompt: Prompt
     reasoner: Provider | None
     answerer: Provider | None
+    fallbacks: Mapping[Stage, Sequence[Provider]] = field(default_factory=dict)
+    """Who is asked, one after the other, where the reasoner or the answerer cannot be."""
     handoff: Handoff = Handoff.REASONING
     reused: ReasonerOutput | None = None
     allow_empty_reasoning: bool = False
@@ -54,6 +57,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     reasoning_from: str | None = None
     reasoner_name: str | None = None
+    answerer_name: str | None = None
     answer_now: Callable[[], bool] = lambda: False
     """Called at each thought: whether the user wants the answer now, from what there is."""
     caps: Caps = NO_CAPS
@@ -104,6 +108,7 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
         plan.reasoning_from,
         plan.reasoner_name,
         plan.answerer.model if plan.answerer else None,
+        answerer_host=plan.answerer_name,
     )
 
 
@@ -120,10 +125,27 @@ def _reason(
     plan: Plan, reasoner: Provider, calls: ExitStack, meter: BudgetMeter
 ) -> Generator[Event, None, ReasonerOutput]:
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
-    run, answerer = StageRun(Stage.REASON, reasoner, plan.prompt), plan.answerer
-    yield (started := run.started())
+    ask = partial(_read_reasoner, plan, calls=calls, meter=meter)
+    others = plan.fallbacks.get(Stage.REASON, ())
+    run = yield from ask_in_order(Stage.REASON, (reasoner, *others), plan.prompt, ask)
+    goes_on = plan.caps.answers and plan.answerer is not None
+    yield from finish_stage(run, meter, goes_on=goes_on)
+    if not run.reasoning.strip():
+        _require_reasoning(plan, run.provider.model)
+    model = run.served or run.provider.model
+    whole = run.stopped is None
+    return ReasonerOutput(run.reasoning, run.answer, model, paid=True, whole=whole)
+
+
+def _read_reasoner(
+    plan: Plan, run: StageRun, *, calls: ExitStack, meter: BudgetMeter
+) -> Generator[Event, None, None]:
+    answerer = plan.answerer
+    started = run.started()
+    meter.check_input(started)
+    yield started
     when_sent = answerer.preconnect if answerer else lambda: None
-    reply = calls.enter_context(closing(reasoner.stream(plan.prompt, when_sent)))
+    reply = calls.enter_context(closing(run.provider.stream(run.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
     for chunk in meter.limit(started, run.consume(reply, paid=False), then):
@@ -137,12 +159,6 @@ def _reason(
                 yield events.Draft(text)
             case events.Text() if run.answer.strip():
                 break  # its own answer is not used, and so not paid for
-    yield from finish_stage(run, meter, goes_on=plan.caps.answers and answerer is not None)
-    if not run.reasoning.strip():
-        _require_reasoning(plan, reasoner.model)
-    model = run.served or reasoner.model
-    whole = run.stopped is None
-    return ReasonerOutput(run.reasoning, run.answer, model, paid=True, whole=whole)
 
 
 def _answer(
@@ -157,16 +173,10 @@ def _answer(
 
     A complete answer ends with the list of the search `results`, if the plan has it so.
     """
+    ask = partial(_read_answerer, calls=calls, meter=meter, paid=work.paid)
+    others = plan.fallbacks.get(Stage.ANSWER, ())
     prompt = answer_prompt(plan, work)
-    run = StageRun(Stage.ANSWER, answerer, prompt)
-    started = run.started()
-    if work.paid:
-        meter.check_next_stage(started)
-    yield started
-    with closing(answerer.stream(prompt, calls.close)) as reply:
-        for chunk in meter.limit(started, run.consume(reply, paid=work.paid)):
-            if isinstance(chunk, events.Text):
-                yield chunk
+    run = yield from ask_in_order(Stage.ANSWER, (answerer, *others), prompt, ask)
     if plan.search and plan.search.lists and results and run.is_whole and not meter.is_full:
         from deepreasoning_cli.pipeline.search import sources_section
 
@@ -176,6 +186,19 @@ def _answer(
         raise IncompleteError(
             "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
         )
+
+
+def _read_answerer(
+    run: StageRun, *, calls: ExitStack, meter: BudgetMeter, paid: bool
+) -> Generator[Event, None, None]:
+    started = run.started()
+    if paid:
+        meter.check_next_stage(started)
+    yield started
+    with closing(run.provider.stream(run.prompt, calls.close)) as reply:
+        for chunk in meter.limit(started, run.consume(reply, paid=paid)):
+            if isinstance(chunk, events.Text):
+                yield chunk
 
 
 def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:

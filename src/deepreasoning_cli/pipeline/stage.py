@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -25,6 +25,10 @@ class Provider(Protocol):
     @property
     def model(self) -> str:
         """The id in the request."""
+
+    @property
+    def host(self) -> str | None:
+        """The name of its host in the settings; None for one that has none."""
 
     @property
     def rates(self) -> RateCard | None:
@@ -82,6 +86,11 @@ class StageRun:
         return "".join(self.texts)
 
     @property
+    def received(self) -> bool:
+        """Whether anything of the reply came."""
+        return bool(self.thoughts or self.texts or self.served or self.usage or self.end)
+
+    @property
     def _reason(self) -> str | None:
         return self.end.reason if self.end else None
 
@@ -104,6 +113,7 @@ class StageRun:
             self.provider.rates,
             self.at,
             read.cache_write_tokens,
+            self.provider.host,
         )
 
     def consume(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
@@ -179,6 +189,36 @@ class StageRun:
                 return
         message = f"{self.provider.model} {fault} ({self._reason})"
         raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
+
+
+Ask = Callable[[StageRun], Generator[Event, None, None]]
+"""Asks the provider of a run, and passes on what the stage shows of its reply."""
+UNABLE: Final = frozenset({"connect", "dns", "rate_limit", "overloaded", "server", "no_credit"})
+"""The kinds of errors for which another host is asked: no connection, or a clear no, that waiting
+does not heal soon. A host that fell silent may have begun, and may bill what it did."""
+
+
+def ask_in_order(
+    stage: Stage, providers: Sequence[Provider], prompt: Prompt, ask: Ask
+) -> Generator[Event, None, StageRun]:
+    """The run of the first provider that could be asked; the next one only where nothing came.
+
+    Raises what `ask` raises of the last of them.
+    """
+    run = StageRun(stage, providers[0], prompt)
+    for other in providers[1:]:
+        try:
+            yield from ask(run)
+        except DeepReasoningError as error:
+            if error.kind not in UNABLE or run.received:
+                raise
+            failed, used = (each.host or each.model for each in (run.provider, other))
+            yield events.Fallback(stage, failed, used, error.message)
+            run = StageRun(stage, other, prompt)
+        else:
+            return run
+    yield from ask(run)
+    return run
 
 
 def finish_stage(

@@ -1,24 +1,26 @@
-"""Claude, at Anthropic's Messages API."""
+"""Claude and others that write answers, at the Messages API of Anthropic or of another host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Literal
 
 from deepreasoning_cli.catalog.models import (
+    Auth,
     ClaudeModel,
     Effort,
     Lifecycle,
     Thinking,
     ThinkingTokens,
 )
-from deepreasoning_cli.keys import Key
+from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.api import ApiProvider
 from deepreasoning_cli.transport import Request
+from deepreasoning_cli.transport.client import ignore
 from deepreasoning_cli.wire.client import messages
 from deepreasoning_cli.wire.client.errors import ApiAccount
 
@@ -128,13 +130,47 @@ class ClaudeThinking:
         return fields
 
 
+OPTIONAL_FIELDS: Final = ("output_config", "thinking", "temperature", "top_p")
+"""Top-level fields that a reply can do without."""
+
+
+def messages_url(base_url: str, path: str | None = None) -> str:
+    """Where requests go below `base_url`, which may have the version in it that `path` has."""
+    base, path = base_url.rstrip("/"), path or "/v1/messages"
+    return (base.removesuffix("/v1") if "/v1/" in path else base) + path
+
+
+def without_refused(request: Request, refusal: RefusedError) -> Request | None:
+    """The request without what the refusal names; None where that is nothing we can do without.
+
+    Each thing that is left out is one less, so that asking again and again comes to an end.
+    """
+    words, body = refusal.message, dict(request.body or {})
+    if refusal.status not in (400, 422):
+        return None
+    if "anthropic-version" in words and request.headers:
+        return replace(request, headers={})
+    if "cache_control" in words and messages.is_marked(body):
+        return replace(request, body=messages.unmarked(body))
+    named = {name for name in OPTIONAL_FIELDS if name in words and name in body}
+    if not named:
+        return None
+    return replace(request, body={name: body[name] for name in body if name not in named})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeProvider(ApiProvider):
-    """A Claude model; `max_tokens` is the longest answer that is seen, in tokens, `cache_minimum`
-    the shortest beginning of a prompt that its cache keeps.
+    """A model that writes answers; `path` is where requests go, below the base URL, and `auth` how
+    the key is sent.
+
+    `max_tokens` is the longest answer that is seen, in tokens, `cache_minimum` the shortest
+    beginning of a prompt that its cache keeps. `adapts` is for hosts that may know less than
+    Anthropic: what one refuses by name, and can be left out, is left out.
     """
 
-    key: Key
+    path: str | None = None
+    auth: Auth = Auth.X_API_KEY
+    adapts: bool = False
     model: str
     max_tokens: int
     samplers: Mapping[str, float]
@@ -146,7 +182,7 @@ class ClaudeProvider(ApiProvider):
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""
         return claude_request(
-            f"{self.base_url.rstrip('/')}/v1/messages",
+            messages_url(self.base_url, self.path),
             body=messages.request_body(
                 prompt,
                 model=self.model,
@@ -156,8 +192,25 @@ class ClaudeProvider(ApiProvider):
                 breakpoints=self._breakpoints(prompt),
             ),
             key=self.key,
+            key_header="x-api-key" if self.auth is Auth.X_API_KEY else "authorization",
             top_up=self.top_up,
         )
+
+    def stream(
+        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
+    ) -> Generator[Chunk, None, None]:
+        """Chunks as they come; closing the iterator closes the connection."""
+        request = self.request(prompt)
+        while True:
+            try:
+                yield from self._reply(request, when_sent)
+            except RefusedError as refusal:  # nothing was billed, and nothing came
+                simpler = without_refused(request, refusal) if self.adapts else None
+                if simpler is None:
+                    raise
+                request = simpler
+            else:
+                return
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call."""

@@ -23,6 +23,8 @@ class ApiProvider(ABC):
     key: Key | None
     transport: Transport
     top_up: str | None = None
+    host: str | None = None
+    """The name of the reasoner or answerer that it is in the settings."""
 
     @abstractmethod
     def request(self, prompt: Prompt) -> Request:
@@ -40,7 +42,11 @@ class ApiProvider(ABC):
         self, prompt: Prompt, when_sent: Callable[[], None] = ignore
     ) -> Generator[Chunk, None, None]:
         """Chunks as they come; closing the iterator closes the connection."""
-        request = self.request(prompt)
+        yield from self._reply(self.request(prompt), when_sent)
+
+    def _reply(
+        self, request: Request, when_sent: Callable[[], None]
+    ) -> Generator[Chunk, None, None]:
         with closing(self.transport.stream(request, when_sent)) as payloads:
             yield from self.read(payloads, request.account)
 

@@ -69,6 +69,7 @@ class DemoProvider:
     sleep: Callable[[float], object] = field(default=time.sleep, repr=False)
     rates: RateCard | None = FREE
     context: int | None = None
+    host: str | None = None
 
     @property
     def model(self) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from deepreasoning_cli.catalog.models import Reasoner
+from deepreasoning_cli.catalog.models import Auth, Reasoner
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.api import ApiProvider
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client import chat_completions
 from deepreasoning_cli.wire.client.errors import ApiAccount
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.providers.anthropic import ClaudeThinking
 
 
 def with_effort(preset: Reasoner, effort: str) -> Reasoner:
@@ -23,6 +27,41 @@ def with_effort(preset: Reasoner, effort: str) -> Reasoner:
         table[each] = table = dict(table.get(each, {}))
     table[name] = effort
     return replace(preset, body=body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAnswerer(ApiProvider):
+    """An answerer that speaks Chat Completions."""
+
+    path: str | None = None
+    auth: Auth = Auth.BEARER
+    model: str
+    max_tokens: int
+    samplers: Mapping[str, float]
+    rates: RateCard | None = None
+    context: int | None = None
+    thinking: ClaudeThinking | None = None
+
+    def request(self, prompt: Prompt) -> Request:
+        """The call that `stream` makes."""
+        effort = self.thinking.sent_effort(prompt) if self.thinking else None
+        return Request(
+            self.base_url.rstrip("/") + (self.path or "/chat/completions"),
+            body=chat_completions.request_body(
+                prompt,
+                model=self.model,
+                samplers=self.samplers,
+                max_tokens=self.max_tokens,
+                extra={"reasoning_effort": str(effort)} if effort else {},
+            ),
+            key=self.key,
+            key_header="x-api-key" if self.auth is Auth.X_API_KEY else "authorization",
+            top_up=self.top_up,
+        )
+
+    def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
+        """The chunks of the reply to such a call."""
+        return chat_completions.read_reply(payloads, account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

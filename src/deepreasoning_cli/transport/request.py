@@ -63,8 +63,10 @@ class Request:
         }
         if self.key:
             key = self.key.value if show_key else self.key.masked
-            bearer = self.key_header == "authorization"
-            headers[self.key_header] = f"Bearer {key}" if bearer else key
+            bearer = self.key_header == "authorization" or self.key.is_token
+            headers["authorization" if bearer else self.key_header] = (
+                f"Bearer {key}" if bearer else key
+            )
         return headers
 
     def content(self) -> bytes | None:

@@ -34,6 +34,12 @@ class RecordView:
         """The record keeps it."""
 
 
+def model_label(model: str, host: str | None) -> str:
+    """`qwen3 at ollama`; without the host where everybody knows whose model it is."""
+    known = host is None or model.startswith(host) or (host, model[:6]) == ("anthropic", "claude")
+    return model if known else f"{model} at {host}"
+
+
 class ViewGroup:
     """The record and its views, as one thing to enter and to hand events to.
 

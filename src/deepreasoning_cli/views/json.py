@@ -29,6 +29,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "reasoner": _stage_object(stages.get(Stage.REASON)),
         "answerer": _stage_object(stages.get(Stage.ANSWER)),
         "search": _stage_object(stages.get(Stage.SEARCH)),
+        "fallbacks": list(map(_fallback_object, record.fallbacks)),
         "cost_usd": decimal_usd(record.cost),
         "stop_reason": last.stop_reason if last else None,
         "status": "complete" if record.complete else "incomplete",
@@ -41,12 +42,22 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
     }
 
 
+def _fallback_object(fallback: events.Fallback) -> dict[str, str]:
+    return {
+        "stage": str(fallback.stage),
+        "from": fallback.failed,
+        "to": fallback.used,
+        "reason": fallback.reason,
+    }
+
+
 def _stage_object(stage: events.StageFinished | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     return {
         "model": stage.model,
         "served_model": stage.served_model,
+        "host": stage.host,
         "usage": stage.usage.as_json() if stage.usage else None,
         "cost_usd": decimal_usd(stage.cost),
         "seconds": _rounded(stage.seconds),
@@ -80,8 +91,11 @@ class JsonlView(RecordView):
     def __call__(self, event: events.Event) -> None:
         """Print the event's line."""
         match event:
-            case events.StageStarted(stage, model):
-                self._line("started", id=self._record.start.id, stage=str(stage), model=model)
+            case events.StageStarted(stage, model, host=host):
+                turn = self._record.start.id
+                self._line("started", id=turn, stage=str(stage), model=model, host=host)
+            case events.Fallback():
+                self._line("fallback", **_fallback_object(event))
             case events.Sources(sources):
                 self._line("sources", sources=[asdict(source) for source in sources])
             case events.Thought(text) | events.Reused(text):

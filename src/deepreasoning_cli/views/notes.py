@@ -6,11 +6,18 @@ import re
 from collections.abc import Callable
 
 from deepreasoning_cli.errors import Interrupted
-from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, TurnStarted, TurnWarning
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Fallback,
+    Stage,
+    StageFinished,
+    TurnStarted,
+    TurnWarning,
+)
 from deepreasoning_cli.pipeline.money import SMALLEST_SHOWN, format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.views.base import RecordView
+from deepreasoning_cli.views.base import RecordView, model_label
 
 MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
@@ -45,6 +52,8 @@ class Notes(RecordView):
             case TurnStarted(backend="demo"):
                 # Also with --quiet: nobody may take it for an answer.
                 self._write("demo: these are scripted replies, no model was called")
+            case Fallback(_, failed, used, reason) if not self._quiet:
+                self._line("note", f"{used} is asked instead of {failed}: {reason}")
             case TurnWarning(message) if not self._quiet:
                 self._line("warning", message)
             case StageFinished(_, model, str(served)) if served and not self._quiet:
@@ -108,7 +117,9 @@ def turn_summary(record: TurnRecord) -> str:
     """
     stages = record.stages.values()
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
-    models = " → ".join(stage.served_model or stage.model for stage in named or stages)
+    models = " → ".join(
+        model_label(stage.served_model or stage.model, stage.host) for stage in named or stages
+    )
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
     parts = [
         models,
@@ -118,4 +129,5 @@ def turn_summary(record: TurnRecord) -> str:
     if record.saved >= SMALLEST_SHOWN:
         cached = sum(stage.usage.cached_tokens for stage in stages if stage.usage)
         parts.append(f"{cached:,} cached, {format_usd(record.saved)} saved")
+    parts += [f"{each.used} instead of {each.failed}" for each in record.fallbacks]
     return " · ".join([*parts, format_duration(record.total)])

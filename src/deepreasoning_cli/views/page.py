@@ -9,6 +9,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources, parse_sources
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.base import model_label
 from deepreasoning_cli.views.live import Row, encode_row
 from deepreasoning_cli.views.markdown.stream import render_markdown, render_plain
 from deepreasoning_cli.views.notes import stage_summary, turn_summary
@@ -80,7 +81,8 @@ class _TurnPage:
             origin = self._record.start.reasoning_from if stage is Stage.REASON else None
             words = f"of turn {single_line(origin)}" if origin else ""
             return self._panel(stage, TITLES[stage], words, rows)
-        title = self._renderer.title(stage, done.served_model or done.model)
+        model = model_label(done.served_model or done.model, done.host)
+        title = self._renderer.title(stage, model)
         words = stage_summary(done) if done.complete else f"cut short · {stage_summary(done)}"
         return self._panel(stage, title, words, rows)
 

@@ -15,7 +15,7 @@ from deepreasoning_cli.pipeline.events import Ending, Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources
 from deepreasoning_cli.sanitize import Sanitiser, single_line
-from deepreasoning_cli.views.base import raise_bug
+from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import render_plain
 from deepreasoning_cli.views.notes import stage_summary, turn_summary
@@ -71,8 +71,10 @@ class PanelsView:
                 self._sources = sources
             case events.StageFinished(Stage.SEARCH):
                 self._end_search()
-            case events.StageStarted(stage, model) if stage not in omitted:
-                self._open(stage, model)
+            case events.StageStarted(stage, model, host=host) if stage not in omitted:
+                self._open(stage, model_label(model, host))
+            case events.Fallback(used=used):
+                self._finish(f"{used} is asked instead", alarm=True)
             case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(event.text)
                 self._wake.set()

@@ -11,7 +11,7 @@ from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Event, Stage
 from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.views.base import raise_bug
+from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.terminal import crop
 
 TICK = 0.1  # seconds between two draws of the status line
@@ -34,14 +34,20 @@ class Progress:
         self._bytes = 0
         self._activity = "starting"
         self._model = ""
+        self._instead = ""
         self._pause: tuple[str, float] | None = None
 
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
-            case events.StageStarted(stage, model):
+            case events.StageStarted(stage, model, host=host):
+                if stage is not self._stage:
+                    self._instead = ""
                 self._began, self._bytes, self._stage = self._clock(), 0, stage
-                self._activity, self._model = ACTIVITY[stage], single_line(model, 60)
+                self._activity = ACTIVITY[stage]
+                self._model = single_line(model_label(model, host), 60)
+            case events.Fallback(failed=failed):
+                self._instead, self._pause = f"instead of {failed}", None
             case events.Thought(text) | events.Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
@@ -59,6 +65,8 @@ class Progress:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
         name = f"{self._model} {self._activity}".strip() if model else self._activity
         parts = [name, f"{now - self._began:.0f} s"]
+        if self._instead:
+            parts.append(self._instead)
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
         if self._tip and self._stage is Stage.REASON:

@@ -6,11 +6,21 @@ They are what the settings name, or what the keys allow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from deepreasoning_cli.catalog.fields import known_names
-from deepreasoning_cli.catalog.models import Answerer, Catalog, Host, Reasoner
-from deepreasoning_cli.errors import ConfigError, UsageError
+from deepreasoning_cli.catalog.models import (
+    DIRECT,
+    Answerer,
+    Catalog,
+    Choice,
+    ClaudeModel,
+    Host,
+    Reasoner,
+    normal_name,
+)
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.settings.loaded import LoadedSettings
 
@@ -96,6 +106,72 @@ def _in_order(
                 kind="fallback_unknown",
             )
         yield from (row for row in rows if row.name.lower() == name and row not in first)
+
+
+def model_at(
+    answerer: Answerer, catalog: Catalog, name: str | None, today: date, *, typed: bool
+) -> Choice:
+    """The model that `name` means at the answerer, under the host's own id, at the host's rates.
+
+    Without a name it is the host's own, else the newest Sonnet. A name that is not `typed` gives
+    way where the host has a model of its own. Raises RefusedError for a name that means nothing
+    there, and as Catalog.claude does.
+    """
+    own = answerer.model
+    offers = answerer.place == DIRECT or bool(catalog.offered(answerer.place))
+    if name is None or (own and not typed and not offers and _means_claude(catalog, name)):
+        name = own or "sonnet"
+    if offers:
+        choice = catalog.claude(name, answerer.place, today)
+        id_ = choice.model.ids.get(answerer.place, choice.model.id)
+        return replace(choice, model=replace(choice.model, id=id_))
+    if name != own and _means_claude(catalog, name) and not _is_id(catalog, name):
+        raise RefusedError(
+            f"{answerer.name} has no model that is known as {name!r}",
+            hint=f"its own is {own}; -m takes any name that it has"
+            if own
+            else f"-m takes the id that it has there; answerers.{answerer.name}.model sets one",
+            kind="model_not_offered",
+            stage="answer",
+        )
+    return Choice(_foreign_model(answerer, catalog, name))
+
+
+def _means_claude(catalog: Catalog, name: str) -> bool:
+    """Whether the name is one of a Claude model, or of a family of them."""
+    family = normal_name(name).removeprefix("claude-")
+    return catalog.named(name) is not None or family in catalog.families
+
+
+def _is_id(catalog: Catalog, name: str) -> bool:
+    """Whether the name is an id as some host may have it, and not an alias of ours."""
+    model = catalog.named(name)
+    return model is not None and ("/" in name or name.strip().lower() == model.id)
+
+
+def _foreign_model(answerer: Answerer, catalog: Catalog, name: str) -> ClaudeModel:
+    """A model at a host that lists none: what is known of it is known from its name, its row as a
+    reasoner, or what the answerer says.
+
+    The rates are those of the answerer's own model, and of all models where they are nothing.
+    """
+    rows = (row for row in catalog.reasoners if row.key and row.key == answerer.key)
+    thinks = next((row for row in rows if row.model == name), None)
+    claude, is_own = catalog.named(name), answerer.model in (None, name)
+    is_free = answerer.rates is not None and not answerer.rates.base.output
+    samplers = thinks.samplers if thinks else answerer.samplers
+    model = claude or ClaudeModel(id=name, name=name, samplers=samplers)
+    limits = answerer if is_own else thinks or model
+    card = answerer.rates if is_own or is_free else thinks.rates if thinks else None
+    return replace(
+        model,
+        id=name,
+        ids={},
+        rates={answerer.place: card},
+        context=limits.context or model.context,
+        max_output=limits.max_output or model.max_output,
+        efforts=answerer.efforts or model.efforts,
+    )
 
 
 def with_keys(loaded: LoadedSettings, hosts: Sequence[Host]) -> tuple[Host, ...]:

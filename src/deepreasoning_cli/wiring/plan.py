@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepreasoning_cli.catalog.models import (
+    ANTHROPIC,
+    DIRECT,
+    Answerer,
+    AnswererFormat,
     Catalog,
     ClaudeModel,
     Effort,
+    Host,
     Reasoner,
     Samplers,
     Vendor,
 )
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import Provider
@@ -31,11 +36,13 @@ from deepreasoning_cli.wiring.backend import (
     GATEWAY_KEY,
     STARTS,
     BackendNeeds,
+    answerers_in_order,
     choose_backend,
+    model_at,
     reasoners_in_order,
     with_keys,
 )
-from deepreasoning_cli.wiring.resources import new_id
+from deepreasoning_cli.wiring.resources import new_id, open_gateway, open_search
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
@@ -117,6 +124,7 @@ class PlanBuilder:
         self._samplers = SamplerRequest(settings.temperature, settings.top_p, typed)
         self._warnings: list[str] = []
         self._reasoner_name: str | None = None
+        self._answerer_name: str | None = None
 
     @cached_property
     def _transport(self) -> Transport:
@@ -136,16 +144,17 @@ class PlanBuilder:
         )
         backend = choose_backend(self._loaded, self.catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
-        reasoner, answerer = self._providers(backend, hosted, thinks=thinks)
+        reasoners, answerers = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
-        prompt = self._prompt([each for each in (reasoner, answerer) if each])
+        prompt = self._prompt([*reasoners, *answerers])
         return Plan(
             id=new_id(),
             backend=backend,
             question=request.question,
             prompt=prompt,
-            reasoner=reasoner,
-            answerer=answerer,
+            reasoner=next(iter(reasoners), None),
+            answerer=next(iter(answerers), None),
+            fallbacks={Stage.REASON: reasoners[1:], Stage.ANSWER: answerers[1:]},
             handoff=handoff,
             reused=request.reused,
             allow_empty_reasoning=request.allow_empty_reasoning,
@@ -153,6 +162,7 @@ class PlanBuilder:
             warnings=tuple(self._warnings),
             reasoning_from=request.reasoning_from,
             reasoner_name=self._reasoner_name,
+            answerer_name=self._answerer_name,
             answer_now=request.answer_now,
             hosted=hosted,
             search=search,
@@ -185,47 +195,64 @@ class PlanBuilder:
 
     def _providers(
         self, backend: str, hosted: GatewayProvider | None, *, thinks: bool
-    ) -> tuple[Provider | None, Provider | None]:
-        """The reasoner and the answerer; `hosted` does both in one call."""
+    ) -> tuple[Sequence[Provider], Sequence[Provider]]:
+        """The reasoners and the answerers, in the order in which they are asked, each only where
+        the one before cannot be; `hosted` does both in one call.
+        """
         answers = not self.request.reasoning_only
         if hosted:
-            return (None, hosted) if answers else (hosted.as_reasoner(), None)
-        reasoner: Callable[[], Provider] = self._reasoner
-        answerer: Callable[[], Provider] = self._claude
+            return ((), (hosted,)) if answers else ((hosted.as_reasoner(),), ())
+        reasoners: Callable[[], Sequence[Provider]] = self._reasoners
+        answerers: Callable[[], Sequence[Provider]] = self._answerers
         if backend == "demo":
             from deepreasoning_cli.providers.demo import DemoProvider
 
-            sleep = self.runtime.sleep
-            reasoner = partial(DemoProvider, "reasoner", sleep=sleep)
-            answerer = partial(DemoProvider, "answerer", sleep=sleep)
-        return reasoner() if thinks else None, answerer() if answers else None
+            demo = partial(DemoProvider, sleep=self.runtime.sleep)
+            reasoners, answerers = lambda: [demo("reasoner")], lambda: [demo("answerer")]
+        return reasoners() if thinks else (), answerers() if answers else ()
 
     def _model(self, name: str, backend: str) -> ClaudeModel:
         choice = self.catalog.claude(name, backend, datetime.now(UTC).date())
         self._warnings += [choice.warning] if choice.warning else []
         return choice.model
 
-    def _reasoner(self) -> Provider:
-        from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
-
-        hosts = with_keys(self._loaded, reasoners_in_order(self._loaded, self.catalog))
+    def _reasoners(self) -> list[Provider]:
+        hosts = self._usable(reasoners_in_order(self._loaded, self.catalog))
         if not hosts:
             raise ConfigError("no key for a reasoner", kind="key_missing", hint=STARTS)
-        preset = hosts[0]
-        self._reasoner_name = preset.name
+        self._reasoner_name = hosts[0].name
+        return [self._reasoner(host) for host in hosts]
+
+    def _answerers(self) -> list[Provider]:
+        """The answerers. One that lacks a model of that name can only be the first."""
+        hosts = self._usable(answerers_in_order(self._loaded, self.catalog))
+        hosts = hosts or [self.catalog.answerer(ANTHROPIC)]  # whose key is missing, as is said
+        self._answerer_name = hosts[0].name
+        providers = [self._answerer(hosts[0])]
+        for host in hosts[1:]:
+            try:
+                providers.append(self._answerer(host))
+            except RefusedError as error:
+                self._warnings.append(f"{host.name} cannot step in: {error.message}")
+        return providers
+
+    def _usable(self, hosts: Sequence[Host]) -> Sequence[Host]:
+        """Those that can be asked; those that lack a key are warned of."""
+        usable = with_keys(self._loaded, hosts)
+        self._warnings += [
+            f"{host.name} cannot be asked: there is no key {host.key}"
+            for host in hosts
+            if host not in usable
+        ]
+        return usable
+
+    def _reasoner(self, preset: Reasoner) -> Provider:
+        from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
+
         preset = self._with_effort(preset)
         samplers = accept_samplers(self._samplers, preset.samplers, preset.model)
         self._warnings += samplers.warnings
-        host = preset.key or preset.name
-        vendor = self._vendor(host)
-        return ReasonerProvider(
-            preset=preset,
-            base_url=self._settings.base_urls.get(host, preset.base_url),
-            key=self._key(preset.key) if preset.key else None,
-            samplers=samplers.values,
-            transport=self._transport,
-            top_up=vendor.page if vendor else None,
-        )
+        return ReasonerProvider(preset=preset, samplers=samplers.values, **self._account(preset))
 
     def _with_effort(self, preset: Reasoner) -> Reasoner:
         from deepreasoning_cli.providers.openai_compatible import with_effort
@@ -254,84 +281,76 @@ class PlanBuilder:
             room=self.request.thinking_room,
         )
 
-    def _claude(self) -> Provider:
-        from deepreasoning_cli.providers.anthropic import ClaudeProvider
-
-        model = self._model(self._settings.model or "sonnet", "direct")
+    def _answerer(self, host: Answerer) -> Provider:
+        typed, today = self._loaded.is_typed("model"), datetime.now(UTC).date()
+        choice = model_at(host, self.catalog, self._settings.model, today, typed=typed)
+        self._warnings += [choice.warning] if choice.warning else []
+        model = choice.model
         thinking = self._thinking(model)
         # a model that is asked to think takes no sampler (build-with-claude/extended-thinking)
         takes = Samplers.NONE if thinking.is_asked else model.samplers
         accepted = accept_samplers(self._samplers, takes, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
         self._warnings += samplers.warnings
-        vendor = self.catalog.vendor("anthropic")
+        fields: dict[str, Any] = {
+            "model": model.id,
+            "path": host.path,
+            "auth": host.auth,
+            "max_tokens": self._max_tokens(model.max_output, model.id),
+            "samplers": samplers.values,
+            "rates": model.rates.get(host.place),
+            "context": model.context,
+            "thinking": thinking,
+        }
+        if host.format is AnswererFormat.CHAT_COMPLETIONS:
+            from deepreasoning_cli.providers.openai_compatible import ChatAnswerer
+
+            return ChatAnswerer(**fields, **self._account(host))
+        from deepreasoning_cli.providers.anthropic import ClaudeProvider
+
         return ClaudeProvider(
-            model=model.id,
-            base_url=self._settings.base_urls.get("anthropic", vendor.base_url),
-            key=self._key("anthropic"),
-            max_tokens=self._max_tokens(model.max_output, model.id),
-            samplers=samplers.values,
-            transport=self._transport,
-            rates=model.rates.get("direct"),
-            context=model.context,
-            top_up=vendor.page,
             cache_minimum=model.cache_minimum,
-            thinking=thinking,
+            adapts=host.place != DIRECT,
+            **fields,
+            **self._account(host),
         )
+
+    def _account(self, host: Reasoner | Answerer) -> dict[str, Any]:
+        """Where a host is called and with which key, and through what."""
+        name = host.key or host.name
+        vendor = self._vendor(name)
+        return {
+            "host": host.name,
+            "base_url": self._settings.base_urls.get(name, host.base_url),
+            "key": self._key(host.key) if host.key else None,
+            "transport": self._transport,
+            "top_up": vendor.page if vendor else None,
+        }
 
     def _hosted(self) -> GatewayProvider:
-        from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
-
         settings = self._settings
         model = self._model(settings.model or self.catalog.gateway_default, GATEWAY)
-        for name in ("reasoner", "effort", "think"):
+        for name in ("reasoner", "answerer", "fallback", "effort", "think"):
             if self._loaded.is_typed(name):
                 self._warnings.append(f"--{name} is not sent: the gateway has its own")
-        vendor = self.catalog.vendor(GATEWAY_KEY)
-        return GatewayProvider(
-            parameters=Parameters(
-                anthropic_model=model.id,
-                temperature=settings.temperature,
-                top_p=settings.top_p,
-                max_tokens=settings.max_tokens,
-                web_search_linkup=settings.web_search_linkup,
-                disable_formatting=settings.disable_formatting,
-            ),
-            endpoint=settings.gateway.endpoint,
-            base_url=settings.base_urls.get(GATEWAY_KEY, vendor.base_url),
-            key=self._key(GATEWAY_KEY),
-            transport=self._transport,
-            rates=model.rates.get(GATEWAY),
-            context=model.context,
-            top_up=vendor.page,
-            search_price=self.catalog.search.gateway,
-        )
+        key = self._key(GATEWAY_KEY)
+        return open_gateway(settings, self.catalog, model, key, self._transport)
 
     def _search(self, backend: str) -> Search | None:
         """The search that a turn of our own begins with; the gateway makes its own."""
-        settings = self._settings
-        if not settings.web_search_linkup or backend == GATEWAY:
+        if not self._settings.web_search_linkup or backend == GATEWAY:
             return None
         if backend == "demo":
             self._warnings.append("the demo does not search the web")
             return None
         from deepreasoning_cli.pipeline.search import Search
-        from deepreasoning_cli.providers.linkup import LinkupProvider
 
-        vendor, prices = self.catalog.vendor("linkup"), self.catalog.search
-        searcher = LinkupProvider(
-            base_url=settings.base_urls.get("linkup", vendor.base_url),
-            key=self._key("linkup"),
-            transport=self._transport,
-            depth=settings.search.depth,
-            price=prices.deep if settings.search.depth == "deep" else prices.standard,
-            top_up=vendor.page,
-        )
+        request = self.request
         return Search(
-            searcher,
-            self.request.question,
-            self.request.without_search,
-            lists=not settings.disable_formatting,
+            open_search(self._settings, self.catalog, self._key("linkup"), self._transport),
+            request.question,
+            request.without_search,
+            lists=not self._settings.disable_formatting,
         )
 
     def _max_tokens(self, most: int | None, model: str) -> int:

@@ -14,15 +14,19 @@ from deepreasoning_cli.catalog.models import (
     AnswererFormat,
     Auth,
     Catalog,
+    ClaudeModel,
     Effort,
     Reasoner,
 )
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.settings.loaded import LoadedSettings
-from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner
+from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner, Settings
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.keys import Key
+    from deepreasoning_cli.providers.gateway import GatewayProvider
+    from deepreasoning_cli.providers.linkup import LinkupProvider
     from deepreasoning_cli.transport import RetryNotice, Transport
     from deepreasoning_cli.transport.client import WrapBackend
 
@@ -49,6 +53,51 @@ def open_transport(
         sleep=runtime.sleep,
         while_waiting=while_waiting,
         wrap_backend=wrap_backend,
+    )
+
+
+def open_search(
+    settings: Settings, catalog: Catalog, key: Key, transport: Transport
+) -> LinkupProvider:
+    """The search of the web, as deep as the settings say, with its price."""
+    from deepreasoning_cli.providers.linkup import LinkupProvider
+
+    vendor, prices, depth = catalog.vendor("linkup"), catalog.search, settings.search.depth
+    return LinkupProvider(
+        base_url=settings.base_urls.get("linkup", vendor.base_url),
+        key=key,
+        transport=transport,
+        depth=depth,
+        price=prices.deep if depth == "deep" else prices.standard,
+        top_up=vendor.page,
+    )
+
+
+def open_gateway(
+    settings: Settings, catalog: Catalog, model: ClaudeModel, key: Key, transport: Transport
+) -> GatewayProvider:
+    """The hosted model, paired with this Claude model."""
+    from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
+
+    vendor = catalog.vendor(key.name)
+    return GatewayProvider(
+        parameters=Parameters(
+            anthropic_model=model.id,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            web_search_linkup=settings.web_search_linkup,
+            disable_formatting=settings.disable_formatting,
+        ),
+        endpoint=settings.gateway.endpoint,
+        base_url=settings.base_urls.get(key.name, vendor.base_url),
+        key=key,
+        transport=transport,
+        rates=model.rates.get("gateway"),
+        context=model.context,
+        top_up=vendor.page,
+        search_price=catalog.search.gateway,
+        host=vendor.name,
     )
 
 

@@ -18,6 +18,8 @@ def chat(
     context: typer.Context,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
+    answerer: o.AnswererOption = None,
+    fallback: o.FallbackOption = None,
     backend: o.BackendOption = None,
     system: o.SystemOption = None,
     handoff: o.HandoffOption = None,
@@ -45,6 +47,8 @@ def chat(
         settings={
             "model": model,
             "reasoner": reasoner,
+            "answerer": answerer,
+            "fallback": fallback or None,
             "backend": backend,
             "handoff": handoff,
             "web_search_linkup": web,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from deepreasoning_cli.cli.chat.commands import MisuseError, parse_choice, slash_command, split_args
 from deepreasoning_cli.cli.chat.session import ChatSession
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import RefusedError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.sanitize import single_line
 
@@ -18,7 +18,8 @@ VISIBILITIES: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 def model(chat: ChatSession, argument: str) -> None:
     """Show or change the Claude model."""
     name = argument or chat.state.model
-    chat.printer.show(chat.names.describe_model(name) if name else "default model")
+    host = chat.state.answerer
+    chat.printer.show(chat.names.describe_model(name, host) if name else "default model")
     chat.change(model=name)
 
 
@@ -28,6 +29,20 @@ def reasoner(chat: ChatSession, argument: str) -> None:
     name = argument or chat.state.reasoner
     chat.printer.show(chat.names.describe_reasoner(name) if name else "default reasoner")
     chat.change(reasoner=name)
+
+
+@slash_command("[NAME]", choices=lambda chat: chat.names.answerers())
+def answerer(chat: ChatSession, argument: str) -> None:
+    """Show or change the host that answers."""
+    name = argument or chat.state.answerer
+    chat.printer.show(chat.names.describe_answerer(name) if name else "default answerer")
+    model = chat.state.model
+    try:
+        chat.names.describe_model(model, name)
+    except RefusedError as error:
+        chat.printer.note(f"{error.message}; its default answers")
+        model = None
+    chat.change(answerer=name, model=model)
 
 
 @slash_command("[TEXT|-]")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, Protocol
 
@@ -26,6 +26,7 @@ from deepreasoning_cli.prompt import LARGEST_INPUT
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.plain import stream_writer
+from deepreasoning_cli.wiring.backend import answerers_in_order
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import current_catalog, new_id
 
@@ -54,10 +55,14 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
-        names = ChatNames(current_catalog(loaded), loaded.settings.backend)
+        catalog = current_catalog(loaded)
+        hosts = answerers_in_order(loaded, catalog)
+        names = ChatNames(catalog, loaded.settings.backend, next(iter(hosts), None))
         names.check(loaded.settings)
         name, earlier = open_session(runner, chat_options, claim)
         state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
+        if hosts and hosts[0].model and not loaded.is_typed("model"):
+            state = replace(state, model=None)  # the host answers with a model of its own
         archive = ChatArchive(runner, claim, state.session, earlier)
         prompts = PromptHistory(paths.data_dir() / FILE_NAME) if runner.saves else None
         turns = ChatTurns(
@@ -87,6 +92,7 @@ def _initial_state(
         session=session,
         model=settings.model,
         reasoner=", ".join(settings.reasoner or ()) or None,
+        answerer=", ".join(settings.answerer or ()) or None,
         system=options.system_after(earlier),
         reasoning="hide" if options.output.reasoning == "hide" else "show",
         handoff=Handoff(settings.handoff),

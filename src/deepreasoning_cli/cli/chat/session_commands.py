@@ -144,6 +144,7 @@ def info(chat: ChatSession, argument: str) -> None:
         [
             ("model", state.model or "default"),
             ("reasoner", state.reasoner or "default"),
+            ("answerer", state.answerer or "default"),
             ("handoff", state.handoff),
             ("reasoning", state.reasoning),
             ("web search", "on" if state.web else "off"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from deepreasoning_cli.catalog.models import Catalog
+from deepreasoning_cli.catalog.models import ANTHROPIC, Answerer, Catalog
 from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
@@ -20,6 +20,7 @@ from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.wiring.backend import GATEWAY, model_at
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import new_id
 
@@ -44,6 +45,7 @@ class ChatState:
     session: str
     model: str | None = None
     reasoner: str | None = None
+    answerer: str | None = None
     system: str | None = None
     reasoning: Literal["show", "hide"] = "show"
     handoff: Handoff = Handoff.REASONING
@@ -56,6 +58,7 @@ class ChatState:
         return {
             "model": self.model,
             "reasoner": self.reasoner,
+            "answerer": self.answerer,
             "handoff": str(self.handoff),
             "web_search_linkup": self.web,
         }
@@ -267,25 +270,29 @@ class ChatTurns:
 class ChatNames:
     """The names that a chat completes and checks."""
 
-    def __init__(self, catalog: Catalog, backend: str) -> None:
+    def __init__(self, catalog: Catalog, backend: str, answerer: Answerer | None = None) -> None:
         self._catalog = catalog
-        self._backend = backend if backend in ("direct", "gateway") else "direct"
+        self._answerer = answerer or catalog.answerer(ANTHROPIC)
+        self._on_gateway = backend == GATEWAY
 
     def check(self, settings: Settings) -> None:
         """Raise RefusedError or ConfigError for a model or reasoner of no known name."""
         for name in settings.reasoner or ():
             self.describe_reasoner(name)
+        for name in settings.answerer or ():
+            self.describe_answerer(name)
         try:
-            self.describe_model(settings.model or "sonnet")
+            self.describe_model(settings.model)
         except RefusedError as error:
             if error.kind == "model_unknown":  # the rest depends on the backend of the turn
                 raise
 
     def models(self) -> list[str]:
-        """Families first, then the ids that are not retired."""
-        today = datetime.now(UTC).date()
-        models = self._catalog.offered(self._backend)
-        offered = [model for model in models if model.lifecycle(today) != "retired"]
+        """Families first, then the ids that are not retired; or the one of the host's own."""
+        place = GATEWAY if self._on_gateway else self._answerer.place
+        offered = self._catalog.alive(place, datetime.now(UTC).date())
+        if not offered and self._answerer.model:
+            return [self._answerer.model]
         families = dict.fromkeys(model.family for model in offered if model.family)
         return [*families, *(model.id for model in offered)]
 
@@ -293,12 +300,32 @@ class ChatNames:
         """The names of all reasoners."""
         return [reasoner.name for reasoner in self._catalog.reasoners]
 
-    def describe_model(self, name: str) -> str:
-        """Id and rates. Raises RefusedError for a retired model."""
-        choice = self._catalog.claude(name, self._backend, datetime.now(UTC).date())
-        rates = choice.model.rates.get(self._backend)
+    def answerers(self) -> list[str]:
+        """The names of all answerers."""
+        return [answerer.name for answerer in self._catalog.answerers]
+
+    def describe_answerer(self, names: str) -> str:
+        """Hosts, with the model of those that have one. Raises ConfigError for an unknown name."""
+        hosts = [self._catalog.answerer(name) for name in names.split(",")]
+        return ", then ".join(
+            f"{host.model} at {host.base_url}" if host.model else host.label for host in hosts
+        )
+
+    def describe_model(self, name: str | None, answerer: str | None = None) -> str:
+        """Id and rates of a model at the first of these hosts; that of no name is the host's own.
+
+        Raises RefusedError for one that is retired or not offered there.
+        """
+        today, catalog, host = datetime.now(UTC).date(), self._catalog, self._answerer
+        if answerer:
+            host = catalog.answerer(answerer.partition(",")[0])
+        if self._on_gateway:
+            place = GATEWAY
+            choice = catalog.claude(name or catalog.gateway_default, place, today)
+        else:
+            place, choice = host.place, model_at(host, catalog, name, today, typed=True)
         price = "price unknown"
-        if rates:
+        if rates := choice.model.rates.get(place):
             base = rates.base
             price = f"{format_usd(base.input)} in, {format_usd(base.output)} out per million"
         return " · ".join(filter(None, (choice.model.id, price, choice.warning)))

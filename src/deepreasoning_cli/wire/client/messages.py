@@ -163,6 +163,25 @@ def tokens_before(prompt: Prompt, place: int) -> int:
     return estimate_tokens(Prompt(prompt.messages[:place], prompt.system).text)
 
 
+def is_marked(request: Payload) -> bool:
+    """Whether the vendor is told to keep a part of what it reads."""
+    return request != unmarked(request)
+
+
+def unmarked(request: Payload) -> Payload:
+    """The request without marks: a content that is one text is that text again."""
+
+    def plain(content: Any) -> Any:
+        match content:
+            case [{"type": "text", "text": text}]:
+                return text
+        return content
+
+    turns = [turn | {"content": plain(turn["content"])} for turn in request["messages"]]
+    system = {"system": plain(request["system"])} if "system" in request else {}
+    return request | system | {"messages": turns}
+
+
 def message_content(text: str, *, marked: bool) -> str | list[Payload]:
     """A text as the format has it: plain, or one block that carries the mark."""
     return [{"type": "text", "text": text} | CACHE_CONTROL] if marked else text
