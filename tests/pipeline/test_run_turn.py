@@ -21,6 +21,7 @@ from deepreasoning_cli.pipeline.events import (
     End,
     Event,
     Handoff,
+    HiddenThought,
     Message,
     ModelReported,
     Prompt,
@@ -359,18 +360,40 @@ def test_empty_reasoning_stops_before_claude_is_asked(
     handoff: Handoff, before: tuple[Chunk, ...]
 ) -> None:
     answers = answering()
-    seen, failure = events(plan(reasoner(*before, *EMPTY), answers, handoff=handoff))
+    turn = plan(reasoner(*before, *EMPTY), answers, handoff=handoff, reasoner_name="lab")
+    seen, failure = events(turn)
     assert (answers.prompts, type(seen[-1])) == ([], StageFinished)  # what it cost is known
+    assert Draft("Blue") in seen  # and what came is kept
     assert told(failure) == (
         RefusedError,
         error(
             stage="reason",
             kind="empty_reasoning",
-            message="r1 sent no reasoning; Claude was not called",
-            hint="choose another reasoner with -r; --handoff none asks Claude alone,"
+            message="r1 sent no reasoning, only 4 characters of text; Claude was not called",
+            hint="choose another reasoner with -r; if that text is thought, set opens_thinking ="
+            " true under [reasoners.lab]; --handoff none asks Claude alone,"
             " --allow-empty-reasoning goes on without reasoning",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"), [((), "no reasoning"), ((HiddenThought(2),), "its reasoning encrypted")]
+)
+def test_without_text_it_is_said_what_came(said: tuple[Chunk, ...], sent: str) -> None:
+    answers = answering()
+    _, failure = events(plan(reasoner(*said, Usage(10, 20), End("stop")), answers))
+    facts = told(failure)[1]
+    assert (facts["message"], answers.prompts) == (f"r1 sent {sent}; Claude was not called", [])
+    assert "opens_thinking" not in facts["hint"]
+
+
+@pytest.mark.parametrize(("pieces", "named"), [((1,), "a piece"), ((2, 1), "3 pieces")])
+def test_encrypted_thought_is_counted_and_said(pieces: tuple[int, ...], named: str) -> None:
+    hidden = map(HiddenThought, pieces)
+    seen, failure = events(plan(reasoner(Thought("air"), *hidden, End("stop")), answering()))
+    warning = f"r1 sent {named} of its thought encrypted: that can be neither shown nor handed over"
+    assert (failure, seen[4]) == (None, TurnWarning(warning))
 
 
 def test_empty_reasoning_stops_a_turn_that_is_for_reasoning_alone() -> None:

@@ -10,6 +10,7 @@ from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
+    HiddenThought,
     Message,
     ModelReported,
     Payload,
@@ -158,6 +159,7 @@ class TestHosts:
         delta = {"reasoning": None, "reasoning_details": details}
         assert read(chunk(delta), chunk({"content": "42"}, "stop")) == [
             Thought("six sevens"),
+            HiddenThought(1),
             Text("42"),
             End("stop"),
         ]
@@ -233,7 +235,116 @@ class TestHosts:
 
     def test_content_may_be_a_list_of_parts(self) -> None:
         parts = [{"type": "text", "text": "4"}, {"type": "image"}, 1, {"type": "text", "text": "2"}]
-        assert read(chunk({"content": parts}, "stop")) == [Text("42"), End("stop")]
+        assert read(chunk({"content": parts}, "stop")) == [Text("4"), Text("2"), End("stop")]
+
+
+PART = {"type": "text", "text": "six sevens"}
+IN_FIELDS: list[Payload] = [
+    {"reasoning_content": [PART]},
+    {"reasoning_content": ["six ", {"text": "sevens"}]},
+    {"reasoning": {"text": "six sevens"}},
+    {"reasoning": {"summary": [{"type": "summary_text", "text": "six sevens"}], "effort": "low"}},
+    {"reasoning": {"content": [{"type": "reasoning_text", "text": "six sevens"}]}},
+    {"thinking": {"thinking": "six sevens", "signature": "c2ln"}},
+    {"reasoning_details": [{"type": "reasoning.summary", "summary": "six sevens"}]},
+    {"reasoning_text": "six sevens"},  # GitHub Copilot
+    {"thinking_blocks": [{"type": "thinking", "thinking": "six sevens", "signature": "c2ln"}]},
+    {"provider_specific_fields": {"reasoning_content": "six sevens"}},  # LiteLLM
+    {"reasoningContent": {"reasoningText": {"text": "six sevens", "signature": "c2ln"}}},  # Bedrock
+    {"reasoning_steps": [{"type": "web", "thought": "six "}, {"thought": "sevens"}]},  # Perplexity
+    {"content": "six sevens", "extra_content": {"google": {"thought": True}}},
+    {"reasoning_id": "rs_1", "reasoning_format": "raw", "thoughts": "six sevens"},
+]
+IN_PARTS: list[object] = [
+    {"type": "thinking", "thinking": [PART], "closed": True},  # Mistral
+    {"type": "thinking", "thinking": "six sevens"},
+    {"type": "reasoning", "text": "six sevens"},
+    {"type": "reasoning", "reasoning": "six sevens"},
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "six sevens"}]},
+    {"type": "reasoning_content", "reasoning_content": {"text": "six sevens"}},
+    {"reasoningContent": {"reasoningText": {"text": "six sevens"}}},
+    {"thought": True, "text": "six sevens"},
+]
+
+
+class TestWhereThoughtIs:
+    @pytest.mark.parametrize(
+        "delta", [*IN_FIELDS, *({"content": [part]} for part in IN_PARTS), {"content": IN_PARTS[0]}]
+    )
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_it_is_read_wherever_a_host_puts_it(self, delta: Payload, whole: bool) -> None:
+        payload = {"choices": [{"message": delta}]} if whole else chunk(delta)
+        assert read(payload, chunk({"content": [{"type": "text", "text": "42"}]}, "stop")) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("stop"),
+        ]
+
+    def test_thought_and_text_in_one_list_keep_their_order(self) -> None:
+        parts = [IN_PARTS[0], {"type": "text", "text": "42"}, "!", None, {"type": "image"}]
+        assert read(chunk({"content": parts}, "stop")) == [
+            Thought("six sevens"),
+            Text("42"),
+            Text("!"),
+            End("stop"),
+        ]
+
+    def test_the_same_thought_in_several_places_counts_once(self) -> None:
+        places = {"reasoning": "six sevens", "content": [IN_PARTS[0], IN_PARTS[1]]}
+        fields = {name: value for each in IN_FIELDS[5:12] for name, value in each.items()}
+        assert read(chunk(fields | places, "stop")) == [Thought("six sevens"), End("stop")]
+
+    @pytest.mark.parametrize(
+        "delta",
+        [
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "zzz"}]},
+            {"reasoning_opaque": "zzz"},
+            {"encrypted_reasoning": "zzz"},
+            {"content": [{"type": "redacted_thinking", "data": "zzz"}]},
+            {"thinking_blocks": [{"type": "redacted_thinking", "data": "zzz"}]},
+        ],
+    )
+    def test_encrypted_thought_is_counted_and_not_shown(self, delta: Payload) -> None:
+        assert read(chunk(delta), content("42"), chunk({}, "stop")) == [
+            HiddenThought(1),
+            Text("42"),
+            End("stop"),
+        ]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"thought_signature": "c2ln", "reasoning_tokens": 7, "reasoning_effort": "high"},
+            {"reasoning": True, "thinking": 7, "reasoning_details": {"type": "reasoning.text"}},
+            {"thinking_enabled": "yes", "reasoning_model": "r1", "thinking_time": "2 s"},
+            {"reasoning": [[[[[[[["too deep"]]]]]]]]},
+        ],
+    )
+    def test_what_only_speaks_of_thought_is_none(self, fields: Payload) -> None:
+        assert read(chunk(fields | {"content": "42"}, "stop")) == [Text("42"), End("stop")]
+
+    def test_a_second_choice_is_another_reply(self) -> None:
+        def other(delta: Payload, finish_reason: object = None) -> Payload:
+            choice = {"index": 1, "delta": delta, "finish_reason": finish_reason}
+            return {"choices": [choice]}
+
+        both = {"choices": [other({"content": "!"})["choices"][0], chunk({"content": "2"})]}
+        both["choices"][1] = both["choices"][1]["choices"][0]
+        assert read(
+            chunk({"reasoning": "six"}),
+            other({"reasoning": "seven"}),
+            content("4"),
+            other({"content": "9"}, "length"),
+            both,
+            chunk({}, "stop"),
+            other({"content": "?"}, "length"),
+        ) == [Thought("six"), Text("4"), Text("2"), End("stop")]
+
+    def test_a_refusal_in_a_field_of_its_own_is_shown_and_is_the_end(self) -> None:
+        assert read(chunk({"refusal": "I will not."}), chunk({}, "stop")) == [
+            Text("I will not."),
+            End("refusal"),
+        ]
 
 
 class TestReasoningAndContent:
@@ -436,7 +547,7 @@ class TestUsage:
         {"choices": {"0": {}}},
         {"choices": [{"delta": None}]},
         {"choices": [{"delta": [], "finish_reason": []}]},
-        {"choices": [{"delta": {"content": 1, "reasoning": {}, "reasoning_details": "x"}}]},
+        {"choices": [{"delta": {"content": 1, "reasoning": {}, "reasoning_details": 7}}]},
         {"choices": [{"delta": {"content": [None], "reasoning_details": [1, {"text": 2}]}}]},
         {"usage": [], "model": {}},
         {"type": "ping"},

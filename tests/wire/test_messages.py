@@ -10,6 +10,7 @@ from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
+    HiddenThought,
     Message,
     ModelReported,
     Payload,
@@ -124,6 +125,7 @@ class TestStream:
             ModelReported("claude-sonnet-5-5"),
             Thought("six "),
             Thought("sevens"),
+            HiddenThought(1),
             Text("4"),
             Text("2"),
             Usage(33, 40, reasoning_tokens=30, cached_tokens=8, cache_write_tokens=5),
@@ -162,6 +164,22 @@ class TestStream:
             stopping(),
             STOP,
         ) == [Text("42"), End("end_turn")]
+
+    @pytest.mark.parametrize(
+        "thought",
+        [
+            block(0, type="reasoning", text="six sevens"),
+            block(0, type="thinking", thinking=[{"type": "text", "text": "six sevens"}]),
+            delta(0, "reasoning_delta", reasoning="six sevens"),
+            delta(0, "reasoning_text_delta", text="six sevens"),
+        ],
+    )
+    def test_other_hosts_have_other_words_for_thinking(self, thought: Payload) -> None:
+        assert read(thought, text("42"), stopping(), STOP) == [
+            Thought("six sevens"),
+            Text("42"),
+            End("end_turn"),
+        ]
 
     def test_a_refusal_ends_the_reply_as_such(self) -> None:
         details = {"type": "refusal", "category": "cyber", "explanation": "No."}

@@ -8,6 +8,7 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedErr
 from deepreasoning_cli.pipeline.events import (
     Chunk,
     End,
+    HiddenThought,
     Message,
     ModelReported,
     Payload,
@@ -129,6 +130,28 @@ class TestStream:
             ended(output=[summary, message(part("42"))]),
         ) == [Thought("six"), Text("4"), Text("2"), End("completed")]
 
+    @pytest.mark.parametrize(
+        "thought",
+        [
+            event("reasoning.delta", delta={"text": "six sevens"}),
+            event("reasoning_summary.delta", delta="six sevens"),
+            event("output_item.done", item={"type": "reasoning", "content": "six sevens"}),
+            event(
+                "output_item.done",
+                item={"type": "reasoning", "summary": ["six sevens"], "encrypted_content": "zzz"},
+            ),
+        ],
+    )
+    def test_other_hosts_have_other_words_for_reasoning(self, thought: Payload) -> None:
+        assert read(thought, ended()) == [Thought("six sevens"), End("completed")]
+
+    def test_encrypted_reasoning_is_counted_once(self) -> None:
+        item = {"type": "reasoning", "summary": [], "encrypted_content": "zzz"}
+        assert read(event("output_item.done", item=item), ended(output=[item])) == [
+            HiddenThought(1),
+            End("completed"),
+        ]
+
     def test_what_no_event_brought_is_taken_from_the_last_one(self) -> None:
         assert read(ended(output=[message(part("42"))])) == [Text("42"), End("completed")]
 
@@ -148,6 +171,9 @@ class TestStream:
             ({"reason": "max_output_tokens"}, "max_output_tokens"),
             ({"reason": "content_filter"}, "content_filter"),
             ({"reason": "the moon"}, "max_output_tokens"),
+            ({"reason": "stop"}, "max_output_tokens"),
+            ({"reason": "MAX_TOKENS"}, "MAX_TOKENS"),
+            ({"reason": "interrupted"}, "interrupted"),
             (None, "max_output_tokens"),
         ],
     )

@@ -44,6 +44,12 @@ def split(*pieces: str, opens_thinking: bool = False) -> tuple[str, str]:
         ("<thing>", ("", "<thing>")),
         ("<THINK>x</THINK>", ("", "<THINK>x</THINK>")),
         ("<think>\ud83d</think>\ude00", ("\ud83d", "\ude00")),
+        ("<thinking>six sevens</thinking>42", ("six sevens", "42")),
+        ("<thought>six sevens</thought>42", ("six sevens", "42")),
+        ("<seed:think>six</think> sevens</seed:think>42", ("six</think> sevens", "42")),
+        ("[THINK]six [/THINK sevens[/THINK]42", ("six [/THINK sevens", "42")),
+        ("◁think▷six sevens◁/think▷42", ("six sevens", "42")),
+        ("[THINKING] is a word", ("", "[THINKING] is a word")),
     ],
 )
 def test_the_reasoning_stands_between_the_first_tags(

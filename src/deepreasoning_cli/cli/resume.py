@@ -116,9 +116,13 @@ def _conversation(
 def _output_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
     from deepreasoning_cli.cli.runner import reasoner_output
-    from deepreasoning_cli.pipeline.events import Stage
+    from deepreasoning_cli.pipeline.events import Handoff, Stage
 
     stage = record.stages.get(Stage.REASON)
+    needs_reasoning = record.start.handoff in (Handoff.REASONING, Handoff.BOTH)
+    called_claude = Stage.ANSWER in record.stages
+    if stage and needs_reasoning and not (record.reasoning.strip() or called_claude):
+        return None  # what came was no reasoning: the reasoner is asked once more
     has_text = bool((record.reasoning + record.draft).strip())
     if stage is None or stage.complete:  # reasoning from elsewhere has no stage, and is whole
         return reasoner_output(record) if stage or has_text else None

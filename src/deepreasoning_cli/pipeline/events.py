@@ -71,6 +71,13 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenThought:
+    """Pieces of the chain of thought that came encrypted or redacted."""
+
+    pieces: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A piece of the answer."""
 
@@ -147,7 +154,7 @@ COST_CAP: Final = "cost_cap"
 CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP})
 """The stop reasons of a chain of thought that we have stopped before its end."""
 
-Chunk = Thought | Text | ModelReported | Usage | End
+Chunk = Thought | HiddenThought | Text | ModelReported | Usage | End
 
 
 @dataclass(frozen=True, slots=True)

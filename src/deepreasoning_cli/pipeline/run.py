@@ -131,7 +131,7 @@ def _reason(
     goes_on = plan.caps.answers and plan.answerer is not None
     yield from finish_stage(run, meter, goes_on=goes_on)
     if not run.reasoning.strip():
-        _require_reasoning(plan, run.provider.model)
+        _require_reasoning(plan, run)
     model = run.served or run.provider.model
     whole = run.stopped is None
     return ReasonerOutput(run.reasoning, run.answer, model, paid=True, whole=whole)
@@ -159,6 +159,8 @@ def _read_reasoner(
                 yield events.Draft(text)
             case events.Text() if run.answer.strip():
                 break  # its own answer is not used, and so not paid for
+    if plan.handoff is Handoff.REASONING and not run.reasoning.strip() and run.answer.strip():
+        yield events.Draft(run.answer)  # it was paid for, and may be the thought itself
 
 
 def _answer(
@@ -216,14 +218,24 @@ def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
     return replace(prompt, has_reasoning=bool(handed_over) and work.whole)
 
 
-def _require_reasoning(plan: Plan, model: str) -> None:
+def _require_reasoning(plan: Plan, run: StageRun) -> None:
     """Stop before Claude is billed for an answer without the reasoning that it should rest on."""
     required = plan.handoff in (Handoff.REASONING, Handoff.BOTH) or plan.answerer is None
-    if required and not plan.allow_empty_reasoning:
-        raise RefusedError(
-            f"{model} sent no reasoning; Claude was not called",
-            kind="empty_reasoning",
-            stage=Stage.REASON,
-            hint="choose another reasoner with -r; --handoff none asks Claude alone,"
-            " --allow-empty-reasoning goes on without reasoning",
+    if not required or plan.allow_empty_reasoning:
+        return
+    sent, teach = "no reasoning", ""
+    if run.hidden:
+        sent = "its reasoning encrypted"
+    elif text := run.answer.strip():
+        sent = f"no reasoning, only {len(text):,} characters of text"
+        teach = (
+            " if that text is thought, set opens_thinking = true under"
+            f" [reasoners.{plan.reasoner_name or 'NAME'}];"
         )
+    raise RefusedError(
+        f"{run.provider.model} sent {sent}; Claude was not called",
+        kind="empty_reasoning",
+        stage=Stage.REASON,
+        hint=f"choose another reasoner with -r;{teach} --handoff none asks Claude alone,"
+        " --allow-empty-reasoning goes on without reasoning",
+    )

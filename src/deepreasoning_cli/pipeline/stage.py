@@ -70,6 +70,7 @@ class StageRun:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     thoughts: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    hidden: int = 0
     served: str | None = None
     usage: Usage | None = None
     end: events.End | None = None
@@ -133,6 +134,8 @@ class StageRun:
             (self.texts if isinstance(chunk, events.Text) else self.thoughts).append(chunk.text)
             return
         match chunk:
+            case events.HiddenThought(pieces):
+                self.hidden += pieces
             case events.ModelReported(model):
                 self.served = model
             case Usage():
@@ -163,14 +166,20 @@ class StageRun:
             complete=self._is_complete,
         )
 
-    def ending_notice(self) -> events.TurnWarning | None:
-        """What to say of a stop reason that nobody knows: the text is taken for whole."""
-        if events.ending_of(self._reason) is not Ending.UNKNOWN:
-            return None
-        return events.TurnWarning(
-            f"{self.provider.model} ended with the unknown stop reason {self._reason!r};"
-            " its text is taken for whole"
-        )
+    def warnings(self) -> Iterator[events.TurnWarning]:
+        """What to say of a reply that came to its end."""
+        model = self.provider.model
+        if self.hidden:
+            pieces = "a piece" if self.hidden == 1 else f"{self.hidden:,} pieces"
+            yield events.TurnWarning(
+                f"{model} sent {pieces} of its thought encrypted:"
+                " that can be neither shown nor handed over"
+            )
+        if events.ending_of(self._reason) is Ending.UNKNOWN:
+            yield events.TurnWarning(
+                f"{model} ended with the unknown stop reason {self._reason!r};"
+                " its text is taken for whole"
+            )
 
     def raise_if_cut(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
@@ -234,8 +243,7 @@ def finish_stage(
     if not meter.is_full:
         yield finished
         run.raise_if_cut()
-        if notice := run.ending_notice():
-            yield notice
+        yield from run.warnings()
     elif goes_on:
         yield finished
         yield events.TurnWarning(meter.notice)

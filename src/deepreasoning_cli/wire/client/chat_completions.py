@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text, Thought
+from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import (
@@ -17,12 +17,8 @@ from deepreasoning_cli.wire.client.payload import (
     as_reason,
     as_text,
     as_usage,
-    first_dict,
 )
-from deepreasoning_cli.wire.client.think import split_thinking
-
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
-"""Where hosts put the chain of thought, the same text at times under several names at once."""
+from deepreasoning_cli.wire.client.think import delta_pieces, split_thinking
 
 
 def request_body(
@@ -68,7 +64,7 @@ def read_reply(
     if reply.usage:
         yield reply.usage
     if reply.finish_reason or (reply.done and answered):
-        yield End(reply.finish_reason)
+        yield End("refusal" if reply.refused else reply.finish_reason)
 
 
 @dataclass(slots=True)
@@ -76,6 +72,8 @@ class _ChatCompletionsReader(ReplyReader):
     usage: Usage | None = None
     finish_reason: str | None = None
     done: bool = False
+    refused: bool = False
+    index: object = None  # of the choice that is read: a second one is another reply
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         try:
@@ -93,28 +91,25 @@ class _ChatCompletionsReader(ReplyReader):
             yield from self.served_by(chunk.get("model"))
         if usage := chunk.get("usage"):
             self.usage = as_usage(usage, "prompt", "completion") or self.usage
-        choice = first_dict(chunk.get("choices"))
+        choice = self._choice(chunk.get("choices"))
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
         delta = as_dict(choice.get("message") if delta is None else delta)
-        if reasoning := _reasoning(delta):
-            yield Thought(reasoning)
-        if content := _content(delta.get("content")):
-            yield Text(content)
+        yield from delta_pieces(delta)
+        if refusal := as_text(delta.get("refusal")):
+            self.refused = True
+            yield Text(refusal)
         raise_for_error(chunk, account)
         self.finish_reason = as_reason(choice.get("finish_reason")) or self.finish_reason
 
+    def _choice(self, choices: object) -> Payload:
+        """The part of the first choice in a chunk; empty where the chunk is another one's."""
+        found = as_dicts(choices)
+        if self.index is None:
+            first = next(filter(_has_news, found), None)
+            self.index = first.get("index", 0) if first else None
+        return next((each for each in found if each.get("index", self.index) == self.index), {})
 
-def _reasoning(delta: Payload) -> str:
-    for name in REASONING_FIELDS:
-        if text := as_text(delta.get(name)):
-            return text
-    details = as_dicts(delta.get("reasoning_details"))
-    return "".join(as_text(item.get("text")) for item in details) if details else ""
 
-
-def _content(content: object) -> str:
-    if not isinstance(content, list):
-        return as_text(content)
-    parts = (part for part in as_dicts(content) if part.get("type") == "text")
-    return "".join(as_text(part.get("text")) for part in parts)
+def _has_news(choice: Payload) -> bool:
+    return bool(choice.get("delta") or choice.get("message") or choice.get("finish_reason"))

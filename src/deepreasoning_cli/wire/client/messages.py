@@ -19,6 +19,7 @@ from deepreasoning_cli.wire.client.payload import (
     as_text,
     build_usage,
 )
+from deepreasoning_cli.wire.client.think import part_pieces
 
 
 def request_body(
@@ -136,10 +137,10 @@ def _pieces(block: object) -> tuple[Chunk, ...]:
     if kind in ("text_delta", "text"):
         piece = as_text(fields.get("text"))
         return (Text(piece),) if piece else ()
-    if kind in ("thinking_delta", "thinking"):
+    if kind == "thinking_delta":
         piece = as_text(fields.get("thinking"))
         return (Thought(piece),) if piece else ()
-    return ()
+    return tuple(piece for piece in part_pieces(block) if not isinstance(piece, Text))
 
 
 CACHE_CONTROL: Final[Payload] = {"cache_control": {"type": "ephemeral"}}

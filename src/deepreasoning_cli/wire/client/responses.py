@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
+from deepreasoning_cli.wire.client.think import nested_text
 
 DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
     "response.output_text.delta": events.Text,
@@ -16,6 +18,7 @@ DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
     "response.reasoning_text.delta": events.Thought,
     "response.reasoning_summary_text.delta": events.Thought,
 }
+REASONING_DELTA: Final = re.compile(r"response\.reasoning\w*\.delta")
 PARTS: Final[Mapping[str, tuple[str, type[events.Thought | events.Text]]]] = {
     "output_text": ("text", events.Text),
     "refusal": ("refusal", events.Text),
@@ -73,7 +76,7 @@ class _ResponsesReader(ReplyReader):
 
     def read(self, payload: events.Payload) -> Iterator[events.Chunk]:
         kind = as_text(payload.get("type"))
-        if kind in DELTAS:
+        if kind in DELTAS or REASONING_DELTA.fullmatch(kind):
             yield from self._delta(kind, payload)
         elif kind == "response.output_item.done":
             yield from self._item(payload.get("output_index"), as_dict(payload.get("item")))
@@ -85,21 +88,30 @@ class _ResponsesReader(ReplyReader):
             yield from self.served_by(as_dict(payload.get("response")).get("model"))
 
     def _delta(self, kind: str, payload: events.Payload) -> Iterator[events.Chunk]:
-        piece, index = as_text(payload.get("delta")), payload.get("output_index")
+        piece, index = nested_text(payload.get("delta")), payload.get("output_index")
         if piece and self.text_events.setdefault(_number(index), kind) == kind:
             self.refused = self.refused or kind == "response.refusal.delta"
-            yield DELTAS[kind](piece)
+            yield DELTAS.get(kind, events.Thought)(piece)
 
     def _item(self, index: object, item: events.Payload) -> Iterator[events.Chunk]:
         """The text of a finished item, if nothing of it came before."""
         if _number(index) in self.text_events:
             return
-        for part in as_dicts(item.get("content")) or as_dicts(item.get("summary")):
+        if item.get("type") == "reasoning":
+            yield from self._reasoning(index, item)
+            return
+        for part in as_dicts(item.get("content")):
             name, kind = PARTS.get(as_text(part.get("type")), ("", events.Text))
             if piece := as_text(part.get(name)):
                 self.text_events[_number(index)] = "response.output_item.done"
                 self.refused = self.refused or name == "refusal"
                 yield kind(piece)
+
+    def _reasoning(self, index: object, item: events.Payload) -> Iterator[events.Chunk]:
+        piece = nested_text(item.get("content")) or nested_text(item.get("summary"))
+        if piece or item.get("encrypted_content"):
+            self.text_events[_number(index)] = "response.output_item.done"
+            yield events.Thought(piece) if piece else events.HiddenThought()
 
     def _end(self, response: events.Payload) -> Iterator[events.Chunk]:
         yield from self.served_by(response.get("model"))

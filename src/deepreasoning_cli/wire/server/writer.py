@@ -86,8 +86,8 @@ class ReplyAccumulator:
                 self.usage = chunk
             case Cost():
                 self.cost = chunk
-            case _:
-                self.reason = chunk.reason
+            case End(reason):
+                self.reason = reason
 
     @property
     def kind(self) -> type[Thought | Text] | None:
