@@ -13,8 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -26,8 +25,7 @@ def _call(action: Callable[[], Any]) -> Any:
     return action()
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(NamedTuple):
     """`sleep` takes seconds; `run_blocking` runs what waits for a disk, and returns its result."""
 
     sleep: Callable[[float], None] = time.sleep

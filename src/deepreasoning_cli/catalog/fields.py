@@ -9,13 +9,13 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from deepreasoning_cli.errors import ConfigError, did_you_mean
 from deepreasoning_cli.pipeline.money import MILLION, THOUSAND
@@ -25,8 +25,7 @@ Row = TypeVar("Row")
 PACKAGED = Path(__file__).with_name("catalog.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a value stands: the file, and the path of tables and key in it."""
 
     file: Path

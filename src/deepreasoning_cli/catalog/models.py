@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from deepreasoning_cli.catalog.fields import known_names
 from deepreasoning_cli.errors import ConfigError, UsageError
@@ -242,8 +242,7 @@ Row = TypeVar("Row", Reasoner, Answerer, Vendor)
 WORST_FIRST = ("retired", "deprecated", "unknown", "legacy", "active")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The model that a name stands for, and what the user should know about it."""
 
     model: ClaudeModel

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline.events import (
@@ -27,8 +26,7 @@ from deepreasoning_cli.pipeline.money import (
 SHORTEST_ANSWER: Final = 1_000  # tokens that Claude is left to write where it is to answer
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(NamedTuple):
     """A limit in USD by the name of its setting, and what counts towards it already."""
 
     name: str
@@ -54,8 +52,7 @@ class Cap:
         return f"`deepreasoning config set {self.name} USD` allows more"
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(NamedTuple):
     """All caps of a turn. `answers`: the reasoner is stopped early rather than Claude left out."""
 
     caps: tuple[Cap, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from deepreasoning_cli.catalog.models import (
     Auth,
@@ -35,8 +35,7 @@ EffortSetting = Literal["auto", "none"] | Effort
 LEVELS: Final = tuple(Effort)
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedEffort:
+class AcceptedEffort(NamedTuple):
     """What of the setting a model takes, None for its own default; and what the user is told."""
 
     value: EffortSetting | None

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deepreasoning_cli.catalog.models import Samplers
 from deepreasoning_cli.keys import Key
@@ -54,8 +55,7 @@ class ApiProvider(ABC):
 HOTTEST_CLAUDE = 1.0  # the Messages API takes 0 to 1
 
 
-@dataclass(frozen=True, slots=True)
-class SamplerRequest:
+class SamplerRequest(NamedTuple):
     """What the user wants: `typed` names the parameters given on the command line."""
 
     temperature: float

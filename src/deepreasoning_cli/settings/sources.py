@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deepreasoning_cli.catalog.models import Vendor
 from deepreasoning_cli.errors import ConfigError, nearest
@@ -26,8 +25,7 @@ FLAGS = {
 Tree = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One source: a tree of values, and for each dotted name its origin.
 
     Origins also hold the tables of a file, so that what is missing in one has a place.

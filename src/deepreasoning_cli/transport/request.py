@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import DeepReasoningError
@@ -77,8 +78,7 @@ class Request:
         return repair_surrogates(text).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long to wait, in seconds.
 
     `read`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the

@@ -6,8 +6,9 @@ They are what the settings name, or what the keys allow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
+from typing import NamedTuple
 
 from deepreasoning_cli.catalog.fields import known_names
 from deepreasoning_cli.catalog.models import (
@@ -34,8 +35,7 @@ STARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BackendNeeds:
+class BackendNeeds(NamedTuple):
     """What a turn needs of its backend; `has_reasoning` where it reuses some."""
 
     thinks: bool
@@ -124,7 +124,7 @@ def model_at(
     if offers:
         choice = catalog.claude(name, answerer.place, today)
         id_ = choice.model.ids.get(answerer.place, choice.model.id)
-        return replace(choice, model=replace(choice.model, id=id_))
+        return choice._replace(model=replace(choice.model, id=id_))
     if name != own and _means_claude(catalog, name) and not _is_id(catalog, name):
         raise RefusedError(
             f"{answerer.name} has no model that is known as {name!r}",

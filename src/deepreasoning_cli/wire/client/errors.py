@@ -145,8 +145,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAccount:
+class ApiAccount(NamedTuple):
     """Who was asked and with which key, for the words and the advice of an error.
 
     `top_up` is the page where credit is bought.
