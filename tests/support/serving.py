@@ -117,7 +117,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         monkeypatch.setattr(
             PlanBuilder,
             "_providers",
-            lambda *_, thinks: (pair[0] if thinks else None, pair[1]),
+            lambda *_, thinks: (pair[:1] if thinks else (), pair[1:]),
         )
         flags = {"backend": "demo", "history": False, "serve.log": "json"} | {
             name.replace("__", "."): value for name, value in settings.items()
