@@ -23,7 +23,7 @@ _deepreasoning_options() {
     '') words='--config --debug --quiet -q --color --version -V --help -h' ;;
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --no-web --web -w --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
-    'resume') words='--model -m --answerer -a --fallback --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-tokens --max-cost --on-cap --timeout --help -h' ;;
+    'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --backend --spent --since --by --json --csv --help -h' ;;
     'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;

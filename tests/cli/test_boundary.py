@@ -301,7 +301,7 @@ def ask(count: Annotated[int, typer.Option("--count")] = 1) -> None:
         (["ask", "--count", "2"], 6, "", "error: answer: cut\nhint: go on\n"),
         (["ask", "--count", "3"], 130, "", ""),
         (["ask", "--count", "4"], 141, "", ""),
-        (["ask", "--count", "5"], 2, "", "error: the question was not answered\n"),
+        (["ask", "--count", "5"], 130, "", "\ncancelled\n"),
         (
             ["ask", "--count", "6"],
             7,

@@ -19,10 +19,12 @@ from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.pipeline.continuation import GO_ON
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.wiring.plan import TurnRequest
 from support.loopback import Loopback, Received
 from support.replies import (
+    Cut,
     Gate,
     Pause,
     Reply,
@@ -129,7 +131,7 @@ def test_a_pipe_ends_with_the_code_of_the_last_failure(vendors: Vendors) -> None
     first, hint, second, resume = done.stderr.decode().splitlines()
     assert (first[:15], "402" in first) == ("error: reason: ", True)
     assert (second[:15], "529" in second) == ("error: answer: ", True)
-    assert (hint.startswith("hint: "), "deepreasoning resume" in resume) == (True, True)
+    assert (hint.startswith("hint: "), "`/resume` goes on from" in resume) == (True, True)
 
 
 def test_commands_work_in_a_pipe_and_unknown_ones_fail(vendors: Vendors) -> None:
@@ -264,6 +266,24 @@ def test_an_answer_that_fails_again_leaves_the_first_one_in_its_place(vendors: V
     bodies = [request.body for request in vendors.claude.requests[:3]]
     assert bodies == [bodies[0]] * 3
     assert asked(vendors.claude.requests[3])[:2] == said("q", "Again.")
+
+
+def test_a_cut_answer_is_finished_in_its_place(vendors: Vendors) -> None:
+    vendors.reply(texts=claude_stream(["**42**", " is"], pace=0.01).failing(4, Cut()))
+    rest = claude_stream([f"{GO_ON}\n**42**", " is the answer."])
+    vendors.claude.reply(rest, claude_stream(["So it is."]))
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ["x"]))
+    done = piped(vendors, "q\n/resume\nsure?\n/resume\n")
+    assert done.stdout == b"**42**\n is the answer.\nSo it is.\n"
+    error, hint, complaint, _usage = done.stderr.decode().splitlines()
+    assert error.startswith("error: answer: ")
+    assert hint.startswith("hint: `/resume` goes on from what is kept")
+    assert complaint == "error: /resume: the last answer is not cut: which session?"
+    assert asked(vendors.claude.requests[2])[:2] == said("q", ANSWER)
+    cut, whole, _ = turns()
+    assert (whole.start.resumes, whole.answer) == (cut.start.id, ANSWER)
+    assert whole.start.session == turns()[2].start.session
+    assert vendors.counts() == (2, 3)
 
 
 def test_a_chat_goes_on_after_a_failed_answer_from_the_reasoning_it_has(vendors: Vendors) -> None:

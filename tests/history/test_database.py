@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -24,7 +24,7 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.history import database, salvage
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.locks import hold
-from deepreasoning_cli.history.schema import MIGRATIONS, migrate, version
+from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
 from support.sample_turns import (
@@ -169,6 +169,30 @@ def test_an_older_database_is_migrated(tmp_path: Path, monkeypatch: pytest.Monke
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         assert version(connection) == len(newer)
         assert connection.execute("SELECT starred FROM turns").fetchall() == [(0,), (0,)]
+
+
+OF_VERSION_1: Final = (
+    "INSERT INTO turns (id, started, status, ending, reasoning_complete, backend, handoff, total,"
+    " sources, warnings, prompt, reasoning, answer) VALUES ('t1', '2026-11-23T12:00:00.000+00:00',"
+    " 'incomplete', 'cut', 1, 'direct', 'reasoning', 1.0, '[]', '[]', 'Why?', 'Well', 'Beca')"
+)
+
+
+@pytest.mark.parametrize("writable", [True, False], ids=["migrated", "read-only"])
+def test_a_database_of_the_first_version_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "history.db", isolation_level=None)) as connection:
+        migrate(connection, (FIRST,))
+        connection.execute(OF_VERSION_1)
+    if not writable:
+        monkeypatch.setattr(database, "_is_writable", lambda path: False)
+    with open_store(tmp_path) as store:
+        turn = store.turn("t1")
+        assert (turn.answer, turn.earlier_cost, turn.start.resumes) == ("Beca", None, None)
+        assert [row.id for row in store.listing()] == ["t1"]
+    with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+        assert version(connection) == (len(MIGRATIONS) if writable else 1)
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:

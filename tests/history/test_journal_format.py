@@ -22,6 +22,7 @@ from deepreasoning_cli.history.journal_format import (
     read_line,
 )
 from deepreasoning_cli.pipeline.events import (
+    Continued,
     Draft,
     Event,
     Handoff,
@@ -62,6 +63,12 @@ EVENTS: st.SearchStrategy[Event | TurnClosed] = st.one_of(
         COUNTS,
     ),
     st.builds(Reused, TEXTS, TEXTS, TEXTS),
+    st.builds(
+        Continued,
+        TEXTS,
+        st.none() | MONEY,
+        st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple),
+    ),
     st.builds(Thought, TEXTS),
     st.builds(Draft, TEXTS),
     st.builds(Text, TEXTS),
@@ -144,7 +151,7 @@ def as_read(event: Event | TurnClosed) -> Event | TurnClosed:
 
 def test_the_lines_of_version_1_are_still_written_to_the_byte() -> None:
     lines = [event_line(event, 0.12345678, began) for event, began in VERSION_1]
-    for later in (b"answerer_host", b"host"):
+    for later in (b"answerer_host", b"host", b"resumes"):
         lines = [line.replace(b', "%s": null' % later, b"") for line in lines]
     assert lines == JOURNAL_V1.read_bytes().splitlines(keepends=True)
 

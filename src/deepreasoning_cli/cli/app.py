@@ -52,6 +52,8 @@ def register(app: typer.Typer, name: str) -> None:
         app.add_typer(module.app, name=name)
         return
     extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
+    if name == "resume":
+        extras = {"cls": module.ResumeCommand}
     app.command(context_settings=CONTEXT_SETTINGS, **extras)(getattr(module, name))
 
 

@@ -18,8 +18,8 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
 from deepreasoning_cli.views import terminal
-from deepreasoning_cli.views.base import DeferredView, LazyView, View
-from deepreasoning_cli.views.notes import Notes
+from deepreasoning_cli.views.base import DeferredView, LazyView, View, WholeAnswerView
+from deepreasoning_cli.views.notes import RESUME_COMMAND, Notes
 from deepreasoning_cli.views.plain import RawView, TextView, stream_writer
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class OutputOptions:
     language: str | None = None
     output: Path | None = None
     no_stream: bool = False
+    whole: bool = False
     reasoning: str | None = None
     copy: bool = False
 
@@ -100,6 +101,7 @@ class ViewBuilder:
     global_options: GlobalOptions
     settings: Settings
     request_sent: Flag = field(default_factory=Flag)
+    resume_command: str = RESUME_COMMAND
     _sanitising: list[TextView | FileView | PanelsView] = field(default_factory=list)
 
     def build_views(self, is_saved: Callable[[], bool]) -> list[View]:
@@ -117,7 +119,13 @@ class ViewBuilder:
         quiet = self.global_options.quiet
         bill = self._on_terminal and not self._in_panels and not self.options.structured
         notes = Notes(
-            self.record, write, self._escaped_count, quiet=quiet, bill=bill, is_saved=is_saved
+            self.record,
+            write,
+            self._escaped_count,
+            quiet=quiet,
+            bill=bill,
+            is_saved=is_saved,
+            resume_command=self.resume_command,
         )
         return [*views, notes]
 
@@ -173,6 +181,7 @@ class ViewBuilder:
             yield self._as_it_comes(answer)
 
     def _as_it_comes(self, view: View) -> View:
+        view = WholeAnswerView(view) if self.options.whole else view
         return DeferredView(view) if self.options.no_stream else view
 
     def _answer(self) -> View | None:

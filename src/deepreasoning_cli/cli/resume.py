@@ -1,38 +1,60 @@
-"""`deepreasoning resume`: finish a turn that was cut off; its reasoning is not paid for again."""
+"""`deepreasoning resume`: finish a turn that was cut off, without paying for it again.
+
+A cut answer is continued from its last word. Of a cut chain of thought the user is asked whether
+Claude is to answer from it.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.cli.typer_hooks import RewritingCommand
+from deepreasoning_cli.errors import DeepReasoningError, UsageError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import TurnRunner
+    from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.pipeline.events import Continued, Message
     from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.run import ReasonerOutput
+    from deepreasoning_cli.wiring.plan import TurnRequest
+
+SHOWN = 200  # characters of a question
+TYPICAL = 1  # of the low, the typical and the high case of an estimate
+
+
+class ResumeCommand(RewritingCommand):
+    """`resume`, which takes `-1` for the last turn: elsewhere that is an option."""
+
+    def rewrite(self, words: list[str]) -> list[str]:
+        """Name the last turn in a way that no option is written in."""
+        return ["last" if word == "-1" else word for word in words]
 
 
 def resume(
     context: typer.Context,
     turn: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="The turn; by default the last unfinished one."),
+        typer.Argument(metavar="ID", help="The turn: its id, last or -1 (default: last)."),
     ] = None,
     model: o.ModelOption = None,
     answerer: o.AnswererOption = None,
     fallback: o.FallbackOption = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Print the whole answer, not only the rest of it.")
+    ] = False,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Reasoning that was cut is used as far as it came.")
+        bool, typer.Option("--partial", help="Answer from the reasoning as far as it came.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Reasoning that was cut is paid for and written again.")
+        bool, typer.Option("--again", help="Write anew what was cut: the answer or the reasoning.")
     ] = False,
     reasoning: o.ReasoningOption = None,
     json: o.JsonOption = False,
@@ -48,13 +70,14 @@ def resume(
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
 ) -> None:
-    """Finish an unfinished turn: Claude answers from the reasoning that is kept.
+    """Finish an unfinished turn: a cut answer is continued from its last word.
 
-    Where the reasoning itself was cut, you choose between what there is and paying again.
+    Prints the rest of the answer; --json, -o and --copy give the whole. Reasoning that is
+    complete is used again. If it was cut, you choose: answer from what there is, or reason again.
     """
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
-    from deepreasoning_cli.pipeline.conversation import to_messages
+    from deepreasoning_cli.pipeline.continuation import kept_answer
     from deepreasoning_cli.wiring.plan import TurnRequest
 
     output_options = o.build_options(OutputOptions, context.params)
@@ -69,28 +92,33 @@ def resume(
             settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
             settings |= {"answerer": opened.answerer_host}
         loaded = runner.load(settings | o.settings_from(context.params))
-        reused = _output_to_reuse(record, partial=partial, again=again)
+        anew = TurnRequest(
+            loaded=loaded, question=opened.prompt, system=opened.system, resumes=opened.id
+        )
+        continued = None if again else kept_answer(record)
+        reused = _output_to_reuse(runner, record, anew, partial=partial, again=again)
         session, earlier = _conversation(runner, record, claims)
-        if reused:
-            runner.note(_reuse_note(record))
-        request = TurnRequest(
-            loaded=loaded,
-            question=opened.prompt,
-            system=opened.system,
+        if reused or continued:
+            runner.note(_reuse_note(record, reused, continued))
+        request = replace(
+            anew,
             reused=reused,
             reasoning_from=opened.id if reused else None,
+            continued=continued,
             session=session,
-            earlier=to_messages(earlier),
+            earlier=earlier,
         )
         runner.run(runner.plan(request), loaded.settings, output_options)
 
 
-def _unfinished_turn(runner: TurnRunner, turn: str | None) -> TurnRecord:
+def _unfinished_turn(runner: TurnRunner, name: str | None) -> TurnRecord:
     """The turn to finish. Raises UsageError where there is none, or nothing to finish."""
     with runner.history() as store:
-        record = store.turn(turn) if turn else store.last_unfinished()
+        if name is None:
+            return _last_if_unfinished(store)
+        record = store.last() if name == "last" else store.turn(name)
     if record is None:
-        raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
+        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask something first")
     if record.complete:
         name = record.start.id
         hint = f"`deepreasoning ask --reasoning-from {name} …` uses its reasoning again"
@@ -98,11 +126,40 @@ def _unfinished_turn(runner: TurnRunner, turn: str | None) -> TurnRecord:
     return record
 
 
+def _last_if_unfinished(store: Store) -> TurnRecord:
+    """The last turn. An older one has to be named: nobody pays for it unawares."""
+    unfinished, last = store.last_unfinished(), store.last()
+    if unfinished is None or last is None:
+        raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
+    turn = unfinished.start.id
+    if last.start.id != turn:
+        raise UsageError(
+            f"the last turn is not unfinished; an older one is: {describe(store, unfinished)}",
+            kind="older_turn",
+            hint=f"`deepreasoning resume {turn}` finishes it",
+        )
+    return unfinished
+
+
+def describe(store: Store, record: TurnRecord) -> str:
+    """`06h1…, 2026-11-26 14:45, 3 min ago: Why is the sky dark?`."""
+    from datetime import UTC, datetime
+
+    from deepreasoning_cli.sanitize import single_line
+    from deepreasoning_cli.views.notes import format_age
+
+    began = store.summary(record.start.id).started
+    age = format_age((datetime.now(UTC) - began).total_seconds())
+    when = f"{began.astimezone():%Y-%m-%d %H:%M}, {age}"
+    return f"{record.start.id}, {when}: {single_line(record.start.prompt, SHOWN)}"
+
+
 def _conversation(
     runner: TurnRunner, record: TurnRecord, claims: ExitStack
-) -> tuple[str | None, Sequence[TurnRecord]]:
-    """The turn's session, or a fork of it where it is in use, and the session's earlier turns."""
+) -> tuple[str | None, tuple[Message, ...]]:
+    """The turn's session, or a fork of it where it is in use, and the messages before the turn."""
     from deepreasoning_cli.cli.runner import claim_session
+    from deepreasoning_cli.pipeline.conversation import to_messages
 
     name = record.start.session
     if name is None:
@@ -110,10 +167,15 @@ def _conversation(
     with runner.history() as store:
         turns = store.session_turns(name)
         earlier = takewhile(lambda each: each.start.id != record.start.id, turns)
-        return claim_session(runner, store, name, claims), list(earlier)
+        # with this turn among them, those that it had finished itself are left out
+        messages = to_messages([*earlier, record])
+        before = messages[:-2] if record.answer.strip() else messages
+        return claim_session(runner, store, name, claims), before
 
 
-def _output_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> ReasonerOutput | None:
+def _output_to_reuse(
+    runner: TurnRunner, record: TurnRecord, anew: TurnRequest, *, partial: bool, again: bool
+) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
     from deepreasoning_cli.cli.runner import reasoner_output
     from deepreasoning_cli.pipeline.events import Handoff, Stage
@@ -124,34 +186,73 @@ def _output_to_reuse(record: TurnRecord, *, partial: bool, again: bool) -> Reaso
     if stage and needs_reasoning and not (record.reasoning.strip() or called_claude):
         return None  # what came was no reasoning: the reasoner is asked once more
     has_text = bool((record.reasoning + record.draft).strip())
-    if stage is None or stage.complete:  # reasoning from elsewhere has no stage, and is whole
+    if stage is None or stage.complete or record.answer.strip():
+        # reasoning from elsewhere has no stage, and is whole
         return reasoner_output(record) if stage or has_text else None
-    return reasoner_output(record) if has_text and not _pay_again(record, partial, again) else None
+    if not has_text:
+        return None
+    if partial == again:
+        again = _asks_for_new_reasoning(runner, record, anew)
+    return None if again else reasoner_output(record)
 
 
-def _pay_again(record: TurnRecord, partial: bool, again: bool) -> bool:
+def _asks_for_new_reasoning(runner: TurnRunner, record: TurnRecord, anew: TurnRequest) -> bool:
     """The user's choice between half a chain of thought and paying for a whole one."""
-    if partial != again:
-        return again
-    state = f"the reasoning of {record.start.id} was cut after {len(record.reasoning):,} characters"
+    cut = f"was cut after {len(record.reasoning):,} characters"
     if not (sys.stdin and sys.stdin.isatty()):
         hint = "--partial answers from what there is; --again pays for it once more"
-        raise UsageError(state, kind="cut", hint=hint)
-    typer.echo(state, err=True)
-    question = "Answer from what there is? (no: reason again)"
-    return not typer.confirm(question, default=True, err=True)
+        raise UsageError(f"the reasoning of {record.start.id} {cut}", kind="cut", hint=hint)
+    with runner.history() as store:
+        typer.echo(f"turn {describe(store, record)}\nits reasoning {cut}", err=True)
+    price = _price_of_reasoning(runner, anew)
+    question = f"[a]nswer from what there is · [r]eason again{price} · [q]uit"
+    while True:
+        typed: str = typer.prompt(question, default="", show_default=False, err=True)
+        word = typed.strip().lower()
+        if word in ("a", "answer", "r", "reason"):
+            return word.startswith("r")
+        if word in ("q", "quit"):
+            typer.echo("nothing was sent", err=True)
+            raise typer.Exit
+        typer.echo("type a, r or q", err=True)
 
 
-def _reuse_note(record: TurnRecord) -> str:
+def _price_of_reasoning(runner: TurnRunner, anew: TurnRequest) -> str:
+    """` (about $0.0017)` by the user's own turns; empty where it cannot be known."""
+    from datetime import UTC, datetime
+
+    from deepreasoning_cli.cli.price.estimate import UsageForecast
+    from deepreasoning_cli.pipeline.money import Usage, estimate_tokens, format_usd
+
+    try:
+        plan = runner.plan(anew)
+        with runner.history() as store:
+            tokens = UsageForecast.of(store.spending()).reasoning[TYPICAL]
+    except DeepReasoningError:
+        return ""
+    if plan.reasoner is None or plan.reasoner.rates is None:
+        return ""
+    usage = Usage(estimate_tokens(plan.prompt.text), tokens)
+    return f" (about {format_usd(plan.reasoner.rates.cost(usage, datetime.now(UTC)))})"
+
+
+def _reuse_note(
+    record: TurnRecord, reused: ReasonerOutput | None, continued: Continued | None
+) -> str:
     """What is used again, and what that saves."""
     from deepreasoning_cli.pipeline.events import Stage
     from deepreasoning_cli.pipeline.money import format_usd
 
-    stage = record.stages.get(Stage.REASON)
-    cost = ""
-    if stage and stage.cost and stage.usage:
-        cost = f"; {format_usd(stage.cost, estimated=stage.usage.estimated)} saved"
-    model = f" by {record.reasoned_by}" if record.reasoned_by else ""
-    own = f" and {len(record.draft):,} of its own answer" if record.draft else ""
-    size = f"{len(record.reasoning):,} characters of reasoning{model}{own}"
-    return f"turn {record.start.id}: {size} are used again{cost}"
+    parts = []
+    if continued:
+        parts.append(f"the answer goes on after {len(continued.text):,} characters")
+    if reused:
+        stage = record.stages.get(Stage.REASON)
+        model = f" by {record.reasoned_by}" if record.reasoned_by else ""
+        own = f" and {len(record.draft):,} of its own answer" if record.draft else ""
+        parts.append(
+            f"{len(record.reasoning):,} characters of reasoning{model}{own} are used again"
+        )
+        if stage and stage.cost and stage.usage:
+            parts.append(f"{format_usd(stage.cost, estimated=stage.usage.estimated)} saved")
+    return f"turn {record.start.id}: {'; '.join(parts)}"

@@ -26,7 +26,7 @@ from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.views.base import ViewGroup
-from deepreasoning_cli.views.notes import is_resumable
+from deepreasoning_cli.views.notes import RESUME_COMMAND, is_resumable
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
@@ -77,12 +77,20 @@ class TurnRunner:
     If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
     """
 
-    def __init__(self, global_options: GlobalOptions, *, save: bool = True, tip: str = "") -> None:
+    def __init__(
+        self,
+        global_options: GlobalOptions,
+        *,
+        save: bool = True,
+        tip: str = "",
+        resume_command: str = RESUME_COMMAND,
+    ) -> None:
         self._global_options = global_options
         self.note = partial(note, global_options)
         self.warn = partial(warn, global_options)
         self.saves = save
         self._tip = tip
+        self._resume_command = resume_command
         self._stack = ExitStack()
         self._request_sent = Flag()
         self._transport: Transport | None = None
@@ -163,6 +171,7 @@ class TurnRunner:
             self._global_options,
             settings,
             self._request_sent,
+            self._resume_command,
         ).build_views(is_saved)
         try:
             with closing(run_turn(plan)) as events, ViewGroup(record, views, journal) as show:
@@ -171,8 +180,9 @@ class TurnRunner:
                         show(event)
                 except IncompleteError as error:
                     if is_saved():
-                        error.resume = f"deepreasoning resume {plan.id}"
-                        if (error.kind, error.stage) == ("not_found", "answer"):
+                        error.resume = self._resume_command.format(id=plan.id)
+                        unknown = (error.kind, error.stage) == ("not_found", "answer")
+                        if unknown and self._resume_command == RESUME_COMMAND:
                             error.resume += " -m sonnet"  # the same name would be refused again
                         more = f"; or {error.hint}" if error.hint else ""
                         error.hint = f"`{error.resume}` goes on from what is kept{more}"

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from deepreasoning_cli.cli.boundary import CLOSED_PIPE, abandon_stdout, run_guarded
+from deepreasoning_cli.cli.boundary import CLOSED_PIPE, abandon_stdout, run_guarded, write_stderr
 from deepreasoning_cli.errors import UsageError, did_you_mean
 
 
@@ -148,13 +148,14 @@ class RewritingCommand(TyperCommand):
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Raise UsageError in place of Typer's errors about the words, and of a prompt that is left."""
+    """Raise UsageError in place of Typer's errors about the words; a prompt can be left."""
     try:
         yield
     except TyperException as exc:
         raise UsageError(exc.format_message(), hint=f"{_command_path(exc)} --help") from exc
     except typer.Abort as exc:
-        raise UsageError("the question was not answered", kind="aborted") from exc
+        write_stderr("\ncancelled")  # the cursor is still behind the question
+        raise KeyboardInterrupt from exc
 
 
 def _set_in_obj(context: Any, parameter: Any, value: Any) -> None:

@@ -92,6 +92,7 @@ class TurnClosed:
 KINDS: Final[dict[str, type[Any]]] = {
     "opened": events.TurnStarted,
     "reused": events.Reused,
+    "continued": events.Continued,
     "started": StageStarted,
     "sources": events.Sources,
     "thought": Thought,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.history.decoder import decode
+from deepreasoning_cli.history.decoder import READERS, decode
 from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.pipeline.events import (
     Fallback,
@@ -74,6 +74,10 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     record.drafts = [row["draft"]] if row["draft"] else []
     record.reused_model = row["reused_model"]
     record.texts = [row["answer"]] if row["answer"] else []
+    earlier = dict(row).get(
+        "earlier_cost"
+    )  # an older database that is read-only has no such column
+    record.earlier_cost = None if earlier is None else READERS[Decimal](earlier)
     record.sources = tuple(Source(*pair) for pair in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
     # a database that is only read may be older than the column
@@ -116,6 +120,7 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "reused_model": record.reused_model,
             "model": last and last.model,
             "cost": record.cost,
+            "earlier_cost": record.earlier_cost,
             "first_reasoning": record.first_reasoning,
             "first_answer": record.first_answer,
             "total": record.total,

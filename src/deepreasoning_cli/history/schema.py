@@ -90,7 +90,13 @@ HOSTS: Final[Migration] = (
     "ALTER TABLE stages ADD COLUMN host TEXT",
 )
 """Who was asked, and who stepped in for whom."""
-MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS)
+RESUMED: Final[Migration] = (
+    "ALTER TABLE turns ADD COLUMN resumes TEXT",
+    "ALTER TABLE turns ADD COLUMN earlier_cost TEXT",
+    "CREATE INDEX turns_by_resumed ON turns (resumes) WHERE resumes IS NOT NULL",
+)
+"""Which unfinished turn a turn finishes, and what the answer that it continues had cost."""
+MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED)
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 
 

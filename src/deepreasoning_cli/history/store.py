@@ -24,9 +24,10 @@ UNFINISHED: Final = (
     "status = 'incomplete' AND"
     " (reasoning <> '' OR draft <> '' OR answer <> '' OR reasoning_from NOTNULL)"
     " AND NOT EXISTS (WITH RECURSIVE later (id, status) AS ("
-    "SELECT next.id, next.status FROM turns AS next WHERE next.reasoning_from = turns.id"
+    "SELECT next.id, next.status FROM turns AS next"
+    " WHERE next.reasoning_from = turns.id OR next.resumes = turns.id"
     " UNION SELECT next.id, next.status FROM turns AS next"
-    " JOIN later ON next.reasoning_from = later.id"
+    " JOIN later ON next.reasoning_from = later.id OR next.resumes = later.id"
     ") SELECT 1 FROM later WHERE status = 'complete')"
 )
 
@@ -75,6 +76,10 @@ class Store:
         """The turn of that id, or the only one whose id begins so. Raises UsageError."""
         (turn,) = self._turns(lambda connection: [queries.find_turn(connection, id_or_prefix)])
         return turn
+
+    def summary(self, turn: str) -> TurnSummary:
+        """The turn of that id as listings show it, with the time when it began."""
+        return queries.as_summary(self._database.read(queries.find_turn, turn))
 
     def last(self, session: str | None = None) -> TurnRecord | None:
         """The newest turn, of the session if one is named."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deepreasoning_cli.pipeline.events import Message
 from deepreasoning_cli.pipeline.money import estimate_tokens
@@ -16,7 +16,8 @@ RESERVE = 1_000  # tokens for what stands around the messages
 def to_messages(turns: Sequence[TurnRecord]) -> tuple[Message, ...]:
     """The turns' questions and answers in order; a turn without an answer is left out.
 
-    So is one that was cut, where a later turn answers its question from the same reasoning.
+    So is one that was cut, where a later turn finishes it, or answers its question from the same
+    reasoning.
     """
     answered = [turn for turn in turns if turn.answer.strip()]
     resumed = _resumed(turns, answered)
@@ -29,13 +30,17 @@ def _resumed(turns: Sequence[TurnRecord], answered: Sequence[TurnRecord]) -> set
     by_id = {turn.start.id: turn for turn in turns}
     resumed: set[str] = set()
     for turn in answered:
-        source = by_id.get(turn.start.reasoning_from or "")
+        source = _source(turn, by_id)
         while source and not source.complete and source.start.prompt == turn.start.prompt:
             if source.start.id in resumed:
                 break
             resumed.add(source.start.id)
-            source = by_id.get(source.start.reasoning_from or "")
+            source = _source(source, by_id)
     return resumed
+
+
+def _source(turn: TurnRecord, by_id: Mapping[str, TurnRecord]) -> TurnRecord | None:
+    return by_id.get(turn.start.resumes or turn.start.reasoning_from or "")
 
 
 def _exchange(turn: TurnRecord) -> tuple[Message, Message]:

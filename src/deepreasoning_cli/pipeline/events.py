@@ -169,10 +169,10 @@ class Source:
 class TurnStarted:
     """A turn begins, with its question and system prompt.
 
-    `reasoning_from` is the id of the turn whose reasoning is used again, if one is; `reasoner`
-    the name of the one that was chosen, `answerer` the id of the model that is to answer and
-    `answerer_host` the name of the answerer that has it, so that the turn can be finished by the
-    same.
+    `reasoning_from` is the id of the turn whose reasoning is used again, if one is, `resumes` that
+    of the unfinished turn that this one finishes; `reasoner` the name of the one that was chosen,
+    `answerer` the id of the model that is to answer and `answerer_host` the name of the answerer
+    that has it, so that the turn can be finished by the same.
     """
 
     id: str
@@ -185,6 +185,7 @@ class TurnStarted:
     reasoner: str | None = None
     answerer: str | None = None
     answerer_host: str | None = None
+    resumes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +296,18 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """The beginning of the answer, from a turn that was cut: the text goes on behind it.
+
+    `cost` is what that turn has cost in USD, None where unknown; `sources` are those that it found.
+    """
+
+    text: str
+    cost: Decimal | None
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TurnWarning:
     """Something the user should know; the turn goes on."""
 
@@ -304,6 +317,7 @@ class TurnWarning:
 Event = (
     TurnStarted
     | Reused
+    | Continued
     | StageStarted
     | Sources
     | Thought

@@ -25,6 +25,10 @@ class TurnRecord:
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
+    kept_answer: str = ""
+    """The beginning of the answer, which an earlier turn brought; `texts` are the rest."""
+    earlier_cost: Decimal | None = None
+    """USD that the earlier turn has cost, if the answer is continued and that is known."""
     sources: tuple[events.Source, ...] = ()
     warnings: list[str] = field(default_factory=list)
     fallbacks: list[events.Fallback] = field(default_factory=list)
@@ -75,6 +79,8 @@ class TurnRecord:
                 self.fallbacks.append(event)
             case events.Reused(reasoning, draft, model):
                 self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
+            case events.Continued(text, cost, sources):
+                self.kept_answer, self.earlier_cost, self.sources = text, cost, sources
 
     def close(self, *, complete: bool) -> None:
         """End the turn; a stage that is still running gets an estimate."""
@@ -86,7 +92,7 @@ class TurnRecord:
 
     def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
-        tokens = estimate_tokens(self.reasoning if reasons else self.answer)
+        tokens = estimate_tokens(self.reasoning if reasons else "".join(self.texts))
         usage = started.estimate(tokens, tokens if reasons else None) if tokens else None
         return started.finish(usage, self.clock() - self._stage_began, complete=False)
 
@@ -109,13 +115,20 @@ class TurnRecord:
     @property
     def answer(self) -> str:
         """The answer so far."""
-        return "".join(self.texts)
+        return self.kept_answer + "".join(self.texts)
 
     @property
     def cost(self) -> Decimal | None:
         """USD of all stages; None as soon as one of them is unknown."""
         costs = [stage.cost for stage in self.stages.values() if stage.usage or stage.cost]
         return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
+
+    @property
+    def cost_in_all(self) -> Decimal | None:
+        """USD of this turn and of those whose answer it continues; None where unknown."""
+        if self.earlier_cost is None or self.cost is None:
+            return None
+        return self.earlier_cost + self.cost
 
     @property
     def estimated(self) -> bool:

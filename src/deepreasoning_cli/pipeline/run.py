@@ -38,6 +38,7 @@ class Plan:
     """One turn before it runs.
 
     `reused` is reasoning from elsewhere: the reasoner is not called then, nor without `reasoner`.
+    `continued` is the beginning of an answer that was cut, which the answerer goes on with.
     Without `answerer` the turn ends after the reasoning. `hosted` does all stages in one call; it
     stands in the place of the answerer too, or in the reasoner's where only reasoning is wanted.
     """
@@ -52,6 +53,8 @@ class Plan:
     """Who is asked, one after the other, where the reasoner or the answerer cannot be."""
     handoff: Handoff = Handoff.REASONING
     reused: ReasonerOutput | None = None
+    continued: events.Continued | None = None
+    resumes: str | None = None
     allow_empty_reasoning: bool = False
     session: str | None = None
     warnings: tuple[str, ...] = ()
@@ -109,6 +112,7 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
         plan.reasoner_name,
         plan.answerer.model if plan.answerer else None,
         answerer_host=plan.answerer_name,
+        resumes=plan.resumes,
     )
 
 
@@ -117,7 +121,8 @@ def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     if plan.reasoner and not plan.reused:
         yield StageRun(Stage.REASON, plan.reasoner, plan.prompt).started()
     if plan.answerer:
-        prompt = answer_prompt(plan, plan.reused) if plan.reused else plan.prompt
+        known = plan.reused or plan.continued
+        prompt = answer_prompt(plan, plan.reused or ReasonerOutput()) if known else plan.prompt
         yield StageRun(Stage.ANSWER, plan.answerer, prompt).started()
 
 
@@ -175,36 +180,53 @@ def _answer(
 
     A complete answer ends with the list of the search `results`, if the plan has it so.
     """
-    ask = partial(_read_answerer, calls=calls, meter=meter, paid=work.paid)
+    ask = partial(
+        _read_answerer, calls=calls, meter=meter, paid=work.paid, continued=plan.continued
+    )
     others = plan.fallbacks.get(Stage.ANSWER, ())
     prompt = answer_prompt(plan, work)
+    if plan.continued:
+        yield plan.continued
     run = yield from ask_in_order(Stage.ANSWER, (answerer, *others), prompt, ask)
     if plan.search and plan.search.lists and results and run.is_whole and not meter.is_full:
         from deepreasoning_cli.pipeline.search import sources_section
 
         yield events.Text(sources_section([result.source for result in results]))
     yield from finish_stage(run, meter)
-    if not run.answer.strip():
+    if not run.answer.strip() and not plan.continued:  # else nothing was missing
         raise IncompleteError(
             "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
         )
 
 
 def _read_answerer(
-    run: StageRun, *, calls: ExitStack, meter: BudgetMeter, paid: bool
+    run: StageRun,
+    *,
+    calls: ExitStack,
+    meter: BudgetMeter,
+    paid: bool,
+    continued: events.Continued | None,
 ) -> Generator[Event, None, None]:
     started = run.started()
     if paid:
         meter.check_next_stage(started)
     yield started
     with closing(run.provider.stream(run.prompt, calls.close)) as reply:
-        for chunk in meter.limit(started, run.consume(reply, paid=paid)):
+        chunks = meter.limit(started, run.consume(reply, paid=paid))
+        if continued:
+            from deepreasoning_cli.pipeline.continuation import new_text
+
+            chunks = new_text(continued.text, chunks)
+        for chunk in chunks:
             if isinstance(chunk, events.Text):
                 yield chunk
 
 
 def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
-    """What the answerer reads: the prompt, and of the reasoner's work what the hand-off selects."""
+    """What the answerer reads: the prompt, and of the reasoner's work what the hand-off selects.
+
+    Below it stands the beginning of an answer that it is to continue.
+    """
     from deepreasoning_cli.pipeline.handoff import with_notes
 
     prompt = with_notes(
@@ -215,7 +237,12 @@ def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
         answer=work.answer,
     )
     handed_over = plan.handoff in (Handoff.REASONING, Handoff.BOTH) and work.reasoning.strip()
-    return replace(prompt, has_reasoning=bool(handed_over) and work.whole)
+    prompt = replace(prompt, has_reasoning=bool(handed_over) and work.whole)
+    if plan.continued is None:
+        return prompt
+    from deepreasoning_cli.pipeline.continuation import with_cut_answer
+
+    return with_cut_answer(prompt, plan.continued.text)
 
 
 def _require_reasoning(plan: Plan, run: StageRun) -> None:

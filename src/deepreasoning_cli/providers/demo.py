@@ -87,15 +87,15 @@ class DemoProvider:
         when_sent()
         self._wait(FIRST_WAIT)
         yield ModelReported(self.model)
-        for chunk in self._chunks(script):
+        for chunk in self._chunks(script, prompt):
             yield chunk
             self._wait(1 / PER_SECOND)
         yield self._usage(script, prompt)
         yield End(script.stop_reason if self.role == "answerer" else "stop")
 
-    def _chunks(self, script: Script) -> list[Thought | Text]:
+    def _chunks(self, script: Script, prompt: Prompt) -> list[Thought | Text]:
         if self.role == "answerer":
-            return [*map(Text, pieces(script.answer))]
+            return [*map(Text, pieces(rest_of(script.answer, prompt.text)))]
         return [*map(Thought, pieces(script.reasoning)), *map(Text, pieces(script.draft))]
 
     def _usage(self, script: Script, prompt: Prompt) -> Usage:
@@ -109,6 +109,13 @@ class DemoProvider:
     def _wait(self, seconds: float) -> None:
         if self.speed:
             self.sleep(seconds / self.speed)
+
+
+def rest_of(answer: str, prompt: str) -> str:
+    """What of `answer` does not stand in the prompt as the beginning of a cut one."""
+    _, found, block = prompt.rpartition(" beginning begins]\n")
+    kept = block.rpartition("\n[")[0]
+    return answer.removeprefix(kept) if found else answer
 
 
 def pieces(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Final, Protocol, Self
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import Event, StageStarted
+from deepreasoning_cli.pipeline.events import Continued, Event, StageFinished, StageStarted, Text
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
 
@@ -96,6 +96,28 @@ def raise_bug(bug: Exception | None, failure: BaseException | None) -> None:
         raise bug
     if failure is not bug:
         failure.add_note(f"the turn was not shown as it should be: {type(bug).__name__}")
+
+
+class WholeAnswerView:
+    """Shows the beginning of an answer that is continued, too; by itself a view shows the rest."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._kept: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show the event; the beginning comes with the first new text, or the end of the stage."""
+        if isinstance(event, Continued):
+            self._kept = event.text
+            return
+        if self._kept and isinstance(event, Text | StageFinished):
+            kept, self._kept = self._kept, None
+            self._view(Text(kept))
+        self._view(event)
+
+    def close(self, failure: BaseException | None) -> None:
+        """Close the view."""
+        self._view.close(failure)
 
 
 class DeferredView:

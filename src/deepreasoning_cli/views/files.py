@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
 from deepreasoning_cli.files import write_atomically
-from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
+from deepreasoning_cli.pipeline.events import Continued, Event, Stage, StageFinished, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, sanitize
 from deepreasoning_cli.views.base import RecordView
@@ -33,6 +33,8 @@ class FileView:
         """Take in a piece; write the reasoning as soon as its stage is whole."""
         match event:
             case Text(text) | Thought(text) if isinstance(event, self._kind):
+                self._pieces.append(text)
+            case Continued(text) if self._kind is Text:  # half an answer is no good file
                 self._pieces.append(text)
             case StageFinished(Stage.REASON) if self._kind is Thought:
                 self._write(whole=event.complete)

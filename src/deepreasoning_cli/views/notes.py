@@ -21,6 +21,8 @@ from deepreasoning_cli.views.base import RecordView, model_label
 
 MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
+RESUME_COMMAND = "deepreasoning resume {id}"
+"""What finishes a turn; a chat has a command of its own."""
 
 
 class Notes(RecordView):
@@ -39,12 +41,14 @@ class Notes(RecordView):
         quiet: bool,
         bill: bool,
         is_saved: Callable[[], bool] = lambda: False,
+        resume_command: str = RESUME_COMMAND,
     ) -> None:
         super().__init__(record, write)
         self._escaped_count = escaped_count
         self._quiet = quiet
         self._bill = bill
         self._is_saved = is_saved
+        self._resume_command = resume_command
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
@@ -71,7 +75,8 @@ class Notes(RecordView):
             self._write(single_line(turn_summary(self._record), 200))
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
         if stopped and is_resumable(self._record) and self._is_saved():
-            self._write(f"hint: `deepreasoning resume {self._record.start.id}` goes on from here")
+            command = self._resume_command.format(id=self._record.start.id)
+            self._write(f"hint: `{command}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
         self._write(f"{kind}: {single_line(message, 500)}")
@@ -99,6 +104,18 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def format_age(seconds: float) -> str:
+    """`just now`, `3 min ago`, `5 hours ago`, `2 days ago`."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    count, unit = (hours, "hour") if hours < 24 else (hours // 24, "day")
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
 def stage_summary(stage: StageFinished) -> str:
     """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
     parts = [format_duration(stage.seconds)]
@@ -113,7 +130,8 @@ def stage_summary(stage: StageFinished) -> str:
 def turn_summary(record: TurnRecord) -> str:
     """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
 
-    Where caches have spared the turn something, that stands behind its cost.
+    Where caches have spared the turn something, that stands behind its cost; where it continues a
+    cut answer, what both have cost stands at the end.
     """
     stages = record.stages.values()
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
@@ -130,4 +148,7 @@ def turn_summary(record: TurnRecord) -> str:
         cached = sum(stage.usage.cached_tokens for stage in stages if stage.usage)
         parts.append(f"{cached:,} cached, {format_usd(record.saved)} saved")
     parts += [f"{each.used} instead of {each.failed}" for each in record.fallbacks]
-    return " · ".join([*parts, format_duration(record.total)])
+    parts.append(format_duration(record.total))
+    if record.cost_in_all is not None:
+        parts.append(f"{format_usd(record.cost_in_all, estimated=True)} in all")
+    return " · ".join(parts)

@@ -52,6 +52,7 @@ class PanelsView:
         self._searching = False
         self._cursor_hidden = False
         self._sources: tuple[events.Source, ...] = ()
+        self._fence = ""  # the code block that the text of a continued answer begins in
         self._pending: deque[str] = deque()
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -69,6 +70,10 @@ class PanelsView:
                 self._start_search()
             case events.Sources(sources):
                 self._sources = sources
+            case events.Continued(text):
+                from deepreasoning_cli.pipeline.continuation import open_fence
+
+                self._fence = open_fence(text)
             case events.StageFinished(Stage.SEARCH):
                 self._end_search()
             case events.StageStarted(stage, model, host=host) if stage not in omitted:
@@ -76,7 +81,7 @@ class PanelsView:
             case events.Fallback(used=used):
                 self._finish(f"{used} is asked instead", alarm=True)
             case events.Thought() | events.Text() if self._belongs(event):
-                self._pending.append(event.text)
+                self._pending.append(self._opened(event))
                 self._wake.set()
             case events.StageFinished():
                 words, alarm = _result_words(event)
@@ -111,6 +116,13 @@ class PanelsView:
         if panel is None:
             return False
         return isinstance(piece, events.Text) or panel.stage is not Stage.ANSWER
+
+    def _opened(self, piece: events.Thought | events.Text) -> str:
+        """The text, behind the fence of the code block that the rest of an answer begins in."""
+        if not self._fence or isinstance(piece, events.Thought):
+            return piece.text
+        fence, self._fence = self._fence, ""
+        return f"{fence}\n{piece.text}"
 
     def _open(self, stage: Stage, model: str) -> None:
         above, self._sources = "\n".join(format_sources(self._sources)), ()

@@ -24,7 +24,7 @@ from deepreasoning_cli.catalog.models import (
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt, Stage
+from deepreasoning_cli.pipeline.events import Continued, Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import Provider
@@ -56,10 +56,12 @@ if TYPE_CHECKING:
 class TurnRequest:
     """The input of one turn: the settings in force for it, the question, and its context.
 
-    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `earlier` are the
-    messages of the session so far. `thinking_room` are tokens that Claude needs to think, known
-    from a turn before. `answer_now` is called at each thought and tells whether the
-    user wants the answer at once, `without_search` whether to go on where the search fails.
+    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `continued` is the
+    beginning of the answer, if a cut one is to be continued, and `resumes` the id of the unfinished
+    turn. `earlier` are the messages of the session so far. `thinking_room` are tokens that Claude
+    needs to think, known from a turn before. `answer_now` is called at each thought and tells
+    whether the user wants the answer at once, `without_search` whether to go on where the search
+    fails.
     """
 
     loaded: LoadedSettings
@@ -67,6 +69,8 @@ class TurnRequest:
     system: str | None = None
     reused: ReasonerOutput | None = None
     reasoning_from: str | None = None
+    continued: Continued | None = None
+    resumes: str | None = None
     session: str | None = None
     earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
@@ -135,11 +139,12 @@ class PlanBuilder:
         """The plan of the turn. Raises ConfigError and RefusedError."""
         request = self.request
         handoff = Handoff(self._settings.handoff)
-        thinks = handoff is not Handoff.NONE and request.reused is None
+        has_work = request.reused is not None or request.continued is not None
+        thinks = handoff is not Handoff.NONE and not has_work
         needs = BackendNeeds(
             thinks=thinks,
             answers=not request.reasoning_only,
-            has_reasoning=request.reused is not None,
+            has_reasoning=has_work,
             handoff=handoff,
         )
         backend = choose_backend(self._loaded, self.catalog, needs)
@@ -157,6 +162,8 @@ class PlanBuilder:
             fallbacks={Stage.REASON: reasoners[1:], Stage.ANSWER: answerers[1:]},
             handoff=handoff,
             reused=request.reused,
+            continued=request.continued,
+            resumes=request.resumes,
             allow_empty_reasoning=request.allow_empty_reasoning,
             session=request.session,
             warnings=tuple(self._warnings),
@@ -183,6 +190,7 @@ class PlanBuilder:
         reused = request.reused
         context = min((model.context for model in models if model.context), default=None)
         notes = estimate_tokens(reused.reasoning + reused.answer) if reused else 0
+        notes += estimate_tokens(request.continued.text) if request.continued else 0
         room = None if context is None else context - self._settings.max_tokens - notes
         question = (request.system or "") + request.question
         earlier, left_out = fit_to_context(request.earlier, question, room)
@@ -337,8 +345,12 @@ class PlanBuilder:
         return open_gateway(settings, self.catalog, model, key, self._transport)
 
     def _search(self, backend: str) -> Search | None:
-        """The search that a turn of our own begins with; the gateway makes its own."""
-        if not self._settings.web_search_linkup or backend == GATEWAY:
+        """The search that a turn of our own begins with; the gateway makes its own.
+
+        An answer is continued without: its beginning rests on the search of its own turn.
+        """
+        searches = self._settings.web_search_linkup and not self.request.continued
+        if not searches or backend == GATEWAY:
             return None
         if backend == "demo":
             self._warnings.append("the demo does not search the web")

@@ -72,7 +72,7 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
             "/reasoning: 'dim' is none of show, hide\nusage: /reasoning [show|hide|last]",
         ),
         ("/clear now", "/clear: it takes nothing, not 'now'\nusage: /clear"),
-        ("/resume", "/resume: which session?\nusage: /resume NAME"),
+        ("/resume", "/resume: the last answer is not cut: which session?\nusage: /resume [NAME]"),
         ("/retry twice", "/retry: 'twice' is none of answer, all\nusage: /retry [answer|all]"),
         ("/file 'a b", "/file: no closing quotation\nusage: /file [PATH…|-]"),
         (

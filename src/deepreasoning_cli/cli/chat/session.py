@@ -175,6 +175,11 @@ class ChatSession:
         outcome = self.turns.answer_again(turn, self.state)
         self._settle(outcome, is_last=bool(outcome.record.texts))  # else `turn` still stands
 
+    def finish(self, turn: TurnRecord) -> None:
+        """Go on with the answer of a cut turn. Raises DeepReasoningError."""
+        outcome = self.turns.finish(turn, self.state)
+        self._settle(outcome, is_last=bool(outcome.record.texts) or not outcome.code)
+
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
         if is_last and outcome.record.start.id:  # else it was stopped before there was a turn
             self.last = outcome.record

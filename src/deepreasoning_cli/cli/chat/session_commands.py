@@ -101,11 +101,14 @@ def sessions(chat: ChatSession, argument: str) -> None:
         chat.printer.note("no session has a turn yet")
 
 
-@slash_command("NAME", choices=lambda chat: [row.name for row in chat.archive.sessions()])
+@slash_command("[NAME]", choices=lambda chat: [row.name for row in chat.archive.sessions()])
 def resume(chat: ChatSession, argument: str) -> None:
-    """Go on with another session."""
+    """Finish the last answer; with NAME go on in that session."""
     if not argument:
-        raise MisuseError("which session?")
+        if chat.last is None or chat.last.complete:
+            raise MisuseError("the last answer is not cut: which session?")
+        chat.finish(chat.last)
+        return
     if not chat.archive.turns(argument):
         names = [row.name for row in chat.archive.sessions()]
         matches = nearest(argument, names, likeness=0.4)

@@ -16,6 +16,7 @@ from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner, claim_session, require_reasoning
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
 from deepreasoning_cli.errors import DeepReasoningError, RefusedError
+from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
@@ -181,7 +182,7 @@ def _join_texts(turn: TurnRecord) -> TurnRecord:
     reasoning, draft, answer = (
         [text] * bool(text) for text in (turn.reasoning, turn.draft, turn.answer)
     )
-    return replace(turn, thoughts=reasoning, drafts=draft, texts=answer)
+    return replace(turn, thoughts=reasoning, drafts=draft, texts=answer, kept_answer="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,11 @@ class ChatTurns:
         """Run Claude alone on the reasoning of `turn`, which keeps its place if no text comes."""
         return self.ask(turn.start.prompt, state, turn, reuses_reasoning=True)
 
+    def finish(self, turn: TurnRecord, state: ChatState) -> Outcome:
+        """Have the cut answer of `turn` continued, or one written from the reasoning there is."""
+        reuses = bool(turn.reasoning)
+        return self.ask(turn.start.prompt, state, turn, reuses_reasoning=reuses, continues=True)
+
     def price(self, prompt: str, state: ChatState) -> str:
         """What the next turn would cost, as far as that can be known before it."""
         plan = self.runner.plan(self._build_request(prompt or "?", state, None))
@@ -221,11 +227,13 @@ class ChatTurns:
         instead_of: TurnRecord | None = None,
         *,
         reuses_reasoning: bool = False,
+        continues: bool = False,
     ) -> Outcome:
         """Run a turn; the prompt holds attached files already.
 
         The turn takes the place of `instead_of` in the conversation that later turns send; both
-        stay in the history. Where it `reuses_reasoning` of that turn, Claude alone is run.
+        stay in the history. Where it `reuses_reasoning` of that turn, Claude alone is run, and
+        where it `continues` that turn's answer, it writes the rest of it.
         """
         record = TurnRecord()
         code = 0
@@ -236,6 +244,9 @@ class ChatTurns:
                 request = replace(
                     request, reused=require_reasoning(instead_of), reasoning_from=reasoning_from
                 )
+            if continues and instead_of:
+                resumes = instead_of.start.id
+                request = replace(request, continued=kept_answer(instead_of), resumes=resumes)
             plan = self.runner.plan(request)
             if self.prompts:
                 self.prompts.begin_turn(plan.id)
@@ -249,7 +260,8 @@ class ChatTurns:
                 raise
             except Exception as exc:  # noqa: BLE001 (a bug costs this turn, not the chat)
                 code = report(exc, as_json=False, debug=self.debug)
-        if record.texts or (record.thoughts and not reuses_reasoning):
+        done = continues and record.complete  # nothing may have been missing
+        if record.texts or (record.thoughts and not reuses_reasoning) or done:
             self.archive.add(state.session, record, instead_of)
         return Outcome(record, code)
 
