@@ -142,7 +142,7 @@ def _last_if_unfinished(store: Store) -> TurnRecord:
 
 
 def describe(store: Store, record: TurnRecord) -> str:
-    """`06h1…, 2026-11-26 14:45, 3 min ago: Why is the sky dark?`."""
+    """`06h1…, 2026-11-26 14:45, 3 min ago: What is 6 x 7?`."""
     from datetime import UTC, datetime
 
     from deepreasoning_cli.sanitize import single_line
