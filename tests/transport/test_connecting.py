@@ -190,10 +190,7 @@ PROXY_HINT = "a proxy is written as http://host:port or socks5://host:port"
     [
         ({"HTTPS_PROXY": "quux://me:hunter2@p:1"}, "HTTPS_PROXY=quux://…@p:1"),
         ({"ALL_PROXY": "me:hun@ter2@p:port"}, "ALL_PROXY=…@p:port"),
-        (
-            {"https_proxy": "http://p:3128", "NO_PROXY": "[::1]", "http_proxy": ""},
-            "NO_PROXY=[::1], https_proxy=http://p:3128",
-        ),
+        ({"https_proxy": "socks4://p:1", "http_proxy": ""}, "https_proxy=socks4://p:1"),
     ],
 )
 def test_a_wrong_proxy_setting_is_named_without_its_password(
@@ -201,8 +198,11 @@ def test_a_wrong_proxy_setting_is_named_without_its_password(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError) as caught:
-        Transport()
+    with Transport() as transport:
+        with pytest.raises(ConfigError):
+            transport.fetch(REQUEST)
+        with pytest.raises(ConfigError) as caught:  # and before that, whoever asks
+            transport.check_route(REQUEST.url)
     message = f"a proxy setting is wrong: look at {named}"
     assert outcome(caught.value) == ((ConfigError, "proxy", message, PROXY_HINT, None, None, 3))
     assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
@@ -214,6 +214,25 @@ def test_exceptions_to_no_proxy_at_all_are_not_looked_at(
     monkeypatch.setenv("NO_PROXY", "[::1]")
     with Loopback(json_reply(200, {"id": 1})) as vendor:
         assert seen.answer(to(vendor.url)) == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ALL_PROXY": "socks://127.0.0.1:9/", "NO_PROXY": "127.0.0.1"},
+        {"ALL_PROXY": "carrier-pigeon://loft", "NO_PROXY": "127.0.0.0/8"},
+        {"ALL_PROXY": "http://p:port", "NO_PROXY": "[::1],localhost,127.0.0.1"},
+        {"HTTPS_PROXY": "quux://p:1"},
+    ],
+)
+def test_a_wrong_proxy_matters_only_for_the_hosts_it_is_for(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with Loopback(json_reply(200, {"id": 1})) as vendor, seen.transport() as transport:
+        transport.check_route(vendor.url)
+        assert transport.fetch(to(vendor.url)) == {"id": 1}
 
 
 def proxy_at(monkeypatch: pytest.MonkeyPatch, url: str) -> str:

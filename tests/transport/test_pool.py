@@ -11,9 +11,8 @@ import pytest
 
 from deepreasoning_cli.transport import TransportLimits
 from deepreasoning_cli.transport.pool import ERRORS, REQUEST_SENT, PoolTransport, create_pool
-from deepreasoning_cli.transport.proxy import proxy_patterns
 from support.calls import to
-from support.loopback import Loopback, Reply, json_reply, refusing_url, sse
+from support.loopback import Loopback, Reply, json_reply, sse
 
 
 def connect(backend: httpcore.NetworkBackend | None = None) -> httpx.Client:
@@ -84,62 +83,6 @@ def test_a_body_that_is_not_read_to_its_end_closes_its_connection() -> None:
             next(response.iter_bytes())
         vendor.connections[0].wait_closed()
         assert vendor.connections[0].closed_by == "peer"
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, {}),
-        ({"NO_PROXY": "a.example"}, {}),
-        ({"HTTPS_PROXY": "http://p:1"}, {"https://": "http://p:1"}),
-        ({"http_proxy": "p:1"}, {"http://": "http://p:1"}),
-        ({"ALL_PROXY": "socks5://p:1", "TRAVIS_PROXY": "x"}, {"all://": "socks5://p:1"}),
-        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "a.example, *"}, {}),
-    ],
-)
-def test_proxies_are_read_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: dict[str, str]
-) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert proxy_patterns() == expected
-
-
-@pytest.mark.parametrize(
-    ("entry", "direct", "proxied"),
-    [
-        ("a.example", ["https://a.example", "http://b.a.example"], ["https://ba.example"]),
-        (".a.example", ["https://b.a.example"], ["https://a.example"]),
-        ("localhost", ["http://localhost:1"], ["http://my.localhost"]),
-        ("127.0.0.1", ["http://127.0.0.1:1"], ["http://127.0.0.2"]),
-        ("10.0.0.1/8", ["http://10.0.0.1"], ["http://10.0.0.2"]),
-        ("::1", ["http://[::1]:1"], ["http://[::2]"]),
-        ("https://a.example", ["https://a.example"], ["http://a.example"]),
-        (" a.example , , b.example", ["https://a.example", "https://b.example"], []),
-    ],
-)
-def test_an_exception_to_the_proxy_is_one_for_httpx_too(
-    monkeypatch: pytest.MonkeyPatch, entry: str, direct: list[str], proxied: list[str]
-) -> None:
-    monkeypatch.setenv("ALL_PROXY", refusing_url())
-    monkeypatch.setenv("NO_PROXY", entry)
-    route: list[str] = []
-
-    class Route(httpx.BaseTransport):
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            route.append(self.name)
-            return httpx.Response(200)
-
-    mounts = {
-        pattern: Route("proxied") if proxy else None for pattern, proxy in proxy_patterns().items()
-    }
-    with httpx.Client(transport=Route("direct"), mounts=mounts) as client:
-        for url in [*direct, *proxied]:
-            client.get(url)
-    assert route == ["direct"] * len(direct) + ["proxied"] * len(proxied)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,7 +25,7 @@ CATALOG = load_catalog()
 TODAY = date(2026, 11, 26)
 MODELS = [model.id for model in CATALOG.claude_models if (model.ends or date.max) > TODAY]
 KEYS = {"DEEPSEEK_API_KEY": "sk-deepseek-0123456789", "ANTHROPIC_API_KEY": "sk-anthropic-01234567"}
-LINE = cast(Transport, object())
+LINE = Mock(spec=Transport)  # nothing is sent
 SETTINGS = ("auto", "none", "low", "medium", "high", "xhigh", "max")
 
 SUMMARIZED = {"type": "adaptive", "display": "summarized"}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +26,7 @@ from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import written_catalog
 
-LINE = cast(Transport, object())
+LINE = Mock(spec=Transport)  # nothing is sent
 DIRECT = ("deepseek", "anthropic")
 OWN_REASONER = """
 [reasoners.gpu]

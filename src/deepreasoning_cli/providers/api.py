@@ -27,6 +27,10 @@ class ApiProvider(ABC):
     host: str | None = None
     """The name of the reasoner or answerer that it is in the settings."""
 
+    def check_route(self) -> None:
+        """Raise ConfigError where the way there is known to be closed, before anything is paid."""
+        self.transport.check_route(self.base_url)
+
     @abstractmethod
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpcore
 import httpx
@@ -35,6 +35,9 @@ from deepreasoning_cli.transport.request import (
     TransportLimits,
 )
 
+if TYPE_CHECKING:
+    from deepreasoning_cli.transport.proxy import ProxyRoutes
+
 PORTS = {"http": 80, "https": 443}
 NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 
@@ -52,7 +55,7 @@ class Transport:
     `notify` hears of every pause, `log` gets one redacted line for each request and reply; `sleep`
     makes the pauses; `while_waiting` is called whenever a request is out, to load what comes later;
     `wrap_backend` is for a server, whose connections wait on an event loop. Raises ConfigError
-    when a proxy setting of the environment is wrong or a CA bundle is missing.
+    when a CA bundle is missing.
     """
 
     def __init__(
@@ -75,12 +78,10 @@ class Transport:
         self._running: set[object] = set()
         try:
             self._open_pools(wrap_backend)
-        except (OSError, ValueError, RuntimeError, httpx.InvalidURL) as exc:
-            from deepreasoning_cli.transport.proxy import ca_error, proxy_error
+        except OSError as exc:
+            from deepreasoning_cli.transport.proxy import ca_error
 
-            if isinstance(exc, OSError):
-                raise ca_error() from exc
-            raise proxy_error() from None  # its cause would hold the proxy's password
+            raise ca_error() from exc
 
     def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
         if bundle := os.environ.get("SSL_CERT_FILE"):
@@ -90,14 +91,16 @@ class Transport:
         backend = wrap_backend(self._preconnect) if wrap_backend else self._preconnect
         pool = partial(create_pool, context, backend, self._limits)
         self._direct = PoolTransport(pool())
-        proxies: dict[str, PoolTransport | None] = {}
+        self._routes: ProxyRoutes | None = None
         if urllib.request.getproxies():
-            from deepreasoning_cli.transport.proxy import proxy_patterns
+            from deepreasoning_cli.transport.proxy import ProxyRoutes, ProxySettings
 
-            for pattern, proxy in proxy_patterns().items():
-                proxies[pattern] = PoolTransport(pool(proxy), proxy) if proxy else None
-        self._may_proxy = any(proxies.values())
-        self._client = httpx.Client(transport=self._direct, mounts=proxies)
+            self._routes = ProxyRoutes(
+                ProxySettings.read(),
+                self._direct,
+                lambda proxy: PoolTransport(pool(proxy), proxy),
+            )
+        self._client = httpx.Client(transport=self._routes or self._direct)
 
     def __enter__(self) -> Self:
         return self
@@ -106,15 +109,21 @@ class Transport:
         self._preconnect.close()
         self._client.close()
 
+    def check_route(self, url: str) -> None:
+        """Raise ConfigError where the proxy for `url` is set to what is no proxy's address."""
+        if self._routes:
+            with suppress(*NO_ADDRESS):
+                self._routes.route(httpx.URL(url))
+
     def preconnect(self, url: str, *, once: bool = False) -> None:
         """Have a connection ready for the next request to `url`; never through a proxy.
 
         An idle connection serves. Otherwise one is opened, and kept ready until a request to that
         host goes out or no request is running any more; `once`: and not opened anew when it is old.
         """
-        if self._may_proxy:
-            return
         with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
+            if self._routes and self._routes.is_proxied(url):
+                return
             origin = _origin(url)
             has_idle = partial(self._direct.has_idle, origin)
             self._preconnect.preconnect(origin, has_idle, once=once)

@@ -29,7 +29,11 @@ from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import Provider
 from deepreasoning_cli.prompt import check_fits
-from deepreasoning_cli.providers.api import SamplerRequest, accept_samplers, limit_temperature
+from deepreasoning_cli.providers.api import (
+    SamplerRequest,
+    accept_samplers,
+    limit_temperature,
+)
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
@@ -104,6 +108,8 @@ def build_plan(
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
             check_fits(plan.prompt.text, provider.context, provider.model)
+        if check_route := getattr(provider, "check_route", None):  # the demo calls nobody
+            check_route()
     settings = request.loaded.settings
     if all(cap is None for cap in (settings.max_cost, settings.daily_cost, settings.monthly_cost)):
         return plan
