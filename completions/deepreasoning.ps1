@@ -125,7 +125,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
     $commands['price'] = @()
-    $flags['price'] = @('--file', '-f', '--no-stdin', '--input', '--output', '--reasoning-tokens', '--web', '-w', '--exact', '--model', '-m', '--reasoner', '-r', '--backend', '--spent', '--since', '--by', '--json', '--csv', '--help', '-h')
+    $flags['price'] = @('--file', '-f', '--no-stdin', '--input', '--output', '--reasoning-tokens', '--web', '-w', '--exact', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--spent', '--since', '--by', '--json', '--csv', '--help', '-h')
     $help['price'] = 'Say what a question costs: the rates, an estimate for one, or what was spent.'
     $help['price --file'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
     $help['price -f'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
@@ -140,6 +140,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['price -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['price --reasoner'] = 'Reasoner that thinks: deepseek, openrouter, … or one of your own.'
     $help['price -r'] = 'Reasoner that thinks: deepseek, openrouter, … or one of your own.'
+    $help['price --answerer'] = 'Host that answers: anthropic, openrouter, ollama, … or one of your own.'
+    $help['price -a'] = 'Host that answers: anthropic, openrouter, ollama, … or one of your own.'
     $help['price --backend'] = 'Whose prices; default: the one in use.'
     $help['price --spent'] = 'What the turns so far have cost.'
     $help['price --since'] = 'Since then: 12h, 30d, 4w, today, yesterday, 2026-11-01, 2026-11-01T14:30 or all; the default is 30d.'
@@ -275,13 +277,15 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['config --help'] = 'Show this message and exit.'
     $help['config -h'] = 'Show this message and exit.'
     $commands['config init'] = @()
-    $flags['config init'] = @('--backend', '--model', '-m', '--reasoner', '-r', '--key-command', '--keys-from-env', '--force', '--no-input', '--help', '-h')
+    $flags['config init'] = @('--backend', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--key-command', '--keys-from-env', '--force', '--no-input', '--help', '-h')
     $help['config init'] = 'Start a config file. It asks on a terminal; a key is never taken as an argument.'
     $help['config init --backend'] = 'Who is called.'
     $help['config init --model'] = 'Claude model.'
     $help['config init -m'] = 'Claude model.'
     $help['config init --reasoner'] = 'Model that thinks.'
     $help['config init -r'] = 'Model that thinks.'
+    $help['config init --answerer'] = 'Host that answers.'
+    $help['config init -a'] = 'Host that answers.'
     $help['config init --key-command'] = 'A program that prints the key. Repeatable.'
     $help['config init --keys-from-env'] = 'Store the keys found in the environment.'
     $help['config init --force'] = 'Replace an existing file.'
@@ -409,6 +413,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['price --input'] = @()
     $words['price --output'] = @()
     $words['price --reasoning-tokens'] = @()
+    $words['price --answerer'] = @()
+    $words['price -a'] = @()
     $words['price --since'] = @()
     $words['serve --host'] = @()
     $words['serve --port'] = @()
@@ -433,6 +439,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history search --limit'] = @()
     $words['history search -n'] = @()
     $words['history delete --older-than'] = @()
+    $words['config init --answerer'] = @()
+    $words['config init -a'] = @()
     $words['config init --key-command'] = @()
     $words['ask --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['chat --backend'] = @('auto', 'direct', 'gateway', 'demo')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from deepreasoning_cli.catalog.live import LiveModels
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Answerer, AnswererFormat, Auth, Samplers
 from deepreasoning_cli.errors import ConfigError, RefusedError
@@ -105,6 +106,30 @@ def test_a_model_that_the_host_lacks_is_refused(name: str, message: str, hint: s
 def test_what_anthropic_has_retired_is_refused_at_other_hosts_too() -> None:
     with pytest.raises(RefusedError, match="claude-sonnet-4-5-20250929 was retired on 2026-11-30"):
         CATALOG.claude("anthropic/claude-sonnet-4.5", "openrouter", date(2026, 11, 30))
+
+
+def test_the_hosts_own_list_goes_before_the_catalog() -> None:
+    ids = (
+        *("anthropic/claude-fable-5.2", "anthropic/claude-sonnet-5"),
+        "anthropic/claude-opus-5:batch",
+    )
+    live = LiveModels(datetime(2026, 11, 26, tzinfo=UTC), hosts={"openrouter": ids})
+    catalog = live.apply_to(CATALOG)
+    offered = {row.id: row.ids["openrouter"] for row in catalog.offered("openrouter")}
+    assert offered == {
+        "claude-fable-5-2": "anthropic/claude-fable-5.2",
+        "claude-sonnet-5": "anthropic/claude-sonnet-5",
+    }
+    fable = catalog.claude("fable", "openrouter", TODAY).model
+    sonnet = catalog.claude("sonnet", "openrouter", TODAY).model
+    assert (fable.id, fable.rates["openrouter"]) == ("claude-fable-5-2", None)
+    assert sonnet.rates["openrouter"] is not None
+    assert catalog.claude("sonnet", "direct", TODAY).model.id == "claude-sonnet-5-5"
+
+
+def test_a_list_without_claudes_says_nothing_of_them() -> None:
+    live = LiveModels(datetime(2026, 11, 26, tzinfo=UTC), hosts={"openrouter": ("x/y",)})
+    assert live.apply_to(CATALOG).offered("openrouter") == CATALOG.offered("openrouter")
 
 
 @pytest.mark.parametrize(

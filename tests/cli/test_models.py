@@ -53,8 +53,9 @@ def listed(*words: str) -> list[dict[str, Any]]:
 
 
 def row(text: str, name: str) -> list[str]:
-    """The words of the one line that holds `name` as a word."""
-    [entry] = [line.split() for line in text.splitlines() if name in line.split()]
+    """The words of the one line above the answerers that holds `name` as a word."""
+    lines = text.partition("\nAnswerers\n")[0].splitlines()
+    [entry] = [line.split() for line in lines if name in line.split()]
     return entry
 
 
@@ -136,6 +137,33 @@ def test_the_list_knows_which_keys_are_set_and_never_prints_one(
     assert row(text, "deepseek")[-4:-2] == ["not", "set"]
     assert row(text, "ollama")[-4:-2] == ["not", "needed"]
     assert "never-to-be-seen" not in text + models("--json").output
+
+
+def test_the_list_is_that_of_the_host_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-never-to-be-seen")
+    text = models().stdout
+    assert text.startswith("Claude models, openrouter, USD per million tokens\n")
+    assert row(text, "anthropic/claude-sonnet-5.5")[:3] == [
+        *("*", "sonnet", "anthropic/claude-sonnet-5.5")
+    ]
+    answerers = text.partition("\nAnswerers\n")[2].splitlines()
+    assert [line.split()[:2] for line in answerers if line.startswith("*")] == [
+        ["*", "openrouter"],
+        ["*", "is"],
+    ]
+    (entry,) = [each for each in listed() if each["kind"] == "answerer" and each["default"]]
+    assert entry == {
+        "kind": "answerer",
+        "id": "openrouter",
+        "name": "Claude at OpenRouter",
+        "model": None,
+        "base_url": "https://openrouter.ai/api/v1",
+        "format": "messages",
+        "auth": "bearer",
+        "key": {"name": "openrouter", "set": True},
+        "default": True,
+        "rates": None,
+    }
 
 
 def test_the_settings_choose_the_marked_defaults_and_the_backend(config: Path) -> None:

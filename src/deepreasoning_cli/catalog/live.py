@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle
+from deepreasoning_cli.catalog.models import (
+    ANTHROPIC,
+    DIRECT,
+    Catalog,
+    ClaudeModel,
+    Lifecycle,
+    normal_name,
+)
 
 VERSION: Final = 1
 
@@ -53,7 +60,11 @@ class LiveModels:
         for id_, model in listed.items():
             row = rows.get(id_) or ClaudeModel(id=id_, name=model.name, rates={"direct": None})
             rows[id_] = _updated(row, model, today)
-        return replace(catalog, claude_models=tuple(rows.values()))
+        catalog = replace(catalog, claude_models=tuple(rows.values()))
+        for answerer in catalog.answerers:
+            if not answerer.model and (ids := self.hosts.get(answerer.key or answerer.name)):
+                catalog = _as_listed(catalog, answerer.place, ids)
+        return catalog
 
     def differences(self, catalog: Catalog) -> Iterator[str]:
         """What the catalog has otherwise, a line each."""
@@ -86,6 +97,31 @@ class LiveModels:
         """The cache as text."""
         tree = {"version": VERSION, **asdict(self)}
         return json.dumps(tree, indent=1, default=lambda day: day.isoformat())
+
+
+def _as_listed(catalog: Catalog, place: str, ids: Sequence[str]) -> Catalog:
+    """The catalog with the ids at a host, of which `ids` are all; no rate is known of a new one.
+
+    What the host lists as a variant, behind a colon, is another offer. A list without any Claude
+    says nothing of them.
+    """
+    listed = {normal_name(id_): id_ for id_ in ids if id_.startswith(f"{ANTHROPIC}/")}
+    if not listed or place == DIRECT:
+        return catalog
+    return replace(
+        catalog,
+        claude_models=tuple(_at_host(row, place, listed) for row in catalog.claude_models),
+    )
+
+
+def _at_host(row: ClaudeModel, place: str, listed: Mapping[str, str]) -> ClaudeModel:
+    names = map(normal_name, (row.id, *row.aliases))
+    id_ = next((listed[name] for name in names if name in listed), None)
+    others = {name: card for name, card in row.rates.items() if name != place}
+    if id_ is None:
+        return replace(row, rates=others)
+    rates = {**others, place: row.rates.get(place)}
+    return replace(row, rates=rates, ids={**row.ids, place: id_})
 
 
 def apply_cache(catalog: Catalog, path: Path) -> Catalog:

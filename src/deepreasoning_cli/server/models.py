@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deepreasoning_cli.catalog.models import Catalog, ClaudeModel, Lifecycle, Reasoner
+from deepreasoning_cli.catalog.models import (
+    ANTHROPIC,
+    Answerer,
+    Catalog,
+    ClaudeModel,
+    Lifecycle,
+    Reasoner,
+)
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import RateCard
@@ -29,12 +38,15 @@ from deepreasoning_cli.wire.server.request import RequestParameters
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
     BackendNeeds,
+    answerers_in_order,
     choose_backend,
+    model_at,
     reasoners_in_order,
+    with_keys,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelList:
     """What `backend` offers at `now` (aware). The demo offers what `direct` does, for free."""
 
@@ -63,28 +75,39 @@ class ModelList:
         pair, slash, claude = name.partition("/")
         if pair != MODEL or (slash and not claude.strip()):
             raise RefusedError(f"there is no model {name}")
-        model = self._claude(claude or self._default)
+        model = self._claude(claude or None)
         if claude and model.status is Lifecycle.UNKNOWN:
             raise RefusedError(f"there is no model {name}")
         return self._listing(f"{MODEL}/{model.id}" if claude else MODEL, model)
 
-    @property
-    def _default(self) -> str:
-        gateway = self.backend == GATEWAY
-        return self.loaded.settings.model or (self.catalog.gateway_default if gateway else "sonnet")
+    @cached_property
+    def _answerer(self) -> Answerer:
+        """The host that answers; Anthropic, where the settings name one that does not exist."""
+        with suppress(ConfigError):
+            for host in () if self.loaded.settings.serve.byok else self._answerers():
+                return host
+        return self.catalog.answerer(ANTHROPIC)
+
+    def _answerers(self) -> Sequence[Answerer]:
+        return with_keys(self.loaded, answerers_in_order(self.loaded, self.catalog))
 
     @property
     def _rated(self) -> str:
-        """The backend whose rates and models apply."""
-        return GATEWAY if self.backend == GATEWAY else "direct"
+        """The place whose rates and models apply."""
+        return GATEWAY if self.backend == GATEWAY else self._answerer.place
 
-    def _claude(self, name: str) -> ClaudeModel:
-        return self.catalog.claude(name, self._rated, self.now.date()).model
+    def _claude(self, name: str | None) -> ClaudeModel:
+        """The model of that name; without one, that of the settings."""
+        own, today = self.loaded.settings.model, self.now.date()
+        if self.backend == GATEWAY:
+            name = name or own or self.catalog.gateway_default
+            return self.catalog.claude(name, GATEWAY, today).model
+        typed = name is not None or self.loaded.is_typed("model")
+        return model_at(self._answerer, self.catalog, name or own, today, typed=typed).model
 
-    def _current(self) -> list[ClaudeModel]:
-        """The models that the backend offers and that are not retired."""
-        today, offered = self.now.date(), self.catalog.offered(self._rated)
-        return [model for model in offered if model.lifecycle(today) is not Lifecycle.RETIRED]
+    def _current(self) -> tuple[ClaudeModel, ...]:
+        """The models that the host is known to offer and that are not retired."""
+        return self.catalog.alive(self._rated, self.now.date())
 
     def _listing(self, name: str, model: ClaudeModel) -> ModelListing:
         settings, prices = self.loaded.settings, self.catalog.search

@@ -108,8 +108,17 @@ def load_settings(
         file_layer(file, notes, required=path is not None),
     )
     loaded = _with_whole_addresses(merge_layers(layers, file, notes), vendors)
+    loaded.notes.extend(_shadowed_tokens(os.environ if environ is None else environ, vendors))
     loaded.notes.extend(typo_notes(loaded.settings, loaded.origins, vendors))
     return loaded
+
+
+def _shadowed_tokens(environ: Mapping[str, str], vendors: Sequence[Vendor]) -> Iterator[str]:
+    """Notes on tokens that are not used beside a key; so it is in Anthropic's own clients too."""
+    for vendor in vendors:
+        names = [name for name in (vendor.key_env, vendor.token_env) if name]
+        if len(names) == 2 and all(environ.get(name, "").strip() for name in names):
+            yield f"{names[0]} and {names[1]} are both set: the key is used"
 
 
 def merge_layers(

@@ -42,6 +42,9 @@ def init(
     reasoner: Annotated[
         str | None, typer.Option("--reasoner", "-r", metavar="NAME", help="Model that thinks.")
     ] = None,
+    answerer: Annotated[
+        str | None, typer.Option("--answerer", "-a", metavar="NAME", help="Host that answers.")
+    ] = None,
     key_command: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,7 +63,7 @@ def init(
     from deepreasoning_cli.cli.config import setup
     from deepreasoning_cli.settings import editor
 
-    flags = {"backend": backend, "model": model, "reasoner": reasoner}
+    flags = {"backend": backend, "model": model, "reasoner": reasoner, "answerer": answerer}
     settings = {name: value for name, value in flags.items() if value is not None}
     keys = setup.parse_key_commands(key_command or [])
     if keys_from_env:

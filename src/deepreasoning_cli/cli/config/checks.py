@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from deepreasoning_cli.catalog.models import Catalog
+from deepreasoning_cli.catalog.models import Answerer, Catalog, Reasoner
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.providers.account import ProbeResult, probe
 from deepreasoning_cli.sanitize import dump_json, single_line
@@ -61,10 +61,12 @@ def _targets(loaded: LoadedSettings, catalog: Catalog) -> list[Target]:
         )
         for each in catalog.vendors
     }
-    for reasoner in catalog.reasoners:
-        if (reasoner.key or reasoner.name) not in {vendor.name for vendor in catalog.vendors}:
-            targets[reasoner.name] = Target(reasoner.name, reasoner.base_url, reasoner.key)
-    named = {*(settings.reasoner or ()), *settings.base_urls, *settings.reasoners}
+    hosts: list[Reasoner | Answerer] = [*catalog.reasoners, *catalog.answerers]
+    for host in hosts:
+        if (host.key or host.name) not in {vendor.name for vendor in catalog.vendors}:
+            targets[host.name] = Target(host.name, host.base_url, host.key)
+    named = {*(settings.reasoner or ()), *(settings.answerer or ()), *(settings.fallback or ())}
+    named |= {*settings.base_urls, *settings.reasoners, *settings.answerers}
     return [
         replace(target, base_url=settings.base_urls.get(name, target.base_url))
         for name, target in targets.items()

@@ -16,6 +16,7 @@ import typer
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog, load_vendors
+from deepreasoning_cli.catalog.models import ANTHROPIC
 from deepreasoning_cli.cli.editor import run_editor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import validate_and_remember
@@ -25,6 +26,7 @@ from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.settings.sources import from_environment
 
+NAMED = ("model", "reasoner", "answerer")  # settings that are names of the catalog
 LONGEST_LINE = 100_000  # characters; no key is nearly as long
 BACKENDS = {
     "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
@@ -63,26 +65,33 @@ def set_value(path: Path, name: str, value: str | None) -> None:
 
 
 def check_name(path: Path, setting: str, text: str) -> None:
-    """Raise UsageError where the setting is a model or a reasoner, and `text` names none.
+    """Raise UsageError where the setting is a model, a reasoner or an answerer, and `text` names
+    none.
 
-    The reasoners of the file at `path` are known; what is wrong with the file, the editor says.
+    The hosts of the file at `path` are known; what is wrong with the file, the editor says.
     """
     name = text.strip().strip("\"'")
-    if setting not in ("model", "reasoner") or not name or name.startswith("["):
+    if setting not in NAMED or not name or name.startswith("["):
         return
+    from deepreasoning_cli.wiring.backend import model_at
     from deepreasoning_cli.wiring.resources import current_catalog
 
     try:
-        catalog = current_catalog(load_settings(path if path.exists() else None, {}, environ={}))
+        loaded = load_settings(path if path.exists() else None, {}, environ={})
+        catalog = current_catalog(loaded)
+        host = catalog.answerer((loaded.settings.answerer or (ANTHROPIC,))[0])
     except ConfigError:
         return
     try:
         if setting == "model":
-            catalog.claude(name, "direct", datetime.now(UTC).date())
-        else:
+            model_at(host, catalog, name, datetime.now(UTC).date(), typed=True)
+        elif setting == "reasoner":
             catalog.reasoner(name)
+        else:
+            catalog.answerer(name)
     except DeepReasoningError as error:
-        if error.kind in ("model_unknown", "reasoner_unknown"):  # a retired one may serve elsewhere
+        unknown = ("model_unknown", "reasoner_unknown", "answerer_unknown")
+        if error.kind in unknown:  # a retired one may serve elsewhere
             raise UsageError(error.message, hint=error.hint, kind=error.kind) from None
 
 
@@ -170,7 +179,7 @@ def create(path: Path, answers: Answers, *, overwrite: bool, ask: bool) -> None:
     """Write a new file from `answers` and, if `ask`, from what the user says to the rest."""
     editor.refuse_existing(path, overwrite=overwrite)
     answers = _complete(answers) if ask else answers
-    for name in ("model", "reasoner"):
+    for name in NAMED:
         check_name(path, name, answers.settings.get(name, ""))
     editor.create(path, answers, overwrite=overwrite)
 
@@ -190,7 +199,8 @@ def _complete(answers: Answers) -> Answers:
         settings["reasoner"] = typer.prompt("Reasoner", default="deepseek", err=True).strip()
     if "model" not in settings:
         settings["model"] = typer.prompt("Claude model", default="sonnet", err=True).strip()
-    for vendor in _vendors(backend, settings.get("reasoner", "deepseek")):
+    hosts = settings.get("reasoner", "deepseek"), settings.get("answerer", ANTHROPIC)
+    for vendor in _vendors(backend, *hosts):
         if vendor not in keys and (answer := ask_key(vendor, optional=True)).strip():
             keys[vendor] = validate_and_remember(vendor, answer, "your answer").value
     return Answers(settings, keys)
@@ -202,13 +212,14 @@ def _language() -> str:
     return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
 
 
-def _vendors(backend: str, reasoner: str) -> list[str]:
-    """The vendors whose keys the backend needs. Raises ConfigError for an unknown reasoner."""
+def _vendors(backend: str, reasoner: str, answerer: str) -> list[str]:
+    """The vendors whose keys the backend needs. Raises ConfigError for an unknown host."""
     if backend == "gateway":
         return ["empiriolabs"]
     override = paths.catalog_override()
-    host = load_catalog(override if override.exists() else None).reasoner(reasoner)
-    return [host.key, "anthropic"] if host.key else ["anthropic"]
+    catalog = load_catalog(override if override.exists() else None)
+    keys = (catalog.reasoner(reasoner).key, catalog.answerer(answerer).key)
+    return list(dict.fromkeys(key for key in keys if key))
 
 
 def edit(path: Path) -> list[str]:

@@ -62,7 +62,7 @@ def list_(
             raise UsageError(problem, hint=f"deepreasoning models {command} -h")
         return
     from deepreasoning_cli.cli.models import tables
-    from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
+    from deepreasoning_cli.cli.models.model_view import ModelView, answerer_as_json, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 
     options = global_options_of(context)
@@ -72,7 +72,8 @@ def list_(
     for problem in view.problems():
         warn(options, problem)
     if as_json:
-        print_json([row_as_json(view, row) for row in view.rows(retired=everything)])
+        rows = [row_as_json(view, row) for row in view.rows(retired=everything)]
+        print_json([*rows, *(answerer_as_json(view, row) for row in view.answerers())])
         for difference in differences or ():
             message(options, "live", difference)
         return

@@ -7,18 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog import live
-from deepreasoning_cli.catalog.models import Catalog, Choice, ClaudeModel, Lifecycle, Reasoner
+from deepreasoning_cli.catalog.models import (
+    ANTHROPIC,
+    Answerer,
+    Catalog,
+    Choice,
+    ClaudeModel,
+    Lifecycle,
+    Reasoner,
+)
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError, did_you_mean
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.settings.loaded import LoadedSettings
-from deepreasoning_cli.wiring.backend import answerers_in_order, reasoners_in_order
+from deepreasoning_cli.wiring.backend import (
+    answerers_in_order,
+    model_at,
+    reasoners_in_order,
+    with_keys,
+)
 from deepreasoning_cli.wiring.resources import written_catalog
 
 UNKNOWN = "model_unknown"
@@ -66,10 +79,31 @@ class ModelView:
             live_date=answers.as_of.date() if answers else None,
         )
 
+    @cached_property
+    def default_answerer(self) -> Answerer | None:
+        """The host that answers, None where there is none."""
+        with suppress(ConfigError):
+            hosts = with_keys(self.loaded, answerers_in_order(self.loaded, self.catalog))
+            return next(iter(hosts), None)
+        return None
+
+    @property
+    def answerer(self) -> Answerer:
+        """The host whose models and rates are meant: the default one, or Anthropic."""
+        return self.default_answerer or self.catalog.answerer(ANTHROPIC)
+
+    @property
+    def place(self) -> str:
+        """Whose models and rates are meant: the gateway's, Anthropic's or another host's."""
+        return self.backend if self.backend == "gateway" else self.answerer.place
+
     def model_in_use(self) -> ClaudeModel:
         """The Claude model that the settings mean. Raises RefusedError for a retired one."""
-        fallback = self.catalog.gateway_default if self.backend == "gateway" else "sonnet"
-        return self._resolve(self.loaded.settings.model or fallback).model
+        own = self.loaded.settings.model
+        if self.backend == "gateway":
+            return self._resolve(own or self.catalog.gateway_default).model
+        typed = self.loaded.is_typed("model")
+        return model_at(self.answerer, self.catalog, own, self.today, typed=typed).model
 
     def reasoner_in_use(self) -> Reasoner | None:
         """The reasoner that the settings mean, if any. Raises ConfigError for an unknown one."""
@@ -106,15 +140,17 @@ class ModelView:
 
     def is_default(self, row: ClaudeModel | Reasoner) -> bool:
         """Whether it is used where no flag names another."""
-        return row in (self.default, self.default_reasoner)
+        here = self._here(row) if isinstance(row, ClaudeModel) else row
+        return here in (self.default, self.default_reasoner)
 
     def card(self, row: ClaudeModel | Reasoner) -> RateCard | None:
-        """What it costs on this backend; None where that is unknown."""
-        return rate_cards(row).get(self.backend)
+        """What it costs here; None where that is unknown."""
+        place = self.place if isinstance(row, ClaudeModel) else self.backend
+        return rate_cards(row).get(place)
 
     def models(self, *, retired: bool) -> list[ClaudeModel]:
-        """What the backend offers, by family, the newest first; the default is always there."""
-        offered = list(self.catalog.offered(self.backend))
+        """What is offered here, by family, the newest first; the default is always there."""
+        offered = list(map(self._here, self.catalog.offered(self.place)))
         if self.default and self.default not in offered:
             offered.insert(0, self.default)
         families = list(dict.fromkeys(model.family for model in offered))
@@ -126,6 +162,10 @@ class ModelView:
     def reasoners(self) -> tuple[Reasoner, ...]:
         """Every reasoner of the direct backend; the gateway has its own."""
         return self.catalog.reasoners if self.backend == "direct" else ()
+
+    def answerers(self) -> tuple[Answerer, ...]:
+        """Every answerer of the direct backend; the gateway has its own."""
+        return self.catalog.answerers if self.backend == "direct" else ()
 
     def rows(self, *, retired: bool) -> list[ClaudeModel | Reasoner]:
         """The models, then the reasoners."""
@@ -142,10 +182,9 @@ class ModelView:
                 return (model.family, *model.aliases)
         return model.aliases
 
-    def base_url(self, reasoner: Reasoner) -> str:
+    def base_url(self, row: Reasoner | Answerer) -> str:
         """Where it would be called: the user's address for its host, else the catalog's."""
-        host = reasoner.key or reasoner.name
-        return self.loaded.settings.base_urls.get(host, reasoner.base_url)
+        return self.loaded.settings.base_urls.get(row.key or row.name, row.base_url)
 
     def find(self, name: str) -> ClaudeModel | Reasoner:
         """The model or reasoner of that name, retired or not.
@@ -214,7 +253,13 @@ class ModelView:
         yield from (reasoner.name for reasoner in self.catalog.reasoners)
 
     def _resolve(self, name: str) -> Choice:
-        return self.catalog.claude(name, self.backend, self.today)
+        if self.backend == "gateway":
+            return self.catalog.claude(name, self.backend, self.today)
+        return model_at(self.answerer, self.catalog, name, self.today, typed=True)
+
+    def _here(self, model: ClaudeModel) -> ClaudeModel:
+        """The model under the id that it has here."""
+        return replace(model, id=model.ids.get(self.place, model.id))
 
 
 def _backend_in_use(loaded: LoadedSettings, catalog: Catalog) -> str:
@@ -243,6 +288,22 @@ def row_as_json(view: ModelView, row: ClaudeModel | Reasoner) -> dict[str, Any]:
         "efforts": list(row.efforts),
         "default": view.is_default(row),
         "rates": {name: card and card.as_json() for name, card in rate_cards(row).items()},
+    }
+
+
+def answerer_as_json(view: ModelView, row: Answerer) -> dict[str, Any]:
+    """The object of one answerer; `model` is null where it offers Claude's."""
+    return {
+        "kind": "answerer",
+        "id": row.name,
+        "name": row.label,
+        "model": row.model,
+        "base_url": view.base_url(row),
+        "format": row.format.value,
+        "auth": row.auth.value,
+        "key": row.key and {"name": row.key, "set": view.loaded.has_key(row.key)},
+        "default": row == view.default_answerer,
+        "rates": row.rates and row.rates.as_json(),
     }
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from deepreasoning_cli.catalog.models import (
+    Answerer,
     ClaudeModel,
     Lifecycle,
     Reasoner,
@@ -146,10 +147,14 @@ def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
     models, reasoners = view.models(retired=retired), view.reasoners()
     model_table = table(MODELS, [_model_cells(view, row) for row in models], width)
     reasoner_table = table(REASONERS, [_reasoner_cells(view, row) for row in reasoners], width)
-    lines = [f"Claude models, {view.backend} backend, USD per million tokens", ""]
+    where = view.place if view.place not in ("direct", "gateway") else f"{view.backend} backend"
+    lines = [f"Claude models, {where}, USD per million tokens", ""]
     lines += model_table.lines
     if reasoners:
         lines += ["", "Reasoners", "", *reasoner_table.lines]
+    if answerers := view.answerers():
+        cells = [_answerer_cells(view, row) for row in answerers]
+        lines += ["", "Answerers", "", *table(REASONERS, cells, width).lines]
     cards = [card for row in view.rows(retired=retired) if (card := view.card(row))]
     left_out = list(dict.fromkeys(model_table.dropped_titles + reasoner_table.dropped_titles))
     return "\n".join([*lines, "", *_list_notes(view, cards, left_out, retired=retired)])
@@ -182,6 +187,12 @@ def _reasoner_cells(view: ModelView, row: Reasoner) -> list[str]:
     return [mark(view, row), row.name, row.label, row.model, _key_state(view, row.key), *figures]
 
 
+def _answerer_cells(view: ModelView, row: Answerer) -> list[str]:
+    figures = rate_ranges(row.rates) if row.model else ["as above"] * 2
+    sign = MARK if row == view.default_answerer else ""
+    return [sign, row.name, row.label, row.model or "Claude", _key_state(view, row.key), *figures]
+
+
 def _key_state(view: ModelView, key: str | None) -> str:
     if not key:
         return "not needed"
@@ -196,7 +207,7 @@ def _list_notes(
         yield "A range: long prompts or peak hours cost more; `models show NAME` says when."
     if view.live_date:
         yield f"With what the vendors said on {view.live_date} (`models --live`)."
-    hidden = sum(map(view.is_retired, view.catalog.offered(view.backend)))
+    hidden = sum(map(view.is_retired, view.catalog.offered(view.place)))
     if hidden and not retired:
         yield f"{hidden} retired: --all lists them."
     if doubtful := [row.name for row in view.catalog.reasoners if row.doubt]:
