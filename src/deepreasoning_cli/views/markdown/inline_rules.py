@@ -55,6 +55,7 @@ _OPEN_FORMULA: Final = re.compile(
 _ESCAPES: Final = frozenset("*_`#<>&|~$-+\n")
 _NUMBER: Final = re.compile(r"(?:\A|\s)\d{1,9}\Z")
 _NAME: Final = re.compile(r"__(?:[a-z][A-Za-z0-9_]*|[A-Z][A-Z0-9_]*)__(?![A-Za-z0-9_])")
+_ARGUMENTS: Final = re.compile(r"\*{1,2}(?:args|kwargs|kw)(?![\w*])")
 _ADDRESS: Final = re.compile(r"://[\w/.~%=?#@:+,;!'-]*[\w/%=?#@+-](?<!_)", re.ASCII)
 _SUBSCRIPT: Final = re.compile(r"\[[^\[\]\n]*\]\([\w\s,]*\)")
 _ANGLE_LINK: Final = re.compile(r"<(?:[\w+.-]+://|mailto:|tel:|[^\s<>@]+@[^\s<>@]+\.)")
@@ -66,6 +67,7 @@ _CJK: Final = re.compile(
 _BLANK_OR_STAR: Final = re.compile(r"[\s*]")
 _BEFORE_QUOTES: Final = ("", *" \n([{=,:")
 _LAST_OF_WORDS: Final = ":.!?,;…”’"
+_OPENING: Final = "“‘«「『（《〈【〔［"
 _BEHIND_NO_OPENING: Final = ",;)]}"
 
 
@@ -200,6 +202,7 @@ def _stars(run: Run) -> tuple[bool, bool]:
     pattern = before == "/" or source.startswith("/*", run.end)
     opens = run.left_flanking and after not in _BEHIND_NO_OPENING and not pattern
     closes = run.right_flanking or (before in _LAST_OF_WORDS and not isWhiteSpace(ord(after)))
+    closes = closes and after not in _OPENING
     if before == "/":  # of `src/**`, unless the folder is what is bold
         folder = _bold_before(run)
         closes = closes and after != "/" and bool(folder) and not _BLANK_OR_STAR.search(folder)
@@ -252,10 +255,11 @@ def _escape(state: StateInline, silent: bool) -> bool:
 
 
 def _name(state: StateInline, silent: bool) -> bool:
-    """`__init__` is a name."""
-    if state.src[state.pos] != "_" or (state.pos and _is_word(state.src[state.pos - 1])):
+    """`__init__` is a name; `*args` and `**kwargs` are arguments."""
+    pattern = {"_": _NAME, "*": _ARGUMENTS}.get(state.src[state.pos])
+    if pattern is None or (state.pos and _is_word(state.src[state.pos - 1])):
         return False
-    match = _NAME.match(state.src, state.pos, state.posMax)
+    match = pattern.match(state.src, state.pos, state.posMax)
     return match is not None and _as_text(state, silent, match.end())
 
 
