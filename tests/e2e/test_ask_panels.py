@@ -100,6 +100,27 @@ def test_a_resize_in_mid_stream_loses_nothing(
     assert sum(counts) - LINES <= 15 * len(columns)  # no more than a live tail each time
 
 
+@pytest.mark.parametrize("stage", ["Reasoning", "Answer"])
+def test_after_a_stop_and_fg_the_panel_is_whole(vendors: Vendors, tmux: Tmux, stage: str) -> None:
+    words = [f"word{number:02d} " for number in range(30)]
+    thoughts, texts = (words, ["x"]) if stage == "Reasoning" else (["x"], words)
+    vendors.reasoner.reply(reasoner_stream(thoughts, ["x"], pace=0.1))
+    vendors.claude.reply(claude_stream(texts, pace=0.1))
+    settings = {**vendors.environment, "PS1": "$ "}
+    tmux.start("bash --norc -i", environment(settings))
+    tmux.press(command().partition(";")[0], "Enter")
+    tmux.wait_for("word03")
+    tmux.press("C-z")
+    stopped = tmux.wait_for("Stopped")
+    assert not any("word" in line for line in stopped if not line.startswith("$"))
+    tmux.press("fg", "Enter")
+    lines = tmux.wait_for("claude")
+    lines = tmux.wait_for("word29")
+    shown = squeezed("".join(lines))
+    assert shown.count(squeezed("".join(words))) == 1
+    assert [shown.count(word.strip()) for word in words] == [1] * 30
+
+
 @pytest.mark.parametrize(("columns", "height"), [(1, 24), (3, 3), (0, 0)])
 def test_the_smallest_terminals_crash_nothing(vendors: Vendors, columns: int, height: int) -> None:
     reasoner, claude = answers(

@@ -93,3 +93,13 @@ def test_after_a_restart_the_live_rows_are_gone() -> None:
     area.restart()
     area.draw([], [[Segment("new")]])
     assert terminal.lines() == ["kept", "new"]
+
+
+def test_forgotten_rows_stay_where_they_are() -> None:
+    terminal = Terminal(20, 5)
+    area = LiveArea(terminal.write, None)
+    area.draw([], [[Segment("live")]])
+    terminal.write("$ fg\n")
+    area.forget()
+    area.draw([[Segment("live and final")]], [])
+    assert terminal.lines() == ["live", "$ fg", "live and final"]

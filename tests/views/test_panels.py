@@ -28,7 +28,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.base import View, ViewGroup
-from deepreasoning_cli.views.live import Row
+from deepreasoning_cli.views.live import SHOW_CURSOR, Row
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream, render_markdown
 from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
@@ -313,6 +313,29 @@ def test_a_terminal_that_shrinks_and_grows_loses_nothing() -> None:
         shown(stage(Stage.ANSWER))
     text = " ".join(stream.terminal.lines())
     assert [word for word in words if text.count(word.strip()) != 1] == []
+
+
+def test_a_suspended_panel_leaves_the_screen_to_others_and_is_drawn_anew() -> None:
+    stream = Tty(80, 24)
+    view = panels(TurnRecord(), stream)
+    view(started(Stage.ANSWER))
+    view(Text("- one\n- two and more"))
+    deadline = time.monotonic() + 5
+    while "two" not in "\n".join(stream.terminal.lines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    with view.suspended():
+        lines = stream.terminal.lines()
+        assert contents([*lines, "╰"], "Answer") == ["• one"]
+        assert stream.terminal.text.endswith(SHOW_CURSOR)
+        stream.write("$ fg\n")
+        view(Text(" words"))
+        time.sleep(0.3)
+        assert stream.terminal.lines() == [*lines, "$ fg"]
+    view(stage(Stage.ANSWER))
+    view.close(None)
+    rows = contents(stream.terminal.lines(), "Answer")
+    assert rows == ["• one", "$ fg", "• two and more words"]
 
 
 class FailingRows(PlainStream):

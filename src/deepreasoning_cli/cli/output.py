@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.views.files import FileView
     from deepreasoning_cli.views.panels import PanelsView
     from deepreasoning_cli.views.status import Progress
+    from deepreasoning_cli.views.suspend import SuspendKey
 
 REASONING_PLACES = ("show", "hide", "only", "stderr")  # anything else is a file
 LONGEST_REASON = 500  # characters of why there is no search
@@ -176,7 +177,11 @@ class ViewBuilder:
         if self._reasoning_to_stderr:
             yield self._text_view(Thought, sys.stderr)
         if self._in_panels:
-            yield LazyView(partial(self._panels, self.progress()), self.request_sent)
+            from deepreasoning_cli.views.suspend import SuspendKey
+
+            key = SuspendKey()
+            key.watch()
+            yield LazyView(partial(self._panels, self.progress(), key), self.request_sent)
         elif answer := self._answer():
             yield self._as_it_comes(answer)
 
@@ -205,7 +210,7 @@ class ViewBuilder:
         self._sanitising.append(TextView(kind, stream_writer(stream), _sink_of(stream)))
         return self._sanitising[-1]
 
-    def _panels(self, progress: Progress) -> View:
+    def _panels(self, progress: Progress, suspend_key: SuspendKey) -> View:
         from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
@@ -222,7 +227,7 @@ class ViewBuilder:
             omitted_stages=reasoning if place == "stderr" else frozenset(),
         )
         renderer = PanelRenderer(sys.stdout, style)
-        panels = PanelsView(self.record, progress, renderer)
+        panels = PanelsView(self.record, progress, renderer, suspend_key)
         self._sanitising.append(panels)
         return self._as_it_comes(panels)
 

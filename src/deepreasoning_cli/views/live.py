@@ -44,6 +44,10 @@ class LiveArea:
         """Erase the live rows: the terminal has another width now."""
         if self._live:
             self._write(f"\x1b[{len(self._live)}A\x1b[0J")
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave the live rows where they are: others have written below them."""
         self._live = []
 
     def _changes(self, rows: list[Row], same: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.segment import Segment
 
@@ -22,11 +23,13 @@ from deepreasoning_cli.views.notes import stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
+from deepreasoning_cli.views.suspend import SuspendKey
 from deepreasoning_cli.views.terminal import crop
 
 FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
 MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
+LAST_DRAW = 0.5  # seconds that Ctrl-Z waits for a draw to end
 BAD_NEWS = {
     Ending.TRUNCATED: "cut at its token limit",
     Ending.REFUSED: "declined",
@@ -42,7 +45,13 @@ class PanelsView:
     text, and `close` raises what failed.
     """
 
-    def __init__(self, record: TurnRecord, progress: Progress, renderer: PanelRenderer) -> None:
+    def __init__(
+        self,
+        record: TurnRecord,
+        progress: Progress,
+        renderer: PanelRenderer,
+        suspend_key: SuspendKey | None = None,
+    ) -> None:
         self._record = record
         self._progress = progress
         self._renderer = renderer
@@ -60,6 +69,8 @@ class PanelsView:
         self._bug: Exception | None = None  # why no panels are drawn any more
         self.escaped_count = 0  # characters of the panels that are closed
         self._thread = threading.Thread(target=self._run, name="panels", daemon=True)
+        self._suspend_key = suspend_key or SuspendKey()
+        self._suspend_key.suspended = self.suspended
 
     def __call__(self, event: events.Event) -> None:
         """Take in an event; text is drawn within a frame."""
@@ -95,6 +106,7 @@ class PanelsView:
         self._wake.set()
         if self._thread.ident:
             self._thread.join()
+        self._suspend_key.release()
         if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
             if failure is not None:
                 self._finish(_failure_words(failure), alarm=True)
@@ -102,6 +114,22 @@ class PanelsView:
                 self._guard(self._print_bill)
                 self._write(SHOW_CURSOR)
         raise_bug(self._bug, failure)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Nothing live is on the screen, and nothing is drawn; afterwards it is drawn anew."""
+        idle = self._lock.acquire(timeout=LAST_DRAW)  # else this very thread is drawing
+        if idle:
+            self._area.restart()
+            self._write(SHOW_CURSOR)
+        try:
+            yield
+        finally:
+            self._area.forget()
+            if idle:
+                self._write(HIDE_CURSOR if self._cursor_hidden else "")
+                self._lock.release()
+            self._wake.set()
 
     def _write(self, text: str) -> None:
         try:
