@@ -319,9 +319,9 @@ def test_a_suspended_panel_leaves_the_screen_to_others_and_is_drawn_anew() -> No
     stream = Tty(80, 24)
     view = panels(TurnRecord(), stream)
     view(started(Stage.ANSWER))
-    view(Text("- one\n- two and more"))
+    view(Text("- one\n- two\n- three and more"))
     deadline = time.monotonic() + 5
-    while "two" not in "\n".join(stream.terminal.lines()):
+    while "three" not in "\n".join(stream.terminal.lines()):
         assert time.monotonic() < deadline
         time.sleep(0.005)
     with view.suspended():
@@ -335,7 +335,7 @@ def test_a_suspended_panel_leaves_the_screen_to_others_and_is_drawn_anew() -> No
     view(stage(Stage.ANSWER))
     view.close(None)
     rows = contents(stream.terminal.lines(), "Answer")
-    assert rows == ["• one", "$ fg", "• two and more words"]
+    assert rows == ["• one", "$ fg", "• two", "• three and more words"]
 
 
 class FailingRows(PlainStream):

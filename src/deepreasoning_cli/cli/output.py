@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deepreasoning_cli.views.files import FileView
     from deepreasoning_cli.views.panels import PanelsView
     from deepreasoning_cli.views.status import Progress
-    from deepreasoning_cli.views.suspend import SuspendKey
 
 REASONING_PLACES = ("show", "hide", "only", "stderr")  # anything else is a file
 LONGEST_REASON = 500  # characters of why there is no search
@@ -177,9 +176,7 @@ class ViewBuilder:
         if self._reasoning_to_stderr:
             yield self._text_view(Thought, sys.stderr)
         if self._in_panels:
-            from deepreasoning_cli.views.suspend import SuspendKey
-
-            key = SuspendKey()
+            key = terminal.SuspendKey()
             key.watch()
             yield LazyView(partial(self._panels, self.progress(), key), self.request_sent)
         elif answer := self._answer():
@@ -210,7 +207,7 @@ class ViewBuilder:
         self._sanitising.append(TextView(kind, stream_writer(stream), _sink_of(stream)))
         return self._sanitising[-1]
 
-    def _panels(self, progress: Progress, suspend_key: SuspendKey) -> View:
+    def _panels(self, progress: Progress, suspend_key: terminal.SuspendKey) -> View:
         from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 

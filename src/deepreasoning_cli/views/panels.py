@@ -23,8 +23,7 @@ from deepreasoning_cli.views.notes import stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
-from deepreasoning_cli.views.suspend import SuspendKey
-from deepreasoning_cli.views.terminal import crop
+from deepreasoning_cli.views.terminal import SuspendKey, crop
 
 FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner

@@ -1,4 +1,4 @@
-"""What a terminal can take: colour, cursor moves, cells; and the one console for rendering.
+"""What a terminal can take: colour, cursor moves, cells, Ctrl-Z; and the console for rendering.
 
 The only module that decides how wide text is, and the adapter of what Rich keeps to itself.
 """
@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -113,3 +119,55 @@ def truncate(text: str, width: int) -> str:
     if cell_width(text) <= width:
         return text
     return f"{crop(text, width - 1)}…" if width > 0 else ""
+
+
+class SuspendKey:
+    """Stops the program as Ctrl-Z asks for, inside the context that `suspended` makes.
+
+    The shell gets a terminal without what was live on it, and in its ordinary modes. Only the main
+    thread can `watch`. A signal that others handle or ignore is left to them, and so are systems
+    without it.
+    """
+
+    def __init__(self) -> None:
+        self.suspended: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def watch(self) -> None:
+        """From now on, stop so."""
+        if os.name == "posix" and threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGTSTP)
+            if before is signal.SIG_DFL or isinstance(_owner(before), SuspendKey):
+                signal.signal(signal.SIGTSTP, self._stop)
+
+    def release(self) -> None:
+        """From now on, stop as any program."""
+        if os.name == "posix" and _owner(signal.getsignal(signal.SIGTSTP)) is self:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        with self.suspended(), _ordinary_modes():
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            # Sent to this thread it has its effect before the call returns, which is after `fg`.
+            signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, self._stop)
+
+
+def _owner(handler: object) -> object:
+    return getattr(handler, "__self__", None)
+
+
+@contextmanager
+def _ordinary_modes() -> Iterator[None]:
+    """The terminal echoes and takes whole lines, however the program has set it."""
+    import termios
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    ordinary = [*before[:3], before[3] | termios.ECHO | termios.ICANON, *before[4:]]
+    termios.tcsetattr(terminal, termios.TCSADRAIN, ordinary)
+    yield
+    if os.tcgetpgrp(terminal) == os.getpgrp():  # after `bg` they are the shell's to set
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
