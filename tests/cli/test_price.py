@@ -451,10 +451,19 @@ def test_days_come_in_their_order_and_old_ones_only_when_asked_for() -> None:
 def test_spending_is_drawn_as_bars() -> None:
     spend("a", "0.25", "1")
     lines = text_of("--spent", "--by", "model").splitlines()
-    assert lines[2].split() == ["model", "turns", "tokens", "in", "tokens", "out", "cost"]
-    assert lines[3].split() == ["sonnet", "1", "2,100", "300", "$1.00", "█" * 40]
-    assert lines[4].split() == ["r1", "1", "100", "2,000", "$0.2500", "█" * 10]
-    assert lines[5].split() == ["total", "1", "2,200", "2,300", "$1.25"]
+    assert lines[2].split() == [
+        "model",
+        "turns",
+        "tokens",
+        "in",
+        "tokens",
+        "out",
+        "thinking",
+        "cost",
+    ]
+    assert lines[3].split() == ["sonnet", "1", "2,100", "300", "0", "$1.00", "█" * 40]
+    assert lines[4].split() == ["r1", "1", "100", "2,000", "0", "$0.2500", "█" * 10]
+    assert lines[5].split() == ["total", "1", "2,200", "2,300", "0", "$1.25"]
 
 
 def test_a_terminal_without_unicode_gets_bars_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -486,9 +495,9 @@ def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
     assert list(csv.reader(io.StringIO(text))) == [
         [
             *("session", "turns", "stages", "input_tokens", "output_tokens"),
-            *("cost_usd", "unknown", "estimated"),
+            *("cost_usd", "unknown", "estimated", "thinking_tokens"),
         ],
-        ['a "b", c', "1", "2", "2200", "2300", "0.5", "1", "False"],
+        ['a "b", c', "1", "2", "2200", "2300", "0.5", "1", "False", "0"],
     ]
 
 

@@ -837,7 +837,7 @@ def test_a_config_file_named_by_the_environment_counts(vendors: Vendors, tmp_pat
     result = vendors.ask("6 x 7?", env={"DEEPREASONING_CONFIG": str(path)})
     assert (result.code, result.stdout) == (0, PRINTED)
     body = vendors.claude.requests[0].body
-    assert (body["model"], body["max_tokens"]) == ("claude-sonnet-5", 99)
+    assert (body["model"], body["max_tokens"]) == ("claude-sonnet-5", 99 + 8192)
 
 
 def test_flags_beat_the_environment_and_the_environment_the_file(vendors: Vendors) -> None:
@@ -847,7 +847,7 @@ def test_flags_beat_the_environment_and_the_environment_the_file(vendors: Vendor
     result = vendors.ask("--max-tokens", "97", "6 x 7?", env=env)
     assert (result.code, result.stdout) == (0, PRINTED)
     body = vendors.claude.requests[0].body
-    assert (body["model"], body["max_tokens"]) == ("claude-sonnet-5", 97)
+    assert (body["model"], body["max_tokens"]) == ("claude-sonnet-5", 97 + 8192)
     assert vendors.counts() == (1, 1)
 
 

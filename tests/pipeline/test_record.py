@@ -104,9 +104,9 @@ def test_a_broken_off_reasoning_is_accounted_for_by_an_estimate() -> None:
     assert (kept.cost, kept.estimated, kept.running) == (cost, True, None)
 
 
-def test_a_broken_off_answer_is_estimated_by_its_own_text() -> None:
+def test_a_broken_off_answer_is_estimated_by_its_own_text_and_thinking() -> None:
     kept = record(OPENED, ANSWER, Thought("x" * 99), Text("four"), complete=False)
-    usage = Usage(200, 1, estimated=True)
+    usage = Usage(200, 26, 25, estimated=True)
     assert kept.stages[Stage.ANSWER] == StageFinished(
         Stage.ANSWER, "sonnet", None, usage, None, 4.0, None, complete=False
     )

@@ -195,7 +195,8 @@ def claude_stream(
     ending: Payload = {"stop_reason": stop_reason, "stop_sequence": None}
     if stop_reason == "refusal":
         ending["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
-    final = {"output_tokens": usage["output_tokens"]}
+    counted = ("output_tokens", "output_tokens_details")
+    final = {name: usage[name] for name in counted if name in usage}
     events.append({"type": "message_delta", "delta": ending, "usage": final})
     events.append({"type": "message_stop"})
     return Reply(body=paced([sse(event, event["type"]) for event in events], pace))

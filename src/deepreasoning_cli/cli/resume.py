@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.pipeline.events import Continued, Message
     from deepreasoning_cli.pipeline.record import TurnRecord
-    from deepreasoning_cli.pipeline.run import ReasonerOutput
+    from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
     from deepreasoning_cli.wiring.plan import TurnRequest
 
 SHOWN = 200  # characters of a question
@@ -107,8 +107,12 @@ def resume(
             continued=continued,
             session=session,
             earlier=earlier,
+            thinking_room=2 * record.thought_in_vain,
         )
-        runner.run(runner.plan(request), loaded.settings, output_options)
+        plan = runner.plan(request)
+        if record.thought_in_vain:
+            runner.note(_room_note(record, plan))
+        runner.run(plan, loaded.settings, output_options)
 
 
 def _unfinished_turn(runner: TurnRunner, name: str | None) -> TurnRecord:
@@ -234,6 +238,16 @@ def _price_of_reasoning(runner: TurnRunner, anew: TurnRequest) -> str:
         return ""
     usage = Usage(estimate_tokens(plan.prompt.text), tokens)
     return f" (about {format_usd(plan.reasoner.rates.cost(usage, datetime.now(UTC)))})"
+
+
+def _room_note(record: TurnRecord, plan: Plan) -> str:
+    """How much more room Claude has, where it has thought up to its limit without a word."""
+    from deepreasoning_cli.pipeline.run import ReasonerOutput, answer_prompt
+
+    prompt = answer_prompt(plan, plan.reused or ReasonerOutput())
+    count = getattr(plan.answerer, "thinking_room", lambda _: 0)
+    had = f"{record.thought_in_vain:,} tokens of thinking left no room for the answer"
+    return f"{had}: now there is room for {count(prompt):,}, and for the answer"
 
 
 def _reuse_note(

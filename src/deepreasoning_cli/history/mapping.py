@@ -72,6 +72,8 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     record.start = decode(TurnStarted, dict(row))
     record.thoughts = [row["reasoning"]] if row["reasoning"] else []
     record.drafts = [row["draft"]] if row["draft"] else []
+    if own := dict(row).get("own_thinking"):  # an older database that is only read has none
+        record.own_thoughts = [own]
     record.reused_model = row["reused_model"]
     record.texts = [row["answer"]] if row["answer"] else []
     earlier = dict(row).get(
@@ -129,6 +131,7 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "fallbacks": json.dumps(list(map(asdict, record.fallbacks)), ensure_ascii=False),
             "reasoning": record.reasoning,
             "draft": record.draft,
+            "own_thinking": record.own_thinking,
             "answer": record.answer,
         }
     )

@@ -206,6 +206,8 @@ class CostSum:
     stages: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    thinking_tokens: int = 0
+    """Those of the output that answerers thought for, as far as they were counted."""
     cost: Decimal | None = Decimal(0)
     unknown: int = 0
     estimated: bool = False
@@ -227,6 +229,11 @@ def sum_costs(rows: Iterable[StageCost]) -> CostSum:
         stages=len(stages),
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
+        thinking_tokens=sum(
+            stage.usage.reasoning_tokens or 0
+            for stage in stages
+            if stage.usage and stage.stage == "answer"
+        ),
         cost=sum(costs, Decimal(0)) if costs or not stages else None,
         unknown=len(stages) - len(costs),
         estimated=any(usage.estimated for usage in usages),

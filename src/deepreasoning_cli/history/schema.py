@@ -96,7 +96,11 @@ RESUMED: Final[Migration] = (
     "CREATE INDEX turns_by_resumed ON turns (resumes) WHERE resumes IS NOT NULL",
 )
 """Which unfinished turn a turn finishes, and what the answer that it continues had cost."""
-MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED)
+OWN_THINKING: Final[Migration] = (
+    "ALTER TABLE turns ADD COLUMN own_thinking TEXT NOT NULL DEFAULT ''",
+)
+"""What the answerer has thought itself, as far as its vendor sums it up."""
+MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED, OWN_THINKING)
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 
 

@@ -65,7 +65,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """A piece of the chain of thought."""
+    """A piece of the chain of thought; in the answerer's stage, of the summary of its own."""
 
     text: str
 
@@ -264,6 +264,16 @@ class StageFinished:
     stop_reason: str | None
     complete: bool = True
     host: str | None = None
+
+    def thought_in_vain(self, text: str) -> int:
+        """The tokens that an answerer thought for where its limit came before any `text`, else 0.
+
+        A vendor that does not count them apart has counted nothing but them.
+        """
+        truncated = ending_of(self.stop_reason) is Ending.TRUNCATED
+        if text.strip() or not truncated or self.stage is not Stage.ANSWER or self.usage is None:
+            return 0
+        return self.usage.reasoning_tokens or self.usage.output_tokens
 
 
 @dataclass(frozen=True, slots=True)

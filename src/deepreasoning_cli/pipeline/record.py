@@ -22,6 +22,8 @@ class TurnRecord:
     clock: Callable[[], float] = time.monotonic
     start: events.TurnStarted = NOT_STARTED
     thoughts: list[str] = field(default_factory=list)
+    own_thoughts: list[str] = field(default_factory=list)
+    """What the answerer has thought itself, as far as the vendor sums it up."""
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
@@ -47,9 +49,10 @@ class TurnRecord:
         """Take in one event."""
         match event:
             case events.Thought(text):  # first, since most are pieces of text
-                if not self.thoughts:
+                if self.first_reasoning is None:
                     self.first_reasoning = self.clock() - self._began
-                self.thoughts.append(text)
+                answers = self.running is not None and self.running.stage is Stage.ANSWER
+                (self.own_thoughts if answers else self.thoughts).append(text)
             case events.Text(text):
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
@@ -92,14 +95,20 @@ class TurnRecord:
 
     def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
-        tokens = estimate_tokens(self.reasoning if reasons else "".join(self.texts))
-        usage = started.estimate(tokens, tokens if reasons else None) if tokens else None
+        thought = estimate_tokens(self.reasoning if reasons else self.own_thinking)
+        tokens = thought + (0 if reasons else estimate_tokens("".join(self.texts)))
+        usage = started.estimate(tokens, thought or None) if tokens else None
         return started.finish(usage, self.clock() - self._stage_began, complete=False)
 
     @property
     def reasoning(self) -> str:
         """The chain of thought so far."""
         return "".join(self.thoughts)
+
+    @property
+    def own_thinking(self) -> str:
+        """The summary of the answerer's own thinking so far."""
+        return "".join(self.own_thoughts)
 
     @property
     def draft(self) -> str:
@@ -116,6 +125,12 @@ class TurnRecord:
     def answer(self) -> str:
         """The answer so far."""
         return self.kept_answer + "".join(self.texts)
+
+    @property
+    def thought_in_vain(self) -> int:
+        """The tokens that the answerer thought for where its limit came before any text, else 0."""
+        stage = self.stages.get(Stage.ANSWER)
+        return stage.thought_in_vain(self.answer) if stage else 0
 
     @property
     def cost(self) -> Decimal | None:

@@ -218,7 +218,7 @@ def _read_answerer(
 
             chunks = new_text(continued.text, chunks)
         for chunk in chunks:
-            if isinstance(chunk, events.Text):
+            if isinstance(chunk, events.Thought | events.Text):
                 yield chunk
 
 

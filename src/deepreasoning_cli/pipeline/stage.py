@@ -187,6 +187,9 @@ class StageRun:
             case Ending.TRUNCATED:
                 kind, fault = "max_tokens", "was cut at its token limit"
                 hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
+                if thought := self.finished().thought_in_vain(self.answer):
+                    fault = f"thought for {thought:,} tokens and wrote nothing"
+                    hint = "a lower --effort has it think less"
             case Ending.REFUSED:
                 kind, fault = "refusal", "declined to go on"
                 hint = "word the question differently, or ask another model"

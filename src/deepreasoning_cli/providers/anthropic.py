@@ -185,7 +185,7 @@ class ClaudeProvider(ApiProvider):
             body=messages.request_body(
                 prompt,
                 model=self.model,
-                max_tokens=self._longest_reply(prompt),
+                max_tokens=self.max_tokens + self.thinking_room(prompt),
                 samplers=self.samplers,
                 extra=self.thinking.fields(prompt) if self.thinking else {},
                 breakpoints=self._breakpoints(prompt),
@@ -215,13 +215,12 @@ class ClaudeProvider(ApiProvider):
         """The chunks of the reply to such a call."""
         return messages.read_reply(payloads, account)
 
-    def _longest_reply(self, prompt: Prompt) -> int:
-        """The answer and the thinking before it, up to what the model writes at most."""
+    def thinking_room(self, prompt: Prompt) -> int:
+        """The tokens that the request has for thinking: as much as the model writes at most."""
         if self.thinking is None:
-            return self.max_tokens
-        most = self.thinking.model.max_output
-        tokens = self.max_tokens + self.thinking.headroom(prompt)
-        return tokens if most is None else max(min(tokens, most), self.max_tokens)
+            return 0
+        room, most = self.thinking.headroom(prompt), self.thinking.model.max_output
+        return room if most is None else max(min(room, most - self.max_tokens), 0)
 
     def written_tokens(self, prompt: Prompt) -> int:
         """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""

@@ -27,7 +27,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "answer": record.answer,
         "sources": [asdict(source) for source in record.sources],
         "reasoner": _stage_object(stages.get(Stage.REASON)),
-        "answerer": _stage_object(stages.get(Stage.ANSWER)),
+        "answerer": _stage_object(stages.get(Stage.ANSWER), record.own_thinking),
         "search": _stage_object(stages.get(Stage.SEARCH)),
         "fallbacks": list(map(_fallback_object, record.fallbacks)),
         "cost_usd": decimal_usd(record.cost),
@@ -51,7 +51,11 @@ def _fallback_object(fallback: events.Fallback) -> dict[str, str]:
     }
 
 
-def _stage_object(stage: events.StageFinished | None) -> dict[str, Any] | None:
+def _stage_object(stage: events.StageFinished | None, thinking: str = "") -> dict[str, Any] | None:
+    """The object of a stage; `thinking`, where there is any, is what the model let see of its own.
+
+    How many tokens of it were billed is in the usage.
+    """
     if stage is None:
         return None
     return {
@@ -61,6 +65,7 @@ def _stage_object(stage: events.StageFinished | None) -> dict[str, Any] | None:
         "usage": stage.usage.as_json() if stage.usage else None,
         "cost_usd": decimal_usd(stage.cost),
         "seconds": _rounded(stage.seconds),
+        **({"thinking": thinking} if thinking else {}),
     }
 
 

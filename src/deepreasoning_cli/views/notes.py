@@ -84,7 +84,7 @@ class Notes(RecordView):
 
 def is_resumable(record: TurnRecord) -> bool:
     """Whether anything came, or was taken from another turn, that one can go on from."""
-    return bool(record.reasoning or record.draft or record.answer)
+    return bool(record.reasoning or record.draft or record.answer or record.own_thinking)
 
 
 def _is_same(model: str, served: str) -> bool:
@@ -117,31 +117,50 @@ def format_age(seconds: float) -> str:
 
 
 def stage_summary(stage: StageFinished) -> str:
-    """`41 s · 3,120 tokens · $0.0070`: time, tokens written and cost of one stage."""
+    """`41 s · 3,120 tokens, 812 of them thinking · $0.0070`: time, tokens written, cost of a stage.
+
+    A reasoner's tokens are all thinking, which is not said.
+    """
     parts = [format_duration(stage.seconds)]
     if usage := stage.usage:
-        parts.append(f"{format_tokens(usage.output_tokens, estimated=usage.estimated)} tokens")
+        tokens = f"{format_tokens(usage.output_tokens, estimated=usage.estimated)} tokens"
+        parts.append(tokens + _own_thinking(stage, "thinking"))
         parts.append(format_usd(stage.cost, estimated=usage.estimated))
     elif stage.cost is not None:
         parts.append(format_usd(stage.cost))
     return " · ".join(parts)
 
 
-def turn_summary(record: TurnRecord) -> str:
-    """`deepseek-v4-pro → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
+def _own_thinking(stage: StageFinished, name: str) -> str:
+    """`, 812 of them thinking`, where an answerer has thought by itself."""
+    usage = stage.usage
+    if stage.stage is not Stage.ANSWER or usage is None or not usage.reasoning_tokens:
+        return ""
+    tokens = format_tokens(usage.reasoning_tokens, estimated=usage.estimated)
+    return f", {tokens} of them {name}"
 
-    Where caches have spared the turn something, that stands behind its cost; where it continues a
-    cut answer, what both have cost stands at the end.
+
+def _answerer(stage: StageFinished) -> str:
+    return "Claude's" if "claude" in stage.model else "the answerer's"
+
+
+def turn_summary(record: TurnRecord) -> str:
+    """`deepseek-flash → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
+
+    How much of it the answerer's own thinking took stands behind the tokens, and behind the cost
+    what caches have spared, where there is such a thing; where the turn continues a cut answer,
+    what both have cost stands at the end.
     """
     stages = record.stages.values()
     named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
     models = " → ".join(
         model_label(stage.served_model or stage.model, stage.host) for stage in named or stages
     )
+    thinking = "".join(_own_thinking(stage, f"{_answerer(stage)} thinking") for stage in stages)
     used = sum(s.usage.input_tokens + s.usage.output_tokens for s in stages if s.usage)
     parts = [
         models,
-        f"{format_tokens(used, estimated=record.estimated)} tokens",
+        f"{format_tokens(used, estimated=record.estimated)} tokens{thinking}",
         format_usd(record.cost, estimated=record.estimated),
     ]
     if record.saved >= SMALLEST_SHOWN:

@@ -25,7 +25,8 @@ def render_turn(record: TurnRecord, stream: TextIO, style: PanelStyle, *, reason
     size = terminal.terminal_size()
     renderer = PanelRenderer(stream, style, lambda: size)
     page = _TurnPage(record, renderer)
-    sections = [page.prompt(), page.thoughts() if reasoning else [], page.answer(), page.bill()]
+    thoughts = [page.thoughts(), page.own_thinking()] if reasoning else []
+    sections = [page.prompt(), *thoughts, page.answer(), page.bill()]
     colors = terminal.color_system(renderer.console)
     lines = (encode_row(row, colors) + "\n" for section in sections for row in section)
     return renderer.encodable("".join(lines))
@@ -48,6 +49,15 @@ class _TurnPage:
         """The chain of thought, word for word."""
         rows = render_plain(self._safe(self._record.reasoning), self._width, style=DIM)
         return self._stage_panel(Stage.REASON, rows)
+
+    def own_thinking(self) -> list[Row]:
+        """What Claude has thought itself, as far as it was shown."""
+        text, done = self._record.own_thinking, self._record.stages.get(Stage.ANSWER)
+        rows = render_plain(self._safe(text), self._width, style=DIM)
+        if not rows or done is None:
+            return []
+        title = self._renderer.title(Stage.REASON, done.served_model or done.model)
+        return self._panel(Stage.REASON, title, "", rows)
 
     def answer(self) -> list[Row]:
         """The answer's Markdown, and below it the sources, unless it ends with them."""

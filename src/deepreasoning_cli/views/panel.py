@@ -148,7 +148,9 @@ class Panel:
         self, stage: Stage, model: str, area: LiveArea, renderer: PanelRenderer, above: str = ""
     ) -> None:
         self.stage = stage
+        self.above = above
         self.sanitiser = renderer.sanitiser()
+        self._title = renderer.title(stage, model)
         self._renderer = renderer
         self._area = area
         self._frame = renderer.frame(stage)
@@ -156,16 +158,16 @@ class Panel:
         self._input: deque[str] = deque()  # safe text that the rows have not seen
         self._unfinished = ""  # text whose rows are not final
         self._final: list[Row] = []  # final rows that are not drawn
-        self._empty = True
-        head = self._frame.head(renderer.title(stage, model))
-        sources = render_plain(renderer.encodable(above), self._frame.width, style=DIM)
-        self._area.draw([head, *self._frame_rows([*sources, []] if sources else [])], [])
+        self._empty = True  # then the head is not final: another panel may take the place
+        self._area.draw([], [self._head()])
 
     @property
     def remaining(self) -> str:
         """What was fed and is in no final row on the screen."""
         rows = ("".join(segment.text for segment in row) + "\n" for row in self._final)
-        return "".join([*rows, self._unfinished, *self._input])
+        above = f"{self.above}\n\n" if self.above else ""
+        head = f"{self._title}\n{above}" if self._empty else ""
+        return "".join([head, *rows, self._unfinished, *self._input])
 
     def feed(self, text: str) -> None:
         """Take in text, to be shown with the next draw."""
@@ -176,11 +178,12 @@ class Panel:
         self._resize()
         self._lay_out()
         live = self._rows.tail(max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1))
-        self._empty = self._empty and not self._final and not live
-        if self._empty:
+        if self._empty and not self._final and not live:
             line = f"{self._renderer.spinner()} {progress}"
-            live = [[Segment(terminal.crop(line, self._frame.width), DIM)]]
-        self._draw(live, self._frame.open_foot("" if self._empty else progress))
+            row = self._frame.row([Segment(terminal.crop(line, self._frame.width), DIM)])
+            self._area.draw([], [self._head(), row, self._frame.open_foot("")])
+        else:
+            self._draw(live, self._frame.open_foot(progress))
 
     def close(self, words: str, *, alarm: bool) -> None:
         """Show the rest, and the last border with how it went."""
@@ -190,7 +193,11 @@ class Panel:
         self._final += self._rows.close()
         self._unfinished = ""
         foot = self._frame.foot(words, alarm=alarm)
-        self._area.draw([*self._frame_rows(self._final), foot], [])
+        self._area.draw([*self._opening(), *self._frame_rows(self._final), foot], [])
+
+    def discard(self) -> None:
+        """Take the panel off the screen; only one without text can be."""
+        self._area.draw([], [])
 
     def _take(self, text: str) -> None:
         if self.stage not in self._renderer.style.hidden_stages:
@@ -207,8 +214,21 @@ class Panel:
             self._input.popleft()
 
     def _draw(self, live: list[Row], *foot: Row) -> None:
-        self._area.draw(self._frame_rows(self._final), [*self._frame_rows(live), *foot])
+        final = [*self._opening(), *self._frame_rows(self._final)]
+        self._area.draw(final, [*self._frame_rows(live), *foot])
         self._final = []
+
+    def _head(self) -> Row:
+        return self._frame.head(self._title)
+
+    def _opening(self) -> list[Row]:
+        """The head and what stands above the text, with the first row that is final."""
+        if not self._empty:
+            return []
+        self._empty = False
+        above = self._renderer.encodable(self.above)
+        sources = render_plain(above, self._frame.width, style=DIM)
+        return [self._head(), *self._frame_rows([*sources, []] if sources else [])]
 
     def _frame_rows(self, rows: list[Row]) -> list[Row]:
         return [self._frame.row(row) for row in rows]

@@ -19,7 +19,7 @@ from deepreasoning_cli.sanitize import Sanitiser, single_line
 from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import render_plain
-from deepreasoning_cli.views.notes import stage_summary, turn_summary
+from deepreasoning_cli.views.notes import format_duration, stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
@@ -57,6 +57,10 @@ class PanelsView:
         self._out = stream_writer(renderer.stream)
         self._area = renderer.live_area(self._write)
         self._panel: Panel | PlainPanel | None = None
+        self._stage: Stage | None = None
+        self._model = ""  # of the stage
+        self._has_answer = False  # whether any text of it is in its panel
+        self._own_began: float | None = None  # when Claude's own thinking began, while it is open
         self._searching = False
         self._cursor_hidden = False
         self._sources: tuple[events.Source, ...] = ()
@@ -87,15 +91,19 @@ class PanelsView:
             case events.StageFinished(Stage.SEARCH):
                 self._end_search()
             case events.StageStarted(stage, model, host=host) if stage not in omitted:
-                self._open(stage, model_label(model, host))
+                self._stage, self._model, self._has_answer = stage, model_label(model, host), False
+                above, self._sources = "\n".join(format_sources(self._sources)), ()
+                self._open(stage, above)
             case events.Fallback(used=used):
                 self._finish(f"{used} is asked instead", alarm=True)
+                self._own_began = None
             case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(self._opened(event))
                 self._wake.set()
             case events.StageFinished():
-                words, alarm = _result_words(event)
+                words, alarm = _result_words(event, has_answer=self._has_answer)
                 self._finish(words, alarm=alarm)
+                self._own_began = None
         if self._fatal:
             raise self._fatal
 
@@ -138,11 +146,31 @@ class PanelsView:
             raise
 
     def _belongs(self, piece: events.Thought | events.Text) -> bool:
-        """Whether the piece belongs in the open panel; a thought that comes late does not."""
-        panel = self._panel
-        if panel is None:
+        """Whether the piece belongs in the open panel, or in one that is opened for it.
+
+        What Claude thinks before it writes has a panel of its own; what comes later is not shown.
+        """
+        if self._panel is None or self._stage is not Stage.ANSWER:
+            return self._panel is not None
+        if isinstance(piece, events.Thought):
+            return self._own_began is not None or self._begin_own_thinking(self._panel)
+        if self._own_began is not None:
+            self._finish(f"thought {format_duration(time.monotonic() - self._own_began)}")
+            self._own_began = None
+            self._open(Stage.ANSWER, "")
+        self._has_answer = True
+        return True
+
+    def _begin_own_thinking(self, panel: Panel | PlainPanel) -> bool:
+        """Put a panel for Claude's thinking in the place of the empty one for its answer."""
+        shown = Stage.REASON not in self._renderer.style.omitted_stages
+        if self._has_answer or not shown or not isinstance(panel, Panel):
             return False
-        return isinstance(piece, events.Text) or panel.stage is not Stage.ANSWER
+        with self._lock:
+            self._guard(panel.discard)
+        self._own_began = time.monotonic()
+        self._open(Stage.REASON, panel.above)
+        return True
 
     def _opened(self, piece: events.Thought | events.Text) -> str:
         """The text, behind the fence of the code block that the rest of an answer begins in."""
@@ -151,8 +179,9 @@ class PanelsView:
         fence, self._fence = self._fence, ""
         return f"{fence}\n{piece.text}"
 
-    def _open(self, stage: Stage, model: str) -> None:
-        above, self._sources = "\n".join(format_sources(self._sources)), ()
+    def _open(self, stage: Stage, above: str) -> None:
+        """Open the panel of a stage, with what stands above its text."""
+        model = self._model
 
         def start() -> None:
             if self._bug:
@@ -196,7 +225,7 @@ class PanelsView:
             self._thread.start()
         self._wake.set()
 
-    def _finish(self, words: str, *, alarm: bool) -> None:
+    def _finish(self, words: str, *, alarm: bool = False) -> None:
         def finish() -> None:
             if self._panel:
                 self._panel.close(words, alarm=alarm)
@@ -268,9 +297,13 @@ class PanelsView:
             self._panel = self._plain_panel(panel.stage, panel.sanitiser, panel.remaining)
 
 
-def _result_words(stage: events.StageFinished) -> tuple[str, bool]:
+def _result_words(stage: events.StageFinished, *, has_answer: bool) -> tuple[str, bool]:
     """The last border of a stage that came to its end, and whether that is bad news."""
     words = stage_summary(stage)
+    if stage.stop_reason == events.ANSWER_NOW:
+        return f"stopped by you after {words}", False
+    if not has_answer and (thought := stage.thought_in_vain("")):
+        return f"thought for {thought:,} tokens and wrote nothing · {words}", True
     bad_news = BAD_NEWS.get(events.ending_of(stage.stop_reason))
     if bad_news:
         return f"{bad_news} · {words}", True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TextIO
 
-from deepreasoning_cli.pipeline.events import Event, Stage, StageFinished, Text, Thought
+from deepreasoning_cli.pipeline.events import Event, StageFinished, Text, Thought
 from deepreasoning_cli.sanitize import Sanitiser, Sink
 
 Write = Callable[[str], None]
@@ -33,7 +33,10 @@ def _line_end(line_ends: str) -> str:
 
 
 class TextView:
-    """The pieces of one kind, made harmless for `sink`; exactly one line end ends them."""
+    """The pieces of one kind, made harmless for `sink`; exactly one line end ends them.
+
+    The thoughts of each stage end so, and those of the next one are set off by an empty line.
+    """
 
     def __init__(self, kind: type[Text] | type[Thought], write: Write, sink: Sink) -> None:
         self._kind = kind
@@ -42,6 +45,7 @@ class TextView:
         self._line_ends = ""  # held back: only the next text decides whether they are shown
         self._has_text = False
         self._closed = False
+        self._gap = ""
 
     @property
     def escaped_count(self) -> int:
@@ -49,13 +53,14 @@ class TextView:
         return self._sanitiser.escaped_count
 
     def __call__(self, event: Event) -> None:
-        """Pass on a piece; the reasoning's last line ends with its stage."""
+        """Pass on a piece; the reasoning's last line ends with its stage, or where text begins."""
         if isinstance(event, self._kind):
             self._feed(self._sanitiser.feed(event.text))
             return
         match event:
-            case StageFinished(Stage.REASON) if self._kind is Thought:
-                self.close(None)
+            case StageFinished() | Text() if self._kind is Thought and self._has_text:
+                self._end()
+                self._gap, self._has_text, self._line_ends = "\n", False, ""
 
     def close(self, failure: BaseException | None) -> None:
         """End the text with one newline, also where it was cut."""
@@ -63,9 +68,12 @@ class TextView:
             return
         self._closed = True
         if not isinstance(failure, BrokenPipeError):
-            self._feed(self._sanitiser.close())
-            if self._has_text:
-                self._write(_line_end(self._line_ends))
+            self._end()
+
+    def _end(self) -> None:
+        self._feed(self._sanitiser.close())
+        if self._has_text:
+            self._write(_line_end(self._line_ends))
 
     def _feed(self, text: str) -> None:
         body = text.rstrip(LINE_ENDS)
@@ -74,6 +82,7 @@ class TextView:
             self._line_ends += line_ends
             return
         ready, self._line_ends, self._has_text = self._line_ends + body, line_ends, True
+        ready, self._gap = self._gap + ready, ""
         self._write(ready)  # last: a signal may end it
 
 

@@ -51,6 +51,9 @@ class Progress:
             case events.Thought(text) | events.Text(text):
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._pause = None
+                if self._stage is Stage.ANSWER:
+                    thinks = isinstance(event, events.Thought)
+                    self._activity = ACTIVITY[Stage.REASON if thinks else Stage.ANSWER]
             case events.StageFinished():
                 self._pause = None
 

@@ -32,6 +32,9 @@ def _turn(number: int, turn: TurnRecord) -> Iterator[str]:
     if turn.reasoning.strip():
         yield f"### Reasoning{_by(turn, Stage.REASON)}"
         yield _quoted(turn.reasoning)
+    if turn.own_thinking.strip():
+        yield f"### Reasoning{_by(turn, Stage.ANSWER)}"
+        yield _quoted(turn.own_thinking)
     yield f"### Answer{_by(turn, Stage.ANSWER)}"
     yield _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
     if turn.sources and not parse_sources(turn.answer):

@@ -158,7 +158,9 @@ class ChatArchive:
         if not self._runner.saves:
             return list(turns)
         older = (
-            replace(turn, thoughts=[], drafts=[]) if turn.thoughts or turn.drafts else turn
+            replace(turn, thoughts=[], drafts=[], own_thoughts=[])
+            if turn.thoughts or turn.drafts or turn.own_thoughts
+            else turn
             for turn in turns[:-1]
         )
         return [*older, *turns[-1:]]
@@ -179,10 +181,17 @@ class ChatArchive:
 
 def _join_texts(turn: TurnRecord) -> TurnRecord:
     """The turn with each text in one piece."""
-    reasoning, draft, answer = (
-        [text] * bool(text) for text in (turn.reasoning, turn.draft, turn.answer)
+    reasoning, own, draft, answer = (
+        [text] * bool(text) for text in (turn.reasoning, turn.own_thinking, turn.draft, turn.answer)
     )
-    return replace(turn, thoughts=reasoning, drafts=draft, texts=answer, kept_answer="")
+    return replace(
+        turn,
+        thoughts=reasoning,
+        own_thoughts=own,
+        drafts=draft,
+        texts=answer,
+        kept_answer="",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,10 @@ def _section(turn: TurnRecord) -> Iterator[str]:
         yield f"<details><summary>Reasoning{_by(turn, Stage.REASON)}</summary>"
         yield _as_sent(turn.reasoning)
         yield "</details>"
+    if turn.own_thinking.strip():
+        yield f"<details><summary>Reasoning{_by(turn, Stage.ANSWER)}</summary>"
+        yield _as_sent(turn.own_thinking)
+        yield "</details>"
     yield f"<h3>Answer{_by(turn, Stage.ANSWER)}</h3>"
     yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
     if turn.sources and not parse_sources(turn.answer):

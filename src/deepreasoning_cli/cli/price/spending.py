@@ -29,6 +29,7 @@ COLUMNS = (
     Column("turns", right=True, drop_order=1),
     Column("tokens in", right=True, drop_order=3),
     Column("tokens out", right=True, drop_order=2),
+    Column("thinking", right=True, drop_order=4),
     Column("cost", right=True),
 )
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -103,7 +104,8 @@ def _cells(each: CostSum) -> list[str]:
     cost = format_usd(each.cost, estimated=each.estimated)
     if each.unknown and each.cost is not None:
         cost += " + unknown"
-    return [f"{each.turns:,}", f"{each.input_tokens:,}", f"{each.output_tokens:,}", cost]
+    counts = (each.turns, each.input_tokens, each.output_tokens, each.thinking_tokens)
+    return [*(f"{count:,}" for count in counts), cost]
 
 
 def _fields(each: CostSum) -> dict[str, object]:
@@ -115,6 +117,7 @@ def _fields(each: CostSum) -> dict[str, object]:
         "cost_usd": decimal_usd(each.cost),
         "unknown": each.unknown,
         "estimated": each.estimated,
+        "thinking_tokens": each.thinking_tokens,
     }
 
 
