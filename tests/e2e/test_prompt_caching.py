@@ -12,7 +12,15 @@ import pytest
 from deepreasoning_cli.wire.client.messages import CACHE_CONTROL
 from e2e.test_chat import screen, turns, typed
 from support.loopback import Received
-from support.replies import CLAUDE_USAGE, Cut, Payload, Reply, claude_stream, reasoner_stream
+from support.replies import (
+    CLAUDE_USAGE,
+    DEEPSEEK_USAGE,
+    Cut,
+    Payload,
+    Reply,
+    claude_stream,
+    reasoner_stream,
+)
 from support.vendors import ANSWER, TEXTS, THOUGHTS, Vendors, turn_id
 
 SYSTEM: Final = "Answer in one sentence. " * 100  # 600 tokens by the estimate; 512 are enough
@@ -73,7 +81,8 @@ def finds(later: Received, earlier: Received) -> bool:
 def test_the_second_turn_of_a_chat_reads_what_the_first_wrote_and_says_what_that_saved(
     vendors: Vendors,
 ) -> None:
-    vendors.reasoner.reply(reasoner_stream(THOUGHTS))
+    counts = DEEPSEEK_USAGE | {"prompt_tokens": 620, "total_tokens": 670}
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, usage=counts))
     vendors.claude.reply(claude(50, 12_000, 0), claude(60, 200, 12_000))
     done = typed(vendors, b"6 x 7?\r", b"Sure?\r", b"/info\r", args=("--system", SYSTEM))
     first, second = vendors.claude.requests
@@ -83,7 +92,7 @@ def test_the_second_turn_of_a_chat_reads_what_the_first_wrote_and_says_what_that
     shown = " ".join(screen(done))  # the footer is longer than a line of 80 columns
     # 12,000 read at 0.10 and 200 written at 2.50 in place of 2 per million
     assert shown.count(" cached, ") == 1
-    assert " · 12,360 tokens · $0.0022 · 12,000 cached, $0.0227 saved · " in shown
+    assert " · 12,960 tokens · $0.0022 · 12,000 cached, $0.0227 saved · " in shown
     # less 12,000 written at 2.50 in the first turn
     assert "cache          12,000 tokens read, 12,200 written · $0.0167 saved" in shown
     assert [turn.saved for turn in turns()] == [Decimal("-0.006"), Decimal("0.0227")]

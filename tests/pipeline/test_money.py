@@ -15,6 +15,7 @@ from deepreasoning_cli.pipeline.money import (
     RateCard,
     Rates,
     Usage,
+    believable,
     decimal_usd,
     estimate_tokens,
     format_tokens,
@@ -42,6 +43,31 @@ usages = st.builds(Usage, tokens, tokens, cached_tokens=tokens, cache_write_toke
 
 
 # --- rates × usage
+
+
+@pytest.mark.parametrize(
+    ("usage", "believed"),
+    [
+        (Usage(120, 400), Usage(120, 400)),
+        (Usage(120, 130), Usage(120, 130)),  # 15 bytes a token
+        (Usage(120, 9_000, 8_500), Usage(120, 9_000, 8_500)),  # thought unseen
+        (Usage(120, 1), Usage(120, 500, 200, estimated=True)),
+        (Usage(120, 0), Usage(120, 500, 200, estimated=True)),
+        (Usage(120, 10**9), Usage(120, 500, 200, estimated=True)),
+        (Usage(120, 130, estimated=True), Usage(120, 500, 200, estimated=True)),
+        (Usage(120, 700, estimated=True), Usage(120, 700, estimated=True)),
+        (Usage(0, 400), Usage(100, 400, cache_write_tokens=60, estimated=True)),
+        (Usage(1, 400, None, 1), Usage(100, 400, cache_write_tokens=60, estimated=True)),
+    ],
+)
+def test_a_count_that_contradicts_the_text_is_not_believed(usage: Usage, believed: Usage) -> None:
+    estimate = Usage(100, 500, 200, cache_write_tokens=60, estimated=True)
+    assert believable(usage, estimate) == believed
+
+
+@pytest.mark.parametrize("output", [1, 3, 40])
+def test_a_few_tokens_for_a_short_text_may_be_right(output: int) -> None:
+    assert believable(Usage(1, output), Usage(9, 45, estimated=True)) == Usage(1, output)
 
 
 def test_each_kind_of_token_has_its_own_rate() -> None:

@@ -584,8 +584,8 @@ def test_an_unknown_stop_reason_is_a_whole_answer_and_said() -> None:
 
 @pytest.mark.parametrize("said", [(), (Text(" \n"),)], ids=["none", "blank"])
 def test_an_empty_answer_is_incomplete(said: tuple[Chunk, ...]) -> None:
-    seen, failure = events(plan(thinking(), claude(*said, Usage(3, 0), End("end_turn"))))
-    assert seen[-1] == finished(Stage.ANSWER, "sonnet", Usage(3, 0), "end_turn")
+    seen, failure = events(plan(thinking(), claude(*said, Usage(90, 0), End("end_turn"))))
+    assert seen[-1] == finished(Stage.ANSWER, "sonnet", Usage(90, 0), "end_turn")
     assert told(failure) == (
         IncompleteError,
         error(stage="answer", kind="empty_answer", message="the model returned an empty answer"),

@@ -513,7 +513,73 @@ class TestUsage:
             "prompt_tokens_details": {"cached_tokens": 90},
             "completion_tokens_details": {"reasoning_tokens": 50},
         }
-        assert read({"usage": usage}) == [Usage(9, 5, reasoning_tokens=5, cached_tokens=9)]
+        assert read({"usage": usage}) == [
+            Usage(9, 55, reasoning_tokens=50, cached_tokens=9, estimated=True)
+        ]
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5}},
+            {"usage": {"input_tokens": 9, "output_tokens": 5}},
+            chunk({}, usage={"promptTokens": 9, "completionTokens": 5}),
+            {"choices": [{"index": 0, "usage": {"prompt_tokens": 9, "completion_tokens": 5}}]},
+            {"choices": [], "prompt_tokens": 9, "completion_tokens": 5},
+            {"choices": [], "x_groq": {"usage": {"prompt_tokens": 9, "completion_tokens": 5}}},
+            {"choices": [], "prompt_eval_count": 9, "eval_count": 5},
+        ],
+    )
+    @pytest.mark.parametrize("later", [{}, {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}])
+    def test_a_count_is_read_wherever_it_is_and_no_0_takes_it_back(
+        self, last: Payload, later: Payload
+    ) -> None:
+        assert read(content("42"), chunk({}, "stop"), last, later, DONE) == [
+            Text("42"),
+            Usage(9, 5),
+            End("stop"),
+        ]
+
+    @pytest.mark.parametrize(
+        "cached",
+        [
+            {"prompt_tokens_details": {"cached_tokens": 8}},
+            {"input_tokens_details": {"cached_tokens": 8}},
+            {"prompt_tokens_details": {"cache_read_tokens": 8}},
+            {"prompt_tokens_details": {"cached_tokens": 0}, "prompt_cache_hit_tokens": 8},
+            {"cached_tokens": 8},
+            {"cache_read_input_tokens": 8},
+            {"cached_prompt_tokens": 8, "prompt_tokens_details": None},
+        ],
+    )
+    def test_cached_tokens_have_many_names(self, cached: Payload) -> None:
+        usage = {"prompt_tokens": 20, "completion_tokens": 5} | cached
+        assert read({"usage": usage}) == [Usage(20, 5, cached_tokens=8)]
+
+    def test_cached_tokens_beside_the_prompt_are_added_where_the_total_says_so(self) -> None:
+        usage = {"input_tokens": 4, "output_tokens": 5, "cache_read_input_tokens": 8}
+        assert read({"usage": usage | {"total_tokens": 17}}) == [Usage(12, 5, cached_tokens=8)]
+
+    @pytest.mark.parametrize(
+        ("total", "expected"),
+        [
+            (41, Usage(32, 9, reasoning_tokens=7)),
+            (48, Usage(32, 16, reasoning_tokens=7)),
+            (None, Usage(32, 9, reasoning_tokens=7)),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "reasoned",
+        [{"completion_tokens_details": {"reasoning_tokens": 7}}, {"reasoning_tokens": 7}],
+    )
+    def test_reasoning_is_inside_the_output_or_beside_it_as_the_total_says(
+        self, total: int | None, expected: Usage, reasoned: Payload
+    ) -> None:
+        usage = {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": total} | reasoned
+        assert read({"usage": usage}) == [expected]
+
+    def test_more_reasoning_than_output_is_beside_it(self) -> None:
+        usage = {"prompt_tokens": 32, "completion_tokens": 9, "reasoning_tokens": 994}
+        assert read({"usage": usage | {"total_tokens": 1035}}) == [Usage(32, 1003, 994)]
 
     @pytest.mark.parametrize("tokens", [-1, True, "9", None, float("nan"), 1e300, [], {}])
     def test_an_odd_number_is_no_count(self, tokens: object) -> None:

@@ -340,19 +340,44 @@ class TestUsage:
     @pytest.mark.parametrize("tokens", [-1, True, "9", None, float("nan"), 1e300, [], {}])
     def test_an_odd_number_is_no_count(self, tokens: object) -> None:
         odd = {"input_tokens": tokens, "output_tokens": 5}
-        assert read(start(odd, model=None), STOP) == [End(None)]
+        assert read(stopping(None, odd), STOP) == [End(None)]
         parts = {
             "cache_creation_input_tokens": tokens,
             "cache_read_input_tokens": tokens,
             "output_tokens_details": {"thinking_tokens": tokens},
         }
         usage = {"input_tokens": 9, "output_tokens": 5} | parts
-        assert read(start(usage, model=None), STOP) == [Usage(9, 5), End(None)]
+        assert read(stopping(None, usage), STOP) == [Usage(9, 5), End(None)]
 
-    def test_thinking_never_exceeds_the_output(self) -> None:
+    @pytest.mark.parametrize("ended", [None, {}, {"output_tokens": None}, {"input_tokens": 20}])
+    def test_the_first_token_is_not_the_count_of_the_end(self, ended: object) -> None:
+        begun = {"input_tokens": 20, "output_tokens": 1, "cache_read_input_tokens": 8}
+        assert read(start(begun, model=None), text("42"), stopping("end_turn", ended), STOP) == [
+            Text("42"),
+            Usage(28, 1, cached_tokens=8, estimated=True),
+            End("end_turn"),
+        ]
+
+    @pytest.mark.parametrize(
+        "ending",
+        [
+            (stopping("end_turn", {"output_tokens": 12, "input_tokens": 0}), STOP),
+            (stopping("end_turn", {"output_tokens": 12}), stopping(None, {"output_tokens": 0})),
+            (stopping("end_turn", usage={}) | {"usage": {"output_tokens": 12}},),
+            ({"type": "message_delta", "delta": {"usage": {"output_tokens": 12}}}, STOP),
+            (STOP | {"usage": {"output_tokens": 12}},),
+        ],
+    )
+    def test_a_count_is_read_wherever_it_is_and_no_0_takes_it_back(
+        self, ending: tuple[Payload, ...]
+    ) -> None:
+        begun = start({"input_tokens": 20, "output_tokens": 1}, model=None)
+        assert read(begun, text("42"), *ending)[1] == Usage(20, 12)
+
+    def test_thinking_beside_the_output_is_added_and_an_estimate(self) -> None:
         usage = {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 50}}
         assert read(stopping("end_turn", {"input_tokens": 9} | usage), STOP) == [
-            Usage(9, 5, reasoning_tokens=5),
+            Usage(9, 55, reasoning_tokens=50, estimated=True),
             End("end_turn"),
         ]
 

@@ -202,7 +202,7 @@ class TestUsage:
             "output_tokens": 5,
             "output_tokens_details": {"reasoning_tokens": 9},
         }
-        assert read(ended(usage=usage))[0] == Usage(10, 5, 5, 8, 2)
+        assert read(ended(usage=usage))[0] == Usage(10, 14, 9, 8, 2, estimated=True)
 
     def test_details_may_be_missing(self) -> None:
         assert read(ended(usage={"input_tokens": 1, "output_tokens": 2}))[0] == Usage(1, 2)

@@ -13,6 +13,8 @@ from typing import Any, Final
 MILLION: Final = 1_000_000
 THOUSAND: Final = 1_000
 BYTES_PER_TOKEN: Final = 4
+FEW_TOKENS: Final = 50  # below it the estimate may be far off
+MOST_UNSEEN: Final = 1_000_000  # tokens read or written beside the text that is seen
 SMALLEST_SHOWN: Final = Decimal("0.0001")
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -162,6 +164,35 @@ class RateCard:
 def estimate_tokens(text: str) -> int:
     """A rough count of tokens: four UTF-8 bytes each, which holds for prose, code and CJK."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+def believable(usage: Usage, estimate: Usage) -> Usage:
+    """`usage`, with the `estimate` by the text in place of a count that contradicts the text.
+
+    Less than a quarter of the estimate is more than 16 bytes a token, which no long text has. More
+    is believed, since models think and gateways add unseen, up to what no model reads or writes.
+    """
+    read, wrote = usage.input_tokens, usage.output_tokens
+    reads = _contradicts(read, estimate.input_tokens)
+    writes = _contradicts(wrote, estimate.output_tokens)
+    if usage.estimated and wrote < estimate.output_tokens:
+        writes = True
+    if not (reads or writes):
+        return usage
+    return replace(
+        usage,
+        input_tokens=estimate.input_tokens if reads else read,
+        cached_tokens=0 if reads else usage.cached_tokens,
+        cache_write_tokens=estimate.cache_write_tokens if reads else usage.cache_write_tokens,
+        output_tokens=estimate.output_tokens if writes else wrote,
+        reasoning_tokens=estimate.reasoning_tokens if writes else usage.reasoning_tokens,
+        estimated=True,
+    )
+
+
+def _contradicts(count: int, estimated: int) -> bool:
+    too_few = count * 4 < estimated if estimated > FEW_TOKENS else not count and estimated > 1
+    return too_few or count > estimated * BYTES_PER_TOKEN + MOST_UNSEEN
 
 
 def decimal_usd(amount: Decimal | None) -> str | None:

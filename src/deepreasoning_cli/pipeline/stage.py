@@ -12,7 +12,7 @@ from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, Unavai
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Ending, Event, Prompt, Stage
-from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
+from deepreasoning_cli.pipeline.money import RateCard, Usage, believable, estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
 PIECES: Final = (events.Thought, events.Text)
@@ -154,12 +154,10 @@ class StageRun:
 
     def finished(self) -> events.StageFinished:
         """The event that ends the stage; a call that was stopped early gets estimated usage."""
-        started, usage = self.started(), self.usage
-        if usage is None:
-            thoughts = estimate_tokens(self.reasoning)
-            usage = started.estimate(thoughts + estimate_tokens(self.answer), thoughts)
+        started, thoughts = self.started(), estimate_tokens(self.reasoning)
+        estimate = started.estimate(thoughts + estimate_tokens(self.answer), thoughts)
         return started.finish(
-            usage,
+            believable(self.usage, estimate) if self.usage else estimate,
             time.monotonic() - self.began,
             served_model=self.served,
             stop_reason=self.stopped or self._reason,

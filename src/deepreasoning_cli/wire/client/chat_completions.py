@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text
-from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import (
     ReplyReader,
@@ -17,6 +16,7 @@ from deepreasoning_cli.wire.client.payload import (
     as_reason,
     as_text,
     as_usage,
+    merge_usage,
 )
 from deepreasoning_cli.wire.client.think import delta_pieces, split_thinking
 
@@ -61,15 +61,15 @@ def read_reply(
     for chunk in split_thinking(chunks, opens_thinking=opens_thinking):
         answered = answered or isinstance(chunk, Text)
         yield chunk
-    if reply.usage:
-        yield reply.usage
+    if usage := as_usage(reply.counts):
+        yield usage
     if reply.finish_reason or (reply.done and answered):
         yield End("refusal" if reply.refused else reply.finish_reason)
 
 
 @dataclass(slots=True)
 class _ChatCompletionsReader(ReplyReader):
-    usage: Usage | None = None
+    counts: Payload = field(default_factory=dict)
     finish_reason: str | None = None
     done: bool = False
     refused: bool = False
@@ -89,9 +89,8 @@ class _ChatCompletionsReader(ReplyReader):
     def _chunk(self, chunk: Payload, account: ApiAccount) -> Iterator[Chunk]:
         if chunk.get("model") != self.model:
             yield from self.served_by(chunk.get("model"))
-        if usage := chunk.get("usage"):
-            self.usage = as_usage(usage, "prompt", "completion") or self.usage
         choice = self._choice(chunk.get("choices"))
+        self._count(chunk, choice)
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
         delta = as_dict(choice.get("message") if delta is None else delta)
@@ -101,6 +100,14 @@ class _ChatCompletionsReader(ReplyReader):
             yield Text(refusal)
         raise_for_error(chunk, account)
         self.finish_reason = as_reason(choice.get("finish_reason")) or self.finish_reason
+
+    def _count(self, chunk: Payload, choice: Payload) -> None:
+        """Note the counts: beside the choices, as most are, in the choice, or in the chunk."""
+        for usage in (chunk.get("usage"), choice.get("usage"), chunk.get("x_groq")):
+            if usage:
+                merge_usage(self.counts, as_dict(usage).get("usage", usage))
+        if "completion_tokens" in chunk or "eval_count" in chunk:
+            merge_usage(self.counts, chunk)
 
     def _choice(self, choices: object) -> Payload:
         """The part of the first choice in a chunk; empty where the chunk is another one's."""

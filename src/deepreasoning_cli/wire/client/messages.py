@@ -17,7 +17,8 @@ from deepreasoning_cli.wire.client.payload import (
     as_dicts,
     as_reason,
     as_text,
-    build_usage,
+    as_usage,
+    merge_usage,
 )
 from deepreasoning_cli.wire.client.think import part_pieces
 
@@ -83,22 +84,26 @@ def read_reply(
 class _MessagesReader(ReplyReader):
     stop_reason: str | None = None
     complete: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    counted: bool = False
+    """Whether the counts are those of the end: `message_start` has but the first token."""
 
     def read(self, payload: Payload) -> Iterator[Chunk]:
         match payload:
             case {"type": "message_start", "message": dict(message)}:
                 yield from self._message(message)
-                self._state({}, as_dict(message.get("usage")))
+                merge_usage(self.counts, message.get("usage"))
             case {"type": "message", "content": list()}:
                 yield from self._message(payload)
-                self._state(payload, as_dict(payload.get("usage")))
+                self._state(payload, payload.get("usage"))
                 self.complete = True
             case {"type": "content_block_start", "content_block": block}:
                 yield from _pieces(block)
             case {"type": "message_delta"}:
-                self._state(as_dict(payload.get("delta")), as_dict(payload.get("usage")))
+                delta = as_dict(payload.get("delta"))
+                self._state(delta, payload.get("usage") or delta.get("usage"))
             case {"type": "message_stop"}:
+                self._state({}, payload.get("usage"))
                 self.complete = True
             case {"type": "ping"} if self.stop_reason:
                 self.complete = True
@@ -108,26 +113,15 @@ class _MessagesReader(ReplyReader):
         for block in as_dicts(message.get("content")):
             yield from _pieces(block)
 
-    def _state(self, source: Payload, usage: Payload) -> None:
+    def _state(self, source: Payload, usage: object) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
         self.stop_reason = as_reason(source.get("stop_reason")) or self.stop_reason
-        usage = usage | as_dict(usage.get("output_tokens_details"))
-        for name, value in usage.items():
-            if (tokens := as_count(value)) is not None:
-                self.counts[name] = tokens
+        self.counted = self.counted or as_count(as_dict(usage).get("output_tokens")) is not None
+        merge_usage(self.counts, usage)
 
     def usage(self) -> Usage | None:
-        """`input_tokens` of this format are the uncached ones only (api-facts.md, section 1.4)."""
-        counts = self.counts
-        written = counts.get("cache_creation_input_tokens", 0)
-        cached = counts.get("cache_read_input_tokens", 0)
-        return build_usage(
-            counts["input_tokens"] + written + cached if "input_tokens" in counts else None,
-            counts.get("output_tokens"),
-            cached=cached,
-            written=written,
-            reasoning=counts.get("thinking_tokens"),
-        )
+        """The counts: `input_tokens` of this format are the uncached ones (api-facts.md, 1.4)."""
+        return as_usage(self.counts, cached_apart=True, at_end=self.counted)
 
 
 def _pieces(block: object) -> tuple[Chunk, ...]:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from deepreasoning_cli.pipeline.events import Ending, ModelReported, ending_of
 from deepreasoning_cli.pipeline.money import Usage
 
 MOST_TOKENS = 1_000_000_000  # no model reads or writes this much in one reply
+
+# The names of the counts, OpenAI's first; then those of Messages, DeepSeek, Moonshot, Gemini,
+# Bedrock, Ollama and the gateways in front of them (api-facts.md, sections 1.4, 2.6 and 5).
+INPUT: Final = (
+    *("prompt_tokens", "input_tokens", "promptTokens", "inputTokens"),
+    *("promptTokenCount", "prompt_eval_count"),
+)
+OUTPUT: Final = (
+    *("completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
+    *("candidatesTokenCount", "eval_count"),
+)
+CACHED: Final = (
+    *("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cache_read_tokens"),
+    *("cached_prompt_tokens", "cached_input_tokens", "prompt_cached_tokens", "num_cached_tokens"),
+    *("cachedContentTokenCount", "cacheReadInputTokens", "cachedInputTokens", "cachedTokens"),
+)
+CACHE_WRITTEN: Final = (
+    *("cache_write_tokens", "cache_creation_input_tokens", "cache_creation_tokens"),
+    *("cache_write_input_tokens", "cacheWriteInputTokens"),
+)
+REASONED: Final = (
+    *("reasoning_tokens", "thinking_tokens", "reasoningTokens", "thoughtsTokenCount"),
+    *("thoughts_tokens", "reasoning_output_tokens"),
+)
+TOTAL: Final = ("total_tokens", "totalTokens", "totalTokenCount")
+DETAILS: Final = (
+    *("prompt_tokens_details", "input_tokens_details"),
+    *("completion_tokens_details", "output_tokens_details"),
+)
 
 
 def as_dict(value: object) -> dict[str, Any]:
@@ -49,49 +78,55 @@ def as_count(value: object) -> int | None:
     return int(value)
 
 
-def build_usage(
-    input_tokens: object,
-    output_tokens: object,
-    *,
-    cached: object,
-    written: object,
-    reasoning: object,
-) -> Usage | None:
-    """The counts, if input and output are both given; two zeros mean that nobody counted.
+def merge_usage(known: dict[str, Any], later: object) -> dict[str, Any]:
+    """`known`, and over it what `later` counts; nothing and a 0 take no count back."""
+    for name, value in as_dict(later).items():
+        if isinstance(value, dict):
+            known[name] = merge_usage(dict(as_dict(known.get(name))), value)
+        elif as_count(value) or name not in known:
+            known[name] = value
+    return known
 
-    `cached` and `written` are parts of the input, `reasoning` of the output: none is more than
-    what it is a part of.
+
+def as_usage(usage: object, *, cached_apart: bool = False, at_end: bool = True) -> Usage | None:
+    """The counts of any format, if input and output are both given; two zeros count nothing.
+
+    In OpenAI's formats the input includes what was cached; with `cached_apart`, as in Messages, it
+    does not. The output includes the reasoning, save where it cannot or the total says otherwise,
+    as at xAI. Counts that contradict each other, or are not those `at_end`, are an estimate.
     """
-    read, output, thought = map(as_count, (input_tokens, output_tokens, reasoning))
-    if read is None or output is None or not read + output:
+    counts = as_dict(usage)
+    inner = [as_dict(counts.get(name)) for name in DETAILS]
+    read, output = _first_count(INPUT, counts), _first_count(OUTPUT, counts)
+    if read is None or output is None:
         return None
-    from_cache = min(as_count(cached) or 0, read)
+    cached = _first_count(CACHED, *inner[:2], counts) or 0
+    written = _first_count(CACHE_WRITTEN, *inner[:2], counts) or 0
+    thought = _first_count(REASONED, *inner[2:], counts)
+    total = _first_count(TOTAL, counts)
+    if cached_apart or (cached + written > read and total == read + cached + written + output):
+        read += cached + written
+    if not read + output:
+        return None
+    doubtful = cached + written > read
+    if thought and (thought > output or total == read + output + thought):
+        doubtful = doubtful or total != read + output + thought
+        output += thought
+    cached = min(cached, read)
     return Usage(
         input_tokens=read,
         output_tokens=output,
-        reasoning_tokens=None if thought is None else min(thought, output),
-        cached_tokens=from_cache,
-        cache_write_tokens=min(as_count(written) or 0, read - from_cache),
+        reasoning_tokens=thought,
+        cached_tokens=cached,
+        cache_write_tokens=min(written, read - cached),
+        estimated=doubtful or not at_end,
     )
 
 
-def as_usage(usage: object, read: str, written: str) -> Usage | None:
-    """The counts in OpenAI's two formats; `read` and `written` are the words of each: `prompt` and
-    `completion`, or `input` and `output`.
-
-    The first includes cached tokens, the second the reasoning. DeepSeek has its own name for the
-    cached ones (api-facts.md, section 2.6).
-    """
-    counts = as_dict(usage)
-    details = as_dict(counts.get(f"{read}_tokens_details"))
-    cached = as_count(details.get("cached_tokens"))
-    return build_usage(
-        counts.get(f"{read}_tokens"),
-        counts.get(f"{written}_tokens"),
-        cached=counts.get("prompt_cache_hit_tokens") if cached is None else cached,
-        written=details.get("cache_write_tokens"),
-        reasoning=as_dict(counts.get(f"{written}_tokens_details")).get("reasoning_tokens"),
-    )
+def _first_count(names: Iterable[str], *sources: Mapping[str, object]) -> int | None:
+    """The first of the counts that is more than 0, else 0 if one is; None where none is given."""
+    given = [as_count(source.get(name)) for source in sources for name in names]
+    return next(filter(None, given), 0 if 0 in given else None)
 
 
 @dataclass(slots=True)

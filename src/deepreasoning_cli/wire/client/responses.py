@@ -117,7 +117,7 @@ class _ResponsesReader(ReplyReader):
         yield from self.served_by(response.get("model"))
         for index, item in enumerate(as_dicts(response.get("output"))):
             yield from self._item(index, item)
-        if usage := as_usage(response.get("usage"), "input", "output"):
+        if usage := as_usage(response.get("usage")):
             yield usage
         self.complete = True
         yield events.End(self._reason(response))
