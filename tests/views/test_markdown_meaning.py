@@ -245,3 +245,13 @@ def test_prices_do_not_hold_up_a_paragraph() -> None:
     stream = MarkdownStream(40, console=CONSOLE)
     rows = [row for _ in range(60) for row in stream.feed("it costs $5 or a little more, ")]
     assert len(rows) > 30
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_no_word_of_a_table_is_cut_where_the_screen_has_room_for_it(width: int) -> None:
+    cells = ("--name", "does things that need many words", "`PROGRAM_OPTION`", "always everywhere")
+    table = f"| a | b | c | d |\n|---|---|---|---|\n| {' | '.join(cells)} |\n| 1 | 2 | 3 | 4 |"
+    text = " ".join(shown(table, width)).split()
+    assert sorted(set(text) - {"─" * size for size in range(99)}) == sorted(
+        {*"abcd1234", *" ".join(cells).replace("`", "").split()}
+    )

@@ -57,6 +57,28 @@ def test_no_row_of_the_frame_is_wider_than_the_terminal(columns: int, words: str
     assert frame.width >= 1
 
 
+@pytest.mark.parametrize("columns", range(6, 60))
+def test_a_figure_that_has_no_room_is_left_out_and_never_cut(columns: int) -> None:
+    words = "thought 2.6 s · ≈183 tokens · ≈$0.0004"
+    for row in (
+        Frame(columns, PLAIN, box=True).foot(words),
+        Frame(columns, PLAIN, box=False).open_foot(words),
+    ):
+        shown = text(row).strip("╰╯─ ")
+        first, *figures = shown.split(" · ")
+        assert first == "thought 2.6 s" or (not figures and first.rstrip("…") in "thought 2.6 s")
+        assert set(figures) <= set(words.split(" · "))
+
+
+def test_titles_and_figures_are_in_the_terminals_own_colour() -> None:
+    """Dim blue cannot be read on the standard palette of many terminals."""
+    frame = Frame(60, Style(color="blue", dim=True), box=True)
+    for row in (frame.head("Answer"), frame.foot("8.2 s"), frame.open_foot("8.2 s")):
+        blue = "".join(part.text for part in row if part.style and part.style.color)
+        assert not blue.strip("╭╮╰╯─ ")
+        assert blue
+
+
 def test_text_from_right_to_left_has_no_right_side() -> None:
     frame = Frame(40, PLAIN, box=True)
     assert text(frame.row([Segment("مرحبا بالعالم hello")])) == "│ مرحبا بالعالم hello"

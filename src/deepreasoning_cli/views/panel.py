@@ -40,18 +40,29 @@ class Frame:
         """Cells for the content of a row."""
         return self.columns - 4 if self._box else self.columns
 
+    @property
+    def _room(self) -> int:
+        """Cells for words on the first or last row."""
+        return self.columns - 5
+
     def head(self, title: str) -> Row:
         """The first row, with the title in it."""
-        return self._edge("╭╮", title, self._style)
+        dim = bool(self._style.dim)
+        title = terminal.truncate(title, self._room)
+        return self._edge("╭╮", title, self._style, Style(dim=dim, bold=not dim))
 
     def foot(self, words: str, *, alarm: bool = False) -> Row:
         """The last row, with how it goes or went in it; bad news stands out."""
-        return self._edge("╰╯", words, ALARM if alarm else self._style)
+        words = fitting_fields(words, self._room)
+        if alarm:
+            return self._edge("╰╯", words, ALARM, ALARM)
+        return self._edge("╰╯", words, self._style, DIM)
 
     def open_foot(self, words: str) -> Row:
         """The last row while the panel is open: only as long as its words, for it moves often."""
-        text = f"{'╰─' if self._box else '──'} {words}".rstrip()
-        return [Segment(terminal.crop(text, self.columns), self._style)]
+        start = terminal.crop("╰─" if self._box else "──", self.columns)
+        words = fitting_fields(words, self.columns - len(start) - 1)
+        return [Segment(start, self._style), *([Segment(f" {words}", DIM)] if words else [])]
 
     def row(self, content: Row) -> Row:
         """A content row in its frame; where it reads from right to left, without a right side.
@@ -68,14 +79,31 @@ class Frame:
         right = Segment(f"{' ' * gap} │", self._style)
         return [*left, *content, right]
 
-    def _edge(self, corners: str, words: str, style: Style) -> Row:
+    def _edge(self, corners: str, words: str, line: Style, text: Style) -> Row:
         inner = self.columns - 2
         if inner < 1:
-            return [Segment("─" * self.columns, style)]
-        label = terminal.crop(f"─ {words} " if words else "", inner)
-        line = "─" * (inner - terminal.cell_width(label))
+            return [Segment("─" * self.columns, line)]
         start, end = (corners[0], corners[1]) if self._box else ("─", "─")
-        return [Segment(f"{start}{label}{line}{end}", style)]
+        if not words:
+            return [Segment(f"{start}{'─' * inner}{end}", line)]
+        rest = "─" * (inner - terminal.cell_width(words) - 3)
+        return [
+            Segment(f"{start}─ ", line),
+            Segment(words, text),
+            Segment(f" {rest}{end}", line),
+        ]
+
+
+def fitting_fields(words: str, width: int) -> str:
+    """As many of the fields between `·` as `width` cells have room for, the first in any case.
+
+    A figure is left out, never cut: `$0.00` of `$0.0004` would be read as true. The last field,
+    what was paid or what Enter does, stays longer than those before it.
+    """
+    fields = words.split(" · ")
+    while len(fields) > 1 and terminal.cell_width(" · ".join(fields)) > width:
+        del fields[-2 if len(fields) > 2 else -1]
+    return terminal.truncate(" · ".join(fields), width)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

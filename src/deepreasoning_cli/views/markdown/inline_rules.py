@@ -52,6 +52,8 @@ _OPEN_FORMULA: Final = re.compile(
 )
 """A formula that may still end: up to the end of the text."""
 
+_SIGNS: Final = re.compile(r"[\n!$&*:<\[\\\]_`~]")
+"""Where a rule may find something; the text in between is taken at once."""
 _ESCAPES: Final = frozenset("*_`#<>&|~$-+\n")
 _NUMBER: Final = re.compile(r"(?:\A|\s)\d{1,9}\Z")
 _NAME: Final = re.compile(r"__(?:[a-z][A-Za-z0-9_]*|[A-Z][A-Z0-9_]*)__(?![A-Za-z0-9_])")
@@ -121,6 +123,7 @@ class SpanParser(ParserInline):
 
     def __init__(self) -> None:
         super().__init__()
+        self.terminator_re = _SIGNS
         rules = self.ruler
         rules.before("escape", "formula", _formula)
         rules.before("formula", "address", _address)

@@ -11,12 +11,19 @@ from deepreasoning_cli.views.markdown.block_rules import PLACEHOLDER
 from deepreasoning_cli.views.markdown.elements import Block, Layout, SourceLines
 from deepreasoning_cli.views.markdown.inline import to_runs
 from deepreasoning_cli.views.markdown.parser import Node
-from deepreasoning_cli.views.markdown.wrap import Run, row, runs_width, wrap_words
+from deepreasoning_cli.views.markdown.wrap import (
+    Run,
+    longest_word,
+    row,
+    runs_width,
+    wrap_words,
+)
 
 SAMPLE_ROWS: Final = 20
 """Body rows that decide, with the head, how wide the columns are; a longer table does not wait."""
 _GAP: Final = 2
-_LEAST: Final = 3
+_LONGEST_WORD: Final = 16
+"""Cells up to which a word is not cut in a column; rather the cells stand one under the other."""
 
 Cell = list[Run]
 
@@ -26,6 +33,7 @@ class TableBlock(Block):
 
     def __init__(self) -> None:
         self._wishes: list[int] = []  # cells that each column wants, once the table has begun
+        self._words: list[int] = []  # cells that each column must have for its words
         self._sides: list[str] = []  # to which side each column leans
 
     def feed(self, node: Node, closed: bool, layout: Layout) -> list[Row]:
@@ -39,8 +47,10 @@ class TableBlock(Block):
         if not self.begun:
             self.begun = True
             titles = _cells(head, layout, layout.theme.style("bold"))
-            columns = zip(titles, *lines[:SAMPLE_ROWS], strict=True)
-            self._wishes = [max(map(runs_width, column)) for column in columns]
+            columns = list(zip(titles, *lines[:SAMPLE_ROWS], strict=True))
+            self._wishes = [max(1, *map(runs_width, column)) for column in columns]
+            words = [max(1, *map(longest_word, column)) for column in columns]
+            self._words = [min(word, _LONGEST_WORD) for word in words]
             self._sides = node.token.meta["sides"]
             rows += [*self._row(titles, layout.width), *self._rule(layout)]
         return rows + [part for line in lines for part in self._row(line, layout.width)]
@@ -75,15 +85,20 @@ class TableBlock(Block):
         return [row([(line, layout.theme.style("markdown.hr"))])]
 
     def _sizes(self, width: int) -> list[int] | None:
-        """The width of each column: what it wishes, or a fair share; None if there is no room."""
+        """The width of each column: what it wishes, or what its words need and a fair share.
+
+        None if there is no room for that.
+        """
         count = len(self._wishes)
-        room = width - _GAP * (count - 1)
-        if room < _LEAST * count:
+        room = width - _GAP * (count - 1) - sum(self._words)
+        if room < 0:
             return None
-        sizes = [0] * count
-        for done, column in enumerate(sorted(range(count), key=self._wishes.__getitem__)):
-            sizes[column] = min(max(self._wishes[column], 1), room // (count - done))
-            room -= sizes[column]
+        sizes = self._words.copy()
+        more = [wish - word for wish, word in zip(self._wishes, self._words, strict=True)]
+        for done, column in enumerate(sorted(range(count), key=more.__getitem__)):
+            share = min(more[column], room // (count - done))
+            sizes[column] += share
+            room -= share
         return sizes
 
 

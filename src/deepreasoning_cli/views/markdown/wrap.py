@@ -88,6 +88,13 @@ def runs_width(runs: Iterable[Run]) -> int:
     return sum(cell_width(text) for text, _ in runs)
 
 
+def longest_word(runs: Iterable[Run]) -> int:
+    """Cells of the longest word, which no row breaks if it has as many."""
+    text = "".join(text for text, _ in runs)
+    atoms = (match.group().rstrip() for line in text.split("\n") for match in _ATOM.finditer(line))
+    return max(map(cell_width, atoms), default=0)
+
+
 def last_break(text: str, limit: int) -> int:
     """The last place at or before `limit` (< its length) to cut a paragraph's source, or 0.
 
