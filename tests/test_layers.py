@@ -17,7 +17,7 @@ PACKAGE: Final = "deepreasoning_cli"
 RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("version", "errors", "greenlets", "lazy", "paths", "sanitize", "wire"),
     ("files", "keys", "pipeline"),
-    ("catalog", "history", "prompt", "views", "wire.client", "wire.server"),
+    ("catalog", "connect", "history", "prompt", "views", "wire.client", "wire.server"),
     ("settings", "transport"),
     ("providers",),
     ("wiring",),
@@ -32,7 +32,7 @@ NAMED: Final = {"": "version", "__main__": "main"}
 """Modules whose room is not their package's."""
 SIDES: Final = ("wire.client", "wire.server")
 """Packages inside a room that are rooms of their own."""
-MOST_ROOMS: Final = 24
+MOST_ROOMS: Final = 25
 
 
 def room_of(module: str) -> str:

@@ -6,6 +6,18 @@ ENOUGH_FOR_IMPORTS = 100_000
 """New objects after which garbage is looked for: more than a start makes, which all stay."""
 
 
+ANOTHER_WAY = {"--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--replay"}
+"""Options of a call that may ask another host than the last one, or none, or leaves no trace."""
+
+
+def asks_as_before(words: list[str]) -> bool:
+    """Whether a command line plainly asks the host that the last one asked; a quick look at it."""
+    first = next((word for word in words if not word.startswith("-")), "")
+    names = {word.partition("=")[0] for word in words}
+    is_question = first in ("ask", "chat") or " " in first  # no command's name has a space
+    return is_question and not names & ANOTHER_WAY
+
+
 def main() -> None:
     """Run the command line and end the process; `--version` alone is answered at once."""
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -29,12 +41,16 @@ def main() -> None:
     )
 
     gc.set_threshold(ENOUGH_FOR_IMPORTS)
-    code = 1
+    code, last_origin = 1, None
     with deferred_imports(*DEFERRED), without_imports(*LEFT_OUT), without_plugins():
+        if asks_as_before(sys.argv[1:]):
+            from deepreasoning_cli.connect import connect_to_last
+
+            last_origin = connect_to_last()
         from deepreasoning_cli.cli.app import app
 
         try:
-            app()
+            app(obj=last_origin)
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
         finally:

@@ -208,7 +208,7 @@ LATER_THAN_THE_REQUEST: Final = frozenset(
 def test_ask_imports_little_before_it_connects(
     take: Callable[..., CompletedRun | PtyRun], tmp_path: Path
 ) -> None:
-    env = SETTINGS | {"NAMES": str(tmp_path / "names")}
+    env = SETTINGS | {"NAMES": str(tmp_path / "names"), "DEEPREASONING_CONNECT_AHEAD": "false"}
     done = take(env=env, program=(sys.executable, "-c", AT_THE_FIRST_CONNECTION), timeout=60)
     names = (tmp_path / "names").read_text().split()
     assert "deepreasoning_cli.transport.client" in names, done
@@ -217,3 +217,32 @@ def test_ask_imports_little_before_it_connects(
     ours = sorted(name for name in names if name.partition(".")[0] == "deepreasoning_cli")
     ours = [name for name in ours if name not in ON_A_TERMINAL]
     assert len(ours) <= OURS_AT_MOST, f"{len(ours)} modules: {' '.join(ours)}"
+
+
+WHEN_CONNECTING_BEGINS: Final = AT_THE_FIRST_CONNECTION.replace(
+    "sys.addaudithook(report)",
+    """
+import threading
+start = threading.Thread.start
+def starting(thread):
+    if thread.name == "early connection":
+        report("socket.connect", ())
+    start(thread)
+threading.Thread.start = starting
+""",
+)
+SENDS: Final = frozenset({"httpx", "httpcore", "h11", "deepreasoning_cli.transport.client"})
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["", "known from the last run"])
+def test_the_connection_is_begun_before_what_sends_the_request_is_imported(
+    tmp_path: Path, is_known: bool
+) -> None:
+    env = SETTINGS | {"NAMES": str(tmp_path / "names"), "DEEPREASONING_DATA_DIR": str(tmp_path)}
+    if is_known:
+        (tmp_path / "last-origin").write_text(f"{NOWHERE}\n")
+    done = run(env=env, program=(sys.executable, "-c", WHEN_CONNECTING_BEGINS), timeout=60)
+    names = frozenset((tmp_path / "names").read_text().split())
+    later = SENDS | {"typer", "pydantic", "deepreasoning_cli.cli.app"} if is_known else SENDS
+    assert "deepreasoning_cli.connect" in names, done
+    assert names & later == frozenset()

@@ -92,6 +92,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "on_cap": "stop",
         "code_theme": "ansi_dark",
         "timeout": None,
+        "connect_ahead": True,
         "keys": {},
         "reasoners": {},
         "answerers": {},

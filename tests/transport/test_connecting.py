@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import certifi
 import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
+from deepreasoning_cli import connect
 from deepreasoning_cli.errors import ConfigError, UnavailableError
 from deepreasoning_cli.transport import Timeouts, Transport
 from deepreasoning_cli.transport.pool import DeferredContext
@@ -338,11 +339,12 @@ def test_a_ca_bundle_that_is_none_is_named_before_anything_is_sent(
 def test_a_ca_bundle_of_our_own_that_is_gone_is_said(
     monkeypatch: pytest.MonkeyPatch, seen: Witness
 ) -> None:
-    def gone(**_named: Any) -> None:
-        raise FileNotFoundError
+    def gone() -> str:
+        return "/nowhere/cacert.pem"
 
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setattr(httpx, "create_ssl_context", gone)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setattr(certifi, "where", gone)
     with Loopback(json_reply(200, {}), tls=True) as vendor:
         failure = seen.failure(to(vendor.url))
         assert vendor.requests == []
@@ -355,13 +357,13 @@ def test_the_ca_bundle_is_loaded_for_tls_alone_once_and_where_the_connection_is_
     monkeypatch: pytest.MonkeyPatch, seen: Witness
 ) -> None:
     threads: list[str] = []
-    real = httpx.create_ssl_context
+    real = connect.create_context
 
     def create() -> ssl.SSLContext:
         threads.append(threading.current_thread().name)
         return real()
 
-    monkeypatch.setattr(httpx, "create_ssl_context", create)
+    monkeypatch.setattr(connect, "create_context", create)
     ok = json_reply(200, {"id": 1})
     with (
         Loopback(ok) as plain,
@@ -382,6 +384,6 @@ def test_the_ca_bundle_is_loaded_for_tls_alone_once_and_where_the_connection_is_
 
 
 def test_itself_the_deferred_context_trusts_nobody() -> None:
-    context = DeferredContext()
+    context = DeferredContext(connect.TlsContext())
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.get_ca_certs() == []

@@ -164,7 +164,9 @@ def options(
     ] = False,
 ) -> None:
     """Store the global options for the command, and prepare the process."""
-    context.obj = GlobalOptions(config, debug, quiet, color)
+    context.obj = GlobalOptions(
+        config=config, debug=debug, quiet=quiet, color=color, last_origin=context.obj
+    )
     end_on_signals()
     _replace_unencodable()
     if context.invoked_subcommand is None:

@@ -15,20 +15,26 @@ from deepreasoning_cli.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from deepreasoning_cli.connect import LastOrigin
+
 Options = TypeVar("Options", bound="DataclassInstance")
 
 
 Backend = Literal["auto", "direct", "gateway", "demo"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalOptions:
-    """The options that stand before the command's name."""
+    """The options that stand before the command's name, and what was begun before they were read.
+
+    `last_origin` is None where the words of the call do not plainly ask the same host again.
+    """
 
     config: Path | None = None
     debug: bool = False
     quiet: bool = False
     color: str = "auto"
+    last_origin: LastOrigin | None = None
 
 
 def global_options_of(context: typer.Context) -> GlobalOptions:

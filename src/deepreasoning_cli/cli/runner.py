@@ -25,10 +25,11 @@ from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.transport import DeferredTransport
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.notes import RESUME_COMMAND, is_resumable
 from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import current_catalog, open_transport
+from deepreasoning_cli.wiring.resources import connect_early, current_catalog, open_transport
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.recovery import HistoryAccess
@@ -75,6 +76,7 @@ class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
 
     If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
+    If it `connects`, the first connection is begun as soon as a turn is planned.
     """
 
     def __init__(
@@ -84,16 +86,18 @@ class TurnRunner:
         save: bool = True,
         tip: str = "",
         resume_command: str = RESUME_COMMAND,
+        connects: bool = True,
     ) -> None:
         self._global_options = global_options
         self.note = partial(note, global_options)
         self.warn = partial(warn, global_options)
         self.saves = save
-        self._tip = tip
         self._resume_command = resume_command
+        self._tip, self._connects = tip, connects
         self._stack = ExitStack()
+        self._last_origin = global_options.last_origin
         self._request_sent = Flag()
-        self._transport: Transport | None = None
+        self._transport: DeferredTransport | None = None
         self._reasoner: Provider | None = None
         self._notes: set[str] = set()
         self._warnings: list[str] = []
@@ -127,24 +131,26 @@ class TurnRunner:
         return loaded
 
     def plan(self, request: TurnRequest) -> Plan:
-        """The plan of the turn. Raises what build_plan raises."""
-
-        def connect() -> Transport:
-            if self._transport is None:
-                log = debug_log(self._global_options)
-                transport = open_transport(
-                    request.loaded, self._pause, log, while_waiting=self._load_the_rest
-                )
-                self._transport = self._stack.enter_context(transport)
-            return self._transport
-
-        return build_plan(
+        """The plan of the turn, its transport open. Raises what build_plan raises."""
+        transport = self._transport or DeferredTransport(lambda: self._open_transport(plan, loaded))
+        self._transport, loaded = transport, request.loaded
+        plan = build_plan(
             request,
-            current_catalog(request.loaded),
-            connect,
+            current_catalog(loaded),
+            lambda: transport,
             lambda since: self._access.spending(since, recover_orphaned=self.saves),
             saves=self.saves,
         )
+        if plan.backend != "demo":
+            transport.open()
+        return plan
+
+    def _open_transport(self, plan: Plan, loaded: LoadedSettings) -> Transport:
+        """The transport. Its first connection is begun before it is imported."""
+        early = connect_early(loaded, plan, self._last_origin, begin=self._connects)
+        log, then = debug_log(self._global_options), self._load_the_rest
+        transport = open_transport(loaded, self._pause, log, while_waiting=then, early=early)
+        return self._stack.enter_context(transport)
 
     def run(
         self,
@@ -192,6 +198,9 @@ class TurnRunner:
             if write_error is None:
                 raise
             raise write_error from failure.__cause__
+        if self._last_origin:
+            transport = self._transport if self.saves and settings.connect_ahead else None
+            self._last_origin.remember(transport.first_origin if transport else None)
 
     def preconnect(self) -> None:
         """Open the connection of the next turn: the last one has closed its reasoner's early."""
@@ -253,7 +262,8 @@ def ask(global_options: GlobalOptions, options: AskOptions) -> None:
     output = options.output
     output.check()
     options.check()
-    with TurnRunner(global_options, save=options.save) as runner, ExitStack() as claims:
+    runner = TurnRunner(global_options, save=options.save, connects=not options.dry_run)
+    with runner, ExitStack() as claims:
         request = _build_request(runner, options, claims)
         plan = runner.plan(request)
         if options.dry_run:

@@ -20,7 +20,6 @@ from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.api import ApiProvider
 from deepreasoning_cli.transport import Request
-from deepreasoning_cli.transport.client import ignore
 from deepreasoning_cli.wire.client import messages
 from deepreasoning_cli.wire.client.errors import ApiAccount
 
@@ -196,7 +195,7 @@ class ClaudeProvider(ApiProvider):
         )
 
     def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
+        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
     ) -> Generator[Chunk, None, None]:
         """Chunks as they come; closing the iterator closes the connection."""
         request = self.request(prompt)

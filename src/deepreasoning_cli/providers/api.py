@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from deepreasoning_cli.catalog.models import Samplers
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
-from deepreasoning_cli.transport import Request, Transport
-from deepreasoning_cli.transport.client import ignore
-from deepreasoning_cli.wire.client.errors import ApiAccount
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.transport import DeferredTransport, Request, Transport
+    from deepreasoning_cli.wire.client.errors import ApiAccount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class ApiProvider(ABC):
 
     base_url: str
     key: Key | None
-    transport: Transport
+    transport: Transport | DeferredTransport
     top_up: str | None = None
     host: str | None = None
     """The name of the reasoner or answerer that it is in the settings."""
@@ -44,7 +45,7 @@ class ApiProvider(ABC):
         self.transport.preconnect(self.base_url, once=once)
 
     def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = ignore
+        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
     ) -> Generator[Chunk, None, None]:
         """Chunks as they come; closing the iterator closes the connection."""
         yield from self._reply(self.request(prompt), when_sent)

@@ -12,7 +12,7 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Payload, Source
 from deepreasoning_cli.pipeline.search import SearchResult
 from deepreasoning_cli.sanitize import repair_surrogates
-from deepreasoning_cli.transport import Request, Transport
+from deepreasoning_cli.transport import DeferredTransport, Request, Transport
 from deepreasoning_cli.wire.client.payload import as_dicts, as_text
 
 MOST_RESULTS: Final = 10
@@ -28,7 +28,7 @@ class LinkupProvider:
 
     base_url: str
     key: Key
-    transport: Transport
+    transport: Transport | DeferredTransport
     depth: Literal["standard", "deep"] = "standard"
     price: Decimal | None = None
     top_up: str | None = None

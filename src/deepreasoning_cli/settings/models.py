@@ -260,6 +260,7 @@ class Settings(BaseSettings):
         default="ansi_dark", min_length=1, description='a text such as "monokai"'
     )
     timeout: Real | None = Field(default=None, gt=0, description="a number of seconds above 0")
+    connect_ahead: bool = True
     keys: dict[str, SecretStr | KeyCommand] = Field(
         default={}, description='a table: NAME = the key in quotes, or { command = "…" }'
     )

@@ -4,7 +4,33 @@ It imports what is below it (errors, events, keys) and knows no vendor's format.
 first.
 """
 
-from deepreasoning_cli.transport.client import Transport
-from deepreasoning_cli.transport.request import Request, RetryNotice, Timeouts, TransportLimits
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Request", "RetryNotice", "Timeouts", "Transport", "TransportLimits"]
+from deepreasoning_cli.transport.request import (
+    DeferredTransport,
+    Request,
+    RetryNotice,
+    Timeouts,
+    TransportLimits,
+)
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.transport.client import Transport
+
+__all__ = [
+    "DeferredTransport",
+    "Request",
+    "RetryNotice",
+    "Timeouts",
+    "Transport",
+    "TransportLimits",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Transport`, when it is first asked for: a plan is made before httpx is imported."""
+    if name != "Transport":
+        raise AttributeError(name)
+    from deepreasoning_cli.transport.client import Transport
+
+    return Transport

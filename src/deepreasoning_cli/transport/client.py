@@ -5,18 +5,17 @@ What reads a reply is imported once the request is out, and what retries it when
 
 from __future__ import annotations
 
-import os
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache, lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpcore
 import httpx
 
+from deepreasoning_cli.connect import EarlyConnection, HttpOrigin, TlsContext, check_ca_bundle
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.keys import redact
 from deepreasoning_cli.pipeline.events import Payload
@@ -26,7 +25,7 @@ from deepreasoning_cli.transport.pool import (
     PoolTransport,
     create_pool,
 )
-from deepreasoning_cli.transport.preconnect import PreconnectBackend
+from deepreasoning_cli.transport.preconnect import PreconnectBackend, http_origin
 from deepreasoning_cli.transport.request import (
     AttemptFailed,
     Request,
@@ -54,8 +53,9 @@ class Transport:
 
     `notify` hears of every pause, `log` gets one redacted line for each request and reply; `sleep`
     makes the pauses; `while_waiting` is called whenever a request is out, to load what comes later;
-    `wrap_backend` is for a server, whose connections wait on an event loop. Raises ConfigError
-    when a CA bundle is missing.
+    `wrap_backend` is for a server, whose connections wait on an event loop; `early` is used for the
+    first request, if it leads to its host, or closed. Raises ConfigError when a CA bundle is
+    missing.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Transport:
         while_waiting: Callable[[], None] = ignore,
         wrap_backend: WrapBackend | None = None,
         limits: TransportLimits | None = None,
+        early: EarlyConnection | None = None,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or TransportLimits()
@@ -76,18 +77,20 @@ class Transport:
         self._sleep = sleep
         self._while_waiting = while_waiting
         self._running: set[object] = set()
+        self.first_origin: HttpOrigin | None = None
+        """Where the first request went; None before it, and through a proxy."""
         try:
-            self._open_pools(wrap_backend)
+            self._open_pools(wrap_backend, early)
         except OSError as exc:
             from deepreasoning_cli.transport.proxy import ca_error
 
             raise ca_error() from exc
 
-    def _open_pools(self, wrap_backend: WrapBackend | None) -> None:
-        if bundle := os.environ.get("SSL_CERT_FILE"):
-            Path(bundle).open("rb").close()  # a wrong path is said at once; it is read when needed
-        context = DeferredContext()
-        self._preconnect = PreconnectBackend(context, self._limits, self._timeouts.connect)
+    def _open_pools(self, wrap_backend: WrapBackend | None, early: EarlyConnection | None) -> None:
+        check_ca_bundle()
+        context = DeferredContext(early.tls if early else TlsContext())
+        connect = self._timeouts.connect
+        self._preconnect = PreconnectBackend(context, self._limits, connect, early)
         backend = wrap_backend(self._preconnect) if wrap_backend else self._preconnect
         pool = partial(create_pool, context, backend, self._limits)
         self._direct = PoolTransport(pool())
@@ -122,11 +125,14 @@ class Transport:
         host goes out or no request is running any more; `once`: and not opened anew when it is old.
         """
         with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
-            if self._routes and self._routes.is_proxied(url):
+            if self._is_proxied(url):
                 return
             origin = _origin(url)
             has_idle = partial(self._direct.has_idle, origin)
             self._preconnect.preconnect(origin, has_idle, once=once)
+
+    def _is_proxied(self, url: str) -> bool:
+        return bool(self._routes and self._routes.is_proxied(url))
 
     def fetch(self, request: Request) -> Payload:
         """The JSON object that answers `request`; raises as `stream` does."""
@@ -186,6 +192,9 @@ class Transport:
     ) -> Generator[Payload, None, None]:
         try:
             origin = _origin(request.url)
+            self._preconnect.expect(origin)
+            if self.first_origin is None and not self._is_proxied(request.url):
+                self.first_origin = http_origin(origin)
             self._preconnect.lapse(origin)  # this is the request that it was opened for
             if not self._preconnect.is_ready(origin) and not self._direct.has_idle(origin):
                 when_sent()

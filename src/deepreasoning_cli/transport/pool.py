@@ -6,9 +6,7 @@ httpx has no public way to say how connections are opened. httpcore has one, `ne
 from __future__ import annotations
 
 import re
-import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -16,11 +14,11 @@ from typing import Any, Self
 import httpcore
 import httpx
 
+from deepreasoning_cli.connect import SOCKET_KEEP_ALIVE, TlsContext
 from deepreasoning_cli.transport.request import TransportLimits
 
 REQUEST_SENT = "http11.send_request_body.complete"
 """httpcore's name, in its `trace` extension, for the moment a request is out."""
-SOCKET_KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     getattr(httpcore, name): getattr(httpx, name)
     for name in (
@@ -129,18 +127,16 @@ class WrappedStream(httpcore.NetworkStream):
 class DeferredContext(ssl.SSLContext):
     """Stands for a TLS context that is made when a connection is first secured.
 
-    To load the CA bundle takes 13 to 56 ms, which a plain connection need not pay. It is loaded in
-    the thread that connects, once for all connections; itself this context trusts nobody. Both
-    methods raise ConfigError where the bundle cannot be read.
+    A plain connection need not load the CA bundle. `made` is that context; itself this one trusts
+    nobody. Both methods raise ConfigError where the bundle cannot be read.
     """
 
-    def __new__(cls) -> Self:
+    def __new__(cls, made: TlsContext) -> Self:
         """One that speaks as a client."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: ssl.SSLContext | None = None
+    def __init__(self, made: TlsContext) -> None:
+        self._made = made
 
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
         """A socket inside TLS; the arguments are those of ssl."""
@@ -151,16 +147,12 @@ class DeferredContext(ssl.SSLContext):
         return self._context().wrap_bio(*args, **options)
 
     def _context(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._made is None:
-                try:
-                    self._made = httpx.create_ssl_context()
-                except OSError as exc:
-                    from deepreasoning_cli.transport.proxy import ca_error
+        try:
+            return self._made.get()
+        except OSError as exc:
+            from deepreasoning_cli.transport.proxy import ca_error
 
-                    raise ca_error() from exc
-                self._made.set_alpn_protocols(["http/1.1"])
-            return self._made
+            raise ca_error() from exc
 
 
 class BodyStream(WrappedStream):
@@ -276,7 +268,7 @@ def create_pool(
         "network_backend": BodyBackend(backend),
     }
     if proxy is None:
-        return httpcore.ConnectionPool(socket_options=SOCKET_KEEP_ALIVE, **options)
+        return httpcore.ConnectionPool(socket_options=[SOCKET_KEEP_ALIVE], **options)
     parsed = httpx.Proxy(proxy)
     kind = httpcore.SOCKSProxy if parsed.url.scheme.startswith("socks") else httpcore.HTTPProxy
     return kind(_url(parsed.url), parsed.raw_auth, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -11,8 +12,9 @@ from typing import Any
 
 import httpcore
 
+from deepreasoning_cli.connect import SOCKET_KEEP_ALIVE, EarlyConnection, HttpOrigin
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.transport.pool import SOCKET_KEEP_ALIVE, WrappedStream
+from deepreasoning_cli.transport.pool import WrappedStream
 from deepreasoning_cli.transport.request import TransportLimits
 
 
@@ -21,6 +23,56 @@ class _SecuredStream(WrappedStream):
 
     def start_tls(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
         return self
+
+
+class SocketStream(httpcore.NetworkStream):
+    """A socket as a stream of httpcore; it raises httpcore's errors. TLS, if any, is on it already.
+
+    Timeouts are in seconds. httpcore has no public way to make one of a socket.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has come, at most `max_bytes`; b"" at the end."""
+        try:
+            self._socket.settimeout(timeout)
+            return self._socket.recv(max_bytes)
+        except TimeoutError as exc:
+            raise httpcore.ReadTimeout(str(exc)) from exc
+        except OSError as exc:
+            raise httpcore.ReadError(str(exc)) from exc
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send all of it."""
+        rest = memoryview(buffer)
+        try:
+            self._socket.settimeout(timeout)
+            while rest:
+                rest = rest[self._socket.send(rest) :]
+        except TimeoutError as exc:
+            raise httpcore.WriteTimeout(str(exc)) from exc
+        except OSError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def start_tls(self, *_args: Any, **_options: Any) -> httpcore.NetworkStream:
+        """The stream itself: who opened it has seen to that."""
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """What is known of the connection."""
+        match info:
+            case "socket" | "ssl_object":
+                is_wanted = info == "socket" or isinstance(self._socket, ssl.SSLSocket)
+                return self._socket if is_wanted else None
+            case "is_readable":
+                return bool(select.select([self._socket], [], [], 0)[0])
+        return None
 
 
 class _Preconnection:
@@ -135,14 +187,21 @@ def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
 class PreconnectBackend(httpcore.NetworkBackend):
     """Opens connections, and hands out those that were opened before they were needed.
 
-    `timeout` is in seconds, for TCP and for TLS each.
+    `timeout` is in seconds, for TCP and for TLS each; `early` was opened before the transport was.
     """
 
-    def __init__(self, context: ssl.SSLContext, limits: TransportLimits, timeout: float) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        limits: TransportLimits,
+        timeout: float,
+        early: EarlyConnection | None = None,
+    ) -> None:
         self._backend = httpcore.SyncBackend()
         self._context = context
         self._limits = limits
         self._timeout = timeout
+        self._early = early
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
 
     def preconnect(
@@ -160,8 +219,16 @@ class PreconnectBackend(httpcore.NetworkBackend):
                 key[0], connect, has_idle, self._limits, once=once
             )
 
+    def expect(self, origin: httpcore.Origin | None) -> None:
+        """A request to `origin` comes: an early connection elsewhere, or for none, is closed."""
+        if self._early and (origin is None or self._early.origin != http_origin(origin)):
+            self._early.close()
+            self._early = None
+
     def is_ready(self, origin: httpcore.Origin) -> bool:
         """Whether a live connection to `origin` waits here."""
+        if self._early and self._early.origin == http_origin(origin):
+            return self._early.is_open
         current = self._preconnections.get(_key(origin))
         return current is not None and current.is_ready()
 
@@ -175,27 +242,52 @@ class PreconnectBackend(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
         """A connection that was opened before, or a new one; the arguments are httpcore's."""
-        waiting = self._preconnections.pop((host, port), None)
-        stream = waiting.take(timeout) if waiting else None
+        stream = self._take_early(host, port, timeout)
+        if stream is None and (waiting := self._preconnections.pop((host, port), None)):
+            stream = waiting.take(timeout)
         return stream or self._backend.connect_tcp(host, port, timeout, *args, **options)
 
     def close(self) -> None:
         """Close what no request took."""
+        self.expect(None)
         while self._preconnections:
             _, waiting = self._preconnections.popitem()
             if stream := waiting.take(0):
                 stream.close()
 
+    def _take_early(
+        self, host: str, port: int, timeout: float | None
+    ) -> httpcore.NetworkStream | None:
+        if self._early is None or self._early.origin[1:] != (host, port):
+            return None
+        early, self._early = self._early, None
+        try:
+            sock = early.take(timeout)
+        except TimeoutError as exc:
+            raise httpcore.ConnectTimeout(str(exc)) from exc
+        except OSError as exc:
+            raise httpcore.ConnectError(str(exc)) from exc
+        stream = SocketStream(sock) if sock else None
+        if stream is not None and not _is_alive(stream):
+            stream.close()
+            return None
+        return stream
+
     def _connect(self, host: str, port: int, *, tls: bool) -> httpcore.NetworkStream | None:
         try:
             stream = self._backend.connect_tcp(
-                host, port, timeout=self._timeout, socket_options=SOCKET_KEEP_ALIVE
+                host, port, timeout=self._timeout, socket_options=[SOCKET_KEEP_ALIVE]
             )
             if tls:
                 stream = _SecuredStream(stream.start_tls(self._context, host, self._timeout))
         except (httpcore.ConnectError, httpcore.ConnectTimeout, UnicodeError, ConfigError):
             return None
         return stream
+
+
+def http_origin(origin: httpcore.Origin) -> HttpOrigin:
+    """The origin as text."""
+    return HttpOrigin(origin.scheme.decode("ascii"), *_key(origin))
 
 
 def _key(origin: httpcore.Origin) -> tuple[str, int]:

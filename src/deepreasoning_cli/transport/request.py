@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import DeepReasoningError
@@ -15,6 +16,10 @@ from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.wire.client.errors import ApiAccount
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.connect import HttpOrigin
+    from deepreasoning_cli.transport.client import Transport
 
 USER_AGENT = f"deepreasoning-cli/{__version__}"
 
@@ -114,6 +119,51 @@ class TransportLimits:
     give_up_after: float = 1800.0
     largest_event: int = 16 * 1024 * 1024
     now: Callable[[], float] = time.monotonic
+
+
+class DeferredTransport:
+    """Stands for the transport of a plan until `opened` is asked for: it takes long to import.
+
+    Its methods are those of a transport, which they open.
+    """
+
+    def __init__(self, make: Callable[[], Transport]) -> None:
+        self._make = make
+        self._unchecked: list[str] = []
+
+    def open(self) -> None:
+        """Open it. Raises ConfigError where a proxy or the CA bundle is wrong."""
+        transport = self.opened
+        while self._unchecked:
+            transport.check_route(self._unchecked.pop())
+
+    def check_route(self, url: str) -> None:
+        """Have `open` check that the proxy for `url`, if there is one, is a proxy's address."""
+        self._unchecked.append(url)
+
+    @cached_property
+    def opened(self) -> Transport:
+        """The transport. Raises what opening it raises."""
+        return self._make()
+
+    @property
+    def first_origin(self) -> HttpOrigin | None:
+        """Where the first request went; None before it, and through a proxy."""
+        return self.opened.first_origin if "opened" in vars(self) else None
+
+    def preconnect(self, url: str, *, once: bool = False) -> None:
+        """Have a connection ready."""
+        self.opened.preconnect(url, once=once)
+
+    def fetch(self, request: Request) -> Payload:
+        """The JSON object that answers."""
+        return self.opened.fetch(request)
+
+    def stream(
+        self, request: Request, when_sent: Callable[[], None] = lambda: None
+    ) -> Generator[Payload, None, None]:
+        """The payloads of the reply."""
+        return self.opened.stream(request, when_sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
     from deepreasoning_cli.providers.anthropic import ClaudeThinking
     from deepreasoning_cli.providers.gateway import GatewayProvider
-    from deepreasoning_cli.transport import Transport
+    from deepreasoning_cli.transport import DeferredTransport, Transport
     from deepreasoning_cli.wiring.budget import ReadSpending
 
 
@@ -92,7 +92,7 @@ class TurnRequest:
 def build_plan(
     request: TurnRequest,
     catalog: Catalog,
-    connect: Callable[[], Transport],
+    connect: Callable[[], Transport | DeferredTransport],
     spending: ReadSpending,
     *,
     saves: bool,
@@ -124,7 +124,7 @@ class PlanBuilder:
 
     request: TurnRequest
     catalog: Catalog
-    connect: Callable[[], Transport]
+    connect: Callable[[], Transport | DeferredTransport]
     runtime: Runtime = BLOCKING
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class PlanBuilder:
         self._answerer_name: str | None = None
 
     @cached_property
-    def _transport(self) -> Transport:
+    def _transport(self) -> Transport | DeferredTransport:
         """Opened when the first provider needs it; the demo needs none."""
         return self.connect()
 

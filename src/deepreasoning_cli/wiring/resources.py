@@ -24,10 +24,12 @@ from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner, Settings
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.connect import EarlyConnection, LastOrigin
     from deepreasoning_cli.keys import Key
+    from deepreasoning_cli.pipeline.run import Plan
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.providers.linkup import LinkupProvider
-    from deepreasoning_cli.transport import RetryNotice, Transport
+    from deepreasoning_cli.transport import DeferredTransport, RetryNotice, Transport
     from deepreasoning_cli.transport.client import WrapBackend
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that is read as another
@@ -40,6 +42,7 @@ def open_transport(
     runtime: Runtime = BLOCKING,
     wrap_backend: WrapBackend | None = None,
     while_waiting: Callable[[], None] = lambda: None,
+    early: EarlyConnection | None = None,
 ) -> Transport:
     """The transport of this run, with the user's timeout. Raises ConfigError."""
     from deepreasoning_cli.transport import Timeouts, Transport
@@ -53,11 +56,12 @@ def open_transport(
         sleep=runtime.sleep,
         while_waiting=while_waiting,
         wrap_backend=wrap_backend,
+        early=early,
     )
 
 
 def open_search(
-    settings: Settings, catalog: Catalog, key: Key, transport: Transport
+    settings: Settings, catalog: Catalog, key: Key, transport: Transport | DeferredTransport
 ) -> LinkupProvider:
     """The search of the web, as deep as the settings say, with its price."""
     from deepreasoning_cli.providers.linkup import LinkupProvider
@@ -74,7 +78,11 @@ def open_search(
 
 
 def open_gateway(
-    settings: Settings, catalog: Catalog, model: ClaudeModel, key: Key, transport: Transport
+    settings: Settings,
+    catalog: Catalog,
+    model: ClaudeModel,
+    key: Key,
+    transport: Transport | DeferredTransport,
 ) -> GatewayProvider:
     """The hosted model, paired with this Claude model."""
     from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
@@ -99,6 +107,27 @@ def open_gateway(
         search_price=catalog.search.gateway,
         host=vendor.name,
     )
+
+
+def connect_early(
+    loaded: LoadedSettings, plan: Plan, last: LastOrigin | None, *, begin: bool
+) -> EarlyConnection | None:
+    """A connection for the first request of `plan`, while what sends it is imported.
+
+    That to the `last` origin, if it leads there; else that one is closed, and where it is to
+    `begin`, a new one is begun, unless a cap may still refuse the turn.
+    """
+    from deepreasoning_cli.connect import CONNECT_TIMEOUT, EarlyConnection, HttpOrigin
+
+    settings = loaded.settings
+    first = plan.search.searcher if plan.search else plan.reasoner or plan.answerer
+    origin = HttpOrigin.of(getattr(first, "base_url", "")) if settings.connect_ahead else None
+    if last and last.connection:
+        if last.connection.origin == origin:
+            return last.connection
+        last.connection.close()
+    timeout = min(settings.timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+    return EarlyConnection(origin, timeout) if begin and origin and not plan.caps.caps else None
 
 
 def new_id() -> str:

@@ -51,10 +51,10 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
     chat_options.check()
     is_interactive = terminal.is_terminal(sys.stdin)
     tip = TIP if is_interactive else ""
-    with (
-        TurnRunner(options, save=chat_options.save, tip=tip, resume_command="/resume") as runner,
-        ExitStack() as claim,
-    ):
+    runner = TurnRunner(
+        options, save=chat_options.save, tip=tip, resume_command="/resume", connects=False
+    )
+    with runner, ExitStack() as claim:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing

@@ -13,6 +13,8 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.history.access import count_turns, find_turn
+from deepreasoning_cli.connect import FILE_NAME as LAST_ORIGIN
+from deepreasoning_cli.connect import LastOrigin
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.store import Store
 
@@ -36,6 +38,7 @@ class Deletion:
         history = PromptHistory(paths.data_dir() / FILE_NAME)
         if everything:
             history.forget_all()
+            LastOrigin(paths.data_dir() / LAST_ORIGIN, connects=False).remember(None)
             return store.delete_all()
         history.forget(prompts, self.before)
         if empty:

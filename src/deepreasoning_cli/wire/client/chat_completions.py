@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError
@@ -18,7 +19,6 @@ from deepreasoning_cli.wire.client.payload import (
     as_usage,
     merge_usage,
 )
-from deepreasoning_cli.wire.client.think import delta_pieces, split_thinking
 
 
 def request_body(
@@ -55,9 +55,13 @@ def read_reply(
     host omits the opening `<think>`. Raises what `errors.to_exception` makes of an error that the
     server reports, in the words of `account`; one after the finish reason costs only the usage.
     """
-    reply = _ChatCompletionsReader()
+    rest = iter(payloads)
+    first = list(islice(rest, 1))  # the request is out: now there is time to import what reads
+    from deepreasoning_cli.wire.client.think import delta_pieces, split_thinking
+
+    reply = _ChatCompletionsReader(pieces=delta_pieces)
     answered = False
-    chunks = reply.read(payloads, account)
+    chunks = reply.read(chain(first, rest), account)
     for chunk in split_thinking(chunks, opens_thinking=opens_thinking):
         answered = answered or isinstance(chunk, Text)
         yield chunk
@@ -67,8 +71,9 @@ def read_reply(
         yield End("refusal" if reply.refused else reply.finish_reason)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _ChatCompletionsReader(ReplyReader):
+    pieces: Callable[[Payload], Iterator[Chunk]]
     counts: Payload = field(default_factory=dict)
     finish_reason: str | None = None
     done: bool = False
@@ -94,7 +99,7 @@ class _ChatCompletionsReader(ReplyReader):
         # a few hosts send the message so far next to each delta: only the delta is new
         delta = choice.get("delta")
         delta = as_dict(choice.get("message") if delta is None else delta)
-        yield from delta_pieces(delta)
+        yield from self.pieces(delta)
         if refusal := as_text(delta.get("refusal")):
             self.refused = True
             yield Text(refusal)

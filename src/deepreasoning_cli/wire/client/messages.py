@@ -20,7 +20,6 @@ from deepreasoning_cli.wire.client.payload import (
     as_usage,
     merge_usage,
 )
-from deepreasoning_cli.wire.client.think import part_pieces
 
 
 def request_body(
@@ -134,6 +133,8 @@ def _pieces(block: object) -> tuple[Chunk, ...]:
     if kind == "thinking_delta":
         piece = as_text(fields.get("thinking"))
         return (Thought(piece),) if piece else ()
+    from deepreasoning_cli.wire.client.think import part_pieces  # a block: there are few of them
+
     return tuple(piece for piece in part_pieces(block) if not isinstance(piece, Text))
 
 

@@ -1,0 +1,247 @@
+"""A connection that is opened by sockets alone, while all that sends a request is imported.
+
+It leads to the host of the run's first request: that of the last run, which a file beside the
+history names, or the one that the settings name. Nothing is sent on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from deepreasoning_cli.errors import WriteError
+
+if TYPE_CHECKING:
+    import ssl
+
+SOCKET_KEEP_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+CONNECT_TIMEOUT = 10.0  # seconds, for TCP and for TLS each
+IDLE_SECONDS = 60.0
+"""How long an open connection waits for its request."""
+RECENT_SECONDS = 1.0
+"""How long a failure to connect stands for the request's own attempt."""
+FILE_NAME = "last-origin"
+"""The file in the data folder: one line, such as `https://api.deepseek.com:443`."""
+LONGEST_LINE = 300  # bytes
+LINE = re.compile(r"(https?)://([a-z0-9._:-]{1,253}):([0-9]{1,5})\n")
+OFF = ("0", "false", "f", "no", "n", "off")  # as the settings read it
+READ = os.O_RDONLY
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # not every system has them
+    READ |= getattr(os, _flag, 0)
+
+
+class HttpOrigin(NamedTuple):
+    """What a connection leads to; `host` is lower-case ASCII, an IPv6 address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self | None:
+        """The origin of an http or https address; None for anything else."""
+        with suppress(ValueError):
+            parts = urlsplit(url)
+            if parts.scheme in ("http", "https") and parts.hostname:
+                port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+                return cls(parts.scheme, parts.hostname, port)
+        return None
+
+
+class TlsContext:
+    """The TLS context of a run, made by the thread that first needs it: that takes 13 to 56 ms."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: ssl.SSLContext | None = None
+
+    def get(self) -> ssl.SSLContext:
+        """The context. Raises OSError where the CA bundle cannot be read."""
+        with self._lock:
+            if self._made is None:
+                self._made = create_context()
+            return self._made
+
+
+def create_context() -> ssl.SSLContext:
+    """One that trusts whom httpx's own would trust, and speaks HTTP/1.1 as httpcore does.
+
+    That is the bundle SSL_CERT_FILE, else the folder SSL_CERT_DIR, else what certifi brings
+    (`httpx.create_ssl_context`, version 0.28). Raises OSError where it cannot be read.
+    """
+    import ssl
+
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not (file or folder):
+        import certifi
+
+        file = certifi.where()
+    context = ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def check_ca_bundle() -> None:
+    """Raise OSError where SSL_CERT_FILE names no file that can be read; what is in it comes later.
+
+    A plain connection does not need it, but a wrong path is said at once.
+    """
+    if bundle := os.environ.get("SSL_CERT_FILE"):
+        Path(bundle).open("rb").close()
+
+
+class EarlyConnection:
+    """A connection to `origin` that a thread opens at once; TLS is on it where the origin has it.
+
+    None is opened where a proxy is set. What nobody has taken after a minute is closed.
+    """
+
+    def __init__(self, origin: HttpOrigin, timeout: float = CONNECT_TIMEOUT) -> None:
+        """Begin; `timeout` is in seconds, for TCP and for TLS each."""
+        self.origin = origin
+        self.tls = TlsContext()
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._has_tcp, self._is_done, self._is_over = (threading.Event() for _ in range(3))
+        self._socket: socket.socket | None = None
+        self._failure: OSError | None = None
+        self._failed_at = 0.0
+        threading.Thread(target=self._run, name="early connection", daemon=True).start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits to be taken."""
+        return self._socket is not None
+
+    def take(self, timeout: float | None) -> socket.socket | None:
+        """The connection, once it is open; None where there is none, and the caller opens one.
+
+        Waits `timeout` seconds at most, for TCP and for TLS each. Raises the OSError that has just
+        kept it from being opened, or TimeoutError: what the caller's own attempt would meet.
+        """
+        limit = timeout if timeout is not None and timeout < self._timeout else None
+        in_time = self._has_tcp.wait(limit) and self._is_done.wait(limit)
+        sock = self._withdraw()
+        if not in_time:
+            raise TimeoutError("timed out")
+        if self._failure and time.monotonic() - self._failed_at < RECENT_SECONDS:
+            raise self._failure
+        return sock
+
+    def close(self) -> None:
+        """Close it, now or as soon as it is open."""
+        if sock := self._withdraw():
+            sock.close()
+
+    def _withdraw(self) -> socket.socket | None:
+        with self._lock:
+            self._is_over.set()
+            sock, self._socket = self._socket, None
+            return sock
+
+    def _run(self) -> None:
+        sock = None
+        try:
+            sock = self._open()
+        except OSError as failure:
+            self._failure, self._failed_at = failure, time.monotonic()
+        except ValueError:  # no name of a host: the request meets the same fault, and words it
+            pass
+        with self._lock:
+            is_late = self._is_over.is_set()
+            self._socket = None if is_late else sock
+        self._has_tcp.set()
+        self._is_done.set()
+        if sock and is_late:  # whoever waited has given up
+            sock.close()
+        elif sock and not self._is_over.wait(IDLE_SECONDS):
+            self.close()
+
+    def _open(self) -> socket.socket | None:
+        from urllib.request import getproxies  # it also knows the settings of macOS and Windows
+
+        proxies = getproxies()
+        if any(proxies.get(kind) for kind in ("http", "https", "all")):
+            return None
+        try:
+            context = self.tls.get() if self.origin.scheme == "https" else None
+            check_ca_bundle()
+        except OSError:  # the request meets the same fault, and words it
+            return None
+        sock = socket.create_connection(self.origin[1:], self._timeout)
+        self._has_tcp.set()
+        try:
+            sock.setsockopt(*SOCKET_KEEP_ALIVE)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if context is None or self._is_over.is_set():
+                return sock
+            return context.wrap_socket(sock, server_hostname=self.origin.host)
+        except BaseException:
+            sock.close()
+            raise
+
+
+def connect_to_last() -> LastOrigin:
+    """The last run's origin; a connection to it is begun unless the environment says otherwise."""
+    from deepreasoning_cli import paths
+
+    switch = os.environ.get("DEEPREASONING_CONNECT_AHEAD", "").strip().lower()
+    is_off = switch in OFF or "DEEPREASONING_BACKEND" in os.environ
+    return LastOrigin(paths.data_dir() / FILE_NAME, connects=not is_off)
+
+
+class LastOrigin:
+    """The origin of the last run's first request, and a connection to it that is being opened.
+
+    It is in `file`, which is the user's own; one that somebody else may have written is ignored.
+    """
+
+    def __init__(self, file: Path, *, connects: bool = True) -> None:
+        """Begin to connect, where there is such a file and unless `connects` is false."""
+        self._file = file
+        self._known = _read(file) if connects else None
+        self.connection = EarlyConnection(self._known) if self._known else None
+
+    def remember(self, origin: HttpOrigin | None) -> None:
+        """Write down the origin of this run; None removes the file. What goes wrong is ignored."""
+        if origin is not None and origin == self._known:
+            return
+        from deepreasoning_cli.files import write_atomically
+
+        with suppress(OSError, WriteError):
+            if origin is None:
+                self._file.unlink(missing_ok=True)
+            else:
+                write_atomically(self._file, "{}://{}:{}\n".format(*origin))
+            self._known = origin
+
+
+def _read(file: Path) -> HttpOrigin | None:
+    """The origin in the file; None where there is none that can be trusted."""
+    try:
+        descriptor = os.open(file, READ)
+    except (OSError, ValueError):
+        return None
+    try:
+        status = os.fstat(descriptor)
+        is_ours = os.name != "posix" or (
+            status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        )
+        if not (stat.S_ISREG(status.st_mode) and is_ours):
+            return None
+        line = LINE.fullmatch(os.read(descriptor, LONGEST_LINE).decode("latin-1"))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if line is None or not 0 < int(line[3]) < 1 << 16:
+        return None
+    return HttpOrigin(line[1], line[2], int(line[3]))
