@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli import prompt
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.prompt import check_fits, read_prompt
+from deepreasoning_cli.prompt import check_fits, decode, read_prompt
 
 Pipe = Callable[[bytes], None]
 
@@ -204,8 +206,9 @@ def test_a_folder_on_stdin_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"caf\xe9", "caf\ufffd"),
-        (b"\xed\xa0\xbd", "\ufffd\ufffd\ufffd"),
+        (b"caf\xe9", "café"),
+        (b"\xed\xa0\xbd", "\ufffd"),
+        (b"\xed\xa0\xbd\xed\xb8\x80", "😀"),
         (b"\xef\xbb\xbfbom", "bom"),
         (b"cr\r\nlf", "cr\r\nlf"),
     ],
@@ -324,3 +327,87 @@ def test_a_prompt_that_cannot_fit_is_refused_with_both_figures() -> None:
         "too_long",
         "the input is about 1,001 tokens; r1 reads 1,000",
     )
+
+
+# --- text that is no UTF-8
+
+CERTAIN = [
+    *(("utf-16", "héllo 四\n", "UTF-16"), ("utf-32", "héllo\n", "UTF-32")),
+    *(("utf-16-le", "plain text\n", "UTF-16"), ("utf-16-be", "plain text\n", "UTF-16")),
+    *(("latin-1", "café\n", "Windows-1252"), ("latin-1", "Grüße aus Köln", "Windows-1252")),
+    ("cp1252", "“quoted” – dash\n", "Windows-1252"),
+    ("cp1252", "El niño comió 5 € de piñas en la montaña.", "Windows-1252"),
+    ("cp932", "これは日本語の文章です。要約してください。", "Shift-JIS"),
+    ("cp1251", "Это текст на русском языке, который нужно сократить.", "Windows-1251"),
+    ("koi8_r", "Это текст на русском языке, который нужно сократить.", "KOI8-R"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text", "name"), CERTAIN)
+def test_text_that_is_certainly_something_else_is_read_with_a_note(
+    tmp_path: Path, encoding: str, text: str, name: str
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_bytes(text.encode(encoding))
+    said: list[str] = []
+    prompt = read_prompt(["Q"], [str(file)], use_stdin=False, announce=said.append)
+    assert f"\n{text.rstrip()}\n</file>" in prompt
+    assert len(said) == 1
+    assert said[0].startswith(f"note: {file} ")
+    assert said[0].endswith(f"read as {name}")
+
+
+UNCERTAIN = [
+    *(("gb18030", "我"), ("big5", "中文內容"), ("cp932", "東京"), ("cp949", "한국어")),
+    *(("cp1251", "Привет"), ("euc_jp", "日本語"), ("latin-1", "à")),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text"), UNCERTAIN)
+def test_text_that_may_be_several_things_is_refused_or_read_right(encoding: str, text: str) -> None:
+    said: list[str] = []
+    data = text.encode(encoding)
+    read = None
+    with suppress(UsageError):
+        read = decode(data, "stdin", said.append)
+    assert (read, len(said)) in ((text, 1), (None, 0))
+
+
+def test_what_cannot_be_told_is_refused_with_the_way_to_convert_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        decode("한국어".encode("cp949"), "notes.txt", lambda _: None)
+    error = caught.value
+    assert error.message == (
+        "notes.txt is no UTF-8 text, and how it is written cannot be told for sure"
+    )
+    assert (error.kind, error.exit_code, "iconv" in str(error.hint)) == ("encoding", 2, True)
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_no_bytes_become_replacement_characters_in_silence(data: bytes) -> None:
+    said: list[str] = []
+    try:
+        text = decode(data, "stdin", said.append)
+    except UsageError:
+        return
+    assert said or text == data.decode("utf-8-sig")
+
+
+def test_utf_8_with_a_fault_stays_utf_8() -> None:
+    said: list[str] = []
+    data = "naïve Grüße, déjà vu".encode() + b"\xff" + "é".encode()[:1]
+    assert decode(data, "a.log", said.append) == "naïve Grüße, déjà vu\ufffd\ufffd"
+    assert said == ["note: 2 characters of a.log are no UTF-8 and became U+FFFD"]
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
+def test_the_systems_names_of_stdin_are_stdin(name: str) -> None:
+    code = f"print(read_prompt(['Q'], ['{name}']))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from deepreasoning_cli.prompt import read_prompt; {code}"],
+        input="piped",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "<stdin>\npiped\n</stdin>\n\nQ\n"

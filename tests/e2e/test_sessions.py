@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -412,9 +413,24 @@ def test_half_an_answer_is_not_copied(vendors: Vendors, tmp_path: Path) -> None:
     assert not (tmp_path / "clipboard").exists()
 
 
-@pytest.mark.parametrize("env", [{}, {"DISPLAY": ":7"}], ids=["no desktop", "no tool"])
-def test_without_a_clipboard_there_is_a_warning(vendors: Vendors, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("script", ["cat > /dev/null; sleep 30 & exit 0", "sleep 30"])
+def test_a_clipboard_tool_that_stays_is_not_waited_for(
+    vendors: Vendors, tmp_path: Path, script: str
+) -> None:
     vendors.reply()
+    start = time.monotonic()
+    result = vendors.ask("--copy", "6 x 7?", env=with_clipboard(tmp_path, script))
+    assert time.monotonic() - start < 20  # its streams would be read until it ends
+    assert (result.code, result.stdout) == (0, PRINTED)
+    assert (b"did not end within 3 s" in result.stderr) is (script == "sleep 30")
+
+
+@pytest.mark.parametrize("env", [{}, {"DISPLAY": ":7"}], ids=["no desktop", "no tool"])
+def test_without_a_clipboard_there_is_a_warning(
+    vendors: Vendors, tmp_path: Path, env: dict[str, str]
+) -> None:
+    vendors.reply()
+    env = env | {"PATH": str(tmp_path)}  # this machine may have a tool
     warning = (
         b"warning: nothing here can write to the clipboard: install wl-clipboard, xclip or xsel\n"
     )

@@ -86,6 +86,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "handoff": "reasoning",
         "panels": "box",
         "history": True,
+        "clipboard": "tool",
         "max_cost": None,
         "daily_cost": None,
         "monthly_cost": None,

@@ -113,9 +113,10 @@ class ViewBuilder:
         write = _write_over_status if status else write_stderr
         views = [*status, *self._files(), *self._text()]
         if self.options.copy:
-            from deepreasoning_cli.views.files import ClipboardView
+            from deepreasoning_cli.views.clipboard import ClipboardView, copy_text
 
-            views.append(ClipboardView(self.record, write))
+            copy = partial(copy_text, way=self.settings.clipboard)
+            views.append(ClipboardView(self.record, write, copy))
         quiet = self.global_options.quiet
         bill = self._on_terminal and not self._in_panels and not self.options.structured
         notes = Notes(

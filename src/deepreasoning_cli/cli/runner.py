@@ -22,7 +22,7 @@ from deepreasoning_cli.history.journal_format import orphaned_journals
 from deepreasoning_cli.pipeline.events import CUT_SHORT, Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
-from deepreasoning_cli.prompt import read_prompt
+from deepreasoning_cli.prompt import read_file, read_prompt
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.transport import DeferredTransport
@@ -390,11 +390,7 @@ def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
 
 
 def _read_reasoning(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as exc:
-        message = f"cannot read the reasoning from {path}: {exc.strerror}"
-        raise UsageError(message, kind="unreadable_file") from exc
+    text = read_file(str(path), write_stderr)
     if not text.strip():
         raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
     return text

@@ -252,6 +252,7 @@ class Settings(BaseSettings):
     handoff: Literal["reasoning", "answer", "both", "none"] = "reasoning"
     panels: Literal["box", "rules"] = "box"
     history: bool = True
+    clipboard: Literal["tool", "terminal"] = "tool"
     max_cost: Dollars | None = Field(default=None, description=MONEY)
     daily_cost: Dollars | None = Field(default=None, description=MONEY)
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, WriteError
+from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Continued, Event, Stage, StageFinished, Text, Thought
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -54,33 +54,6 @@ class FileView:
         self._written = True
         path = self._path if whole else self._path.with_name(self._path.name + ".partial")
         write_atomically(path, text, mode=None)
-
-
-def copy_text(text: str) -> None:
-    """Put `text` on the clipboard; raises WriteError where the platform has no tool for it."""
-    import pyperclip
-
-    try:
-        pyperclip.copy(text)
-    except (pyperclip.PyperclipException, OSError) as exc:
-        raise WriteError(
-            "nothing here can write to the clipboard",
-            kind="clipboard",
-            hint="install wl-clipboard, xclip or xsel",
-        ) from exc
-
-
-class ClipboardView(RecordView):
-    """Copies the answer when it is whole; a clipboard that cannot be written costs a warning."""
-
-    def close(self, failure: BaseException | None) -> None:
-        """Copy."""
-        if failure is not None:
-            return
-        try:
-            copy_text(self._record.answer)
-        except DeepReasoningError as error:
-            self._write(f"warning: {error.message}: {error.hint}")
 
 
 @dataclass(frozen=True, slots=True)

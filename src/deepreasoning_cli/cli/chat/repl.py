@@ -11,6 +11,7 @@ from functools import partial
 from typing import BinaryIO, Protocol
 
 from deepreasoning_cli import paths
+from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.chat import commands, question_commands, session_commands
 from deepreasoning_cli.cli.chat.commands import SlashCommand, run_entry
 from deepreasoning_cli.cli.chat.printer import Printer
@@ -22,9 +23,10 @@ from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.prompt import LARGEST_INPUT
+from deepreasoning_cli.prompt import LARGEST_INPUT, decode
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.clipboard import copy_text
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.wiring.backend import answerers_in_order
 from deepreasoning_cli.wiring.plan import TurnRequest
@@ -84,6 +86,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
             state=state,
             printer=Printer(sys.stdout, sys.stderr, options.color),
             is_interactive=is_interactive,
+            copy=partial(copy_text, way=loaded.settings.clipboard),
         )
         return run_on_stdin(chat, prompts)
 
@@ -167,8 +170,8 @@ class Reader(Protocol):
 class LineReader:
     """Reads each line as an entry: of a pipe, a file, or a terminal that cannot move its cursor.
 
-    `prompt` is called before each line. A line has at most `longest` bytes; those that are not
-    UTF-8 become U+FFFD.
+    `prompt` is called before each line. A line has at most `longest` bytes; one that is no
+    UTF-8 is read as a file would be.
     """
 
     stream: BinaryIO | None
@@ -187,7 +190,11 @@ class LineReader:
             limit = f"{self.longest // 1_000_000} MB"
             raise UsageError(f"a line is longer than {limit}", kind="too_long")
         encoding, self._encoding = self._encoding, "utf-8"
-        return line.rstrip(b"\r\n").decode(encoding, "replace")
+        line = line.rstrip(b"\r\n")
+        try:
+            return line.decode(encoding)
+        except UnicodeDecodeError:
+            return decode(line, "the line", write_stderr)
 
     def _skip_rest(self, line: bytes) -> None:
         while self.stream and line and not line.endswith(b"\n"):

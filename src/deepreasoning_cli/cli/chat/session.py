@@ -25,7 +25,7 @@ from deepreasoning_cli.pipeline.money import format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.views.files import copy_text
+from deepreasoning_cli.views.clipboard import copy_text
 from deepreasoning_cli.views.terminal import cell_width
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ChatSession:
     def compose(self, question: str) -> str:
         """The question with the attached files in front of it. Raises UsageError."""
         words = [f"{question} "] if question == STDIN else [question]
-        return read_prompt(words, self.state.files, use_stdin=False)
+        return read_prompt(words, self.state.files, use_stdin=False, announce=self.printer.note)
 
     def attach(self, path: str) -> None:
         """Attach a text file to the next question, if it can be sent. Raises UsageError."""
