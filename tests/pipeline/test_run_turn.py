@@ -528,6 +528,13 @@ def test_an_answer_that_was_declined_is_accounted_for_then_incomplete(reason: st
     )
 
 
+def test_a_refusal_that_has_words_of_its_own_is_told_with_them() -> None:
+    answers = claude(Text("I"), Usage(30, 40), End("refusal", "cyber: It is\n" + "n" * 600))
+    _, failure = events(plan(None, answers, handoff=Handoff.NONE))
+    said = f"cyber: It is {'n' * 600}"[:500]
+    assert str(failure) == f"sonnet declined to go on (refusal; {said})"
+
+
 @pytest.mark.parametrize("said", [(Thought("air"),), ()], ids=["some", "none"])
 @pytest.mark.parametrize(
     ("reason", "kind"),

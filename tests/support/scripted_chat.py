@@ -142,7 +142,7 @@ class FewNames:
     def reasoners(self) -> Sequence[str]:
         return REASONERS
 
-    def describe_model(self, name: str) -> str:
+    def describe_model(self, name: str, host: str | None = None) -> str:
         return _described(name, MODELS)
 
     def describe_reasoner(self, name: str) -> str:

@@ -185,7 +185,7 @@ class TestStream:
         details = {"type": "refusal", "category": "cyber", "explanation": "No."}
         assert read(text("I"), stopping("refusal", stop_details=details), STOP) == [
             Text("I"),
-            End("refusal"),
+            End("refusal", "cyber: No."),
         ]
 
     @pytest.mark.parametrize("after", [[], [DONE], [{"type": "ping"}, text("!")]])

@@ -93,9 +93,13 @@ class ModelReported:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The positive sign that a reply is whole; `reason` is the vendor's stop reason, if given."""
+    """The positive sign that a reply is whole; `reason` is the vendor's stop reason, if given.
+
+    `details` are its own words on a refusal.
+    """
 
     reason: str | None
+    details: str = ""
 
 
 class Ending(Enum):

@@ -197,10 +197,12 @@ class StageRun:
                 kind, fault, hint = "cut", "broke off", "try again"
             case _:
                 return
-        message = f"{self.provider.model} {fault} ({self._reason})"
+        said = " ".join(self.end.details.split())[:LONGEST_DETAILS] if self.end else ""
+        message = f"{self.provider.model} {fault} ({self._reason}{f'; {said}' if said else ''})"
         raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
 
 
+LONGEST_DETAILS: Final = 500  # characters of what a model says of its refusal
 Ask = Callable[[StageRun], Generator[Event, None, None]]
 """Asks the provider of a run, and passes on what the stage shows of its reply."""
 UNABLE: Final = frozenset({"connect", "dns", "rate_limit", "overloaded", "server", "no_credit"})

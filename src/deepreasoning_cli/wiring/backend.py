@@ -5,7 +5,7 @@ They are what the settings name, or what the keys allow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
@@ -74,16 +74,26 @@ def reasoners_in_order(loaded: LoadedSettings, catalog: Catalog) -> tuple[Reason
 
     Raises ConfigError for a name that the catalog lacks.
     """
-    named = [catalog.reasoner(name) for name in loaded.settings.reasoner or ()]
+    named = _named(loaded, "reasoner", catalog.reasoner)
     default = catalog.default_reasoner(loaded.has_key)
     return tuple(_in_order(loaded, catalog, named, default, catalog.reasoners))
 
 
 def answerers_in_order(loaded: LoadedSettings, catalog: Catalog) -> tuple[Answerer, ...]:
     """The same for the answerer."""
-    named = [catalog.answerer(name) for name in loaded.settings.answerer or ()]
+    named = _named(loaded, "answerer", catalog.answerer)
     default = catalog.default_answerer(loaded.has_key)
     return tuple(_in_order(loaded, catalog, named, default, catalog.answerers))
+
+
+def _named(loaded: LoadedSettings, setting: str, find: Callable[[str], Host]) -> list[Host]:
+    """The hosts that a setting names; a wrong name on the command line is a mistake in the call."""
+    try:
+        return [find(name) for name in getattr(loaded.settings, setting) or ()]
+    except ConfigError as error:
+        if loaded.is_typed(setting):
+            raise UsageError(error.message, hint=error.hint, kind=error.kind) from None
+        raise
 
 
 def _in_order(

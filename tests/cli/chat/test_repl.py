@@ -38,7 +38,7 @@ def test_each_line_of_a_pipe_is_a_turn() -> None:
     chat = Chat(is_interactive=False)
     code = piped(chat, "\ufeffone\r\n\n  \n//two\nthr\udcffee".encode("utf-8", "surrogateescape"))
     assert code == 0
-    assert [each[1] for each in chat.turns.asked] == ["one", "/two", "thr\ufffdee"]
+    assert [each[1] for each in chat.turns.asked] == ["one", "/two", "thrÿee"]
     assert (chat.stdout.getvalue(), chat.stderr.getvalue()) == ("", "")
 
 

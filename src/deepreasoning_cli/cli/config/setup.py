@@ -85,10 +85,10 @@ def check_name(path: Path, setting: str, text: str) -> None:
     try:
         if setting == "model":
             model_at(host, catalog, name, datetime.now(UTC).date(), typed=True)
-        elif setting == "reasoner":
-            catalog.reasoner(name)
         else:
-            catalog.answerer(name)
+            find = catalog.reasoner if setting == "reasoner" else catalog.answerer
+            for each in filter(None, name.split(",")):
+                find(each)
     except DeepReasoningError as error:
         unknown = ("model_unknown", "reasoner_unknown", "answerer_unknown")
         if error.kind in unknown:  # a retired one may serve elsewhere

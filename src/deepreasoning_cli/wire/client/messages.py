@@ -76,12 +76,13 @@ def read_reply(
     if reply.complete or reply.stop_reason:
         if usage := reply.usage():
             yield usage
-        yield End(reply.stop_reason)
+        yield End(reply.stop_reason, reply.details)
 
 
 @dataclass(slots=True)
 class _MessagesReader(ReplyReader):
     stop_reason: str | None = None
+    details: str = ""
     complete: bool = False
     counts: dict[str, Any] = field(default_factory=dict)
     counted: bool = False
@@ -115,6 +116,9 @@ class _MessagesReader(ReplyReader):
     def _state(self, source: Payload, usage: object) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
         self.stop_reason = as_reason(source.get("stop_reason")) or self.stop_reason
+        details = as_dict(source.get("stop_details"))  # api-facts.md, section 1.5
+        said = (as_text(details.get(name)) for name in ("category", "explanation"))
+        self.details = ": ".join(filter(None, said)) or self.details
         self.counted = self.counted or as_count(as_dict(usage).get("output_tokens")) is not None
         merge_usage(self.counts, usage)
 
