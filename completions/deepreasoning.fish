@@ -76,7 +76,7 @@ complete -c deepreasoning -n '__deepreasoning_at "ask"' -l json -d 'One JSON obj
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l jsonl -d 'One JSON event a line, at once.'
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l plain -d 'Text without panels or rendering.'
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l raw -d 'Exact bytes of the answer; not on a terminal.'
-complete -c deepreasoning -n '__deepreasoning_at "ask"' -l extract -s x -d 'Only the last code block; --extract=LANG the last one in LANG.'
+complete -c deepreasoning -n '__deepreasoning_at "ask"' -l extract -s x -d 'Only the last code block; -x LANG the last one in LANG.'
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l extract-all -d 'Only the code blocks, all.'
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l output -s o -r -F -d 'Write the answer to FILE, when it is whole.'
 complete -c deepreasoning -n '__deepreasoning_at "ask"' -l copy -d 'Copy the answer to the clipboard too.'

@@ -312,6 +312,7 @@ CODE = ["Two:\n\n```sh\necho 6\n```\n\nand\n\n```python\nprint(", "42)\n```\ntha
         ("-x", b"print(42)\n"),
         ("--extract", b"print(42)\n"),
         ("--extract=sh", b"echo 6\n"),
+        ("--extract=bash", b"echo 6\n"),
         ("-x=SH", b"echo 6\n"),
         ("--extract-all", b"echo 6\n\nprint(42)\n"),
     ],
@@ -319,6 +320,18 @@ CODE = ["Two:\n\n```sh\necho 6\n```\n\nand\n\n```python\nprint(", "42)\n```\ntha
 def test_code_is_taken_out_of_the_answer(vendors: Vendors, flag: str, printed: bytes) -> None:
     vendors.reply(texts=CODE)
     assert vendors.ask(flag, "6 x 7?") == CompletedRun(0, printed, b"")
+
+
+def test_with_a_file_the_code_goes_there_and_a_good_file_stays_without_it(
+    vendors: Vendors, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.sh"
+    vendors.reply(texts=CODE)
+    done = vendors.ask("-x", "sh", "-o", str(path), "6 x 7?")
+    assert (done, path.read_bytes()) == (CompletedRun(0, b"", b""), b"echo 6\n")
+    vendors.reply(texts=["No code."])
+    assert vendors.ask("-x", "-o", str(path), "6 x 7?").code == 6
+    assert path.read_bytes() == b"echo 6\n"
 
 
 def test_an_answer_without_such_code_prints_nothing_and_says_so(vendors: Vendors) -> None:

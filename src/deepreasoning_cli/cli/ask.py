@@ -15,17 +15,43 @@ EPILOG = (
 )
 
 
+LANGUAGES = frozenset(
+    (
+        *("bash", "c++", "console", "cpp", "csharp", "css", "dockerfile", "golang", "graphql"),
+        *("haskell", "html", "ini", "java", "javascript", "js", "json", "jsx", "kotlin", "latex"),
+        *("lua", "makefile", "markdown", "md", "perl", "php", "powershell", "ps1", "py", "python"),
+        *("python3", "rb", "rs", "ruby", "rust", "scala", "scss", "sh", "sql", "svg", "swift"),
+        *("toml", "ts", "tsx", "typescript", "xml", "yaml", "yml", "zsh"),
+    )
+)
+COMMON_WORDS = frozenset(("c", "d", "diff", "go", "julia", "make", "r", "shell", "text"))
+"""Languages, too."""
+
+
+def _is_language(word: str, following: list[str]) -> bool:
+    quoted = any(" " in text for text in following)
+    return word.lower() in LANGUAGES or (quoted and word.lower() in COMMON_WORDS)
+
+
 class AskCommand(RewritingCommand):
-    """`ask`, with `--extract=LANG` and `-x=LANG` besides the bare flag, as GNU tools have it."""
+    """`ask`, with `--extract=LANG`, `-x=LANG` and `-x LANG` besides the bare flag.
+
+    A word behind the flag is the language if it is a well-known one; one that is a common word
+    too, only before a question in quotation marks.
+    """
 
     def rewrite(self, words: list[str]) -> list[str]:
         """Give the language an option of its own, up to `--`."""
         end = words.index("--") if "--" in words else len(words)
         rewritten: list[str] = []
-        for word in words[:end]:
+        for place, word in enumerate(words[:end]):
             name, equals, language = word.partition("=")
-            is_extract = equals and name in ("--extract", "-x")
-            rewritten += [name, f"--extract-language={language}"] if is_extract else [word]
+            if name not in ("--extract", "-x"):
+                after_flag = rewritten[-1:] in (["--extract"], ["-x"])
+                named = after_flag and _is_language(word, words[place + 1 : place + 2])
+                rewritten.append(f"--extract-language={word}" if named else word)
+            else:
+                rewritten += [name, f"--extract-language={language}"] if equals else [name]
         return rewritten + words[end:]
 
 

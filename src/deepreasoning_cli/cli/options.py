@@ -226,7 +226,7 @@ RawOption = Annotated[
 ExtractOption = Annotated[
     bool,
     output_option(
-        "--extract", "-x", help="Only the last code block; --extract=LANG the last one in LANG."
+        "--extract", "-x", help="Only the last code block; -x LANG the last one in LANG."
     ),
 ]
 ExtractLanguageOption = Annotated[

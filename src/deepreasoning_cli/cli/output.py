@@ -166,7 +166,8 @@ class ViewBuilder:
         yield StatusLine(self.progress(), stream_writer(sys.stderr), columns, spinner)
 
     def _files(self) -> Iterator[View]:
-        for kind, path in ((Text, self.options.output), (Thought, self.options.reasoning_file)):
+        output = None if self.options.code_only else self.options.output
+        for kind, path in ((Text, output), (Thought, self.options.reasoning_file)):
             if path is not None:
                 from deepreasoning_cli.views.files import FileView
 
@@ -193,13 +194,17 @@ class ViewBuilder:
             from deepreasoning_cli.views.json import JsonlView, JsonView
 
             return (JsonView if options.json else JsonlView)(self.record, write)
-        if options.output:
-            return None
         if options.code_only:
-            from deepreasoning_cli.views.files import CodeView
+            from deepreasoning_cli.views.code_blocks import CodeView
 
             sink = _sink_of(sys.stdout)
+            if path := options.output:
+                from deepreasoning_cli.files import write_atomically
+
+                write, sink = partial(write_atomically, path, mode=None), Sink.PIPE
             return CodeView(self.record, write, sink, options.language, every=options.extract_all)
+        if options.output:
+            return None
         if options.raw:
             return RawView(_write_bytes)
         return self._text_view(Thought if options.reasoning_only else Text, sys.stdout)

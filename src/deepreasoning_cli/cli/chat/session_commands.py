@@ -48,7 +48,7 @@ def _text_to_copy(chat: ChatSession, argument: str) -> tuple[str, str]:
 
 
 def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
-    from deepreasoning_cli.views.files import code_blocks
+    from deepreasoning_cli.views.code_blocks import code_blocks
 
     blocks = code_blocks(last.answer)
     if not blocks:
