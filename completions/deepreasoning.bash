@@ -3,7 +3,7 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'completion' | 'help') ;;
+    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'completion' | 'help') ;;
     *) return 1 ;;
     esac
 }
@@ -12,7 +12,7 @@ _deepreasoning_commands() {
     case $1 in
     '') words='ask chat resume price serve models history config completion help' ;;
     'models') words='list show default' ;;
-    'history') words='list show search export delete recover' ;;
+    'history') words='list show search sessions rename export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
     *) : ;;
     esac
@@ -32,10 +32,12 @@ _deepreasoning_options() {
     'models default') words='--help -h' ;;
     'history') words='--session --model -m --status --since --limit -n --json --help -h' ;;
     'history list') words='--session --model -m --status --since --limit -n --json --help -h' ;;
-    'history show') words='--reasoning --json --help -h' ;;
+    'history show') words='--reasoning --full --json --help -h' ;;
     'history search') words='--limit -n --json --help -h' ;;
+    'history sessions') words='--json --help -h' ;;
+    'history rename') words='--help -h' ;;
     'history export') words='--format --output -o --help -h' ;;
-    'history delete') words='--older-than --all --yes -y --json --help -h' ;;
+    'history delete') words='--older-than --session --all --yes -y --json --help -h' ;;
     'history recover') words='--json --help -h' ;;
     'config') words='--help -h' ;;
     'config init') words='--backend --model -m --reasoner -r --answerer -a --key-command --keys-from-env --force --no-input --help -h' ;;
@@ -57,7 +59,7 @@ _deepreasoning_option() {
     '--color') words='auto always never' files= ;;
     'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'serve --model' | 'serve -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
     'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'serve --reasoner' | 'serve -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
-    'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --answerer' | 'config init -a' | 'config init --key-command') words='' files= ;;
+    'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'history delete --session' | 'config init --answerer' | 'config init -a' | 'config init --key-command') words='' files= ;;
     'ask --backend' | 'chat --backend' | 'serve --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
     'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
     'ask --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;

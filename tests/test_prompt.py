@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli import prompt
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.prompt import check_fits, decode, read_prompt
+from deepreasoning_cli.pipeline.attachments import split_prompt, summarize_prompt
+from deepreasoning_cli.prompt import (
+    _block,
+    check_fits,
+    decode,
+    read_prompt,
+)
 
 Pipe = Callable[[bytes], None]
 
@@ -411,3 +417,41 @@ def test_the_systems_names_of_stdin_are_stdin(name: str) -> None:
         check=True,
     )
     assert done.stdout == "<stdin>\npiped\n</stdin>\n\nQ\n"
+
+
+# what was typed
+
+
+@given(
+    typed=st.text(min_size=1).filter(lambda text: text.strip() and "<" not in text),
+    files=st.lists(st.text(), max_size=3),
+    piped=st.none() | st.text().filter(str.strip),
+)
+def test_what_was_typed_is_found_again(typed: str, files: list[str], piped: str | None) -> None:
+    blocks = [_block("file", text, f"f{number}") for number, text in enumerate(files)]
+    blocks += [] if piped is None else [_block("stdin", piped)]
+    found, attachments = split_prompt("\n\n".join([*blocks, typed]))
+    names = [f"f{number}" for number in range(len(files))] + ["stdin"] * (piped is not None)
+    assert (found, [each.name for each in attachments]) == (typed, names)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "summary"),
+    [
+        ("Why?", "Why?"),
+        ("two\nlines", "two lines"),
+        ("<stdin>\nabc\n</stdin>\n\nWhy?", "Why? (+ stdin, 4 B)"),
+        (f"<stdin>\n{'x' * 1999}\n</stdin>\n\nWhy?", "Why? (+ stdin, 2.0 kB)"),
+        ('<file name="a.md">\nx\n</file>\n\nWhy?', "Why? (+ a.md, 2 B)"),
+        ('<file name="a">\nx\n</file>\n\n<file name="b">\ny\n</file>', "(2 files)"),
+        (
+            '<file name="a">\nx\n</file>\n\n<file name="b">\ny\n</file>\n\n<stdin-1>\n</stdin>\n'
+            "</stdin-1>\n\nWhy?",
+            "Why? (+ 2 files + stdin, 9 B)",
+        ),
+        ("<stdin>\nnever closed", "<stdin> never closed"),
+        ("<stdin>\nx\n</stdin> and", "<stdin> x </stdin> and"),
+    ],
+)
+def test_a_prompt_is_summed_up_on_a_line(prompt: str, summary: str) -> None:
+    assert summarize_prompt(prompt) == summary

@@ -126,11 +126,11 @@ def test_the_list_is_newest_first_a_line_for_each_turn(three: Path) -> None:
         0,
         "id      when              status      session  model            "
         "    cost  prompt\n"
-        f"beta1   {minutes[0]}  complete             claude-sonnet-5  "
+        f"beta1   {minutes[0]}                       claude-sonnet-5  "
         "<$0.0001  Why is the sky blue?\n"
         f"alpha2  {minutes[1]}  incomplete  talk     deepseek-v4-pro  "
         "<$0.0001  And then?\n"
-        f"alpha1  {minutes[2]}  complete    talk     claude-sonnet-5  "
+        f"alpha1  {minutes[2]}              talk     claude-sonnet-5  "
         "<$0.0001  What is 6×7?\n",
         "",
     )
@@ -232,6 +232,118 @@ def test_unknown_and_ambiguous_turns_are_usage_errors(three: Path, data: Path) -
 def test_the_last_turn_of_an_empty_history_is_a_usage_error(data: Path) -> None:
     message = "error: there is no last turn\nhint: the history is empty\n"
     assert outcome("show", "last") == (2, "", message)
+
+
+@pytest.mark.parametrize(
+    ("name", "turn"),
+    [
+        *[(name, "beta1") for name in ("last", "1", "-1", "@1")],
+        *[(name, "alpha2") for name in ("2", "-2", "@2")],
+        ("3", "alpha1"),
+    ],
+)
+def test_a_turn_has_a_number(three: Path, name: str, turn: str) -> None:
+    assert parsed("show", name)["id"] == turn
+    assert outcome("export", name, "--format", "json") == outcome(
+        "export", turn, "--format", "json"
+    )
+    assert parsed(name)["id"] == turn  # `history 3` shows it
+
+
+def test_a_number_beyond_the_history_is_refused(three: Path) -> None:
+    message = "error: there is no turn 4\nhint: the history has 3 turns\n"
+    assert outcome("show", "4") == (2, "", message)
+    assert outcome("delete", "-4", "--yes")[0] == 2
+
+
+def test_numbers_are_those_of_the_whole_list(three: Path) -> None:
+    with open_store(three) as store:
+        numbers = [(row.id, row.number) for row in store.listing(session="talk")]
+        assert numbers == [("alpha2", 2), ("alpha1", 3)]
+        assert [hit.row.number for hit in store.search(["Rayleigh"])] == [1]
+
+
+def test_numbers_go_on_over_pages(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepreasoning_cli.history.queries.PAGE", 2)
+    for number in range(7):
+        session = "odd" if number % 2 else "even"
+        keep(data, [turn_started(f"t{number}", "Q?", session), *answer_events(["A."])])
+    with open_store(data) as store:
+        assert [row.number for row in store.listing()] == [1, 2, 3, 4, 5, 6, 7]
+        assert [row.number for row in store.listing(session="odd")] == [2, 4, 6]
+
+
+def test_show_alone_is_the_last_turn(three: Path) -> None:
+    assert outcome("show") == outcome("show", "beta1")
+
+
+DIFF = "<stdin>\ndiff --git a b\n+x\n</stdin>\n\nReview this change"
+
+
+def test_a_question_is_listed_as_it_was_typed(three: Path) -> None:
+    keep(three, [turn_started("gamma1", DIFF), *answer_events(["Good."])])
+    question = "Review this change (+ stdin, 18 B)"
+    assert outcome("list", "-n", "1")[1].splitlines()[1].endswith(question)
+    assert outcome("search", "Good")[1].splitlines()[0].endswith(question)
+    assert parsed("list", "-n", "1")[0]["prompt"] == DIFF
+
+
+@posix_only
+def test_show_folds_what_was_attached_and_has_the_date(three: Path) -> None:
+    keep(three, [turn_started("gamma1", DIFF), *answer_events(["Good."])])
+    folded = on_terminal(three, "show", pager="cat").output.decode()
+    assert f"{WHEN.astimezone():%Y-%m-%d %H:%M}" in folded
+    assert ("+ stdin, 18 B" in folded, "diff --git" in folded) == (True, False)
+    assert "diff --git a b" in on_terminal(three, "show", "--full", pager="cat").output.decode()
+
+
+@posix_only
+def test_a_list_on_a_terminal_has_numbers_and_no_word_about_room(three: Path) -> None:
+    seen = on_terminal(three, "list", pager="cat").output.decode().splitlines()
+    assert [line.split()[0] for line in seen] == ["#", "1", "2", "3"]
+    assert "room" not in "".join(seen)
+    assert max(map(len, seen)) <= 80
+
+
+@posix_only
+def test_passages_fit_the_terminal(data: Path) -> None:
+    text = "The night is dark since " + "light from afar " * 20 + "reddened needle " * 3
+    keep(data, [turn_started("a1"), *answer_events([text])])
+    seen = on_terminal(data, "search", "needle", pager="cat").output.decode().splitlines()
+    assert [len(line) <= 80 for line in seen] == [True, True]
+    assert "needle" in seen[1]
+
+
+def test_sessions_are_listed_renamed_and_deleted(three: Path) -> None:
+    last = f"{(WHEN - timedelta(days=10)).astimezone():%Y-%m-%d %H:%M}"
+    assert outcome("sessions") == (
+        0,
+        f"session  turns  last used         first question\ntalk         2  {last}  What is 6×7?\n",
+        "",
+    )
+    assert outcome("rename", "talk", "sums") == (0, "", "note: session talk is now sums\n")
+    (row,) = parsed("sessions")
+    assert (row["session"], row["turns"]) == ("sums", 2)
+    assert outcome("rename", "talk", "x")[0] == 2
+    assert outcome("delete", "--session", "talk", "--yes")[0] == 2
+    assert outcome("delete", "--session", "sums", "--yes") == (0, "", "note: erased 2 turns\n")
+    assert ids("list") == ["beta1"]
+
+
+def test_a_session_takes_no_name_that_another_has_and_none_while_it_is_used(three: Path) -> None:
+    keep(three, turn_events("delta1", "other"))
+    taken = "error: there is a session 'other' already\n"
+    assert outcome("rename", "talk", "other") == (2, "", taken)
+    with open_store(three) as store, store.claim("talk"):
+        code, _, stderr = outcome("rename", "talk", "sums")
+    assert (code, stderr.splitlines()[0]) == (2, "error: session 'talk' is in use")
+
+
+def test_a_fork_follows_its_renamed_origin(three: Path) -> None:
+    with open_store(three) as store:
+        store.branch("talk", "fork", 1)
+        store.rename_session("talk", "sums")
+        assert [turn.start.id for turn in store.session_turns("fork")] == ["alpha1"]
 
 
 # search
@@ -462,8 +574,8 @@ def test_a_deleted_question_is_gone_however_it_was_typed(
     "words", [[], ["beta1", "--all"], ["--all", "--older-than", "1d"], ["a", "--older-than", "1d"]]
 )
 def test_it_has_to_be_clear_what_is_to_be_deleted(three: Path, words: list[str]) -> None:
-    hint = "name turns by their ids, or --older-than 30d, or --all"
-    message = f"error: what is to be erased?\nhint: {hint}\n"
+    hint = "by number or id, or use --session NAME, --older-than 30d or --all"
+    message = f"error: name the turns to delete\nhint: {hint}\n"
     assert outcome("delete", *words, "--yes") == (2, "", message)
 
 
@@ -495,9 +607,11 @@ def on_terminal(
 
 @posix_only
 def test_a_person_is_asked_with_what_will_go(three: Path) -> None:
-    question = b"Erase 2 turns (beta1, alpha2) for good? [y/N]:"
+    question = b"Erase 2 turns for good? [y/N]:"
     seen = on_terminal(three, "delete", "beta1", "alpha2", keys=[(question, b"n\r")])
     assert (seen.code, b"note: erased 0 turns" in seen.output) == (0, True)
+    shown = [line.split("  ")[-1] for line in seen.output.decode().splitlines()[:2]]
+    assert shown == ["Why is the sky blue?", "And then?"]
     every = b"Erase the whole history, 3 turns, for good? [y/N]:"
     seen = on_terminal(three, "delete", "--all", keys=[(every, b"y\r")])
     assert (seen.code, b"note: erased 3 turns" in seen.output) == (0, True)
@@ -549,8 +663,8 @@ def test_a_long_list_goes_through_the_pager(three: Path, fake_pager: tuple[str, 
     pager, seen = fake_pager
     shown = on_terminal(three, "list", pager=f"{pager} 'a b'", rows=4)
     assert shown == PtyRun(0, b"paged LESS=FRX a b\r\n")
-    assert [row[:6] for row in seen.read_text().splitlines()[:4]] == [
-        *("id    ", "beta1 ", "alpha2", "alpha1")
+    assert [row[:5] for row in seen.read_text().splitlines()[:4]] == [
+        *("#  wh", "1  20", "2  20", "3  20")
     ]
 
 
@@ -559,7 +673,7 @@ def test_the_pager_is_spared_what_fits_and_what_is_json(
     three: Path, fake_pager: tuple[str, Path]
 ) -> None:
     pager, seen = fake_pager
-    assert b"beta1" in on_terminal(three, "list", pager=pager).output
+    assert b"sky blue" in on_terminal(three, "list", pager=pager).output
     assert b'"beta1"' in on_terminal(three, "list", "--json", pager=pager, rows=2).output
     assert not seen.exists()
 
@@ -568,7 +682,7 @@ def test_the_pager_is_spared_what_fits_and_what_is_json(
 @pytest.mark.parametrize("pager", ["", "cat", "/no/such/pager", "'open"])
 def test_without_a_pager_the_text_is_printed(three: Path, pager: str) -> None:
     seen = on_terminal(three, "list", pager=pager, rows=3)
-    assert (seen.code, seen.output.count(b"alpha")) == (0, 2)
+    assert (seen.code, seen.output.count(b"  talk  ")) == (0, 2)
 
 
 @posix_only
@@ -584,7 +698,7 @@ def test_control_c_is_the_pagers(three: Path, tmp_path: Path) -> None:
     script.chmod(0o755)
     keys = [(b"up", b"\x03")]
     seen = on_terminal(three, "list", pager=str(script), rows=3, keys=keys)
-    assert (seen.code, b"heard" in seen.output, b"alpha" in seen.output) == (0, True, False)
+    assert (seen.code, b"heard" in seen.output, b"talk" in seen.output) == (0, True, False)
 
 
 @posix_only
@@ -614,7 +728,7 @@ def test_a_terminal_gets_prompt_answer_and_bill(three: Path) -> None:
 def test_a_narrow_terminal_gets_the_columns_that_fit(three: Path) -> None:
     env = {"DEEPREASONING_DATA_DIR": str(three)}
     seen = run_in_pty("history", columns=44, env=env).output.decode().splitlines()
-    assert seen[0].split() == ["id", "when", "prompt"]
+    assert seen[0].split() == ["#", "when", "prompt"]
     assert max(map(len, seen[:4])) <= 44
 
 

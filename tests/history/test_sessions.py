@@ -159,7 +159,7 @@ def test_of_a_long_first_question_a_list_gets_the_beginning(tmp_path: Path) -> N
         store.save(
             record_of([turn_started("a", "long " * 1000, "sums"), *answer_events()]), began=WHEN
         )
-        assert store.sessions() == [listed("sums", 1, first_prompt="long " * 60)]
+        assert store.sessions() == [listed("sums", 1, first_prompt="long " * 59 + "long…")]
 
 
 def test_a_turn_that_leaves_its_session_stays_in_its_branches(tmp_path: Path) -> None:

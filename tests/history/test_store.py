@@ -289,6 +289,7 @@ def test_a_listing_is_filtered(tmp_path: Path) -> None:
             prompt="What is 6×7?",
             model="claude-sonnet-5",
             cost=Decimal("0.00002015"),
+            number=4,
         )
 
 

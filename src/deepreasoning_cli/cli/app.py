@@ -16,7 +16,7 @@ import typer
 from deepreasoning_cli import __version__
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.signals import end_on_signals
-from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands
+from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnCommand
 from deepreasoning_cli.errors import UsageError, nearest
 
 COMMANDS = (
@@ -53,7 +53,7 @@ def register(app: typer.Typer, name: str) -> None:
         return
     extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
     if name == "resume":
-        extras = {"cls": module.ResumeCommand}
+        extras = {"cls": TurnCommand}
     app.command(context_settings=CONTEXT_SETTINGS, **extras)(getattr(module, name))
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.typer_hooks import RewritingCommand
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
 
 if TYPE_CHECKING:
@@ -30,19 +29,14 @@ SHOWN = 200  # characters of a question
 TYPICAL = 1  # of the low, the typical and the high case of an estimate
 
 
-class ResumeCommand(RewritingCommand):
-    """`resume`, which takes `-1` for the last turn: elsewhere that is an option."""
-
-    def rewrite(self, words: list[str]) -> list[str]:
-        """Name the last turn in a way that no option is written in."""
-        return ["last" if word == "-1" else word for word in words]
-
-
 def resume(
     context: typer.Context,
     turn: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="The turn: its id, last or -1 (default: last)."),
+        typer.Argument(
+            metavar="ID",
+            help="The turn: its id, the beginning of it, its number, or last (default).",
+        ),
     ] = None,
     model: o.ModelOption = None,
     answerer: o.AnswererOption = None,
@@ -120,9 +114,7 @@ def _unfinished_turn(runner: TurnRunner, name: str | None) -> TurnRecord:
     with runner.history() as store:
         if name is None:
             return _last_if_unfinished(store)
-        record = store.last() if name == "last" else store.turn(name)
-    if record is None:
-        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask something first")
+        record = store.turn(name)
     if record.complete:
         name = record.start.id
         hint = f"`deepreasoning ask --reasoning-from {name} …` uses its reasoning again"
@@ -149,13 +141,15 @@ def describe(store: Store, record: TurnRecord) -> str:
     """`06h1…, 2026-11-26 14:45, 3 min ago: What is 6 x 7?`."""
     from datetime import UTC, datetime
 
+    from deepreasoning_cli.pipeline.attachments import summarize_prompt
     from deepreasoning_cli.sanitize import single_line
     from deepreasoning_cli.views.notes import format_age
 
     began = store.summary(record.start.id).started
     age = format_age((datetime.now(UTC) - began).total_seconds())
+    question = single_line(summarize_prompt(record.start.prompt), SHOWN)
     when = f"{began.astimezone():%Y-%m-%d %H:%M}, {age}"
-    return f"{record.start.id}, {when}: {single_line(record.start.prompt, SHOWN)}"
+    return f"{record.start.id}, {when}: {question}"
 
 
 def _conversation(

@@ -363,12 +363,12 @@ def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput |
     if name is None:
         return None, None
     is_file = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
-    if name != "last" and (is_file or not name.isalnum()):
+    if name != "last" and (is_file or not name.lstrip("-@").isalnum()):
         return ReasonerOutput(_read_reasoning(Path(name))), None
     turn = None
     if runner.saves or runner.has_history():
         with runner.history() as store:
-            turn = store.last() if name == "last" else store.turn(name)
+            turn = store.turn(name)
     if turn is None:
         raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
     return require_reasoning(turn), turn.start.id

@@ -121,13 +121,17 @@ class ThingsGroup(TyperGroup):
         "rm": ["delete", "unset"],
     }
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the words; `-1` is a thing to show."""
+        return super().parse_args(ctx, name_places(args))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command. Raises UsageError for a word that looks like a mistyped one."""
         word, *rest = args
         if word not in self.commands:
             if own := [name for name in self.aliases.get(word, ()) if name in self.commands]:
                 args = [own[0], *rest]
-            elif hint := did_you_mean(word, self.commands, likeness=0.7):
+            elif word != "last" and (hint := did_you_mean(word, self.commands, likeness=0.7)):
                 raise UsageError(f"there is no command '{ctx.command_path} {word}'", hint=hint)
             else:
                 args = ["show", *args]
@@ -144,6 +148,21 @@ class RewritingCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse the words as `rewrite` returns them."""
         return super().parse_args(ctx, self.rewrite(args))
+
+
+class TurnCommand(RewritingCommand):
+    """A command about turns: `-1` is the last one, and no option."""
+
+    def rewrite(self, words: list[str]) -> list[str]:
+        """The words with turns named in a way that no option is written in."""
+        return name_places(words)
+
+
+def name_places(words: Sequence[str]) -> list[str]:
+    """The words, `-3` as `@3`: both name the third turn from the end."""
+    end = list(words).index("--") if "--" in words else len(words)
+    named = [f"@{word[1:]}" if word[:1] == "-" and word[1:].isdigit() else word for word in words]
+    return [*named[:end], *words[end:]]
 
 
 @contextmanager

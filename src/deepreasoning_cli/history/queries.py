@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -19,11 +19,18 @@ from deepreasoning_cli.sanitize import repair_surrogates
 
 PAGE: Final = 200
 LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
+NUMBER: Final = "(SELECT count(*) FROM turns AS newer WHERE newer.seq >= turns.seq{}) AS number"
+"""Its place among all turns, the newest of which is number 1."""
+PLACE: Final = re.compile(r"[-@]?([1-9]\d{0,4})")
+"""How a turn is named by its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSummary:
-    """One turn of a listing: `started` is aware (UTC), `cost` USD, None where unknown."""
+    """One turn of a listing: `started` is aware (UTC), `cost` USD, None where unknown.
+
+    `number` is its place among all turns, 1 for the newest; 0 where nobody has counted.
+    """
 
     id: str
     session: str | None
@@ -33,6 +40,7 @@ class TurnSummary:
     prompt: str
     model: str | None
     cost: Decimal | None
+    number: int = 0
 
 
 def fetch(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[sqlite3.Row]:
@@ -49,14 +57,20 @@ def list_turns(
     """
     filters = {term: repair_surrogates(value) for term, value in terms.items() if value is not None}
     where = " AND ".join(["seq < ?", *filters])
-    query = f"SELECT {LISTING_COLUMNS} FROM turns WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own terms
-    below, left = LARGEST, LARGEST if limit is None else limit
+    number = NUMBER.format(" AND newer.seq < ?")
+    query = (
+        f"SELECT {LISTING_COLUMNS}, {number} FROM turns WHERE {where}"  # noqa: S608 - our own terms
+        " ORDER BY seq DESC LIMIT ?"
+    )
+    below, above, left = LARGEST, 0, LARGEST if limit is None else limit
     while left > 0:
         size = min(PAGE, left)
-        page = read(fetch, query, [below, *filters.values(), size])
-        yield from map(as_summary, page)
+        page = read(fetch, query, [below, below, *filters.values(), size])
+        for row in page:
+            yield replace(as_summary(row), number=above + row["number"])
         if len(page) < size:
             return
+        above += page[-1]["number"]
         below, left = page[-1]["seq"], left - size
 
 
@@ -70,14 +84,19 @@ LAST_CHARACTER: Final = "\U0010ffff"
 MOST_IDS: Final = 3
 
 
-def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
-    """The whole row of the turn. Raises UsageError where there is none, or more than one."""
-    prefix = repair_surrogates(id_or_prefix)
+def find_turn(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
+    """The whole row of the turn: by its id, the beginning of it, `last`, or its place (3, @3, -3).
+
+    Raises UsageError where there is none, or more than one.
+    """
+    prefix = repair_surrogates(name)
+    if found := fetch(connection, "SELECT * FROM turns WHERE id = ?", [prefix]):
+        return found[0]
+    if place := PLACE.fullmatch("1" if prefix == "last" else prefix):
+        return _at_place(connection, prefix, int(place[1]))
     query = "SELECT id FROM turns WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
-    rows = connection.execute(query, (prefix, prefix + LAST_CHARACTER, MOST_IDS + 1))
+    rows = connection.execute(query, (prefix, prefix + LAST_CHARACTER, MOST_IDS + 1)).fetchall()
     ids = [row["id"] for row in rows]
-    if prefix in ids:
-        ids = [prefix]
     if not ids or not prefix:
         raise _unknown_turn(connection, prefix)
     if len(ids) > 1:
@@ -87,7 +106,19 @@ def find_turn(connection: sqlite3.Connection, id_or_prefix: str) -> sqlite3.Row:
             kind="ambiguous_turn",
             hint="give more of the id",
         )
-    row: sqlite3.Row = connection.execute("SELECT * FROM turns WHERE id = ?", ids).fetchone()
+    (row,) = fetch(connection, "SELECT * FROM turns WHERE id = ?", ids)
+    return row
+
+
+def _at_place(connection: sqlite3.Connection, name: str, place: int) -> sqlite3.Row:
+    query = "SELECT * FROM turns ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    row: sqlite3.Row | None = connection.execute(query, (place - 1,)).fetchone()
+    if row is None:
+        (count,) = connection.execute("SELECT count(*) FROM turns").fetchone()
+        turns = f"{count} turn{'' if count == 1 else 's'}"
+        hint = f"the history has {turns}" if count else "the history is empty"
+        what = "no last turn" if name == "last" else f"no turn {name}"
+        raise UsageError(f"there is {what}", kind="unknown_turn", hint=hint)
     return row
 
 
@@ -110,10 +141,10 @@ UNSPACED: Final = re.compile(
 )
 """Scripts without spaces between words (Thai, kana, Han …): to the index a sentence is one word."""
 BY_INDEX: Final = (
-    "SELECT turns.*, snippet(words, -1, '', '', '…', ?) AS snippet"
+    f"SELECT turns.*, {NUMBER.format('')}, snippet(words, -1, '', '', '…', ?) AS snippet"  # noqa: S608 - our own
     " FROM words JOIN turns ON turns.seq = words.rowid WHERE words MATCH ?"
 )
-BY_SUBSTRING: Final = "SELECT *, NULL AS snippet FROM turns WHERE TRUE"
+BY_SUBSTRING: Final = f"SELECT *, {NUMBER.format('')}, NULL AS snippet FROM turns WHERE TRUE"  # noqa: S608 - our own
 CONTAINS: Final = (
     " AND (instr(turns.prompt, ?) OR instr(turns.reasoning, ?) OR instr(turns.answer, ?))"
 )

@@ -13,20 +13,22 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
+from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.files import make_private_folder
 from deepreasoning_cli.history.decoder import decode
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.mapping import LARGEST
+from deepreasoning_cli.pipeline.attachments import summarize_prompt
 
 FOLDER: Final = "sessions"
-PROMPT_LENGTH: Final = 300  # characters of a prompt in a list
+LONGEST_PROMPT: Final = 300  # characters in a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A conversation: how many turns it has, and when its last one began (aware).
 
-    `first_prompt` is the beginning of its own first question.
+    `first_prompt` is the beginning of its own first question, and the names of what was attached.
     """
 
     name: str
@@ -128,15 +130,31 @@ def sessions(connection: sqlite3.Connection) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(
         "SELECT own.session AS name, own.turns, newest.started AS last,"
-        " forks.origin AS forked_from, (SELECT substr(first.prompt, 1, ?) FROM turns AS first"
+        " forks.origin AS forked_from, (SELECT first.prompt FROM turns AS first"
         "   WHERE first.session = own.session ORDER BY first.place LIMIT 1) AS first_prompt"
         " FROM (SELECT session, count(*) AS turns, max(seq) AS newest FROM turns"
         "   WHERE session NOTNULL GROUP BY session) AS own"
         " JOIN turns AS newest ON newest.seq = own.newest"
-        " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC",
-        (PROMPT_LENGTH,),
+        " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC"
     )
-    return [decode(Session, dict(row)) for row in rows]
+    return [
+        decode(Session, row, first_prompt=summarize_prompt(row["first_prompt"], LONGEST_PROMPT))
+        for row in map(dict, rows)
+    ]
+
+
+def rename(connection: sqlite3.Connection, session: str, new: str) -> None:
+    """Give the session another name. Raises UsageError where it has no turns, or `new` has."""
+    if not session_rows(connection, session):
+        raise UsageError(f"there is no session '{session}'", kind="unknown_session")
+    if session_rows(connection, new):
+        raise UsageError(f"there is a session '{new}' already", kind="session_exists")
+    for change in (
+        "UPDATE turns SET session = ?2 WHERE session = ?1",
+        "UPDATE forks SET session = ?2 WHERE session = ?1",
+        "UPDATE forks SET origin = ?2 WHERE origin = ?1",
+    ):
+        connection.execute(change, (session, new))
 
 
 def session_rows(connection: sqlite3.Connection, session: str) -> list[sqlite3.Row]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.history import delete, queries, sessions
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
@@ -73,9 +73,12 @@ class Store:
         outcome = outcome or outcome_of(record)
         self._database.write(write_turn, record, began, outcome, starts)
 
-    def turn(self, id_or_prefix: str) -> TurnRecord:
-        """The turn of that id, or the only one whose id begins so. Raises UsageError."""
-        (turn,) = self._turns(lambda connection: [queries.find_turn(connection, id_or_prefix)])
+    def turn(self, name: str) -> TurnRecord:
+        """The turn of that id, or the only one whose id begins so; `last`, or its place among all.
+
+        Raises UsageError.
+        """
+        (turn,) = self._turns(lambda connection: [queries.find_turn(connection, name)])
         return turn
 
     def summary(self, turn: str) -> TurnSummary:
@@ -143,6 +146,18 @@ class Store:
         """Let the session `new` begin with the first `upto` turns of `session`."""
         names = repair_surrogates(session), repair_surrogates(new)
         self._database.write(sessions.branch, *names, upto)
+
+    def rename_session(self, session: str, new: str) -> None:
+        """Give the session another name. Raises UsageError; also where another process is in it."""
+        name, new_name = repair_surrogates(session), repair_surrogates(new)
+        release = lock_session(self._folder, name)
+        if release is None:
+            hint = "leave the chat that is in it first"
+            raise UsageError(f"session '{name}' is in use", kind="session_in_use", hint=hint)
+        try:
+            self._database.write(sessions.rename, name, new_name)
+        finally:
+            release()
 
     def claim(self, session: str) -> Claim:
         """The session to continue, or a fork of it where another process has it claimed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from deepreasoning_cli.pipeline.attachments import split_prompt
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources, parse_sources
@@ -16,8 +17,18 @@ from deepreasoning_cli.views.notes import stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, TITLES, PanelRenderer, PanelStyle
 
 
-def render_turn(record: TurnRecord, stream: TextIO, style: PanelStyle, *, reasoning: bool) -> str:
+def render_turn(
+    record: TurnRecord,
+    stream: TextIO,
+    style: PanelStyle,
+    *,
+    reasoning: bool,
+    when: str = "",
+    full: bool = False,
+) -> str:
     """The turn as panels that are whole, its reasoning only where that is wanted.
+
+    `when` says when it began. What was attached to the question is one line, unless `full`.
 
     The text fits the terminal's width; its only control characters are line ends and, with
     `style.color`, colours.
@@ -26,7 +37,7 @@ def render_turn(record: TurnRecord, stream: TextIO, style: PanelStyle, *, reason
     renderer = PanelRenderer(stream, style, lambda: size)
     page = _TurnPage(record, renderer)
     thoughts = [page.thoughts(), page.own_thinking()] if reasoning else []
-    sections = [page.prompt(), *thoughts, page.answer(), page.bill()]
+    sections = [page.prompt(when, full=full), *thoughts, page.answer(), page.bill()]
     colors = terminal.color_system(renderer.console)
     lines = (encode_row(row, colors) + "\n" for section in sections for row in section)
     return renderer.encodable("".join(lines))
@@ -40,10 +51,14 @@ class _TurnPage:
         self._renderer = renderer
         self._width = renderer.frame(Stage.ANSWER).width
 
-    def prompt(self) -> list[Row]:
+    def prompt(self, when: str, *, full: bool) -> list[Row]:
         """The question."""
-        rows = render_plain(self._safe(self._record.start.prompt), self._width)
-        return self._panel(Stage.REASON, "Prompt", "", rows)
+        prompt = self._record.start.prompt
+        text, attachments = (prompt, []) if full else split_prompt(prompt)
+        names = [single_line(f"+ {each.words}") for each in attachments]
+        rows = render_plain(self._safe("\n".join(names)), self._width, style=DIM) if names else []
+        rows += render_plain(self._safe(text), self._width) if text.strip() or not names else []
+        return self._panel(Stage.REASON, "Prompt", when, rows)
 
     def thoughts(self) -> list[Row]:
         """The chain of thought, word for word."""

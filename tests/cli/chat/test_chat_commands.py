@@ -233,7 +233,7 @@ def test_an_edit_needs_a_person() -> None:
 
 def test_undo_takes_out_one_turn_after_the_other() -> None:
     chat = chat_with(("one", "1", "hm"), ("two", "2", "hm"))
-    assert said(chat, "/undo", "/retry answer", "/undo")[1] == "forgotten: two\nforgotten: one\n"
+    assert said(chat, "/undo", "/retry answer", "/undo")[1] == "undone: two\nundone: one\n"
     assert chat.turns.asked[0][0] == "again"
     assert chat.archive.turns("first") == []
 
@@ -241,7 +241,7 @@ def test_undo_takes_out_one_turn_after_the_other() -> None:
 def test_undo_after_a_turn_that_was_not_kept_drops_no_other() -> None:
     chat = chat_with(("one", "1", "hm"))
     chat.turns.keeps, chat.turns.number = False, 2
-    assert said(chat, "stopped at once", "/undo")[1] == "forgotten: stopped at once\n"
+    assert said(chat, "stopped at once", "/undo")[1] == "undone: stopped at once\n"
     assert chat.session.require_last().start.prompt == "one"
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 from deepreasoning_cli.cli.chat.commands import MisuseError, parse_choice, slash_command, split_args
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import RefusedError, UsageError
+from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.events import Handoff
-from deepreasoning_cli.sanitize import single_line
 
 VISIBILITIES: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 
@@ -113,7 +113,7 @@ def undo(chat: ChatSession, argument: str) -> None:
     last = chat.require_last()
     chat.archive.remove(chat.state.session, last)
     chat.forget_last()
-    chat.printer.note(f"forgotten: {single_line(last.start.prompt)}")
+    chat.printer.note(f"undone: {summarize_prompt(last.start.prompt)}")
 
 
 @slash_command("[PATH…|-]", takes_files=True)

@@ -10,16 +10,9 @@ from deepreasoning_cli.cli.chat.printer import pluralize
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.files import write_atomically
+from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.sanitize import Sink, safe_file_name, sanitize, single_line
-from deepreasoning_cli.views.table import Column
-
-COLUMNS = (
-    Column("session"),
-    Column("turns", right=True),
-    Column("last used", drop_order=2),
-    Column("first question", drop_order=1, min_width=20),
-)
+from deepreasoning_cli.sanitize import Sink, safe_file_name, sanitize
 
 
 @slash_command("[N|code [N]|reasoning]", choices=("code", "reasoning"))
@@ -86,17 +79,10 @@ def clear(chat: ChatSession, argument: str) -> None:
 @slash_command()
 def sessions(chat: ChatSession, argument: str) -> None:
     """List the sessions."""
-    rows = [
-        (
-            row.name,
-            str(row.turns),
-            f"{row.last.astimezone():%Y-%m-%d %H:%M}",
-            single_line(row.first_prompt),
-        )
-        for row in chat.archive.sessions()
-    ]
-    if rows:
-        chat.printer.table(COLUMNS, rows)
+    from deepreasoning_cli.cli.history.display import SESSION_COLUMNS, session_cells
+
+    if rows := [session_cells(row) for row in chat.archive.sessions()]:
+        chat.printer.table(SESSION_COLUMNS, rows)
     else:
         chat.printer.note("no session has a turn yet")
 
@@ -117,7 +103,7 @@ def resume(chat: ChatSession, argument: str) -> None:
     chat.move(argument)
     turns = len(chat.archive.turns(chat.state.session))
     chat.printer.note(f"session {chat.state.session}, {pluralize(turns, 'turn')}")
-    chat.printer.note(f"last question: {single_line(chat.require_last().start.prompt)}")
+    chat.printer.note(f"last question: {summarize_prompt(chat.require_last().start.prompt)}")
 
 
 @slash_command("[NAME [TURN]]")

@@ -15,11 +15,12 @@ import typer
 from deepreasoning_cli.cli.dates import FORMS, parse_time
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import global_options_of
-from deepreasoning_cli.cli.typer_hooks import ThingsGroup
+from deepreasoning_cli.cli.typer_hooks import ThingsGroup, TurnCommand
 from deepreasoning_cli.errors import UsageError
 
 app = typer.Typer(
-    cls=ThingsGroup, help="What was asked and answered: list, show, search, export, delete."
+    cls=ThingsGroup,
+    help="What was asked and answered: list, show, search, export, delete; sessions.",
 )
 
 
@@ -38,7 +39,7 @@ class ExportFormat(StrEnum):
     HTML = "html"
 
 
-TURN = "The turn: its id, the beginning of it, or last."
+TURN = "The turn: its number in the list, its id, the beginning of that, or last."
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; money as decimal strings.")]
 SessionOption = Annotated[
     str | None, typer.Option("--session", metavar="NAME", help="Only turns of this session.")
@@ -90,22 +91,26 @@ def list_(
         note(options, "no turn fits" if filtered else "the history is empty")
 
 
-@app.command()
+@app.command(cls=TurnCommand)
 def show(
     context: typer.Context,
-    turn: Annotated[str, typer.Argument(metavar="ID", help=TURN)],
+    turn: Annotated[str, typer.Argument(metavar="ID", help=TURN)] = "last",
     reasoning: Annotated[
         bool, typer.Option("--reasoning", help="The chain of thought too.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Attached files and piped text in full.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a turn: rendered on a terminal, the bare answer in a pipe."""
+    """Print a turn, by default the last: rendered on a terminal, the bare answer in a pipe."""
     from deepreasoning_cli.cli.history import access, display
 
     options = global_options_of(context)
     with access.open_history(options) as store:
-        record = access.find_turn(store, turn)
-    display.print_turn(record, options, reasoning=reasoning, as_json=as_json)
+        record = store.turn(turn)
+        began = store.summary(record.start.id).started
+    display.print_turn(record, began, options, reasoning=reasoning, full=full, as_json=as_json)
 
 
 @app.command()
@@ -121,12 +126,43 @@ def search(
     options = global_options_of(context)
     with access.open_history(options) as store:
         hits = store.search(words, limit) if limit else store.search(words)
-    display.print_hits(hits, as_json=as_json)
+    display.print_hits(hits, words, as_json=as_json)
     if not (hits or as_json):
         note(options, "no turn holds all of these words")
 
 
 @app.command()
+def sessions(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the sessions, the one used last first."""
+    from deepreasoning_cli.cli.history import access, display
+
+    options = global_options_of(context)
+    with access.open_history(options) as store:
+        rows = store.sessions()
+    display.print_sessions(rows, as_json=as_json)
+    if not (rows or as_json):
+        note(options, "there are no sessions")
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
+) -> None:
+    """Give a session another name."""
+    from deepreasoning_cli.cli.history import access
+
+    options = global_options_of(context)
+    if not name.strip():
+        raise UsageError("a session needs a name", hint="deepreasoning history rename OLD NEW")
+    with access.open_history(options) as store:
+        access.require_session(store, session)
+        store.rename_session(session, name)
+    note(options, f"session {session} is now {name}")
+
+
+@app.command(cls=TurnCommand)
 def export(
     context: typer.Context,
     name: Annotated[
@@ -151,13 +187,16 @@ def export(
         note(options, f"wrote {access.count_turns(len(turns))} to {file}")
 
 
-@app.command()
+@app.command(cls=TurnCommand)
 def delete(
     context: typer.Context,
     turns: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help=TURN)] = None,
     older_than: Annotated[
         str | None,
         typer.Option("--older-than", metavar="WHEN", help=f"All turns before then: {FORMS}."),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="NAME", help="All turns of this session.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole history.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -168,7 +207,7 @@ def delete(
     from deepreasoning_cli.cli.pager import print_json
 
     options = global_options_of(context)
-    selection = deletion.select(turns or [], older_than, everything=everything)
+    selection = deletion.select(turns or [], older_than, session, everything=everything)
     with access.open_history(options) as store:
         count = selection.erase(store, confirmed=yes)
     if as_json:

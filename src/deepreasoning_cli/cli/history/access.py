@@ -46,16 +46,6 @@ def count_turns(count: int) -> str:
     return f"{count:,} turn{'' if count == 1 else 's'}"
 
 
-def find_turn(store: Store, name: str) -> TurnRecord:
-    """The turn of that id or beginning, or the newest. Raises UsageError."""
-    if name != "last":
-        return store.turn(name)
-    newest = store.last()
-    if newest is None:
-        raise UsageError("there is no last turn", kind="unknown_turn", hint="the history is empty")
-    return newest
-
-
 def find_turns(store: Store, name: str) -> tuple[str, Sequence[TurnRecord]]:
     """The turns of the session, else the one turn, after the name that they have together.
 
@@ -65,7 +55,7 @@ def find_turns(store: Store, name: str) -> tuple[str, Sequence[TurnRecord]]:
     if turns := store.session_turns(name):
         return name, turns
     try:
-        turn = find_turn(store, name)
+        turn = store.turn(name)
     except UsageError as error:
         near = _nearest_session(store, name)
         if error.kind == "unknown_turn" and near:

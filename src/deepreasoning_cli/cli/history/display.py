@@ -12,6 +12,8 @@ from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.history.mapping import timestamp
 from deepreasoning_cli.history.queries import SearchHit, TurnSummary
+from deepreasoning_cli.history.sessions import Session
+from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
@@ -19,47 +21,97 @@ from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.plain import with_final_newline
 from deepreasoning_cli.views.table import Column, table
+from deepreasoning_cli.views.terminal import cell_width, truncate
 
 FIRST_WORDS: Final = 100  # characters of a prompt
+INDENT: Final = "    "
 COLUMNS: Final = (
-    Column("id"),
+    Column("#", right=True),
+    Column("id", drop_order=6),
     Column("when", drop_order=1),
     Column("status", drop_order=2),
     Column("session", drop_order=4),
     Column("model", drop_order=5),
     Column("cost", right=True, drop_order=3),
-    Column("prompt", min_width=16),
+    Column("prompt", min_width=24),
+)
+SESSION_COLUMNS: Final = (
+    Column("session"),
+    Column("turns", right=True),
+    Column("last used", drop_order=2),
+    Column("first question", drop_order=1, min_width=20),
 )
 
 
 def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
-    """Print the turns, a line each below a heading, or nothing; as JSON always an array."""
+    """Print the turns, a line each below a heading, or nothing; as JSON always an array.
+
+    A terminal gets a number for each turn, by which commands take it; in a pipe the id comes first.
+    """
+    width = output_width()
     if as_json:
         print_json([_row_as_json(row) for row in rows])
     elif rows:
-        listing = table(COLUMNS, [_cells(row) for row in rows], output_width())
-        lines = list(listing.lines)
-        if listing.dropped_titles:
-            lines += [
-                "",
-                f"No room for: {', '.join(listing.dropped_titles)}. A wider terminal has them.",
-            ]
+        cells = [_cells(row, numbered=width is not None) for row in rows]
+        print_text("\n".join(table(COLUMNS, cells, width).lines) + "\n")
+
+
+def print_sessions(rows: Sequence[Session], *, as_json: bool) -> None:
+    """Print the sessions, a line each below a heading, or nothing; as JSON always an array."""
+    if as_json:
+        print_json([_session_as_json(row) for row in rows])
+    elif rows:
+        lines = table(SESSION_COLUMNS, [session_cells(row) for row in rows], output_width()).lines
         print_text("\n".join(lines) + "\n")
 
 
-def print_hits(hits: Sequence[SearchHit], *, as_json: bool) -> None:
-    """Print the turns, a line each, and below it the passage; as JSON always an array."""
+def session_cells(row: Session) -> tuple[str, ...]:
+    """The cells of a session below SESSION_COLUMNS."""
+    question = single_line(summarize_prompt(row.first_prompt), FIRST_WORDS)
+    return row.name, f"{row.turns:,}", format_when(row.last), question
+
+
+def _session_as_json(row: Session) -> dict[str, Any]:
+    return {
+        "session": row.name,
+        "turns": row.turns,
+        "last": timestamp(row.last),
+        "forked_from": row.forked_from,
+        "first_prompt": row.first_prompt,
+    }
+
+
+def print_hits(hits: Sequence[SearchHit], words: Sequence[str], *, as_json: bool) -> None:
+    """Print the turns, a line each, and below it the passage; as JSON always an array.
+
+    On a terminal each is one row, with the first of `words` in sight.
+    """
     if as_json:
         print_json([{**_row_as_json(hit.row), "snippet": hit.snippet} for hit in hits])
     elif hits:
-        print_text(
-            "\n".join(
-                f"{single_line(hit.row.id)}  {_when(hit.row.started)}"
-                f"  {single_line(hit.row.prompt, FIRST_WORDS)}"
-                f"\n    {single_line(hit.snippet, 500)}\n"
-                for hit in hits
-            )
-        )
+        width = output_width()
+        print_text("\n".join(f"{_hit_lines(hit, words, width)}\n" for hit in hits))
+
+
+def _hit_lines(hit: SearchHit, words: Sequence[str], width: int | None) -> str:
+    row = hit.row
+    name = f"{row.number:>3}" if width is not None else single_line(row.id)
+    question = single_line(summarize_prompt(row.prompt), FIRST_WORDS)
+    head, passage = f"{name}  {format_when(row.started)}  {question}", single_line(hit.snippet, 500)
+    if width is None:
+        return f"{head}\n{INDENT}{passage}"
+    room = width - len(INDENT)
+    return f"{truncate(head, width)}\n{INDENT}{_around(passage, words, room)}"
+
+
+def _around(passage: str, words: Sequence[str], room: int) -> str:
+    """As much of the passage as fits into `room` cells, with a word of `words` in it."""
+    if cell_width(passage) <= room:
+        return passage
+    lower = passage.lower()
+    found = [at for word in " ".join(words).lower().split() if (at := lower.find(word)) >= 0]
+    start = max(0, min(found, default=0) - room // 3)
+    return truncate(f"…{passage[start:].lstrip('…')}" if start else passage, room)
 
 
 def _row_as_json(row: TurnSummary) -> dict[str, Any]:
@@ -75,32 +127,42 @@ def _row_as_json(row: TurnSummary) -> dict[str, Any]:
     }
 
 
-def _cells(row: TurnSummary) -> list[str]:
+def _cells(row: TurnSummary, *, numbered: bool) -> list[str]:
     return [
+        str(row.number) if numbered and row.number else "",
         row.id,
-        _when(row.started),
-        row.status,
+        format_when(row.started),
+        "" if row.status == "complete" else row.status,
         row.session or "",
         row.model or "",
         "unknown" if row.cost is None else format_usd(row.cost),
-        single_line(row.prompt, FIRST_WORDS),
+        single_line(summarize_prompt(row.prompt), FIRST_WORDS),
     ]
 
 
-def _when(started: datetime) -> str:
+def format_when(started: datetime) -> str:
     """The minute on the user's own clock."""
     return f"{started.astimezone():%Y-%m-%d %H:%M}"
 
 
 def print_turn(
-    record: TurnRecord, options: GlobalOptions, *, reasoning: bool, as_json: bool
+    record: TurnRecord,
+    began: datetime,
+    options: GlobalOptions,
+    *,
+    reasoning: bool,
+    full: bool,
+    as_json: bool,
 ) -> None:
-    """Print the turn, with its `reasoning` if asked for, and notes on what it lacks."""
+    """Print the turn, with its `reasoning` if asked for, and notes on what it lacks.
+
+    On a terminal what was attached to the question is one line, unless `full`.
+    """
     if as_json:
         print_json(turn_object(record))
         return
     if terminal.is_terminal(sys.stdout):
-        print_text(_rendered(record, options, reasoning=reasoning))
+        print_text(_rendered(record, began, options, reasoning=reasoning, full=full))
         return
     sanitiser = Sanitiser(Sink.PIPE)
     texts = [record.reasoning] if reasoning and record.reasoning else []
@@ -109,7 +171,9 @@ def print_turn(
         note(options, text)
 
 
-def _rendered(record: TurnRecord, options: GlobalOptions, *, reasoning: bool) -> str:
+def _rendered(
+    record: TurnRecord, began: datetime, options: GlobalOptions, *, reasoning: bool, full: bool
+) -> str:
     from deepreasoning_cli.settings.loaded import load_settings
     from deepreasoning_cli.views.page import render_turn
     from deepreasoning_cli.views.panel import PanelStyle
@@ -121,7 +185,8 @@ def _rendered(record: TurnRecord, options: GlobalOptions, *, reasoning: bool) ->
         code_theme=settings.code_theme,
         demo=record.start.backend == "demo",
     )
-    return render_turn(record, sys.stdout, style, reasoning=reasoning)
+    when = format_when(began)
+    return render_turn(record, sys.stdout, style, when=when, reasoning=reasoning, full=full)
 
 
 def _plain(text: str, sanitiser: Sanitiser) -> str:
