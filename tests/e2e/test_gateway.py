@@ -386,9 +386,10 @@ def test_a_turn_of_the_gateway_is_resumed_by_claude_directly(gateway: Gateway) -
     gateway.ask("6 x 7?")
     gateway.vendors.claude.reply(claude_stream(TEXTS))
     key = gateway.vendors.keys["ANTHROPIC_API_KEY"]
-    result = gateway.run("resume", "-m", "sonnet", ANTHROPIC_API_KEY=key)
+    result = gateway.run("resume", "-m", "sonnet", "--whole", ANTHROPIC_API_KEY=key)
     assert (result.code, result.stdout) == (0, PRINTED)
-    assert REASONING in json.dumps(gateway.vendors.claude.requests[0].body)
+    asked = json.dumps(gateway.vendors.claude.requests[0].body)
+    assert (REASONING in asked, "your answer was cut off" in asked) == (True, True)
 
 
 def test_without_a_key_for_claude_a_turn_of_the_gateway_cannot_be_resumed(

@@ -18,7 +18,7 @@ from e2e.test_ask_signals import read_until
 from e2e.test_resume import WHOLE, data, turns
 from support.replies import Cut, Gate, Stall, claude_stream, reasoner_stream
 from support.runner import CompletedRun
-from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, traces
+from support.vendors import ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, traces, turn_id
 
 QUIET = CompletedRun(0, PRINTED, b"")
 FIRST = [{"role": "user", "content": "6 x 7?"}, {"role": "assistant", "content": ANSWER}]
@@ -74,7 +74,8 @@ def test_a_turn_of_a_session_is_resumed_in_it_with_what_came_before_and_nothing_
     vendors.reasoner.reply(reasoner_stream(THOUGHTS))
     vendors.claude.reply(WHOLE, WHOLE.failing(4, Cut()), WHOLE)
     assert vendors.ask("--session", "s", "6 x 7?") == QUIET
-    assert vendors.ask("--session", "s", "Sure?").code == 6
+    turn = turn_id(cut := vendors.ask("--session", "s", "Sure?"))
+    assert cut.code == 6
     assert vendors.ask("--session", "s", "Quite?") == QUIET
     assert to_reasoner(vendors) == [
         *FIRST,
@@ -82,9 +83,10 @@ def test_a_turn_of_a_session_is_resumed_in_it_with_what_came_before_and_nothing_
         {"role": "assistant", "content": f"**42**{CUT_OFF}"},
         {"role": "user", "content": "Quite?"},
     ]
-    assert vendors.run("resume").stdout == PRINTED
-    cut, resumed = vendors.claude.requests[1], vendors.claude.requests[3]
-    assert resumed.raw == cut.raw
+    assert vendors.run("resume", "-2", "--again").stdout == PRINTED  # the last but one
+    first, resumed = vendors.claude.requests[1], vendors.claude.requests[3]
+    assert resumed.raw == first.raw
+    assert turns(vendors)[-1].start.resumes == turn
     assert vendors.ask("-c", "Well?") == QUIET
     said = [each["content"] for each in to_reasoner(vendors)]
     assert said == ["6 x 7?", ANSWER, "Quite?", ANSWER, "Sure?", ANSWER, "Well?"]
