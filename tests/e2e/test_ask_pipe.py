@@ -461,11 +461,13 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
     reasoner = {
         "model": "deepseek-flash",
         "served_model": "deepseek-flash",
+        "host": "deepseek",
         "usage": dict(zip(counts, (2, 13, 8, 0, True), strict=True)),
     }
     answerer = {
         "model": "claude-sonnet-5-5",
         "served_model": "claude-sonnet-5-5",
+        "host": "anthropic",
         "usage": dict(zip(counts, (100, 30, None, 0, False), strict=True)),
         "cost_usd": "0.0005",
     }
@@ -479,6 +481,7 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
         "reasoner": reasoner,
         "answerer": answerer,
         "search": None,
+        "fallbacks": [],
         "stop_reason": "end_turn",
         "status": "complete",
         "handoff": "reasoning",

@@ -185,12 +185,14 @@ class TestFormats:
             "reasoner": {
                 "model": "deepreasoning",
                 "served_model": None,
+                "host": "empiriolabs",
                 "usage": None,
                 "cost_usd": None,
             },
             "answerer": {
                 "model": CLAUDE,
                 "served_model": None,
+                "host": "empiriolabs",
                 "usage": {
                     "input_tokens": 20,
                     "output_tokens": 50,
@@ -201,6 +203,7 @@ class TestFormats:
                 "cost_usd": COST,
             },
             "search": None,
+            "fallbacks": [],
             "cost_usd": COST,
             "stop_reason": {"messages": "end_turn", "responses": "completed"}.get(endpoint, "stop"),
             "status": "complete",

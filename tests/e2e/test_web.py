@@ -122,6 +122,7 @@ def test_json_has_the_sources_and_what_the_search_cost(web: Web) -> None:
     assert turn["search"] == {
         "model": "linkup",
         "served_model": None,
+        "host": None,
         "usage": None,
         "cost_usd": "0.005",
     }

@@ -30,6 +30,7 @@ from deepreasoning_cli.sanitize import sanitize
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MODELS = ("sonnet", "opus", "haiku")
 REASONERS = ("deepseek", "ollama")
+ANSWERERS = ("anthropic", "ollama")
 STATE = ChatState(session="first", model="sonnet", reasoner="deepseek")
 
 
@@ -142,8 +143,14 @@ class FewNames:
     def reasoners(self) -> Sequence[str]:
         return REASONERS
 
-    def describe_model(self, name: str, host: str | None = None) -> str:
-        return _described(name, MODELS)
+    def answerers(self) -> Sequence[str]:
+        return ANSWERERS
+
+    def describe_model(self, name: str | None, answerer: str | None = None) -> str:
+        return _described(name or MODELS[0], MODELS)
+
+    def describe_answerer(self, name: str) -> str:
+        return _described(name, ANSWERERS)
 
     def describe_reasoner(self, name: str) -> str:
         return _described(name, REASONERS)

@@ -34,10 +34,14 @@ class RecordView:
         """The record keeps it."""
 
 
+PLAIN_HOSTS = ("anthropic", "empiriolabs")
+"""Hosts whose models bear their own names: Anthropic, and the gateway, which is the backend."""
+
+
 def model_label(model: str, host: str | None) -> str:
-    """`qwen3 at ollama`; without the host where everybody knows whose model it is."""
-    known = host is None or model.startswith(host) or (host, model[:6]) == ("anthropic", "claude")
-    return model if known else f"{model} at {host}"
+    """`qwen3 at ollama`; without the host where that says nothing new, as of `deepseek-flash`."""
+    is_plain = host in (None, *PLAIN_HOSTS) or model.startswith(str(host))
+    return model if is_plain else f"{model} at {host}"
 
 
 class ViewGroup:

@@ -125,6 +125,14 @@ def test_model_and_reasoner_are_shown_changed_and_refused() -> None:
     assert chat.session.state == replace(STATE, model="opus", reasoner="ollama")
 
 
+def test_the_answerer_is_shown_changed_and_refused() -> None:
+    chat = Chat()
+    out, err = said(chat, "/answerer", "/answerer ollama", "/answerer olama")
+    assert out == "default answerer\nollama: a good one\n"
+    assert err == "error: olama is not offered\nhint: try anthropic\n"
+    assert chat.session.state == replace(STATE, answerer="ollama")
+
+
 def test_without_a_choice_the_defaults_are_named() -> None:
     chat = Chat(state=ChatState(session="first"))
     assert said(chat, "/model", "/reasoner")[0] == "default model\ndefault reasoner\n"
@@ -431,6 +439,7 @@ def test_info_tells_how_it_stands() -> None:
     assert said(chat, "/info")[0] == (
         "model          sonnet\n"
         "reasoner       deepseek\n"
+        "answerer       default\n"
         "handoff        reasoning\n"
         "reasoning      show\n"
         "web search     on\n"
