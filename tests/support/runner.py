@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import struct
@@ -42,6 +43,11 @@ class PtyRun:
 
     code: int
     output: bytes
+
+    @property
+    def colorless(self) -> bytes:
+        """The output without colours."""
+        return re.sub(rb"\x1b\[[0-9;]*m", b"", self.output)
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -250,7 +250,7 @@ class Settings(BaseSettings):
     web_search_linkup: bool = False
     disable_formatting: bool = False
     handoff: Literal["reasoning", "answer", "both", "none"] = "reasoning"
-    panels: Literal["box", "rules"] = "box"
+    panels: Literal["box", "rules"] = "rules"
     history: bool = True
     clipboard: Literal["tool", "terminal"] = "tool"
     max_cost: Dollars | None = Field(default=None, description=MONEY)
