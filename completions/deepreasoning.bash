@@ -22,7 +22,7 @@ _deepreasoning_options() {
     case $1 in
     '') words='--config --debug --quiet -q --color --version -V --help -h' ;;
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
-    'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --no-web --web -w --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
+    'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --no-web --web -w --session --continue -c --hide-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --answerer -a --backend --spent --since --by --json --csv --help -h' ;;
     'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
@@ -62,8 +62,8 @@ _deepreasoning_option() {
     'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --session' | 'chat --max-tokens' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'history delete --session' | 'config init --answerer' | 'config init -a' | 'config init --key-command') words='' files= ;;
     'ask --backend' | 'chat --backend' | 'serve --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
     'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
-    'ask --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
-    'ask --think' | 'resume --think') words='auto low medium high max' files= ;;
+    'ask --effort' | 'chat --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
+    'ask --think' | 'chat --think' | 'resume --think') words='auto low medium high max' files= ;;
     'ask --reasoning-from') words='last' files=1 ;;
     'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
     'ask --on-cap' | 'resume --on-cap') words='stop answer' files= ;;

@@ -71,7 +71,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --help'] = 'Show this message and exit.'
     $help['ask -h'] = 'Show this message and exit.'
     $commands['chat'] = @()
-    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--no-web', '--web', '-w', '--session', '--continue', '-c', '--hide-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
+    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--no-web', '--web', '-w', '--session', '--continue', '-c', '--hide-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
     $help['chat'] = 'Talk: several turns, with a line editor, sessions and slash commands.'
     $help['chat --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['chat -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -84,6 +84,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --system'] = 'System prompt for both.'
     $help['chat -s'] = 'System prompt for both.'
     $help['chat --handoff'] = 'What Claude gets of the reasoner''s work: reasoning, answer, both or none.'
+    $help['chat --effort'] = 'How much Claude thinks: auto, none, low, medium, high, xhigh or max.'
+    $help['chat --think'] = 'How much the reasoner thinks: auto, low, medium, high or max.'
     $help['chat --no-web'] = 'Search the web first, with Linkup.'
     $help['chat --web'] = 'Search the web first, with Linkup.'
     $help['chat -w'] = 'Search the web first, with Linkup.'
@@ -464,8 +466,10 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['serve --handoff'] = @('reasoning', 'answer', 'both', 'none')
     $words['ask --effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
+    $words['chat --effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
     $words['resume --effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
     $words['ask --think'] = @('auto', 'low', 'medium', 'high', 'max')
+    $words['chat --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['resume --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['ask --reasoning-from'] = @('last')
     $files['ask --reasoning-from'] = $true

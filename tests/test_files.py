@@ -182,3 +182,12 @@ def test_tighten_tells_whether_it_had_to(tmp_path: Path, mode: int, open_to_othe
     path.chmod(mode)
     assert files.tighten(path) is open_to_others
     assert mode_of(path) == (0o600 if open_to_others else mode)
+
+
+def test_a_stamp_is_first_once_a_day_and_always_where_it_cannot_be_written(tmp_path: Path) -> None:
+    stamp = tmp_path / "data" / "note"
+    assert [files.is_first_today(stamp), files.is_first_today(stamp)] == [True, False]
+    for other in (b"2026-01-01", b"\xff"):
+        stamp.write_bytes(other)
+        assert files.is_first_today(stamp)
+    assert [files.is_first_today(stamp / "below a file") for _ in range(2)] == [True, True]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deepreasoning_cli.errors import WriteError
@@ -16,6 +17,17 @@ PASS_THROUGH = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")  # names of 
 NEW = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
+
+
+def is_first_today(stamp: Path) -> bool:
+    """Whether `stamp` does not hold today's date yet (UTC); then it is written, if it can be."""
+    today = datetime.now(UTC).date().isoformat()
+    with contextlib.suppress(OSError, ValueError):
+        if stamp.read_text("ascii") == today:
+            return False
+    with contextlib.suppress(WriteError):
+        write_atomically(stamp, today)
+    return True
 
 
 def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:

@@ -306,8 +306,9 @@ def test_a_retired_model_has_no_price_at_anthropic() -> None:
 
 def test_a_prompt_is_priced_on_every_model_by_documented_assumptions() -> None:
     text = text_of("four" * 1_000)
-    # 1,000 in: at DeepSeek 0.00015; typical 2,000 thoughts 0.0012; 3,000 read 0.006; 600 out 0.006
-    assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0050", "≈$0.0134", "≈$0.0480"]
+    # 1,000 in: at DeepSeek 0.00015; typical 2,000 thoughts 0.0012; 3,000 read 0.006;
+    # 600 out and 200 thought at low 0.008
+    assert row(text, "claude-sonnet-5-5")[2:] == ["≈1,000", "≈$0.0050", "≈$0.0154", "≈$0.0630"]
     assert "Reasoning tokens, low/typical/high (assumed): 500 / 2,000 / 8,000.\n" in text
     assert "Answer tokens, low/typical/high (assumed): 150 / 600 / 2,500.\n" in text
 

@@ -47,5 +47,6 @@ def test_only_the_newest_thousand_turns_count() -> None:
 
 def test_the_cases_of_a_question_leave_the_reasoning_out_where_nothing_reasons() -> None:
     forecast = UsageForecast((1, 2, 3), (4, 5, 6))
-    assert forecast.cases(7, thinks=True) == [Tokens(7, 1, 4), Tokens(7, 2, 5), Tokens(7, 3, 6)]
-    assert forecast.cases(7, thinks=False)[2] == Tokens(7, 0, 6)
+    whole = [Tokens(7, 1, 4), Tokens(7, 2, 6), Tokens(7, 3, 26)]
+    assert forecast.cases(7, (0, 1, 20), thinks=True) == whole
+    assert forecast.cases(7, (0, 0, 0), thinks=False)[2] == Tokens(7, 0, 6)

@@ -321,3 +321,23 @@ def test_a_family_never_means_a_model_that_is_retired(
 
 def test_every_effort_has_its_room() -> None:
     assert {str(effort): CATALOG.efforts[effort].headroom for effort in Effort} == ROOM
+
+
+def test_the_gateways_default_is_said_to_be_in_doubt_after_its_retirement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = {"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0123456789"}
+    assert plan({"backend": "gateway"}, keys).daily_note is None
+    monkeypatch.setattr(plan_module, "datetime", at(date(2026, 11, 30)))
+    turn = plan({"backend": "gateway"}, keys)
+    assert turn.warnings == ()
+    assert turn.daily_note == (
+        "Anthropic has retired claude-sonnet-4-5-20250929, the gateway's default, on 2026-11-30;"
+        " nobody knows whether the gateway still serves it"
+    )
+    named = plan({"backend": "gateway", "model": "claude-sonnet-4-5"}, keys)
+    assert named.daily_note is None
+    assert named.warnings == (
+        "claude-sonnet-4-5-20250929 is retired at Anthropic since 2026-11-30;"
+        " the gateway may refuse it",
+    )

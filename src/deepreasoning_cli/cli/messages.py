@@ -64,3 +64,14 @@ def load_with_notes(
     for text in loaded.notes:
         note(options, text)
     return loaded
+
+
+def note_daily(options: GlobalOptions, text: str | None, *, saves: bool) -> None:
+    """A note, for the first time today; where nothing is saved, nobody can know of another time."""
+    if text is None:
+        return
+    from deepreasoning_cli import paths
+    from deepreasoning_cli.files import is_first_today
+
+    if not saves or is_first_today(paths.data_dir() / "daily-note"):
+        note(options, text)

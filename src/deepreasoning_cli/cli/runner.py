@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Self
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
-from deepreasoning_cli.cli.messages import debug_log, note, warn
+from deepreasoning_cli.cli.messages import debug_log, note, note_daily, warn
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_without_search
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
-from deepreasoning_cli.pipeline.events import CUT_SHORT, Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_file, read_prompt
@@ -143,6 +142,7 @@ class TurnRunner:
         )
         if plan.backend != "demo":
             transport.open()
+        note_daily(self._global_options, plan.daily_note, saves=self.saves)
         return plan
 
     def _open_transport(self, plan: Plan, loaded: LoadedSettings) -> Transport:
@@ -383,10 +383,8 @@ def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
 
 def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn, which may be nothing."""
-    stage = turn.stages.get(Stage.REASON)
-    whole = stage is None or (stage.complete and stage.stop_reason not in CUT_SHORT)
     model = turn.reasoned_by or ReasonerOutput().model
-    return ReasonerOutput(turn.reasoning, turn.draft, model, whole=whole)
+    return ReasonerOutput(turn.reasoning, turn.draft, model, whole=turn.reasoned_to_the_end)
 
 
 def _read_reasoning(path: Path) -> str:

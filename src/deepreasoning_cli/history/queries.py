@@ -289,7 +289,26 @@ GROUPINGS: Final[Mapping[str, Callable[[StageCost], str]]] = {
 
 
 def output_lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:
-    """How many tokens `stage` wrote in each finished turn, the shortest first."""
+    """How many tokens `stage` wrote in each finished turn, the shortest first.
+
+    What an answerer has thought is no part of its answer.
+    """
     return sorted(
-        row.usage.output_tokens for row in rows if row.complete and row.stage == stage and row.usage
+        row.usage.output_tokens - (_own_thinking(row) or 0)
+        for row in rows
+        if row.complete and row.stage == stage and row.usage
     )
+
+
+def thinking_lengths(rows: Iterable[StageCost]) -> dict[str, Sequence[int]]:
+    """How many tokens each answerer has thought for in finished turns, the shortest first."""
+    lengths: dict[str, list[int]] = {}
+    for row in rows:
+        if row.complete and (thought := _own_thinking(row)) is not None:
+            lengths.setdefault(row.model, []).append(thought)
+    return {model: sorted(counts) for model, counts in lengths.items()}
+
+
+def _own_thinking(row: StageCost) -> int | None:
+    """The tokens that an answerer has thought for, where its vendor has counted them."""
+    return row.usage.reasoning_tokens if row.stage == "answer" and row.usage else None

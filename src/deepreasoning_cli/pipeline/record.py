@@ -106,6 +106,12 @@ class TurnRecord:
         return "".join(self.thoughts)
 
     @property
+    def reasoned_to_the_end(self) -> bool:
+        """Whether the chain of thought is whole; one from elsewhere is taken for it."""
+        stage = self.stages.get(Stage.REASON)
+        return stage is None or (stage.complete and stage.stop_reason not in events.CUT_SHORT)
+
+    @property
     def own_thinking(self) -> str:
         """The summary of the answerer's own thinking so far."""
         return "".join(self.own_thoughts)

@@ -58,6 +58,8 @@ class Plan:
     allow_empty_reasoning: bool = False
     session: str | None = None
     warnings: tuple[str, ...] = ()
+    daily_note: str | None = None
+    """What the user should know, once a day."""
     reasoning_from: str | None = None
     reasoner_name: str | None = None
     answerer_name: str | None = None

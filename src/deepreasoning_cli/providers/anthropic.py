@@ -105,12 +105,23 @@ class ClaudeThinking:
         by_itself = self.model.thinking is Thinking.UNASKED and not self._is_off
         return by_itself or self.is_asked
 
-    def headroom(self, prompt: Prompt) -> int:
-        """The tokens that the request has for thinking, on top of the answer's."""
+    def room_beside(self, answer: int, prompt: Prompt) -> int:
+        """The tokens for thinking beside an answer of so many: what the model writes at most."""
+        room, most = self._headroom(prompt), self.model.max_output
+        return room if most is None else max(min(room, most - answer), 0)
+
+    def _headroom(self, prompt: Prompt) -> int:
         level = self.sent_effort(prompt) or self.model.default_effort
         if not self._thinks or level is None or level not in self.tokens:
             return 0
         return max(self.tokens[level].headroom, self.room)
+
+    def expected_tokens(self, prompt: Prompt) -> tuple[int, ...]:
+        """The tokens of thinking that a short, a usual and a hard question are taken to cost."""
+        level = self.sent_effort(prompt) or self.model.default_effort
+        if not self._thinks or level is None or level not in self.tokens:
+            return (0, 0, 0)
+        return self.tokens[level].thinks
 
     def fields(self, prompt: Prompt) -> Payload:
         """The fields of the request for `prompt` that say how to think.
@@ -215,11 +226,8 @@ class ClaudeProvider(ApiProvider):
         return messages.read_reply(payloads, account)
 
     def thinking_room(self, prompt: Prompt) -> int:
-        """The tokens that the request has for thinking: as much as the model writes at most."""
-        if self.thinking is None:
-            return 0
-        room, most = self.thinking.headroom(prompt), self.thinking.model.max_output
-        return room if most is None else max(min(room, most - self.max_tokens), 0)
+        """The tokens that the request has for thinking, on top of the answer's."""
+        return self.thinking.room_beside(self.max_tokens, prompt) if self.thinking else 0
 
     def written_tokens(self, prompt: Prompt) -> int:
         """How many tokens of `prompt` may be billed as a write to the cache, by the estimate."""

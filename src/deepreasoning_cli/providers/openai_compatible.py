@@ -51,13 +51,17 @@ class ChatAnswerer(ApiProvider):
                 prompt,
                 model=self.model,
                 samplers=self.samplers,
-                max_tokens=self.max_tokens,
+                max_tokens=self.max_tokens + self.thinking_room(prompt),
                 extra={"reasoning_effort": str(effort)} if effort else {},
             ),
             key=self.key,
             key_header="x-api-key" if self.auth is Auth.X_API_KEY else "authorization",
             top_up=self.top_up,
         )
+
+    def thinking_room(self, prompt: Prompt) -> int:
+        """The tokens that the request has for thinking, on top of the answer's."""
+        return self.thinking.room_beside(self.max_tokens, prompt) if self.thinking else 0
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call."""

@@ -18,6 +18,7 @@ from deepreasoning_cli.catalog.models import (
     Choice,
     ClaudeModel,
     Host,
+    Lifecycle,
     Reasoner,
     normal_name,
 )
@@ -33,6 +34,29 @@ STARTS = (
     " for the gateway (export EMPIRIOLABS_API_KEY=…), or --backend demo, which calls no model;"
     " `deepreasoning config init` asks for them"
 )
+
+
+class GatewaysModel(NamedTuple):
+    """The Claude model of the gateway's pairing; `daily_note` is worth saying once a day."""
+
+    model: ClaudeModel
+    warnings: list[str]
+    daily_note: str | None = None
+
+
+def gateways_model(catalog: Catalog, name: str | None, today: date) -> GatewaysModel:
+    """The model of that name, else the gateway's default, of which nobody knows whether it is
+    served once Anthropic has retired it (api-facts.md, section 4.3). Raises RefusedError.
+    """
+    choice = catalog.claude(name or catalog.gateway_default, GATEWAY, today)
+    if name or choice.model.lifecycle(today) is not Lifecycle.RETIRED:
+        return GatewaysModel(choice.model, [choice.warning] if choice.warning else [])
+    return GatewaysModel(
+        choice.model,
+        [],
+        f"Anthropic has retired {choice.model.id}, the gateway's default, on {choice.model.ends};"
+        " nobody knows whether the gateway still serves it",
+    )
 
 
 class BackendNeeds(NamedTuple):

@@ -42,6 +42,7 @@ from deepreasoning_cli.wiring.backend import (
     BackendNeeds,
     answerers_in_order,
     choose_backend,
+    gateways_model,
     model_at,
     reasoners_in_order,
     with_keys,
@@ -133,6 +134,7 @@ class PlanBuilder:
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
         self._samplers = SamplerRequest(settings.temperature, settings.top_p, typed)
         self._warnings: list[str] = []
+        self._daily_note: str | None = None
         self._reasoner_name: str | None = None
         self._answerer_name: str | None = None
 
@@ -173,6 +175,7 @@ class PlanBuilder:
             allow_empty_reasoning=request.allow_empty_reasoning,
             session=request.session,
             warnings=tuple(self._warnings),
+            daily_note=self._daily_note,
             reasoning_from=request.reasoning_from,
             reasoner_name=self._reasoner_name,
             answerer_name=self._answerer_name,
@@ -224,11 +227,6 @@ class PlanBuilder:
             demo = partial(DemoProvider, sleep=self.runtime.sleep)
             reasoners, answerers = lambda: [demo("reasoner")], lambda: [demo("answerer")]
         return reasoners() if thinks else (), answerers() if answers else ()
-
-    def _model(self, name: str, backend: str) -> ClaudeModel:
-        choice = self.catalog.claude(name, backend, datetime.now(UTC).date())
-        self._warnings += [choice.warning] if choice.warning else []
-        return choice.model
 
     def _reasoners(self) -> list[Provider]:
         hosts = self._usable(reasoners_in_order(self._loaded, self.catalog))
@@ -343,7 +341,9 @@ class PlanBuilder:
 
     def _hosted(self) -> GatewayProvider:
         settings = self._settings
-        model = self._model(settings.model or self.catalog.gateway_default, GATEWAY)
+        today = datetime.now(UTC).date()
+        model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
+        self._warnings += warnings
         for name in ("reasoner", "answerer", "fallback", "effort", "think"):
             if self._loaded.is_typed(name):
                 self._warnings.append(f"--{name} is not sent: the gateway has its own")

@@ -11,6 +11,8 @@ from deepreasoning_cli.errors import RefusedError, UsageError
 from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.events import Handoff
 
+EFFORTS = ("auto", "none", "low", "medium", "high", "xhigh", "max")
+THINK_LEVELS = ("auto", "low", "medium", "high", "max")
 VISIBILITIES: tuple[Literal["show", "hide"], ...] = ("show", "hide")
 
 
@@ -43,6 +45,20 @@ def answerer(chat: ChatSession, argument: str) -> None:
         chat.printer.note(f"{error.message}; its default answers")
         model = None
     chat.change(answerer=name, model=model)
+
+
+@slash_command("[LEVEL]", choices=EFFORTS)
+def effort(chat: ChatSession, argument: str) -> None:
+    """How much Claude thinks: auto, none, low … max."""
+    chat.change(effort=parse_choice(argument, EFFORTS, chat.state.effort or "auto"))
+    chat.printer.note(f"effort: {chat.state.effort}")
+
+
+@slash_command("[LEVEL]", choices=THINK_LEVELS)
+def think(chat: ChatSession, argument: str) -> None:
+    """How much the reasoner thinks: auto, low … max."""
+    chat.change(think=parse_choice(argument, THINK_LEVELS, chat.state.think or "auto"))
+    chat.printer.note(f"think: {chat.state.think}")
 
 
 @slash_command("[TEXT|-]")

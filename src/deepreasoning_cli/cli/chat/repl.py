@@ -102,6 +102,8 @@ def _initial_state(
         system=options.system_after(earlier),
         reasoning="hide" if options.output.reasoning == "hide" else "show",
         handoff=Handoff(settings.handoff),
+        effort=None if settings.effort == "auto" else settings.effort,
+        think=None if settings.think == "auto" else settings.think,
         web=settings.web_search_linkup,
     )
 

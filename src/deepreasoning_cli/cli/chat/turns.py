@@ -50,6 +50,8 @@ class ChatState:
     system: str | None = None
     reasoning: Literal["show", "hide"] = "show"
     handoff: Handoff = Handoff.REASONING
+    effort: str | None = None
+    think: str | None = None
     web: bool = False
     files: tuple[str, ...] = ()
 
@@ -61,6 +63,8 @@ class ChatState:
             "reasoner": self.reasoner,
             "answerer": self.answerer,
             "handoff": str(self.handoff),
+            "effort": self.effort,
+            "think": self.think,
             "web_search_linkup": self.web,
         }
 

@@ -7,20 +7,21 @@ the user's own turns, else an assumption.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from deepreasoning_cli.catalog.models import ClaudeModel
+from deepreasoning_cli.catalog.models import ClaudeModel, Effort
 from deepreasoning_cli.cli.messages import debug_log, warn
 from deepreasoning_cli.cli.models.tables import mark
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.price.bill import Pair, Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.history.queries import StageCost, output_lengths
+from deepreasoning_cli.history.queries import StageCost, output_lengths, thinking_lengths
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
+from deepreasoning_cli.providers.anthropic import ClaudeThinking, accept_effort
 from deepreasoning_cli.views.table import Column, table
 from deepreasoning_cli.wiring.resources import open_transport
 
@@ -45,11 +46,15 @@ COSTS = (
 
 @dataclass(frozen=True, slots=True)
 class UsageForecast:
-    """Output tokens of each stage, low, typical and high; `turns` they are taken from, or 0."""
+    """Output tokens of each stage, low, typical and high; `turns` they are taken from, or 0.
+
+    `thinking` has what an answerer thinks by itself, by the model's id, where enough is known.
+    """
 
     reasoning: tuple[int, int, int]
     answer: tuple[int, int, int]
     turns: int = 0
+    thinking: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rows: Sequence[StageCost]) -> UsageForecast:
@@ -61,12 +66,22 @@ class UsageForecast:
             _percentiles("reason", output_lengths(recent, "reason")),
             _percentiles("answer", answers),
             len(answers) if len(answers) >= FEWEST else 0,
+            {
+                model: _percentiles("answer", counts)
+                for model, counts in thinking_lengths(recent).items()
+                if len(counts) >= FEWEST
+            },
         )
 
-    def cases(self, read: int, *, thinks: bool) -> list[Tokens]:
-        """The tokens of the three cases for a question of `read` tokens."""
-        pairs = zip(self.reasoning, self.answer, strict=True)
-        return [Tokens(read, thought if thinks else 0, written) for thought, written in pairs]
+    def cases(self, read: int, own_thinking: Sequence[int], *, thinks: bool) -> list[Tokens]:
+        """The tokens of the three cases for a question of `read` tokens.
+
+        `own_thinking` is what the answerer thinks in each; it is billed as its output.
+        """
+        cases = zip(self.reasoning, self.answer, own_thinking, strict=True)
+        return [
+            Tokens(read, thought if thinks else 0, written + own) for thought, written, own in cases
+        ]
 
 
 def _percentiles(stage: str, counts: Sequence[int]) -> tuple[int, int, int]:
@@ -118,9 +133,23 @@ class PriceEstimate:
         """The tokens that the model reads, and USD of the three cases."""
         read = self.exact.get(model.id, self.tokens)
         pair = Pair(self.context, model)
-        return read, [
-            pair.bill(case).total for case in self.usage.cases(read, thinks=self.context.thinks)
-        ]
+        own = self.own_thinking(model)
+        cases = self.usage.cases(read, own, thinks=self.context.thinks)
+        return read, [pair.bill(case).total for case in cases]
+
+    def own_thinking(self, model: ClaudeModel) -> Sequence[int]:
+        """What Claude thinks by itself in the three cases: as in turns of one's own, else as much
+        as the effort that it would be sent is taken to cost.
+        """
+        if self.context.on_gateway:
+            return (0, 0, 0)
+        if own := self.usage.thinking.get(model.id):
+            return own
+        settings, catalog = self.context.view.loaded.settings, self.context.view.catalog
+        wanted = settings.effort if settings.effort in ("auto", "none") else Effort(settings.effort)
+        effort = accept_effort(wanted, model, typed=False).value
+        thinking = ClaudeThinking(model=model, effort=effort, tokens=catalog.efforts)
+        return thinking.expected_tokens(Prompt((), has_reasoning=self.context.thinks))
 
     def as_text(self, width: int | None) -> str:
         """The table, and what its figures rest on."""
@@ -145,6 +174,9 @@ class PriceEstimate:
         for name, figures in (stages | {"Answer": usage.answer}).items():
             counts = " / ".join(f"{figure:,}" for figure in figures)
             yield f"{name} tokens, low/typical/high ({basis}): {counts}."
+        if any(any(self.own_thinking(model)) for model in context.models()):
+            how = "as in your turns with a model, else assumed"
+            yield f"What Claude thinks by itself is in the costs, by model and effort ({how})."
         if reasoner := context.reasoner():
             is_peak = reasoner.rates and reasoner.rates.is_peak(context.view.now)
             peak = ", at the peak rate that holds now" if is_peak else ""
@@ -170,6 +202,7 @@ class PriceEstimate:
         return {
             "model": model.id,
             "input_tokens": read,
+            "thinking_tokens": list(self.own_thinking(model)),
             "estimated": model.id not in self.exact,
             "cost_usd": dict(zip(CASES, map(decimal_usd, costs), strict=True)),
         }

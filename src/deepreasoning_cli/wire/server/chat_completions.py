@@ -8,7 +8,13 @@ from typing import Final
 from deepreasoning_cli.pipeline.events import DONE, Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
-from deepreasoning_cli.wire.server.request import NO_TOOLS, ChatRequest, Fields, build_chat_request
+from deepreasoning_cli.wire.server.request import (
+    NO_TOOLS,
+    ChatRequest,
+    Fields,
+    build_chat_request,
+    read_effort,
+)
 from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_finish_reason
 
 
@@ -93,4 +99,5 @@ def read_request(body: object) -> ChatRequest:
         request.objects("messages"),
         limits=("max_tokens", "max_completion_tokens"),
         include_usage=bool(include_usage),
+        effort=read_effort(request, "reasoning_effort"),
     )

@@ -14,6 +14,7 @@ from deepreasoning_cli.wire.server.request import (
     Fields,
     build_chat_request,
     message_text,
+    read_effort,
 )
 from deepreasoning_cli.wire.server.writer import ReplyWriter, to_stop_reason
 
@@ -112,7 +113,15 @@ def read_request(body: object) -> ChatRequest:
     """
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
-    request.within("output_config").reject_unless({"format": ({"type": "text"},)})
+    output = request.within("output_config")
+    output.reject_unless({"format": ({"type": "text"},)})
     system = "" if request.get("system") is None else message_text(request, "system")
     messages = request.objects("messages")
-    return build_chat_request(request, "messages", messages, limits=("max_tokens",), system=system)
+    return build_chat_request(
+        request,
+        "messages",
+        messages,
+        limits=("max_tokens",),
+        system=system,
+        effort=read_effort(output, "effort"),
+    )

@@ -21,7 +21,8 @@ MAX_TOKENS: Final = (1, 65_536)
 class RequestParameters:
     """The six parameters of the product (api-facts.md, section 4.3); None means absent.
 
-    `max_tokens` is the answer's limit in tokens, whatever the format calls it.
+    `max_tokens` is the answer's limit in tokens, `effort` how much Claude is to think, whatever
+    the format calls them.
     """
 
     anthropic_model: str | None = None
@@ -30,6 +31,7 @@ class RequestParameters:
     max_tokens: int | None = None
     web_search_linkup: bool | None = None
     disable_formatting: bool | None = None
+    effort: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """The parameters that are set, by name."""
@@ -171,10 +173,11 @@ def build_chat_request(
     limits: tuple[str, ...],
     system: str = "",
     include_usage: bool = True,
+    effort: str | None = None,
 ) -> ChatRequest:
     """The request for `messages`, which are in the field `place`.
 
-    `limits` are the format's names for `max_tokens`.
+    `limits` are the format's names for `max_tokens`; `effort` is what its own field says.
     """
     prompt = _read_prompt(place, messages, system)
     return ChatRequest(
@@ -187,10 +190,26 @@ def build_chat_request(
             max_tokens=_max_tokens(request, limits),
             web_search_linkup=request.boolean("web_search_linkup"),
             disable_formatting=request.boolean("disable_formatting"),
+            effort=effort,
         ),
         stream=request.boolean("stream") or False,
         include_usage=include_usage,
     )
+
+
+EFFORTS: Final = {
+    "minimal": "low",
+    **{level: level for level in ("none", "low", "medium", "high", "xhigh", "max")},
+}
+"""How much Claude is to think, by the words of all formats (openai and anthropic SDKs)."""
+
+
+def read_effort(fields: Fields, name: str) -> str | None:
+    """The effort in the field `name`. Raises BadRequest for a word that is none."""
+    value = fields.text(name)
+    if value is not None and value not in EFFORTS:
+        fields.refuse(name, f"must be one of {', '.join(EFFORTS)}")
+    return EFFORTS[value] if value else None
 
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:

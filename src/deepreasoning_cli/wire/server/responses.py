@@ -10,7 +10,13 @@ from typing import Final
 from deepreasoning_cli.pipeline.events import Payload, Text, Thought
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.request import NO_TOOLS, ChatRequest, Fields, build_chat_request
+from deepreasoning_cli.wire.server.request import (
+    NO_TOOLS,
+    ChatRequest,
+    Fields,
+    build_chat_request,
+    read_effort,
+)
 from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_incomplete_reason
 
 SEQUENCE_NUMBER: Final = "sequence_number"
@@ -191,7 +197,14 @@ def read_request(body: object) -> ChatRequest:
     request.within("text").reject_unless({"format": ({"type": "text"},)})
     system = request.text("instructions") or ""
     limits = ("max_tokens", "max_output_tokens")
-    return build_chat_request(request, "input", _messages(request), limits=limits, system=system)
+    return build_chat_request(
+        request,
+        "input",
+        _messages(request),
+        limits=limits,
+        system=system,
+        effort=read_effort(request.within("reasoning"), "effort"),
+    )
 
 
 def _messages(request: Fields) -> Iterator[Fields]:
