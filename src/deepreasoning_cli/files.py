@@ -110,3 +110,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def format_size(size: int) -> str:
+    """A number of bytes: `21 bytes`, `4.1 kB`, `2.0 MB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"

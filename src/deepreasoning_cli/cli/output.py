@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.settings.models import Settings
     from deepreasoning_cli.views.files import FileView
     from deepreasoning_cli.views.panels import PanelsView
-    from deepreasoning_cli.views.status import Progress
+    from deepreasoning_cli.views.status import Progress, StatusLine
 
 REASONING_PLACES = ("show", "hide", "only", "stderr")  # anything else is a file
 LONGEST_REASON = 500  # characters of why there is no search
@@ -75,8 +77,8 @@ class OutputOptions:
         if sys.stdout is None:
             raise WriteError("stdout is closed", hint="nothing was sent; give it a stdout")
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
-        forms["--extract"] = self.code_only
-        at_most_one(forms)
+        at_most_one(forms | {"--extract": self.code_only})
+        at_most_one(forms | {"--plain": self.plain})
         if self.raw and sys.stdout.isatty() and not self.output:
             raise UsageError(
                 "--raw is refused on a terminal: model text could drive it",
@@ -85,6 +87,14 @@ class OutputOptions:
         if self.reasoning_only and (self.code_only or self.raw or self.output):
             raise UsageError(
                 "--reasoning only has no answer to write", hint="leave one of them out"
+            )
+
+    def check_handoff(self, handoff: str) -> None:
+        """Raise UsageError where only the reasoning is wanted, and nobody would reason."""
+        if self.reasoning_only and handoff == "none":
+            raise UsageError(
+                "--reasoning only has nothing to show: --handoff none calls no reasoner",
+                hint="leave one of them out",
             )
 
 
@@ -109,9 +119,10 @@ class ViewBuilder:
 
         `is_saved` tells at the end whether all that came is on the disk.
         """
-        status = list(self._status())
-        write = _write_over_status if status else write_stderr
-        views = [*status, *self._files(), *self._text()]
+        status = self._status()
+        write = status.print_line if status else write_stderr
+        views: list[View] = [status] if status else []
+        views += [*self._files(), *self._text()]
         if self.options.copy:
             from deepreasoning_cli.views.clipboard import ClipboardView, copy_text
 
@@ -143,27 +154,49 @@ class ViewBuilder:
 
     @property
     def _reasoning_to_stderr(self) -> bool:
-        place = self.options.reasoning
-        if self.options.structured or sys.stderr is None or place not in (None, "show", "stderr"):
+        options, place = self.options, self.options.reasoning
+        if options.structured or sys.stderr is None or place not in (None, "show", "stderr"):
             return False
         if place == "stderr":
             return True
-        return (place == "show" or self._on_terminal) and not self._in_panels
+        is_text = self._on_terminal and not (options.output or options.code_only)
+        return (place == "show" or is_text) and not self._in_panels
 
     def _escaped_count(self) -> int:
         return sum(view.escaped_count for view in self._sanitising)
 
-    def _status(self) -> Iterator[View]:
+    def _status(self) -> StatusLine | None:
+        """The status line, where stderr has room for one: nothing of ours is drawn into text."""
         options = self.options
-        elsewhere = options.structured or options.output or options.code_only
-        busy = (self._on_terminal and not elsewhere) or self._reasoning_to_stderr
-        if self.global_options.quiet or busy or not terminal.supports_cursor(sys.stderr):
-            return
+        at_once = options.jsonl and not _is_regular_file(sys.stdout)
+        panels = self._in_panels and not options.no_stream
+        if self.global_options.quiet or at_once or panels:
+            return None
+        if not terminal.supports_cursor(sys.stderr):
+            return None
         from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER, StatusLine
 
-        spinner = SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER
-        columns = terminal.terminal_size()[0]
-        yield StatusLine(self.progress(), stream_writer(sys.stderr), columns, spinner)
+        return StatusLine(
+            self.progress(),
+            stream_writer(sys.stderr),
+            terminal.terminal_size()[0],
+            SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER,
+            until=self._first_shown(),
+            is_foreground=partial(terminal.is_foreground, sys.stderr),
+        )
+
+    def _first_shown(self) -> tuple[type[Text] | type[Thought], ...]:
+        """The events that may reach the screen at once; a pipe may end on the same terminal."""
+        options = self.options
+        if options.no_stream:
+            return ()
+        if self._reasoning_to_stderr:
+            return (Thought, Text)
+        if options.structured or options.output or options.code_only:
+            return ()
+        if _is_regular_file(sys.stdout):
+            return ()
+        return (Thought,) if options.reasoning_only else (Text,)
 
     def _files(self) -> Iterator[View]:
         output = None if self.options.code_only else self.options.output
@@ -171,12 +204,19 @@ class ViewBuilder:
             if path is not None:
                 from deepreasoning_cli.views.files import FileView
 
-                self._sanitising.append(FileView(kind, path, raw=self.options.raw))
+                view = FileView(kind, path, raw=self.options.raw, note=self._say_on_terminal)
+                self._sanitising.append(view)
                 yield self._sanitising[-1]
+
+    def _say_on_terminal(self, text: str) -> None:
+        """Tell a person, not a script's log."""
+        if terminal.is_terminal(sys.stderr) and not self.global_options.quiet:
+            write_stderr(text)
 
     def _text(self) -> Iterator[View]:
         if self._reasoning_to_stderr:
-            yield self._text_view(Thought, sys.stderr)
+            both = self._on_terminal and terminal.is_terminal(sys.stderr)
+            yield self._as_it_comes(self._text_view(Thought, sys.stderr, space_below=both))
         if self._in_panels:
             key = terminal.SuspendKey()
             key.watch()
@@ -209,8 +249,12 @@ class ViewBuilder:
             return RawView(_write_bytes)
         return self._text_view(Thought if options.reasoning_only else Text, sys.stdout)
 
-    def _text_view(self, kind: type[Text] | type[Thought], stream: TextIO) -> View:
-        self._sanitising.append(TextView(kind, stream_writer(stream), _sink_of(stream)))
+    def _text_view(
+        self, kind: type[Text] | type[Thought], stream: TextIO, *, space_below: bool = False
+    ) -> View:
+        self._sanitising.append(
+            TextView(kind, stream_writer(stream), _sink_of(stream), space_below=space_below)
+        )
         return self._sanitising[-1]
 
     def _panels(self, progress: Progress, suspend_key: terminal.SuspendKey) -> View:
@@ -239,9 +283,18 @@ def _sink_of(stream: TextIO) -> Sink:
     return Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
 
 
-def _write_over_status(line: str) -> None:
-    """A line on stderr in place of the status line, which draws itself anew below."""
-    write_stderr(f"\r\x1b[0K{line}")
+def print_reasoning(text: str) -> None:
+    """Print reasoning that is there already, in place of a turn's."""
+    view = TextView(Thought, stream_writer(sys.stdout), _sink_of(sys.stdout))
+    view(Thought(text))
+    view.close(None)
+
+
+def _is_regular_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _write_bytes(data: bytes) -> None:

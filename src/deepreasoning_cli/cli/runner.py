@@ -15,7 +15,12 @@ from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import NO_ROOM, write_stderr
 from deepreasoning_cli.cli.messages import debug_log, note, note_daily, warn
 from deepreasoning_cli.cli.options import GlobalOptions
-from deepreasoning_cli.cli.output import OutputOptions, ViewBuilder, confirm_without_search
+from deepreasoning_cli.cli.output import (
+    OutputOptions,
+    ViewBuilder,
+    confirm_without_search,
+    print_reasoning,
+)
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
@@ -265,6 +270,9 @@ def ask(global_options: GlobalOptions, options: AskOptions) -> None:
     runner = TurnRunner(global_options, save=options.save, connects=not options.dry_run)
     with runner, ExitStack() as claims:
         request = _build_request(runner, options, claims)
+        if request.reused and output.reasoning_only and not output.structured:
+            print_reasoning(request.reused.reasoning)
+            return
         plan = runner.plan(request)
         if options.dry_run:
             from deepreasoning_cli.cli.dry_run import show_plan
@@ -277,6 +285,7 @@ def ask(global_options: GlobalOptions, options: AskOptions) -> None:
 def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
     """The turn that the options describe: reads settings, prompt, session and reasoning."""
     loaded = runner.load(options.settings)
+    options.output.check_handoff(loaded.settings.handoff)
     question = read_prompt(
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
     )

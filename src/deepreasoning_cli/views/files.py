@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from deepreasoning_cli.files import write_atomically
+from deepreasoning_cli.files import format_size, write_atomically
 from deepreasoning_cli.pipeline.events import Continued, Event, Stage, StageFinished, Text, Thought
-from deepreasoning_cli.sanitize import Sanitiser, Sink
+from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
 from deepreasoning_cli.views.plain import with_final_newline
 
 
@@ -14,13 +15,22 @@ class FileView:
     """The text of one kind, for FILE when its stage is whole, else for FILE.partial.
 
     A good file is never replaced by a half text, and a half text that was paid for is kept. The
-    file holds what a pipe would get, or the exact characters where `raw` asks for them.
+    file holds what a pipe would get, or the exact characters where `raw` asks for them. `note`
+    is told what was written.
     """
 
-    def __init__(self, kind: type[Text] | type[Thought], path: Path, *, raw: bool = False) -> None:
+    def __init__(
+        self,
+        kind: type[Text] | type[Thought],
+        path: Path,
+        *,
+        raw: bool = False,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._kind = kind
         self._path = path
         self._raw = raw
+        self._note = note
         self._pieces: list[str] = []
         self._written = False
         self.escaped_count = 0  # control characters made visible
@@ -50,3 +60,4 @@ class FileView:
         self._written = True
         path = self._path if whole else self._path.with_name(self._path.name + ".partial")
         write_atomically(path, text, mode=None)
+        self._note(f"wrote {single_line(str(path), 500)} ({format_size(len(text.encode()))})")

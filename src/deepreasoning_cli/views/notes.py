@@ -11,6 +11,8 @@ from deepreasoning_cli.pipeline.events import (
     Fallback,
     Stage,
     StageFinished,
+    Text,
+    Thought,
     TurnStarted,
     TurnWarning,
 )
@@ -28,6 +30,7 @@ RESUME_COMMAND = "deepreasoning resume {id}"
 class Notes(RecordView):
     """Warnings as they come; at the end what was escaped, and the bill where it is wanted.
 
+    What comes while a text is being shown waits for its end: it stands on a line of its own.
     `escaped_count` and `is_saved` are asked at the end: how many control characters were made
     visible, and whether what came is on the disk.
     """
@@ -49,6 +52,8 @@ class Notes(RecordView):
         self._bill = bill
         self._is_saved = is_saved
         self._resume_command = resume_command
+        self._in_text = False
+        self._waiting: list[str] = []
 
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
@@ -63,9 +68,15 @@ class Notes(RecordView):
             case StageFinished(_, model, str(served)) if served and not self._quiet:
                 if not _is_same(model, served):
                     self._line("note", f"{model} was asked, {served} answered")
+        match event:
+            case Thought() | Text():
+                self._in_text = True
+            case StageFinished(Stage.REASON):
+                self._end_text()
 
     def close(self, failure: BaseException | None) -> None:
         """The last notes."""
+        self._end_text()
         if self._quiet or isinstance(failure, BrokenPipeError):
             return
         if count := self._escaped_count():
@@ -79,7 +90,17 @@ class Notes(RecordView):
             self._write(f"hint: `{command}` goes on from here")
 
     def _line(self, kind: str, message: str) -> None:
-        self._write(f"{kind}: {single_line(message, 500)}")
+        line = f"{kind}: {single_line(message, 500)}"
+        if self._in_text:
+            self._waiting.append(line)
+        else:
+            self._write(line)
+
+    def _end_text(self) -> None:
+        self._in_text = False
+        for line in self._waiting:
+            self._write(line)
+        self._waiting.clear()
 
 
 def is_resumable(record: TurnRecord) -> bool:

@@ -36,9 +36,17 @@ class TextView:
     """The pieces of one kind, made harmless for `sink`; exactly one line end ends them.
 
     The thoughts of each stage end so, and those of the next one are set off by an empty line.
+    With `space_below` the empty line comes at once: the text of another view stands below.
     """
 
-    def __init__(self, kind: type[Text] | type[Thought], write: Write, sink: Sink) -> None:
+    def __init__(
+        self,
+        kind: type[Text] | type[Thought],
+        write: Write,
+        sink: Sink,
+        *,
+        space_below: bool = False,
+    ) -> None:
         self._kind = kind
         self._write = write
         self._sanitiser = Sanitiser(sink)
@@ -46,6 +54,7 @@ class TextView:
         self._has_text = False
         self._closed = False
         self._gap = ""
+        self._space_below = "\n" if space_below else ""
 
     @property
     def escaped_count(self) -> int:
@@ -60,7 +69,8 @@ class TextView:
         match event:
             case StageFinished() | Text() if self._kind is Thought and self._has_text:
                 self._end()
-                self._gap, self._has_text, self._line_ends = "\n", False, ""
+                self._has_text, self._line_ends = False, ""
+                self._gap = "" if self._space_below else "\n"
 
     def close(self, failure: BaseException | None) -> None:
         """End the text with one newline, also where it was cut."""
@@ -73,7 +83,7 @@ class TextView:
     def _end(self) -> None:
         self._feed(self._sanitiser.close())
         if self._has_text:
-            self._write(_line_end(self._line_ends))
+            self._write(_line_end(self._line_ends) + self._space_below)
 
     def _feed(self, text: str) -> None:
         body = text.rstrip(LINE_ENDS)

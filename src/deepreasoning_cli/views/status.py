@@ -78,7 +78,11 @@ class Progress:
 
 
 class StatusLine:
-    """Progress on stderr, redrawn in place by a thread of its own, erased when text comes."""
+    """Progress on stderr, redrawn in place by a thread of its own.
+
+    It is erased for good before the first event of a kind in `until` is shown: from then on other
+    text stands on the screen. It is drawn only while `is_foreground` says so.
+    """
 
     def __init__(
         self,
@@ -87,39 +91,66 @@ class StatusLine:
         columns: int,
         spinner: str = SPINNER,
         *,
+        until: tuple[type[Event], ...] = (),
+        is_foreground: Callable[[], bool] = lambda: True,
         tick: float = TICK,
     ) -> None:
         self._progress = progress
         self._write = write
         self._columns = columns
         self._spinner = spinner
+        self._until = until
+        self._is_foreground = is_foreground
         self._tick = tick
         self._frame = 0
+        self._is_drawn = False
+        self._drawing = threading.Lock()
         self._bug: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
         self._thread.start()
 
     def __call__(self, event: Event) -> None:
-        """The text itself is somebody else's; the line only counts it."""
+        """Count the event; the text itself is somebody else's."""
         self._progress.apply(event)
+        if isinstance(event, self._until):
+            self._stop()
+
+    def print_line(self, line: str) -> None:
+        """Print a line where the status stands, which is drawn anew below."""
+        with self._drawing:
+            self._erase()
+            self._try_write(f"{line}\n")
 
     def close(self, failure: BaseException | None) -> None:
         """Erase the line; raises what went wrong in the thread, if the turn did not fail too."""
-        self._over.set()
-        self._thread.join()
-        self._draw("")
+        self._stop()
         raise_bug(self._bug, failure)
+
+    def _stop(self) -> None:
+        if not self._over.is_set():
+            self._over.set()
+            self._thread.join()
+            self._erase()
 
     def _run(self) -> None:
         try:
             while not self._over.wait(self._tick):
                 self._frame += 1
                 sign = self._spinner[self._frame % len(self._spinner)]
-                self._draw(crop(f"{sign} {self._progress.line()}", max(self._columns - 1, 1)))
+                line = crop(f"{sign} {self._progress.line()}", max(self._columns - 1, 1))
+                with self._drawing:
+                    if self._is_foreground():
+                        self._try_write(f"\r{line}\x1b[0K")
+                        self._is_drawn = True
         except Exception as exc:  # noqa: BLE001 (`close` raises it, when the turn is shown)
             self._bug = exc
 
-    def _draw(self, text: str) -> None:
+    def _erase(self) -> None:
+        if self._is_drawn and self._is_foreground():
+            self._try_write("\r\x1b[0K")
+        self._is_drawn = False
+
+    def _try_write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed or full: nobody is looking
-            self._write(f"\r{text}\x1b[0K")
+            self._write(text)

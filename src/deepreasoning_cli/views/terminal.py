@@ -34,6 +34,14 @@ def supports_cursor(stream: TextIO | None) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
+def is_foreground(stream: TextIO) -> bool:
+    """Whether this process may draw there now: a job in the background leaves the screen alone."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (AttributeError, OSError, ValueError):  # no job control there
+        return True
+
+
 def uses_color(stream: TextIO | None, wish: str) -> bool:
     """Whether colour is wanted: `wish` is auto, always or never; then the environment's word."""
     if wish != "auto":
