@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Self
 
@@ -21,12 +19,12 @@ from deepreasoning_cli.cli.output import (
     confirm_without_search,
     print_reasoning,
 )
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError, WriteError
+from deepreasoning_cli.errors import IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
-from deepreasoning_cli.prompt import read_file, read_prompt
+from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.transport import DeferredTransport
@@ -61,6 +59,11 @@ class AskOptions:
     web_optional: bool = False
     dry_run: bool = False
     save: bool = True
+
+    @property
+    def continues(self) -> bool:
+        """Whether earlier turns may come before this one."""
+        return self.resume_last or self.session is not None
 
     def check(self) -> None:
         """Raise UsageError for a session that cannot be meant."""
@@ -289,13 +292,23 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
     question = read_prompt(
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr
     )
-    session, earlier = open_session(runner, options, claims)
+    session: str | None = None
+    earlier: Sequence[TurnRecord] = ()
     messages: tuple[Message, ...] = ()
-    if earlier:
+    if options.continues:
+        from deepreasoning_cli.cli.earlier_turns import open_session
         from deepreasoning_cli.pipeline.conversation import to_messages
 
+        session, earlier = open_session(runner, options, claims)
         messages = to_messages(earlier)
-    reused, reasoning_from = _reused_work(runner, options.reasoning_from)
+    else:
+        runner.recover_orphans()
+    reused: ReasonerOutput | None = None
+    reasoning_from: str | None = None
+    if options.reasoning_from is not None:
+        from deepreasoning_cli.cli.earlier_turns import reused_work
+
+        reused, reasoning_from = reused_work(runner, options.reasoning_from)
     return TurnRequest(
         loaded=loaded,
         question=question,
@@ -308,96 +321,3 @@ def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -
         allow_empty_reasoning=options.allow_empty_reasoning,
         without_search=confirm_without_search(options.output, optional=options.web_optional),
     )
-
-
-def open_session(
-    runner: TurnRunner, options: AskOptions, stack: ExitStack
-) -> tuple[str | None, Sequence[TurnRecord]]:
-    """The session to continue and its turns; a session that another process uses is forked."""
-    if not (options.resume_last or options.session):
-        runner.recover_orphans()
-        return None, ()
-    if not (runner.saves or runner.has_history()):
-        return _new_session(options), ()
-    try:
-        with runner.history() as store:
-            return _find_session(runner, options, store, stack)
-    except DeepReasoningError:
-        if runner.has_history():
-            raise
-        return _new_session(options), ()  # nothing can be saved: the turn warns of that
-
-
-def _find_session(
-    runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
-) -> tuple[str | None, Sequence[TurnRecord]]:
-    last = store.last() if options.resume_last else None
-    name = _session_of(runner, store, last) if last else _new_session(options)
-    if name is None:
-        return None, [last] if last else ()
-    if runner.saves:
-        name = claim_session(runner, store, name, stack)
-    return name, store.session_turns(name)
-
-
-def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:
-    """Claim the session until `stack` is left; the name of it, or of a fork if it is in use."""
-    claim = stack.enter_context(store.claim(session))
-    if claim.forked_from:
-        runner.note(f"session {session} is in use; this goes on as {claim.name}")
-    return claim.name
-
-
-def _new_session(options: AskOptions) -> str:
-    """The name of a session without turns. Raises UsageError for `--continue`."""
-    if options.session is None:
-        raise UsageError("there is no turn to continue", kind="unknown_turn", hint="ask one first")
-    return options.session
-
-
-def _session_of(runner: TurnRunner, store: Store, last: TurnRecord) -> str | None:
-    """The session of the last turn; a turn without one begins one, if that can be saved."""
-    if last.start.session is None and runner.saves:
-        try:
-            store.put_in_session(last.start.id, last.start.id)
-        except DeepReasoningError as error:  # reading it is enough to go on
-            runner.warn(error.message)
-        else:
-            return last.start.id
-    return last.start.session
-
-
-def _reused_work(runner: TurnRunner, name: str | None) -> tuple[ReasonerOutput | None, str | None]:
-    """The reasoning that `--reasoning-from` names, and the id of its turn if it has one."""
-    if name is None:
-        return None, None
-    is_file = os.path.exists(name)  # noqa: PTH110 - to Path a name that is too long is an error
-    if name != "last" and (is_file or not name.lstrip("-@").isalnum()):
-        return ReasonerOutput(_read_reasoning(Path(name))), None
-    turn = None
-    if runner.saves or runner.has_history():
-        with runner.history() as store:
-            turn = store.turn(name)
-    if turn is None:
-        raise UsageError("there is no turn yet", kind="unknown_turn", hint="ask one first")
-    return require_reasoning(turn), turn.start.id
-
-
-def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
-    """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
-    if not turn.reasoning.strip():
-        raise UsageError(f"turn {turn.start.id} has no reasoning", kind="empty_reasoning")
-    return reasoner_output(turn)
-
-
-def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
-    """What the reasoner wrote in an earlier turn, which may be nothing."""
-    model = turn.reasoned_by or ReasonerOutput().model
-    return ReasonerOutput(turn.reasoning, turn.draft, model, whole=turn.reasoned_to_the_end)
-
-
-def _read_reasoning(path: Path) -> str:
-    text = read_file(str(path), write_stderr)
-    if not text.strip():
-        raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
-    return text

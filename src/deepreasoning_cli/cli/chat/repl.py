@@ -18,8 +18,9 @@ from deepreasoning_cli.cli.chat.printer import Printer
 from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatNames, ChatState, ChatTurns
+from deepreasoning_cli.cli.earlier_turns import open_session
 from deepreasoning_cli.cli.options import GlobalOptions
-from deepreasoning_cli.cli.runner import AskOptions, TurnRunner, open_session
+from deepreasoning_cli.cli.runner import AskOptions, TurnRunner
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord

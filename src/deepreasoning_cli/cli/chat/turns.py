@@ -12,8 +12,9 @@ from deepreasoning_cli.catalog.models import ANTHROPIC, Answerer, Catalog
 from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
+from deepreasoning_cli.cli.earlier_turns import claim_session, require_reasoning
 from deepreasoning_cli.cli.output import OutputOptions
-from deepreasoning_cli.cli.runner import TurnRunner, claim_session, require_reasoning
+from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
 from deepreasoning_cli.errors import DeepReasoningError, RefusedError
 from deepreasoning_cli.pipeline.continuation import kept_answer
