@@ -156,7 +156,7 @@ def _conversation(
     runner: TurnRunner, record: TurnRecord, claims: ExitStack
 ) -> tuple[str | None, tuple[Message, ...]]:
     """The turn's session, or a fork of it where it is in use, and the messages before the turn."""
-    from deepreasoning_cli.cli.runner import claim_session
+    from deepreasoning_cli.cli.earlier_turns import claim_session
     from deepreasoning_cli.pipeline.conversation import to_messages
 
     name = record.start.session
@@ -175,7 +175,7 @@ def _output_to_reuse(
     runner: TurnRunner, record: TurnRecord, anew: TurnRequest, *, partial: bool, again: bool
 ) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
-    from deepreasoning_cli.cli.runner import reasoner_output
+    from deepreasoning_cli.cli.earlier_turns import reasoner_output
     from deepreasoning_cli.pipeline.events import Handoff, Stage
 
     stage = record.stages.get(Stage.REASON)
