@@ -401,7 +401,10 @@ def test_reasoning_from_a_file_never_calls_the_reasoner(vendors: Vendors, tmp_pa
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (None, "error: cannot read the reasoning from {}: No such file or directory\n"),
+        (
+            None,
+            "error: cannot read {}: No such file or directory\nhint: only text files can be sent\n",
+        ),
         (" \n", "error: {} holds no reasoning\n"),
     ],
 )
