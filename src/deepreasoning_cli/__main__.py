@@ -6,7 +6,10 @@ ENOUGH_FOR_IMPORTS = 100_000
 """New objects after which garbage is looked for: more than a start makes, which all stay."""
 
 
-ANOTHER_WAY = {"--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--replay"}
+ANOTHER_WAY = {
+    *("--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--reasoning-from"),
+    "--replay",
+}
 """Options of a call that may ask another host than the last one, or none, or leaves no trace."""
 
 

@@ -76,7 +76,8 @@ def told_to_resume(stage: str, kind: str, message: str, hint: str | None, **know
 
 STARTS = (
     "three ways to start: a reasoner's key and one for Claude"
-    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…), one key for the gateway"
+    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…, or OPENROUTER_API_KEY=… for both),"
+    " one key for the gateway"
     " (export EMPIRIOLABS_API_KEY=…), or --backend demo, which calls no model;"
     " `deepreasoning config init` asks for them"
 )
@@ -609,8 +610,10 @@ def test_empty_reasoning_stops_before_claude_is_billed(vendors: Vendors) -> None
     vendors.reasoner.reply(reasoner_stream([], ["It is 42."]))
     assert vendors.ask("6 x 7?") == failed(
         4,
-        "reason: deepseek-flash sent no reasoning; Claude was not called",
-        "choose another reasoner with -r; --handoff none asks Claude alone,"
+        "reason: deepseek-flash sent no reasoning, only 9 characters of text;"
+        " Claude was not called",
+        "choose another reasoner with -r; if that text is thought, set opens_thinking = true under"
+        " [reasoners.deepseek]; --handoff none asks Claude alone,"
         " --allow-empty-reasoning goes on without reasoning",
     )
     assert vendors.counts() == (1, 0)

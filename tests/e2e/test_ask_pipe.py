@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,10 +239,11 @@ def test_a_dash_as_a_file_is_stdin(vendors: Vendors) -> None:
     assert question(vendors) == "<stdin>\n6 and 7\n</stdin>\n\nmultiply"
 
 
-def test_a_byte_that_is_not_utf8_becomes_a_replacement_sign(vendors: Vendors) -> None:
+def test_text_that_is_not_utf8_is_read_as_what_it_is_with_a_note(vendors: Vendors) -> None:
     vendors.reply()
-    assert vendors.ask(stdin=b"caf\xe9?") == QUIET
-    assert question(vendors) == "caf\ufffd?"
+    note = b"note: stdin is no UTF-8; it was read as Windows-1252\n"
+    assert vendors.ask(stdin=b"caf\xe9?") == replace(QUIET, stderr=note)
+    assert question(vendors) == "caf\u00e9?"
 
 
 def test_the_system_prompt_reaches_both(vendors: Vendors) -> None:
@@ -555,9 +557,21 @@ def test_jsonl_holds_every_event_and_ends_with_the_object_of_json(vendors: Vendo
     *streamed, last = events
     turn_id = last["id"]
     assert streamed == [
-        {"type": "started", "id": turn_id, "stage": "reason", "model": "deepseek-flash"},
+        {
+            "type": "started",
+            "id": turn_id,
+            "stage": "reason",
+            "model": "deepseek-flash",
+            "host": "deepseek",
+        },
         *({"type": "reasoning", "text": text} for text in THOUGHTS),
-        {"type": "started", "id": turn_id, "stage": "answer", "model": "claude-sonnet-5-5"},
+        {
+            "type": "started",
+            "id": turn_id,
+            "stage": "answer",
+            "model": "claude-sonnet-5-5",
+            "host": "anthropic",
+        },
         *({"type": "answer", "text": text} for text in TEXTS),
     ]
     assert last["type"] == "finished"

@@ -582,7 +582,7 @@ def test_a_resize_in_mid_answer_loses_nothing_and_the_chat_goes_on(
     tmux.run("resize-window", "-t", "run", "-x", "50", "-y", "18")
     tmux.wait_for("item 30 of it")
     tmux.run("resize-window", "-t", "run", "-x", "100", "-y", "30")
-    tmux.wait_for("tokens · $")
+    tmux.wait_for("tokens · ≈$")
     tmux.wait_for("default model")
     tmux.press("next", "Enter")
     tmux.wait_for("Second.")

@@ -135,6 +135,9 @@ def test_serve_answers_with_one_host_for_both_stages(vendors: Vendors, local: bo
     assert vendors.novita.requests[1].body["model"] == model
 
 
+USAGE = {"prompt_tokens": 40, "completion_tokens": 40, "total_tokens": 80}
+
+
 def test_what_a_host_of_ones_own_charges_is_unknown_until_it_is_written_down(
     vendors: Vendors,
 ) -> None:
@@ -146,7 +149,7 @@ def test_what_a_host_of_ones_own_charges_is_unknown_until_it_is_written_down(
     for rates in ("", "rates = { input = 1, output = 2 }\n"):
         vendors.config(text.format(url=vendors.novita.url, rates=rates))
         vendors.reply(THOUGHT)
-        vendors.novita.reply(reasoner_stream([], TEXTS, model="llama4"))
+        vendors.novita.reply(reasoner_stream([], TEXTS, model="llama4", usage=USAGE))
         shown = turn(vendors, "-a", "lab", env={})
         assert shown["answer"] == ANSWER
         assert hosts(shown)[1] == ("lab", "llama4")

@@ -160,7 +160,7 @@ def test_what_does_not_fit_into_the_context_is_left_out_from_the_oldest_on_and_s
             "choose one",
         ),
         (["--session", " ", "q"], "a session needs a name", "--session NAME"),
-        (["--reasoning-from", "last", "q"], "there is no turn yet", "ask one first"),
+        (["--reasoning-from", "last", "q"], "there is no last turn", "the history is empty"),
         (["--reasoning-from", "06h0", "q"], "no turn 06h0 in the history", "the history is empty"),
         (["--no-save", "--reasoning-from", "06h0", "q"], "there is no turn yet", "ask one first"),
     ],

@@ -140,7 +140,6 @@ def test_callers_keys_are_for_deepseek_and_anthropic() -> None:
     ("flags", "reasoner"),
     [
         ({"handoff": "none"}, None),
-        ({"reasoner": "nobody"}, None),
         ({"reasoner": "openrouter"}, "deepseek/deepseek-r1-0528"),
         ({"backend": "gateway", "handoff": "none"}, None),
     ],

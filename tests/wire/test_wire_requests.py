@@ -100,8 +100,6 @@ def test_fields_that_nobody_knows_or_that_change_nothing_are_ignored(name: str) 
         "service_tier": "auto",
         "seed": 7,
         "thinking": {"type": "enabled", "budget_tokens": 1024},
-        "reasoning": {"effort": "high"},
-        "reasoning_effort": "high",
         "cache_control": {"type": "ephemeral"},
         "include": ["reasoning.encrypted_content"],
         "tools": [],
@@ -327,7 +325,6 @@ class TestRefused:
             ("chat_completions", "presence_penalty", 0.0),
             ("responses", "text", {"format": {"type": "text"}, "verbosity": "low"}),
             ("responses", "background", False),
-            ("messages", "output_config", {"effort": "high"}),
             ("messages", "stop_sequences", []),
         ],
     )
