@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ import pytest
 
 from deepreasoning_cli import files
 from deepreasoning_cli.errors import WriteError
+from deepreasoning_cli.files import check_writable
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 pytestmark = posix_only
@@ -191,3 +194,61 @@ def test_a_stamp_is_first_once_a_day_and_always_where_it_cannot_be_written(tmp_p
         stamp.write_bytes(other)
         assert files.is_first_today(stamp)
     assert [files.is_first_today(stamp / "below a file") for _ in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["new.md", "link.md", "old.md"])
+def test_a_file_that_can_be_written_is_left_as_it_is_by_the_check(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "old.md").write_text("old")
+    (tmp_path / "link.md").symlink_to("old.md")
+    check_writable(tmp_path / name)
+    assert {each.name for each in tmp_path.iterdir()} - {"home"} == {"link.md", "old.md", name} - {
+        "new.md"
+    }
+    assert (tmp_path / "old.md").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing/new.md", "No such file or directory"),
+        ("old.md/new.md", "Not a directory"),
+        ("", "Is a directory"),
+        ("n" * 300, "File name too long"),
+        ("loop", "Symlink loop|Too many levels|not usable"),
+        ("a\0b", "the name is not usable"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_sent(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    (tmp_path / "old.md").write_text("old")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(WriteError, match=reason) as caught:
+        check_writable(tmp_path / name)
+    assert caught.value.hint == "nothing was sent; name another place"
+    assert (tmp_path / "old.md").read_text() == "old"
+
+
+def test_a_full_disk_is_found_and_nothing_is_left_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def full(descriptor: int, _mode: str) -> Full:
+        os.close(descriptor)
+        return Full()
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(WriteError, match="No space left on device"):
+        check_writable(tmp_path / "new.md")
+    assert not list(tmp_path.glob("*.tmp")) + list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_pipe_is_not_opened_by_the_check(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a reader
+    check_writable(tmp_path / "pipe")
+    check_writable(Path("/dev/full"))

@@ -4,13 +4,21 @@ import base64
 import json
 import string
 import urllib.parse
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import Key, redact, redact_known, validate_and_remember
+from deepreasoning_cli.keys import (
+    Key,
+    is_like_a_key,
+    redact,
+    redact_known,
+    redact_payload,
+    validate_and_remember,
+)
 
 SECRET = 'sk-test-"a\\b/c+d=e'
 ENV = "DEEPSEEK_API_KEY"
@@ -124,6 +132,54 @@ def test_of_a_key_four_characters_are_shown_at_most(value: str, masked: str) -> 
 )
 def test_a_secret_is_masked_in_every_form(form: str) -> None:
     assert redact(f"({form})({form})", [SECRET]) == "([key])([key])"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        f"{SECRET[:9]}\n{SECRET[9:]}",
+        f"{SECRET[:9]}\r\n  {SECRET[9:]}",
+        f"{SECRET[:9]}\\n{SECRET[9:]}",
+        f"{SECRET[:9]}%0A{SECRET[9:]}",
+        urllib.parse.quote(SECRET, safe="").lower(),
+        "".join(f"%{ord(sign):02X}" for sign in SECRET),
+        "".join(f"\\u{ord(sign):04x}" for sign in SECRET),
+        SECRET.replace("/", "\\/"),
+        base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+    ],
+)
+def test_a_secret_is_masked_however_it_is_written_or_wrapped(form: str) -> None:
+    assert redact(f"({form})({form})", [SECRET]) == "([key])([key])"
+
+
+@pytest.mark.parametrize("before", ["", "a", ":", "me:", "Bearer ", "user@"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_gives_no_secret_away_whatever_stands_before_it(
+    before: str, encode: Callable[[bytes], bytes]
+) -> None:
+    said = redact(encode(f"{before}{SECRET} and more".encode()).decode(), [SECRET])
+    assert "[key]" in said
+    secret = SECRET.encode()
+    url_safe = str.maketrans("-_", "+/")
+    parts = [part[: len(part) // 4 * 4].translate(url_safe) for part in said.split("[key]")]
+    shown = b"".join(map(base64.b64decode, parts))
+    assert not any(secret[at : at + 4] in shown for at in range(len(secret) - 3))
+
+
+def test_every_string_of_a_payload_is_masked_and_nothing_else_is_changed() -> None:
+    payload = {"a": [f"got {SECRET}", 1, None, {"b": SECRET}], SECRET: 1.5, "c": True}
+    masked = {"a": ["got [key]", 1, None, {"b": "[key]"}], "[key]": 1.5, "c": True}
+    assert redact_payload(payload, [SECRET]) == masked
+
+
+@pytest.mark.parametrize("name", ["sk-ant-api03-abcdef", "9f8e7d6c5b4a39281706abcd", "sk-x"])
+def test_a_key_in_the_place_of_its_name_is_known(name: str) -> None:
+    assert is_like_a_key(name)
+
+
+@pytest.mark.parametrize("name", ["deepseek", "my-very-own-little-server", "lab7", "ollama"])
+def test_a_name_is_not_taken_for_a_key(name: str) -> None:
+    assert not is_like_a_key(name)
 
 
 def test_what_is_too_short_to_tell_from_text_is_left() -> None:

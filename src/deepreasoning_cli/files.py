@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from deepreasoning_cli.errors import WriteError
 
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
+PAGE = 4096  # bytes; a full disk has no room for so many
 PASS_THROUGH = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")  # names of open streams
 NEW = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -52,11 +55,35 @@ def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:
             mode = stat.S_IMODE(before.st_mode)
         _replace(path.resolve(), data, mode)
     except (OSError, RuntimeError, ValueError) as exc:
-        # RuntimeError: a loop of links; ValueError: a NUL in the name
-        reason = getattr(exc, "strerror", None) or "the name is not usable"
-        raise WriteError(
-            f"cannot write {path}: {reason}", hint="make room, or name another place"
-        ) from exc
+        raise _write_error(path, exc, "make room, or name another place") from exc
+
+
+def _write_error(path: Path, failure: Exception, hint: str) -> WriteError:
+    """The error for a failure; RuntimeError is a loop of links, ValueError a NUL in the name."""
+    reason = getattr(failure, "strerror", None) or "the name is not usable"
+    return WriteError(f"cannot write {path}: {reason}", hint=hint)
+
+
+def check_writable(path: Path) -> None:
+    """Raise WriteError where `write_atomically(path, …, mode=None)` would fail, as far as is seen.
+
+    A file of a page is written beside it and removed: a full or read-only disk is found so. A
+    device or a pipe is only asked for the right to write, since opening one may wait or act.
+    """
+    try:
+        before = None
+        with contextlib.suppress(FileNotFoundError):
+            before = path.stat()
+        if before and stat.S_ISDIR(before.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if before and _is_stream(path, before):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        with _written_aside(path.resolve(), b"\0" * PAGE, None):
+            pass
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise _write_error(path, exc, "nothing was sent; name another place") from exc
 
 
 def make_private_folder(path: Path) -> None:
@@ -84,6 +111,16 @@ def _is_stream(path: Path, before: os.stat_result) -> bool:
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
+    with _written_aside(target, data, mode, synced=True) as aside:
+        aside.replace(target)
+    sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _written_aside(
+    target: Path, data: bytes, mode: int | None, *, synced: bool = False
+) -> Iterator[Path]:
+    """A new file with `data` beside the target; it is gone afterwards, unless it is renamed."""
     aside = target.with_name(f".{secrets.token_hex(8)}.tmp")
     descriptor = os.open(aside, NEW, 0o666 if mode is None else PRIVATE)
     try:
@@ -92,12 +129,11 @@ def _replace(target: Path, data: bytes, mode: int | None) -> None:
                 os.fchmod(descriptor, mode)
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
-        aside.replace(target)
-    except BaseException:
+            if synced:
+                os.fsync(descriptor)
+        yield aside
+    finally:
         aside.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:

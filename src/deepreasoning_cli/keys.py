@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 from deepreasoning_cli.errors import ConfigError
 
@@ -94,19 +94,70 @@ def _describe(character: str) -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret masked: raw, JSON-escaped, percent-encoded, in base64, or cut off.
+    """`text` with every secret masked, however it is written.
 
-    A cut-off key is known by its first eight characters on.
+    That is raw, JSON-escaped, percent-encoded, with blanks or line breaks in it, in base64 (alone
+    or behind other bytes, such as `Bearer `), or cut off: then it is known by its first eight
+    characters on.
     """
     for secret in secrets:
         if len(secret) < SHORTEST_RECOGNISED:
             continue
-        escaped, quoted = json.dumps(secret)[1:-1], urllib.parse.quote(secret, safe="")
-        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-        for form in (secret, escaped, quoted, encoded):
-            text = text.replace(form, "[key]")
+        text = _forms(secret).sub("[key]", text)
         text = _redact_cut_off(text, secret)
     return text
+
+
+@lru_cache(maxsize=64)  # a server masks the same few again and again
+def _forms(secret: str) -> re.Pattern[str]:
+    spelled = BETWEEN.join(map(_spellings, secret))
+    return re.compile("|".join((spelled, *map(re.escape, _in_base64(secret)))))
+
+
+BETWEEN = r"(?:\s|\\[nrt]|\\u000[adAD]|%0[adAD]|%20)*"
+"""What breaks a key in two where a vendor or a proxy wraps its lines."""
+
+
+def _spellings(character: str) -> str:
+    """A pattern for one character: itself, as JSON escapes it, or as addresses do."""
+    code = ord(character)
+    either = "".join(
+        f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{code:02x}"
+    )
+    return rf"(?:\\?{re.escape(character)}|\\u00{either}|%{either})"
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """Base64 of it alone; and what it gives away behind one, two or three other bytes."""
+    data = secret.encode()
+    yield base64.b64encode(data).decode().rstrip("=")
+    yield base64.urlsafe_b64encode(data).decode().rstrip("=")
+    for shift in range(3):
+        whole = base64.b64encode(bytes(shift) + data).decode().rstrip("=")
+        for form in {whole, whole.translate(URL_SAFE)}:
+            yield form[4 if shift else 0 : len(form) - 4 if (shift + len(data)) % 3 else None]
+
+
+URL_SAFE = str.maketrans("+/", "-_")
+
+
+def redact_payload(value: Any, secrets: Collection[str]) -> Any:
+    """A decoded JSON value of a vendor's, every string in it masked; itself where it holds none."""
+    match value:
+        case str():
+            return redact(value, secrets)
+        case list():
+            return [redact_payload(item, secrets) for item in value]
+        case dict():
+            return {
+                redact(name, secrets): redact_payload(item, secrets) for name, item in value.items()
+            }
+    return value
+
+
+def is_like_a_key(name: str) -> bool:
+    """Whether a name is likely a key that was pasted in its place."""
+    return name.startswith("sk-") or (len(name) >= 20 and any(map(str.isdigit, name)))
 
 
 def _redact_cut_off(text: str, secret: str) -> str:

@@ -141,6 +141,22 @@ def test_show_makes_control_characters_visible(path: Path) -> None:
     assert "a␛]0;x␇b" in run("show").stdout
 
 
+@pytest.mark.parametrize("sign", ["u001b]0;x", "u009b31m", "u202e", "u0007"])
+def test_show_makes_control_characters_of_names_visible(path: Path, sign: str) -> None:
+    write(path, f'[reasoners."a\\{sign}"]\nbase_url = "http://h/v1"\nmodel = "m"\n')
+    shown = run("show").stdout
+    assert "reasoners.a" in shown
+    assert not any(raw in shown for raw in "\x1b\x9b\u202e\x07")
+
+
+def test_a_key_in_the_place_of_its_name_is_masked(path: Path) -> None:
+    write(path, '[keys]\nsk-ant-api03-secret-0123456789 = "anthropic"\n')
+    for flags in ([], ["--json"]):
+        shown = run("show", *flags).stdout
+        assert "secret" not in shown
+        assert "keys.…6789" in shown
+
+
 def test_a_short_key_is_masked_whole(path: Path) -> None:
     write(path, '[keys]\nlab = "abcdefg"\n')
     assert "abcdefg"[-4:] not in run("show").stdout

@@ -292,15 +292,58 @@ def test_nothing_at_all_leaves_no_file(vendors: Vendors, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
-def test_an_output_file_that_cannot_be_written_is_exit_code_7(
-    vendors: Vendors, tmp_path: Path
+@pytest.mark.parametrize("flag", ["-o", "--reasoning"])
+@pytest.mark.parametrize("saving", [[], ["--no-save"]])
+def test_an_output_file_that_cannot_be_written_is_exit_code_7_and_costs_nothing(
+    vendors: Vendors, tmp_path: Path, flag: str, saving: list[str]
+) -> None:
+    target = tmp_path / "missing/answer.md"
+    result = vendors.ask(*saving, flag, str(target), "6 x 7?")
+    error = f"error: cannot write {target}: No such file or directory\n"
+    hint = "hint: nothing was sent; name another place\n"
+    assert result == CompletedRun(7, b"", f"{error}{hint}".encode())
+    assert vendors.connections() == 0
+
+
+UNWRITTEN = (
+    b"error: cannot write /dev/full: No space left on device\n"
+    b"hint: make room, or name another place"
+)
+
+
+def test_an_answer_that_no_file_takes_is_in_the_history(vendors: Vendors) -> None:
+    vendors.reply()
+    hint = b"; `deepreasoning history show ID` has the text\n"
+    done = named(vendors.ask("-o", "/dev/full", "6 x 7?"))
+    assert done == CompletedRun(7, b"", UNWRITTEN + hint)
+
+
+def test_an_answer_that_neither_file_nor_history_takes_is_printed(vendors: Vendors) -> None:
+    vendors.reply()
+    done = vendors.ask("--no-save", "-o", "/dev/full", "6 x 7?")
+    assert done == CompletedRun(7, PRINTED, UNWRITTEN + b"\n")
+
+
+def test_half_an_answer_that_no_file_takes_is_printed(vendors: Vendors, tmp_path: Path) -> None:
+    name = tmp_path / ("n" * 250)  # its half would be `….partial`, which is too long
+    vendors.reply(texts=claude_stream(TEXTS).failing(5))
+    done = vendors.ask("--no-save", "-o", str(name), "6 x 7?")
+    assert done.code == 7
+    assert done.stdout.startswith(b"**42**")
+
+
+def test_reasoning_that_no_file_takes_is_printed_and_the_answer_is_asked_for(
+    vendors: Vendors,
 ) -> None:
     vendors.reply()
-    target = tmp_path / "missing/answer.md"
-    result = vendors.ask("-o", str(target), "6 x 7?")
-    error = f"error: cannot write {target}: No such file or directory\n"
-    hint = "hint: make room, or name another place; `deepreasoning history show ID` has the text\n"
-    assert named(result) == CompletedRun(7, b"", f"{error}{hint}".encode())
+    done = vendors.ask("--no-save", "--reasoning", "/dev/full", "6 x 7?")
+    assert done == CompletedRun(7, PRINTED, f"{REASONING}\n".encode() + UNWRITTEN + b"\n")
+
+
+def test_with_no_stdout_and_no_file_left_the_answer_is_on_stderr(vendors: Vendors) -> None:
+    vendors.reply()
+    done = vendors.shell('deepreasoning ask --no-save -o /dev/full "6 x 7?" > /dev/full')
+    assert done == CompletedRun(7, b"", PRINTED + UNWRITTEN + b"\n")
 
 
 # ------------------------------------------------------------------------------------------ code

@@ -269,10 +269,22 @@ def test_a_full_disk_behind_the_json_is_told_as_json(vendors: Vendors) -> None:
     }
 
 
-def test_without_a_history_a_full_disk_is_not_said_to_keep_anything(vendors: Vendors) -> None:
-    vendors.reply()
+@pytest.mark.parametrize("flag", ["--no-stream", "--json", "-x"])
+def test_without_a_history_a_full_disk_leaves_the_answer_on_stderr(
+    vendors: Vendors, flag: str
+) -> None:
+    vendors.reply(texts=["```\ncode\n```\n"])
+    result = vendors.shell(f'deepreasoning ask --no-save {flag} "6 x 7?" > /dev/full')
+    assert result.code == 7
+    assert result.stderr.startswith(b"```\ncode\n```\n")
+
+
+def test_without_a_history_what_has_come_when_the_disk_is_full_is_on_stderr(
+    vendors: Vendors,
+) -> None:
+    vendors.reply(texts=["42, I think"])
     result = vendors.shell('deepreasoning ask --no-save "6 x 7?" > /dev/full')
-    assert result == CompletedRun(7, b"", TRY_AGAIN)
+    assert result == CompletedRun(7, b"", b"42, I think\n" + TRY_AGAIN)
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from deepreasoning_cli.transport.proxy import ProxySettings, is_exception
+from deepreasoning_cli.transport.proxy import ProxySettings, is_exception, without_login
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,11 @@ def test_exceptions_are_called_without_the_proxy(
 
 def test_an_empty_host_excepts_nothing() -> None:
     assert not is_exception("https://", httpx.URL("https://a.example"))
+
+
+@pytest.mark.parametrize(
+    "login", ["me:pass", "me:pa\nss", "me:pa\r\nss", "me:p@ss", "me:pa//ss", "pass"]
+)
+def test_a_login_in_a_proxy_address_is_never_shown(login: str) -> None:
+    assert without_login(f"http://{login}@proxy:8080") == "http://…@proxy:8080"
+    assert "ss" not in without_login(f"{login}@proxy:8080")

@@ -30,6 +30,11 @@ DATE = "Mon, 23 Nov 2026 09:00:00 GMT"  # the server's clock, three hours behind
         ({"retry-after": "Mon, 23 Nov 2026 09:00:07 GMT", "date": DATE}, 7.0),
         ({"retry-after": "Mon, 23 Nov 2026 09:00:07 -0000", "date": DATE}, 7.0),
         ({"retry-after": "Mon, 23 Nov 2026 12:00:07 GMT"}, 7.0),
+        ({"retry-after": "Wed, 21 Oct 2099 07:28:00 +99999999999999"}, None),
+        ({"retry-after": "Wed, 21 Oct 99999 07:28:00 GMT"}, None),
+        ({"retry-after": "9" * 5000}, None),
+        ({"retry-after-ms": "1e999", "retry-after": "3"}, 3.0),
+        ({"retry-after": "Mon, 23 Nov 2026 12:00:07 GMT", "date": f"{DATE[:-3]}+9999999999"}, 7.0),
         ({"retry-after": "Mon, 23 Nov 2026 12:00:07 GMT", "date": "yesterday"}, 7.0),
     ],
 )

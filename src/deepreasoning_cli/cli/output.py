@@ -73,7 +73,9 @@ class OutputOptions:
         return Path(self.reasoning) if self.reasoning not in (None, *REASONING_PLACES) else None
 
     def check(self) -> None:
-        """Raise UsageError for flags that contradict, WriteError where stdout is closed."""
+        """Raise UsageError for flags that contradict, WriteError where the text has no place to go:
+        stdout is closed, or a file cannot be written.
+        """
         if sys.stdout is None:
             raise WriteError("stdout is closed", hint="nothing was sent; give it a stdout")
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
@@ -88,6 +90,10 @@ class OutputOptions:
             raise UsageError(
                 "--reasoning only has no answer to write", hint="leave one of them out"
             )
+        for path in filter(None, (self.output, self.reasoning_file)):
+            from deepreasoning_cli.files import check_writable
+
+            check_writable(path)
 
     def check_handoff(self, handoff: str) -> None:
         """Raise UsageError where only the reasoning is wanted, and nobody would reason."""
@@ -288,6 +294,35 @@ def print_reasoning(text: str) -> None:
     view = TextView(Thought, stream_writer(sys.stdout), _sink_of(sys.stdout))
     view(Thought(text))
     view.close(None)
+
+
+def print_unwritten(
+    options: OutputOptions, record: TurnRecord, failure: WriteError | OSError
+) -> None:
+    """Print paid text that no file, no stdout and no history has taken, where it may yet be read.
+
+    The answer of `--output` goes to stdout, which is free for it; all else goes to stderr.
+    """
+    answer, reasoning = record.answer, record.reasoning
+    if isinstance(failure, WriteError) and record.complete and not options.output:
+        answer = ""  # stdout has taken it: a file failed that was for the reasoning
+    if answer.strip() and options.output and _print_text(sys.stdout, answer):
+        answer = ""
+    wanted = options.reasoning_file or options.reasoning_only or not record.answer.strip()
+    for text in (reasoning if wanted and not record.reused_model else "", answer):
+        if text.strip():
+            _print_text(sys.stderr, text)
+
+
+def _print_text(stream: TextIO, text: str) -> bool:
+    """Print it, harmless; False where the stream does not take it."""
+    view = TextView(Text, stream_writer(stream), _sink_of(stream))
+    try:
+        view(Text(text))
+        view.close(None)
+    except OSError:
+        return False
+    return True
 
 
 def _is_regular_file(stream: TextIO) -> bool:

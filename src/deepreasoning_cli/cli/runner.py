@@ -18,6 +18,7 @@ from deepreasoning_cli.cli.output import (
     ViewBuilder,
     confirm_without_search,
     print_reasoning,
+    print_unwritten,
 )
 from deepreasoning_cli.errors import IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
@@ -202,10 +203,12 @@ class TurnRunner:
                         error.hint = f"`{error.resume}` goes on from what is kept{more}"
                     raise
         except (WriteError, OSError) as failure:
-            write_error = _as_write_error(failure, record) if is_saved() else None
-            if write_error is None:
-                raise
-            raise write_error from failure.__cause__
+            if not (isinstance(failure, WriteError) or failure.errno in NO_ROOM):
+                raise  # no writer's
+            if is_saved():
+                raise _as_write_error(failure, record) from failure.__cause__
+            print_unwritten(output, record, failure)
+            raise
         if self._last_origin:
             transport = self._transport if self.saves and settings.connect_ahead else None
             self._last_origin.remember(transport.first_origin if transport else None)
@@ -250,11 +253,9 @@ class TurnRunner:
         self._progress.note_retry(notice.why, notice.seconds)
 
 
-def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError | None:
-    """The failure as a WriteError that says where the turn is; None if it is no writer's."""
+def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError:
+    """The failure as a WriteError that says where the turn is."""
     if not isinstance(failure, WriteError):
-        if failure.errno not in NO_ROOM:
-            return None
         failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
     turn = record.start.id
     if record.complete:

@@ -165,4 +165,4 @@ def ca_error() -> ConfigError:
 
 def without_login(proxy: str) -> str:
     """A proxy's address as a message may show it."""
-    return re.sub(r"^([^/@]*//)?.*@", r"\1…@", proxy)
+    return re.sub(r"^([^/@]*//)?.*@", r"\1…@", proxy, flags=re.DOTALL)  # a line break hides nothing

@@ -72,6 +72,6 @@ def _positive(text: str | None) -> float | None:
 def _moment(text: str | None) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # an offset beyond any calendar overflows
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

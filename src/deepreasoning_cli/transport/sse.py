@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import httpx
 
 from deepreasoning_cli.errors import UnavailableError
+from deepreasoning_cli.keys import redact_payload
 from deepreasoning_cli.pipeline.events import DONE, Payload
 from deepreasoning_cli.transport import errors
 from deepreasoning_cli.transport.request import AttemptFailed, Request, Timeouts, TransportLimits
@@ -44,7 +45,7 @@ def read_response(
     kind, head = tell_kind(pieces, label)
     pieces = chain(head, pieces)
     if kind == "events":
-        decoded = _event_payloads(guard, pieces)
+        decoded = _event_payloads(guard, pieces, request.secrets)
     elif kind == "json":
         decoded = _json_payloads(pieces, request)
     else:
@@ -112,6 +113,7 @@ def _json_payloads(pieces: Iterable[bytes], request: Request) -> Iterator[Payloa
     value = errors.json_value(text)
     if isinstance(value, list) and value and isinstance(value[0], dict) and "error" in value[0]:
         value = value[0]  # as Google wraps its errors
+    value = _without(request.secrets, value, text)
     if isinstance(value, dict):
         yield value
         return
@@ -214,7 +216,9 @@ def payloads(body: Body, timeouts: Timeouts, limits: TransportLimits = LIMITS) -
     return _event_payloads(guard, guard.iter_bytes())
 
 
-def _event_payloads(guard: StallGuard, pieces: Iterable[bytes]) -> Iterator[Payload]:
+def _event_payloads(
+    guard: StallGuard, pieces: Iterable[bytes], secrets: Sequence[str] = ()
+) -> Iterator[Payload]:
     bad, begun = 0, False
     for data in filter(None, event_data(pieces)):
         text = data.decode("utf-8", "replace")
@@ -222,7 +226,7 @@ def _event_payloads(guard: StallGuard, pieces: Iterable[bytes]) -> Iterator[Payl
             yield DONE
             return
         try:
-            payload = json.loads(text)
+            payload = _without(secrets, json.loads(text), text)
             if isinstance(data, ErrorData):
                 payload = _as_error(payload)
         except (ValueError, RecursionError):
@@ -241,6 +245,12 @@ def _event_payloads(guard: StallGuard, pieces: Iterable[bytes]) -> Iterator[Payl
             begun = True
         if begun:
             yield payload
+
+
+def _without(secrets: Sequence[str], value: Any, text: str) -> Any:
+    """The value of a JSON text, without an echo of the key that was sent."""
+    is_echo = any(secret in text for secret in secrets)
+    return redact_payload(value, secrets) if is_echo else value
 
 
 def _as_error(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.files import format_size, write_atomically
 from deepreasoning_cli.pipeline.events import Continued, Event, Stage, StageFinished, Text, Thought
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
@@ -16,7 +17,8 @@ class FileView:
 
     A good file is never replaced by a half text, and a half text that was paid for is kept. The
     file holds what a pipe would get, or the exact characters where `raw` asks for them. `note`
-    is told what was written.
+    is told what was written. A file that cannot be written does not end the turn, which is being
+    paid for: `close` raises the WriteError.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class FileView:
         self._note = note
         self._pieces: list[str] = []
         self._written = False
+        self._failure: WriteError | None = None
         self.escaped_count = 0  # control characters made visible
 
     def __call__(self, event: Event) -> None:
@@ -46,8 +49,10 @@ class FileView:
                 self._write(whole=event.complete)
 
     def close(self, failure: BaseException | None) -> None:
-        """Write what has not been written."""
+        """Write what has not been written. Raises WriteError, of the reasoning too."""
         self._write(whole=failure is None)
+        if self._failure:
+            raise self._failure
 
     def _write(self, *, whole: bool) -> None:
         text = "".join(self._pieces)
@@ -59,5 +64,9 @@ class FileView:
             return
         self._written = True
         path = self._path if whole else self._path.with_name(self._path.name + ".partial")
-        write_atomically(path, text, mode=None)
+        try:
+            write_atomically(path, text, mode=None)
+        except WriteError as failure:
+            self._failure = failure
+            return
         self._note(f"wrote {single_line(str(path), 500)} ({format_size(len(text.encode()))})")

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from deepreasoning_cli.errors import UsageError, did_you_mean
-from deepreasoning_cli.keys import Key
+from deepreasoning_cli.keys import Key, is_like_a_key
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
 
@@ -36,7 +36,7 @@ def rows(loaded: LoadedSettings, name: str | None = None) -> list[Row]:
 def as_text(rows: Sequence[Row]) -> str:
     """One line a setting: name, value, origin, in columns."""
     cells = [
-        (name, single_line(_as_word(value), 200), single_line(origin, 1000))
+        (single_line(name, 200), single_line(_as_word(value), 200), single_line(origin, 1000))
         for name, value, origin in rows
     ]
     names = max(len(name) for name, _, _ in cells)
@@ -64,7 +64,9 @@ def _rows(loaded: LoadedSettings) -> Iterator[Row]:
             yield name, f"{value:f}" if isinstance(value, Decimal) else value, origin
     for name, entry in sorted(loaded.settings.keys.items()):
         origin = next(o for n, o in loaded.origins.items() if f"{n}.".startswith(f"keys.{name}."))
-        if isinstance(entry, SecretStr):
+        if is_like_a_key(name):  # a key was pasted where its name belongs
+            yield f"keys.{Key('', name, '').masked}", "a key in the place of its name", origin
+        elif isinstance(entry, SecretStr):
             yield f"keys.{name}", Key(name, entry.get_secret_value().strip(), "").masked, origin
         else:
             yield f"keys.{name}", entry.masked, origin
