@@ -19,7 +19,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['--help'] = 'Show this message and exit.'
     $help['-h'] = 'Show this message and exit.'
     $commands['ask'] = @()
-    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--help', '-h')
+    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--help', '-h')
     $help['ask'] = 'Ask one question: a reasoner thinks, Claude answers from its thoughts.'
     $help['ask --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['ask -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -63,6 +63,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --copy'] = 'Copy the answer to the clipboard too.'
     $help['ask --no-stream'] = 'Print when all is there, not as it comes.'
     $help['ask --no-save'] = 'Keep nothing on disk.'
+    $help['ask --max-reasoning'] = 'Answer after so much thinking: 4000 tokens, or 90s.'
     $help['ask --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
     $help['ask --max-cost'] = 'Stop when this question has cost so much.'
     $help['ask --on-cap'] = 'answer: stop the reasoner early, so that Claude can answer.'
@@ -71,7 +72,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --help'] = 'Show this message and exit.'
     $help['ask -h'] = 'Show this message and exit.'
     $commands['chat'] = @()
-    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--no-web', '--web', '-w', '--session', '--continue', '-c', '--hide-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
+    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--no-web', '--web', '-w', '--session', '--continue', '-c', '--hide-reasoning', '--max-reasoning', '--max-tokens', '--timeout', '--plain', '--no-save', '--help', '-h')
     $help['chat'] = 'Talk: several turns, with a line editor, sessions and slash commands.'
     $help['chat --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['chat -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -93,6 +94,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --continue'] = 'Go on from the last turn.'
     $help['chat -c'] = 'Go on from the last turn.'
     $help['chat --hide-reasoning'] = 'Show only how long the thinking took.'
+    $help['chat --max-reasoning'] = 'Answer after so much thinking: 4000 tokens, or 90s.'
     $help['chat --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
     $help['chat --timeout'] = 'Give up when nothing has come for so long.'
     $help['chat --plain'] = 'Text without panels or rendering.'
@@ -100,7 +102,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --help'] = 'Show this message and exit.'
     $help['chat -h'] = 'Show this message and exit.'
     $commands['resume'] = @()
-    $flags['resume'] = @('--model', '-m', '--answerer', '-a', '--fallback', '--whole', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--effort', '--think', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
+    $flags['resume'] = @('--model', '-m', '--answerer', '-a', '--fallback', '--whole', '--partial', '--again', '--reasoning', '--json', '--jsonl', '--plain', '--raw', '--output', '-o', '--copy', '--effort', '--think', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
     $help['resume'] = 'Finish an unfinished turn: a cut answer is continued from its last word.'
     $help['resume --model'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
     $help['resume -m'] = 'Claude model that answers: sonnet, haiku, opus or an id.'
@@ -120,6 +122,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --copy'] = 'Copy the answer to the clipboard too.'
     $help['resume --effort'] = 'How much Claude thinks: auto, none, low, medium, high, xhigh or max.'
     $help['resume --think'] = 'How much the reasoner thinks: auto, low, medium, high or max.'
+    $help['resume --max-reasoning'] = 'Answer after so much thinking: 4000 tokens, or 90s.'
     $help['resume --max-tokens'] = 'Longest answer, in tokens of Claude''s.'
     $help['resume --max-cost'] = 'Stop when this question has cost so much.'
     $help['resume --on-cap'] = 'answer: stop the reasoner early, so that Claude can answer.'
@@ -408,6 +411,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['ask -t'] = @()
     $words['ask --top-p'] = @()
     $words['ask --session'] = @()
+    $words['ask --max-reasoning'] = @()
     $words['ask --max-tokens'] = @()
     $words['ask --max-cost'] = @()
     $words['ask --timeout'] = @()
@@ -417,11 +421,13 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat --system'] = @()
     $words['chat -s'] = @()
     $words['chat --session'] = @()
+    $words['chat --max-reasoning'] = @()
     $words['chat --max-tokens'] = @()
     $words['chat --timeout'] = @()
     $words['resume --answerer'] = @()
     $words['resume -a'] = @()
     $words['resume --fallback'] = @()
+    $words['resume --max-reasoning'] = @()
     $words['resume --max-tokens'] = @()
     $words['resume --max-cost'] = @()
     $words['resume --timeout'] = @()
@@ -489,9 +495,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history export --format'] = @('md', 'json', 'html')
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
-    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
     $words['completion 0'] = @('bash', 'zsh', 'fish', 'powershell')
     $words['help 0'] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'completion', 'help', 'exit-codes', 'environment', 'config')
 

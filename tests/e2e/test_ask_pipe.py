@@ -511,6 +511,7 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
         "served_model": "deepseek-flash",
         "host": "deepseek",
         "usage": dict(zip(counts, (2, 13, 8, 0, True), strict=True)),
+        "stop_reason": None,
     }
     answerer = {
         "model": "claude-sonnet-5-5",
@@ -518,6 +519,7 @@ def turn(vendors: Vendors, **changed: Any) -> dict[str, Any]:
         "host": "anthropic",
         "usage": dict(zip(counts, (100, 30, None, 0, False), strict=True)),
         "cost_usd": "0.0005",
+        "stop_reason": "end_turn",
     }
     return {
         "session": None,

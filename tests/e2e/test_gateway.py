@@ -161,6 +161,9 @@ def as_json(result: CompletedRun) -> Any:
     return json.loads(result.stdout)
 
 
+ENDS = {"messages": "end_turn", "responses": "completed"}
+
+
 @pytest.mark.parametrize("endpoint", FORMATS)
 @pytest.mark.parametrize("play", [streamed, whole])
 class TestFormats:
@@ -188,6 +191,7 @@ class TestFormats:
                 "host": "empiriolabs",
                 "usage": None,
                 "cost_usd": None,
+                "stop_reason": None,
             },
             "answerer": {
                 "model": CLAUDE,
@@ -201,11 +205,12 @@ class TestFormats:
                     "estimated": False,
                 },
                 "cost_usd": COST,
+                "stop_reason": ENDS.get(endpoint, "stop"),
             },
             "search": None,
             "fallbacks": [],
             "cost_usd": COST,
-            "stop_reason": {"messages": "end_turn", "responses": "completed"}.get(endpoint, "stop"),
+            "stop_reason": ENDS.get(endpoint, "stop"),
             "status": "complete",
             "handoff": "reasoning",
         }

@@ -195,3 +195,43 @@ def test_the_panel_of_a_reply_of_thinking_alone_says_so(vendors: Vendors) -> Non
     vendors.claude.reply(starved(8_192))
     shown = vendors.on_terminal("ask", "--handoff", "none", "6 x 7?").output
     assert b"thought for 8,192 tokens and wrote nothing" in shown
+
+
+# --- thinking that is long enough
+
+
+def test_a_reasoner_is_stopped_at_its_tokens_and_answered_from(vendors: Vendors) -> None:
+    vendors.reply(reasoner_stream(["abcd" * 10] * 5_000, OWN_ANSWER))
+    turn = json.loads(vendors.ask("--max-reasoning", "30", "--json", "6 x 7?").stdout)
+    assert (turn["reasoning"], turn["answer"]) == ("abcd" * 30, ANSWER)
+    assert (turn["reasoner"]["stop_reason"], turn["stop_reason"]) == ("max_reasoning", "end_turn")
+    assert turn["reasoner"]["usage"]["output_tokens"] == 30
+    assert turn["reasoner"]["usage"]["estimated"]
+    assert turn["status"] == "complete"
+    assert sent_to_claude(vendors) == ITS_OWN
+    assert json.loads(vendors.run("history", "show", turn["id"], "--json").stdout) == turn
+
+
+def test_a_reasoner_is_stopped_at_its_seconds_by_the_setting_too(vendors: Vendors) -> None:
+    vendors.config('max_reasoning = "0.5s"\n')
+    vendors.reply(reasoner_stream(["thinking on "] * 300, OWN_ANSWER, pace=0.1))
+    turn = json.loads(vendors.ask("--json", "6 x 7?").stdout)
+    assert turn["answer"] == ANSWER
+    assert 1 < turn["reasoning"].count("thinking on ") < 300
+    assert turn["reasoner"]["stop_reason"] == "max_reasoning"
+    assert turn["reasoner"]["usage"]["estimated"]
+
+
+def test_the_panel_says_what_stopped_the_reasoner(vendors: Vendors) -> None:
+    vendors.reply(reasoner_stream(["abcd" * 10] * 50, OWN_ANSWER))
+    shown = vendors.on_terminal("ask", "--max-reasoning", "30", "6 x 7?").output.decode()
+    assert "stopped by max_reasoning after" in shown
+    assert "≈30 tokens" in shown
+
+
+@pytest.mark.parametrize("value", ["long", "0", "-1", "90h"])
+def test_a_limit_that_is_none_is_a_mistake_in_the_call(vendors: Vendors, value: str) -> None:
+    result = vendors.ask(f"--max-reasoning={value}", "6 x 7?")
+    assert (result.code, result.stdout) == (2, b"")
+    assert b"--max-reasoning must be tokens such as 4000" in result.stderr
+    assert vendors.connections() == 0

@@ -125,6 +125,7 @@ def test_json_has_the_sources_and_what_the_search_cost(web: Web) -> None:
         "host": None,
         "usage": None,
         "cost_usd": "0.005",
+        "stop_reason": None,
     }
     parts = [turn["search"], turn["reasoner"], turn["answerer"]]
     total = sum(float(part["cost_usd"]) for part in parts)

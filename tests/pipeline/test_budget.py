@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
-from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Cap, Caps
+from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Cap, Caps, ReasoningLimit
 from deepreasoning_cli.pipeline.events import (
     Chunk,
     End,
@@ -165,3 +165,44 @@ def test_no_stage_passes_its_cap_by_more_than_its_last_piece(
     cost = REASONER.base.cost(Usage(read, written // 4))
     assert cost <= max(cap, REASONER.base.cost(Usage(read, 0)))
     assert meter.is_full or chunks == thoughts
+
+
+# --- how long a reasoner may think
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("4000", ReasoningLimit(tokens=4000)),
+        ("90s", ReasoningLimit(seconds=90)),
+        ("1.5m", ReasoningLimit(seconds=90)),
+        (" 2S ", ReasoningLimit(seconds=2)),
+    ],
+)
+def test_a_limit_of_reasoning_is_a_number_of_tokens_or_a_time(
+    text: str, limit: ReasoningLimit
+) -> None:
+    assert ReasoningLimit.parse(text) == limit
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-5", "1.5", "many", "90h", "1e3", "٣", "4,000"])
+def test_anything_else_is_no_limit_of_reasoning(text: str) -> None:
+    with pytest.raises(ValueError, match="neither tokens nor seconds"):
+        ReasoningLimit.parse(text)
+
+
+@given(st.lists(st.text(min_size=1), max_size=20), st.integers(min_value=1, max_value=50))
+def test_a_limit_in_tokens_is_reached_by_the_bytes_that_came(
+    pieces: list[str], tokens: int
+) -> None:
+    is_enough = ReasoningLimit(tokens=tokens).begin()
+    came = ""
+    for piece in pieces:
+        came += piece
+        assert is_enough(piece) == (len(came.encode("utf-8", "replace")) >= 4 * tokens)
+
+
+def test_a_limit_in_seconds_begins_with_the_first_thought() -> None:
+    times = iter([100.0, 100.0, 129.0, 130.0])
+    is_enough = ReasoningLimit(seconds=30).begin(lambda: next(times))
+    assert [is_enough(piece) for piece in "abc"] == [False, False, True]

@@ -15,6 +15,7 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
 )
+from deepreasoning_cli.pipeline.budget import ReasoningLimit
 from deepreasoning_cli.pipeline.events import (
     Chunk,
     Draft,
@@ -349,6 +350,18 @@ def test_enough_means_the_answer_is_written_from_what_there_is() -> None:
     assert isinstance(seen[3], StageFinished)
     assert (seen[3].stop_reason, seen[3].complete) == ("answer_now", True)
     assert seen[3].complete
+
+
+def test_a_reasoner_that_has_thought_as_much_as_it_may_is_cut_and_answered_from() -> None:
+    answers = answering()
+    turn = replace(plan(thinking(), answers), max_reasoning=ReasoningLimit(tokens=1))
+    seen, failure = events(turn)
+    assert failure is None
+    assert [prompt.has_reasoning for prompt in answers.prompts] == [False]
+    stage = next(event for event in seen if isinstance(event, StageFinished))
+    assert (stage.stop_reason, stage.complete) == ("max_reasoning", True)
+    assert stage.usage is not None
+    assert stage.usage.estimated
 
 
 EMPTY = (Text("Blue"), Usage(10, 20), End("stop"))

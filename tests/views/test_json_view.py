@@ -109,6 +109,7 @@ WHOLE = {
         },
         "cost_usd": "0.0000001",
         "seconds": 1,
+        "stop_reason": "stop",
     },
     "answerer": {
         "model": "sonnet",
@@ -123,6 +124,7 @@ WHOLE = {
         },
         "cost_usd": None,
         "seconds": 2.0,
+        "stop_reason": "end_turn",
     },
     "search": {
         "model": "linkup",
@@ -131,6 +133,7 @@ WHOLE = {
         "usage": None,
         "cost_usd": "0.006",
         "seconds": 0.5,
+        "stop_reason": None,
     },
     "fallbacks": [],
     "cost_usd": None,
@@ -186,6 +189,7 @@ def test_a_turn_that_was_broken_off_is_printed_with_what_came(failure: BaseExcep
         },
         "cost_usd": None,
         "seconds": 0.0,
+        "stop_reason": None,
     }
 
 

@@ -93,6 +93,7 @@ def ask(
     copy: o.CopyOption = False,
     no_stream: o.NoStreamOption = False,
     no_save: o.NoSaveOption = False,
+    max_reasoning: o.MaxReasoningOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,

@@ -46,7 +46,8 @@ def global_options_of(context: typer.Context) -> GlobalOptions:
 SETTINGS: Final = {
     **{name: name for name in ("model", "reasoner", "answerer", "fallback", "backend")},
     **{name: name for name in ("handoff", "temperature", "top_p")},
-    **{name: name for name in ("effort", "think", "max_tokens", "max_cost", "on_cap", "timeout")},
+    **{name: name for name in ("effort", "think", "max_reasoning")},
+    **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
     "web": "web_search_linkup",
     "no_sources": "disable_formatting",
 }
@@ -151,6 +152,14 @@ ThinkOption = Annotated[
         "--think",
         metavar="LEVEL",
         help="How much the reasoner thinks: auto, low, medium, high or max.",
+    ),
+]
+MaxReasoningOption = Annotated[
+    str | None,
+    limits_option(
+        "--max-reasoning",
+        metavar="TOKENS|SECONDS",
+        help="Answer after so much thinking: 4000 tokens, or 90s.",
     ),
 ]
 TemperatureOption = Annotated[

@@ -59,6 +59,7 @@ def resume(
     copy: o.CopyOption = False,
     effort: o.EffortOption = None,
     think: o.ThinkOption = None,
+    max_reasoning: o.MaxReasoningOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,

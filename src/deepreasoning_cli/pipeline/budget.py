@@ -1,10 +1,12 @@
-"""Caps: what a turn may still cost, and where a stage has to stop for it."""
+"""What a turn may still cost and how long it may think; where a stage has to stop for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline.events import (
@@ -61,6 +63,47 @@ class Caps(NamedTuple):
 
 NO_CAPS: Final = Caps()
 UNLIMITED: Final = Cap("no cap", Decimal("Infinity"))
+
+
+class ReasoningLimit(NamedTuple):
+    """After how many tokens, or how many seconds of thinking, the answer is to begin."""
+
+    tokens: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`4000` are tokens, `90s` and `1.5m` a time. Raises ValueError for anything else."""
+        match = REASONING_LIMIT.fullmatch(text.strip())
+        amount = float(match[1]) if match else 0
+        if match is None or not amount or (not match[2] and "." in match[1]):
+            raise ValueError("neither tokens nor seconds")
+        if match[2]:
+            return cls(seconds=amount * SECONDS_IN[match[2].lower()])
+        return cls(tokens=int(match[1]))
+
+    def begin(self, clock: Callable[[], float] = time.monotonic) -> Callable[[str], bool]:
+        """A function that is told each piece of a thought, and says whether it is enough.
+
+        Tokens are counted by the estimate, seconds from the first piece: a host's queue is no
+        thinking. What a piece costs does not grow with those before it.
+        """
+        size = None if self.tokens is None else self.tokens * BYTES_PER_TOKEN
+        seen, ends = 0, None if self.seconds is None else float("inf")
+
+        def is_enough(text: str) -> bool:
+            nonlocal seen, ends
+            if self.seconds is not None and not seen:
+                ends = clock() + self.seconds
+            seen += len(text.encode("utf-8", "replace"))
+            return (size is not None and seen >= size) or (ends is not None and clock() >= ends)
+
+        return is_enough
+
+
+REASONING_LIMIT: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([sm]?)", re.IGNORECASE)
+SECONDS_IN: Final = {"s": 1, "m": 60}
+NO_LIMIT: Final = ReasoningLimit()
 
 
 class BudgetMeter:

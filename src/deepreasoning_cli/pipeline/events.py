@@ -155,7 +155,9 @@ ANSWER_NOW: Final = "answer_now"
 """The stop reason of a reasoner that the user cut short, so that the answer comes at once."""
 COST_CAP: Final = "cost_cap"
 """The stop reason of a stage that a cap ended, and the kind of the errors."""
-CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP})
+MAX_REASONING: Final = "max_reasoning"
+"""The stop reason of a reasoner that has thought as long as the setting of that name allows."""
+CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP, MAX_REASONING})
 """The stop reasons of a chain of thought that we have stopped before its end."""
 
 Chunk = Thought | HiddenThought | Text | ModelReported | Usage | End

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline import events
-from deepreasoning_cli.pipeline.budget import NO_CAPS, BudgetMeter, Caps
+from deepreasoning_cli.pipeline.budget import NO_CAPS, NO_LIMIT, BudgetMeter, Caps, ReasoningLimit
 from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, ask_in_order, finish_stage
 
@@ -65,6 +65,7 @@ class Plan:
     answerer_name: str | None = None
     answer_now: Callable[[], bool] = lambda: False
     """Called at each thought: whether the user wants the answer now, from what there is."""
+    max_reasoning: ReasoningLimit = NO_LIMIT
     caps: Caps = NO_CAPS
     hosted: Hosted | None = None
     search: Search | None = None
@@ -155,10 +156,14 @@ def _read_reasoner(
     reply = calls.enter_context(closing(run.provider.stream(run.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
+    is_enough = plan.max_reasoning.begin()
     for chunk in meter.limit(started, run.consume(reply, paid=False), then):
         match chunk:
-            case events.Thought():
+            case events.Thought(text):
                 yield chunk
+                if is_enough(text):
+                    run.stopped = events.MAX_REASONING
+                    break
                 if plan.answer_now():
                     run.stopped = events.ANSWER_NOW
                     break

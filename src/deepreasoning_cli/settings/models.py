@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from deepreasoning_cli.lazy import deferred_imports
+from deepreasoning_cli.pipeline.budget import ReasoningLimit
 
 STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 LONGEST_NAME = 24  # characters; keys are longer
@@ -87,6 +88,15 @@ BaseUrl = Annotated[str, AfterValidator(_address)]
 Dollars = Annotated[Decimal, Number, Field(gt=0, le=1_000_000)]
 Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
 
+
+def _reasoning_limit(value: Any) -> str:
+    """`4000` or `90s`, as text; a file may have the number without quotes."""
+    text = str(_no_bool(value)).strip()
+    ReasoningLimit.parse(text)
+    return text
+
+
+ReasoningAmount = Annotated[str, BeforeValidator(_reasoning_limit)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 
@@ -242,6 +252,9 @@ class Settings(BaseSettings):
     fallback: Hosts | None = Field(default=None, description=f'{HOSTS}["openrouter"]')
     effort: Literal["auto", "none", "low", "medium", "high", "xhigh", "max"] = "auto"
     think: Literal["auto", "low", "medium", "high", "max"] = "auto"
+    max_reasoning: ReasoningAmount | None = Field(
+        default=None, description='tokens such as 4000, or a time such as "90s"'
+    )
     temperature: Real = Field(default=0.7, ge=0, le=2, description="a number from 0 to 2")
     top_p: Real = Field(default=0.9, ge=0, le=1, description="a number from 0 to 1")
     max_tokens: Integer = Field(

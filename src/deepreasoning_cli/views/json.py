@@ -65,6 +65,7 @@ def _stage_object(stage: events.StageFinished | None, thinking: str = "") -> dic
         "usage": stage.usage.as_json() if stage.usage else None,
         "cost_usd": decimal_usd(stage.cost),
         "seconds": _rounded(stage.seconds),
+        "stop_reason": stage.stop_reason,
         **({"thinking": thinking} if thinking else {}),
     }
 

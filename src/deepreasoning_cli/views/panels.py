@@ -302,6 +302,8 @@ def _result_words(stage: events.StageFinished, *, has_answer: bool) -> tuple[str
     words = stage_summary(stage)
     if stage.stop_reason == events.ANSWER_NOW:
         return f"stopped by you after {words}", False
+    if stage.stop_reason == events.MAX_REASONING:
+        return f"stopped by max_reasoning after {words}", False
     if not has_answer and (thought := stage.thought_in_vain("")):
         return f"thought for {thought:,} tokens and wrote nothing · {words}", True
     bad_news = BAD_NEWS.get(events.ending_of(stage.stop_reason))

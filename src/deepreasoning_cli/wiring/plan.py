@@ -24,6 +24,7 @@ from deepreasoning_cli.catalog.models import (
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
+from deepreasoning_cli.pipeline.budget import NO_LIMIT, ReasoningLimit
 from deepreasoning_cli.pipeline.events import Continued, Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
@@ -160,6 +161,7 @@ class PlanBuilder:
         reasoners, answerers = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
         prompt = self._prompt([*reasoners, *answerers])
+        limit = self._settings.max_reasoning
         return Plan(
             id=new_id(),
             backend=backend,
@@ -180,6 +182,7 @@ class PlanBuilder:
             reasoner_name=self._reasoner_name,
             answerer_name=self._answerer_name,
             answer_now=request.answer_now,
+            max_reasoning=ReasoningLimit.parse(limit) if limit else NO_LIMIT,
             hosted=hosted,
             search=search,
         )
@@ -344,9 +347,10 @@ class PlanBuilder:
         today = datetime.now(UTC).date()
         model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
         self._warnings += warnings
-        for name in ("reasoner", "answerer", "fallback", "effort", "think"):
+        for name in ("reasoner", "answerer", "fallback", "effort", "think", "max_reasoning"):
             if self._loaded.is_typed(name):
-                self._warnings.append(f"--{name} is not sent: the gateway has its own")
+                flag = name.replace("_", "-")
+                self._warnings.append(f"--{flag} is not sent: the gateway has its own")
         key = self._key(GATEWAY_KEY)
         return open_gateway(settings, self.catalog, model, key, self._transport)
 

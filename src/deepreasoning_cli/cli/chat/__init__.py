@@ -31,6 +31,7 @@ def chat(
     hide_reasoning: Annotated[
         bool, typer.Option("--hide-reasoning", help="Show only how long the thinking took.")
     ] = False,
+    max_reasoning: o.MaxReasoningOption = None,
     max_tokens: o.MaxTokensOption = None,
     timeout: o.TimeoutOption = None,
     plain: o.PlainOption = False,
@@ -56,6 +57,7 @@ def chat(
             "effort": effort,
             "think": think,
             "web_search_linkup": web,
+            "max_reasoning": max_reasoning,
             "max_tokens": max_tokens,
             "timeout": timeout,
         },
