@@ -478,7 +478,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert rows == []
 
 
-def test_a_salvage_that_fails_still_says_where_the_old_history_is(
+def test_a_salvage_that_fails_leaves_the_old_history_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
@@ -486,12 +486,15 @@ def test_a_salvage_that_fails_still_says_where_the_old_history_is(
         error.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise error
 
-    (tmp_path / "history.db").write_text("broken")
+    path = tmp_path / "history.db"
+    path.write_text("broken")
     monkeypatch.setattr(database, "salvage", full)
     warnings: list[str] = []
     with pytest.raises(WriteError):
         open_store(tmp_path, warnings.append)
-    assert [bool(SAVED.fullmatch(warning)) for warning in warnings] == [True]
+    assert (path.read_text(), warnings) == ("broken", [])
+    monkeypatch.undo()
+    assert reopened(tmp_path)[0] == []
 
 
 def test_a_row_that_breaks_the_rules_is_left_out_of_what_is_saved(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -14,10 +15,19 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, Unavailabl
 from deepreasoning_cli.files import make_private_folder, sync_folder
 from deepreasoning_cli.history.journal_format import Warn
 from deepreasoning_cli.history.locks import NEW_FILE, create_private, hold
-from deepreasoning_cli.history.salvage import BESIDE, salvage, set_aside
+from deepreasoning_cli.history.salvage import (
+    BESIDE,
+    has_sound_header,
+    nobody_writes,
+    salvage,
+    set_aside,
+)
 from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
 
 NAME: Final = "history.db"
+MAKING: Final = "history.repair"
+WHOLE: Final = "history.repaired"
+"""A repaired database while it is made, and when it is whole and waits for its name."""
 LOCK_TIMEOUT: Final = 30.0  # seconds
 WITHOUT_WAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
@@ -45,10 +55,9 @@ class Database:
     def __init__(self, folder: Path, warn: Warn) -> None:
         self.path = folder / NAME
         self._warn = warn
-        self._refusal: ConfigError | None = None
+        self._refusal: DeepReasoningError | None = None
         try:
-            self._connection = self._open()
-            self._identity = _identity(self.path)
+            self._connection, self._identity = self._open_known()
         except (sqlite3.Error, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
@@ -57,34 +66,84 @@ class Database:
         self._connection.close()
 
     def read(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
-        """What `work` returns; where it meets damage, repair the database and ask once more."""
+        """What `work` returns; where it meets damage, repair the database and ask once more.
+
+        A full disk can still be read. One failed read is no damage: it is tried again first.
+        """
         try:
             return work(self._connection, *values)
         except sqlite3.Error as exc:
-            if self._refusal or not is_broken(exc):
+            if self._refusal or code(exc) not in BROKEN | UNREADABLE:
                 raise as_failure(exc, self.path) from exc
         try:
+            self._reopen()
+            try:
+                return work(self._connection, *values)
+            except sqlite3.Error as exc:
+                if self._refusal or not is_broken(exc):
+                    raise
             self._repair()
             return work(self._connection, *values)
         except (sqlite3.Error, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
     def write(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
-        """Do `work` in one transaction: all of it or nothing."""
+        """Do `work` in one transaction: all of it or nothing.
+
+        It is done again where another process has put a repaired database in the place of this
+        one: what was written since is in the damaged file alone.
+        """
         self.require_writable()
 
         def transaction(connection: sqlite3.Connection) -> T:
             with begin(connection, "IMMEDIATE"):
                 return work(connection, *values)
 
+        try:
+            done = self.read(transaction)
+            if _identity(self.path) == self._identity:
+                return done
+            self._reopen()
+        except (sqlite3.Error, OSError) as exc:
+            raise as_failure(exc, self.path) from exc
+        self.require_writable()
         return self.read(transaction)
 
     def require_writable(self) -> None:
-        """Raises ConfigError where the database can be read only."""
+        """Raises ConfigError or WriteError where the database can be read only."""
         if self._refusal:
             raise self._refusal
 
+    def _reopen(self) -> None:
+        self._connection.close()
+        self._connection, self._identity = self._open_known()
+
+    def _open_known(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
+        """The open database, and which file that is."""
+        while True:
+            before = _identity(self.path) if self.path.exists() else None
+            connection = self._open()
+            identity = _identity(self.path)
+            if before in (None, identity) or self._refusal:
+                return connection, identity
+            connection.close()  # another process repaired it, or this one did: which is open?
+
     def _open(self) -> sqlite3.Connection:
+        """The database for reading and writing; on a full disk for reading."""
+        try:
+            return self._open_writable()
+        except (sqlite3.Error, OSError) as exc:
+            failure = as_failure(exc, self.path)
+            if not _is_out_of_room(exc) or not self.path.exists():
+                raise
+            try:
+                connection = _connect_read_only(self.path)
+            except sqlite3.Error:
+                raise exc from None
+            self._refusal = failure
+            return connection
+
+    def _open_writable(self) -> sqlite3.Connection:
         make_private_folder(self.path.parent)
         if not _is_writable(self.path):
             self._refusal = ConfigError(
@@ -132,18 +191,28 @@ class Database:
         with hold(self.path.with_suffix(".lock"), LOCK_TIMEOUT):
             if _identity(self.path) == self._identity:  # else another process has repaired it
                 self._replace()
-        self._connection = self._open()
-        self._identity = _identity(self.path)
+        self._connection, self._identity = self._open_known()
 
     def _replace(self) -> None:
-        aside = set_aside(self.path)
-        _create(self.path)
-        saved = 0
-        try:
-            with closing(_connect(self.path)) as connection:
-                saved = salvage(aside, connection)
-        finally:
-            self._warn(f"the history was damaged: {saved} turns were saved, the rest is in {aside}")
+        """Put a repaired database in the place of the damaged one; nobody writes meanwhile.
+
+        It is made under a name of its own. A process that dies in its middle leaves that name, and
+        the next one begins anew; once it has the name of a whole one, only the names are changed.
+        """
+        whole, saved = self.path.with_name(WHOLE), None
+        with nobody_writes(self.path, LOCK_TIMEOUT):
+            if not whole.exists():
+                making = self.path.with_name(MAKING)
+                _create(making)
+                with closing(_connect(making)) as connection:
+                    saved = salvage(self.path, connection)
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                making.rename(whole)
+            aside = set_aside(self.path)
+            whole.rename(self.path)
+        sync_folder(self.path.parent)
+        turns = "its turns" if saved is None else f"{saved} turns"
+        self._warn(f"the history was damaged: {turns} were saved, the rest is in {aside}")
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -155,14 +224,16 @@ def _is_writable(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
-def _examine(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
+def _examine(path: Path, *, again: bool = True) -> tuple[DatabaseState, sqlite3.Connection | None]:
     """What is there, and the open database where it can be used as it is.
 
     An empty file is broken: a new database gets its name only when it is whole.
     """
+    if path.with_name(MAKING).exists() or path.with_name(WHOLE).exists():
+        return DatabaseState.BROKEN, None  # a repair is not at its end
     if not path.exists():
         return DatabaseState.MISSING, None
-    if not path.stat().st_size:
+    if not path.stat().st_size or not has_sound_header(path):
         return DatabaseState.BROKEN, None
     try:
         connection = _connect(path)
@@ -172,6 +243,8 @@ def _examine(path: Path) -> tuple[DatabaseState, sqlite3.Connection | None]:
             connection.close()
             raise
     except sqlite3.DatabaseError as exc:
+        if again and code(exc) in BROKEN | UNREADABLE:
+            return _examine(path, again=False)  # a single failed read is no damage
         if is_broken(exc):
             return DatabaseState.BROKEN, None
         raise
@@ -189,6 +262,13 @@ def _state(connection: sqlite3.Connection) -> DatabaseState:
         return DatabaseState.OLDER if number < len(MIGRATIONS) else DatabaseState.NEWER
     connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
     return DatabaseState.CURRENT
+
+
+def _is_out_of_room(error: sqlite3.Error | OSError) -> bool:
+    """Whether the disk may be full: SQLite says so in several words where WAL needs a new file."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return code(error) in NO_ROOM | UNREADABLE
 
 
 def _create(path: Path) -> None:
@@ -251,12 +331,19 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
         isolation_level=None,
     )
     connection.row_factory = sqlite3.Row
+    connection.text_factory = _text
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 
+def _text(data: bytes) -> str:
+    """The text of a column; a damaged byte costs one letter, not the turn."""
+    return data.decode("utf-8", "replace")
+
+
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+UNREADABLE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG})
 OTHER_FOLDER = "DEEPREASONING_DATA_DIR names another place"

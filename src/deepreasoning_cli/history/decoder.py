@@ -12,6 +12,8 @@ from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 Reader = Callable[[Any], Any]
+DAMAGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
+"""What reading a damaged value raises."""
 T = TypeVar("T")
 
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from deepreasoning_cli.errors import UsageError, nearest
-from deepreasoning_cli.history.decoder import decode
-from deepreasoning_cli.history.journal_format import TurnOutcome
+from deepreasoning_cli.history.decoder import DAMAGE, decode
+from deepreasoning_cli.history.journal_format import TurnOutcome, Warn
 from deepreasoning_cli.history.mapping import LARGEST, read_usage, timestamp
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
+T = TypeVar("T")
 PAGE: Final = 200
 LISTING_COLUMNS: Final = "seq, id, session, started, status, ending, prompt, model, cost"
 NUMBER: Final = "(SELECT count(*) FROM turns AS newer WHERE newer.seq >= turns.seq{}) AS number"
@@ -48,8 +49,23 @@ def fetch(connection: sqlite3.Connection, query: str, values: Sequence[Any]) -> 
     return connection.execute(query, values).fetchall()
 
 
+def readable(
+    rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T], warn: Warn
+) -> Iterator[T]:
+    """What `read` makes of each row; one with a damaged value is left out, and said."""
+    for row in rows:
+        try:
+            yield read(row)
+        except DAMAGE:
+            name = next((row[key] for key in ("id", "turn", "name") if key in row.keys()), "")  # noqa: SIM118
+            warn(f"{name} is damaged in the history, and left out")
+
+
 def list_turns(
-    read: Callable[..., list[sqlite3.Row]], terms: Mapping[str, str | None], limit: int | None
+    read: Callable[..., list[sqlite3.Row]],
+    terms: Mapping[str, str | None],
+    limit: int | None,
+    warn: Warn,
 ) -> Iterator[TurnSummary]:
     """The turns that fit all SQL `terms` with a value, the newest first.
 
@@ -66,8 +82,12 @@ def list_turns(
     while left > 0:
         size = min(PAGE, left)
         page = read(fetch, query, [below, below, *filters.values(), size])
-        for row in page:
-            yield replace(as_summary(row), number=above + row["number"])
+        before = above
+
+        def summary(row: sqlite3.Row, before: int = before) -> TurnSummary:
+            return replace(as_summary(row), number=before + row["number"])
+
+        yield from readable(page, summary, warn)
         if len(page) < size:
             return
         above += page[-1]["number"]
@@ -159,7 +179,7 @@ class SearchHit:
 
 
 def search_turns(
-    connection: sqlite3.Connection, words: Sequence[str], limit: int
+    connection: sqlite3.Connection, words: Sequence[str], limit: int, warn: Warn
 ) -> list[SearchHit]:
     """The turns that hold all `words` or words that begin with them, the best first.
 
@@ -178,10 +198,11 @@ def search_turns(
         values = [SNIPPET_WORDS, _phrases(spaced), *values]
     else:
         query = f"{BY_SUBSTRING}{contains} ORDER BY seq DESC LIMIT ?"
-    rows = connection.execute(query, values)
-    return [
-        SearchHit(as_summary(row), row["snippet"] or _passage(row, unspaced[0])) for row in rows
-    ]
+
+    def hit(row: sqlite3.Row) -> SearchHit:
+        return SearchHit(as_summary(row), row["snippet"] or _passage(row, unspaced[0]))
+
+    return list(readable(connection.execute(query, values), hit, warn))
 
 
 def _phrases(words: Sequence[str]) -> str:
@@ -244,10 +265,16 @@ class CostSum:
     estimated: bool = False
 
 
-def stage_costs(connection: sqlite3.Connection, since: datetime | None) -> list[StageCost]:
+def stage_costs(
+    connection: sqlite3.Connection, since: datetime | None, warn: Warn
+) -> list[StageCost]:
     """What was paid for since then (aware; None: ever), in the order of the turns."""
     rows = connection.execute(SPENDING, (DEMO, timestamp(since) if since else ""))
-    return [decode(StageCost, row, usage=read_usage(row)) for row in map(dict, rows)]
+
+    def stage(row: sqlite3.Row) -> StageCost:
+        return decode(StageCost, dict(row), usage=read_usage(dict(row)))
+
+    return list(readable(rows, stage, warn))
 
 
 def sum_costs(rows: Iterable[StageCost]) -> CostSum:

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,31 @@ INDEXES: Final = (
 FROM_START: Final = "SELECT seq FROM turns NOT INDEXED WHERE seq >= ? ORDER BY seq"
 
 
+def has_sound_header(path: Path) -> bool:
+    """Whether no byte says that this version cannot write the file, or reads other letters in it.
+
+    SQLite opens such a file, and refuses each change; https://www.sqlite.org/fileformat.html.
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+    formats = {header[18:19], header[19:20]} <= {b"\1", b"\2"}
+    return formats and header[20:21] == b"\0" and header[44:48] <= b"\0\0\0\4"
+
+
+@contextmanager
+def nobody_writes(path: Path, timeout: float) -> Iterator[None]:
+    """Keep other processes from writing, as far as the damaged file can still be locked."""
+    guard = None
+    with suppress(sqlite3.DatabaseError, OSError):
+        guard = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=timeout)
+        guard.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        if guard:
+            guard.close()
+
+
 def set_aside(path: Path) -> Path:
     """Rename the database and what belongs to it; return its new name. Raises OSError.
 
@@ -43,7 +68,8 @@ def set_aside(path: Path) -> Path:
     for suffix in BESIDE:
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    path.rename(aside)
+    with suppress(FileNotFoundError):  # a process died between this and the next name
+        path.rename(aside)
     return aside
 
 
@@ -67,6 +93,7 @@ def salvage(broken: Path, connection: sqlite3.Connection) -> int:
         return 0
     with closing(source), begin(connection, "IMMEDIATE"):
         source.row_factory = connection.row_factory = sqlite3.Row
+        source.text_factory = connection.text_factory
         saved = [seq for seq in _numbers(source, pages) if _save_turn(source, connection, seq)]
         _save_forks(source, connection, saved)
         return len(saved)

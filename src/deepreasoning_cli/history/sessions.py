@@ -16,8 +16,10 @@ from typing import Final, Self
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.files import make_private_folder
 from deepreasoning_cli.history.decoder import decode
+from deepreasoning_cli.history.journal_format import Warn
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.history.mapping import LARGEST
+from deepreasoning_cli.history.queries import readable
 from deepreasoning_cli.pipeline.attachments import summarize_prompt
 
 FOLDER: Final = "sessions"
@@ -126,7 +128,7 @@ def _successor(connection: sqlite3.Connection, seq: int, session: str) -> str | 
     return successor
 
 
-def sessions(connection: sqlite3.Connection) -> list[Session]:
+def sessions(connection: sqlite3.Connection, warn: Warn) -> list[Session]:
     """All sessions that have turns of their own, the one used last first."""
     rows = connection.execute(
         "SELECT own.session AS name, own.turns, newest.started AS last,"
@@ -137,10 +139,12 @@ def sessions(connection: sqlite3.Connection) -> list[Session]:
         " JOIN turns AS newest ON newest.seq = own.newest"
         " LEFT JOIN forks ON forks.session = own.session ORDER BY own.newest DESC"
     )
-    return [
-        decode(Session, row, first_prompt=summarize_prompt(row["first_prompt"], LONGEST_PROMPT))
-        for row in map(dict, rows)
-    ]
+
+    def session(row: sqlite3.Row) -> Session:
+        first_prompt = summarize_prompt(row["first_prompt"], LONGEST_PROMPT)
+        return decode(Session, dict(row), first_prompt=first_prompt)
+
+    return list(readable(rows, session, warn))
 
 
 def rename(connection: sqlite3.Connection, session: str, new: str) -> None:

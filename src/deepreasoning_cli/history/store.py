@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from deepreasoning_cli.errors import DeepReasoningError, UsageError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.history import delete, queries, sessions
 from deepreasoning_cli.history.database import Database
+from deepreasoning_cli.history.decoder import DAMAGE
 from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
 from deepreasoning_cli.history.mapping import read_turn, timestamp, write_turn
 from deepreasoning_cli.history.queries import SearchHit, StageCost, TurnSummary
@@ -19,6 +21,7 @@ from deepreasoning_cli.pipeline.events import StageStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
 
+T = TypeVar("T")
 MOST_HITS: Final = 100
 UNFINISHED: Final = (
     "status = 'incomplete' AND"
@@ -44,6 +47,7 @@ class Store:
         self._folder = folder
         self._database = database
         self._warn = warn
+        self._said: set[str] = set()
 
     @classmethod
     def open(cls, folder: Path, warn: Warn) -> Self:
@@ -78,12 +82,16 @@ class Store:
 
         Raises UsageError.
         """
-        (turn,) = self._turns(lambda connection: [queries.find_turn(connection, name)])
-        return turn
+
+        def read(connection: sqlite3.Connection) -> TurnRecord:
+            row = queries.find_turn(connection, name)
+            return self._whole(partial(read_turn, connection), row)
+
+        return self._database.read(read)
 
     def summary(self, turn: str) -> TurnSummary:
         """The turn of that id as listings show it, with the time when it began."""
-        return queries.as_summary(self._database.read(queries.find_turn, turn))
+        return self._whole(queries.as_summary, self._database.read(queries.find_turn, turn))
 
     def last(self, session: str | None = None) -> TurnRecord | None:
         """The newest turn, of the session if one is named."""
@@ -115,19 +123,19 @@ class Store:
             "? IN (status, ending)": status,
             "started >= ?": timestamp(since) if since else None,
         }
-        return queries.list_turns(self._database.read, terms, limit)
+        return queries.list_turns(self._database.read, terms, limit, self._warn_once)
 
     def search(self, words: Sequence[str], limit: int = MOST_HITS) -> list[SearchHit]:
         """The turns whose prompt, reasoning or answer hold all words. Raises UsageError."""
-        return self._database.read(queries.search_turns, words, limit)
+        return self._database.read(queries.search_turns, words, limit, self._warn_once)
 
     def spending(self, since: datetime | None = None) -> list[StageCost]:
         """The stages that were paid for since then (aware; None: ever)."""
-        return self._database.read(queries.stage_costs, since)
+        return self._database.read(queries.stage_costs, since, self._warn_once)
 
     def sessions(self) -> list[Session]:
         """The sessions, the one used last first."""
-        return self._database.read(sessions.sessions)
+        return self._database.read(sessions.sessions, self._warn_once)
 
     def session_turns(self, session: str) -> list[TurnRecord]:
         """The turns of a session in order; a fork begins with those of its origin."""
@@ -209,10 +217,27 @@ class Store:
         turns = self._turns(lambda connection: queries.fetch(connection, query, ()))
         return turns[0] if turns else None
 
+    def _whole(self, read: Callable[[sqlite3.Row], T], row: sqlite3.Row) -> T:
+        """What `read` makes of the row of a turn that is asked for by its name."""
+        try:
+            return read(row)
+        except DAMAGE as exc:
+            raise ConfigError(
+                f"the turn {row['id']} is damaged in the history",
+                kind="history_damaged",
+                hint="`deepreasoning history delete` takes it out; the others are whole",
+            ) from exc
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._warn(text)
+
     def _turns(self, find: Callable[[sqlite3.Connection], list[sqlite3.Row]]) -> list[TurnRecord]:
         """The turns of the rows that `find` returns."""
 
         def read(connection: sqlite3.Connection) -> list[TurnRecord]:
-            return [read_turn(connection, row) for row in find(connection)]
+            record = partial(read_turn, connection)
+            return list(queries.readable(find(connection), record, self._warn_once))
 
         return self._database.read(read)
