@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shlex
 import threading
 import time
@@ -219,16 +220,65 @@ def test_enter_while_it_thinks_has_it_answered_from_the_reasoning_so_far(vendors
     assert b"Enter: answer now" in done.output
 
 
-def test_an_enter_too_many_is_neither_enough_nor_a_line_at_the_next_prompt(
+def test_an_enter_too_many_does_nothing_and_what_is_typed_is_asked_next(
     vendors: Vendors,
 ) -> None:
     vendors.reply(
         Reply(before=[Pause(0.4)], body=reasoner_stream(THOUGHTS, ["x"], pace=0.1).body),
         claude_stream(TEXTS, pace=0.1),
     )
-    done = typed(vendors, b"q\r", (b"0 s", ENTER), (SAID, b"typed ahead\r"))
-    assert (done.code, vendors.counts(), turns()[0].reasoning) == (0, (1, 1), REASONING)
-    assert [line for line in screen(done) if line.startswith(">")] == ["> q"]
+    done = typed(vendors, b"q\r", (b"0 s", ENTER), (SAID, b"ahead"), (b"> ahead", ENTER))
+    assert (done.code, vendors.counts(), turns()[0].reasoning) == (0, (2, 2), REASONING)
+    assert [line for line in screen(done) if line.startswith(">")] == ["> q", "> ahead"]
+    assert b"1 queued, Backspace takes it back" in done.output
+
+
+def slow(vendors: Vendors) -> None:
+    """The first thought takes its time, the others do not."""
+    thoughts = reasoner_stream([f"thought {n:03d} " for n in range(40)], ["x"], pace=0.05)
+    vendors.reasoner.reply(thoughts, reasoner_stream(THOUGHTS, ["x"]))
+    vendors.claude.reply(claude_stream(TEXTS), claude_stream(TEXTS))
+
+
+def test_enter_behind_words_does_not_cut_the_thought(vendors: Vendors) -> None:
+    slow(vendors)
+    done = typed(vendors, b"q\r", (b"thought 003", b"next"), (b"> next", ENTER))
+    assert (done.code, vendors.counts()) == (0, (2, 2))
+    assert [(t.start.prompt, "thought 039" in t.reasoning) for t in turns()] == [
+        ("q", True),
+        ("next", False),
+    ]
+
+
+def test_a_queued_question_is_taken_back_by_backspace_or_ctrl_c(vendors: Vendors) -> None:
+    slow(vendors)
+    first = typed(
+        vendors,
+        b"q\r",
+        (b"thought 003", b"next"),
+        (b"> next", ENTER),
+        (b"1 queued", b"\x7f"),
+        (b"> next", b"!"),
+        (PROMPT, b"?\r"),
+    )
+    assert (first.code, turns()[-1].start.prompt) == (0, "next!?")
+    slow(vendors)
+    keys = ((b"thought 003", b"next"), (b"> next", ENTER), (b"1 queued", CTRL_C))
+    second = typed(vendors, b"p\r", *keys, (PROMPT, b"?\r"))
+    assert (second.code, [t.start.prompt for t in turns()[-2:]]) == (0, ["p", "next?"])
+
+
+def test_nothing_that_is_pasted_or_typed_during_a_turn_is_lost_or_sent(vendors: Vendors) -> None:
+    slow(vendors)
+    chance = random.Random(15)
+    pasted = "".join(f"line {number} {'x' * 100}\r" for number in range(50))
+    presses = [chance.choice("abcäß日 \n") for _ in range(200)]
+    keys: list[Key] = [(0.0, press.encode()) for press in presses]
+    done = typed(vendors, b"q\r", (b"thought 003", pasted.encode()), *keys, (PROMPT, b"z\r"))
+    assert (done.code, vendors.counts()) == (0, (2, 2))
+    one, two = turns()
+    assert "thought 039" in one.reasoning
+    assert "".join(two.start.prompt.split()) == "".join(f"{pasted}{''.join(presses)}z".split())
 
 
 # ----------------------------------------------------------------------------------------- again

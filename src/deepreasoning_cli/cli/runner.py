@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -92,7 +92,7 @@ class TurnRunner:
         global_options: GlobalOptions,
         *,
         save: bool = True,
-        tip: str = "",
+        tip: Callable[[bool], str] | None = None,
         resume_command: str = RESUME_COMMAND,
         connects: bool = True,
     ) -> None:

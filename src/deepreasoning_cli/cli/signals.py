@@ -1,26 +1,19 @@
-"""Signals and the one key that a running turn reads.
-
-A signal ends the program as Ctrl-C does: everything open is closed, and no signal is lost.
-"""
+"""A signal ends the program as Ctrl-C does: everything open is closed, and no signal is lost."""
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from itertools import count
 from types import FrameType
 from typing import Any
 
 from deepreasoning_cli.errors import Interrupted
 
 RESEND_AFTER = 0.02  # seconds
-ENTER = (b"\r", b"\n")
 
 
 def end_on_signals() -> None:
@@ -98,40 +91,3 @@ def sigint_once() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def answer_now_key() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Enter was pressed since its last call.
-
-    Enter while the reasoner thinks asks for the answer now. Without a terminal on stdin the
-    function returns False. The terminal echoes nothing meanwhile, so that no key disturbs what is
-    drawn; Ctrl-C stays a signal.
-    """
-    if os.name != "posix" or sys.stdin is None or not sys.stdin.isatty():
-        yield lambda: False
-        return
-    import termios
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    quiet = termios.tcgetattr(descriptor)
-    quiet[3] &= ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-    try:
-        yield partial(_read_enter, descriptor, count())
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-
-
-def _read_enter(descriptor: int, calls: Iterator[int]) -> bool:
-    """Whether Enter was pressed since the last call; the first call, at the first thought, says no.
-
-    What was pressed before the first thought, such as the Enter that sends the question once
-    more, does not ask for an answer: there was no reasoning to answer from.
-    """
-    is_first = next(calls) == 0
-    if not select.select([descriptor], [], [], 0)[0]:
-        return False
-    keys = os.read(descriptor, 1024)
-    return not is_first and any(key in keys for key in ENTER)

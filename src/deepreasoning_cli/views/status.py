@@ -23,10 +23,16 @@ ACTIVITY = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "
 class Progress:
     """The running stage's model, age and size; and what is waited for.
 
-    `tip` says what a key does while the reasoner thinks.
+    `tip` says in a few words what keys did or do; it is told whether there is reasoning that could
+    be answered from.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, tip: str = "") -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tip: Callable[[bool], str] | None = None,
+    ) -> None:
         self._clock = clock
         self._tip = tip
         self._stage: Stage | None = None
@@ -72,8 +78,8 @@ class Progress:
             parts.append(self._instead)
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
-        if self._tip and self._stage is Stage.REASON:
-            parts.append(self._tip)
+        if self._tip and (tip := self._tip(self._stage is Stage.REASON and self._bytes > 0)):
+            parts.append(tip)
         return " · ".join(parts)
 
 

@@ -44,9 +44,33 @@ def test_an_unknown_command_names_the_nearest_and_is_not_sent() -> None:
     chat = Chat()
     assert said(chat, "/modle opus") == (
         "",
-        "error: there is no command /modle\nhint: /model is the nearest; // sends a /\n",
+        "error: there is no command /modle\nhint: did you mean /model?; // sends a /\n",
     )
     assert (chat.turns.asked, chat.session.code) == ([], 2)
+
+
+def test_the_beginning_of_a_command_is_enough_where_it_is_the_only_one() -> None:
+    chat = Chat()
+    assert said(chat, "/mod opus")[0] == "opus: a good one\n"
+    _, error = said(chat, "/re")
+    assert "did you mean /reasoner or /reasoning or /retry or /resume?" in error
+    assert chat.turns.asked == []
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", " EXIT "])
+def test_words_of_other_programs_are_commands_and_two_slashes_send_them(word: str) -> None:
+    chat = Chat()
+    said(chat, f"//{word.strip()}")
+    assert [each[1] for each in chat.turns.asked] == [word.strip()]
+    said(chat, word)
+    assert (chat.session.over, len(chat.turns.asked)) == (True, 1)
+
+
+@pytest.mark.parametrize("word", ["help", "?"])
+def test_help_needs_no_slash(word: str) -> None:
+    chat = Chat()
+    assert "/retry" in said(chat, word)[0]
+    assert chat.turns.asked == []
 
 
 @pytest.mark.parametrize("entry", ["/", "/ model", "/zzzzzz"])

@@ -14,6 +14,8 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError, nearest
 Word = TypeVar("Word", bound=str)
 Handler = Callable[[ChatSession, str], None]
 Choices = Sequence[str] | Callable[[ChatSession], Sequence[str]]
+WORDS = {"exit": "exit", "quit": "exit", "help": "help", "?": "help"}
+"""Lines that are commands without a slash, as in other programs."""
 KEYS = (
     ("Enter", "sends; Esc-Enter or Ctrl-J begins a new line; Tab completes"),
     ("Ctrl-C", "stops the answer, or clears what is typed; Ctrl-D leaves"),
@@ -98,10 +100,13 @@ def parse_number(word: str, most: int, what: str) -> int:
 def run_entry(chat: ChatSession, entry: str) -> None:
     """Run the entry where it is a command, else ask it; failures are printed."""
     try:
-        if entry.startswith("/") and not entry.startswith("//"):
+        if word := WORDS.get(entry.strip().lower()):
+            _run(chat, word)
+        elif entry.startswith("/") and not entry.startswith("//"):
             _run(chat, entry[1:].rstrip())
         else:
-            chat.ask(entry.removeprefix("/"))
+            literal = entry[2:].strip().lower() in WORDS  # `//exit` asks `exit`
+            chat.ask(entry[2:] if literal else entry.removeprefix("/"))
     except DeepReasoningError as error:
         chat.fail(error)
 
@@ -121,8 +126,12 @@ def _run(chat: ChatSession, line: str) -> None:
 def _find(chat: ChatSession, name: str) -> SlashCommand:
     if command := chat.commands.get(name):
         return command
-    matches = nearest(name, chat.commands)
-    advice = f"/{matches[0]} is the nearest" if matches else "/help lists them"
+    begun = [each for each in chat.commands.values() if name and each.name.startswith(name)]
+    if len(begun) == 1:
+        return begun[0]
+    matches = [each.name for each in begun] or nearest(name, chat.commands)[:1]
+    meant = " or ".join(f"/{each}" for each in matches[:4])
+    advice = f"did you mean {meant}?" if matches else "/help lists them"
     raise UsageError(
         f"there is no command /{name}", kind="unknown_command", hint=f"{advice}; // sends a /"
     )

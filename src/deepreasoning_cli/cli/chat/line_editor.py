@@ -14,6 +14,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.output import Output
@@ -22,6 +23,7 @@ from prompt_toolkit.styles import Style
 from deepreasoning_cli.cli.chat.commands import SlashCommand
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views import terminal
@@ -52,6 +54,7 @@ STYLE = Style.from_dict(
 class LineEditor:
     """Reads entries from a terminal; `history` is the file that keeps them, None for none.
 
+    `keys` has what was typed before the prompt came.
     Enter sends, Esc-Enter and Ctrl-J begin a new line, a paste keeps its lines. Ctrl-C clears
     what is typed; on an empty line the second one says how to leave.
     """
@@ -63,8 +66,9 @@ class LineEditor:
         *,
         output: Output | None = None,
         source: Input | None = None,
+        keys: TypedAhead | None = None,
     ) -> None:
-        self._chat = chat
+        self._chat, self._keys_before = chat, keys
         self._history = history
         self._presses, self._is_typing = 0, False
         self._session: PromptSession[str] = PromptSession(
@@ -89,6 +93,8 @@ class LineEditor:
         self._presses, self._is_typing = 0, False
         roomy = terminal.terminal_size()[1] >= FEWEST_ROWS
         self._session.bottom_toolbar = self._toolbar if roomy else None
+        if self._keys_before:
+            store_typeahead(self._session.input, self._keys_before.take())
         try:
             entry = self._session.prompt()
         except EOFError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import write_stderr
@@ -33,8 +33,10 @@ from deepreasoning_cli.wiring.backend import answerers_in_order
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import current_catalog, new_id
 
+if TYPE_CHECKING:
+    from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
+
 WELCOME = "/help lists the commands, Esc-Enter begins a new line, Ctrl-D leaves"
-TIP = "Enter: answer now"
 ANSWERING = ("anthropic", "empiriolabs")  # without one of these keys nothing answers
 COMMANDS = {
     command.name: command
@@ -53,7 +55,8 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
     """
     chat_options.check()
     is_interactive = terminal.is_terminal(sys.stdin)
-    tip = TIP if is_interactive else ""
+    keys = _typed_ahead() if is_interactive else None
+    tip = keys.tip if keys else None
     runner = TurnRunner(
         options, save=chat_options.save, tip=tip, resume_command="/resume", connects=False
     )
@@ -78,6 +81,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
             plain=chat_options.output.plain or not is_interactive,
             debug=options.debug,
             prompts=prompts,
+            keys=keys,
         )
         chat = ChatSession(
             turns=turns,
@@ -89,7 +93,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
             is_interactive=is_interactive,
             copy=partial(copy_text, way=loaded.settings.clipboard),
         )
-        return run_on_stdin(chat, prompts)
+        return run_on_stdin(chat, prompts, keys)
 
 
 def _initial_state(
@@ -109,17 +113,30 @@ def _initial_state(
     )
 
 
-def run_on_stdin(chat: ChatSession, history: PromptHistory | None) -> int:
+def run_on_stdin(
+    chat: ChatSession, history: PromptHistory | None, keys: TypedAhead | None = None
+) -> int:
     """Run the chat on what is typed, of which `history` is the file; return the exit code.
+
+    `keys` has what was typed while a turn ran.
 
     The line editor needs stdin and stdout to be terminals.
     """
     if chat.is_interactive:
         chat.printer.note(WELCOME)
-    return run_loop(chat, _reader(chat, history))
+    return run_loop(chat, _reader(chat, history, keys))
 
 
-def _reader(chat: ChatSession, history: PromptHistory | None) -> Reader:
+def _typed_ahead() -> TypedAhead | None:
+    """What keeps the keys of a running turn, where the line editor reads them afterwards."""
+    if os.name != "posix" or not terminal.supports_cursor(sys.stdout):
+        return None
+    from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
+
+    return TypedAhead()
+
+
+def _reader(chat: ChatSession, history: PromptHistory | None, keys: TypedAhead | None) -> Reader:
     if not (chat.is_interactive and terminal.supports_cursor(sys.stdout)):
         stream = sys.stdin.buffer if sys.stdin else None
         prompt = partial(stream_writer(sys.stderr), "> ") if chat.is_interactive else lambda: None
@@ -131,7 +148,7 @@ def _reader(chat: ChatSession, history: PromptHistory | None) -> Reader:
     from deepreasoning_cli.cli.chat.terminal import QuietOutput
 
     output = QuietOutput(sys.stdout, color=terminal.uses_color(sys.stdout, chat.printer.color))
-    return LineEditor(chat, history, output=output)
+    return LineEditor(chat, history, output=output, keys=keys)
 
 
 def run_loop(chat: ChatSession, reader: Reader) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.earlier_turns import claim_session, require_reasoning
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner
-from deepreasoning_cli.cli.signals import answer_now_key, sigint_once
+from deepreasoning_cli.cli.signals import sigint_once
 from deepreasoning_cli.errors import DeepReasoningError, RefusedError
 from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.conversation import to_messages
@@ -27,6 +27,7 @@ from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import new_id
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.settings.models import Settings
@@ -203,7 +204,8 @@ def _join_texts(turn: TurnRecord) -> TurnRecord:
 class ChatTurns:
     """Runs the turns of a chat.
 
-    `settings` are those of the command line; `prompts` learns which turn an entry led to.
+    `settings` are those of the command line; `prompts` learns which turn an entry led to. `keys`
+    keeps what is typed while a turn runs, None where the terminal does.
 
     A turn that Ctrl-C stopped or that failed half-way is an Outcome with its exit code, and the
     user has been told why. What fails before a turn begins is raised as DeepReasoningError.
@@ -215,6 +217,7 @@ class ChatTurns:
     plain: bool
     debug: bool
     prompts: PromptHistory | None
+    keys: TypedAhead | None = None
 
     def preconnect(self) -> None:
         """Have a connection ready: the user has begun to type a question."""
@@ -251,7 +254,10 @@ class ChatTurns:
         """
         record = TurnRecord()
         code = 0
-        with sigint_once(), answer_now_key() as answer_now:
+        with (
+            sigint_once(),
+            self.keys.collecting() if self.keys else nullcontext(lambda: False) as answer_now,
+        ):
             request = replace(self._build_request(prompt, state, instead_of), answer_now=answer_now)
             if reuses_reasoning and instead_of:
                 reasoning_from = instead_of.start.id
@@ -274,6 +280,8 @@ class ChatTurns:
                 raise
             except Exception as exc:  # noqa: BLE001 (a bug costs this turn, not the chat)
                 code = report(exc, as_json=False, debug=self.debug)
+        if code and self.keys:
+            self.keys.unqueue()
         done = continues and record.complete  # nothing may have been missing
         if record.texts or (record.thoughts and not reuses_reasoning) or done:
             self.archive.add(state.session, record, instead_of)
