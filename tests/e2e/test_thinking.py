@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.replies import CLAUDE_USAGE, Reply, claude_stream, reasoner_stream
-from support.runner import CompletedRun
+from support.runner import CompletedRun, run_in_pty
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, THOUGHTS, Vendors, turn_id
 
 OWN = ("Six sevens ", "are 42.")
@@ -104,7 +104,9 @@ def test_a_reply_without_a_summary_has_no_thinking_in_json(vendors: Vendors) -> 
 
 def test_alone_claude_thinks_in_a_panel_of_its_own_above_the_answer(vendors: Vendors) -> None:
     vendors.claude.reply(thinking_reply())
-    shown = vendors.on_terminal("ask", "--handoff", "none", "6 x 7?").output.decode()
+    # wide enough for every figure, however long it takes
+    wide = run_in_pty("ask", "--handoff", "none", "6 x 7?", columns=120, env=vendors.environment)
+    shown = wide.output.decode()
     places = [
         shown.rindex(text)
         for text in (

@@ -152,6 +152,10 @@ class TestStream:
             End("completed"),
         ]
 
+    def test_a_reasoning_item_that_holds_nothing_is_no_thought(self) -> None:
+        item = {"type": "reasoning", "summary": [], "content": []}
+        assert read(event("output_item.done", item=item), ended()) == [End("completed")]
+
     def test_what_no_event_brought_is_taken_from_the_last_one(self) -> None:
         assert read(ended(output=[message(part("42"))])) == [Text("42"), End("completed")]
 
