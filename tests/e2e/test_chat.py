@@ -217,6 +217,7 @@ def test_enter_while_it_thinks_has_it_answered_from_the_reasoning_so_far(vendors
     assert turn.reasoning.startswith("thought 000 thought 001 thought 002 thought 003 ")
     assert len(turn.reasoning) < 12 * 400
     assert turn.reasoning.rstrip() in asked(vendors.claude.requests[0])[0]["content"]
+    assert "output_config" not in vendors.claude.requests[0].body  # a cut chain: Claude's default
     assert b"Enter: answer now" in done.output
 
 

@@ -95,6 +95,20 @@ def test_a_local_ollama_is_a_pair_without_any_key(vendors: Vendors, backend: str
     assert shown["cost_usd"] == "0"
 
 
+def test_chat_needs_openrouters_key_alone(vendors: Vendors) -> None:
+    for _ in range(2):
+        vendors.novita.reply(
+            reasoner_stream(THOUGHTS, model="deepseek/deepseek-r1-0528", field="reasoning_details"),
+            claude_stream(TEXTS, model="anthropic/claude-sonnet-5.5"),
+        )
+    done = vendors.run("chat", stdin=b"6 x 7?\nSure?\n", env=openrouter(vendors))
+    assert (done.code, done.stdout.count(ANSWER.encode())) == (0, 2)
+    paths = [request.path for request in vendors.novita.requests]
+    assert paths == ["/chat/completions", "/messages"] * 2
+    assert vendors.novita.requests[3].body["messages"][0]["content"] == "6 x 7?"
+    assert vendors.counts() == (0, 0)
+
+
 def test_chat_talks_to_a_local_ollama(vendors: Vendors) -> None:
     vendors.config('model = "sonnet"\nreasoner = "ollama"\nanswerer = "ollama"\n')
     vendors.novita.reply(THOUGHT, claude_stream(TEXTS, model="qwen3"))
