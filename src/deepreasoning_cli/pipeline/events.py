@@ -9,9 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum, auto
 from functools import cache
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deepreasoning_cli.pipeline.money import RateCard, Usage
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.pipeline.tools import AnswerOptions, MessagePart
 
 Payload = dict[str, Any]
 DONE: Final[Payload] = {"[DONE]": True}
@@ -36,11 +39,24 @@ class Handoff(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a client's tool; `arguments` is JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    `parts` are what it is made of where that is more than text; `text` is all of it in words.
+    """
 
     role: Literal["user", "assistant"]
     text: str
+    parts: tuple[MessagePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +66,27 @@ class Prompt:
     `stable` says how many of the first messages the next turn sends again as they are, behind the
     same system prompt; None for a prompt that is sent once. `has_reasoning` tells whether a whole
     chain of thought is in it, so that the model need not think the question through again.
+    `question_at` is the place of the message that is answered, where calls of tools and their
+    results follow it. `options` are what a client asks of the answer besides its text.
     """
 
     messages: tuple[Message, ...]
     system: str | None = None
     stable: int | None = None
     has_reasoning: bool = False
+    question_at: int = -1
+    options: AnswerOptions | None = None
 
     @property
     def text(self) -> str:
         """All of it in one string, for estimates."""
-        return "\n".join([self.system or "", *(message.text for message in self.messages)])
+        texts = [self.system or "", *(message.text for message in self.messages)]
+        return "\n".join([*texts, self.options.text] if self.options else texts)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but text."""
+        return self.options is None and not any(message.parts for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +186,25 @@ MAX_REASONING: Final = "max_reasoning"
 CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP, MAX_REASONING})
 """The stop reasons of a chain of thought that we have stopped before its end."""
 
-Chunk = Thought | HiddenThought | Text | ModelReported | Usage | End
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """The answerer calls a tool of the client's; what follows until the next are its arguments."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArguments:
+    """A piece of the JSON that is the arguments of the last call."""
+
+    text: str
+
+
+Chunk = (
+    Thought | HiddenThought | Text | ToolCallStarted | ToolArguments | ModelReported | Usage | End
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +383,8 @@ Event = (
     | Thought
     | Draft
     | Text
+    | ToolCallStarted
+    | ToolArguments
     | StageFinished
     | Fallback
     | TurnWarning
