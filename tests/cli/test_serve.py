@@ -145,6 +145,14 @@ def test_whoever_can_be_reached_by_others_needs_a_token(host: str) -> None:
     assert "deepreasoning config set keys.serve" in hint
 
 
+@pytest.mark.parametrize("origin", ["*", "null"])
+def test_pages_of_nobody_in_particular_need_a_token(origin: str) -> None:
+    code, error, hint = failure("--backend", "demo", "--port", "0", "--cors", origin)
+    assert (code, error.endswith(", and there is no token")) == (3, True)
+    assert error.startswith(f"--cors '{origin}' lets in every web page")
+    assert "--token-command" in hint
+
+
 @pytest.mark.parametrize("by", ["command", "environment"])
 def test_with_a_token_others_may_ask(
     served: list[Run], monkeypatch: pytest.MonkeyPatch, by: str

@@ -171,7 +171,7 @@ def test_a_bad_request_names_the_field_to_anthropics_client(server: Server, stre
     error = CLIENTS["messages"].refused(server, stream=stream, messages=fields)
     check(error, "messages", "", "BadRequestError", 400)
     assert "messages[0].content[0]" in error.message
-    assert (error.type, error.error_code) == ("invalid_request_error", "invalid_request")
+    assert (error.type, error.error_code) == ("invalid_request_error", "unsupported_value")
     assert server.vendors.counts() == (0, 0)
 
 

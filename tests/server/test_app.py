@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message
 from deepreasoning_cli import __version__
 from deepreasoning_cli.pipeline.events import Thought
 from deepreasoning_cli.server import create_app
-from support.asgi_calls import call, scope
-from support.serving import Caller, Serve, scripted_reasoner
+from support.asgi_calls import call, pieces, scope
+from support.serving import PATHS, Caller, Serve, post_scope, question, scripted_reasoner
 from support.serving import serve as serve
 
 
@@ -114,3 +114,25 @@ def test_an_app_changes_nothing_of_the_process_that_hosts_it() -> None:
     before = of_the_process()
     asyncio.run(main())
     assert of_the_process() == before
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1", "/v1/v1", "/v1/", "/"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_base_url_is_understood_with_and_without_its_version(
+    serve: Serve, path: str, prefix: str
+) -> None:
+    typed = prefix + path.removeprefix("/v1")
+    answer = call(serve().app, post_scope(typed), pieces(question(path)))
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/models", "/v1/models/", "/v1/v1/models"])
+def test_so_is_that_of_a_list_of_models(serve: Serve, path: str) -> None:
+    app = serve().app
+    assert call(app, scope(path)).body == call(app, scope("/v1/models")).body
+
+
+def test_an_app_below_a_path_understands_them_too(serve: Serve) -> None:
+    app = serve().app
+    answer = call(app, scope("/api/models", root_path="/api"))
+    assert answer.body == call(app, scope("/v1/models")).body

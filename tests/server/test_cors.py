@@ -12,6 +12,7 @@ from support.asgi_calls import Answer, call, scope
 PAGE = "https://app.example.com"
 OPENAI = "authorization,content-type,x-stainless-retry-count,x-stainless-timeout"
 ANTHROPIC = "anthropic-version,content-type,x-api-key,anthropic-dangerous-direct-browser-access"
+OTHERS = "content-type,http-referer,x-title,x-stainless-of-next-year,editor-version"
 
 
 async def welcome(request_scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,10 +33,11 @@ def test_without_origins_nothing_is_said_of_any() -> None:
     assert app is welcome
 
 
-@pytest.mark.parametrize("headers", [OPENAI, ANTHROPIC])
-def test_the_official_clients_may_call_from_a_page_that_is_named(headers: str) -> None:
+@pytest.mark.parametrize("headers", [OPENAI, ANTHROPIC, OTHERS])
+def test_any_client_may_call_from_a_page_that_is_named(headers: str) -> None:
     answer = preflight(with_cors(welcome, (PAGE,)), PAGE, headers)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, PAGE)
+    assert answer.headers["access-control-allow-headers"] == headers
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.guard import Guard
 from deepreasoning_cli.server.service import Service
 from deepreasoning_cli.settings.models import ServeSettings
-from support.asgi_calls import Answer, call, scope
+from support.asgi_calls import Answer, Headers, call, scope
 
 
 async def welcome(_: Request) -> Response:
@@ -32,7 +32,12 @@ async def buggy(_: Request) -> Response:
     raise RuntimeError("sk-secret")
 
 
-def ask(path: str, method: str = "GET", broken: list[Exception] | None = None) -> Answer:
+def ask(
+    path: str,
+    method: str = "GET",
+    broken: list[Exception] | None = None,
+    headers: Headers = (),
+) -> Answer:
     service = SimpleNamespace(
         token=None,
         loaded=SimpleNamespace(settings=SimpleNamespace(serve=ServeSettings())),
@@ -45,7 +50,7 @@ def ask(path: str, method: str = "GET", broken: list[Exception] | None = None) -
         Route("/bug", buggy),
     ]
     app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
-    return call(Guard(app, cast("Service", service)), scope(path, method))
+    return call(Guard(app, cast("Service", service)), scope(path, method, headers))
 
 
 def test_an_unknown_path_is_not_found() -> None:
@@ -53,12 +58,21 @@ def test_an_unknown_path_is_not_found() -> None:
     assert answer.status == 404
     assert answer.json == {
         "error": {
-            "message": "there is nothing at this path; /openapi.json lists what is",
+            "message": "there is nothing at this path: in the client, set a base URL that ends in"
+            " /v1 (OpenAI's clients) or in no path at all (Anthropic's); /openapi.json lists what"
+            " there is",
             "type": "invalid_request_error",
             "param": None,
             "code": "not_found",
         }
     }
+
+
+@pytest.mark.parametrize("path", ["/v1/messages/batches", "/messages/batches", "/v1/files"])
+def test_a_client_of_anthropics_is_told_in_its_envelope(path: str) -> None:
+    answer = ask(path, headers={"anthropic-version": "2023-06-01"})
+    assert (answer.status, answer.json["type"]) == (404, "error")
+    assert answer.json["error"]["type"] == "not_found_error"
 
 
 @pytest.mark.parametrize(

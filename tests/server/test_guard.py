@@ -136,7 +136,7 @@ def test_a_token_that_is_missing_is_named_in_the_envelope_of_the_path() -> None:
     assert (openai.status, openai.headers["www-authenticate"]) == (401, "Bearer")
     assert openai.json == {
         "error": {
-            "message": "a token is needed: Authorization: Bearer <token>",
+            "message": "a token is needed: in the client, set this server's token as the API key",
             "type": "authentication_error",
             "param": None,
             "code": "invalid_api_key",
@@ -148,7 +148,7 @@ def test_a_token_that_is_missing_is_named_in_the_envelope_of_the_path() -> None:
         "type": "error",
         "error": {
             "type": "authentication_error",
-            "message": "the token is wrong: Authorization: Bearer <token>",
+            "message": "the token is wrong: in the client, set this server's token as the API key",
             "details": {"error_code": "invalid_api_key"},
         },
         "request_id": None,

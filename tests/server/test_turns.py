@@ -303,10 +303,11 @@ def test_a_bad_request_names_its_field(serve: Serve) -> None:
     assert (answer.status, answer.json["error"]) == (
         400,
         {
-            "message": "n is not supported, except as 1",
+            "message": "n is not supported, except as 1: "
+            "in the client, ask for one answer at a time",
             "type": "invalid_request_error",
             "param": "n",
-            "code": "invalid_request",
+            "code": "unsupported_value",
         },
     )
 

@@ -882,6 +882,29 @@ def test_flags_of_tables_win_and_are_named_by_their_own_words(config: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("https://app.example.com/", "https://app.example.com"),
+        ("HTTPS://App.Example.com:443", "https://app.example.com"),
+        ("http://localhost:3000//", "http://localhost:3000"),
+        ("http://a.example:80", "http://a.example"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("tauri://localhost", "tauri://localhost"),
+        ("*", "*"),
+        ("null", "null"),
+    ],
+)
+def test_an_origin_is_read_as_browsers_send_it(config: Path, typed: str, sent: str) -> None:
+    assert load(config, flags={"serve.origins": [typed]}).settings.serve.origins == (sent,)
+
+
+@pytest.mark.parametrize("typed", ["app.example.com", "https://a.example/page", "https://", ""])
+def test_what_is_no_origin_is_a_mistake(config: Path, typed: str) -> None:
+    with pytest.raises(UsageError, match="--cors"):
+        load(config, flags={"serve.origins": [typed]})
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         ({"serve.port": 70000}, "--port must be a port from 0 to 65535"),

@@ -263,9 +263,21 @@ class TestRefused:
             ("stream", "yes", "must be true or false"),
             ("stream", 1, "must be true or false"),
             ("web_search_linkup", "false", "must be true or false"),
-            ("tools", [{"type": "function"}], "is not supported, except as []"),
-            ("functions", [{}], "is not supported, except as []"),
-            ("function_call", {"name": "f"}, 'is not supported, except as "none" or "auto"'),
+            (
+                "tools",
+                [{"type": "function"}],
+                "is not supported, except as []: in the client, switch tools and functions off",
+            ),
+            (
+                "functions",
+                [{}],
+                "is not supported, except as []: in the client, switch tools and functions off",
+            ),
+            (
+                "function_call",
+                {"name": "f"},
+                'is not supported, except as "none" or "auto": in the client, leave it out',
+            ),
         ],
     )
     def test_a_field_is_named_with_what_it_must_be(
@@ -313,6 +325,9 @@ class TestRefused:
         error = refused(name, **{field: value})
         assert error.field == field
         assert error.message.startswith(f"{field} is not supported")
+        assert ": in the client, " in error.message
+        is_refused_whole = "except as" not in error.message
+        assert error.kind == f"unsupported_{'parameter' if is_refused_whole else 'value'}"
 
     @pytest.mark.parametrize(
         ("name", "field", "value"),
@@ -345,6 +360,7 @@ class TestRefused:
     ) -> None:
         assert str(refused(name, **{field: value})) == (
             f'{field}.format is not supported, except as {{"type": "text"}}'
+            ": in the client, leave it out"
         )
         assert str(refused(name, **{field: []})) == f"{field} must be a JSON object"
 

@@ -34,30 +34,14 @@ if TYPE_CHECKING:
     from deepreasoning_cli.server.metrics import Metrics
 
 CORS_METHODS: Final = ("GET", "POST")
-CORS_HEADERS: Final = (
-    "anthropic-beta",
-    "anthropic-dangerous-direct-browser-access",
-    "anthropic-version",
-    "authorization",
-    "openai-organization",
-    "openai-project",
-    "x-anthropic-api-token",
-    "x-api-key",
-    "x-deepseek-api-token",
-    "x-stainless-arch",
-    "x-stainless-helper-method",
-    "x-stainless-lang",
-    "x-stainless-os",
-    "x-stainless-package-version",
-    "x-stainless-retry-count",
-    "x-stainless-runtime",
-    "x-stainless-runtime-version",
-    "x-stainless-timeout",
-)
-"""What the official JavaScript clients send, and the headers of our own."""
 CORS_EXPOSED: Final = ("request-id", "retry-after", "x-request-id")
 ROUTE_FAILURES: Final = {
-    404: ApiError(404, "not_found", "there is nothing at this path; /openapi.json lists what is"),
+    404: ApiError(
+        404,
+        "not_found",
+        "there is nothing at this path: in the client, set a base URL that ends in /v1"
+        " (OpenAI's clients) or in no path at all (Anthropic's); /openapi.json lists what there is",
+    ),
     405: ApiError(405, "method_not_allowed", "this path does not answer that method"),
 }
 
@@ -80,8 +64,12 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         """Pass turns straight on: what frameworks put around `send` costs on every token."""
-        is_post = scope["type"] == "http" and scope["method"] == "POST"
-        await (handler if is_post and path_of(scope) in BY_PATH else others)(scope, receive, send)
+        path = path_of(scope) if scope["type"] == "http" else ""
+        if path in BY_PATH and scope["method"] == "POST":
+            await handler(scope, receive, send)
+        else:
+            meant = {**scope, "path": path, "root_path": ""} if path else scope
+            await others(meant, receive, send)
 
     return RequestLogMiddleware(with_cors(Guard(dispatch, service), serve.origins), listeners)
 
@@ -143,7 +131,7 @@ def with_cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=CORS_METHODS,
-        allow_headers=CORS_HEADERS,
+        allow_headers=("*",),  # SDKs add headers of their own with every version
         expose_headers=CORS_EXPOSED,
     )
 

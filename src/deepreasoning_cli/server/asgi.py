@@ -7,13 +7,17 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Scope
 
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.server.formats import format_for
+from deepreasoning_cli.server.formats import endpoint_of, format_for
 from deepreasoning_cli.wire.server.errors import ApiError
+
+ANTHROPIC_HEADER: Final = "anthropic-version"
+"""What all clients of Anthropic's send, and no others."""
 
 
 def header(scope: Scope, name: str) -> str | None:
@@ -24,10 +28,10 @@ def header(scope: Scope, name: str) -> str | None:
 
 
 def path_of(scope: Scope) -> str:
-    """The path below where the app is mounted, percent signs decoded."""
+    """The path that is meant, below where the app is mounted, percent signs decoded."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
-    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+    return endpoint_of(path.removeprefix(root) if path.startswith(f"{root}/") else path)
 
 
 def is_local(scope: Scope) -> bool:
@@ -60,8 +64,11 @@ def failure_response(
     retry_after: float | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The response for `failure` in its path's envelope; `retry_after` is in seconds."""
-    wire_format = format_for(path_of(scope))
+    """The response for `failure` in its path's envelope, or in that of the client's vendor where
+    nothing is at the path; `retry_after` is in seconds.
+    """
+    is_anthropics = header(scope, ANTHROPIC_HEADER) is not None
+    wire_format = format_for(path_of(scope), anthropic=is_anthropics)
     all_headers = dict(headers or {})
     if retry_after is not None:
         all_headers["retry-after"] = str(math.ceil(retry_after))

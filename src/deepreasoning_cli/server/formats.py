@@ -1,9 +1,10 @@
-"""The three formats, by path."""
+"""The three formats, by path, and the paths that clients make of a base URL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Final
 
 from deepreasoning_cli.pipeline.events import Payload
@@ -23,12 +24,15 @@ class WireFormat:
     request_id: str = "x-request-id"
 
 
+CHAT_COMPLETIONS: Final = "/v1/chat/completions"
+RESPONSES: Final = "/v1/responses"
+MESSAGES: Final = "/v1/messages"
 BY_PATH: Final = {
-    "/v1/chat/completions": WireFormat(
+    CHAT_COMPLETIONS: WireFormat(
         read=chat_completions.read_request, writer=chat_completions.ChatCompletionsWriter
     ),
-    "/v1/responses": WireFormat(read=responses.read_request, writer=responses.ResponsesWriter),
-    "/v1/messages": WireFormat(
+    RESPONSES: WireFormat(read=responses.read_request, writer=responses.ResponsesWriter),
+    MESSAGES: WireFormat(
         read=messages.read_request,
         writer=messages.MessagesWriter,
         envelope=anthropic_envelope,
@@ -37,6 +41,27 @@ BY_PATH: Final = {
 }
 
 
-def format_for(path: str) -> WireFormat:
-    """The format of failures on `path`; a path without a format has OpenAI's."""
-    return BY_PATH.get(path, BY_PATH["/v1/chat/completions"])
+VERSION: Final = "v1"
+VERSIONED: Final = frozenset({"chat", "messages", "models", "responses"})
+"""What the paths below `/v1` begin with."""
+
+
+def endpoint_of(path: str) -> str:
+    """The path that is meant, whether or not the base URL of the client ends in `/v1`.
+
+    OpenAI's clients expect a base URL with it, Anthropic's one without: the wrong one gives
+    `/chat/completions` or `/v1/v1/messages`. A slash at its end gives an empty part.
+    """
+    parts = filter(None, path.split("/"))
+    endpoint = list(dropwhile(lambda part: part == VERSION, parts))
+    if endpoint and endpoint[0] in VERSIONED:
+        return "/".join(["", VERSION, *endpoint])
+    return path
+
+
+def format_for(path: str, *, anthropic: bool = False) -> WireFormat:
+    """The format of failures on `path`, which need not be answered; `anthropic` says whether
+    the caller is a client of Anthropic's. Without either it is OpenAI's.
+    """
+    is_messages = anthropic or path.startswith(f"{MESSAGES}/")
+    return BY_PATH.get(path, BY_PATH[MESSAGES if is_messages else CHAT_COMPLETIONS])

@@ -102,7 +102,7 @@ class Guard:
             raise Rejected(
                 401,
                 "invalid_api_key",
-                f"{what}: Authorization: Bearer <token>",
+                f"{what}: in the client, set this server's token as the API key",
                 headers={"www-authenticate": "Bearer"},
             )
 

@@ -88,7 +88,7 @@ class TurnHandler:
         try:
             request = wire_format.read(await read_json(scope, receive, self._serve.body_limit))
         except BadRequest as bad:
-            raise Rejected(400, "invalid_request", bad.message, bad.field) from None
+            raise Rejected(400, bad.kind, bad.message, bad.field) from None
         if request.model.partition("/")[0] != MODEL:
             why = f"there is no model {request.model}; ask {MODEL} or {MODEL}/<a Claude model>"
             raise Rejected(404, "model_not_found", why, "model")

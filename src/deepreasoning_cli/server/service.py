@@ -33,6 +33,11 @@ LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
 MODEL: Final = "deepreasoning"
 GREENLETS: Final = Runtime(sleep)
 """A turn waits on the event loop; what waits for a disk has its own threads."""
+ANY_PAGE: Final = {
+    "*": "every web page",
+    "null": "every web page that hides its origin, as one in a frame can",
+}
+"""Origins that say nothing about whose page it is."""
 CallerKeys = Mapping[str, Key]
 """The caller's own keys, by vendor."""
 
@@ -81,11 +86,15 @@ class Service:
             PlanBuilder(request, self.catalog, lambda: self._transport, GREENLETS).build()
 
     def _require_token(self) -> None:
-        """Raise ConfigError for an address that others can reach, unless there is a token."""
-        host = self.loaded.settings.serve.host
-        if self.token is None and not is_loopback(host):
+        """Raise ConfigError for what lets in others than this user, unless there is a token."""
+        serve = self.loaded.settings.serve
+        who = None if is_loopback(serve.host) else f"{serve.host} can be reached by others"
+        for origin, pages in ANY_PAGE.items():
+            if origin in serve.origins:
+                who = who or f"--cors {origin!r} lets in {pages}"
+        if self.token is None and who:
             raise ConfigError(
-                f"{host} can be reached by others, and there is no token",
+                f"{who}, and there is no token",
                 hint="`deepreasoning config set keys.serve`, --token-command,"
                 " or DEEPREASONING_KEYS__SERVE in the environment",
                 kind="token_missing",

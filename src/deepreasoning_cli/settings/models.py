@@ -67,6 +67,20 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@]+")
+
+
+def _origin(value: str) -> str:
+    """An origin as browsers send it: in lower case, without a slash, without the usual port."""
+    origin = value.lower().rstrip("/")
+    if origin not in ("*", "null") and not ORIGIN.fullmatch(origin):
+        raise ValueError("not an origin")
+    for scheme, port in (("http", 80), ("https", 443)):
+        if origin.startswith(f"{scheme}://"):
+            origin = origin.removesuffix(f":{port}")
+    return origin
+
+
 def _command(value: str | list[str]) -> str | list[str]:
     if not (shlex.split(value) if isinstance(value, str) else value):
         raise ValueError("empty")
@@ -98,6 +112,7 @@ def _reasoning_limit(value: Any) -> str:
 
 ReasoningAmount = Annotated[str, BeforeValidator(_reasoning_limit)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 
 ADDRESS = (
@@ -216,7 +231,7 @@ class ServeSettings(ConfigTable):
     drain: Real = Field(default=30, ge=0, le=86_400, description="a number of seconds, 0 or more")
     byok: bool = False
     hosts: Names = Field(default=(), description="a list of host names")
-    origins: Names = Field(default=(), description='a list such as ["https://app.example.com"]')
+    origins: Origins = Field(default=(), description='a list such as ["https://app.example.com"]')
     streams: Integer = Field(
         default=256, ge=1, le=10_000, description="a number of replies from 1 to 10000"
     )

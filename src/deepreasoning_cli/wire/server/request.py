@@ -54,12 +54,18 @@ class ChatRequest:
 
 
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
-    """A request that is refused; `field` is the place that is wrong, as `messages[2].role`."""
+    """A request that is refused; `field` is the place that is wrong, as `messages[2].role`.
 
-    def __init__(self, message: str, field: str | None = None) -> None:
+    `kind` is the code for programs, in OpenAI's words.
+    """
+
+    def __init__(
+        self, message: str, field: str | None = None, kind: str = "invalid_request"
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.kind = kind
 
 
 LONGEST_NAME: Final = 256
@@ -85,9 +91,9 @@ class Fields:
         """The path of the field `name`."""
         return f"{self.path}.{name}" if self.path else name
 
-    def refuse(self, name: str, why: str) -> NoReturn:
+    def refuse(self, name: str, why: str, kind: str = "invalid_request") -> NoReturn:
         """Raise BadRequest: `why` follows the field's path in the message."""
-        raise BadRequest(f"{self.place(name)} {why}", self.place(name))
+        raise BadRequest(f"{self.place(name)} {why}", self.place(name), kind)
 
     def get(self, name: str) -> Any:
         """The value as it is, None if it is absent."""
@@ -148,7 +154,24 @@ class Fields:
             value = self.get(name)
             if value is not None and not any(_is_equal(value, each) for each in values):
                 words = " or ".join(json.dumps(each) for each in values)
-                self.refuse(name, "is not supported" + (f", except as {words}" if values else ""))
+                but = f", except as {words}" if values else ""
+                kind = "unsupported_value" if values else "unsupported_parameter"
+                advice = ADVICE.get(name, "leave it out")
+                self.refuse(name, f"is not supported{but}: in the client, {advice}", kind)
+
+
+ADVICE: Final[Mapping[str, str]] = {
+    "n": "ask for one answer at a time",
+    "tools": "switch tools and functions off",
+    "functions": "switch tools and functions off",
+    "web_search_options": "set web_search_linkup to true instead, or switch web search off",
+    "audio": "switch voice off",
+    "modalities": "switch voice off",
+    "previous_response_id": "send the whole conversation",
+    "conversation": "send the whole conversation",
+    "background": "switch background mode off",
+}
+"""What to do in a client that sends such a field; chat pages show the message to their users."""
 
 
 def _is_equal(value: object, other: object) -> bool:
@@ -305,7 +328,7 @@ def _part_text(part: Fields, *, reply: bool) -> str:
         return ""
     name = "refusal" if reply and kind == "refusal" else "text"
     if kind not in TEXTS and name == "text":
-        part.refuse("type", "is not supported: only text is")
+        part.refuse("type", "is not supported: only text is", "unsupported_value")
     text = part.text(name)
     return part.refuse(name, "must be a string") if text is None else text
 
