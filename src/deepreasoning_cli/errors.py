@@ -11,13 +11,20 @@ DeepReasoningError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+PROGRAM: Final = "deepreasoning"
+"""The program in our texts: in backquotes, `as_called` puts the name there that was called."""
+_COMMAND: Final = re.compile(rf"(?<=`){PROGRAM}(?=[ `])")
 
 
 class DeepReasoningError(Exception):
     """A failure with a place, a reason and advice.
 
+    `hints` say what to do, each in a line of its own; `hint` is all of them.
     `kind` is a short stable word for scripts; `stage` is `search`, `reason`, `answer` or None;
     `status` the HTTP status and `request_id` the vendor's id, where there was a reply;
     `retry_after` the seconds that the vendor asked to wait.
@@ -30,7 +37,7 @@ class DeepReasoningError(Exception):
         self,
         message: str,
         *,
-        hint: str | None = None,
+        hint: str | Sequence[str] | None = None,
         kind: str | None = None,
         stage: str | None = None,
         status: int | None = None,
@@ -40,7 +47,7 @@ class DeepReasoningError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hints = (hint,) if isinstance(hint, str) else tuple(hint or ())
         self.kind = kind or self.default_kind
         self.stage = stage
         self.status = status
@@ -53,10 +60,26 @@ class DeepReasoningError(Exception):
         self.stage = self.stage or stage
         return self
 
+    @property
+    def hint(self) -> str | None:
+        """The hints, one a line; None where there is none."""
+        return "\n".join(self.hints) or None
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        self.hints = (hint,)
+
+    def advise(self, hint: str, *, first: bool = False) -> None:
+        """Add a hint, in a line of its own; a hint that is there already stays."""
+        if hint not in self.hints:
+            self.hints = (hint, *self.hints) if first else (*self.hints, hint)
+
     def as_incomplete(self, message: str) -> IncompleteError:
         """The same failure in a turn that has cost something, in the words of `message`."""
-        names = ("hint", "kind", "stage", "status", "request_id", "retry_after")
-        return IncompleteError(message, **{name: getattr(self, name) for name in names})
+        names = ("kind", "stage", "status", "request_id", "retry_after")
+        return IncompleteError(
+            message, hint=self.hints, **{name: getattr(self, name) for name in names}
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The object scripts read from stderr with `--json` and `--jsonl`."""
@@ -112,6 +135,17 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+
+def program_name() -> str:
+    """What the user called: `dr`, or the long name."""
+    called = re.split(r"[/\\]", sys.argv[0])[-1] if sys.argv else ""
+    return "dr" if called.lower().removesuffix(".exe") == "dr" else PROGRAM
+
+
+def as_called(text: str) -> str:
+    """`text` with the commands in it under the name that the user called."""
+    return _COMMAND.sub(program_name(), text) if PROGRAM in text else text
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:

@@ -110,14 +110,14 @@ def test_an_unknown_id_goes_out_as_anthropic_writes_ids() -> None:
         (
             "claude-sonet-5-5",
             "direct",
-            "did you mean claude-sonnet-5-5 or claude-sonnet-4-5?;"
-            " `deepreasoning models --live` learns of new ones",
+            "did you mean claude-sonnet-5-5 or claude-sonnet-4-5?\n"
+            "`deepreasoning models --live` learns of new ones",
         ),
         (
             "claude-sonnet-4-5-20250930",
             "direct",
-            "did you mean claude-sonnet-4-5-20250929?;"
-            " `deepreasoning models --live` learns of new ones",
+            "did you mean claude-sonnet-4-5-20250929?\n"
+            "`deepreasoning models --live` learns of new ones",
         ),
         ("gpt-4o", "direct", "try fable, mythos, opus, sonnet, haiku"),
         ("openai/gpt-5", "direct", "try fable, mythos, opus, sonnet, haiku"),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from deepreasoning_cli.cli import boundary
 from deepreasoning_cli.cli.messages import LONGEST, debug_log, message, note, warn
 from deepreasoning_cli.cli.options import GlobalOptions
+from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.views.base import wrap_lines
 
 
 def test_it_is_one_line_on_stderr_that_cannot_drive_the_terminal(
@@ -37,3 +42,39 @@ def test_the_debug_log_is_for_those_who_ask_for_it(capsys: pytest.CaptureFixture
     for debug in (False, True):
         debug_log(GlobalOptions(debug=debug, quiet=True))("POST /v1\n")
     assert capsys.readouterr() == ("", "debug: POST /v1\n")
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("/usr/bin/dr", "dr"),
+        ("C:\\\\bin\\\\dr.EXE", "dr"),
+        ("dr", "dr"),
+        ("/x/deepreasoning", "deepreasoning"),
+        ("/x/__main__.py", "deepreasoning"),
+    ],
+)
+def test_commands_in_texts_bear_the_name_that_was_called(
+    called: str, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    boundary.write_stderr("hint: `deepreasoning resume x` of deepreasoning-cli")
+    assert capsys.readouterr().err == f"hint: `{name} resume x` of deepreasoning-cli\n"
+
+
+def test_each_hint_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    error = UsageError("no", hint=("two", "three"))
+    error.advise("one", first=True)
+    error.advise("three")
+    assert boundary.report(error, as_json=False, debug=False) == 2
+    assert capsys.readouterr().err == "error: no\nhint: one\nhint: two\nhint: three\n"
+
+
+@given(
+    words=st.lists(st.text("abc-`", min_size=1, max_size=9), min_size=1),
+    columns=st.integers(12, 80),
+)
+def test_a_terminal_never_cuts_a_word(words: list[str], columns: int) -> None:
+    rows = wrap_lines(" ".join(words), columns).split("\n")
+    assert " ".join(rows).split() == words
+    assert all(len(row) <= columns for row in rows)

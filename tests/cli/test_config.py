@@ -645,7 +645,7 @@ def test_check_without_a_vendor_names_the_ways_to_start(path: Path) -> None:
     assert (error.exit_code, error.message, error.hint) == (
         3,
         "no vendor is configured",
-        STARTS,
+        "\n".join(STARTS),
     )
 
 

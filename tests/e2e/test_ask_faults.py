@@ -56,8 +56,8 @@ def host(vendor: Loopback) -> str:
 
 
 def failed(code: int, error: str, hint: str | None, stdout: bytes = b"") -> CompletedRun:
-    """The outcome of a run that fails with these two lines."""
-    lines = [f"error: {error}", *([f"hint: {hint}"] if hint else [])]
+    """The outcome of a run that fails with this error, and with each line of `hint`."""
+    lines = [f"error: {error}", *(f"hint: {line}" for line in (hint or "").splitlines())]
     return CompletedRun(code, stdout, "".join(f"{line}\n" for line in lines).encode())
 
 
@@ -75,11 +75,9 @@ def told_to_resume(stage: str, kind: str, message: str, hint: str | None, **know
 # ------------------------------------------------------------------------------------------ keys
 
 STARTS = (
-    "three ways to start: a reasoner's key and one for Claude"
-    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…, or OPENROUTER_API_KEY=… for both),"
-    " one key for the gateway"
-    " (export EMPIRIOLABS_API_KEY=…), or --backend demo, which calls no model;"
-    " `deepreasoning config init` asks for them"
+    "`deepreasoning config init` asks for your keys and stores them\n"
+    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…; OPENROUTER_API_KEY=… does both\n"
+    "no key yet? --backend demo shows how it works, without calling a model"
 )
 
 
@@ -229,13 +227,15 @@ def test_claudes_refusal_after_the_reasoning_is_exit_code_6_at_once(
     vendors.reply(texts=error_reply_anthropic(status, "invalid_request_error", said))
     result = named(vendors.ask("6 x 7?"))
     assert (result.code, result.stdout) == (6, b"")
-    error, advice = result.stderr.decode().splitlines()
+    error, *advice = result.stderr.decode().splitlines()
     words = f"error: answer: {host(vendors.claude)} {what}" + (f": {said}" if said else "")
     assert error == words
-    expected = f"hint: {kept(hint)}"
+    to_resume, own = (f"hint: {line}" for line in kept(hint).splitlines())
     if kind == "not_found":  # the same name would be refused again
-        expected = expected.replace("` goes on", " -m sonnet` goes on")
-    assert advice.startswith(expected)
+        to_resume = to_resume.replace("` continues", " -m sonnet` continues")
+    assert advice[0] == to_resume
+    assert advice[1].startswith(own)
+    assert len(advice) == 2
     assert vendors.counts() == (1, 1)
 
 
@@ -459,7 +459,7 @@ def test_a_connection_lost_in_the_reasoning_is_exit_code_6(vendors: Vendors, how
     vendors.reasoner.reply(reasoner_stream(THOUGHTS).failing(4, how))
     result = vendors.ask("--reasoning", "stderr", "6 x 7?")
     lost = f"error: reason: the connection to {host(vendors.reasoner)} was lost{PAID}"
-    lines = [REASONING, lost, f"hint: {kept(NETWORK)}"]
+    lines = [REASONING, lost, *(f"hint: {line}" for line in kept(NETWORK).splitlines())]
     said = "".join(f"{line}\n" for line in lines)
     assert named(result) == CompletedRun(6, b"", said.encode())
     assert vendors.counts() == (1, 0)

@@ -112,7 +112,7 @@ def test_after_a_stop_and_fg_the_panel_is_whole(vendors: Vendors, tmux: Tmux, st
     tmux.wait_for("word03")
     tmux.press("C-z")
     stopped = tmux.wait_for("Stopped")
-    assert not any("word" in line for line in stopped if not line.startswith("$"))
+    assert not any("word0" in line for line in stopped if not line.startswith("$"))
     tmux.press("fg", "Enter")
     lines = tmux.wait_for("claude")
     lines = tmux.wait_for("word29")

@@ -313,7 +313,7 @@ UNWRITTEN = (
 
 def test_an_answer_that_no_file_takes_is_in_the_history(vendors: Vendors) -> None:
     vendors.reply()
-    hint = b"; `deepreasoning history show ID` has the text\n"
+    hint = b"\nhint: `deepreasoning history show ID` has the text\n"
     done = named(vendors.ask("-o", "/dev/full", "6 x 7?"))
     assert done == CompletedRun(7, b"", UNWRITTEN + hint)
 

@@ -322,7 +322,7 @@ def test_a_wrong_model_is_refused_before_anything_is_sent(vendors: Vendors, name
     results.append(vendors.ask("--dry-run", "6 x 7?"))
     for result in results:
         assert (result.code, result.stdout) == (4, b"")
-        error, hint = result.stderr.decode().splitlines()
+        error, hint, *_more = result.stderr.decode().splitlines()
         assert error == f"error: answer: there is no Claude model '{name}'"
         assert hint.startswith(("hint: did you mean ", "hint: try "))
     assert vendors.connections() == 0

@@ -238,8 +238,8 @@ def test_the_shortest_output_is_quiet_on_a_closed_pipe(vendors: Vendors, flag: s
 
 FULL = b"error: cannot write: No space left on device\nhint: make room"
 TRY_AGAIN = FULL + b", try again\n"
-RESUME = FULL + b"; `deepreasoning resume ID` goes on from what is kept\n"
-SHOW = FULL + b"; `deepreasoning history show ID` has the text\n"
+RESUME = FULL + b"\nhint: `deepreasoning resume ID` continues from what is kept\n"
+SHOW = FULL + b"\nhint: `deepreasoning history show ID` has the text\n"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_full_disk_behind_the_json_is_told_as_json(vendors: Vendors) -> None:
         "message": "cannot write: No space left on device",
         "status": None,
         "request_id": None,
-        "hint": "make room; `deepreasoning history show ID` has the text",
+        "hint": "make room\n`deepreasoning history show ID` has the text",
         "resume": None,
     }
 

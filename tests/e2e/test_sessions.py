@@ -434,6 +434,7 @@ def test_without_a_clipboard_there_is_a_warning(
     vendors.reply()
     env = env | {"PATH": str(tmp_path)}  # this machine may have a tool
     warning = (
-        b"warning: nothing here can write to the clipboard: install wl-clipboard, xclip or xsel\n"
+        b"warning: nothing here can write to the clipboard\n"
+        b"hint: install wl-clipboard, xclip or xsel\n"
     )
     assert vendors.ask("--copy", "6 x 7?", env=env) == CompletedRun(0, PRINTED, warning)

@@ -105,7 +105,7 @@ def test_a_search_that_is_down_is_the_users_choice(go_on: Callable[[Any], bool])
         assert (outcome, events[2:]) == ((), [TurnWarning("no search: linkup is down")])
     else:
         assert (outcome, outcome.stage, events[2:]) == (down, "search", [])
-        assert outcome.hint == "try again later; --web-optional goes on without the search"
+        assert outcome.hint == "try again later\n--web-optional goes on without the search"
 
 
 def test_advice_needs_no_other_advice_before_it() -> None:

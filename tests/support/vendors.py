@@ -233,7 +233,7 @@ def named(result: CompletedRun) -> CompletedRun:
 
 def kept(hint: str | None = None) -> str:
     """The hint of a turn that can be resumed, its own advice after it."""
-    return "`deepreasoning resume ID` goes on from what is kept" + (f"; or {hint}" if hint else "")
+    return "`deepreasoning resume ID` continues from what is kept" + (f"\n{hint}" if hint else "")
 
 
 def error_of(result: CompletedRun) -> dict[str, Any]:

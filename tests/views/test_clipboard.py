@@ -162,7 +162,7 @@ def test_half_an_answer_is_not_copied(failure: BaseException) -> None:
     assert (copied, said) == ([], [])
 
 
-def test_a_clipboard_that_is_not_there_costs_one_line(install: Install) -> None:
+def test_a_clipboard_that_is_not_there_costs_a_warning(install: Install) -> None:
     said: list[str] = []
     ClipboardView(answered("42"), said.append).close(None)
-    assert said == [f"warning: {NOTHING}: {TOOLS}"]
+    assert said == [f"warning: {NOTHING}", f"hint: {TOOLS}"]

@@ -62,7 +62,7 @@ def test_without_the_keys_three_ways_to_start_are_named(
 ) -> None:
     with pytest.raises(ConfigError) as raised:
         backend(keys, needs)
-    assert (raised.value.message, raised.value.hint) == (message, STARTS)
+    assert (raised.value.message, raised.value.hint) == (message, "\n".join(STARTS))
 
 
 @pytest.mark.parametrize("name", ["direct", "demo", "gateway"])

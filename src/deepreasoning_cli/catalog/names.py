@@ -86,13 +86,13 @@ def _possible_id(catalog: Catalog, name: str, bare: str, place: str, today: date
 def _no_such_model(catalog: Catalog, name: str, close: Sequence[str]) -> RefusedError:
     reasoner = next((row.name for row in catalog.reasoners if row.name == _as_id(name)), None)
     families = dict.fromkeys(model.family for model in catalog.claude_models if model.family)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"
+    hints = [f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"]
     if reasoner:
-        hint = f"{reasoner} is a reasoner: -r {reasoner}"
+        hints = [f"{reasoner} is a reasoner: -r {reasoner}"]
     elif close and name.lower().startswith("claude-"):
-        hint += "; `deepreasoning models --live` learns of new ones"
+        hints.append("`deepreasoning models --live` learns of new ones")
     return RefusedError(
-        f"there is no Claude model {name!r}", hint=hint, kind="model_unknown", stage="answer"
+        f"there is no Claude model {name!r}", hint=hints, kind="model_unknown", stage="answer"
     )
 
 

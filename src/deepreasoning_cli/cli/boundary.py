@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from shutil import get_terminal_size
 from typing import Any
 
-from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError
+from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError, as_called
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
@@ -68,21 +69,30 @@ def report(failure: Exception, *, as_json: bool, debug: bool) -> int:
 
     error = _as_error(failure)
     lines = [dump_json(error.as_json())] if as_json else error_lines(error)
+    write_stderr("\n".join(lines), wrap=not as_json)
     if debug:  # where it happened: code lines without values, every loaded key masked
         from traceback import format_exception
 
         from deepreasoning_cli.keys import redact_known
 
-        lines.append(sanitize(redact_known("".join(format_exception(error)))))
-    write_stderr("\n".join(lines))
+        trace = "".join(format_exception(error))
+        write_stderr(sanitize(redact_known(trace)), wrap=False)
     return error.exit_code
 
 
-def write_stderr(text: str) -> None:
-    """Print lines on stderr; a closed or full stderr is ignored."""
+def write_stderr(text: str, *, wrap: bool = True) -> None:
+    """Print lines on stderr, with the program under the name that was called.
+
+    With `wrap` a terminal has them broken at words. A closed or full stderr is ignored.
+    """
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):  # ValueError: closed
+        text = as_called(text)
+        if wrap and sys.stderr.isatty():
+            from deepreasoning_cli.views.base import wrap_lines
+
+            text = wrap_lines(text, get_terminal_size((80, 24)).columns)
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

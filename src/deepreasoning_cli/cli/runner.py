@@ -199,8 +199,7 @@ class TurnRunner:
                         unknown = (error.kind, error.stage) == ("not_found", "answer")
                         if unknown and self._resume_command == RESUME_COMMAND:
                             error.resume += " -m sonnet"  # the same name would be refused again
-                        more = f"; or {error.hint}" if error.hint else ""
-                        error.hint = f"`{error.resume}` goes on from what is kept{more}"
+                        error.advise(f"`{error.resume}` continues from what is kept", first=True)
                     raise
         except (WriteError, OSError) as failure:
             if not (isinstance(failure, WriteError) or failure.errno in NO_ROOM):
@@ -259,10 +258,10 @@ def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteE
         failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
     turn = record.start.id
     if record.complete:
-        failure.hint = f"{failure.hint}; `deepreasoning history show {turn}` has the text"
+        failure.advise(f"`deepreasoning history show {turn}` has the text")
     elif is_resumable(record):
         failure.resume = f"deepreasoning resume {turn}"
-        failure.hint = f"{failure.hint}; `{failure.resume}` goes on from what is kept"
+        failure.advise(f"`{failure.resume}` continues from what is kept")
     return failure
 
 

@@ -165,7 +165,7 @@ def run_search(
             raise
         yield started.finish(None, time.monotonic() - began, complete=False)
         if not search.go_on(error):
-            error.hint = f"{error.hint}; {OPTIONAL}" if error.hint else OPTIONAL
+            error.advise(OPTIONAL)
             raise
         yield TurnWarning(f"no search: {error.message}")
         return ()

@@ -108,7 +108,7 @@ def _refuse_new_problems(path: Path, before: str, after: str) -> None:
         if old and old.message.partition(" ")[2] == problem.message.partition(" ")[2]:
             raise old  # it was wrong before, and at this line
         words = problem.message.partition(": ")[2] or problem.message
-        raise UsageError(words, hint=problem.hint)
+        raise UsageError(words, hint=problem.hints)
 
 
 def _problem(path: Path, text: str) -> DeepReasoningError | None:

@@ -206,9 +206,23 @@ MAX_ERROR_LINE = 1000  # characters of a line
 
 
 def error_lines(error: DeepReasoningError) -> list[str]:
-    """What a person is told of `error`: what happened, and what to do."""
+    """What a person is told of `error`: what happened, and what to do, one hint a line."""
     stage = f"{error.stage}: " if error.stage else ""
     lines = [f"error: {single_line(stage + error.message, MAX_ERROR_LINE)}"]
-    if error.hint:
-        lines.append(f"hint: {single_line(error.hint, MAX_ERROR_LINE)}")
-    return lines
+    return lines + [f"hint: {single_line(hint, MAX_ERROR_LINE)}" for hint in error.hints]
+
+
+def wrap_lines(text: str, columns: int) -> str:
+    """The lines, those that are too long for a terminal broken between words."""
+    if all(len(line) <= columns for line in text.splitlines()):
+        return text
+    from textwrap import TextWrapper
+
+    wrapper = TextWrapper(
+        max(columns, 1),
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(row for line in text.splitlines() for row in wrapper.wrap(line) or [line])

@@ -140,4 +140,5 @@ class ClipboardView(RecordView):
         try:
             self._copy(self._record.answer)
         except DeepReasoningError as error:
-            self._write(f"warning: {error.message}: {error.hint}")
+            self._write(f"warning: {error.message}")
+            self._write(f"hint: {error.hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from deepreasoning_cli.errors import as_called
 from deepreasoning_cli.pipeline.attachments import split_prompt
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -93,7 +94,7 @@ class _TurnPage:
         if record.stages:
             words.append(turn_summary(record))
         if not record.complete:
-            words.append(f"incomplete: `deepreasoning resume {record.start.id}`")
+            words.append(as_called(f"incomplete: `deepreasoning resume {record.start.id}`"))
         line = self._safe(single_line(" · ".join(words), 400))
         return render_plain(line, self._renderer.size()[0], style=DIM)
 

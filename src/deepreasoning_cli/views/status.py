@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from deepreasoning_cli.errors import as_called
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Event, Stage
 from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.views.base import model_label, raise_bug
+from deepreasoning_cli.views.base import model_label, raise_bug, wrap_lines
 from deepreasoning_cli.views.terminal import crop
 
 TICK = 0.1  # seconds between two draws of the status line
@@ -126,7 +127,7 @@ class StatusLine:
         """Print a line where the status stands, which is drawn anew below."""
         with self._drawing:
             self._erase()
-            self._try_write(f"{line}\n")
+            self._try_write(f"{wrap_lines(as_called(line), self._columns)}\n")
 
     def close(self, failure: BaseException | None) -> None:
         """Erase the line; raises what went wrong in the thread, if the turn did not fail too."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from deepreasoning_cli.catalog.fields import known_names
 from deepreasoning_cli.catalog.models import (
@@ -28,11 +28,10 @@ from deepreasoning_cli.settings.loaded import LoadedSettings
 
 GATEWAY = "gateway"
 GATEWAY_KEY = "empiriolabs"
-STARTS = (
-    "three ways to start: a reasoner's key and one for Claude"
-    " (export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…, or OPENROUTER_API_KEY=… for both), one key"
-    " for the gateway (export EMPIRIOLABS_API_KEY=…), or --backend demo, which calls no model;"
-    " `deepreasoning config init` asks for them"
+STARTS: Final = (
+    "`deepreasoning config init` asks for your keys and stores them",
+    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…; OPENROUTER_API_KEY=… does both",
+    "no key yet? --backend demo shows how it works, without calling a model",
 )
 
 
@@ -116,7 +115,7 @@ def _named(loaded: LoadedSettings, setting: str, find: Callable[[str], Host]) ->
         return [find(name) for name in getattr(loaded.settings, setting) or ()]
     except ConfigError as error:
         if loaded.is_typed(setting):
-            raise UsageError(error.message, hint=error.hint, kind=error.kind) from None
+            raise UsageError(error.message, hint=error.hints, kind=error.kind) from None
         raise
 
 

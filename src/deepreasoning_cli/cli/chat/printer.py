@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TextIO
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import DeepReasoningError, as_called
 from deepreasoning_cli.sanitize import Sink, sanitize, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.base import error_lines
@@ -66,6 +66,7 @@ class Printer:
 
     def _print(self, stream: TextIO, text: str, *, dim: bool = False) -> None:
         unicode = terminal.is_unicode(stream)
+        text = as_called(text)
         sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
         output = sanitize(text, sink, ascii_only=not unicode)
         if not unicode:

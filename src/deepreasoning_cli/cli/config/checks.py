@@ -9,7 +9,7 @@ from typing import Any, Final
 import typer
 
 from deepreasoning_cli.catalog.models import Answerer, Catalog, Reasoner
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, as_called
 from deepreasoning_cli.providers.account import ProbeResult, probe
 from deepreasoning_cli.sanitize import dump_json, single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -90,7 +90,7 @@ def _print(result: ProbeResult) -> None:
         return
     typer.echo(f"{name} fails  {single_line(result.error.message, 1000)}")
     if result.error.hint:
-        typer.echo(f"{'':<12} hint:  {single_line(result.error.hint, 1000)}")
+        typer.echo(f"{'':<12} hint:  {single_line(as_called(result.error.hint), 1000)}")
 
 
 def _facts(result: ProbeResult) -> Iterator[str]:

@@ -92,7 +92,7 @@ def check_name(path: Path, setting: str, text: str) -> None:
     except DeepReasoningError as error:
         unknown = ("model_unknown", "reasoner_unknown", "answerer_unknown")
         if error.kind in unknown:  # a retired one may serve elsewhere
-            raise UsageError(error.message, hint=error.hint, kind=error.kind) from None
+            raise UsageError(error.message, hint=error.hints, kind=error.kind) from None
 
 
 def key_on_the_command_line(vendor: str) -> UsageError:

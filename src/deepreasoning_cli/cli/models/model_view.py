@@ -224,7 +224,7 @@ class ModelView:
             if error.kind != UNKNOWN:
                 raise
             raise UsageError(
-                error.message, hint=self._instead(name) or error.hint, kind=UNKNOWN
+                error.message, hint=self._instead(name) or error.hints, kind=UNKNOWN
             ) from None
         model = choice.model
         if model.status is Lifecycle.UNKNOWN:

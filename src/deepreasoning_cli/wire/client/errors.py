@@ -124,7 +124,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "not_found": Meaning(
         RefusedError,
         "does not know the model or the address",
-        "`deepreasoning models` lists what can be asked; check the base URL too",
+        "`deepreasoning models` lists what can be asked; or check the base URL",
     ),
     "too_long": Meaning(
         RefusedError,
