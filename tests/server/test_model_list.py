@@ -51,7 +51,7 @@ def test_the_pair_comes_first_and_then_every_model_that_is_offered() -> None:
         if each.lifecycle(NOW.date()) is not Lifecycle.RETIRED
     ]
     ids = [each.id for each in model_list().listed()]
-    assert ids == ["deepreasoning", *(f"deepreasoning/{each}" for each in living)]
+    assert ids == ["deepreasoning", *(f"deepreasoning/{each}" for each in living), *living]
     assert len(living) < len(catalog.offered("direct"))
 
 
@@ -78,14 +78,27 @@ def test_a_model_tells_what_it_costs_and_what_a_request_is_without_parameters() 
 @pytest.mark.parametrize("name", ["sonnet", "claude-sonnet", "Claude Sonnet 5.5"])
 def test_an_alias_stands_for_the_model_of_its_id(name: str) -> None:
     assert model_list().find(f"deepreasoning/{name}").id == "deepreasoning/claude-sonnet-5-5"
+    assert model_list().find(name).id == "claude-sonnet-5-5"
+
+
+def test_a_claude_alone_has_no_reasoner() -> None:
+    alone, pair = model_list().find("haiku"), model_list().find("deepreasoning/haiku")
+    assert (alone.reasoner, alone.name) == (None, "Claude Haiku 5.5")
+    assert (alone.answerer, alone.context) == (pair.answerer, pair.context)
+
+
+@pytest.mark.parametrize("name", ["haiku", SONNET])
+def test_the_gateway_has_no_claude_alone(name: str) -> None:
+    listed = model_list(loaded({"EMPIRIOLABS_API_KEY": "sk-empiriolabs-0"}))
+    assert all(each.id.startswith("deepreasoning") for each in listed.listed())
+    with pytest.raises(RefusedError):
+        listed.find(name)
 
 
 @pytest.mark.parametrize(
     "name",
     [
         "",
-        "sonnet",
-        SONNET,
         "gpt-5",
         "deepreasoning/",
         "deepreasoning/ ",
@@ -125,7 +138,8 @@ def test_the_demo_lists_what_direct_does_for_nothing() -> None:
     assert free[0].name.endswith("(demo: no model is called)")
     nothing = Rates(Decimal(0), Decimal(0))
     assert {each.answerer for each in free} == {StageModel("demo-answerer", nothing)}
-    assert {each.reasoner for each in free} == {StageModel("demo-reasoner", nothing)}
+    assert free[0].reasoner == StageModel("demo-reasoner", nothing)
+    assert {each.reasoner for each in free} == {free[0].reasoner, None}
     assert {each.search for each in free} == {Decimal(0)}
 
 

@@ -318,8 +318,8 @@ def test_a_model_that_is_not_ours_is_not_found(serve: Serve) -> None:
         assert (answer.status, answer.json["error"]) == (
             404,
             {
-                "message": f"there is no model {name};"
-                " ask deepreasoning or deepreasoning/<a Claude model>",
+                "message": f"there is no model {name}: in the client, choose deepreasoning,"
+                " or a Claude model without reasoning, such as haiku",
                 "type": "invalid_request_error",
                 "param": "model",
                 "code": "model_not_found",
@@ -718,6 +718,10 @@ KEYS = [("x-deepseek-api-token", "sk-caller-deepseek"), ("x-anthropic-api-token"
     [
         (
             [],
+            "the key anthropic from the header x-anthropic-api-token is empty" + BRING,
+        ),
+        (
+            KEYS[1:],
             "the key deepseek from the header x-deepseek-api-token is empty" + BRING,
         ),
         (
@@ -737,6 +741,11 @@ def test_a_caller_who_should_bring_keys_and_does_not_is_told_which(
     answer = serve(serve__byok=True).ask(headers=headers)
     assert (answer.status, answer.json["error"]["message"]) == (401, said)
     assert answer.json["error"]["type"] == "authentication_error"
+
+
+def test_a_caller_who_asks_claude_alone_needs_no_key_for_a_reasoner(serve: Serve) -> None:
+    served = serve(serve__byok=True, backend="direct")
+    assert served.ask(headers=KEYS[1:], model="haiku").status == 200
 
 
 def test_a_caller_with_keys_is_answered_and_nothing_is_kept(serve: Serve) -> None:

@@ -12,13 +12,13 @@ from typing import Final, NoReturn
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import validate
+from deepreasoning_cli.keys import Key, validate
 from deepreasoning_cli.server.asgi import header, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.response import TurnResponse
-from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
+from deepreasoning_cli.server.service import MODEL, Service
 from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.server.request import BadRequest
 from deepreasoning_cli.wiring.resources import new_id
@@ -83,15 +83,20 @@ class TurnHandler:
             self._on_streams(self.streams)
 
     async def _start_turn(self, turn_id: str, scope: Scope, receive: Receive) -> Turn:
-        keys = self._caller_keys(scope)
+        keys = {"anthropic": _caller_key(scope, "anthropic")} if self._serve.byok else None
         wire_format = BY_PATH[path_of(scope)]
         try:
             request = wire_format.read(await read_json(scope, receive, self._serve.body_limit))
         except BadRequest as bad:
             raise Rejected(400, bad.kind, bad.message, bad.field) from None
-        if request.model.partition("/")[0] != MODEL:
-            why = f"there is no model {request.model}; ask {MODEL} or {MODEL}/<a Claude model>"
+        if not self._service.knows(request.model):
+            why = (
+                f"there is no model {request.model}: in the client, choose {MODEL}, or a Claude"
+                " model without reasoning, such as haiku"
+            )
             raise Rejected(404, "model_not_found", why, "model")
+        if keys is not None and not self._service.asks_claude_alone(request):
+            keys["deepseek"] = _caller_key(scope, "deepseek")
         if self.streams >= self._serve.streams:
             why = "too many replies at once; try again in a moment"
             raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
@@ -105,18 +110,15 @@ class TurnHandler:
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
 
-    def _caller_keys(self, scope: Scope) -> CallerKeys | None:
-        """The keys in the request's headers, if callers bring their own."""
-        if not self._serve.byok:
-            return None
-        try:
-            return {
-                vendor: validate(vendor, header(scope, name) or "", f"the header {name}")
-                for vendor, name in CALLER_KEY_HEADERS.items()
-            }
-        except ConfigError as error:
-            why = f"{error.message}; callers bring their own keys here"
-            raise Rejected(401, error.kind, why) from None
+
+def _caller_key(scope: Scope, vendor: str) -> Key:
+    """The key in the request's headers, where callers bring their own."""
+    name = CALLER_KEY_HEADERS[vendor]
+    try:
+        return validate(vendor, header(scope, name) or "", f"the header {name}")
+    except ConfigError as error:
+        why = f"{error.message}; callers bring their own keys here"
+        raise Rejected(401, error.kind, why) from None
 
 
 async def read_json(

@@ -25,7 +25,7 @@ from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.demo import DemoProvider
 from deepreasoning_cli.server.asgi import failure_response, json_response
-from deepreasoning_cli.server.service import MODEL, Service
+from deepreasoning_cli.server.service import MODEL, Service, is_pair
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.model_list import (
@@ -40,6 +40,7 @@ from deepreasoning_cli.wiring.backend import (
     BackendNeeds,
     answerers_in_order,
     choose_backend,
+    means_claude,
     model_at,
     reasoners_in_order,
     with_keys,
@@ -61,24 +62,33 @@ class ModelList:
         return cls(loaded, catalog, _backend(loaded, catalog), datetime.now(UTC))
 
     def listed(self) -> list[ModelListing]:
-        """The pair in the settings, if it is available, then one pair for each Claude model."""
-        listings = [self._listing(f"{MODEL}/{model.id}", model) for model in self._current()]
+        """The pair in the settings, if it is available, then one pair for each Claude model, and
+        at last each of these alone, where it can be asked so.
+        """
+        models = self._current()
+        listings = [self._listing(f"{MODEL}/{model.id}", model) for model in models]
         with suppress(RefusedError):
             listings.insert(0, self.find(MODEL))
-        return listings
+        if self.backend == GATEWAY:
+            return listings
+        return [*listings, *(self._listing(model.id, model, alone=True) for model in models)]
 
     def find(self, name: str) -> ModelListing:
-        """The model with that id; an alias or a family may follow the slash too.
+        """The model with that id; an alias or a family may stand for a Claude model's.
 
         Raises RefusedError for a model that is retired, unknown or not offered.
         """
-        pair, slash, claude = name.partition("/")
-        if pair != MODEL or (slash and not claude.strip()):
+        alone = not is_pair(name)
+        if alone and (self.backend == GATEWAY or not means_claude(self.catalog, name)):
+            raise RefusedError(f"there is no model {name}")
+        _, slash, claude = ("", "", name) if alone else name.partition("/")
+        if slash and not claude.strip():
             raise RefusedError(f"there is no model {name}")
         model = self._claude(claude or None)
         if claude and model.status is Lifecycle.UNKNOWN:
             raise RefusedError(f"there is no model {name}")
-        return self._listing(f"{MODEL}/{model.id}" if claude else MODEL, model)
+        pair = f"{MODEL}/{model.id}" if claude else MODEL
+        return self._listing(model.id if alone else pair, model, alone=alone)
 
     @cached_property
     def _answerer(self) -> Answerer:
@@ -109,10 +119,10 @@ class ModelList:
         """The models that the host is known to offer and that are not retired."""
         return self.catalog.alive(self._rated, self.now.date())
 
-    def _listing(self, name: str, model: ClaudeModel) -> ModelListing:
+    def _listing(self, name: str, model: ClaudeModel, *, alone: bool = False) -> ModelListing:
         settings, prices = self.loaded.settings, self.catalog.search
         direct_price = prices.deep if settings.search.depth == "deep" else prices.standard
-        reasoner = self._reasoner()
+        reasoner = None if alone else self._reasoner()
         limits = [each.context for each in (reasoner, model) if each and each.context]
         listing = ModelListing(
             id=name,
@@ -140,9 +150,12 @@ class ModelList:
             listing,
             name=f"{model.name} (demo: no model is called)",
             answerer=self._priced("demo-answerer", DemoProvider("answerer").rates),
-            reasoner=self._priced("demo-reasoner", DemoProvider("reasoner").rates),
+            reasoner=None if alone else self._demo_reasoner(),
             search=Decimal(0),
         )
+
+    def _demo_reasoner(self) -> StageModel:
+        return self._priced("demo-reasoner", DemoProvider("reasoner").rates)
 
     def _priced(self, model: str, card: RateCard | None) -> StageModel:
         return StageModel(model, card.at(self.now) if card else None)

@@ -11,11 +11,12 @@ from typing import Final, Self
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.models import Catalog
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.journal import DISK, Disk, Journal, JournalFile, Syncer
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known
+from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
@@ -26,6 +27,7 @@ from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.wire.server.request import ChatRequest
+from deepreasoning_cli.wiring.backend import BackendNeeds, choose_backend, means_claude
 from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import current_catalog, open_transport
 
@@ -38,8 +40,14 @@ ANY_PAGE: Final = {
     "null": "every web page that hides its origin, as one in a frame can",
 }
 """Origins that say nothing about whose page it is."""
+CLAUDE_ALONE: Final = BackendNeeds(False, True, False, Handoff.NONE)
 CallerKeys = Mapping[str, Key]
 """The caller's own keys, by vendor."""
+
+
+def is_pair(model: str) -> bool:
+    """Whether the name means a reasoner and Claude: `deepreasoning`, or `deepreasoning/NAME`."""
+    return model.partition("/")[0] == MODEL
 
 
 class Service:
@@ -112,8 +120,11 @@ class Service:
         Raises ConfigError, RefusedError and UsageError.
         """
         *earlier, last = request.prompt.messages
+        loaded = self._settings_for(request, keys)
+        if self.asks_claude_alone(request):
+            self._require_claude(loaded)
         turn_request = TurnRequest(
-            loaded=self._settings_for(request, keys),
+            loaded=loaded,
             question=last.text,
             system=request.prompt.system,
             earlier=tuple(earlier),
@@ -132,12 +143,38 @@ class Service:
             )
         return replace(plan, id=turn)
 
+    def _require_claude(self, loaded: LoadedSettings) -> None:
+        """Raise RefusedError where Claude cannot be asked alone."""
+        try:
+            choose_backend(loaded, self.catalog, CLAUDE_ALONE)
+        except (ConfigError, UsageError):
+            raise RefusedError(
+                f"Claude cannot be asked without a reasoner here; ask {MODEL},"
+                " and do not switch reasoning off",
+                kind="claude_alone_unavailable",
+            ) from None
+
+    def knows(self, model: str) -> bool:
+        """Whether a request may name it: the pair, with any Claude model, or a Claude alone."""
+        return is_pair(model) or means_claude(self.catalog, model)
+
+    def asks_claude_alone(self, request: ChatRequest) -> bool:
+        """Whether the request wants no reasoner: it names a Claude model alone, declines all
+        reasoning, or asks for a single token, as clients do to try a key or to count tokens.
+        """
+        wanted = request.parameters
+        return not is_pair(request.model) or wanted.effort == "none" or wanted.max_tokens == 1
+
     def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
         """The settings with the request's own values."""
         overrides = request.parameters.to_dict()
-        model = overrides.pop("anthropic_model", None) or request.model.partition("/")[2]
-        if model:
+        named = request.model.partition("/")[2] if is_pair(request.model) else request.model
+        if model := overrides.pop("anthropic_model", None) or named:
             overrides["model"] = model
+        if self.asks_claude_alone(request):
+            overrides["handoff"] = Handoff.NONE.value
+        if request.parameters.max_tokens == 1:
+            overrides["effort"] = "none"
         if keys is None:
             return self.loaded.with_values(overrides, "of the request")
         overrides |= {"backend": "direct", "reasoner": ("deepseek",), "answerer": ("anthropic",)}

@@ -17,7 +17,7 @@ from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
 from deepreasoning_cli.server.formats import WireFormat
 from deepreasoning_cli.server.response import Put, ReplyView
-from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
+from deepreasoning_cli.server.service import MODEL, CallerKeys, Service, is_pair
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import ChatRequest
@@ -54,7 +54,8 @@ class Turn:
 
         `greenlet_spawn` calls this; when it is cancelled, the vendors' calls end at once.
         """
-        writer = self._writer(f"{MODEL}/{plan.answerer.model if plan.answerer else 'none'}")
+        answerer = plan.answerer.model if plan.answerer else "none"
+        writer = self._writer(f"{MODEL}/{answerer}" if is_pair(self.request.model) else answerer)
         reply = ReplyView(writer, put, self._ending, streams=self.request.stream)
         journal = self.service.journal(self.record)
         try:

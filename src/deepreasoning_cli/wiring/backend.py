@@ -152,13 +152,13 @@ def model_at(
     """
     own = answerer.model
     offers = answerer.place == DIRECT or bool(catalog.offered(answerer.place))
-    if name is None or (own and not typed and not offers and _means_claude(catalog, name)):
+    if name is None or (own and not typed and not offers and means_claude(catalog, name)):
         name = own or "sonnet"
     if offers:
         choice = catalog.claude(name, answerer.place, today)
         id_ = choice.model.ids.get(answerer.place, choice.model.id)
         return choice._replace(model=replace(choice.model, id=id_))
-    if name != own and _means_claude(catalog, name) and not _is_id(catalog, name):
+    if name != own and means_claude(catalog, name) and not _is_id(catalog, name):
         raise RefusedError(
             f"{answerer.name} has no model that is known as {name!r}",
             hint=f"its own is {own}; -m takes any name that it has"
@@ -170,8 +170,8 @@ def model_at(
     return Choice(_foreign_model(answerer, catalog, name))
 
 
-def _means_claude(catalog: Catalog, name: str) -> bool:
-    """Whether the name is one of a Claude model, or of a family of them."""
+def means_claude(catalog: Catalog, name: str) -> bool:
+    """Whether the name is one of a Claude model, alive or not, or of a family of them."""
     family = normal_name(name).removeprefix("claude-")
     return catalog.named(name) is not None or family in catalog.families
 

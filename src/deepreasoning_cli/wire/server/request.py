@@ -213,7 +213,7 @@ def build_chat_request(
             max_tokens=_max_tokens(request, limits),
             web_search_linkup=request.boolean("web_search_linkup"),
             disable_formatting=request.boolean("disable_formatting"),
-            effort=effort,
+            effort="none" if _declines_reasoning(request) else effort,
         ),
         stream=request.boolean("stream") or False,
         include_usage=include_usage,
@@ -233,6 +233,21 @@ def read_effort(fields: Fields, name: str) -> str | None:
     if value is not None and value not in EFFORTS:
         fields.refuse(name, f"must be one of {', '.join(EFFORTS)}")
     return EFFORTS[value] if value else None
+
+
+def _declines_reasoning(request: Fields) -> bool:
+    """Whether nobody is to reason, in the words of Anthropic and DeepSeek, OpenRouter, Qwen or
+    Ollama; OpenAI's own word is an effort of `none`.
+    """
+    match request.values:
+        case (
+            {"thinking": {"type": "disabled"}}
+            | {"reasoning": {"enabled": False}}
+            | {"enable_thinking": False}
+            | {"think": False}
+        ):
+            return True
+    return False
 
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
