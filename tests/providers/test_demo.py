@@ -192,6 +192,13 @@ def test_the_code_in_the_script_does_what_its_table_says() -> None:
         assert names["insertion_point"](numbers, int(target)) == int(result)
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_code_fits_a_terminal_of_eighty_columns(name: str) -> None:
+    fences = (token for token in _markdown(BY_NAME[name].answer) if token.type == "fence")
+    lines = [line for token in fences for line in token.content.splitlines()]
+    assert [line for line in lines if len(line) > 76] == []
+
+
 @given(st.text())
 def test_pieces_joined_are_the_text(text: str) -> None:
     assert "".join(pieces(text)) == text

@@ -210,7 +210,8 @@ class Vendor:
     """Who is paid: where its API lives, which variables of the environment hold key and address.
 
     `token_env` holds a key that is only ever sent as a bearer token, unless `key_env` is set.
-    `page` is where a key is made or topped up, None where that page is not known for sure.
+    `page` is where an account is topped up, `key_page` where a key is made or the vendor says how,
+    `key_start` how each of its keys begins; None where that is not known for sure.
     `key_check` is a path below the address that answers only to a valid key. `lists_models` tells
     whether `/models` says which models of ours it has.
     """
@@ -222,6 +223,8 @@ class Vendor:
     token_env: EnvName | None = None
     base_url_env: EnvName | None = None
     page: BaseUrl | None = None
+    key_page: BaseUrl | None = None
+    key_start: str | None = None
     key_check: UrlPath | None = None
     lists_models: bool = False
 
