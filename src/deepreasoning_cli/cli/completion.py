@@ -40,19 +40,27 @@ def completion(
     shell: Annotated[
         Shell | None, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.")
     ] = None,
-    install: Annotated[
+    install_it: Annotated[
         bool, typer.Option("--install", help="Put the script where the shell finds it.")
     ] = False,
 ) -> None:
     """Print the completion script of a shell, or install it. Default: the shell in $SHELL."""
-    chosen = shell or _own_shell()
-    text = script(chosen)
-    if not install:
-        typer.echo(text, nl=False)
-        return
+    chosen = shell or own_shell()
+    if chosen is None:
+        raise UsageError(
+            "name the shell", hint="deepreasoning completion bash, zsh, fish or powershell"
+        )
+    if install_it:
+        install(chosen)
+    else:
+        typer.echo(script(chosen), nl=False)
+
+
+def install(shell: Shell) -> None:
+    """Put the script where the shell finds it, and say where. Raises WriteError."""
     from deepreasoning_cli.files import write_atomically
 
-    destination = destination_of(chosen)
+    destination = destination_of(shell)
     for path in destination.paths:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,12 +68,12 @@ def completion(
             raise WriteError(
                 f"cannot write {path}: {exc.strerror}", hint="print it, and save it where you like"
             ) from exc
-        write_atomically(path, text, mode=None)
+        write_atomically(path, script(shell), mode=None)
         typer.echo(f"wrote {path}")
     if destination.line:
         typer.echo(f"add to {destination.start_file}, unless it is there:\n  {destination.line}")
     else:
-        typer.echo(f"{chosen} finds it there; open a new shell")
+        typer.echo(f"{shell} finds it there; open a new shell")
 
 
 def script(shell: Shell) -> str:
@@ -102,14 +110,13 @@ def destination_of(shell: Shell) -> Destination:
             return Destination([path], f". '{quoted}'", "your $PROFILE")
 
 
-def _own_shell() -> Shell:
+def own_shell() -> Shell | None:
+    """The shell in $SHELL; None for one that has no script."""
     name = Path(os.environ.get("SHELL", "")).name.removesuffix(".exe")
     for shell in SCRIPTS:
         if name == shell or (shell, name) == ("powershell", "pwsh"):
             return shell
-    raise UsageError(
-        "name the shell", hint="deepreasoning completion bash, zsh, fish or powershell"
-    )
+    return None
 
 
 def _folder(variable: str, default: str) -> Path:

@@ -43,6 +43,18 @@ def create(path: Path, answers: Answers, *, overwrite: bool = False) -> None:
     files.write_atomically(path, render(*written))
 
 
+def update(path: Path, answers: Answers) -> None:
+    """Put the answers into the file that is there. Raises as `set_value` does."""
+
+    def put_all(document: Document) -> None:
+        for name, value in answers.settings.items():
+            _put(document, [name], value)
+        for name, value in answers.keys.items():
+            _put(document, ["keys", name], value)
+
+    _rewrite(path, put_all)
+
+
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raise UsageError if the file is there and shall not be replaced."""
     if path.exists() and not overwrite:
@@ -87,13 +99,18 @@ def _change(path: Path, dotted: str, edit: Callable[[Document, list[str]], None]
     names = dotted.split(".")
     if not all(names):
         raise UsageError(f"{dotted} is not the name of a setting", hint="names look like keys.lab")
+    _rewrite(path, lambda document: edit(document, names))
+
+
+def _rewrite(path: Path, edit: Callable[[Document], None]) -> None:
+    """Edit the file's document and write it, unless that would make it wrong."""
     try:
         before = read(path)
     except FileNotFoundError:
         before = ""
     from_file(path, before)  # a file that is not TOML is refused here, with line and column
     document = tomlkit.parse(before)
-    edit(document, names)
+    edit(document)
     after = tomlkit.dumps(document)
     if "\r\n" in before:  # a file of Windows: its new lines end alike
         after = re.sub("\r?\n", "\r\n", after)

@@ -1,6 +1,7 @@
 """`deepreasoning config`: show the settings, change them, try the keys.
 
-The commands stand here. `setup` makes and changes the file, `origins` prints the settings in
+The commands stand here. `interview` asks what a new file begins with, `setup` changes the
+file, `origins` prints the settings in
 force, `checks` calls the vendors; each is imported by the command that needs it.
 """
 
@@ -63,17 +64,25 @@ def init(
     from deepreasoning_cli.cli.config import setup
     from deepreasoning_cli.settings import editor
 
+    options, path = global_options_of(context), _file(context)
     flags = {"backend": backend, "model": model, "reasoner": reasoner, "answerer": answerer}
     settings = {name: value for name, value in flags.items() if value is not None}
     keys = setup.parse_key_commands(key_command or [])
     if keys_from_env:
         keys |= setup.keys_from_environment()
+    setup.check_names(path, settings)
     answers = editor.Answers(settings, keys)
-    path = _file(context)
-    setup.create(path, answers, overwrite=force, ask=not no_input and setup.is_interactive())
-    message(
-        global_options_of(context), "", f"wrote {path}; `deepreasoning config check` tries the keys"
-    )
+    if no_input or not setup.is_interactive():
+        if not (no_input or settings or keys):
+            raise setup.nobody_to_ask()
+        editor.create(path, answers, overwrite=force)
+        message(options, "", f"wrote {path}; `deepreasoning config check` tries the keys")
+        return
+    from deepreasoning_cli.cli.config import interview
+
+    if code := interview.set_up(path, answers, overwrite=force, log=debug_log(options)):
+        raise typer.Exit(code)
+    message(options, "", 'now ask: `deepreasoning "What makes the sky blue?"`')
 
 
 @app.command()

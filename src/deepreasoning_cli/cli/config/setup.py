@@ -1,4 +1,4 @@
-"""The config file, made by `config init` and changed by `config edit`.
+"""The config file, changed by `config set` and `config edit`, or made from flags by `config init`.
 
 Keys are asked for without echo, or read from stdin; never taken from the command line.
 """
@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog.load import load_catalog, load_vendors
+from deepreasoning_cli.catalog.load import load_vendors
 from deepreasoning_cli.catalog.models import ANTHROPIC
+from deepreasoning_cli.cli.config.questions import ask_key
 from deepreasoning_cli.cli.editor import run_editor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import validate_and_remember
@@ -28,21 +27,20 @@ from deepreasoning_cli.settings.sources import from_environment
 
 NAMED = ("model", "reasoner", "answerer")  # settings that are names of the catalog
 LONGEST_LINE = 100_000  # characters; no key is nearly as long
-BACKENDS = {
-    "direct": "two keys: a reasoner thinks (DeepSeek), Claude answers (Anthropic)",
-    "gateway": "one key: the hosted DeepReasoning model does both (EmpirioLabs)",
-    "demo": "no key: scripted replies, to look around",
-}
-RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
-PANELS = {
-    "rules": "rules above and below the text, which no terminal tears",
-    "box": "a box around the text",
-}
 
 
 def is_interactive() -> bool:
     """Whether somebody is there to answer."""
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def nobody_to_ask() -> UsageError:
+    """What is wrong with `config init` in a script that answers nothing by flags."""
+    return UsageError(
+        "config init asks questions, and standard input is no terminal",
+        hint="--keys-from-env stores the keys of the environment;"
+        " --no-input writes a file that changes nothing",
+    )
 
 
 def set_value(path: Path, name: str, value: str | None) -> None:
@@ -112,30 +110,14 @@ def read_key(vendor: str, value: str | None) -> str:
     """
     if value is not None:
         raise key_on_the_command_line(vendor)
-    text = ask_key(vendor) if is_interactive() else _line_of_stdin()
-    if not text.strip():
+    if is_interactive():
+        key = ask_key(vendor, f"Key for {vendor} (hidden as you type)")
+    else:
+        text = _line_of_stdin()
+        key = validate_and_remember(vendor, text, "standard input").value if text.strip() else None
+    if key is None:
         raise UsageError(f"no key for {vendor} was given", hint="nothing was changed")
-    origin = "your answer" if is_interactive() else "standard input"
-    return validate_and_remember(vendor, text, origin).value
-
-
-def ask_key(vendor: str, *, optional: bool = False) -> str:
-    """Ask for a key without echo; an empty answer is possible where it is `optional`."""
-    question = f"Key for {vendor}" + (" (Enter to leave it out)" if optional else "")
-    answer: str = typer.prompt(question, default="", show_default=False, hide_input=True, err=True)
-    return answer
-
-
-def ask_choice(question: str, options: Mapping[str, str]) -> str:
-    """Ask for one of `options`, which are described by their values. The first is the default."""
-    typer.echo(question, err=True)
-    for number, description in enumerate(options.values(), start=1):
-        typer.echo(f"  {number}. {description}", err=True)
-    while True:
-        answer: str = typer.prompt("Number", default="1", err=True)
-        if answer.strip() in {str(number + 1) for number in range(len(options))}:
-            return list(options)[int(answer) - 1]
-        typer.echo(f"1 to {len(options)}, please", err=True)
+    return key
 
 
 def _line_of_stdin() -> str:
@@ -175,51 +157,10 @@ def keys_from_environment() -> dict[str, Any]:
     return keys
 
 
-def create(path: Path, answers: Answers, *, overwrite: bool, ask: bool) -> None:
-    """Write a new file from `answers` and, if `ask`, from what the user says to the rest."""
-    editor.refuse_existing(path, overwrite=overwrite)
-    answers = _complete(answers) if ask else answers
+def check_names(path: Path, settings: Mapping[str, str]) -> None:
+    """Raise UsageError for a model, reasoner or answerer among `settings` that does not exist."""
     for name in NAMED:
-        check_name(path, name, answers.settings.get(name, ""))
-    editor.create(path, answers, overwrite=overwrite)
-
-
-def _complete(answers: Answers) -> Answers:
-    """Ask for what is not answered yet. Raises ConfigError for a malformed key."""
-    settings, keys = dict(answers.settings), dict(answers.keys)
-    if "backend" not in settings:
-        settings["backend"] = ask_choice("How do you want to start?", BACKENDS)
-    backend = settings["backend"]
-    if _language() in RIGHT_TO_LEFT:
-        question = "Your language is written from right to left. What shall panels have?"
-        settings["panels"] = ask_choice(question, PANELS)
-    if backend == "demo":
-        return Answers(settings, keys)
-    if backend != "gateway" and "reasoner" not in settings:
-        settings["reasoner"] = typer.prompt("Reasoner", default="deepseek", err=True).strip()
-    if "model" not in settings:
-        settings["model"] = typer.prompt("Claude model", default="sonnet", err=True).strip()
-    hosts = settings.get("reasoner", "deepseek"), settings.get("answerer", ANTHROPIC)
-    for vendor in _vendors(backend, *hosts):
-        if vendor not in keys and (answer := ask_key(vendor, optional=True)).strip():
-            keys[vendor] = validate_and_remember(vendor, answer, "your answer").value
-    return Answers(settings, keys)
-
-
-def _language() -> str:
-    """The language of the user's locale, as `ar`; "" for none."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
-
-
-def _vendors(backend: str, reasoner: str, answerer: str) -> list[str]:
-    """The vendors whose keys the backend needs. Raises ConfigError for an unknown host."""
-    if backend == "gateway":
-        return ["empiriolabs"]
-    override = paths.catalog_override()
-    catalog = load_catalog(override if override.exists() else None)
-    keys = (catalog.reasoner(reasoner).key, catalog.answerer(answerer).key)
-    return list(dict.fromkeys(key for key in keys if key))
+        check_name(path, name, settings.get(name, ""))
 
 
 def edit(path: Path) -> list[str]:

@@ -1,0 +1,253 @@
+"""What `config init` asks on a terminal: keys first, then names, then whether to try the keys.
+
+Each answer is checked where it is given, and nothing is written before the last one is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import typer
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.catalog.load import load_vendors
+from deepreasoning_cli.catalog.models import ANTHROPIC, ClaudeModel, Lifecycle, Vendor
+from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.completion import destination_of, install, own_shell
+from deepreasoning_cli.cli.config.questions import ask_choice, ask_key, ask_yes
+from deepreasoning_cli.settings import editor
+from deepreasoning_cli.settings.editor import Answers
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings, merge_layers
+from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.settings.sources import from_environment
+from deepreasoning_cli.wiring.backend import GATEWAY, GATEWAY_KEY, model_at
+from deepreasoning_cli.wiring.resources import current_catalog
+
+
+class Way(NamedTuple):
+    """A way to start: what is needed for it, what it means, and its settings."""
+
+    needs: str
+    meaning: str
+    settings: Mapping[str, str]
+
+
+WAYS: Final = (
+    Way(
+        "DeepSeek and Anthropic",
+        "two keys: DeepSeek reasons, Claude answers",
+        {"backend": "direct", "reasoner": "deepseek", "answerer": "anthropic"},
+    ),
+    Way(
+        "OpenRouter",
+        "one key: it hosts a reasoner and Claude",
+        {"backend": "direct", "reasoner": "openrouter", "answerer": "openrouter"},
+    ),
+    Way("EmpirioLabs", "one key: the hosted DeepReasoning model", {"backend": "gateway"}),
+    Way(
+        "none, but Ollama",
+        "both models run on this computer",
+        {"backend": "direct", "reasoner": "ollama", "answerer": "ollama"},
+    ),
+    Way("none yet", "the demo: scripted replies, no model is called", {"backend": "demo"}),
+)
+FAMILIES: Final = ("sonnet", "opus", "haiku", "fable")  # Mythos answers verified organisations only
+RIGHT_TO_LEFT: Final = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+PANELS: Final = {
+    "rules": "rules above and below the text, which no terminal tears",
+    "box": "a box around the text",
+}
+
+
+def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], None]) -> int:
+    """Ask for what is not `given`, write the file, try the keys; the exit code of that.
+
+    Where the file is there, and not to `overwrite`, the answers are put into it. Raises
+    KeyboardInterrupt where the user leaves.
+    """
+    is_new = overwrite or not path.exists()
+    write_stderr(f"{'Writes' if is_new else 'Changes'} {path}. Ctrl-C leaves it as it is.\n")
+    try:
+        answers = Interview(path, given, is_new=is_new).ask()
+    except typer.Abort:
+        write_stderr("cancelled; nothing was written")
+        raise KeyboardInterrupt from None
+    if is_new:
+        editor.create(path, answers, overwrite=overwrite)
+    else:
+        editor.update(path, answers)
+    write_stderr(f"\nwrote {path}")
+    try:
+        code = _offer_check(path, log) if answers.keys else 0
+        _offer_completions()
+    except typer.Abort:
+        write_stderr("cancelled; the file stays")
+        raise KeyboardInterrupt from None
+    return code
+
+
+def _offer_check(path: Path, log: Callable[[str], None]) -> int:
+    if not ask_yes("Try the keys now?"):
+        return 0
+    from deepreasoning_cli.cli.config import checks
+
+    return checks.run(load_settings(path, {}), as_json=False, log=log)
+
+
+def _offer_completions() -> None:
+    shell = own_shell()
+    if shell is None or any(place.exists() for place in destination_of(shell).paths):
+        return
+    if ask_yes(f"Install completions for {shell}?"):
+        install(shell)
+
+
+class Interview:
+    """The questions about one file; what `given` has answered is not asked."""
+
+    def __init__(self, path: Path, given: Answers, *, is_new: bool) -> None:
+        self._settings, self._keys = dict(given.settings), dict(given.keys)
+        self._vendors = {each.name: each for each in load_vendors(paths.catalog_override())}
+        self._loaded = _in_force(path, list(self._vendors.values()), is_new=is_new)
+        self._catalog = current_catalog(self._loaded)
+        self._today = datetime.now(UTC).date()
+
+    def ask(self) -> Answers:
+        """All answers. Raises typer.Abort where the user leaves, ConfigError for a wrong name."""
+        is_reasoner_given = "reasoner" in self._settings
+        self._ask_way()
+        match self._settings["backend"]:
+            case "demo":
+                pass
+            case "gateway":
+                self._ask_key(GATEWAY_KEY)
+                self._ask_model()
+            case _:
+                self._ask_host_keys()
+                self._ask_key("linkup", "for --web; ")
+                if not is_reasoner_given:
+                    self._ask_reasoner()
+                self._ask_model()
+        if _language() in RIGHT_TO_LEFT:
+            question = "Your language is written from right to left. What shall panels have?"
+            self._settings["panels"] = ask_choice(question, PANELS)
+        return Answers(self._settings, self._keys)
+
+    def _ask_way(self) -> None:
+        given = self._settings
+        if {"reasoner", "answerer"} & given.keys():
+            own = {"backend": "direct", "reasoner": "deepseek", "answerer": ANTHROPIC}
+            self._settings = {**own, **given}
+            return
+        backend = given.get("backend", "auto")
+        ways = {way.needs: way for way in WAYS if backend in ("auto", way.settings["backend"])}
+        needs = next(iter(ways))
+        if len(ways) > 1:
+            meanings = {way.needs: way.meaning for way in ways.values()}
+            needs = ask_choice("Which keys do you have?", meanings)
+        self._settings = {**ways[needs].settings, **given}
+
+    def _ask_host_keys(self) -> None:
+        reasoner = self._catalog.reasoner(self._settings["reasoner"])
+        answerer = self._catalog.answerer(self._settings["answerer"])
+        for name in filter(None, (reasoner.key, answerer.key)):
+            self._ask_key(name)
+
+    def _ask_key(self, name: str, purpose: str = "") -> None:
+        if name in self._keys:
+            return
+        vendor = self._vendors.get(name)
+        label = vendor.label if vendor else name
+        if vendor and vendor.key_page:
+            write_stderr(f"\nKeys for {label}: {vendor.key_page}")
+        has_one = self._loaded.has_key(name)
+        skip = f"Enter keeps the one of the {self._origin(name)}" if has_one else "Enter skips it"
+        question = f"Key for {label} ({purpose}hidden as you type; {skip})"
+        if key := ask_key(name, question, lambda value: self._belongs_elsewhere(vendor, value)):
+            self._keys[name] = key
+
+    def _origin(self, name: str) -> str:
+        entry = f"keys.{name}."
+        origins = self._loaded.origins.items()
+        return next(o.split(" ")[0] for n, o in origins if f"{n}.".startswith(entry))
+
+    def _belongs_elsewhere(self, vendor: Vendor | None, key: str) -> str | None:
+        """Why that is no key of the vendor's: it begins as those of another do."""
+        for other in self._vendors.values():
+            if other is not vendor and other.key_start and key.startswith(other.key_start):
+                return f"That looks like a key for {other.label}, and was dropped."
+        return None
+
+    def _ask_reasoner(self) -> None:
+        """Ask which reasoner, where the keys allow more than one; then for its key."""
+        chosen = self._settings["reasoner"]
+        able = [
+            row
+            for row in self._catalog.reasoners
+            if row.name == chosen or (row.key and self._has_key(row.key))
+        ]
+        if len(able) < 2:
+            return
+        options = {row.name: row.label for row in sorted(able, key=lambda row: row.name != chosen)}
+        name = ask_choice("\nWho reasons?", options, self._check_reasoner)
+        self._settings["reasoner"] = name
+        if (key := self._catalog.reasoner(name).key) and not self._has_key(key):
+            self._ask_key(key)
+
+    def _check_reasoner(self, name: str) -> None:
+        self._catalog.reasoner(name)
+
+    def _has_key(self, name: str) -> bool:
+        return name in self._keys or self._loaded.has_key(name)
+
+    def _ask_model(self) -> None:
+        """Ask which Claude model, where the host offers any."""
+        if "model" in self._settings:
+            return
+        newest = (self._catalog.newest(family, self._place, self._today) for family in FAMILIES)
+        models = [model for model in newest if model and self._is_current(model)]
+        options = {model.family.lower(): self._describe(model) for model in models}
+        if options:
+            question = "\nWhich Claude answers?"
+            self._settings["model"] = ask_choice(question, options, self._check_model)
+
+    @property
+    def _place(self) -> str:
+        if self._settings["backend"] == GATEWAY:
+            return GATEWAY
+        return self._catalog.answerer(self._settings["answerer"]).place
+
+    def _describe(self, model: ClaudeModel) -> str:
+        """Its name, and what it costs there."""
+        if (card := model.rates.get(self._place)) is None:
+            return model.name
+        read, written = (f"${rate:.2f}" for rate in (card.base.input, card.base.output))
+        return f"{model.name}: {read} in, {written} out per million tokens"
+
+    def _is_current(self, model: ClaudeModel) -> bool:
+        return model.lifecycle(self._today) in (Lifecycle.ACTIVE, Lifecycle.LEGACY)
+
+    def _check_model(self, name: str) -> None:
+        """Raise RefusedError for a name that means nothing where it would be asked."""
+        if self._place == GATEWAY:
+            self._catalog.claude(name, GATEWAY, self._today)
+        else:
+            answerer = self._catalog.answerer(self._settings["answerer"])
+            model_at(answerer, self._catalog, name, self._today, typed=True)
+
+
+def _in_force(path: Path, vendors: Sequence[Vendor], *, is_new: bool) -> LoadedSettings:
+    """The settings without those of the file that is made anew. Raises ConfigError."""
+    if not is_new:
+        return load_settings(path, {})
+    return merge_layers((from_environment(os.environ, Settings.model_fields, vendors),), path)
+
+
+def _language() -> str:
+    """The language of the user's locale, as `ar`; "" for none."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((name for name in names if name), "").partition("_")[0].partition(".")[0]
