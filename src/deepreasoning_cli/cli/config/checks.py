@@ -89,8 +89,8 @@ def _print(result: ProbeResult) -> None:
         typer.echo(f"{name} works  {single_line(', '.join(_facts(result)), 1000)}")
         return
     typer.echo(f"{name} fails  {single_line(result.error.message, 1000)}")
-    if result.error.hint:
-        typer.echo(f"{'':<12} hint:  {single_line(as_called(result.error.hint), 1000)}")
+    for hint in result.error.hints:
+        typer.echo(f"{'':<12} hint:  {single_line(as_called(hint), 1000)}")
 
 
 def _facts(result: ProbeResult) -> Iterator[str]:

@@ -55,7 +55,7 @@ def ask_choice(
             try:
                 check(answer)
             except DeepReasoningError as error:
-                problem = f"{error.message}: {error.hint}" if error.hint else error.message
+                problem = ": ".join((error.message, *error.hints[:1]))
             else:
                 return answer
         if not _is_dropped(question, answer):
@@ -78,7 +78,7 @@ def ask_key(
         try:
             key = validate_and_remember(name, answer, "your answer")
         except ConfigError as error:
-            write_stderr(f"{error.message}: {error.hint}")
+            write_stderr(": ".join((error.message, *error.hints[:1])))
             continue
         if problem := refuse(key.value):
             write_stderr(problem)

@@ -38,8 +38,10 @@ def nobody_to_ask() -> UsageError:
     """What is wrong with `config init` in a script that answers nothing by flags."""
     return UsageError(
         "config init asks questions, and standard input is no terminal",
-        hint="--keys-from-env stores the keys of the environment;"
-        " --no-input writes a file that changes nothing",
+        hint=(
+            "--keys-from-env stores the keys of the environment",
+            "--no-input writes a file that changes nothing",
+        ),
     )
 
 
