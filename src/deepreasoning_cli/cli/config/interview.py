@@ -70,7 +70,8 @@ def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], 
     KeyboardInterrupt where the user leaves.
     """
     is_new = overwrite or not path.exists()
-    write_stderr(f"{'Writes' if is_new else 'Changes'} {path}. Ctrl-C leaves it as it is.\n")
+    does = "Writes" if is_new else "Changes"
+    write_stderr(f"{does} {path}\nCtrl-C leaves everything as it is.\n", wrap=False)
     try:
         answers = Interview(path, given, is_new=is_new).ask()
     except typer.Abort:
@@ -80,7 +81,7 @@ def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], 
         editor.create(path, answers, overwrite=overwrite)
     else:
         editor.update(path, answers)
-    write_stderr(f"\nwrote {path}")
+    write_stderr(f"\nwrote {path}", wrap=False)
     try:
         code = _offer_check(path, log) if answers.keys else 0
         _offer_completions()

@@ -19,6 +19,8 @@ from deepreasoning_cli.views.terminal import supports_cursor, terminal_size
 
 PASTED: Final = "That looks like a key, and was dropped. Each key has a question of its own."
 
+MODELS: Final = ("claude-", "anthropic/")  # dated ids are as long as keys, and have digits
+
 
 def ask_yes(question: str) -> bool:
     """Whether the answer is yes; Enter alone says so too."""
@@ -99,7 +101,7 @@ def _read_line(question: str) -> str:
 
 def _is_dropped(question: str, answer: str) -> bool:
     """Whether the answer is a key: it is wiped off the screen then."""
-    if not is_like_a_key(answer):
+    if not is_like_a_key(answer) or answer.lower().startswith(MODELS):
         return False
     if supports_cursor(sys.stderr):
         rows = -(-len(f"{question} {answer}") // terminal_size()[0])
