@@ -24,7 +24,7 @@ _deepreasoning_options() {
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --no-web --web -w --session --continue -c --hide-reasoning --max-reasoning --max-tokens --timeout --plain --no-save --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --help -h' ;;
-    'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --answerer -a --backend --spent --since --by --json --csv --help -h' ;;
+    'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --answerer -a --backend --spent --since --by --all --json --csv --help -h' ;;
     'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
     'models list') words='--backend --all --live --json --help -h' ;;
@@ -67,7 +67,7 @@ _deepreasoning_option() {
     'ask --reasoning-from') words='last' files=1 ;;
     'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
     'ask --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
-    'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway' files= ;;
+    'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway demo' files= ;;
     'price --by') words='day model stage session' files= ;;
     'serve --log') words='text json' files= ;;
     'history --status' | 'history list --status') words='complete incomplete' files= ;;

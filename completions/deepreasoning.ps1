@@ -130,7 +130,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
     $commands['price'] = @()
-    $flags['price'] = @('--file', '-f', '--no-stdin', '--input', '--output', '--reasoning-tokens', '--web', '-w', '--exact', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--spent', '--since', '--by', '--json', '--csv', '--help', '-h')
+    $flags['price'] = @('--file', '-f', '--no-stdin', '--input', '--output', '--reasoning-tokens', '--web', '-w', '--exact', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--spent', '--since', '--by', '--all', '--json', '--csv', '--help', '-h')
     $help['price'] = 'Say what a question costs: the rates, an estimate for one, or what was spent.'
     $help['price --file'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
     $help['price -f'] = 'Text file to put in front of the prompt; - is stdin. Repeatable.'
@@ -151,6 +151,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['price --spent'] = 'What the turns so far have cost.'
     $help['price --since'] = 'Since then: 12h, 30d, 4w, today, yesterday, 2026-11-01, 2026-11-01T14:30 or all; the default is 30d.'
     $help['price --by'] = 'What to add up by; the default is day.'
+    $help['price --all'] = 'With older models, too, and hosts without a key.'
     $help['price --json'] = 'As JSON; money as decimal strings.'
     $help['price --csv'] = 'Spending as CSV.'
     $help['price --help'] = 'Show this message and exit.'
@@ -186,7 +187,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $flags['models'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models'] = 'Claude models and reasoners: list, show, default.'
     $help['models --backend'] = 'Whose models and prices; default: the one in use.'
-    $help['models --all'] = 'Retired models too.'
+    $help['models --all'] = 'Older and retired models, and hosts without a key, too.'
     $help['models --live'] = 'Ask the vendors that have a key; later runs use what they say.'
     $help['models --json'] = 'As JSON; money as decimal strings.'
     $help['models --help'] = 'Show this message and exit.'
@@ -195,7 +196,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $flags['models list'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models list'] = 'List them, as the command alone does.'
     $help['models list --backend'] = 'Whose models and prices; default: the one in use.'
-    $help['models list --all'] = 'Retired models too.'
+    $help['models list --all'] = 'Older and retired models, and hosts without a key, too.'
     $help['models list --live'] = 'Ask the vendors that have a key; later runs use what they say.'
     $help['models list --json'] = 'As JSON; money as decimal strings.'
     $help['models list --help'] = 'Show this message and exit.'
@@ -485,9 +486,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $files['resume --reasoning'] = $true
     $words['ask --on-cap'] = @('stop', 'answer')
     $words['resume --on-cap'] = @('stop', 'answer')
-    $words['price --backend'] = @('direct', 'gateway')
-    $words['models --backend'] = @('direct', 'gateway')
-    $words['models list --backend'] = @('direct', 'gateway')
+    $words['price --backend'] = @('direct', 'gateway', 'demo')
+    $words['models --backend'] = @('direct', 'gateway', 'demo')
+    $words['models list --backend'] = @('direct', 'gateway', 'demo')
     $words['price --by'] = @('day', 'model', 'stage', 'session')
     $words['serve --log'] = @('text', 'json')
     $words['history --status'] = @('complete', 'incomplete')

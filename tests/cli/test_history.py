@@ -299,7 +299,7 @@ def test_show_folds_what_was_attached_and_has_the_date(three: Path) -> None:
 
 @posix_only
 def test_a_list_on_a_terminal_has_numbers_and_no_word_about_room(three: Path) -> None:
-    seen = on_terminal(three, "list", pager="cat").output.decode().splitlines()
+    seen = on_terminal(three, "list", pager="cat").colorless.decode().splitlines()
     assert [line.split()[0] for line in seen] == ["#", "1", "2", "3"]
     assert "room" not in "".join(seen)
     assert max(map(len, seen)) <= 80
@@ -661,7 +661,7 @@ def fake_pager(tmp_path: Path) -> tuple[str, Path]:
 @posix_only
 def test_a_long_list_goes_through_the_pager(three: Path, fake_pager: tuple[str, Path]) -> None:
     pager, seen = fake_pager
-    shown = on_terminal(three, "list", pager=f"{pager} 'a b'", rows=4)
+    shown = on_terminal(three, "list", pager=f"{pager} 'a b'", rows=4, NO_COLOR="1")
     assert shown == PtyRun(0, b"paged LESS=FRX a b\r\n")
     assert [row[:5] for row in seen.read_text().splitlines()[:4]] == [
         *("#  wh", "1  20", "2  20", "3  20")
@@ -725,9 +725,17 @@ def test_a_terminal_gets_prompt_answer_and_bill(three: Path) -> None:
 
 
 @posix_only
+def test_a_turn_that_is_not_complete_is_red_and_the_heading_underlined(three: Path) -> None:
+    heading, *rows = on_terminal(three, "list", pager="cat").output.decode().splitlines()
+    assert heading.startswith("\x1b[4m")
+    assert [row.startswith("\x1b[31m") for row in rows] == ["incomplete" in row for row in rows]
+    assert any("incomplete" in row for row in rows)
+
+
+@posix_only
 def test_a_narrow_terminal_gets_the_columns_that_fit(three: Path) -> None:
     env = {"DEEPREASONING_DATA_DIR": str(three)}
-    seen = run_in_pty("history", columns=44, env=env).output.decode().splitlines()
+    seen = run_in_pty("history", columns=44, env=env).colorless.decode().splitlines()
     assert seen[0].split() == ["#", "when", "prompt"]
     assert max(map(len, seen[:4])) <= 44
 

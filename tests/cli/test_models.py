@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli import pager
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.models import model_view
+from support.runner import run_in_pty
 
 ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GATEWAY = "https://empiriolabs.ai/models/deepreasoning"
@@ -54,7 +59,7 @@ def listed(*words: str) -> list[dict[str, Any]]:
 
 def row(text: str, name: str) -> list[str]:
     """The words of the one line above the answerers that holds `name` as a word."""
-    lines = text.partition("\nAnswerers\n")[0].splitlines()
+    lines = text.partition("   answerer")[0].splitlines()
     [entry] = [line.split() for line in lines if name in line.split()]
     return entry
 
@@ -63,15 +68,39 @@ def ids(rows: list[dict[str, Any]], kind: str) -> list[str]:
     return [entry["id"] for entry in rows if entry["kind"] == kind]
 
 
-def test_the_list_has_a_row_for_each_model_with_its_limits_and_prices() -> None:
-    text = models().stdout
+def test_the_list_has_a_row_for_each_family_what_one_types_first() -> None:
+    lines = models().stdout.splitlines()
+    assert lines[0] == "Claude models, direct backend, USD per million tokens"
+    assert lines[1].split() == ["name", "id", "context", "$", "in", "$", "out"]
+    assert [line.split() for line in lines[2:7]] == [
+        ["fable", "claude-fable-5-2", "1M", "8.00", "40.00"],
+        ["mythos", "claude-mythos-5-2", "1M", "8.00", "40.00"],
+        ["opus", "claude-opus-5-5", "1M", "4.00", "20.00"],
+        ["*", "sonnet", "claude-sonnet-5-5", "1M", "2.00", "10.00"],
+        ["haiku", "claude-haiku-5-5", "1M", "0.10-0.50", "0.50-2.50"],
+    ]
+    assert lines[7] == ""
+    assert "https://" not in "\n".join(lines)
+
+
+def test_the_whole_list_has_older_models_with_limits_and_samplers() -> None:
+    text = models("--all").stdout
     assert row(text, "claude-sonnet-5-5") == [
         *("*", "sonnet", "claude-sonnet-5-5", "active", "1M", "128k", "none", "2.00", "10.00")
     ]
     assert row(text, "claude-haiku-4-5-20251001") == [
-        *("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        *("haiku-4.5", "claude-haiku-4-5-20251001"),
         *("legacy", "200k", "64k", "one", "1.00", "5.00"),
     ]
+
+
+def test_each_name_in_the_list_means_its_model() -> None:
+    rows = [line.split() for line in models("--all").stdout.splitlines() if " claude-" in line]
+    named = [[word for word in words if word != "*"][:2] for words in rows]
+    assert len(named) > 20
+    for name, id_ in named:
+        shown = models("show", name).stdout.splitlines()[0].split()[1]
+        assert shown == id_ or name == "sonnet-3.5", name  # there were two of that one
 
 
 def test_list_is_the_name_of_what_the_command_alone_does() -> None:
@@ -80,27 +109,24 @@ def test_list_is_the_name_of_what_the_command_alone_does() -> None:
 
 
 def test_a_deprecated_model_is_listed_with_its_last_day() -> None:
-    assert row(models().stdout, "claude-sonnet-4-5-20250929")[2:5] == [
-        *("deprecated", "until", "2026-11-30")
-    ]
+    assert row(models("--all").stdout, "claude-sonnet-4-5-20250929")[2:4] == ["ends", "2026-11-30"]
+    assert "status     deprecated, ends 2026-11-30\n" in models("show", "sonnet-4.5").stdout
 
 
 def test_a_price_that_depends_on_size_or_hour_is_a_range() -> None:
-    text = models().stdout
+    text = models("--all").stdout
     assert row(text, "claude-haiku-5-5")[-2:] == ["0.10-0.50", "0.50-2.50"]
-    assert row(text, "deepseek-flash")[-2:] == ["0.15-0.30", "0.60-1.20"]
-    assert "A range: long prompts or peak hours cost more" in text
+    assert row(text, "deepseek-flash")[5:7] == ["0.15-0.30", "0.60-1.20"]
+    assert "A range: long prompts or peak hours cost more." in text
 
 
-def test_retired_models_are_counted_and_listed_only_when_asked_for() -> None:
+def test_retired_models_are_listed_only_when_asked_for() -> None:
     short, full = models("--backend", "gateway"), models("--backend", "gateway", "--all")
     assert "claude-opus-4-1-20250805" not in short.stdout
-    assert "6 retired: --all lists them." in short.stdout
     assert row(full.stdout, "claude-opus-4-1-20250805") == [
-        *("claude-opus-4-1", "claude-opus-4-1-20250805", "retired", "since", "2026-08-05"),
-        *("200k", "32k", "one", "53.00", "260.00"),
+        *("opus-4.1", "claude-opus-4-1-20250805", "retired", "200k", "32k", "one"),
+        *("53.00", "260.00"),
     ]
-    assert "retired: --all" not in full.stdout
 
 
 def test_a_price_that_nobody_publishes_is_unknown_and_not_zero() -> None:
@@ -108,45 +134,61 @@ def test_a_price_that_nobody_publishes_is_unknown_and_not_zero() -> None:
     assert row(text, "claude-3-opus-20240229")[-2:] == ["unknown", "unknown"]
 
 
-def test_the_gateway_list_has_its_own_default_prices_and_source_and_no_reasoners() -> None:
+def test_the_gateway_list_has_its_own_default_and_prices_and_no_reasoners() -> None:
     lines = models("--backend", "gateway").stdout.splitlines()
     assert lines[0] == "Claude models, gateway backend, USD per million tokens"
     assert [line.split() for line in lines if line.startswith("*  ")] == [
         [
-            *("*", "sonnet", "claude-sonnet-4-5-20250929", "deprecated", "until", "2026-11-30"),
-            *("200k", "64k", "one", "12.00", "58.00"),
+            *("*", "sonnet", "claude-sonnet-4-5-20250929", "ends", "2026-11-30"),
+            *("200k", "12.00", "58.00"),
         ]
     ]
-    assert "Reasoners" not in lines
-    assert lines[-1] == f"Prices as of 2026-11-23: {GATEWAY}"
+    assert not any("reasoner" in line for line in lines)
 
 
-def test_the_sources_of_the_prices_stand_under_the_table() -> None:
-    lines = models().stdout.splitlines()
-    assert f"Prices as of 2026-11-12: {ANTHROPIC}" in lines
-    assert not any(GATEWAY in line for line in lines)
+def test_the_demo_has_no_models_and_says_so() -> None:
+    result = models("--backend", "demo")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "The demo calls no model and costs nothing; --backend direct or gateway has prices.\n",
+    )
+    assert listed("--backend", "demo") == []
+
+
+def test_the_list_has_the_hosts_that_can_be_asked_and_names_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-12345678")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-12345678")
+    hosts = models().stdout.split("\n\n")[1:3]
+    names = [[line.replace("*", " ").split()[0] for line in each.splitlines()] for each in hosts]
+    assert names == [
+        ["reasoner", "deepseek", "deepseek-pro", "ollama", "no"],
+        ["answerer", "anthropic", "ollama", "deepseek", "no"],
+    ]
+    assert "   no key: openrouter, deepinfra, novita, huggingface\n" in models().stdout
 
 
 def test_the_list_knows_which_keys_are_set_and_never_prints_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-never-to-be-seen")
-    text = models().stdout
+    text = models("--all").stdout
     assert row(text, "openrouter")[0] == "*"
     assert "  set  " in next(line for line in text.splitlines() if "openrouter" in line.split())
-    assert row(text, "deepseek")[-4:-2] == ["not", "set"]
-    assert row(text, "ollama")[-4:-2] == ["not", "needed"]
+    assert row(text, "deepseek")[2:4] == ["not", "set"]
+    assert row(text, "ollama")[2:4] == ["not", "needed"]
     assert "never-to-be-seen" not in text + models("--json").output
 
 
 def test_the_list_is_that_of_the_host_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-never-to-be-seen")
-    text = models().stdout
+    text = models("--all").stdout
     assert text.startswith("Claude models, openrouter, USD per million tokens\n")
     assert row(text, "anthropic/claude-sonnet-5.5")[:3] == [
         *("*", "sonnet", "anthropic/claude-sonnet-5.5")
     ]
-    answerers = text.partition("\nAnswerers\n")[2].splitlines()
+    answerers = text.partition("   answerer")[2].splitlines()
     assert [line.split()[:2] for line in answerers if line.startswith("*")] == [
         ["*", "openrouter"],
         ["*", "is"],
@@ -176,7 +218,7 @@ def test_the_settings_choose_the_marked_defaults_and_the_backend(config: Path) -
     assert [line.split()[1] for line in text.splitlines() if line.startswith("*  ")] == [
         *("opus", "lab")
     ]
-    assert row(text, "lab") == ["*", "lab", "lab", "r1", "not", "needed", "0.10", "2.00"]
+    assert row(text, "lab") == ["*", "lab", "r1", "unknown", "0.10", "2.00", "lab"]
     write(config, 'backend = "gateway"\n')
     assert models().stdout.startswith("Claude models, gateway backend")
 
@@ -191,7 +233,9 @@ def test_auto_means_the_backend_whose_keys_are_there(monkeypatch: pytest.MonkeyP
 
 def test_a_default_that_the_catalog_lacks_is_listed_as_unknown(config: Path) -> None:
     write(config, 'model = "claude-next-9"\n')
-    assert row(models().stdout, "claude-next-9") == ["*", "claude-next-9", *["unknown"] * 6]
+    assert row(models().stdout, "claude-next-9") == [
+        *("*", "claude-next-9", "claude-next-9", *["unknown"] * 4)
+    ]
 
 
 def test_a_default_that_is_retired_marks_nothing_and_is_told(config: Path) -> None:
@@ -318,14 +362,45 @@ def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
     )
 
 
-def test_show_says_when_the_peak_is_and_whether_it_holds_now() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the time zone of this process."""
+
+    def live_in(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield live_in
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [
+        ("UTC", "Mon–Fri 01–04 and 06–10"),
+        ("Europe/Berlin", "Mon–Fri 02–05 and 07–11"),
+        ("Asia/Kolkata", "Mon–Fri 06:30–09:30 and 11:30–15:30"),
+        ("America/Los_Angeles", "Sun–Thu 17–20 and 22–02"),
+        ("America/Sao_Paulo", "Sun–Thu 22–01 and Mon–Fri 03–07"),
+        ("Pacific/Kiritimati", "Mon–Fri 15–18 and 20–00"),
+    ],
+)
+def test_show_says_when_the_peak_is_on_ones_own_clock(
+    clock: Callable[[str], None], zone: str, hours: str
+) -> None:
+    clock(zone)
     lines = models("show", "deepseek").stdout.splitlines()
     assert "direct, peak hours       0.30    1.20       0.006     as input" in lines
-    [hours] = [line for line in lines if line.startswith("Peak hours")]
-    assert hours.startswith(
-        "Peak hours (now): Monday, Tuesday, Wednesday, Thursday, Friday"
-        " 01:00-04:00, 06:00-10:00 UTC, but not on 2026-09-25, "
-    )
+    assert f"Peak hours (now): {hours} your time." in lines
+
+
+def test_show_has_the_holidays_to_come_as_ranges() -> None:
+    assert (
+        "No peak on 2027-01-01, 2027-02-05 to 2027-02-08, 2027-04-05, 2027-06-09, 2027-09-15,"
+        " 2027-10-01 (UTC).\n"
+    ) in models("show", "deepseek").stdout
 
 
 @pytest.mark.parametrize("name", ["claude-opus-4-1", "CLAUDE-OPUS-4-1-20250805", "Claude Opus 4.1"])
@@ -358,25 +433,49 @@ def test_show_of_the_users_own_reasoner_says_what_is_unknown(config: Path) -> No
 
 def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pager, "output_width", lambda: 80)
-    lines = models().stdout.splitlines()
-    rows = lines[: lines.index("* is the default. Limits and dates as of 2026-11-26.")]
-    assert max(map(len, rows)) <= 80
-    assert row("\n".join(rows), "claude-sonnet-5-5") == [
-        *("*", "claude-sonnet-5-5", "active", "2.00", "10.00")
-    ]
-    assert (
-        "No room for: name, context, output, samplers, host."
-        " A wider terminal, a pipe and --json have them."
-    ) in lines
+    for words in ((), ("--all",)):
+        lines = models(*words).stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert row("\n".join(lines), "claude-sonnet-5-5")[:3] == [
+            "*",
+            "sonnet",
+            "claude-sonnet-5-5",
+        ]
+        assert not any("No room" in line for line in lines)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+def test_a_screen_has_room_for_the_list_and_for_the_card() -> None:
+    keys = {f"{name}_API_KEY": "sk-12345678" for name in ("ANTHROPIC", "DEEPSEEK", "OPENROUTER")}
+    for command in ("models", "price"):
+        shown = run_in_pty(command, columns=80, rows=24, env={**keys, "PAGER": "false"})
+        lines = shown.colorless.decode().splitlines()
+        assert (shown.code, 10 < len(lines) < 24) == (0, True), command
+        assert max(map(len, lines)) <= 80
+    narrow = run_in_pty("models", columns=40, env={**keys, "PAGER": "cat"}).colorless.decode()
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "*  sonnet" in narrow
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal")
+def test_heading_default_and_older_models_look_different_and_no_word_is_blue() -> None:
+    shown = run_in_pty("models", "--all", env={"PAGER": "cat"}).output.decode()
+    styles = {line[2:-2] for line in re.findall(r"\x1b\[[0-9;]*m(?=.)", shown + "..")}
+    lines = shown.splitlines()
+    assert lines[1].startswith("\x1b[4m   name")
+    assert any(line.startswith("\x1b[1m*  sonnet") for line in lines)
+    assert any(line.startswith("\x1b[2m   sonnet-4.5") for line in lines)
+    assert "34" not in "".join(styles)
+    plain = run_in_pty("models", env={"PAGER": "cat", "NO_COLOR": "1"}).output
+    assert b"\x1b" not in plain
 
 
 def test_show_says_why_a_host_is_doubted_and_the_list_which() -> None:
     lines = models("show", "together").stdout.splitlines()
     assert "doubtful  Together's recent list of models does not name R1" in lines
     assert (
-        "Perhaps not served any more: together, fireworks, siliconflow;"
-        " `models show NAME` says why."
-    ) in models().stdout.splitlines()
+        "Perhaps not served any more: together, fireworks, siliconflow; `models NAME` says why."
+    ) in models("--all").stdout.splitlines()
 
 
 def test_show_marks_the_default() -> None:

@@ -72,7 +72,7 @@ def test_what_differs_from_the_catalog_is_shown_under_the_table(anthropic: Loopb
         "claude-sonnet-5-5: ends unknown → 2027-03-01",
         "claude-sonnet-6: not in the catalog; Six, active",
     ]
-    assert "deprecated until 2027-03-01" in result.stdout
+    assert "ends 2027-03-01" in result.stdout
     [request] = anthropic.requests
     assert request.path == (
         "/v1/models?limit=1000&lifecycle%5B%5D=active&lifecycle%5B%5D=deprecated"
@@ -85,7 +85,7 @@ def test_later_runs_use_what_was_said_and_say_when(anthropic: Loopback) -> None:
     anthropic.reply(json_reply(200, page(MODEL)))
     models("--live")
     later = models()
-    assert "deprecated until 2027-03-01" in later.stdout
+    assert "ends 2027-03-01" in later.stdout
     assert "With what the vendors said on 2026-11-23 (`models --live`)." in later.stdout
     assert len(anthropic.requests) == 1
     assert (paths.data_dir() / "models.json").stat().st_mode & 0o077 == 0
@@ -98,7 +98,7 @@ def test_what_cannot_be_kept_is_listed_with_a_warning(
     monkeypatch.setenv("DEEPREASONING_DATA_DIR", str(tmp_path / "file/below"))
     anthropic.reply(json_reply(200, page(MODEL)))
     result = models("--live")
-    assert (result.exit_code, "deprecated until 2027-03-01" in result.stdout) == (0, True)
+    assert (result.exit_code, "ends 2027-03-01" in result.stdout) == (0, True)
     assert result.stderr.startswith("warning: what the vendors said is not kept: cannot write ")
 
 
@@ -153,7 +153,7 @@ def test_a_vendor_that_does_not_answer_costs_a_warning_and_not_the_table(
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: deepseek was not asked: ")
     assert "not for you" in result.stderr
-    assert "deprecated until 2027-03-01" in result.stdout
+    assert "ends 2027-03-01" in result.stdout
 
 
 @pytest.mark.parametrize("reply", [{"models": []}, {"data": "none"}, {"data": {"id": "x"}}])

@@ -8,6 +8,7 @@ import shlex
 import sys
 from typing import Any, Final
 
+from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.errors import WriteError
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.views import terminal
@@ -21,6 +22,11 @@ NO_PAGER: Final = ("", "cat")
 def output_width() -> int | None:
     """The terminal's columns; None for a pipe or a file, where nothing is cut."""
     return terminal.terminal_size()[0] if terminal.is_terminal(sys.stdout) else None
+
+
+def output_color(options: GlobalOptions) -> bool:
+    """Whether rows on stdout are styled."""
+    return terminal.uses_color(sys.stdout, options.color)
 
 
 def print_text(text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deepreasoning_cli.sanitize import single_line
-from deepreasoning_cli.views.terminal import cell_width, truncate
+from deepreasoning_cli.views.terminal import UNDERLINED, cell_width, styled, truncate
 
 GAP: Final = "  "
 LONGEST: Final = 1000  # characters of a cell; nothing that is listed comes near
@@ -19,7 +19,8 @@ class Column:
     """A heading, the side it leans to, and what becomes of it where there is little room.
 
     A column is cut down to `min_width` cells before any is left out; 0 means that it is not. Then
-    the highest `drop_order` goes first, 0 never. One whose cells are all empty is not shown.
+    the highest `drop_order` goes first, 0 never. One whose cells are all empty is not shown;
+    a blank in one of them keeps it.
     """
 
     title: str
@@ -40,23 +41,30 @@ class Table:
 
 
 def table(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    styles: Sequence[str] | None = None,
 ) -> Table:
     """Lay out `rows`, one cell a column, in at most `width` cells; None is a pipe: all of it.
 
-    Cells may hold anything: they are made safe and put on one line here.
+    Cells may hold anything: they are made safe and put on one line here. `styles` has a style for
+    each row, "" for none, where colour is wanted: the heading is underlined then.
     """
     cells = [[single_line(cell, LONGEST) for cell in row] for row in rows]
-    filled = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    filled = [index for index in range(len(columns)) if any(row[index] for row in rows)]
     lines = [[column.title for column in columns], *cells]
     sizes = {index: max(cell_width(line[index]) for line in lines) for index in filled}
     if width is not None:
         _drop(columns, sizes, width)
         _shrink(sizes, _floors(columns, sizes), width)
         _shrink(sizes, dict.fromkeys(sizes, NARROWEST), width)
+    laid_out = [_line(columns, line, sizes, width) for line in lines]
+    if styles is not None:
+        styled_lines = zip(laid_out, (UNDERLINED, *styles), strict=True)
+        laid_out = [styled(line, style) for line, style in styled_lines]
     return Table(
-        tuple(_line(columns, line, sizes, width) for line in lines),
-        tuple(columns[index].title for index in filled if index not in sizes),
+        tuple(laid_out), tuple(columns[index].title for index in filled if index not in sizes)
     )
 
 

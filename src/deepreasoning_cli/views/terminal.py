@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_SIZE = (80, 24)
+BOLD, DIM, UNDERLINED, RED = "1", "2", "4", "31"
+"""Styles of a whole line; words are never coloured blue, which many palettes make unreadable."""
 ASCII_FALLBACKS = str.maketrans("·→≈•─│╭╮╰╯▌⋮…–—×‘’“”", "->~*-|++++|:.--x''\"\"")
 """Our own signs for terminals that have only ASCII, column for column."""
 
@@ -120,6 +122,11 @@ def crop(text: str, width: int) -> str:
         if used > width:
             return text[:start]
     return text
+
+
+def styled(text: str, style: str) -> str:
+    """`text` in that style; "" is none."""
+    return f"\x1b[{style}m{text}\x1b[0m" if style else text
 
 
 def truncate(text: str, width: int) -> str:

@@ -85,7 +85,7 @@ def list_(
         word = status and status.value
         turns = store.listing(session=session, model=model, status=word, since=after, limit=limit)
         rows = list(turns)
-    display.print_rows(rows, as_json=as_json)
+    display.print_rows(rows, options, as_json=as_json)
     if not (rows or as_json):
         filtered = session or model or status or since
         note(options, "no turn fits" if filtered else "the history is empty")
@@ -139,7 +139,7 @@ def sessions(context: typer.Context, as_json: JsonOption = False) -> None:
     options = global_options_of(context)
     with access.open_history(options) as store:
         rows = store.sessions()
-    display.print_sessions(rows, as_json=as_json)
+    display.print_sessions(rows, options, as_json=as_json)
     if not (rows or as_json):
         note(options, "there are no sessions")
 
@@ -223,7 +223,7 @@ def recover(context: typer.Context, as_json: JsonOption = False) -> None:
 
     options = global_options_of(context)
     rows, left = access.recover_turns(options)
-    display.print_rows(rows, as_json=as_json)
+    display.print_rows(rows, options, as_json=as_json)
     done = f"recovered {access.count_turns(len(rows))}" if rows else "there is nothing to recover"
     note(options, done)
     if left:

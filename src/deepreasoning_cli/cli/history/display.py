@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from deepreasoning_cli.cli.messages import note
 from deepreasoning_cli.cli.options import GlobalOptions
-from deepreasoning_cli.cli.pager import output_width, print_json, print_text
+from deepreasoning_cli.cli.pager import output_color, output_width, print_json, print_text
 from deepreasoning_cli.history.mapping import timestamp
 from deepreasoning_cli.history.queries import SearchHit, TurnSummary
 from deepreasoning_cli.history.sessions import Session
@@ -21,7 +21,7 @@ from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.plain import with_final_newline
 from deepreasoning_cli.views.table import Column, table
-from deepreasoning_cli.views.terminal import cell_width, truncate
+from deepreasoning_cli.views.terminal import RED, cell_width, truncate
 
 FIRST_WORDS: Final = 100  # characters of a prompt
 INDENT: Final = "    "
@@ -43,25 +43,30 @@ SESSION_COLUMNS: Final = (
 )
 
 
-def print_rows(rows: Sequence[TurnSummary], *, as_json: bool) -> None:
+def print_rows(rows: Sequence[TurnSummary], options: GlobalOptions, *, as_json: bool) -> None:
     """Print the turns, a line each below a heading, or nothing; as JSON always an array.
 
     A terminal gets a number for each turn, by which commands take it; in a pipe the id comes first.
+    With colour a turn that is not complete is red.
     """
     width = output_width()
     if as_json:
         print_json([_row_as_json(row) for row in rows])
     elif rows:
         cells = [_cells(row, numbered=width is not None) for row in rows]
-        print_text("\n".join(table(COLUMNS, cells, width).lines) + "\n")
+        styles = ["" if row.status == "complete" else RED for row in rows]
+        shown = styles if output_color(options) else None
+        print_text("\n".join(table(COLUMNS, cells, width, shown).lines) + "\n")
 
 
-def print_sessions(rows: Sequence[Session], *, as_json: bool) -> None:
+def print_sessions(rows: Sequence[Session], options: GlobalOptions, *, as_json: bool) -> None:
     """Print the sessions, a line each below a heading, or nothing; as JSON always an array."""
     if as_json:
         print_json([_session_as_json(row) for row in rows])
     elif rows:
-        lines = table(SESSION_COLUMNS, [session_cells(row) for row in rows], output_width()).lines
+        styles = [""] * len(rows) if output_color(options) else None
+        cells = [session_cells(row) for row in rows]
+        lines = table(SESSION_COLUMNS, cells, output_width(), styles).lines
         print_text("\n".join(lines) + "\n")
 
 

@@ -29,14 +29,18 @@ class PricedBackend(StrEnum):
 
     DIRECT = "direct"
     GATEWAY = "gateway"
+    DEMO = "demo"
 
 
+FREE = "The demo calls no model and costs nothing; --backend direct or gateway has prices."
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; money as decimal strings.")]
 BackendOption = Annotated[
     PricedBackend | None,
     typer.Option("--backend", help="Whose models and prices; default: the one in use."),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="Retired models too.")]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="Older and retired models, and hosts without a key, too.")
+]
 LiveOption = Annotated[
     bool,
     typer.Option("--live", help="Ask the vendors that have a key; later runs use what they say."),
@@ -63,11 +67,14 @@ def list_(
         return
     from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.models.model_view import ModelView, answerer_as_json, row_as_json
-    from deepreasoning_cli.cli.pager import output_width, print_json, print_text
+    from deepreasoning_cli.cli.pager import output_color, output_width, print_json, print_text
 
     options = global_options_of(context)
     loaded = load_with_notes(options)
     answers, differences = _ask_vendors(options, loaded) if live else (None, None)
+    if backend is PricedBackend.DEMO:
+        print_json([]) if as_json else print_text(f"{FREE}\n")
+        return
     view = ModelView.of(loaded, backend and backend.value, answers)
     for problem in view.problems():
         warn(options, problem)
@@ -77,7 +84,8 @@ def list_(
         for difference in differences or ():
             message(options, "live", difference)
         return
-    text = tables.list_table(view, output_width(), retired=everything)
+    shown = tables.ModelTables(view, everything)
+    text = "\n".join(shown.lines(output_width(), color=output_color(options)))
     if differences is not None:
         text += f"\n{tables.differences(differences)}"
     print_text(f"{text}\n")

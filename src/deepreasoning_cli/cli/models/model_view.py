@@ -159,6 +159,17 @@ class ModelView:
             key=lambda m: (families.index(m.family), -(m.released or date.min).toordinal()),
         )
 
+    def newest_models(self) -> list[ClaudeModel]:
+        """The newest model of each family that is served, and the default."""
+        models, newest = self.models(retired=False), dict[str, ClaudeModel]()
+        for model in models:
+            newest.setdefault(model.family or model.id, model)
+        return [model for model in models if model in (*newest.values(), self.default)]
+
+    def can_be_asked(self, host: Reasoner | Answerer) -> bool:
+        """Whether its key is set, or it needs none."""
+        return host.key is None or self.loaded.has_key(host.key)
+
     def reasoners(self) -> tuple[Reasoner, ...]:
         """Every reasoner of the direct backend; the gateway has its own."""
         return self.catalog.reasoners if self.backend == "direct" else ()
@@ -182,6 +193,17 @@ class ModelView:
                 return (model.family, *model.aliases)
         return model.aliases
 
+    def short_name(self, model: ClaudeModel) -> str:
+        """What one types for it: `sonnet`, `sonnet-4.5`; else its first alias, or its id."""
+        names = self.names(model)
+        if model.family in names:
+            return model.family
+        words = model.name.lower().partition(" (")[0].split()
+        numbers = [word for word in words if word.replace(".", "").isdigit()]
+        if model.family and sorted(words) == sorted(["claude", model.family, *numbers]):
+            return "-".join([model.family, *numbers])
+        return next(iter(names), model.id)
+
     def base_url(self, row: Reasoner | Answerer) -> str:
         """Where it would be called: the user's address for its host, else the catalog's."""
         return self.loaded.settings.base_urls.get(row.key or row.name, row.base_url)
@@ -193,7 +215,8 @@ class ModelView:
         """
         written = name.strip().lower()
         for model in self.catalog.claude_models:
-            if written in map(str.lower, (model.id, model.name, *model.aliases)):
+            names = (model.id, model.name, self.short_name(model), *model.aliases)
+            if written in map(str.lower, names):
                 return model
         for reasoner in self.catalog.reasoners:
             if written in (reasoner.name.lower(), *reasoner.aliases):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from deepreasoning_cli.catalog.models import (
@@ -16,8 +18,10 @@ from deepreasoning_cli.catalog.models import (
     Thinking,
 )
 from deepreasoning_cli.cli.models.model_view import ModelView, rate_cards
-from deepreasoning_cli.pipeline.money import WEEKDAYS, Hours, RateCard, Rates, decimal_usd
+from deepreasoning_cli.cli.models.peak_hours import holidays, peak_hours
+from deepreasoning_cli.pipeline.money import RateCard, Rates, decimal_usd
 from deepreasoning_cli.sanitize import single_line
+from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.table import Column, table
 
 UNKNOWN = "unknown"
@@ -36,24 +40,25 @@ THINKS = {
 
 MARK = "*"
 MODELS = (
-    Column(""),
-    Column("name", drop_order=3),
-    Column("id"),
+    Column(" "),
+    Column("name"),
+    Column("id", drop_order=3),
     Column("status"),
-    Column("context", right=True, drop_order=5),
-    Column("output", right=True, drop_order=4),
+    Column("context", right=True, drop_order=4),
+    Column("output", right=True, drop_order=5),
     Column("samplers", drop_order=6),
     Column("$ in", right=True, drop_order=1),
     Column("$ out", right=True, drop_order=2),
 )
-REASONERS = (
-    Column(""),
+HOSTS = (
+    Column(" "),
     Column("name"),
-    Column("host", drop_order=4),
     Column("model", drop_order=3, min_width=20),
     Column("key"),
+    Column("context", right=True, drop_order=5),
     Column("$ in", right=True, drop_order=1),
     Column("$ out", right=True, drop_order=2),
+    Column("host", drop_order=4),
 )
 RATES = (
     Column("USD per million tokens"),
@@ -65,10 +70,10 @@ RATES = (
 
 
 def status(model: ClaudeModel, today: date) -> str:
-    """`active`, `legacy`, `deprecated until 2026-11-30`, `retired since 2026-08-05`, `unknown`."""
+    """`active`, `deprecated, ends 2026-11-30`, `retired since 2026-08-05`, `unknown`."""
     lifecycle = model.lifecycle(today)
-    word = {Lifecycle.DEPRECATED: "until", Lifecycle.RETIRED: "since"}.get(lifecycle)
-    return f"{lifecycle.value} {word} {model.ends}" if word and model.ends else lifecycle.value
+    word = {Lifecycle.DEPRECATED: ", ends", Lifecycle.RETIRED: " since"}.get(lifecycle)
+    return f"{lifecycle.value}{word} {model.ends}" if word and model.ends else lifecycle.value
 
 
 def format_limit(tokens: int | None) -> str:
@@ -118,8 +123,8 @@ def rate_cells(rates: Rates | None) -> list[str]:
 
 
 def mark(view: ModelView, row: ClaudeModel | Reasoner) -> str:
-    """The sign of a default, else nothing."""
-    return MARK if view.is_default(row) else ""
+    """The sign of a default, else a blank, so that all tables stand below each other."""
+    return MARK if view.is_default(row) else " "
 
 
 def sources(figures: Iterable[RateCard | SearchPrices | None]) -> list[str]:
@@ -130,34 +135,104 @@ def sources(figures: Iterable[RateCard | SearchPrices | None]) -> list[str]:
     return [single_line(f"{day}: {source}", 1000) for day, source in dict.fromkeys(days)]
 
 
-def peak_hours(hours: Hours, now: datetime) -> str:
-    """When the peak rates hold, and whether they do at `now` (aware): `Peak hours (not now):
-    Monday, Tuesday 01:00-04:00, 06:00-10:00 UTC, but not on 2026-10-01.`
-    """
-    days = ", ".join(WEEKDAYS[day] for day in sorted(hours.weekdays))
-    spans = ", ".join(f"{start:%H:%M}-{end:%H:%M}" for start, end in hours.spans)
-    holidays = ", ".join(day.isoformat() for day in sorted(hours.holidays))
-    exception = f", but not on {holidays}" if holidays else ""
-    now_or_not = "now" if hours.hold(now) else "not now"
-    return f"Peak hours ({now_or_not}): {days} {spans} UTC{exception}."
+def row_style(view: ModelView, row: ClaudeModel | Reasoner | Answerer) -> str:
+    """How a row looks: the default bold, what is old, doubtful or without a key dim."""
+    if row in (view.default, view.default_reasoner, view.default_answerer):
+        return terminal.BOLD
+    if isinstance(row, ClaudeModel):
+        return "" if row.lifecycle(view.today) is Lifecycle.ACTIVE else terminal.DIM
+    return "" if view.can_be_asked(row) else terminal.DIM
 
 
-def list_table(view: ModelView, width: int | None, *, retired: bool) -> str:
-    """Both tables with notes on their figures, in at most `width` cells a line."""
-    models, reasoners = view.models(retired=retired), view.reasoners()
-    model_table = table(MODELS, [_model_cells(view, row) for row in models], width)
-    reasoner_table = table(REASONERS, [_reasoner_cells(view, row) for row in reasoners], width)
-    where = view.place if view.place not in ("direct", "gateway") else f"{view.backend} backend"
-    lines = [f"Claude models, {where}, USD per million tokens", ""]
-    lines += model_table.lines
-    if reasoners:
-        lines += ["", "Reasoners", "", *reasoner_table.lines]
-    if answerers := view.answerers():
-        cells = [_answerer_cells(view, row) for row in answerers]
-        lines += ["", "Answerers", "", *table(REASONERS, cells, width).lines]
-    cards = [card for row in view.rows(retired=retired) if (card := view.card(row))]
-    left_out = list(dict.fromkeys(model_table.dropped_titles + reasoner_table.dropped_titles))
-    return "\n".join([*lines, "", *_list_notes(view, cards, left_out, retired=retired)])
+@dataclass(frozen=True, slots=True)
+class ModelTables:
+    """What `models` prints: the newest of each family and the hosts that can be asked, or `all`."""
+
+    view: ModelView
+    all: bool = False
+
+    def lines(self, width: int | None, *, color: bool) -> Iterator[str]:
+        """The tables with notes on their figures, in at most `width` cells a line."""
+        view = self.view
+        where = view.place if view.place not in ("direct", "gateway") else f"{view.backend} backend"
+        yield from wrapped(f"Claude models, {where}, USD per million tokens", width)
+        models = view.models(retired=True) if self.all else view.newest_models()
+        styles = [row_style(view, row) for row in models] if color else None
+        yield from table(MODELS, list(map(self._model_cells, models)), width, styles).lines
+        for title, hosts in (("reasoner", view.reasoners()), ("answerer", view.answerers())):
+            if hosts:
+                yield from self._host_lines(title, hosts, width, color=color)
+        yield ""
+        for note in self._notes():
+            yield from wrapped(note, width)
+
+    def _host_lines(
+        self, title: str, hosts: Sequence[Reasoner | Answerer], width: int | None, *, color: bool
+    ) -> Iterator[str]:
+        shown = [host for host in hosts if self.all or self.view.can_be_asked(host)]
+        styles = [row_style(self.view, host) for host in shown] if color else None
+        columns = [replace(each, title=title) if each.title == "name" else each for each in HOSTS]
+        yield ""
+        yield from table(columns, list(map(self._host_cells, shown)), width, styles).lines
+        keyless = [each.name for each in hosts if each not in shown and not _is_doubtful(each)]
+        if keyless:
+            yield from wrapped(f"no key: {', '.join(keyless)}", width, indent=" " * 3)
+
+    def _model_cells(self, model: ClaudeModel) -> list[str]:
+        view, is_old = self.view, model.lifecycle(self.view.today) is not Lifecycle.ACTIVE
+        output = samplers = ""
+        if self.all:
+            output = format_limit(model.max_output)
+            samplers = model.samplers.value if model.status is not Lifecycle.UNKNOWN else UNKNOWN
+        return [
+            mark(view, model),
+            view.short_name(model),
+            model.id,
+            _short_status(model, view.today) if self.all or is_old else "",
+            format_limit(model.context),
+            output,
+            samplers,
+            *rate_ranges(view.card(model)),
+        ]
+
+    def _host_cells(self, host: Reasoner | Answerer) -> list[str]:
+        view = self.view
+        key = _key_state(view, host.key) if self.all else ""
+        if isinstance(host, Reasoner):
+            sign, card, context = mark(view, host), view.card(host), format_limit(host.context)
+        else:
+            sign, card, context = (MARK if host == view.default_answerer else " "), host.rates, ""
+        figures = rate_ranges(card) if host.model else ["as above"] * 2
+        return [sign, host.name, host.model or "Claude", key, context, *figures, host.label]
+
+    def _notes(self) -> Iterator[str]:
+        view = self.view
+        cards = [view.card(row) for row in view.rows(retired=self.all)]
+        has_ranges = any(card and (card.bands or card.peak) for card in cards)
+        ranges = " A range: long prompts or peak hours cost more." if has_ranges else ""
+        yield f"{MARK} is the default.{ranges}"
+        if self.all:
+            yield f"Limits and dates as of {view.catalog.as_of}; `models NAME` shows one."
+        else:
+            yield "`models NAME` shows one, `models --all` older ones and keyless hosts."
+        if view.live_date:
+            yield f"With what the vendors said on {view.live_date} (`models --live`)."
+        doubtful = [row.name for row in view.catalog.reasoners if row.doubt]
+        if self.all and doubtful:
+            names = ", ".join(doubtful)
+            yield f"Perhaps not served any more: {names}; `models NAME` says why."
+
+
+def _is_doubtful(host: Reasoner | Answerer) -> bool:
+    return isinstance(host, Reasoner) and host.doubt is not None
+
+
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """The text on lines of at most `width` cells; on one in a pipe."""
+    if width is None:
+        return [f"{indent}{text}"]
+    lines = textwrap.wrap(text, max(width - len(indent), 1), break_on_hyphens=False)
+    return [f"{indent}{line}" for line in lines]
 
 
 def differences(lines: Sequence[str]) -> str:
@@ -169,53 +244,18 @@ def differences(lines: Sequence[str]) -> str:
     )
 
 
-def _model_cells(view: ModelView, model: ClaudeModel) -> list[str]:
-    return [
-        mark(view, model),
-        next(iter(view.names(model)), ""),
-        model.id,
-        status(model, view.today),
-        format_limit(model.context),
-        format_limit(model.max_output),
-        model.samplers.value if model.status is not Lifecycle.UNKNOWN else UNKNOWN,
-        *rate_ranges(view.card(model)),
-    ]
-
-
-def _reasoner_cells(view: ModelView, row: Reasoner) -> list[str]:
-    figures = rate_ranges(view.card(row))
-    return [mark(view, row), row.name, row.label, row.model, _key_state(view, row.key), *figures]
-
-
-def _answerer_cells(view: ModelView, row: Answerer) -> list[str]:
-    figures = rate_ranges(row.rates) if row.model else ["as above"] * 2
-    sign = MARK if row == view.default_answerer else ""
-    return [sign, row.name, row.label, row.model or "Claude", _key_state(view, row.key), *figures]
+def _short_status(model: ClaudeModel, today: date) -> str:
+    """As `status`, in a word: of a deprecated model `ends 2026-11-30`."""
+    lifecycle = model.lifecycle(today)
+    if lifecycle is Lifecycle.DEPRECATED and model.ends:
+        return f"ends {model.ends}"
+    return lifecycle.value
 
 
 def _key_state(view: ModelView, key: str | None) -> str:
     if not key:
         return "not needed"
     return "set" if view.loaded.has_key(key) else "not set"
-
-
-def _list_notes(
-    view: ModelView, cards: Sequence[RateCard], left_out: Sequence[str], *, retired: bool
-) -> Iterator[str]:
-    yield f"{MARK} is the default. Limits and dates as of {view.catalog.as_of}."
-    if any(card.bands or card.peak for card in cards):
-        yield "A range: long prompts or peak hours cost more; `models show NAME` says when."
-    if view.live_date:
-        yield f"With what the vendors said on {view.live_date} (`models --live`)."
-    hidden = sum(map(view.is_retired, view.catalog.offered(view.place)))
-    if hidden and not retired:
-        yield f"{hidden} retired: --all lists them."
-    if doubtful := [row.name for row in view.catalog.reasoners if row.doubt]:
-        yield f"Perhaps not served any more: {', '.join(doubtful)}; `models show NAME` says why."
-    if left_out:
-        yield f"No room for: {', '.join(left_out)}. A wider terminal, a pipe and --json have them."
-    for source in sources(cards):
-        yield f"Prices as of {source}"
 
 
 def facts(view: ModelView, row: ClaudeModel | Reasoner, width: int | None) -> str:
@@ -287,7 +327,8 @@ def _rate_rows(row: ClaudeModel | Reasoner) -> Iterator[list[str]]:
 def _fact_notes(view: ModelView, row: ClaudeModel | Reasoner) -> Iterator[str]:
     for backend, card in rate_cards(row).items():
         if card and card.peak_hours:
-            yield single_line(peak_hours(card.peak_hours, view.now), 1000)
+            yield peak_hours(card.peak_hours, view.now)
+            yield from filter(None, [holidays(card.peak_hours, view.now)])
         for source in sources([card]):
             yield f"Rates ({backend}) as of {source}"
     yield f"The rest as of {view.catalog.as_of}."

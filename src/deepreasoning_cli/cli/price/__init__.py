@@ -52,6 +52,9 @@ BackendOption = Annotated[
         "--backend", help="Whose prices; default: the one in use.", rich_help_panel=o.MODELS
     ),
 ]
+AllOption = Annotated[
+    bool, output_option("--all", help="With older models, too, and hosts without a key.")
+]
 SpentOption = Annotated[bool, spending_option("--spent", help="What the turns so far have cost.")]
 SinceOption = Annotated[
     str | None,
@@ -81,6 +84,7 @@ def price(
     spent: SpentOption = False,
     since: SinceOption = None,
     by: ByOption = None,
+    everything: AllOption = False,
     json: JsonOption = False,
     csv: CsvOption = False,
 ) -> None:
@@ -100,6 +104,7 @@ def price(
         backend=backend and backend.value,
         web=web,
         exact=exact,
+        all=everything,
         spent=spent,
         since=since,
         by=by and by.value,

@@ -12,6 +12,7 @@ from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import MILLION, RateCard, Rates, decimal_usd
 from deepreasoning_cli.views.table import Column, table
+from deepreasoning_cli.views.terminal import BOLD
 
 BILL = (
     Column("stage"),
@@ -135,11 +136,12 @@ class Bill:
         costs = [item.cost for item in self.items]
         return None if None in costs else sum(filter(None, costs), Decimal(0))
 
-    def as_text(self, width: int | None) -> str:
+    def as_text(self, width: int | None, *, color: bool) -> str:
         """The bill as a table, the sum at its end."""
         rows = [item.cells() for item in self.items]
         rows.append(["", "", "total", "", "", format_rate(self.total)])
-        lines = [*table(BILL, rows, width).lines]
+        styles = [*[""] * len(self.items), BOLD] if color else None
+        lines = [*table(BILL, rows, width, styles).lines]
         if self.total is None:
             lines += ["", "A rate is not published, so the sum is not known."]
         return "\n".join(lines)

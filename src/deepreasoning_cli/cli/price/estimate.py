@@ -13,7 +13,7 @@ from typing import Final
 
 from deepreasoning_cli.catalog.models import ClaudeModel, Effort
 from deepreasoning_cli.cli.messages import debug_log, warn
-from deepreasoning_cli.cli.models.tables import mark
+from deepreasoning_cli.cli.models.tables import mark, row_style, wrapped
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.price.bill import Pair, Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
@@ -37,8 +37,9 @@ ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
 }
 """Output tokens of a short, a usual and a hard question, for a user without a history."""
 COSTS = (
-    Column(""),
-    Column("model"),
+    Column(" "),
+    Column("name"),
+    Column("model", drop_order=2),
     Column("input", right=True, drop_order=1),
     *(Column(case, right=True) for case in CASES),
 )
@@ -151,15 +152,19 @@ class PriceEstimate:
         thinking = ClaudeThinking(model=model, effort=effort, tokens=catalog.efforts)
         return thinking.expected_tokens(Prompt((), has_reasoning=self.context.thinks))
 
-    def as_text(self, width: int | None) -> str:
+    def as_text(self, width: int | None, *, color: bool) -> str:
         """The table, and what its figures rest on."""
-        rows = [self._cells(model) for model in self.context.models()]
-        return "\n".join([*table(COSTS, rows, width).lines, "", *self._notes()])
+        models, view = self.context.models(), self.context.view
+        styles = [row_style(view, model) for model in models] if color else None
+        lines = table(COSTS, list(map(self._cells, models)), width, styles).lines
+        notes = [line for note in self._notes() for line in wrapped(note, width)]
+        return "\n".join([*lines, "", *notes])
 
     def _cells(self, model: ClaudeModel) -> list[str]:
         read, costs = self.costs(model)
         return [
             mark(self.context.view, model),
+            self.context.view.short_name(model),
             model.id,
             format_tokens(read, estimated=model.id not in self.exact),
             *(format_usd(cost, estimated=True) for cost in costs),

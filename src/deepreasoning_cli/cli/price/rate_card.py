@@ -9,24 +9,26 @@ from decimal import Decimal
 from typing import Any
 
 from deepreasoning_cli.catalog.models import ClaudeModel, Reasoner
-from deepreasoning_cli.cli.models import PricedBackend, tables
+from deepreasoning_cli.cli.models import FREE, PricedBackend, tables
 from deepreasoning_cli.cli.models.model_view import ModelView
+from deepreasoning_cli.cli.models.peak_hours import peak_hours
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import RateCard, Rates, decimal_usd
 from deepreasoning_cli.views.table import Column, table
 
 PAIRINGS = (
-    Column(""),
-    Column("R1-0528 with", drop_order=1),
-    Column("id"),
+    Column(" "),
+    Column("R1-0528 with"),
+    Column("id", drop_order=1),
     Column("$ in /1K", right=True),
     Column("$ out /1K", right=True),
     Column("$ in /1M", right=True),
     Column("$ out /1M", right=True),
 )
 STAGE = (
-    Column(""),
-    Column("model"),
+    Column(" "),
+    Column("name"),
+    Column("model", drop_order=3),
     Column("when"),
     Column("$ in", right=True),
     Column("$ out", right=True),
@@ -37,10 +39,14 @@ STAGE = (
 
 @dataclass(frozen=True, slots=True)
 class PriceContext:
-    """Models and rates for one backend, and whether a search of the web is priced too."""
+    """Models and rates for one backend, and whether a search of the web is priced too.
+
+    `newest` leaves out older models and the hosts that have no key.
+    """
 
     view: ModelView
     web: bool = False
+    newest: bool = False
 
     @property
     def on_gateway(self) -> bool:
@@ -66,9 +72,11 @@ class PriceContext:
         return view.model_in_use()
 
     def models(self) -> list[ClaudeModel]:
-        """The model that a flag names, else all on offer; on the gateway retired ones too."""
+        """The model that a flag names, else those on offer; on the gateway retired ones too."""
         if self.view.loaded.is_typed("model"):
             return [self.model()]
+        if self.newest:
+            return self.view.newest_models()
         return self.view.models(retired=self.on_gateway)
 
     def reasoner(self) -> Reasoner | None:
@@ -81,9 +89,13 @@ class PriceContext:
         return self.view.reasoner_in_use() or self.view.catalog.reasoner("deepseek")
 
     def reasoners(self) -> list[Reasoner]:
-        """The reasoner that a flag names, else all of them."""
-        one = self.reasoner() if self.view.loaded.is_typed("reasoner") else None
-        return [one] if one else list(self.view.reasoners())
+        """The reasoner that a flag names, else all of them, the one in use among them."""
+        one, every = self.reasoner(), self.view.reasoners()
+        if one and self.view.loaded.is_typed("reasoner"):
+            return [one]
+        if self.newest:
+            return [each for each in every if each == one or self.view.can_be_asked(each)]
+        return list(every)
 
     def search(self) -> Decimal:
         """USD for one search of the web."""
@@ -97,11 +109,12 @@ class RateReport:
 
     context: PriceContext
 
-    def as_text(self, width: int | None) -> str:
-        """The card in at most `width` cells a line, with its dates and sources under it."""
+    def as_text(self, width: int | None, *, color: bool) -> str:
+        """The card in at most `width` cells a line, with notes under it."""
         context = self.context
         body = _gateway_table if context.on_gateway else _stage_tables
-        return "\n".join([*body(context, width), "", *_notes(context)])
+        notes = [line for note in _notes(context) for line in tables.wrapped(note, width)]
+        return "\n".join([*body(context, width, color=color), "", *notes])
 
     def as_json(self) -> dict[str, object]:
         """The same as one object, money as decimal strings."""
@@ -118,10 +131,25 @@ class RateReport:
         }
 
 
-def _gateway_table(context: PriceContext, width: int | None) -> Iterator[str]:
-    yield "EmpirioLabs gateway, USD; the reasoning is in the price"
+@dataclass(frozen=True, slots=True)
+class FreeReport:
+    """What the demo costs."""
+
+    def as_text(self, width: int | None, *, color: bool) -> str:
+        """A sentence."""
+        return FREE
+
+    def as_json(self) -> dict[str, object]:
+        """As of another backend, with nothing in it."""
+        return {"backend": "demo", "reasoners": [], "models": [], "search": None, "cost_usd": "0"}
+
+
+def _gateway_table(context: PriceContext, width: int | None, *, color: bool) -> Iterator[str]:
+    yield from tables.wrapped("EmpirioLabs gateway, USD; the reasoning is in the price", width)
     yield ""
-    yield from table(PAIRINGS, [_pairing(context, each) for each in context.models()], width).lines
+    rows = context.models()
+    styles = [tables.row_style(context.view, row) for row in rows] if color else None
+    yield from table(PAIRINGS, [_pairing(context, each) for each in rows], width, styles).lines
 
 
 def _pairing(context: PriceContext, model: ClaudeModel) -> list[str]:
@@ -129,11 +157,13 @@ def _pairing(context: PriceContext, model: ClaudeModel) -> list[str]:
     if card := context.view.card(model):
         thousand = [decimal_usd(rate) or "" for rate in card.base.per_thousand]
         figures = [*thousand, *tables.rate_cells(card.base)[:2]]
-    return [tables.mark(context.view, model), model.name, model.id, *figures]
+    name = context.view.short_name(model)
+    return [tables.mark(context.view, model), name, model.id, *figures]
 
 
-def _stage_tables(context: PriceContext, width: int | None) -> Iterator[str]:
-    yield "Direct, USD per million tokens; a question pays for both stages"
+def _stage_tables(context: PriceContext, width: int | None, *, color: bool) -> Iterator[str]:
+    title = "Direct, USD per million tokens; a question pays for both stages"
+    yield from tables.wrapped(title, width)
     for title, rows in (
         ("1. The reasoner reads the question and writes the chain of thought", context.reasoners()),
         (
@@ -141,18 +171,21 @@ def _stage_tables(context: PriceContext, width: int | None) -> Iterator[str]:
             context.models(),
         ),
     ):
-        yield from ("", title, "")
-        lines = [line for row in rows for line in _cases(context.view, row)]
-        yield from table(STAGE, lines, width).lines
+        yield from ("", *tables.wrapped(title, width))
+        cases = [(row, line) for row in rows for line in _cases(context.view, row)]
+        styles = [tables.row_style(context.view, row) for row, _ in cases] if color else None
+        yield from table(STAGE, [line for _, line in cases], width, styles).lines
 
 
 def _cases(view: ModelView, row: ClaudeModel | Reasoner) -> Iterator[list[str]]:
     """A line for each case of a model's card; the first has its name."""
-    name = row.id if isinstance(row, ClaudeModel) else f"{row.name}: {row.model}"
-    heads = [tables.mark(view, row), name]
+    if isinstance(row, ClaudeModel):
+        heads = [tables.mark(view, row), view.short_name(row), row.id]
+    else:
+        heads = [tables.mark(view, row), row.name, row.model]
     for when, rates in _rates(view.card(row), view.now):
         yield [*heads, when, *tables.rate_cells(rates)]
-        heads = ["", ""]
+        heads = [""] * len(heads)
 
 
 def _rates(card: RateCard | None, now: datetime) -> Iterator[tuple[str, Rates | None]]:
@@ -177,9 +210,9 @@ def _notes(context: PriceContext) -> Iterator[str]:
         yield "Whether the chain of thought counts as output is not published; estimates count it."
     rates = [each.rates for each in context.reasoners()]
     for hours in dict.fromkeys(card.peak_hours for card in rates if card and card.peak_hours):
-        yield tables.peak_hours(hours, view.now)
-    cards = [*map(view.card, context.models()), *rates]
-    yield from (f"As of {source}" for source in tables.sources([*cards, view.catalog.search]))
+        yield peak_hours(hours, view.now)
+    older = "`price --all` has older models and keyless hosts, " if context.newest else ""
+    yield f"{older}`models NAME` the sources."
 
 
 def _reasoner_object(context: PriceContext, row: Reasoner) -> dict[str, Any]:

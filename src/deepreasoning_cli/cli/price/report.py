@@ -9,10 +9,11 @@ from typing import Protocol
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.messages import load_with_notes, note
+from deepreasoning_cli.cli.models import PricedBackend
 from deepreasoning_cli.cli.models.model_view import ModelView
 from deepreasoning_cli.cli.options import GlobalOptions, at_most_one
-from deepreasoning_cli.cli.pager import output_width, print_json, print_text
-from deepreasoning_cli.cli.price.rate_card import PriceContext, RateReport
+from deepreasoning_cli.cli.pager import output_color, output_width, print_json, print_text
+from deepreasoning_cli.cli.price.rate_card import FreeReport, PriceContext, RateReport
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -23,7 +24,7 @@ DEFAULT_SINCE = "30d"
 class Report(Protocol):
     """What `price` prints: a table for people, an object for programs."""
 
-    def as_text(self, width: int | None) -> str:
+    def as_text(self, width: int | None, *, color: bool) -> str:
         """The report in at most `width` cells a line; None is a pipe."""
 
     def as_json(self) -> dict[str, object]:
@@ -42,6 +43,7 @@ class PriceOptions:
     backend: str | None
     web: bool
     exact: bool
+    all: bool
     spent: bool
     since: str | None
     by: str | None
@@ -77,14 +79,17 @@ def run(global_options: GlobalOptions, options: PriceOptions) -> None:
     if options.json:
         print_json(report.as_json())
     else:
-        print_text(f"{report.as_text(output_width())}\n")
+        print_text(f"{report.as_text(output_width(), color=output_color(global_options))}\n")
 
 
 def _report(global_options: GlobalOptions, loaded: LoadedSettings, options: PriceOptions) -> Report:
     if options.spent:
         return _spending(global_options, loaded, options)
+    if options.backend == PricedBackend.DEMO:
+        return FreeReport()
     web = options.web or loaded.settings.web_search_linkup
-    context = PriceContext(ModelView.of(loaded, options.backend), web)
+    newest = not (options.all or options.json)
+    context = PriceContext(ModelView.of(loaded, options.backend), web, newest)
     if options.counts_tokens:
         return _bill(global_options, context, options)
     prompt = _prompt(options)

@@ -21,7 +21,7 @@ from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.table import Column, table
-from deepreasoning_cli.views.terminal import cell_width
+from deepreasoning_cli.views.terminal import BOLD, UNDERLINED, cell_width, styled
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -62,7 +62,7 @@ class SpendingReport:
             return sorted(groups)
         return sorted(groups, key=lambda group: -(group[1].cost or Decimal(0)))
 
-    def as_text(self, width: int | None) -> str:
+    def as_text(self, width: int | None, *, color: bool) -> str:
         """The table, a bar to each group where there is room, and the sum."""
         since = f" since {self.since.astimezone():%Y-%m-%d %H:%M}" if self.since else ""
         if not self.rows:
@@ -70,6 +70,8 @@ class SpendingReport:
         groups, total = self.groups(), sum_costs(self.rows)
         rows = [[name, *_cells(each)] for name, each in [*groups, ("total", total)]]
         heading, *lines, last = table((Column(self.by, min_width=10), *COLUMNS), rows, width).lines
+        if color:
+            heading, last = styled(heading, UNDERLINED), styled(last, BOLD)
         charted = _with_bars(lines, [each.cost or Decimal(0) for _, each in groups], width)
         notes = []
         if total.unknown:
@@ -90,7 +92,7 @@ class SpendingReport:
 class SpendingCsv(SpendingReport):
     """The same as CSV."""
 
-    def as_text(self, width: int | None) -> str:
+    def as_text(self, width: int | None, *, color: bool) -> str:
         """A heading and a line for each group, however wide; an unknown cost is empty."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
