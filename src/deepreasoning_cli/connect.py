@@ -6,10 +6,12 @@ history names, or the one that the settings name. Nothing is sent on it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import re
 import socket
 import stat
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -98,6 +100,23 @@ def check_ca_bundle() -> None:
         Path(bundle).open("rb").close()
 
 
+PROXIES = ("http", "https", "all")
+
+
+def is_proxied() -> bool:
+    """Whether a proxy is set for any host, as `urllib.request.getproxies` finds it.
+
+    That module takes 20 ms to import, and has to be only where a system keeps proxies elsewhere.
+    """
+    if sys.platform in ("darwin", "win32"):
+        from urllib.request import getproxies
+
+        proxies = getproxies()
+        return any(proxies.get(kind) for kind in PROXIES)
+    names = [f"{kind}_proxy" for kind in PROXIES]
+    return any(value and name.lower() in names for name, value in os.environ.items())
+
+
 class EarlyConnection:
     """A connection to `origin` that a thread opens at once; TLS is on it where the origin has it.
 
@@ -166,27 +185,35 @@ class EarlyConnection:
             self.close()
 
     def _open(self) -> socket.socket | None:
-        from urllib.request import getproxies  # it also knows the settings of macOS and Windows
-
-        proxies = getproxies()
-        if any(proxies.get(kind) for kind in ("http", "https", "all")):
+        if is_proxied():
             return None
         try:
-            context = self.tls.get() if self.origin.scheme == "https" else None
             check_ca_bundle()
         except OSError:  # the request meets the same fault, and words it
             return None
+        is_plain = self.origin.scheme == "http"
+        if not is_plain:  # the context is made while the host is looked up and answers
+            _thread.start_new_thread(self._tls_context, ())  # `Thread.start` would wait for it
         sock = socket.create_connection(self.origin[1:], self._timeout)
         self._has_tcp.set()
         try:
             sock.setsockopt(*SOCKET_KEEP_ALIVE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if context is None or self._is_over.is_set():
+            if is_plain or self._is_over.is_set():
                 return sock
-            return context.wrap_socket(sock, server_hostname=self.origin.host)
+            if context := self._tls_context():
+                return context.wrap_socket(sock, server_hostname=self.origin.host)
         except BaseException:
             sock.close()
             raise
+        sock.close()
+        return None
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        try:
+            return self.tls.get()
+        except OSError:  # the request meets the same fault, and words it
+            return None
 
 
 def connect_to_last() -> LastOrigin:
@@ -209,6 +236,14 @@ class LastOrigin:
         self._file = file
         self._known = _read(file) if connects else None
         self.connection = EarlyConnection(self._known) if self._known else None
+
+    def expect(self, origin: HttpOrigin, timeout: float | None) -> None:
+        """Lead the connection to `origin`, which the settings name; `timeout` is in seconds."""
+        if self.connection and self.connection.origin == origin:
+            return
+        if self.connection:
+            self.connection.close()
+        self.connection = EarlyConnection(origin, min(timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT))
 
     def remember(self, origin: HttpOrigin | None) -> None:
         """Write down the origin of this run; None removes the file. What goes wrong is ignored."""

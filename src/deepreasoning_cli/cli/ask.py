@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.typer_hooks import RewritingCommand
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 EPILOG = (
     "Exit codes: 0 done · 2 usage · 3 set-up · 4 refused · 5 unavailable · 6 incomplete"
@@ -104,16 +108,37 @@ def ask(
 
     Piped text goes in front of the question; without a question it is the question.
     """
+    params, global_options = context.params, o.global_options_of(context)
+    settings = o.settings_from(params)
+    loaded = _connect_and_load(global_options, settings)
     from deepreasoning_cli.cli import runner
     from deepreasoning_cli.cli.output import OutputOptions
 
-    params = context.params
     options = o.build_options(
         runner.AskOptions,
         params,
-        settings=o.settings_from(params),
+        settings=settings,
         output=o.build_options(OutputOptions, params),
         use_stdin=not no_stdin,
         save=not no_save,
     )
-    runner.ask(o.global_options_of(context), options)
+    runner.ask(global_options, options, loaded)
+
+
+def _connect_and_load(
+    global_options: o.GlobalOptions, settings: Mapping[str, object]
+) -> LoadedSettings:
+    """The settings; where they plainly say who is asked first, a connection there is begun.
+
+    It is being opened while all that runs a turn is imported.
+    """
+    from deepreasoning_cli.settings.loaded import load_settings
+
+    loaded = load_settings(global_options.config, settings)
+    if last := global_options.last_origin:
+        from deepreasoning_cli.wiring.backend import likely_origin
+        from deepreasoning_cli.wiring.resources import current_catalog
+
+        if origin := likely_origin(loaded, current_catalog(loaded)):
+            last.expect(origin, loaded.settings.timeout)
+    return loaded

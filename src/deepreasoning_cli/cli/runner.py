@@ -128,9 +128,11 @@ class TurnRunner:
 
         return HistoryAccess(paths.data_dir(), self._report)
 
-    def load(self, flags: Mapping[str, object]) -> LoadedSettings:
+    def load(
+        self, flags: Mapping[str, object], loaded: LoadedSettings | None = None
+    ) -> LoadedSettings:
         """The settings with these flags; each note on them is printed once."""
-        loaded = load_settings(self._global_options.config, flags)
+        loaded = loaded or load_settings(self._global_options.config, flags)
         for text in loaded.notes:
             if text not in self._notes:  # a chat loads them again for each turn
                 self.note(text)
@@ -265,14 +267,17 @@ def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteE
     return failure
 
 
-def ask(global_options: GlobalOptions, options: AskOptions) -> None:
-    """Ask one question and show the answer. Raises every kind of DeepReasoningError."""
+def ask(global_options: GlobalOptions, options: AskOptions, loaded: LoadedSettings) -> None:
+    """Ask one question and show the answer. Raises every kind of DeepReasoningError.
+
+    `loaded` are the settings with those of the options.
+    """
     output = options.output
     output.check()
     options.check()
     runner = TurnRunner(global_options, save=options.save, connects=not options.dry_run)
     with runner, ExitStack() as claims:
-        request = _build_request(runner, options, claims)
+        request = _build_request(runner, options, claims, loaded)
         if request.reused and output.reasoning_only and not output.structured:
             print_reasoning(request.reused.reasoning)
             return
@@ -285,9 +290,11 @@ def ask(global_options: GlobalOptions, options: AskOptions) -> None:
         runner.run(plan, request.loaded.settings, output)
 
 
-def _build_request(runner: TurnRunner, options: AskOptions, claims: ExitStack) -> TurnRequest:
-    """The turn that the options describe: reads settings, prompt, session and reasoning."""
-    loaded = runner.load(options.settings)
+def _build_request(
+    runner: TurnRunner, options: AskOptions, claims: ExitStack, loaded: LoadedSettings
+) -> TurnRequest:
+    """The turn that the options describe: reads prompt, session and reasoning."""
+    runner.load(options.settings, loaded)
     options.output.check_handoff(loaded.settings.handoff)
     question = read_prompt(
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr

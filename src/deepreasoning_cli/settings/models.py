@@ -20,7 +20,6 @@ from pydantic import (
 )
 
 from deepreasoning_cli.lazy import deferred_imports
-from deepreasoning_cli.pipeline.budget import ReasoningLimit
 
 STRICT = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 LONGEST_NAME = 24  # characters; keys are longer
@@ -106,6 +105,8 @@ Rate = Annotated[Decimal, Number, Field(ge=0, le=1_000_000)]
 def _reasoning_limit(value: Any) -> str:
     """`4000` or `90s`, as text; a file may have the number without quotes."""
     text = str(_no_bool(value)).strip()
+    from deepreasoning_cli.pipeline.budget import ReasoningLimit
+
     ReasoningLimit.parse(text)
     return text
 

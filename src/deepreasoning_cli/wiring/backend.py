@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deepreasoning_cli.catalog.fields import known_names
 from deepreasoning_cli.catalog.models import (
@@ -23,8 +23,11 @@ from deepreasoning_cli.catalog.models import (
     normal_name,
 )
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
-from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.settings.loaded import LoadedSettings
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.connect import HttpOrigin
+    from deepreasoning_cli.pipeline.events import Handoff
 
 GATEWAY = "gateway"
 GATEWAY_KEY = "empiriolabs"
@@ -69,7 +72,7 @@ class BackendNeeds(NamedTuple):
     @property
     def is_hosted(self) -> bool:
         """Whether the gateway, which does all stages in one call, can do it."""
-        return self.thinks and self.handoff is Handoff.REASONING
+        return self.thinks and self.handoff == "reasoning"
 
 
 def choose_backend(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:
@@ -211,6 +214,29 @@ def with_keys(loaded: LoadedSettings, hosts: Sequence[Host]) -> tuple[Host, ...]
     """Those that can be asked: their key is set, or they need none; the first if there is none."""
     able = tuple(host for host in hosts if host.key is None or loaded.has_key(host.key))
     return able or tuple(hosts[:1])
+
+
+def base_url_of(loaded: LoadedSettings, host: Reasoner | Answerer) -> str:
+    """Where a host is called: what its vendor's setting says, else its own address."""
+    return loaded.settings.base_urls.get(host.key or host.name, host.base_url)
+
+
+def likely_origin(loaded: LoadedSettings, catalog: Catalog) -> HttpOrigin | None:
+    """Where a turn's first request plainly goes, by the settings alone; None where that depends.
+
+    Raises ConfigError and UsageError as choose_backend does.
+    """
+    from deepreasoning_cli.connect import HttpOrigin
+
+    settings = loaded.settings
+    caps = (settings.max_cost, settings.daily_cost, settings.monthly_cost)
+    is_plain = settings.backend in ("auto", "direct") and settings.handoff != "none"
+    if not (settings.connect_ahead and is_plain and caps == (None, None, None)):
+        return None
+    if settings.web_search_linkup or not answerers_in_order(loaded, catalog):
+        return None
+    reasoners = with_keys(loaded, reasoners_in_order(loaded, catalog))
+    return HttpOrigin.of(base_url_of(loaded, reasoners[0])) if reasoners else None
 
 
 def _instead_of_the_gateway(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:

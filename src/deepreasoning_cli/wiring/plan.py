@@ -42,6 +42,7 @@ from deepreasoning_cli.wiring.backend import (
     STARTS,
     BackendNeeds,
     answerers_in_order,
+    base_url_of,
     choose_backend,
     gateways_model,
     model_at,
@@ -336,7 +337,7 @@ class PlanBuilder:
         vendor = self._vendor(name)
         return {
             "host": host.name,
-            "base_url": self._settings.base_urls.get(name, host.base_url),
+            "base_url": base_url_of(self._loaded, host),
             "key": self._key(host.key) if host.key else None,
             "transport": self._transport,
             "top_up": vendor.page if vendor else None,
