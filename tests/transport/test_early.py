@@ -10,12 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 import httpx
 import pytest
 
 from deepreasoning_cli import connect
-from deepreasoning_cli.connect import EarlyConnection, HttpOrigin, LastOrigin, create_context
+from deepreasoning_cli.connect import (
+    EarlyConnection,
+    HttpOrigin,
+    LastOrigin,
+    create_context,
+    is_proxied,
+)
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.transport import Timeouts, Transport
 from support.calls import Witness, outcome, to
@@ -273,6 +280,21 @@ def test_nothing_is_opened_where_there_is_a_proxy(
     monkeypatch.setenv(name, refusing_url())
     early = begun(vendor.url)
     assert (early.take(5), vendor.connections) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "name", ["http_proxy", "HTTPS_PROXY", "all_proxy", "All_Proxy", "no_proxy"]
+)
+@pytest.mark.parametrize("value", ["", "http://127.0.0.1:9"])
+def test_a_proxy_is_found_where_urllib_finds_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for known in list(os.environ):
+        if known.lower().endswith("_proxy"):
+            monkeypatch.delenv(known)
+    monkeypatch.setenv(name, value)
+    proxies = getproxies_environment()
+    assert is_proxied() == any(proxies.get(kind) for kind in ("http", "https", "all"))
 
 
 def test_nothing_is_opened_where_the_ca_bundle_is_wrong(

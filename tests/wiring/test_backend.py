@@ -9,7 +9,7 @@ from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.settings.loaded import load_settings
-from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend
+from deepreasoning_cli.wiring.backend import STARTS, BackendNeeds, choose_backend, likely_origin
 
 BOTH = BackendNeeds(thinks=True, answers=True, has_reasoning=False, handoff=Handoff.REASONING)
 KEPT = BackendNeeds(thinks=False, answers=True, has_reasoning=True, handoff=Handoff.REASONING)
@@ -85,3 +85,36 @@ def test_kept_reasoning_needs_a_key_for_claude() -> None:
     with pytest.raises(ConfigError) as raised:
         backend(["empiriolabs"], KEPT, backend="gateway")
     assert raised.value.hint == "set ANTHROPIC_API_KEY, and Claude is asked directly"
+
+
+PAIR = ("deepseek", "anthropic")
+
+
+@pytest.mark.parametrize(
+    ("keys", "flags", "host"),
+    [
+        (PAIR, {}, "api.deepseek.com"),
+        (PAIR, {"reasoner": "novita"}, "api.novita.ai"),
+        (
+            PAIR,
+            {"backend": "direct", "base_urls": {"deepseek": "https://proxy.test/v1"}},
+            "proxy.test",
+        ),
+        (PAIR, {"handoff": "none"}, None),
+        (PAIR, {"web_search_linkup": True}, None),
+        (PAIR, {"max_cost": "1"}, None),
+        (PAIR, {"daily_cost": "1"}, None),
+        (PAIR, {"monthly_cost": "1"}, None),
+        (PAIR, {"connect_ahead": False}, None),
+        (PAIR, {"backend": "demo"}, None),
+        (PAIR, {"backend": "gateway"}, None),
+        (("deepseek",), {}, None),
+        ((), {}, None),
+    ],
+)
+def test_where_a_turn_plainly_goes_first(
+    keys: tuple[str, ...], flags: dict[str, object], host: str | None
+) -> None:
+    environ = {f"{name.upper()}_API_KEY": "sk-0123456789" for name in keys}
+    origin = likely_origin(load_settings(None, flags, environ), load_catalog())
+    assert (origin and origin.host) == host

@@ -30,11 +30,7 @@ from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import Provider
 from deepreasoning_cli.prompt import check_fits
-from deepreasoning_cli.providers.api import (
-    SamplerRequest,
-    accept_samplers,
-    limit_temperature,
-)
+from deepreasoning_cli.providers.api import SamplerRequest, accept_samplers, limit_temperature
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
