@@ -65,7 +65,7 @@ _deepreasoning_option() {
     'ask --effort' | 'chat --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
     'ask --think' | 'chat --think' | 'resume --think') words='auto low medium high max' files= ;;
     'ask --reasoning-from') words='last' files=1 ;;
-    'ask --reasoning' | 'resume --reasoning') words='show hide only stderr' files=1 ;;
+    'ask --reasoning' | 'resume --reasoning') words='show tail hide only stderr' files=1 ;;
     'ask --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
     'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway demo' files= ;;
     'price --by') words='day model stage session' files= ;;
@@ -80,7 +80,7 @@ _deepreasoning_argument() {
     case $1 in
     'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
     'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
+    'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff reasoning panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
     'completion 0') words='bash zsh fish powershell' files= ;;
     'help 0') words='ask chat resume price serve models history config completion help exit-codes environment config' files= ;;
     *) words= files= ;;

@@ -49,7 +49,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask -c'] = 'Go on from the last turn.'
     $help['ask --session'] = 'Go on in this session; a new name begins one.'
     $help['ask --reasoning-from'] = 'Use reasoning that is there already; the reasoner is not called or paid.'
-    $help['ask --reasoning'] = 'Where the chain of thought goes; only stops before Claude.'
+    $help['ask --reasoning'] = 'Where the chain of thought goes: tail shows its last rows, then one line; only stops before Claude.'
     $help['ask --no-sources'] = 'No list of sources under the answer.'
     $help['ask --json'] = 'One JSON object.'
     $help['ask --jsonl'] = 'One JSON event a line, at once.'
@@ -112,7 +112,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --whole'] = 'Print the whole answer, not only the rest of it.'
     $help['resume --partial'] = 'Answer from the reasoning as far as it came.'
     $help['resume --again'] = 'Write anew what was cut: the answer or the reasoning.'
-    $help['resume --reasoning'] = 'Where the chain of thought goes; only stops before Claude.'
+    $help['resume --reasoning'] = 'Where the chain of thought goes: tail shows its last rows, then one line; only stops before Claude.'
     $help['resume --json'] = 'One JSON object.'
     $help['resume --jsonl'] = 'One JSON event a line, at once.'
     $help['resume --plain'] = 'Text without panels or rendering.'
@@ -480,9 +480,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['resume --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['ask --reasoning-from'] = @('last')
     $files['ask --reasoning-from'] = $true
-    $words['ask --reasoning'] = @('show', 'hide', 'only', 'stderr')
+    $words['ask --reasoning'] = @('show', 'tail', 'hide', 'only', 'stderr')
     $files['ask --reasoning'] = $true
-    $words['resume --reasoning'] = @('show', 'hide', 'only', 'stderr')
+    $words['resume --reasoning'] = @('show', 'tail', 'hide', 'only', 'stderr')
     $files['resume --reasoning'] = $true
     $words['ask --on-cap'] = @('stop', 'answer')
     $words['resume --on-cap'] = @('stop', 'answer')
@@ -496,9 +496,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history export --format'] = @('md', 'json', 'html')
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
-    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.serve', 'answerers', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search', 'serve')
     $words['completion 0'] = @('bash', 'zsh', 'fish', 'powershell')
     $words['help 0'] = @('ask', 'chat', 'resume', 'price', 'serve', 'models', 'history', 'config', 'completion', 'help', 'exit-codes', 'environment', 'config')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
 
 import pytest
@@ -13,7 +14,7 @@ from support.replies import Reply, claude_stream, reasoner_stream
 from support.runner import PROGRAM, environment, run_in_pty
 from support.screen import Terminal
 from support.tmux import Tmux, squeezed
-from support.vendors import Vendors
+from support.vendors import ANSWER, REASONING, Vendors
 
 LINES = 300
 ANSWERS = {
@@ -62,6 +63,43 @@ def test_both_panels_are_whole_on_a_terminal(
     assert done.code == 0
     assert inside(lines, "Reasoning") == rows("Let me think.", columns)
     assert inside(lines, "Answer") == rows(ANSWERS[kind], columns)
+
+
+@pytest.mark.parametrize("panels", ["rules", "box"])
+@pytest.mark.parametrize(("columns", "height"), [(80, 24), (40, 12)])
+def test_folded_reasoning_leaves_one_line(
+    vendors: Vendors, panels: str, columns: int, height: int
+) -> None:
+    thoughts = [f"thought {number:03d}\n" for number in range(60)]
+    vendors.reply(reasoner_stream(thoughts, ["x"], pace=0.01))
+    env = {**vendors.environment, "DEEPREASONING_PANELS": panels}
+    words = ("ask", "--reasoning", "tail", "q")
+    done = run_in_pty(*words, rows=height, columns=columns, env=env)
+    terminal = Terminal(columns, height)
+    terminal.write(done.output.decode())
+    fold, head, answer, *_ = terminal.lines()
+    assert "thought 0" in terminal.text.partition("Answer")[0]
+    assert re.fullmatch(
+        r"(Reasoning · deepseek-flash · )?thought [\d.]+ s · ≈\d+ tokens · .*", fold
+    )
+    assert (head[:9], answer.strip("│ ")) == (
+        {"rules": "── Answer", "box": "╭─ Answer"}[panels],
+        "42 is the answer.",
+    )
+
+
+def test_the_setting_holds_where_no_flag_is(vendors: Vendors) -> None:
+    def shown(*words: str) -> list[str]:
+        vendors.reply()
+        env = {**vendors.environment, "DEEPREASONING_REASONING": "tail"}
+        terminal = Terminal()
+        terminal.write(run_in_pty("ask", *words, "q", env=env).output.decode())
+        return terminal.lines()
+
+    assert shown()[0].startswith("Reasoning · deepseek-flash · thought ")
+    assert shown("--reasoning", "show")[1] == REASONING
+    assert shown("--plain")[0] == ANSWER
+    assert shown("--plain", "--reasoning", "show")[0] == REASONING
 
 
 def command() -> str:

@@ -423,6 +423,8 @@ def test_a_file_keeps_the_whole_reasoning_when_the_answer_fails(
 def test_hidden_reasoning_is_hidden(vendors: Vendors) -> None:
     vendors.reply()
     assert vendors.ask("--reasoning", "hide", "6 x 7?") == QUIET
+    vendors.reply()
+    assert vendors.ask("--reasoning", "tail", "6 x 7?") == QUIET
 
 
 def test_only_the_reasoning_never_calls_claude(vendors: Vendors) -> None:

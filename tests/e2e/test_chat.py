@@ -153,11 +153,20 @@ def test_a_question_is_answered_in_panels_and_ctrl_d_leaves(vendors: Vendors) ->
     done = typed(vendors, b"6 x 7?\r")
     lines = screen(done)
     assert (done.code, lines[0]) == (0, "> 6 x 7?")
-    assert lines[1].startswith("── Reasoning · deepseek-flash ─")
-    assert lines[2] == REASONING
-    assert lines[3].startswith("── thought")
-    assert lines[4].startswith("── Answer · claude-sonnet-5-5 ─")
-    assert lines[5] == "42 is the answer."
+    assert lines[1].startswith("Reasoning · deepseek-flash · thought 0.")
+    assert lines[2].startswith("── Answer · claude-sonnet-5-5 ─")
+    assert lines[3] == "42 is the answer."
+
+
+def test_the_last_rows_of_the_reasoning_are_live_and_can_be_had_whole(vendors: Vendors) -> None:
+    vendors.reply(reasoner_stream([f"thought {n:03d}\n" for n in range(40)], ["x"], pace=0.01))
+    done = typed(vendors, b"q\r", b"/reasoning last\r", b"/reasoning\r")
+    assert b"thought 0" in done.output.partition(b"Answer")[0]
+    lines = screen(done)
+    at = lines.index("> /reasoning last")
+    assert not [line for line in lines[:at] if line.startswith("thought 0")]
+    assert lines[at + 1 : at + 41] == [f"thought {n:03d}" for n in range(40)]
+    assert lines[-1] == "reasoning: tail"
 
 
 def test_a_question_of_many_lines_is_sent_as_it_stands(vendors: Vendors) -> None:

@@ -85,6 +85,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "web_search_linkup": False,
         "disable_formatting": False,
         "handoff": "reasoning",
+        "reasoning": None,
         "panels": "rules",
         "history": True,
         "clipboard": "tool",

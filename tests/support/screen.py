@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pyte
@@ -50,3 +51,21 @@ class Terminal:
     def text(self) -> str:
         """All that was written to it."""
         return "".join(self.written)
+
+
+class Tty(io.StringIO):
+    """A stream that is a terminal; what it is sent is emulated."""
+
+    encoding = "utf-8"
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__()
+        self.terminal = Terminal(columns, rows)
+        self.size = lambda: (columns, rows)
+
+    def write(self, text: str) -> int:
+        self.terminal.write(text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True

@@ -33,28 +33,10 @@ from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream,
 from deepreasoning_cli.views.panel import Frame, PanelRenderer, PanelStyle
 from deepreasoning_cli.views.panels import PanelsView
 from deepreasoning_cli.views.status import Progress
-from support.screen import Terminal, foreign
+from support.screen import Tty, foreign
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SIZES = [(80, 24), (40, 10), (20, 5), (120, 40)]
-
-
-class Tty(io.StringIO):
-    """A stream that is a terminal; what it is sent is emulated."""
-
-    encoding = "utf-8"
-
-    def __init__(self, columns: int, rows: int) -> None:
-        super().__init__()
-        self.terminal = Terminal(columns, rows)
-        self.size = lambda: (columns, rows)
-
-    def write(self, text: str) -> int:
-        self.terminal.write(text)
-        return len(text)
-
-    def isatty(self) -> bool:
-        return True
 
 
 def stage(which: Stage, reason: str = "end_turn") -> StageFinished:

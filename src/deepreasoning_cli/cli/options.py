@@ -21,6 +21,8 @@ Options = TypeVar("Options", bound="DataclassInstance")
 
 
 Backend = Literal["auto", "direct", "gateway", "demo"]
+Visibility = Literal["show", "tail", "hide"]
+"""How the chain of thought is shown: all of it, its last rows and then one line, or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +212,9 @@ ReasoningOption = Annotated[
     str | None,
     output_option(
         "--reasoning",
-        metavar="show|hide|only|stderr|FILE",
-        help="Where the chain of thought goes; only stops before Claude.",
+        metavar="show|tail|hide|only|stderr|FILE",
+        help="Where the chain of thought goes: tail shows its last rows, then one line; only stops"
+        " before Claude.",
     ),
 ]
 WebOption = Annotated[

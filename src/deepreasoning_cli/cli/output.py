@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.views.panels import PanelsView
     from deepreasoning_cli.views.status import Progress, StatusLine
 
-REASONING_PLACES = ("show", "hide", "only", "stderr")  # anything else is a file
+REASONING_PLACES = ("show", "tail", "hide", "only", "stderr")  # anything else is a file
 LONGEST_REASON = 500  # characters of why there is no search
 
 
@@ -159,8 +159,14 @@ class ViewBuilder:
         return not (other or self.global_options.debug) and terminal.supports_cursor(sys.stdout)
 
     @property
+    def _place(self) -> str | None:
+        """Where the chain of thought goes, by the flag or the setting; None where neither says."""
+        setting = self.settings.reasoning
+        return self.options.reasoning or (setting if setting != "show" else None)
+
+    @property
     def _reasoning_to_stderr(self) -> bool:
-        options, place = self.options, self.options.reasoning
+        options, place = self.options, self._place
         if options.structured or sys.stderr is None or place not in (None, "show", "stderr"):
             return False
         if place == "stderr":
@@ -267,17 +273,16 @@ class ViewBuilder:
         from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
         from deepreasoning_cli.views.panels import PanelsView
 
-        place = self.options.reasoning
-        reasoning = frozenset({Stage.REASON})
+        place, reasoning, none = self._place, frozenset({Stage.REASON}), frozenset[Stage]()
+        hides = place == "hide" or self.options.reasoning_file
         style = PanelStyle(
             box=self.settings.panels == "box",
             color=terminal.uses_color(sys.stdout, self.global_options.color),
             code_theme=self.settings.code_theme,
             demo=self.settings.backend == "demo",
-            hidden_stages=reasoning
-            if place == "hide" or self.options.reasoning_file
-            else frozenset(),
-            omitted_stages=reasoning if place == "stderr" else frozenset(),
+            hidden_stages=reasoning if hides else none,
+            folded_stages=reasoning if place == "tail" else none,
+            omitted_stages=reasoning if place == "stderr" else none,
         )
         renderer = PanelRenderer(sys.stdout, style)
         panels = PanelsView(self.record, progress, renderer, suspend_key)

@@ -279,6 +279,7 @@ class Settings(BaseSettings):
     web_search_linkup: bool = False
     disable_formatting: bool = False
     handoff: Literal["reasoning", "answer", "both", "none"] = "reasoning"
+    reasoning: Literal["show", "tail", "hide"] | None = None
     panels: Literal["box", "rules"] = "rules"
     history: bool = True
     clipboard: Literal["tool", "terminal"] = "tool"

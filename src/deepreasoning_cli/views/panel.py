@@ -20,7 +20,6 @@ from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream,
 from deepreasoning_cli.views.status import ASCII_SPINNER, SPINNER
 
 CHUNK = 4096  # characters laid out at once: what piles up while the terminal is slow stays small
-MAX_TAIL_ROWS = 10  # rows
 TITLES = {Stage.SEARCH: "Search", Stage.REASON: "Reasoning", Stage.ANSWER: "Answer"}
 DIM = Style(dim=True)
 ALARM = Style(color="yellow", bold=True)
@@ -75,7 +74,7 @@ class Frame:
             return [*left, *map(_isolate, content)]
         if not self._box:
             return content
-        gap = max(self.width - sum(terminal.cell_width(segment.text) for segment in content), 0)
+        gap = max(self.width - _cells(content), 0)
         right = Segment(f"{' ' * gap} │", self._style)
         return [*left, *content, right]
 
@@ -116,6 +115,8 @@ class PanelStyle:
     demo: bool = False
     hidden_stages: frozenset[Stage] = frozenset()
     """Stages whose text is not shown, only how long they take."""
+    folded_stages: frozenset[Stage] = frozenset()
+    """Stages of which the last rows are shown, and when they are over one line."""
     omitted_stages: frozenset[Stage] = frozenset()
     """Stages that are shown elsewhere."""
 
@@ -172,6 +173,8 @@ class PanelRenderer:
 class Panel:
     """One open panel. `feed` only takes text in, `draw` and `close` show it."""
 
+    most_live = 10  # rows of text
+
     def __init__(
         self, stage: Stage, model: str, area: LiveArea, renderer: PanelRenderer, above: str = ""
     ) -> None:
@@ -205,7 +208,7 @@ class Panel:
         """Show how it stands now."""
         self._resize()
         self._lay_out()
-        live = self._rows.tail(max(min(MAX_TAIL_ROWS, self._renderer.size()[1] - 4), 1))
+        live = self._live_rows(max(min(self.most_live, self._renderer.size()[1] - 4), 1))
         if self._empty and not self._final and not live:
             line = f"{self._renderer.spinner()} {progress}"
             row = self._frame.row([Segment(terminal.crop(line, self._frame.width), DIM)])
@@ -241,6 +244,10 @@ class Panel:
             self._unfinished = self._rows.unfinished
             self._input.popleft()
 
+    def _live_rows(self, limit: int) -> list[Row]:
+        """The rows below the final ones, at most the last `limit`."""
+        return self._rows.tail(limit)
+
     def _draw(self, live: list[Row], *foot: Row) -> None:
         final = [*self._opening(), *self._frame_rows(self._final)]
         self._area.draw(final, [*self._frame_rows(live), *foot])
@@ -267,6 +274,54 @@ class Panel:
             self._area.restart()
             self._frame = self._renderer.frame(self.stage)
             self._rows.resize(self._frame.width)
+
+
+class FoldedPanel(Panel):
+    """A panel that shows its last rows while it is open; closed, it is one line of its own.
+
+    What stands above its text is there to stay.
+    """
+
+    most_live = 5
+
+    def __init__(
+        self, stage: Stage, model: str, area: LiveArea, renderer: PanelRenderer, above: str = ""
+    ) -> None:
+        self._last: deque[Row] = deque(maxlen=self.most_live)
+        super().__init__(stage, model, area, renderer)
+        rows = render_plain(renderer.encodable(above), self._frame.columns, style=DIM)
+        self._area.draw(rows, [self._head()])
+
+    @property
+    def remaining(self) -> str:
+        """The title: nothing else is to stay on the screen."""
+        return f"{self._title}\n"
+
+    def close(self, words: str, *, alarm: bool) -> None:
+        """One line that says whose text it was, and how it went."""
+        self.sanitiser.close()
+        self._resize()
+        columns = self._frame.columns
+        title = f"{self._title} · "
+        if terminal.cell_width(title + words) > columns:
+            title = ""
+        words = fitting_fields(words, columns)
+        self._area.draw([[Segment(title, DIM), Segment(words, ALARM if alarm else DIM)]], [])
+
+    def _lay_out(self) -> None:
+        while self._input:
+            self._last += self._rows.feed(self._input.popleft())
+
+    def _live_rows(self, limit: int) -> list[Row]:
+        return [*self._last, *self._rows.tail(limit)][-limit:]
+
+    def _draw(self, live: list[Row], *foot: Row) -> None:
+        self._area.draw([], [self._head(), *self._frame_rows(live), *foot])
+
+    def _resize(self) -> None:
+        super()._resize()
+        if any(_cells(row) > self._frame.width for row in self._last):
+            self._last.clear()
 
 
 @dataclass(slots=True)
@@ -298,6 +353,10 @@ class PlainPanel:
         if text and not self.hidden:
             self.last = text[-1]
             self.write(text)
+
+
+def _cells(row: Row) -> int:
+    return sum(terminal.cell_width(segment.text) for segment in row)
 
 
 def _isolate(segment: Segment) -> Segment:

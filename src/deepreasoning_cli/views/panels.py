@@ -20,7 +20,7 @@ from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import render_plain
 from deepreasoning_cli.views.notes import format_duration, stage_summary, turn_summary
-from deepreasoning_cli.views.panel import DIM, Panel, PanelRenderer, PlainPanel
+from deepreasoning_cli.views.panel import DIM, FoldedPanel, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
 from deepreasoning_cli.views.terminal import SuspendKey, crop
@@ -190,7 +190,9 @@ class PanelsView:
                 self._panel = self._plain_panel(stage, self._renderer.sanitiser(), text)
             else:
                 self._hide_cursor()
-                self._panel = Panel(stage, model, self._area, self._renderer, above)
+                folded = stage in self._renderer.style.folded_stages
+                kind = FoldedPanel if folded else Panel
+                self._panel = kind(stage, model, self._area, self._renderer, above)
 
         with self._lock:
             self._guard(start)
@@ -198,7 +200,8 @@ class PanelsView:
 
     def _plain_panel(self, stage: Stage, sanitiser: Sanitiser, text: str) -> PlainPanel:
         self._write(text)
-        hidden = stage in self._renderer.style.hidden_stages
+        style = self._renderer.style
+        hidden = stage in style.hidden_stages | style.folded_stages
         return PlainPanel(stage, sanitiser, self._write, hidden, text[-1:] or "\n")
 
     def _start_search(self) -> None:

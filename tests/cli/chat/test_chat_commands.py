@@ -93,7 +93,8 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
         ),
         (
             "/reasoning dim",
-            "/reasoning: 'dim' is none of show, hide\nusage: /reasoning [show|hide|last]",
+            "/reasoning: 'dim' is none of show, tail, hide\n"
+            "usage: /reasoning [show|tail|hide|last]",
         ),
         ("/clear now", "/clear: it takes nothing, not 'now'\nusage: /clear"),
         ("/resume", "/resume: the last answer is not cut: which session?\nusage: /resume [NAME]"),
@@ -465,7 +466,7 @@ def test_info_tells_how_it_stands() -> None:
         "reasoner       deepseek\n"
         "answerer       default\n"
         "handoff        reasoning\n"
-        "reasoning      show\n"
+        "reasoning      tail\n"
         "web search     on\n"
         "system prompt  Be brief.\n"
         "files          none\n"

@@ -96,6 +96,7 @@ def test_what_tab_offers() -> None:
     assert offered(chat, "/help cop") == ["/help copy"]
     assert offered(chat, "/reasoning ") == [
         "/reasoning show",
+        "/reasoning tail",
         "/reasoning hide",
         "/reasoning last",
     ]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from deepreasoning_cli.cli.chat.commands import MisuseError, parse_choice, slash_command, split_args
 from deepreasoning_cli.cli.chat.session import ChatSession
+from deepreasoning_cli.cli.options import Visibility
 from deepreasoning_cli.errors import RefusedError, UsageError
 from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.events import Handoff
 
 EFFORTS = ("auto", "none", "low", "medium", "high", "xhigh", "max")
 THINK_LEVELS = ("auto", "low", "medium", "high", "max")
-VISIBILITIES: tuple[Literal["show", "hide"], ...] = ("show", "hide")
+VISIBILITIES: tuple[Visibility, ...] = ("show", "tail", "hide")
 
 
 @slash_command("[NAME]", choices=lambda chat: chat.names.models())
@@ -69,9 +69,9 @@ def system(chat: ChatSession, argument: str) -> None:
     chat.printer.show(chat.state.system or "no system prompt")
 
 
-@slash_command("[show|hide|last]", choices=(*VISIBILITIES, "last"))
+@slash_command("[show|tail|hide|last]", choices=(*VISIBILITIES, "last"))
 def reasoning(chat: ChatSession, argument: str) -> None:
-    """Show or hide the reasoning; last prints the last one."""
+    """Show or hide the reasoning, or its last rows; last prints the last one."""
     if argument.lower() == "last":
         thoughts = chat.require_last().reasoning
         chat.printer.show(thoughts or "the last turn has no reasoning", dim=True)

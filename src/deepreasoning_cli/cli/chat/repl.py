@@ -105,7 +105,7 @@ def _initial_state(
         reasoner=", ".join(settings.reasoner or ()) or None,
         answerer=", ".join(settings.answerer or ()) or None,
         system=options.system_after(earlier),
-        reasoning="hide" if options.output.reasoning == "hide" else "show",
+        reasoning="hide" if options.output.reasoning == "hide" else settings.reasoning or "tail",
         handoff=Handoff(settings.handoff),
         effort=None if settings.effort == "auto" else settings.effort,
         think=None if settings.think == "auto" else settings.think,

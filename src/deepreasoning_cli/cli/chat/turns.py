@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepreasoning_cli.catalog.models import ANTHROPIC, Answerer, Catalog
 from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.earlier_turns import claim_session, require_reasoning
+from deepreasoning_cli.cli.options import Visibility
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.cli.signals import sigint_once
@@ -50,7 +51,7 @@ class ChatState:
     reasoner: str | None = None
     answerer: str | None = None
     system: str | None = None
-    reasoning: Literal["show", "hide"] = "show"
+    reasoning: Visibility = "tail"
     handoff: Handoff = Handoff.REASONING
     effort: str | None = None
     think: str | None = None
@@ -67,6 +68,7 @@ class ChatState:
             "handoff": str(self.handoff),
             "effort": self.effort,
             "think": self.think,
+            "reasoning": self.reasoning,
             "web_search_linkup": self.web,
         }
 
@@ -270,8 +272,7 @@ class ChatTurns:
             plan = self.runner.plan(request)
             if self.prompts:
                 self.prompts.begin_turn(plan.id)
-            hidden = "hide" if state.reasoning == "hide" else None
-            output = OutputOptions(plain=self.plain, reasoning=hidden)
+            output = OutputOptions(plain=self.plain)
             try:
                 self.runner.run(plan, request.loaded.settings, output, record)
             except KeyboardInterrupt:
