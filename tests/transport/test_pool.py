@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 
 import h11
 import httpcore
@@ -10,7 +11,13 @@ import httpx
 import pytest
 
 from deepreasoning_cli.transport import TransportLimits
-from deepreasoning_cli.transport.pool import ERRORS, REQUEST_SENT, PoolTransport, create_pool
+from deepreasoning_cli.transport.pool import (
+    ERRORS,
+    REQUEST_SENT,
+    BodyStream,
+    PoolTransport,
+    create_pool,
+)
 from support.calls import to
 from support.loopback import Loopback, Reply, json_reply, sse
 
@@ -189,3 +196,32 @@ def test_what_follows_a_reply_unasked_costs_the_connection() -> None:
 def test_a_body_without_chunks_is_read_as_it_comes() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n"
     assert read_body(replies(head, b"a\n\nb\n\n", b"c\n\nd\n\n")) == [b"a\n\nb\n\n", b"c\n\nd\n\n"]
+
+
+class Dribbling(httpcore.NetworkStream):
+    """A peer that sends a byte every tenth of a second, for ever."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        time.sleep(0.1)
+        return b"x"
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("own", "given"), [(None, 0.3), (0.3, None), (9.0, 0.3)])
+def test_a_head_that_comes_a_byte_at_a_time_is_given_up(
+    own: float | None, given: float | None
+) -> None:
+    stream = BodyStream(Dribbling(), own)
+    stream.write(b"GET")
+    with pytest.raises(httpcore.ReadTimeout):
+        b"".join(stream.read(1, given) for _ in range(50))
+
+
+def test_what_is_written_begins_a_new_wait() -> None:
+    stream = BodyStream(Dribbling(), 0.3)
+    for _ in range(6):
+        stream.write(b"GET")
+        assert stream.read(1) == b"x"

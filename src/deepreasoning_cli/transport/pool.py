@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -162,14 +163,22 @@ class BodyStream(WrappedStream):
     a body the end, so that they know whether the connection can be used again.
     """
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, timeout: float | None = None) -> None:
+        """`timeout`, in seconds, is for what httpcore reads without one: a SOCKS proxy's words."""
         super().__init__(stream)
         self.is_in_head = True
+        self._timeout = timeout
+        self._head_until: float | None = None
         self._before = b""  # of a head, where its last line may have begun
         self._unread = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What has come; of a head and what follows it, the head alone."""
+        """What has come; of a head and what follows it, the head alone.
+
+        The whole head has to come within `timeout`, however often a byte of it comes.
+        """
+        if self.is_in_head and not self._unread:
+            timeout = self._rest_of(self._timeout if timeout is None else timeout)
         data, self._unread = self._unread or super().read(max_bytes, timeout), b""
         if self.is_in_head:
             head = self._before + data
@@ -178,6 +187,15 @@ class BodyStream(WrappedStream):
             self._before = b"" if blank_line else head[-2:]
             data, self._unread = data[:end], data[end:]
         return data
+
+    def _rest_of(self, timeout: float | None) -> float | None:
+        if timeout is None:
+            return None
+        if self._head_until is None:
+            self._head_until = time.monotonic() + timeout
+        elif time.monotonic() >= self._head_until:
+            raise httpcore.ReadTimeout("the head came too slowly")
+        return min(timeout, max(self._head_until - time.monotonic(), 0.001))
 
     def read_chunks(self, timeout: float | None) -> Iterator[bytes]:
         """The data of a body's chunks, that of one read together; `timeout` is in seconds.
@@ -202,7 +220,7 @@ class BodyStream(WrappedStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it; a head comes next."""
-        self.is_in_head = True
+        self.is_in_head, self._head_until = True, None
         super().write(buffer, timeout)
 
     def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
@@ -222,7 +240,7 @@ class BodyBackend(httpcore.NetworkBackend):
 
     def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
         """A new connection; the arguments are those of httpcore."""
-        return BodyStream(self._inner.connect_tcp(*args, **options))
+        return BodyStream(self._inner.connect_tcp(*args, **options), options.get("timeout"))
 
 
 def split_chunks(data: bytes, missing: int) -> tuple[list[bytes], bytes, int]:
