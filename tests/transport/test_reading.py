@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gc
 import gzip
+import socket
 import threading
 import time
 import zlib
+from typing import Any
 
 import pytest
 from pytest_httpx import HTTPXMock
@@ -27,9 +29,11 @@ from support.loopback import (
     claude_stream,
     json_reply,
     reasoner_stream,
+    sse,
 )
 
 NETWORK = "check the network, then try again"
+PATIENCE = "try again later; --timeout sets how long it is waited for"
 NOTHING = f"{HOST} sent an empty answer"
 EMPTY = (UnavailableError, "bad_reply", NOTHING, "try again later", None, None, 5)
 
@@ -205,8 +209,118 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
         took = time.monotonic() - start
         assert len(vendor.requests) == 1
     message = f"nothing but keep-alives for {limit} s"
-    assert outcome(failure) == (UnavailableError, "timeout", message, None, None, None, 5)
+    assert outcome(failure) == (UnavailableError, "timeout", message, PATIENCE, None, None, 5)
     assert 0.25 < took < 2.5
+
+
+EMPTY_EVENTS: list[dict[str, Any]] = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+    {"choices": []},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": ""}},
+    {"type": "response.in_progress", "response": {"id": "r"}},
+    {"type": "response.output_text.delta", "delta": ""},
+]
+
+
+@pytest.mark.parametrize("event", EMPTY_EVENTS, ids=lambda event: event.get("type", "chunk"))
+@pytest.mark.parametrize("after", [0, 2])
+def test_events_without_text_are_waited_for_so_long_and_no_longer(
+    seen: Witness, after: int, event: dict[str, Any]
+) -> None:
+    empty: list[bytes | Step] = [sse(event), Pause(0.02)] * 150
+    reply = reasoner_stream(["a", "b"]).failing(after, *empty)
+    with Loopback(reply) as vendor:
+        start = time.monotonic()
+        failure = seen.failure(to(vendor.url), Timeouts(read=5, first_progress=0.3, progress=5))
+        took = time.monotonic() - start
+        assert len(vendor.requests) == 1
+    message = "nothing but empty events for 0 s"
+    assert outcome(failure) == (UnavailableError, "timeout", message, PATIENCE, None, None, 5)
+    assert 0.25 < took < 2.5
+
+
+def test_text_among_empty_events_is_waited_for_anew(seen: Witness) -> None:
+    pieces: list[bytes | Step] = [sse(EMPTY_EVENTS[0]), Pause(0.02)] * 5
+    text = sse({"choices": [{"index": 0, "delta": {"reasoning": "a"}}]})
+    with Loopback(Reply(body=[*pieces, text] * 8)) as vendor:
+        clocks = Timeouts(read=5, first_progress=0.5, progress=0.5)
+        assert len(seen.answer(to(vendor.url), clocks)) == 48
+
+
+def dribbled(data: bytes) -> Reply:
+    """A reply that comes a byte at a time, more slowly than any test waits."""
+    body = [part for byte in data for part in (bytes([byte]), Pause(0.05))]
+    return Reply(framing="raw", body=body)
+
+
+SILENT = "has been silent for too long"
+HEAD = b"HTTP/1.1 200 OK\r\nx: "
+REFUSAL = b"HTTP/1.1 401 No\r\ncontent-length: 999\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "data", [HEAD + b"y" * 50, b"HTTP/1.1 100 Wait\r\n\r\n" * 3, b"HTTP/1.1 200 OK\r\n"]
+)
+def test_a_head_that_comes_a_byte_at_a_time_ends_by_the_silence_clock(
+    seen: Witness, data: bytes
+) -> None:
+    with Loopback(dribbled(data)) as vendor:
+        start = time.monotonic()
+        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.2))
+        took = time.monotonic() - start
+        assert len(vendor.requests) == 3
+    assert (failure.kind, failure.message.partition(" ")[2]) == ("timeout", SILENT)
+    assert took < 2.5
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [b" " * 50, Stall()],
+        [part for _ in range(60) for part in (b" ", Pause(0.05))],
+        [b" " * 50, Reset()],
+        [b" " * 50, Cut()],
+    ],
+    ids=["stalled", "dribbled", "reset", "cut"],
+)
+def test_a_refusal_is_told_though_its_body_does_not_come(seen: Witness, then: list[Any]) -> None:
+    with Loopback(Reply(framing="raw", body=[REFUSAL, *then])) as vendor:
+        start = time.monotonic()
+        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.3))
+        took = time.monotonic() - start
+        assert len(vendor.requests) == 1
+    assert (failure.kind, failure.status) == ("key_rejected", 401)
+    assert took < 2.5
+
+
+def failure_through(proxy: str, seen: Witness) -> tuple[str, float]:
+    start = time.monotonic()
+    failure = seen.failure(to("https://vendor.invalid"), Timeouts.all_of(0.2))
+    assert proxy in failure.message
+    return failure.kind, time.monotonic() - start
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+def test_a_silent_proxy_ends_by_the_silence_clock(
+    seen: Witness, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        kind, took = failure_through(proxy, seen)
+    assert kind == "timeout"
+    assert took < 2.5
+
+
+def test_a_proxy_that_opens_a_tunnel_a_byte_at_a_time_ends_by_the_silence_clock(
+    seen: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Loopback(dribbled(b"HTTP/1.1 200 Yes\r\nx: " + b"y" * 50)) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        kind, took = failure_through(proxy.url, seen)
+        assert [request.method for request in proxy.requests] == ["CONNECT"] * 3
+    assert kind == "timeout"
+    assert took < 2.5
 
 
 def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> None:

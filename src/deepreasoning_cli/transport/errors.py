@@ -7,7 +7,9 @@ import json
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -36,9 +38,9 @@ CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
 
-def status_error(response: httpx.Response, request: Request) -> AttemptFailed:
-    """The failure of a reply that is no success; reads what there is of its body."""
-    content = b"".join(beginning(read_body(response)))
+def status_error(response: httpx.Response, request: Request, seconds: float) -> AttemptFailed:
+    """The failure of a reply that is no success; reads what of its body comes in `seconds`."""
+    content = b"".join(_in_time(beginning(read_body(response)), seconds))
     body = json_value(content)
     fields = body if isinstance(body, dict) else {}
     request_id = response_id(response.headers) or fields.get("request_id")
@@ -97,6 +99,16 @@ def beginning(pieces: Iterable[bytes]) -> Iterator[bytes]:
         size += len(piece)
         if size >= LARGEST_PAGE:
             return
+
+
+def _in_time(pieces: Iterable[bytes], seconds: float) -> Iterator[bytes]:
+    """What comes in `seconds`, and before the connection is lost: the status has said enough."""
+    until = time.monotonic() + seconds
+    with suppress(httpx.TransportError):
+        for piece in pieces:
+            yield piece
+            if time.monotonic() >= until:
+                return
 
 
 def response_id(headers: Mapping[str, str]) -> str | None:

@@ -178,7 +178,7 @@ class BodyStream(WrappedStream):
         The whole head has to come within `timeout`, however often a byte of it comes.
         """
         if self.is_in_head and not self._unread:
-            timeout = self._rest_of(self._timeout if timeout is None else timeout)
+            self._unread = self._read_head(max_bytes, self._timeout if timeout is None else timeout)
         data, self._unread = self._unread or super().read(max_bytes, timeout), b""
         if self.is_in_head:
             head = self._before + data
@@ -188,14 +188,19 @@ class BodyStream(WrappedStream):
             data, self._unread = data[:end], data[end:]
         return data
 
-    def _rest_of(self, timeout: float | None) -> float | None:
+    def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
+        """A part of a head; when it has taken too long, the connection is of no use to anybody."""
         if timeout is None:
-            return None
-        if self._head_until is None:
-            self._head_until = time.monotonic() + timeout
-        elif time.monotonic() >= self._head_until:
-            raise httpcore.ReadTimeout("the head came too slowly")
-        return min(timeout, max(self._head_until - time.monotonic(), 0.001))
+            return super().read(max_bytes)
+        now = time.monotonic()
+        self._head_until = self._head_until or now + timeout
+        try:
+            if now >= self._head_until:
+                raise httpcore.ReadTimeout("the head came too slowly")
+            return super().read(max_bytes, self._head_until - now)
+        except httpcore.ReadTimeout:
+            self.close()  # httpcore leaves one open that was to speak to a SOCKS proxy
+            raise
 
     def read_chunks(self, timeout: float | None) -> Iterator[bytes]:
         """The data of a body's chunks, that of one read together; `timeout` is in seconds.

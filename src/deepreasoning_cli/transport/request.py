@@ -88,7 +88,8 @@ class Timeouts(NamedTuple):
 
     `read`: no byte at all. `first_progress` and `progress`: bytes come, but no event of the
     reply, before and after its first one (keep-alive comments are no progress). DeepSeek queues a
-    request for up to ten minutes (its rate-limit page), which sets `first_progress`.
+    request for up to ten minutes (its rate-limit page), which sets `first_progress`; events without
+    text may come for as long.
     """
 
     connect: float = 10

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import httpx
 
@@ -20,7 +20,7 @@ from deepreasoning_cli.pipeline.events import DONE, Payload
 from deepreasoning_cli.transport import errors
 from deepreasoning_cli.transport.request import AttemptFailed, Request, Timeouts, TransportLimits
 from deepreasoning_cli.transport.retry import is_retryable
-from deepreasoning_cli.wire.client.errors import error_in, has_text, to_exception
+from deepreasoning_cli.wire.client.errors import brings_text, error_in, has_text, to_exception
 
 BAD_IN_A_ROW = 3
 FIELDS = (b"data", b"event", b":", b"id:", b"retry")
@@ -38,7 +38,7 @@ def read_response(
     no text; UnavailableError for what is no reply of an API.
     """
     if not response.is_success:
-        raise errors.status_error(response, request)
+        raise errors.status_error(response, request, timeouts.read)
     label = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     guard = StallGuard(ReplyBody(errors.read_body(response)), timeouts, limits)
     pieces = guard.iter_bytes()
@@ -136,16 +136,22 @@ class StallGuard:
         self._limits = limits
         self._limit = timeouts.first_progress
         self._waited = 0.0
+        self._waited_for_text = 0.0
         self._pending = 0
 
-    def progressed(self) -> None:
-        """An event of the reply has come."""
+    def progressed(self, *, has_text: bool = True) -> None:
+        """An event of the reply has come; some hosts keep a request alive with empty ones."""
         self._limit = self._timeouts.progress
         self._waited = 0.0
         self._pending = 0
+        if has_text:
+            self._waited_for_text = 0.0
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The bytes as they come; raises UnavailableError when nothing but keep-alives comes."""
+        """The bytes as they come.
+
+        Raises UnavailableError when nothing but keep-alives comes, or no event that has text.
+        """
         last = self._limits.now()
         for data in self._body.iter_bytes():
             self._watch(last, len(data))
@@ -153,14 +159,23 @@ class StallGuard:
             last = self._limits.now()  # how long the reader took over it is not silence
 
     def _watch(self, last: float, size: int) -> None:
-        self._waited += min(self._limits.now() - last, self._timeouts.read)
+        gap = min(self._limits.now() - last, self._timeouts.read)
+        self._waited += gap
+        self._waited_for_text += gap
         self._pending += size
         if self._waited > self._limit:
-            raise UnavailableError(
-                f"nothing but keep-alives for {self._limit:.0f} s", kind="timeout"
-            )
+            self._give_up("keep-alives", self._limit)
+        if self._waited_for_text > self._timeouts.first_progress:
+            self._give_up("empty events", self._timeouts.first_progress)
         if self._pending > self._limits.largest_event:
-            raise UnavailableError("one event of the reply passes 16 MB", kind="bad_reply")
+            hint = "look for a proxy that changes replies, or for another base URL"
+            raise UnavailableError(
+                "one event of the reply passes 16 MB", kind="bad_reply", hint=hint
+            )
+
+    def _give_up(self, what: str, seconds: float) -> NoReturn:
+        hint = "try again later; --timeout sets how long it is waited for"
+        raise UnavailableError(f"nothing but {what} for {seconds:.0f} s", kind="timeout", hint=hint)
 
 
 class ErrorData(bytes):
@@ -241,7 +256,7 @@ def _event_payloads(
         if not isinstance(payload, dict):
             continue
         if payload.get("type") != "ping":
-            guard.progressed()
+            guard.progressed(has_text=brings_text(payload))
             begun = True
         if begun:
             yield payload

@@ -227,6 +227,14 @@ def has_text(payload: Payload) -> bool:
     return any(value for name, value in message.items() if name != "role")
 
 
+def brings_text(payload: Payload) -> bool:
+    """Whether an event of any format brings text, or what stands for it: its delta is not empty."""
+    delta = payload.get("delta")
+    if isinstance(delta, dict):
+        return any(value for name, value in delta.items() if name != "type")
+    return bool(delta) or has_text(payload)
+
+
 def to_exception(
     details: ErrorDetails, account: ApiAccount, meaning: Meaning | None = None
 ) -> DeepReasoningError:
