@@ -206,3 +206,91 @@ def test_a_limit_in_seconds_begins_with_the_first_thought() -> None:
     times = iter([100.0, 100.0, 129.0, 130.0])
     is_enough = ReasoningLimit(seconds=30).begin(lambda: next(times))
     assert [is_enough(piece) for piece in "abc"] == [False, False, True]
+
+
+# --- caps that turns share
+
+
+class Pot:
+    """A day's cap that others hold a part of; notes each amount that is asked for."""
+
+    def __init__(self, amount: str, others: str = "0") -> None:
+        self.cap = Cap("daily_cost", Decimal(amount), Decimal(0), Decimal(others))
+        self.asked: list[Decimal] = []
+
+    def __call__(self, amount: Decimal) -> tuple[Cap, ...]:
+        self.asked.append(amount)
+        return (self.cap,)
+
+    def meter(self, most: str | None = None, *, answers: bool = False) -> BudgetMeter:
+        own = (Cap("max_cost", Decimal(most)),) if most else ()
+        return BudgetMeter(Caps(own, answers, self))
+
+
+def test_a_turn_sets_aside_what_its_stages_usually_cost_and_then_twice_as_much() -> None:
+    pot = Pot("0.02")
+    meter = pot.meter()
+    meter.check_input(started(tokens=1_000))  # $0.001 to read, $0.004 to write
+    assert tokens_through(meter, started(tokens=1_000)) == 9_500  # all of the $0.02
+    assert pot.asked == [Decimal(text) for text in ("0.005", "0.011", "0.023", "0.041")]
+
+
+def test_what_others_hold_is_not_to_be_had() -> None:
+    pot = Pot("0.02", "0.01")
+    meter = pot.meter()
+    meter.check_input(started(tokens=1_000))
+    assert tokens_through(meter, started(tokens=1_000)) == 4_500
+
+
+def test_a_turn_that_is_not_likely_to_end_waits_for_the_others() -> None:
+    pot = Pot("0.02", "0.016")
+    with pytest.raises(RefusedError) as caught:
+        pot.meter().check_input(started(tokens=1_000))
+    assert caught.value.message == (
+        "it usually costs ≈$0.0050: daily_cost is $0.02,"
+        " of which $0.016 are set aside for turns that run"
+    )
+    assert caught.value.hint == (
+        "wait until those turns have ended; `deepreasoning config set daily_cost USD` allows more"
+    )
+    Pot("0.004").meter().check_input(started(tokens=1_000))  # nobody to wait for
+
+
+def test_a_turn_asks_for_no_more_than_its_own_cap() -> None:
+    pot = Pot("1")
+    meter = pot.meter("0.002")
+    meter.check_input(started(tokens=1_000))
+    assert tokens_through(meter, started(tokens=1_000)) == 500
+    assert pot.asked == [Decimal("0.002")]
+    assert meter.stopped("reason").message.endswith("max_cost is $0.002")
+
+
+def test_a_cap_that_runs_out_meanwhile_stops_the_stage_and_says_why() -> None:
+    pot = Pot("0.02")
+    meter = pot.meter()
+    meter.check_input(started(tokens=1_000))
+    pot.cap = pot.cap._replace(spent=Decimal("0.012"), reserved=Decimal("0.003"))
+    assert tokens_through(meter, started(tokens=1_000)) == 2_000  # what it had set aside
+    assert meter.stopped("reason").message.endswith(
+        "daily_cost is $0.02, of which $0.012 are spent and $0.003 are set aside for turns that run"
+    )
+
+
+def test_the_answer_is_reserved_before_it_is_asked_for() -> None:
+    pot = Pot("0.05", "0.01")
+    meter = pot.meter()
+    meter.check_input(started())
+    meter.charge(ended(Stage.REASON, "0.003"))
+    meter.check_next_stage(started(Stage.ANSWER, 2_000, CLAUDE))  # 0.004 to read, 0.02 to write
+    assert pot.asked == [Decimal("0.004"), Decimal("0.027")]
+    pot.cap = pot.cap._replace(reserved=Decimal("0.049"))
+    meter.charge(ended(Stage.ANSWER, "0.024"))
+    with pytest.raises(IncompleteError, match="set aside for turns that run"):
+        meter.check_next_stage(started(Stage.ANSWER, 2_000, CLAUDE))
+
+
+def test_room_for_the_answer_is_left_in_a_shared_cap_too() -> None:
+    shared, alone = Pot("0.02").meter(answers=True), meter_of("0.02", answers=True)
+    answer = started(Stage.ANSWER, 100, CLAUDE)
+    shared.check_input(started(), answer)
+    assert tokens_through(shared, started(), answer) == tokens_through(alone, started(), answer)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from deepreasoning_cli.greenlets import Runtime
+from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.history.queries import StageCost
 from deepreasoning_cli.pipeline.budget import NO_CAPS, Cap, Caps
 from deepreasoning_cli.pipeline.events import Message, Prompt
@@ -56,8 +62,18 @@ def kept(since: datetime) -> list[StageCost]:
     return [row for row in KEPT if row.started >= since]
 
 
-def unread(since: datetime) -> list[StageCost]:
+def unread() -> Ledger:
     raise AssertionError("the history is not needed")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path, kept, saves=True)
+
+
+def reserved(plan: Plan, amount: str) -> tuple[Cap, ...]:
+    assert plan.caps.reserve
+    return plan.caps.reserve(Decimal(amount))
 
 
 def test_without_caps_the_plan_stays_as_it_is_and_the_history_unread() -> None:
@@ -72,30 +88,59 @@ def test_a_cap_for_one_run_does_not_read_the_history() -> None:
     assert plan.caps == Caps((Cap("max_cost", Decimal("0.5")),), answers=True)
 
 
-def test_a_day_and_a_month_count_what_was_spent_in_them() -> None:
+def test_a_day_and_a_month_count_what_was_spent_in_them(ledger: Ledger) -> None:
     wanted = settings(daily_cost="5", monthly_cost="50")
-    assert apply_budget(PLAN, wanted, kept, saves=True, now=NOON).caps == Caps(
-        (
-            Cap("daily_cost", Decimal(5), Decimal(1)),
-            Cap("monthly_cost", Decimal(50), Decimal(21)),
-        )
+    plan = apply_budget(PLAN, wanted, lambda: ledger, saves=True, now=NOON)
+    assert (plan.caps.caps, plan.caps.are_set) == ((), True)
+    assert reserved(plan, "1") == (
+        Cap("daily_cost", Decimal(5), Decimal(1)),
+        Cap("monthly_cost", Decimal(50), Decimal(21)),
     )
 
 
-def test_a_day_alone_reads_only_that_day() -> None:
+def test_a_day_alone_reads_only_that_day(tmp_path: Path) -> None:
     asked: list[datetime] = []
 
     def since(when: datetime) -> None:
         asked.append(when)
 
-    plan = apply_budget(PLAN, settings(daily_cost="5"), since, saves=True, now=NOON)
-    assert plan.caps == Caps((Cap("daily_cost", Decimal(5)),))
+    ledger = Ledger(tmp_path, since, saves=True)
+    plan = apply_budget(PLAN, settings(daily_cost="5"), lambda: ledger, saves=True, now=NOON)
+    assert asked == []
+    assert reserved(plan, "1") == (Cap("daily_cost", Decimal(5)),)
     assert asked == [datetime(2026, 11, 23).astimezone()]
 
 
-def test_caps_over_time_warn_where_the_turn_is_not_kept() -> None:
-    plan = apply_budget(PLAN, settings(daily_cost="5"), kept, saves=False)
+def test_what_one_turn_reserves_is_not_there_for_another(ledger: Ledger) -> None:
+    wanted = settings(daily_cost="5")
+    turns = [
+        apply_budget(replace(PLAN, id=name), wanted, lambda: ledger, saves=True, now=NOON)
+        for name in ("id1", "id2")
+    ]
+    assert [cap.left for turn in turns for cap in reserved(turn, "3")] == [4, 1]
+    turns[0].caps.release(Decimal(3))
+    assert [cap.left for cap in reserved(turns[1], "3")] == [4]
+
+
+def test_reservations_go_by_way_of_the_runtime(ledger: Ledger) -> None:
+    ways: list[str] = []
+
+    def run_blocking(action: Any) -> Any:
+        ways.append(action.func.__name__)
+        return action()
+
+    runtime = Runtime(run_blocking=run_blocking)
+    plan = apply_budget(
+        PLAN, settings(daily_cost="5"), lambda: ledger, saves=True, runtime=runtime, now=NOON
+    )
+    reserved(plan, "1")
+    plan.caps.release(None)
+    assert ways == ["reserve", "release"]
+
+
+def test_caps_over_time_warn_where_the_turn_is_not_kept(ledger: Ledger) -> None:
+    plan = apply_budget(PLAN, settings(daily_cost="5"), lambda: ledger, saves=False)
     assert plan.warnings == (
         "this turn is not kept, so that daily_cost and monthly_cost will not count it",
     )
-    assert apply_budget(PLAN, settings(max_cost="5"), kept, saves=False).warnings == ()
+    assert apply_budget(PLAN, settings(max_cost="5"), unread, saves=False).warnings == ()

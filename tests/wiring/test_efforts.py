@@ -13,6 +13,7 @@ from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import Effort
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.pipeline.events import Handoff, Payload
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
@@ -26,6 +27,7 @@ TODAY = date(2026, 11, 26)
 MODELS = [model.id for model in CATALOG.claude_models if (model.ends or date.max) > TODAY]
 KEYS = {"DEEPSEEK_API_KEY": "sk-deepseek-0123456789", "ANTHROPIC_API_KEY": "sk-anthropic-01234567"}
 LINE = Mock(spec=Transport)  # nothing is sent
+NO_LEDGER = Mock(spec=Ledger)  # no cap needs it
 SETTINGS = ("auto", "none", "low", "medium", "high", "xhigh", "max")
 
 SUMMARIZED = {"type": "adaptive", "display": "summarized"}
@@ -55,7 +57,7 @@ def plan(
 ) -> Plan:
     loaded = load_settings(None, flags, KEYS | dict(environ or {}))
     asked = TurnRequest(loaded=loaded, question="6×7?", **request)
-    return build_plan(asked, CATALOG, lambda: LINE, lambda _: None, saves=True)
+    return build_plan(asked, CATALOG, lambda: LINE, lambda: NO_LEDGER, saves=True)
 
 
 def bodies(turn: Plan) -> list[Payload]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
+from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.pipeline.budget import NO_CAPS, Cap
 from deepreasoning_cli.pipeline.events import Handoff, Message
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
@@ -56,7 +56,7 @@ class Connections:
         return LINE
 
 
-def unread(since: datetime) -> None:
+def unread() -> Ledger:
     raise AssertionError("the history is not needed")
 
 

@@ -35,6 +35,7 @@ from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
 from deepreasoning_cli.wiring.resources import connect_early, current_catalog, open_transport
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.history.ledger import Ledger
     from deepreasoning_cli.history.recovery import HistoryAccess
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.pipeline.events import Message
@@ -128,6 +129,13 @@ class TurnRunner:
 
         return HistoryAccess(paths.data_dir(), self._report)
 
+    @cached_property
+    def _ledger(self) -> Ledger:
+        from deepreasoning_cli.history.ledger import Ledger
+
+        read = partial(self._access.spending, recover_orphaned=self.saves)
+        return Ledger(paths.data_dir(), read, saves=self.saves)
+
     def load(
         self, flags: Mapping[str, object], loaded: LoadedSettings | None = None
     ) -> LoadedSettings:
@@ -148,7 +156,7 @@ class TurnRunner:
             request,
             current_catalog(loaded),
             lambda: transport,
-            lambda since: self._access.spending(since, recover_orphaned=self.saves),
+            lambda: self._ledger,
             saves=self.saves,
         )
         if plan.backend != "demo":
@@ -210,6 +218,8 @@ class TurnRunner:
                 raise _as_write_error(failure, record) from failure.__cause__
             print_unwritten(output, record, failure)
             raise
+        finally:
+            plan.caps.release(record.cost)
         if self._last_origin:
             transport = self._transport if self.saves and settings.connect_ahead else None
             self._last_origin.remember(transport.first_origin if transport else None)

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Final, NamedTuple, Self
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
@@ -26,39 +27,62 @@ from deepreasoning_cli.pipeline.money import (
 )
 
 SHORTEST_ANSWER: Final = 1_000  # tokens that Claude is left to write where it is to answer
+USUAL_OUTPUT: Final = 2_000
+"""Tokens of a stage for which money is set aside before it begins, of caps that turns share."""
+LEAST_RESERVED: Final = Decimal("0.001")  # USD by which a reservation grows
 
 
 class Cap(NamedTuple):
-    """A limit in USD by the name of its setting, and what counts towards it already."""
+    """A limit in USD by the name of its setting, and what counts towards it already.
+
+    `reserved` is set aside for other turns, which run at the same time.
+    """
 
     name: str
     amount: Decimal
     spent: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
 
     @property
     def left(self) -> Decimal:
         """USD that may still be spent."""
-        return max(self.amount - self.spent, Decimal(0))
+        return max(self.amount - self.spent - self.reserved, Decimal(0))
 
     @property
     def words(self) -> str:
         """`daily_cost is $5, of which $4.20 are spent`, `max_cost is $0.01`."""
-        spent = f", of which ${decimal_usd(self.spent)} are spent" if self.spent else ""
-        return f"{self.name} is ${decimal_usd(self.amount)}{spent}"
+        parts = [f"${decimal_usd(self.spent)} are spent"] if self.spent else []
+        if self.reserved:
+            parts.append(f"${decimal_usd(self.reserved)} are set aside for turns that run")
+        gone = f", of which {' and '.join(parts)}" if parts else ""
+        return f"{self.name} is ${decimal_usd(self.amount)}{gone}"
 
     @property
     def hint(self) -> str:
         """How to raise it."""
         if self.name == "max_cost":
             return "--max-cost allows more"
-        return f"`deepreasoning config set {self.name} USD` allows more"
+        wait = "wait until those turns have ended; " if self.reserved else ""
+        return f"{wait}`deepreasoning config set {self.name} USD` allows more"
 
 
 class Caps(NamedTuple):
-    """All caps of a turn. `answers`: the reasoner is stopped early rather than Claude left out."""
+    """All caps of a turn. `answers`: the reasoner is stopped early rather than Claude left out.
+
+    Those of a day or a month are shared by all turns, also by those that run at the same time:
+    `reserve` sets USD aside for this turn alone, as far as they leave so much, and returns them as
+    they are now. Once the turn has been saved, `release` is told what it has cost.
+    """
 
     caps: tuple[Cap, ...] = ()
     answers: bool = False
+    reserve: Callable[[Decimal], tuple[Cap, ...]] | None = None
+    release: Callable[[Decimal | None], None] = lambda _: None
+
+    @property
+    def are_set(self) -> bool:
+        """Whether a cap may refuse the turn."""
+        return bool(self.caps or self.reserve)
 
 
 NO_CAPS: Final = Caps()
@@ -111,22 +135,35 @@ class BudgetMeter:
 
     A stage that runs is priced by an estimate, four bytes a token; a finished one by its usage. A
     stage whose rates are unknown is not stopped: nobody knows what it costs.
+
+    Of a cap that turns share, so much is reserved as the turn usually costs, and twice as much each
+    time that it has been used up.
     """
 
     def __init__(self, caps: Caps) -> None:
-        self._cap = min(caps.caps, key=lambda cap: cap.left, default=UNLIMITED)
+        self._cap = self._own = min(caps.caps, key=lambda cap: cap.left, default=UNLIMITED)
+        self._reserve = caps.reserve
+        self._reserved = Decimal(0) if caps.reserve else UNLIMITED.amount
         self._answers = caps.answers
         self._spent = Decimal(0)
         self.is_full = False
 
     def check_input(self, *starts: StageStarted) -> None:
-        """Raise RefusedError where the input of these stages alone would pass the cap."""
+        """Raise RefusedError where the input of these stages alone would pass the cap.
+
+        Also where other turns have been promised so much that this one is not likely to end.
+        """
         cost = sum(map(_input_cost, starts), Decimal(0))
+        usual = cost + sum(map(_usual_output_cost, starts), Decimal(0))
+        self._reserve_up_to(self._spent + usual)
+        what = "the input alone costs"
+        if self._cap.reserved and not self._spent and cost <= self._left:
+            cost, what = usual, "it usually costs"
         if cost > self._left:
             so_far = f" after {self._running}" if self._spent else ""
             estimate = format_usd(cost, estimated=True)
             raise RefusedError(
-                f"the input alone costs {estimate}{so_far}: {self._cap.words}",
+                f"{what} {estimate}{so_far}: {self._cap.words}",
                 hint=self._cap.hint,
                 kind=COST_CAP,
                 stage=starts[0].stage,
@@ -148,8 +185,9 @@ class BudgetMeter:
         the caps are set to let Claude answer.
         """
         self.is_full = False
-        size = self._bytes_allowed(start, then if self._answers else None)
-        return chunks if size is None else self._count_down(chunks, size)
+        allowed = partial(self._bytes_allowed, start, then if self._answers else None)
+        size = allowed()
+        return chunks if size is None else self._count_down(chunks, size, allowed)
 
     def charge(self, finished: StageFinished) -> StageFinished:
         """Add the cost of a finished stage; return the stage."""
@@ -168,23 +206,38 @@ class BudgetMeter:
             f"the reasoner was stopped at {self._running}, the rest is Claude's: {self._cap.words}"
         )
 
+    def _reserve_up_to(self, total: Decimal) -> bool:
+        """Have so much of the shared caps for this turn, or what there is; whether it is more."""
+        before, total = self._reserved, min(total, self._own.left)
+        if self._reserve and total > before:
+            shared = self._reserve(total)
+            self._cap = min((self._own, *shared), key=lambda cap: cap.left)
+            self._reserved = max(before, min(total, self._cap.left))
+        return self._reserved > before
+
     @property
     def _left(self) -> Decimal:
-        return self._cap.left - self._spent
+        return min(self._cap.left, self._reserved) - self._spent
 
     @property
     def _running(self) -> str:
         return format_usd(self._spent, estimated=True)
 
-    def _count_down(self, chunks: Iterator[Chunk], size: int) -> Iterator[Chunk]:
+    def _count_down(
+        self, chunks: Iterator[Chunk], size: int, allowed: Callable[[], int | None]
+    ) -> Iterator[Chunk]:
         """Each chunk costs one subtraction, whatever came before it."""
+        whole = size
         for chunk in chunks:
             yield chunk
             if isinstance(chunk, Thought | Text):
                 size -= len(chunk.text.encode("utf-8", "replace"))
-                if size <= 0:
-                    self.is_full = True
-                    return
+                while size <= 0:
+                    if not self._reserve_up_to(self._reserved * 2 + LEAST_RESERVED):
+                        self.is_full = True
+                        return
+                    more = (allowed() or 0) - whole
+                    whole, size = whole + more, size + more
 
     def _bytes_allowed(self, start: StageStarted, then: StageStarted | None) -> int | None:
         """How much text the stage may write; None where it has no limit."""
@@ -209,3 +262,8 @@ def _rates(start: StageStarted) -> Rates | None:
 def _input_cost(start: StageStarted) -> Decimal:
     """USD to have the input read; nothing where the rate is unknown."""
     return start.rates.cost(start.estimate(), start.at) if start.rates else Decimal(0)
+
+
+def _usual_output_cost(start: StageStarted) -> Decimal:
+    rates = _rates(start)
+    return rates.output * USUAL_OUTPUT / MILLION if rates else Decimal(0)

@@ -14,6 +14,7 @@ from deepreasoning_cli.catalog.models import Catalog
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.journal import DISK, Disk, Journal, JournalFile, Syncer
+from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline.events import Handoff
@@ -63,8 +64,11 @@ class Service:
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
         self._history = HistoryAccess(self._folder, self._log_history)
+        read_history = partial(self._history.spending, recover_orphaned=self.saves)
+        self._ledger = Ledger(self._folder, read_history, saves=self.saves)
         syncer = Syncer()
         self._threads = DiskThreads(syncer.is_lagging)
+        self._runtime = Runtime(sleep, self._threads.run)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._debug = debug
         self._transport: Transport = open_transport(
@@ -133,9 +137,9 @@ class Service:
             turn_request,
             self.catalog,
             lambda: self._transport,
-            partial(self._history.spending, recover_orphaned=self.saves),
+            lambda: self._ledger,
             saves=self.saves,
-            runtime=GREENLETS,
+            runtime=self._runtime,
         )
         if len(plan.prompt.messages) < len(request.prompt.messages):
             raise RefusedError(
@@ -189,7 +193,7 @@ class Service:
             self._folder,
             record,
             self.warn,
-            runtime=Runtime(sleep, self._threads.run),
+            runtime=self._runtime,
             open_file=self._open_file,
             run_append=self._threads.run_write,
         )

@@ -70,6 +70,8 @@ class Turn:
             self.service.log_bug(error)
             self.outcome = INTERNAL.kind
             return reply.failure or INTERNAL
+        finally:
+            plan.caps.release(self.record.cost)
         return None
 
     def failure(self, error: DeepReasoningError) -> ApiError:

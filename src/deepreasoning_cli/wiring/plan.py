@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.providers.anthropic import ClaudeThinking
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import DeferredTransport, Transport
-    from deepreasoning_cli.wiring.budget import ReadSpending
+    from deepreasoning_cli.wiring.budget import MakeLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +92,16 @@ def build_plan(
     request: TurnRequest,
     catalog: Catalog,
     connect: Callable[[], Transport | DeferredTransport],
-    spending: ReadSpending,
+    make_ledger: MakeLedger,
     *,
     saves: bool,
     runtime: Runtime = BLOCKING,
 ) -> Plan:
     """The plan of a turn that fits into its models, under its caps. Nothing is sent.
 
-    `connect` opens the connections, where the turn needs any; `spending` reads the history, and
-    `saves` tells whether the turn will be in it. Raises ConfigError, RefusedError, and UsageError
-    where a model cannot read so much.
+    `connect` opens the connections, where the turn needs any; a cap over time needs the ledger, and
+    `saves` tells whether the turn will be in the history. Raises ConfigError, RefusedError, and
+    UsageError where a model cannot read so much.
     """
     plan = PlanBuilder(request, catalog, connect, runtime).build()
     for provider in (plan.reasoner, plan.answerer):
@@ -114,7 +114,7 @@ def build_plan(
         return plan
     from deepreasoning_cli.wiring.budget import apply_budget
 
-    return apply_budget(plan, settings, spending, saves=saves)
+    return apply_budget(plan, settings, make_ledger, saves=saves, runtime=runtime)
 
 
 @dataclass(eq=False, repr=False)

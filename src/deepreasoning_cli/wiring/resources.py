@@ -127,7 +127,7 @@ def connect_early(
             return last.connection
         last.connection.close()
     timeout = min(settings.timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
-    return EarlyConnection(origin, timeout) if begin and origin and not plan.caps.caps else None
+    return EarlyConnection(origin, timeout) if begin and origin and not plan.caps.are_set else None
 
 
 def new_id() -> str:
