@@ -148,6 +148,12 @@ def as_called(text: str) -> str:
     return _COMMAND.sub(program_name(), text) if PROGRAM in text else text
 
 
+def alternatives(names: Iterable[object]) -> str:
+    """The names as a choice: `a, b or c`."""
+    *others, last = map(str, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:
     """Those of `known` that are most like `name`, the best first.
 
@@ -163,4 +169,4 @@ def did_you_mean(
 ) -> str | None:
     """The hint that names the nearest of `known`, None where none is near; see `nearest`."""
     close = nearest(name, known, most=most, likeness=likeness)
-    return f"did you mean {' or '.join(close)}?" if close else None
+    return f"did you mean {alternatives(close)}?" if close else None

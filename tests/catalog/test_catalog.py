@@ -632,8 +632,8 @@ def test_a_reasoner_of_the_users_goes_before_an_alias() -> None:
         ("OpenRuter", "did you mean openrouter?"),
         (
             "zzz",
-            "known: deepseek, deepseek-pro, openrouter, deepinfra, novita, ollama, huggingface,"
-            " together, fireworks, siliconflow",
+            "choose deepseek, deepseek-pro, openrouter, deepinfra, novita, ollama, huggingface,"
+            " together, fireworks or siliconflow",
         ),
     ],
 )

@@ -314,8 +314,9 @@ def test_what_cannot_be_priced_is_a_mistake_in_the_call(
 
 @pytest.mark.parametrize("number", ["-1", "1.5", "many", "100000001"])
 def test_a_count_that_is_none_is_a_mistake_in_the_call(number: str) -> None:
-    code, error, _ = failed(f"--input={number}")
-    assert (code, error.startswith("error: Invalid value for '--input'")) == (2, True)
+    result = price(f"--input={number}")
+    said = "error: --input must be a whole number from 0 to 100000000\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", said)
 
 
 def test_a_retired_model_has_no_price_at_anthropic() -> None:

@@ -91,10 +91,6 @@ def test_wrong_words_are_an_exception_with_a_message_and_a_context(words: list[s
     )
 
 
-def test_an_error_without_a_context_names_the_program() -> None:
-    assert typer_hooks._command_path(ValueError()) == "deepreasoning"
-
-
 def test_a_group_reads_words_in_make_context_and_runs_commands_in_invoke() -> None:
     called: list[str] = []
 

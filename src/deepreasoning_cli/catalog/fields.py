@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from deepreasoning_cli.errors import ConfigError, did_you_mean
+from deepreasoning_cli.errors import ConfigError, alternatives, did_you_mean
 from deepreasoning_cli.pipeline.money import MILLION, THOUSAND
 
 Table = dict[str, Any]
@@ -58,7 +58,7 @@ def known_names(name: str, names: Iterable[str]) -> str:
     """Advice for an unknown name: the closest names, or all where none is close."""
     names = list(names)
     hint = did_you_mean(name.lower(), names, most=2, likeness=0.5)
-    return hint or f"known: {', '.join(names)}"
+    return hint or f"choose {alternatives(names)}"
 
 
 def read_tables(override: Path | None) -> tuple[Table, Place]:

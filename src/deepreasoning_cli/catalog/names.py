@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from deepreasoning_cli.errors import RefusedError, nearest
+from deepreasoning_cli.errors import RefusedError, alternatives, nearest
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog.models import Catalog, ClaudeModel
@@ -86,7 +86,7 @@ def _possible_id(catalog: Catalog, name: str, bare: str, place: str, today: date
 def _no_such_model(catalog: Catalog, name: str, close: Sequence[str]) -> RefusedError:
     reasoner = next((row.name for row in catalog.reasoners if row.name == _as_id(name)), None)
     families = dict.fromkeys(model.family for model in catalog.claude_models if model.family)
-    hints = [f"did you mean {' or '.join(close)}?" if close else f"try {', '.join(families)}"]
+    hints = [f"did you mean {alternatives(close)}?" if close else f"try {', '.join(families)}"]
     if reasoner:
         hints = [f"{reasoner} is a reasoner: -r {reasoner}"]
     elif close and name.lower().startswith("claude-"):

@@ -1,4 +1,6 @@
-"""The only module that uses undocumented parts of Typer: the classes of its copy of Click.
+"""What uses undocumented parts of Typer: the classes of its copy of Click.
+
+`usage_errors` reads the errors that they raise; no other module knows them.
 
 Any minor version of Typer may change them. pyproject.toml caps it for that reason, and
 tests/cli/test_typer_hooks.py says what has changed.
@@ -40,8 +42,9 @@ class Boundary(TyperGroup):
         extra["standalone_mode"] = False
 
         def run() -> Any:
-            with _translate_errors():
-                return super(Boundary, self).main(self.rewrite(words), *rest, **extra)
+            rewritten = self.rewrite(words)
+            with _translate_errors(self, rewritten):
+                return super(Boundary, self).main(rewritten, *rest, **extra)
 
         raise SystemExit(run_guarded(run, words))
 
@@ -166,12 +169,14 @@ def name_places(words: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _translate_errors() -> Iterator[None]:
+def _translate_errors(root: Any, words: Sequence[str]) -> Iterator[None]:
     """Raise UsageError in place of Typer's errors about the words; a prompt can be left."""
     try:
         yield
     except TyperException as exc:
-        raise UsageError(exc.format_message(), hint=f"{_command_path(exc)} --help") from exc
+        from deepreasoning_cli.cli.usage_errors import usage_error
+
+        raise usage_error(exc, root, words) from exc
     except typer.Abort as exc:
         write_stderr("\ncancelled")  # the cursor is still behind the question
         raise KeyboardInterrupt from exc
@@ -184,11 +189,6 @@ def _set_in_obj(context: Any, parameter: Any, value: Any) -> None:
 
         root = context.find_root()
         root.obj = replace(root.obj, **{parameter.name: value})
-
-
-def _command_path(exc: Exception) -> str:
-    context = getattr(exc, "ctx", None)
-    return context.command_path if context else "deepreasoning"
 
 
 @contextmanager

@@ -10,7 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, did_you_mean
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    UsageError,
+    alternatives,
+    did_you_mean,
+)
 from deepreasoning_cli.settings.models import ADDRESS
 
 ENTRIES = {
@@ -120,8 +126,7 @@ def _expected(field: FieldInfo) -> str:
     if field.annotation is bool:
         return "true or false"
     if get_origin(field.annotation) is Literal:
-        *words, last = (f'"{word}"' for word in get_args(field.annotation))
-        return f"{', '.join(words)} or {last}"
+        return alternatives(f'"{word}"' for word in get_args(field.annotation))
     return str(field.description)
 
 

@@ -6,6 +6,7 @@ They are what the settings name, or what the keys allow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -113,13 +114,22 @@ def answerers_in_order(loaded: LoadedSettings, catalog: Catalog) -> tuple[Answer
 
 
 def _named(loaded: LoadedSettings, setting: str, find: Callable[[str], Host]) -> list[Host]:
-    """The hosts that a setting names; a wrong name on the command line is a mistake in the call."""
-    try:
+    """The hosts that a setting names."""
+    with typed_names(loaded, setting):
         return [find(name) for name in getattr(loaded.settings, setting) or ()]
-    except ConfigError as error:
-        if loaded.is_typed(setting):
-            raise UsageError(error.message, hint=error.hints, kind=error.kind) from None
-        raise
+
+
+@contextmanager
+def typed_names(loaded: LoadedSettings, setting: str) -> Iterator[None]:
+    """Raise UsageError for an unknown name where a flag of the call gave this setting."""
+    try:
+        yield
+    except (ConfigError, RefusedError) as error:
+        if not error.kind.endswith("_unknown") or not loaded.is_typed(setting):
+            raise
+        raise UsageError(
+            error.message, hint=error.hints, kind=error.kind, stage=error.stage
+        ) from None
 
 
 def _in_order(
@@ -136,11 +146,12 @@ def _in_order(
         both = [row.name for row in catalog.reasoners]
         both += [row.name for row in catalog.answerers]
         if name not in map(str.lower, both):
-            raise ConfigError(
-                f"there is no reasoner or answerer {name!r}",
-                hint=known_names(name, dict.fromkeys(both)),
-                kind="fallback_unknown",
-            )
+            with typed_names(loaded, "fallback"):
+                raise ConfigError(
+                    f"there is no reasoner or answerer {name!r}",
+                    hint=known_names(name, dict.fromkeys(both)),
+                    kind="fallback_unknown",
+                )
         yield from (row for row in rows if row.name.lower() == name and row not in first)
 
 

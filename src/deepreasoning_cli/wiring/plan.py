@@ -43,6 +43,7 @@ from deepreasoning_cli.wiring.backend import (
     gateways_model,
     model_at,
     reasoners_in_order,
+    typed_names,
     with_keys,
 )
 from deepreasoning_cli.wiring.resources import new_id, open_gateway, open_search
@@ -295,7 +296,8 @@ class PlanBuilder:
 
     def _answerer(self, host: Answerer) -> Provider:
         typed, today = self._loaded.is_typed("model"), datetime.now(UTC).date()
-        choice = model_at(host, self.catalog, self._settings.model, today, typed=typed)
+        with typed_names(self._loaded, "model"):
+            choice = model_at(host, self.catalog, self._settings.model, today, typed=typed)
         self._warnings += [choice.warning] if choice.warning else []
         model = choice.model
         thinking = self._thinking(model)
@@ -342,7 +344,8 @@ class PlanBuilder:
     def _hosted(self) -> GatewayProvider:
         settings = self._settings
         today = datetime.now(UTC).date()
-        model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
+        with typed_names(self._loaded, "model"):
+            model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
         self._warnings += warnings
         for name in ("reasoner", "answerer", "fallback", "effort", "think", "max_reasoning"):
             if self._loaded.is_typed(name):

@@ -67,7 +67,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
         catalog = current_catalog(loaded)
         hosts = answerers_in_order(loaded, catalog)
         names = ChatNames(catalog, loaded.settings.backend, next(iter(hosts), None))
-        names.check(loaded.settings)
+        names.check(loaded)
         name, earlier = open_session(runner, chat_options, claim)
         state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
         if hosts and hosts[0].model and not loaded.is_typed("model"):

@@ -23,7 +23,7 @@ from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.wiring.backend import GATEWAY, model_at
+from deepreasoning_cli.wiring.backend import GATEWAY, model_at, typed_names
 from deepreasoning_cli.wiring.plan import TurnRequest
 from deepreasoning_cli.wiring.resources import new_id
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
-    from deepreasoning_cli.settings.models import Settings
+    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -310,14 +310,18 @@ class ChatNames:
         self._answerer = answerer or catalog.answerer(ANTHROPIC)
         self._on_gateway = backend == GATEWAY
 
-    def check(self, settings: Settings) -> None:
-        """Raise RefusedError or ConfigError for a model or reasoner of no known name."""
-        for name in settings.reasoner or ():
-            self.describe_reasoner(name)
-        for name in settings.answerer or ():
-            self.describe_answerer(name)
+    def check(self, loaded: LoadedSettings) -> None:
+        """Raise an error for a model or a host of no known name; of a flag's it is UsageError."""
+        settings = loaded.settings
+        with typed_names(loaded, "reasoner"):
+            for name in settings.reasoner or ():
+                self.describe_reasoner(name)
+        with typed_names(loaded, "answerer"):
+            for name in settings.answerer or ():
+                self.describe_answerer(name)
         try:
-            self.describe_model(settings.model)
+            with typed_names(loaded, "model"):
+                self.describe_model(settings.model)
         except RefusedError as error:
             if error.kind == "model_unknown":  # the rest depends on the backend of the turn
                 raise
