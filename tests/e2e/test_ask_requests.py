@@ -257,8 +257,8 @@ def typed_samplers(vendors: Vendors, model: str, *flags: str) -> tuple[dict[str,
 def test_a_typed_sampler_that_no_model_takes_is_dropped_aloud(vendors: Vendors) -> None:
     assert typed_samplers(vendors, "claude-sonnet-5-5", "--temperature", "0.2") == (
         {},
-        "warning: --temperature is not sent: deepseek-flash takes no sampling parameters\n"
-        "warning: --temperature is not sent: claude-sonnet-5-5 takes no sampling parameters\n",
+        "warning: --temperature has no effect:"
+        " neither deepseek-flash nor claude-sonnet-5-5 takes it\n",
     )
 
 
@@ -268,7 +268,7 @@ def test_of_two_typed_samplers_a_model_that_takes_one_gets_the_temperature(
     flags = ("--handoff", "none", "-t", "0.2", "--top-p", "0.5")
     assert typed_samplers(vendors, HAIKU, *flags) == (
         {"temperature": 0.2},
-        f"warning: --top-p is not sent: {HAIKU} takes only one of the two\n",
+        f"warning: --top-p has no effect on {HAIKU}, which takes only one of the two\n",
     )
 
 
@@ -279,7 +279,7 @@ def test_top_p_alone_takes_the_place_of_the_default_temperature(vendors: Vendors
 
 def test_a_temperature_above_claudes_highest_is_lowered_aloud(vendors: Vendors) -> None:
     sent = typed_samplers(vendors, HAIKU, "--handoff", "none", "-t", "1.5")
-    warning = f"warning: {HAIKU} is sent temperature 1.0, its highest, not 1.5\n"
+    warning = f"warning: {HAIKU} takes at most temperature 1.0; 1.5 was lowered\n"
     assert sent == ({"temperature": 1.0}, warning)
 
 

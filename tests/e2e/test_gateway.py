@@ -455,7 +455,7 @@ def test_what_the_gateway_does_not_take_is_said(gateway: Gateway) -> None:
     gateway.loopback.reply(streamed("chat_completions"))
     result = gateway.ask("--backend", "gateway", "-r", "deepseek", "-m", "claude-9", "6 x 7?")
     assert (result.code, result.stdout) == (0, PRINTED)
-    assert b"--reasoner is not sent: the gateway has its own" in result.stderr
+    assert b"--reasoner ignored: the gateway decides" in result.stderr
     assert b"the catalog does not know the model 'claude-9'" in result.stderr
     assert gateway.only_request().body["anthropic_model"] == "claude-9"
 

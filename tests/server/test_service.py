@@ -89,7 +89,7 @@ def test_a_claude_that_is_retired_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["sonet", "gpt-4o"])
 def test_a_claude_that_does_not_exist_is_refused(name: str) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(UsageError) as caught:
         service().plan(chat_request("deepreasoning", anthropic_model=name), None, "1")
     assert (caught.value.kind, to_failure(caught.value, "1").status) == ("model_unknown", 404)
 

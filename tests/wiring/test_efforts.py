@@ -174,7 +174,7 @@ def test_an_effort_for_a_model_that_nobody_knows_is_sent_as_it_is() -> None:
 def test_a_sampler_that_was_typed_is_dropped_aloud_where_thinking_is_asked_for() -> None:
     turn = plan({"model": "claude-opus-4-6", "effort": "high", "temperature": 0.5})
     assert "temperature" not in to_claude(turn)
-    said = "--temperature is not sent: claude-opus-4-6 takes no sampling parameters"
+    said = "--temperature has no effect: neither deepseek-flash nor claude-opus-4-6 takes it"
     assert turn.warnings[-1] == said
 
 
@@ -275,8 +275,8 @@ def test_the_gateway_is_sent_neither() -> None:
     flags = {"backend": "gateway", "effort": "high", "think": "max", "model": "haiku"}
     turn = plan(flags, keys)
     assert turn.warnings == (
-        "--effort is not sent: the gateway has its own",
-        "--think is not sent: the gateway has its own",
+        "--effort ignored: the gateway decides",
+        "--think ignored: the gateway decides",
     )
     assert to_claude(turn)["max_tokens"] == 8192
     assert not {"output_config", "thinking", "effort"} & to_claude(turn).keys()

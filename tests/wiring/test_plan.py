@@ -111,7 +111,7 @@ def test_the_gateway_stands_in_the_place_of_the_answerer_and_searches_itself() -
         99,
         True,
     )
-    assert "--reasoner is not sent: the gateway has its own" in turn.warnings
+    assert "--reasoner ignored: the gateway decides" in turn.warnings
 
 
 def test_the_gateway_reasons_alone_where_only_that_is_wanted() -> None:
@@ -202,7 +202,10 @@ def test_what_was_typed_and_is_not_sent_leaves_a_warning() -> None:
     turn = plan(DIRECT, {"temperature": 1.5, "model": "claude-haiku-4-5"})
     assert isinstance(turn.answerer, ClaudeProvider)
     assert turn.answerer.samplers == {"temperature": 1.0}
-    assert turn.warnings[-1].endswith(" is sent temperature 1.0, its highest, not 1.5")
+    assert turn.warnings == (
+        f"{turn.answerer.model} takes at most temperature 1.0; 1.5 was lowered",
+        "--temperature has no effect on deepseek-flash",
+    )
 
 
 def test_the_oldest_turns_are_left_out_where_the_models_read_no_more(config: Path) -> None:

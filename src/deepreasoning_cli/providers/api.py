@@ -68,16 +68,25 @@ class SamplerRequest(NamedTuple):
     typed: frozenset[str] = frozenset()
 
 
+class IgnoredSamplers(NamedTuple):
+    """Flags of the call that a model does not take; with `takes_one` it takes one of the two."""
+
+    flags: tuple[str, ...]
+    model: str
+    takes_one: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptedSamplers:
     """What is sent, and what the user is told of the rest."""
 
     values: dict[str, float]
+    ignored: tuple[IgnoredSamplers, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def accept_samplers(request: SamplerRequest, accepts: Samplers, model: str) -> AcceptedSamplers:
-    """The parameters `model` takes; a typed one that is dropped leaves a warning.
+    """The parameters `model` takes; of those that it ignores the typed ones are noted.
 
     Where a model takes one of the two, `temperature` is kept, unless only `top_p` was typed.
     """
@@ -85,13 +94,11 @@ def accept_samplers(request: SamplerRequest, accepts: Samplers, model: str) -> A
     if accepts is Samplers.ONE:
         names = ("top_p",) if request.typed == {"top_p"} else ("temperature",)
     values = {"temperature": request.temperature, "top_p": request.top_p}
-    why = "takes only one of the two" if names else "takes no sampling parameters"
+    lost = sorted(request.typed.difference(names))
+    flags = tuple(f"--{name.replace('_', '-')}" for name in lost)
     return AcceptedSamplers(
         {name: values[name] for name in names},
-        tuple(
-            f"--{name.replace('_', '-')} is not sent: {model} {why}"
-            for name in sorted(request.typed.difference(names))
-        ),
+        (IgnoredSamplers(flags, model, accepts is Samplers.ONE),) if flags else (),
     )
 
 
@@ -102,8 +109,24 @@ def limit_temperature(
     temperature = samplers.values.get("temperature", 0.0)
     if temperature <= HOTTEST_CLAUDE:
         return samplers
-    warning = f"{model} is sent temperature {HOTTEST_CLAUDE}, its highest, not {temperature}"
+    warning = f"{model} takes at most temperature {HOTTEST_CLAUDE}; {temperature} was lowered"
     return AcceptedSamplers(
         {**samplers.values, "temperature": HOTTEST_CLAUDE},
-        (*samplers.warnings, warning) if "temperature" in typed else samplers.warnings,
+        samplers.ignored,
+        (warning,) if "temperature" in typed else (),
     )
+
+
+def sampler_warnings(ignored: Iterable[IgnoredSamplers]) -> Iterator[str]:
+    """What to say of flags that have no effect, once for all models that ignore the same."""
+    models: dict[tuple[tuple[str, ...], bool], dict[str, None]] = {}
+    for flags, model, takes_one in ignored:
+        models.setdefault((flags, takes_one), {})[model] = None
+    for (flags, takes_one), names in models.items():
+        have, them = ("has", "it") if len(flags) == 1 else ("have", "them")
+        why = f" on {' and '.join(names)}"
+        if takes_one:
+            why += ", which takes only one of the two"
+        elif len(names) > 1:
+            why = f": neither {' nor '.join(names)} takes {them}"
+        yield f"{' and '.join(flags)} {have} no effect{why}"

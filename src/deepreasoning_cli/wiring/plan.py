@@ -21,7 +21,7 @@ from deepreasoning_cli.catalog.models import (
     Samplers,
     Vendor,
 )
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.budget import NO_LIMIT, ReasoningLimit
@@ -30,7 +30,13 @@ from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import Provider
 from deepreasoning_cli.prompt import check_fits
-from deepreasoning_cli.providers.api import SamplerRequest, accept_samplers, limit_temperature
+from deepreasoning_cli.providers.api import (
+    IgnoredSamplers,
+    SamplerRequest,
+    accept_samplers,
+    limit_temperature,
+    sampler_warnings,
+)
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
@@ -133,6 +139,7 @@ class PlanBuilder:
         typed = frozenset(name for name in ("temperature", "top_p") if loaded.is_typed(name))
         self._samplers = SamplerRequest(settings.temperature, settings.top_p, typed)
         self._warnings: list[str] = []
+        self._ignored: list[IgnoredSamplers] = []
         self._daily_note: str | None = None
         self._reasoner_name: str | None = None
         self._answerer_name: str | None = None
@@ -145,15 +152,10 @@ class PlanBuilder:
     def build(self) -> Plan:
         """The plan of the turn. Raises ConfigError and RefusedError."""
         request = self.request
-        handoff = Handoff(self._settings.handoff)
+        handoff, answers = Handoff(self._settings.handoff), not request.reasoning_only
         has_work = request.reused is not None or request.continued is not None
         thinks = handoff is not Handoff.NONE and not has_work
-        needs = BackendNeeds(
-            thinks=thinks,
-            answers=not request.reasoning_only,
-            has_reasoning=has_work,
-            handoff=handoff,
-        )
+        needs = BackendNeeds(thinks, answers, has_reasoning=has_work, handoff=handoff)
         backend = choose_backend(self._loaded, self.catalog, needs)
         hosted = self._hosted() if backend == GATEWAY else None
         reasoners, answerers = self._providers(backend, hosted, thinks=thinks)
@@ -174,7 +176,7 @@ class PlanBuilder:
             resumes=request.resumes,
             allow_empty_reasoning=request.allow_empty_reasoning,
             session=request.session,
-            warnings=tuple(self._warnings),
+            warnings=(*self._warnings, *sampler_warnings(self._ignored)),
             daily_note=self._daily_note,
             reasoning_from=request.reasoning_from,
             reasoner_name=self._reasoner_name,
@@ -196,8 +198,7 @@ class PlanBuilder:
         """The earlier messages that fit, and how many of them the next turn begins with."""
         from deepreasoning_cli.pipeline.conversation import cacheable_prefix, fit_to_context
 
-        request = self.request
-        reused = request.reused
+        request, reused = self.request, self.request.reused
         context = min((model.context for model in models if model.context), default=None)
         notes = estimate_tokens(reused.reasoning + reused.answer) if reused else 0
         notes += estimate_tokens(request.continued.text) if request.continued else 0
@@ -245,7 +246,7 @@ class PlanBuilder:
         for host in hosts[1:]:
             try:
                 providers.append(self._answerer(host))
-            except RefusedError as error:
+            except (RefusedError, UsageError) as error:
                 self._warnings.append(f"{host.name} cannot step in: {error.message}")
         return providers
 
@@ -264,7 +265,7 @@ class PlanBuilder:
 
         preset = self._with_effort(preset)
         samplers = accept_samplers(self._samplers, preset.samplers, preset.model)
-        self._warnings += samplers.warnings
+        self._ignored += samplers.ignored
         return ReasonerProvider(preset=preset, samplers=samplers.values, **self._account(preset))
 
     def _with_effort(self, preset: Reasoner) -> Reasoner:
@@ -306,6 +307,7 @@ class PlanBuilder:
         accepted = accept_samplers(self._samplers, takes, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
         self._warnings += samplers.warnings
+        self._ignored += samplers.ignored
         fields: dict[str, Any] = {
             "model": model.id,
             "path": host.path,
@@ -342,15 +344,13 @@ class PlanBuilder:
         }
 
     def _hosted(self) -> GatewayProvider:
-        settings = self._settings
-        today = datetime.now(UTC).date()
+        settings, today = self._settings, datetime.now(UTC).date()
         with typed_names(self._loaded, "model"):
             model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
         self._warnings += warnings
         for name in ("reasoner", "answerer", "fallback", "effort", "think", "max_reasoning"):
             if self._loaded.is_typed(name):
-                flag = name.replace("_", "-")
-                self._warnings.append(f"--{flag} is not sent: the gateway has its own")
+                self._warnings.append(f"--{name} ignored: the gateway decides".replace("_", "-"))
         key = self._key(GATEWAY_KEY)
         return open_gateway(settings, self.catalog, model, key, self._transport)
 
