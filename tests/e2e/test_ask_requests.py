@@ -307,7 +307,7 @@ def test_a_retired_model_is_refused_before_anything_is_sent(vendors: Vendors, na
     assert error.startswith("error: answer: claude-3-")
     assert " was retired on 202" in error
     assert hint.startswith("hint: use claude-")
-    assert vendors.connections() == 0
+    assert vendors.counts() == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["sonet", "claude-opsu-5-5", "gpt-4o", "sonnet:thinking"])
@@ -325,7 +325,7 @@ def test_a_wrong_model_is_refused_before_anything_is_sent(vendors: Vendors, name
         error, hint, *_more = result.stderr.decode().splitlines()
         assert error == f"error: answer: there is no Claude model '{name}'"
         assert hint.startswith(("hint: did you mean ", "hint: try "))
-    assert vendors.connections() == 0
+    assert vendors.counts() == (0, 0)
 
 
 def test_a_deprecated_model_warns_with_its_date(vendors: Vendors) -> None:
