@@ -34,6 +34,8 @@ from deepreasoning_cli.pipeline.events import (
     StageStarted,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
     TurnStarted,
     TurnWarning,
 )
@@ -72,6 +74,8 @@ EVENTS: st.SearchStrategy[Event | TurnClosed] = st.one_of(
     st.builds(Thought, TEXTS),
     st.builds(Draft, TEXTS),
     st.builds(Text, TEXTS),
+    st.builds(ToolCallStarted, TEXTS, TEXTS),
+    st.builds(ToolArguments, TEXTS),
     st.builds(Sources, st.lists(st.builds(Source, TEXTS, TEXTS), max_size=3).map(tuple)),
     st.builds(
         StageFinished,
@@ -151,7 +155,7 @@ def as_read(event: Event | TurnClosed) -> Event | TurnClosed:
 
 def test_the_lines_of_version_1_are_still_written_to_the_byte() -> None:
     lines = [event_line(event, 0.12345678, began) for event, began in VERSION_1]
-    for later in (b"answerer_host", b"host", b"resumes"):
+    for later in (b"answerer_host", b"host", b"resumes", b"fingerprint", b"conversation"):
         lines = [line.replace(b', "%s": null' % later, b"") for line in lines]
     assert lines == JOURNAL_V1.read_bytes().splitlines(keepends=True)
 

@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from deepreasoning_cli.errors import IncompleteError, Interrupted
 from deepreasoning_cli.pipeline import events
-from deepreasoning_cli.pipeline.events import Draft, Event, Stage, StageStarted, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    Draft,
+    Event,
+    Stage,
+    StageStarted,
+    Text,
+    Thought,
+    ToolArguments,
+)
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.pipeline.record import TurnRecord
 
@@ -71,7 +79,7 @@ def _has_partial_text(record: TurnRecord, last: events.StageFinished | None) -> 
     """Whether the stage that broke off had brought some text."""
     if last is None or last.complete:
         return False
-    return bool(record.texts if last.stage is Stage.ANSWER else record.thoughts)
+    return bool((record.texts or record.calls) if last.stage is Stage.ANSWER else record.thoughts)
 
 
 VERSION: Final = 1
@@ -98,6 +106,8 @@ KINDS: Final[dict[str, type[Any]]] = {
     "thought": Thought,
     "draft": Draft,
     "text": Text,
+    "call": events.ToolCallStarted,
+    "arguments": ToolArguments,
     "finished": events.StageFinished,
     "fell_back": events.Fallback,
     "warned": events.TurnWarning,
@@ -105,7 +115,7 @@ KINDS: Final[dict[str, type[Any]]] = {
 }
 """The events by their names in the file, which all versions share."""
 NAMES: Final = {kind: name for name, kind in KINDS.items()}
-DELTAS: Final = (Thought, Draft, Text)
+DELTAS: Final = (Thought, Draft, Text, ToolArguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ class NewerJournalError(ValueError):
     """The journal was written by a newer version."""
 
 
-def delta_line(event: Thought | Draft | Text, seconds: float) -> bytes:
+def delta_line(event: Thought | Draft | Text | ToolArguments, seconds: float) -> bytes:
     """The line of a delta: the one that has to be cheap."""
     kind = NAMES[type(event)]
     return f'{{"event":"{kind}","t":{seconds:.4f},"text":{quoted(event.text)}}}\n'.encode("ascii")

@@ -18,6 +18,8 @@ from deepreasoning_cli.pipeline.events import (
     Stage,
     StageFinished,
     StageStarted,
+    ToolArguments,
+    ToolCallStarted,
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.money import Rates, Usage
@@ -76,6 +78,9 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
         record.own_thoughts = [own]
     record.reused_model = row["reused_model"]
     record.texts = [row["answer"]] if row["answer"] else []
+    for call in json.loads(dict(row).get("calls") or "[]"):
+        record.calls.add(ToolCallStarted(call["id"], call["name"]))
+        record.calls.add(ToolArguments(call["arguments"]))
     earlier = dict(row).get(
         "earlier_cost"
     )  # an older database that is read-only has no such column
@@ -133,6 +138,7 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "draft": record.draft,
             "own_thinking": record.own_thinking,
             "answer": record.answer,
+            "calls": json.dumps(list(map(asdict, record.calls)), ensure_ascii=False),
         }
     )
 

@@ -80,7 +80,7 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
     record = turn.record
     if closed is None:  # the process died: whole is only what its last stage had finished
         last = record.stages.get(Stage.ANSWER)
-        record.close(complete=bool(last and last.complete and record.answer.strip()))
+        record.close(complete=bool(last and last.complete and record.answers))
         turn.outcome = outcome_of(record)
         return
     record.close(complete=closed.complete)

@@ -100,7 +100,15 @@ OWN_THINKING: Final[Migration] = (
     "ALTER TABLE turns ADD COLUMN own_thinking TEXT NOT NULL DEFAULT ''",
 )
 """What the answerer has thought itself, as far as its vendor sums it up."""
-MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED, OWN_THINKING)
+CALLS: Final[Migration] = (
+    "ALTER TABLE turns ADD COLUMN calls TEXT",
+    "ALTER TABLE turns ADD COLUMN fingerprint TEXT",
+    "ALTER TABLE turns ADD COLUMN conversation TEXT",
+)
+"""Which tools the answer calls, and the conversation that it answers: what it is known by, and for
+a turn that a client can refer to later, the messages themselves. They have no index: the schema
+fills one page, and one page more is one more whose damage would cost the history."""
+MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED, OWN_THINKING, CALLS)
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 
 

@@ -17,6 +17,7 @@ from deepreasoning_cli.pipeline.events import (
     StageStarted,
     Text,
     Thought,
+    ToolArguments,
 )
 from deepreasoning_cli.pipeline.money import (
     BYTES_PER_TOKEN,
@@ -230,7 +231,7 @@ class BudgetMeter:
         whole = size
         for chunk in chunks:
             yield chunk
-            if isinstance(chunk, Thought | Text):
+            if isinstance(chunk, Thought | Text | ToolArguments):
                 size -= len(chunk.text.encode("utf-8", "replace"))
                 while size <= 0:
                     if not self._reserve_up_to(self._reserved * 2 + LEAST_RESERVED):

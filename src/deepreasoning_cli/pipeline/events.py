@@ -222,7 +222,9 @@ class TurnStarted:
     `reasoning_from` is the id of the turn whose reasoning is used again, if one is, `resumes` that
     of the unfinished turn that this one finishes; `reasoner` the name of the one that was chosen,
     `answerer` the id of the model that is to answer and `answerer_host` the name of the answerer
-    that has it, so that the turn can be finished by the same.
+    that has it, so that the turn can be finished by the same. `fingerprint` is what the question
+    with its conversation is known by, `conversation` the JSON of the messages, where a client of
+    `serve` may come back to them.
     """
 
     id: str
@@ -236,6 +238,8 @@ class TurnStarted:
     answerer: str | None = None
     answerer_host: str | None = None
     resumes: str | None = None
+    fingerprint: str | None = None
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
+from deepreasoning_cli.pipeline.events import Handoff, Prompt
 from deepreasoning_cli.sanitize import single_line
 
 INTRODUCTION = (
@@ -22,7 +22,7 @@ INTRODUCTION = (
 def with_notes(
     prompt: Prompt, handoff: Handoff, *, model: str, reasoning: str, answer: str
 ) -> Prompt:
-    """`prompt` with the parts of `model`'s work that `handoff` selects below its last message.
+    """`prompt` with the parts of `model`'s work that `handoff` selects below its question.
 
     Unchanged where nothing is handed over.
     """
@@ -37,19 +37,26 @@ def with_notes(
 def with_blocks(
     prompt: Prompt, kind: str, blocks: list[tuple[str, str]], introduction: str, **names: str
 ) -> Prompt:
-    """`prompt` with named blocks of material, each between delimiters, below its last message.
+    """`prompt` with named blocks of material, each between delimiters, below its question.
 
-    `introduction` stands above them, with the delimiter for `{mark}` and the `names` from outside.
-    Unchanged without blocks.
+    What a client sends again, with calls and results behind the question, gets them at the same
+    place: a vendor's cache then knows it. `introduction` stands above them, with the delimiter for
+    `{mark}` and the `names` from outside. Unchanged without blocks.
     """
     if not blocks:
         return prompt
-    last = prompt.messages[-1]
+    at = prompt.question_at % len(prompt.messages)
+    question = prompt.messages[at]
     texts = [text for _, text in blocks]
-    mark = delimiter_for(kind, "\n".join([last.text, *names.values(), *texts]))
-    parts = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in blocks]
-    text = "\n\n".join([last.text, introduction.format(mark=mark, **names), *parts])
-    return replace(prompt, messages=(*prompt.messages[:-1], Message(last.role, text)))
+    mark = delimiter_for(kind, "\n".join([question.text, *names.values(), *texts]))
+    notes = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in blocks]
+    below = "\n\n".join([introduction.format(mark=mark, **names), *notes])
+    question = replace(
+        question,
+        text=f"{question.text}\n\n{below}",
+        parts=(*question.parts, below) if question.parts else (),
+    )
+    return replace(prompt, messages=(*prompt.messages[:at], question, *prompt.messages[at:][1:]))
 
 
 def delimiter_for(kind: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -13,6 +13,32 @@ from deepreasoning_cli.pipeline.events import Event, Handoff, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 
 NOT_STARTED: Final = events.TurnStarted("", "", "", Handoff.REASONING)
+
+
+@dataclass(slots=True)
+class ToolCalls:
+    """The calls of tools in a reply, put together from the pieces that they come in."""
+
+    _calls: list[tuple[events.ToolCallStarted, list[str]]] = field(default_factory=list)
+
+    def add(self, piece: events.ToolCallStarted | events.ToolArguments) -> None:
+        """Take in the beginning of a call, or a piece of the last call's arguments."""
+        if isinstance(piece, events.ToolCallStarted):
+            self._calls.append((piece, []))
+        elif self._calls:
+            self._calls[-1][1].append(piece.text)
+
+    def __iter__(self) -> Iterator[events.ToolCall]:
+        for call, pieces in self._calls:
+            yield events.ToolCall(call.id, call.name, "".join(pieces))
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    @property
+    def text(self) -> str:
+        """All of them in one string, for estimates."""
+        return "".join(call.name + call.arguments for call in self)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +53,8 @@ class TurnRecord:
     drafts: list[str] = field(default_factory=list)
     reused_model: str | None = None
     texts: list[str] = field(default_factory=list)
+    calls: ToolCalls = field(default_factory=ToolCalls)
+    """The client's tools that the answerer calls; `ask` and `chat` have none."""
     kept_answer: str = ""
     """The beginning of the answer, which an earlier turn brought; `texts` are the rest."""
     earlier_cost: Decimal | None = None
@@ -57,6 +85,8 @@ class TurnRecord:
                 if not self.texts:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
+            case events.ToolArguments() | events.ToolCallStarted():
+                self.calls.add(event)
             case events.Draft(text):
                 self.drafts.append(text)
             case _:
@@ -96,7 +126,8 @@ class TurnRecord:
     def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
         thought = estimate_tokens(self.reasoning if reasons else self.own_thinking)
-        tokens = thought + (0 if reasons else estimate_tokens("".join(self.texts)))
+        written = "".join(self.texts) + self.calls.text
+        tokens = thought + (0 if reasons else estimate_tokens(written))
         usage = started.estimate(tokens, thought or None) if tokens else None
         return started.finish(usage, self.clock() - self._stage_began, complete=False)
 
@@ -131,6 +162,11 @@ class TurnRecord:
     def answer(self) -> str:
         """The answer so far."""
         return self.kept_answer + "".join(self.texts)
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is anything of an answer: words, or calls of tools."""
+        return bool(self.answer.strip() or self.calls)
 
     @property
     def thought_in_vain(self) -> int:

@@ -122,7 +122,7 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
 def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     """The stages that will run, as far as their input is known."""
     if plan.reasoner and not plan.reused:
-        yield StageRun(Stage.REASON, plan.reasoner, plan.prompt).started()
+        yield StageRun(Stage.REASON, plan.reasoner, reasoner_prompt(plan)).started()
     if plan.answerer:
         known = plan.reused or plan.continued
         prompt = answer_prompt(plan, plan.reused or ReasonerOutput()) if known else plan.prompt
@@ -135,7 +135,8 @@ def _reason(
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
     ask = partial(_read_reasoner, plan, calls=calls, meter=meter)
     others = plan.fallbacks.get(Stage.REASON, ())
-    run = yield from ask_in_order(Stage.REASON, (reasoner, *others), plan.prompt, ask)
+    prompt = reasoner_prompt(plan)
+    run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt, ask)
     goes_on = plan.caps.answers and plan.answerer is not None
     yield from finish_stage(run, meter, goes_on=goes_on)
     if not run.reasoning.strip():
@@ -200,7 +201,7 @@ def _answer(
 
         yield events.Text(sources_section([result.source for result in results]))
     yield from finish_stage(run, meter)
-    if not run.answer.strip() and not plan.continued:  # else nothing was missing
+    if not (run.answer.strip() or run.calls or plan.continued):  # else nothing was missing
         raise IncompleteError(
             "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
         )
@@ -225,8 +226,23 @@ def _read_answerer(
 
             chunks = new_text(continued.text, chunks)
         for chunk in chunks:
-            if isinstance(chunk, events.Thought | events.Text):
+            if isinstance(chunk, ANSWER_PIECES):
                 yield chunk
+
+
+ANSWER_PIECES = (events.Thought, events.Text, events.ToolCallStarted, events.ToolArguments)
+"""What of the answerer's reply is shown and kept."""
+
+
+def reasoner_prompt(plan: Plan) -> Prompt:
+    """What the reasoner reads: the prompt, with a client's tools and images in words."""
+    if plan.prompt.is_plain:
+        return plan.prompt
+    from deepreasoning_cli.pipeline.tools import in_words
+
+    reasoners = [each for each in (plan.reasoner, *plan.fallbacks.get(Stage.REASON, ())) if each]
+    contexts = [reasoner.context for reasoner in reasoners if reasoner.context]
+    return in_words(plan.prompt, min(contexts, default=None))
 
 
 def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:

@@ -13,9 +13,10 @@ from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Ending, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, believable, estimate_tokens
+from deepreasoning_cli.pipeline.record import ToolCalls
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
-PIECES: Final = (events.Thought, events.Text)
+PIECES: Final = (events.Thought, events.Text, events.ToolArguments)
 GOOD_ENDINGS: Final = frozenset({Ending.WHOLE, Ending.UNSTATED, Ending.UNKNOWN})
 
 
@@ -70,6 +71,7 @@ class StageRun:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     thoughts: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    calls: ToolCalls = field(default_factory=ToolCalls)
     hidden: int = 0
     served: str | None = None
     usage: Usage | None = None
@@ -89,7 +91,8 @@ class StageRun:
     @property
     def received(self) -> bool:
         """Whether anything of the reply came."""
-        return bool(self.thoughts or self.texts or self.served or self.usage or self.end)
+        came = self.thoughts or self.texts or self.calls
+        return bool(came or self.served or self.usage or self.end)
 
     @property
     def _reason(self) -> str | None:
@@ -97,12 +100,19 @@ class StageRun:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is an answer that ended by itself."""
-        return self.end is not None and self._is_complete and bool(self.answer.strip())
+        """Whether there is an answer that ended by itself, and not with the call of a tool."""
+        ended = self.end is not None and self._is_complete
+        return ended and not self.calls and bool(self.answer.strip())
 
     @property
     def _is_complete(self) -> bool:
-        return events.ending_of(self._reason) in GOOD_ENDINGS
+        return self._ending in GOOD_ENDINGS
+
+    @property
+    def _ending(self) -> Ending:
+        """What the stop reason means here: who called a tool has said all there is to say."""
+        ending = events.ending_of(self._reason)
+        return Ending.WHOLE if self.calls and ending is Ending.PAUSED else ending
 
     def started(self) -> events.StageStarted:
         """The event that the stage begins with."""
@@ -130,10 +140,14 @@ class StageRun:
             raise self._as_incomplete(cut, paid=paid)
 
     def _record(self, chunk: Chunk) -> None:
-        if isinstance(chunk, PIECES):  # as most are
-            (self.texts if isinstance(chunk, events.Text) else self.thoughts).append(chunk.text)
+        if isinstance(chunk, events.Text):  # as most are
+            self.texts.append(chunk.text)
             return
         match chunk:
+            case events.Thought(text):
+                self.thoughts.append(text)
+            case events.ToolArguments() | events.ToolCallStarted():
+                self.calls.add(chunk)
             case events.HiddenThought(pieces):
                 self.hidden += pieces
             case events.ModelReported(model):
@@ -145,7 +159,7 @@ class StageRun:
 
     def _as_incomplete(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
         reasoning, answer = self.reasoning, self.answer
-        if not (reasoning or answer or paid):
+        if not (reasoning or answer or self.calls or paid):
             return error.at(self.stage)
         reasons = self.stage is Stage.REASON
         text, name = (reasoning, "reasoning") if reasons else (answer, "answer")
@@ -155,7 +169,8 @@ class StageRun:
     def finished(self) -> events.StageFinished:
         """The event that ends the stage; a call that was stopped early gets estimated usage."""
         started, thoughts = self.started(), estimate_tokens(self.reasoning)
-        estimate = started.estimate(thoughts + estimate_tokens(self.answer), thoughts)
+        written = estimate_tokens(self.answer + self.calls.text)
+        estimate = started.estimate(thoughts + written, thoughts)
         return started.finish(
             believable(self.usage, estimate) if self.usage else estimate,
             time.monotonic() - self.began,
@@ -173,7 +188,7 @@ class StageRun:
                 f"{model} sent {pieces} of its thought encrypted:"
                 " that can be neither shown nor handed over"
             )
-        if events.ending_of(self._reason) is Ending.UNKNOWN:
+        if self._ending is Ending.UNKNOWN:
             yield events.TurnWarning(
                 f"{model} ended with the unknown stop reason {self._reason!r};"
                 " its text is taken for whole"
@@ -181,7 +196,7 @@ class StageRun:
 
     def raise_if_cut(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
-        match events.ending_of(self._reason):
+        match self._ending:
             case Ending.TRUNCATED:
                 kind, fault = "max_tokens", "was cut at its token limit"
                 hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None

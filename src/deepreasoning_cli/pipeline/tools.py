@@ -6,10 +6,13 @@ They go to the answerer as they are; the reasoner reads a description of them in
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from deepreasoning_cli.pipeline.events import Payload, ToolCall
+from deepreasoning_cli.pipeline.conversation import fit_to_context
+from deepreasoning_cli.pipeline.events import Message, Payload, Prompt, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +120,79 @@ class ToolResult:
 
 
 MessagePart = str | Image | Document | ToolCall | ToolResult
+
+
+TOOLS: Final = (
+    "The answer will be written by another model. It can call the tools below, as often as it"
+    " needs; you cannot. Think about which of them to call, with what, and what to make of what"
+    " comes back. The tools:"
+)
+LEFT_OUT: Final = "[{count} earlier messages are left out here]"
+LONGEST_LIST: Final = 16_000  # characters of all tools that the reasoner reads
+SHORTEST_LINE: Final = 80
+LONGEST_RESULT: Final = 8_000  # characters of a result since the question
+LONGEST_EARLIER: Final = 1_000  # of one before it
+
+
+def in_words(prompt: Prompt, context: int | None) -> Prompt:
+    """`prompt` for a model that only thinks: its tools, calls, results and images as text.
+
+    Long results are shortened, those from before the question more than the others; what does
+    not fit into `context` tokens is left out, the oldest first.
+    """
+    question_at = prompt.question_at % len(prompt.messages)
+    names: dict[str, str] = {}
+    messages = []
+    for place, message in enumerate(prompt.messages):
+        limit = LONGEST_EARLIER if place < question_at else LONGEST_RESULT
+        texts = [_words(part, names, limit) for part in message.parts] or [message.text]
+        messages.append(Message(message.role, "\n\n".join(filter(None, texts))))
+    listed = _tool_list(prompt.options.tools) if prompt.options else ""
+    system = "\n\n".join(filter(None, [prompt.system, listed])) or None
+    *earlier, last = messages
+    kept, _ = fit_to_context(tuple(earlier), (system or "") + last.text, context)
+    if count := len(earlier) - len(kept):
+        last = Message(last.role, f"{LEFT_OUT.format(count=count)}\n\n{last.text}")
+    return Prompt((*kept, last), system)
+
+
+def _tool_list(tools: Sequence[Tool]) -> str:
+    """A line for each tool: its name, its arguments and what it does; short where they are many."""
+    if not tools:
+        return ""
+    longest = max(LONGEST_LIST // len(tools), SHORTEST_LINE)
+    lines = []
+    for tool in tools:
+        properties = tool.schema.get("properties")
+        arguments = ", ".join(properties) if isinstance(properties, dict) else ""
+        description = " ".join(tool.description.split())
+        lines.append(_clipped(f"- {tool.name}({arguments}): {description}", longest))
+    return "\n".join([TOOLS, *lines])
+
+
+def _words(part: MessagePart, names: dict[str, str], limit: int) -> str:
+    """A part as text; `names` are those of the tools called so far, by the calls' ids."""
+    match part:
+        case str():
+            return part
+        case ToolCall(call_id, name, arguments):
+            names[call_id] = name
+            return f"[called {name}({_clipped(arguments, limit)})]"
+        case ToolResult(call_id):
+            name, kind = names.get(call_id, "a tool"), "error" if part.is_error else "result"
+            return f"[{kind} of {name}:\n{_clipped(part.text, limit)}\n]"
+    return _clipped(part.text, limit)
+
+
+def _clipped(text: str, limit: int) -> str:
+    """The text, with its middle left out where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]} [… {len(text) - 2 * half:,} characters …] {text[-half:]}"
+
+
+def text_of(parts: Sequence[MessagePart]) -> str:
+    """All of a message in words, for estimates, searches and the history."""
+    names: dict[str, str] = {}
+    return "\n\n".join(filter(None, (_words(part, names, sys.maxsize) for part in parts)))

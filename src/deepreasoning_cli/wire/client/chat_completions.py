@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import DONE, Chunk, End, Payload, Prompt, Text
+from deepreasoning_cli.pipeline.events import (
+    DONE,
+    Chunk,
+    End,
+    Payload,
+    Prompt,
+    Text,
+    ToolArguments,
+    ToolCallStarted,
+)
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import (
     ReplyReader,
@@ -33,10 +43,21 @@ def request_body(
 
     `samplers` and `extra` become top-level fields as they are.
     """
-    turns = [{"role": message.role, "content": message.text} for message in prompt.messages]
+    turns: list[Payload] = []
     if prompt.system:
-        turns.insert(0, {"role": "system", "content": prompt.system})
+        turns.append({"role": "system", "content": prompt.system})
+    for message in prompt.messages:
+        if message.parts:
+            from deepreasoning_cli.wire.client.tool_fields import chat_messages
+
+            turns += chat_messages(message)
+        else:
+            turns.append({"role": message.role, "content": message.text})
     request: Payload = {"model": model, "messages": turns, **samplers}
+    if prompt.options:
+        from deepreasoning_cli.wire.client.tool_fields import chat_options
+
+        request |= chat_options(prompt.options)
     if max_tokens is not None:
         request["max_tokens"] = max_tokens
     return request | {"stream": True, "stream_options": {"include_usage": True}, **extra}
@@ -63,7 +84,7 @@ def read_reply(
     answered = False
     chunks = reply.read(chain(first, rest), account)
     for chunk in split_thinking(chunks, opens_thinking=opens_thinking):
-        answered = answered or isinstance(chunk, Text)
+        answered = answered or isinstance(chunk, Text | ToolCallStarted)
         yield chunk
     if usage := as_usage(reply.counts):
         yield usage
@@ -79,6 +100,10 @@ class _ChatCompletionsReader(ReplyReader):
     done: bool = False
     refused: bool = False
     index: object = None  # of the choice that is read: a second one is another reply
+    call: tuple[object, str] | None = None
+    """The index and id of the call whose arguments come now."""
+    has_arguments: bool = False
+    """Whether a piece of them came."""
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         try:
@@ -100,11 +125,37 @@ class _ChatCompletionsReader(ReplyReader):
         delta = choice.get("delta")
         delta = as_dict(choice.get("message") if delta is None else delta)
         yield from self.pieces(delta)
+        if calls := delta.get("tool_calls"):
+            yield from self._calls(as_dicts(calls))
         if refusal := as_text(delta.get("refusal")):
             self.refused = True
             yield Text(refusal)
         raise_for_error(chunk, account)
         self.finish_reason = as_reason(choice.get("finish_reason")) or self.finish_reason
+        if self.finish_reason:
+            yield from self._end_of_call()
+
+    def _calls(self, calls: list[Payload]) -> Iterator[Chunk]:
+        """The pieces of calls: one begins where there is another index, or another id."""
+        for place, call in enumerate(calls):
+            function = as_dict(call.get("function"))
+            index, call_id = call.get("index", place), as_text(call.get("id"))
+            if self.call is None or index != self.call[0] or call_id not in ("", self.call[1]):
+                yield from self._end_of_call()
+                self.call = (index, call_id)
+                name = as_text(function.get("name"))
+                yield ToolCallStarted(call_id or f"call_{index}", name)
+            arguments = function.get("arguments")
+            if isinstance(arguments, dict):  # Ollama's own
+                arguments = json.dumps(arguments)
+            if piece := as_text(arguments):
+                self.has_arguments = True
+                yield ToolArguments(piece)
+
+    def _end_of_call(self) -> Iterator[Chunk]:
+        if self.call and not self.has_arguments:
+            yield ToolArguments("{}")
+        self.call, self.has_arguments = None, False
 
     def _count(self, chunk: Payload, choice: Payload) -> None:
         """Note the counts: beside the choices, as most are, in the choice, or in the chunk."""

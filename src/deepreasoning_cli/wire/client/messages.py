@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import Chunk, End, Payload, Prompt, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    Payload,
+    Prompt,
+    Text,
+    Thought,
+    ToolArguments,
+    ToolCallStarted,
+)
 from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import (
@@ -37,14 +47,22 @@ def request_body(
     catalog's knowledge. Behind `breakpoints` messages, 0 for the system prompt, the vendor is
     told to keep what it has read.
     """
-    turns = [
-        {
-            "role": message.role,
-            "content": message_content(message.text, marked=place in breakpoints),
-        }
-        for place, message in enumerate(prompt.messages, start=1)
-    ]
+    turns: list[Payload] = []
+    for place, message in enumerate(prompt.messages, start=1):
+        marked = place in breakpoints
+        content: object = message_content(message.text, marked=marked)
+        if message.parts:
+            from deepreasoning_cli.wire.client.tool_fields import content_blocks
+
+            content = content_blocks(message.parts)
+            if marked:
+                content[-1] |= CACHE_CONTROL
+        turns.append({"role": message.role, "content": content})
     request: Payload = {"model": model, "max_tokens": max_tokens}
+    if prompt.options:
+        from deepreasoning_cli.wire.client.tool_fields import messages_options
+
+        request |= messages_options(prompt.options)
     if prompt.system:
         request["system"] = message_content(prompt.system, marked=0 in breakpoints)
     return request | {"messages": turns, **samplers, "stream": True, **extra}
@@ -65,7 +83,9 @@ def read_reply(
         for payload in map(as_dict, payloads):
             raise_for_error(payload, account)
             if payload.get("type") == "content_block_delta":  # as most are
-                yield from _pieces(payload.get("delta"))
+                for piece in _pieces(payload.get("delta")):
+                    if not isinstance(piece, ToolArguments) or reply.takes_arguments():
+                        yield piece
                 continue
             yield from reply.read(payload)
             if reply.complete:
@@ -84,6 +104,8 @@ class _MessagesReader(ReplyReader):
     stop_reason: str | None = None
     details: str = ""
     complete: bool = False
+    arguments: str | None = None
+    """What the open call began with; empty once pieces came, None while no call is open."""
     counts: dict[str, Any] = field(default_factory=dict)
     counted: bool = False
     """Whether the counts are those of the end: `message_start` has but the first token."""
@@ -98,7 +120,9 @@ class _MessagesReader(ReplyReader):
                 self._state(payload, payload.get("usage"))
                 self.complete = True
             case {"type": "content_block_start", "content_block": block}:
-                yield from _pieces(block)
+                yield from self._block(block)
+            case {"type": "content_block_stop"}:
+                yield from self._end_of_block()
             case {"type": "message_delta"}:
                 delta = as_dict(payload.get("delta"))
                 self._state(delta, payload.get("usage") or delta.get("usage"))
@@ -111,7 +135,25 @@ class _MessagesReader(ReplyReader):
     def _message(self, message: Payload) -> Iterator[Chunk]:
         yield from self.served_by(message.get("model"))
         for block in as_dicts(message.get("content")):
-            yield from _pieces(block)
+            yield from self._block(block)
+            yield from self._end_of_block()
+
+    def _block(self, block: object) -> Iterator[Chunk]:
+        """What the beginning of a block has; a few hosts put a call's whole input there."""
+        if as_dict(block).get("type") == "tool_use":
+            self.arguments = json.dumps(as_dict(as_dict(block).get("input")))
+        yield from _pieces(block)
+
+    def takes_arguments(self) -> bool:
+        """Whether a call is open; its arguments come piece by piece from now on."""
+        if self.arguments:
+            self.arguments = ""
+        return self.arguments is not None
+
+    def _end_of_block(self) -> Iterator[Chunk]:
+        if self.arguments:
+            yield ToolArguments(self.arguments)
+        self.arguments = None
 
     def _state(self, source: Payload, usage: object) -> None:
         """Note the stop reason and the counts given: cumulative, and absent ones stay."""
@@ -137,6 +179,11 @@ def _pieces(block: object) -> tuple[Chunk, ...]:
     if kind == "thinking_delta":
         piece = as_text(fields.get("thinking"))
         return (Thought(piece),) if piece else ()
+    if kind == "input_json_delta":
+        piece = as_text(fields.get("partial_json"))
+        return (ToolArguments(piece),) if piece else ()
+    if kind == "tool_use":
+        return (ToolCallStarted(as_text(fields.get("id")), as_text(fields.get("name"))),)
     from deepreasoning_cli.wire.client.think import part_pieces  # a block: there are few of them
 
     return tuple(piece for piece in part_pieces(block) if not isinstance(piece, Text))
@@ -159,8 +206,9 @@ def cache_breakpoints(prompt: Prompt, minimum: int | None) -> tuple[int, ...]:
 
 
 def tokens_before(prompt: Prompt, place: int) -> int:
-    """The estimated tokens of the system prompt and the first `place` messages."""
-    return estimate_tokens(Prompt(prompt.messages[:place], prompt.system).text)
+    """The estimated tokens of the tools, the system prompt and the first `place` messages."""
+    before = Prompt(prompt.messages[:place], prompt.system, options=prompt.options)
+    return estimate_tokens(before.text)
 
 
 def is_marked(request: Payload) -> bool:
@@ -175,6 +223,11 @@ def unmarked(request: Payload) -> Payload:
         match content:
             case [{"type": "text", "text": text}]:
                 return text
+            case [*blocks]:
+                return [
+                    {name: block[name] for name in block if name not in CACHE_CONTROL}
+                    for block in blocks
+                ]
         return content
 
     turns = [turn | {"content": plain(turn["content"])} for turn in request["messages"]]

@@ -8,7 +8,15 @@ from functools import lru_cache
 from typing import Final
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.events import Chunk, End, HiddenThought, Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    Chunk,
+    End,
+    HiddenThought,
+    Payload,
+    Text,
+    Thought,
+    ToolCallStarted,
+)
 from deepreasoning_cli.wire.client.payload import as_dict, as_dicts, as_text
 
 FIELDS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
@@ -235,7 +243,7 @@ def split_thinking(chunks: Iterable[Chunk], *, opens_thinking: bool = False) -> 
                 continue
             if isinstance(chunk, Thought):
                 yield from splitter.separate()
-            elif isinstance(chunk, End):
+            elif isinstance(chunk, End | ToolCallStarted):
                 yield from splitter.close()
             yield chunk
     except DeepReasoningError:
