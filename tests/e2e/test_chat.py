@@ -22,7 +22,7 @@ from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.continuation import GO_ON
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.wiring.plan import TurnRequest
+from deepreasoning_cli.wiring.resources import TurnRequest
 from support.loopback import Loopback, Received
 from support.replies import (
     Cut,

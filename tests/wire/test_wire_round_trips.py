@@ -17,12 +17,18 @@ from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
+    Ending,
     ModelReported,
     Payload,
     Text,
     Thought,
+    ToolArguments,
+    ToolCall,
+    ToolCallStarted,
+    ending_of,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import ToolCalls
 from deepreasoning_cli.transport import Timeouts
 from deepreasoning_cli.transport.sse import payloads
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
@@ -43,7 +49,7 @@ class Format:
     writer: Callable[[Head], ReplyWriter]
     whole: Callable[[Iterable[Chunk], Head], Payload]
     read: Callable[[Iterable[Payload]], Iterator[Chunk]]
-    reason: Callable[[str | None], str]
+    reason: Callable[[str | None, bool], str]
     unknown: Payload
 
 
@@ -78,6 +84,7 @@ REASONS = [
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 pieces = st.builds(Thought, texts) | st.builds(Text, texts)
+names = st.text("abc_-XYZ019", min_size=1, max_size=9)
 
 
 @st.composite
@@ -89,14 +96,26 @@ def usages(draw: st.DrawFn) -> Usage:
 
 
 @st.composite
+def calls(draw: st.DrawFn, number: int) -> list[Chunk]:
+    """A call whose arguments are cut anywhere."""
+    values = draw(st.dictionaries(texts, texts | st.integers() | st.lists(texts), max_size=3))
+    written_out = json.dumps(values, ensure_ascii=draw(st.booleans()))
+    cuts = sorted(draw(st.sets(st.integers(1, len(written_out) - 1), max_size=6)))
+    parts = [written_out[a:b] for a, b in itertools.pairwise([0, *cuts, len(written_out)])]
+    return [ToolCallStarted(f"call_{number}", draw(names)), *map(ToolArguments, parts)]
+
+
+@st.composite
 def replies(draw: st.DrawFn) -> list[Chunk]:
     """A reply that begins with a thought: before one, `<think>` and white space mean something."""
     served = draw(st.none() | st.builds(ModelReported, texts))
     usage = draw(st.none() | usages())
+    called = [draw(calls(number)) for number in range(draw(st.integers(0, 3)))]
     return [
         *([served] if served else []),
         Thought(draw(texts)),
         *draw(st.lists(pieces, max_size=8)),
+        *itertools.chain.from_iterable(called),
         *([usage] if usage else []),
         End(draw(st.sampled_from(REASONS))),
     ]
@@ -109,6 +128,7 @@ class Said:
     model: str | None
     reasoning: str
     answer: str
+    calls: tuple[ToolCall, ...]
     usage: Usage | None
     end: End | None
 
@@ -120,10 +140,15 @@ def summary(chunks: Iterable[Chunk]) -> Said:
         return next((chunk for chunk in reversed(chunk_list) if isinstance(chunk, kind)), None)
 
     served, usage, end = last(ModelReported), last(Usage), last(End)
+    called = ToolCalls()
+    for chunk in chunk_list:
+        if isinstance(chunk, ToolCallStarted | ToolArguments):
+            called.add(chunk)
     return Said(
         served.model if isinstance(served, ModelReported) else None,
         "".join(chunk.text for chunk in chunk_list if isinstance(chunk, Thought)),
         "".join(chunk.text for chunk in chunk_list if isinstance(chunk, Text)),
+        tuple(called),
         usage if isinstance(usage, Usage) else None,
         end if isinstance(end, End) else None,
     )
@@ -135,7 +160,9 @@ def expected(name: str, chunks: list[Chunk]) -> Said:
     usage = whole.usage
     if usage and usage.reasoning_tokens is None and name == "responses":
         usage = replace(usage, reasoning_tokens=0)
-    reason = FORMATS[name].reason(whole.end.reason if whole.end else None)
+    said = whole.end.reason if whole.end else None
+    cut = ending_of(said) in (Ending.TRUNCATED, Ending.REFUSED)
+    reason = FORMATS[name].reason(said, bool(whole.calls) and not cut)
     return replace(whole, model=whole.model or HEAD.model, usage=usage, end=End(reason))
 
 
@@ -152,7 +179,14 @@ def test_a_streamed_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]
 @given(chunks=replies())
 def test_a_whole_reply_reads_as_it_was_written(name: str, chunks: list[Chunk]) -> None:
     wire_format = FORMATS[name]
-    assert summary(wire_format.read([wire_format.whole(chunks, HEAD)])) == expected(name, chunks)
+    read = summary(wire_format.read([wire_format.whole(chunks, HEAD)]))
+    assert parsed(read) == parsed(expected(name, chunks))
+
+
+def parsed(said: Said) -> tuple[Said, list[Payload]]:
+    """What was said, and the arguments of its calls by their values: an object has no spelling."""
+    arguments = [json.loads(call.arguments) for call in said.calls]
+    return replace(said, calls=tuple(replace(each, arguments="") for each in said.calls)), arguments
 
 
 @every_format
@@ -193,9 +227,10 @@ def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list
     wire_format = FORMATS[name]
     chunk_list = summary(wire_format.read(written(wire_format.writer(HEAD), chunks[:-1])))
     whole = summary(chunks)
-    assert (chunk_list.reasoning, chunk_list.answer, chunk_list.end) == (
+    assert (chunk_list.reasoning, chunk_list.answer, chunk_list.calls, chunk_list.end) == (
         whole.reasoning,
         whole.answer,
+        whole.calls,
         None,
     )
 

@@ -20,6 +20,8 @@ from deepreasoning_cli.pipeline.events import (
     Payload,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client import chat_completions, messages, responses
@@ -56,7 +58,12 @@ every_format = pytest.mark.parametrize("name", FORMATS)
 
 # quotes, NUL and what looks like the middle of a frame, in texts and in the model's name
 texts = st.text(min_size=1, max_size=6) | st.sampled_from(['"\0"', "\0", '\\u0000"}', "\u2028"])
-pieces = st.builds(Thought, texts) | st.builds(Text, texts)
+pieces = st.one_of(
+    st.builds(Thought, texts),
+    st.builds(Text, texts),
+    st.builds(ToolArguments, texts),
+    st.builds(ToolCallStarted, texts, texts),
+)
 failures = st.builds(
     ApiError, st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503, 529]), texts, texts
 )

@@ -20,7 +20,8 @@ from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.wiring import plan as plan_module
-from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
+from deepreasoning_cli.wiring.plan import build_plan
+from deepreasoning_cli.wiring.resources import TurnRequest
 
 CATALOG = load_catalog()
 TODAY = date(2026, 11, 26)

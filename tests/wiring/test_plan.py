@@ -23,8 +23,8 @@ from deepreasoning_cli.providers.linkup import LinkupProvider
 from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Transport
-from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import written_catalog
+from deepreasoning_cli.wiring.plan import build_plan
+from deepreasoning_cli.wiring.resources import TurnRequest, written_catalog
 
 LINE = Mock(spec=Transport)  # nothing is sent
 DIRECT = ("deepseek", "anthropic")

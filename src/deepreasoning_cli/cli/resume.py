@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.events import Continued, Message
     from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
-    from deepreasoning_cli.wiring.plan import TurnRequest
+    from deepreasoning_cli.wiring.resources import TurnRequest
 
 SHOWN = 200  # characters of a question
 TYPICAL = 1  # of the low, the typical and the high case of an estimate
@@ -73,7 +73,7 @@ def resume(
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.pipeline.continuation import kept_answer
-    from deepreasoning_cli.wiring.plan import TurnRequest
+    from deepreasoning_cli.wiring.resources import TurnRequest
 
     output_options = o.build_options(OutputOptions, context.params)
     output_options.check()

@@ -31,8 +31,13 @@ from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.transport import DeferredTransport
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.notes import RESUME_COMMAND, is_resumable
-from deepreasoning_cli.wiring.plan import TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import connect_early, current_catalog, open_transport
+from deepreasoning_cli.wiring.plan import build_plan
+from deepreasoning_cli.wiring.resources import (
+    TurnRequest,
+    connect_early,
+    current_catalog,
+    open_transport,
+)
 
 if TYPE_CHECKING:
     from deepreasoning_cli.history.ledger import Ledger

@@ -192,7 +192,9 @@ def _clipped(text: str, limit: int) -> str:
     return f"{text[:half]} [… {len(text) - 2 * half:,} characters …] {text[-half:]}"
 
 
-def text_of(parts: Sequence[MessagePart]) -> str:
-    """All of a message in words, for estimates, searches and the history."""
-    names: dict[str, str] = {}
+def text_of(parts: Sequence[MessagePart], names: dict[str, str]) -> str:
+    """All of a message in words, for estimates, searches and the history.
+
+    `names` are those of the tools called so far, by the calls' ids; calls in it are added.
+    """
     return "\n\n".join(filter(None, (_words(part, names, sys.maxsize) for part in parts)))

@@ -77,6 +77,19 @@ class ClaudeThinking:
     tokens: Mapping[Effort, ThinkingTokens] = field(default_factory=dict)
     alone: bool = False
     room: int = 0
+    forced: bool = False
+    """Whether the model has to call a tool: then it must not think first, and what always thinks
+    refuses to be forced (platform.claude.com, build-with-claude/extended-thinking)."""
+
+    def check_choice(self) -> None:
+        """Raise RefusedError where it has to call a tool and cannot be kept from thinking."""
+        always = self.model.thinking is Thinking.UNASKED and self.model.thinking_off is None
+        if self.forced and always:
+            raise RefusedError(
+                f"{self.model.id} always thinks, and then takes no forced tool_choice:"
+                " ask with auto, or another model",
+                kind="unsupported_value",
+            )
 
     def sent_effort(self, prompt: Prompt) -> Effort | None:
         """The effort in the request for `prompt`; None for the model's own default.
@@ -94,11 +107,11 @@ class ClaudeThinking:
     def is_asked(self) -> bool:
         """Whether a model that thinks only where it is asked to is asked."""
         asks = isinstance(self.effort, Effort) and self.effort is not Effort.LOW
-        return asks and self.model.thinking is Thinking.ASKED
+        return asks and self.model.thinking is Thinking.ASKED and not self.forced
 
     @property
     def _is_off(self) -> bool:
-        return self.effort == "none" and self.model.thinking_off is not None
+        return (self.effort == "none" or self.forced) and self.model.thinking_off is not None
 
     @property
     def _thinks(self) -> bool:

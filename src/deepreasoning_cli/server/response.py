@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
-from deepreasoning_cli.pipeline.events import End, Event, Text, Thought
+from deepreasoning_cli.pipeline.events import End, Event
+from deepreasoning_cli.pipeline.run import ANSWER_PIECES
 from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import CancelReason
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -143,8 +144,8 @@ class ReplyView:
         self.failure: ApiError | None = None
 
     def __call__(self, event: Event) -> None:
-        """Write a piece of text; other events are for other views."""
-        if isinstance(event, Thought | Text):
+        """Write a piece of text or of a call; other events are for other views."""
+        if isinstance(event, ANSWER_PIECES):
             self._has_started = self._streams
             self._write(event)
 

@@ -29,8 +29,8 @@ from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.wire.server.request import ChatRequest
 from deepreasoning_cli.wiring.backend import BackendNeeds, choose_backend, means_claude
-from deepreasoning_cli.wiring.plan import PlanBuilder, TurnRequest, build_plan
-from deepreasoning_cli.wiring.resources import current_catalog, open_transport
+from deepreasoning_cli.wiring.plan import PlanBuilder, build_plan
+from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
 
 LOGGER: Final = logging.getLogger("deepreasoning_cli.server")
 MODEL: Final = "deepreasoning"
@@ -132,6 +132,7 @@ class Service:
             question=last.text,
             system=request.prompt.system,
             earlier=tuple(earlier),
+            conversation=request.prompt,
         )
         plan = build_plan(
             turn_request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ from deepreasoning_cli.catalog.models import (
     Samplers,
     Vendor,
 )
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
+from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.budget import NO_LIMIT, ReasoningLimit
-from deepreasoning_cli.pipeline.events import Continued, Handoff, Message, Prompt, Stage
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
-from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.run import Plan, reasoner_prompt
 from deepreasoning_cli.pipeline.stage import Provider
 from deepreasoning_cli.prompt import check_fits
 from deepreasoning_cli.providers.api import (
@@ -37,7 +37,6 @@ from deepreasoning_cli.providers.api import (
     limit_temperature,
     sampler_warnings,
 )
-from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
     GATEWAY_KEY,
@@ -52,7 +51,7 @@ from deepreasoning_cli.wiring.backend import (
     typed_names,
     with_keys,
 )
-from deepreasoning_cli.wiring.resources import new_id, open_gateway, open_search
+from deepreasoning_cli.wiring.resources import TurnRequest, new_id, open_gateway, open_search
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
@@ -60,39 +59,6 @@ if TYPE_CHECKING:
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import DeferredTransport, Transport
     from deepreasoning_cli.wiring.budget import MakeLedger
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnRequest:
-    """The input of one turn: the settings in force for it, the question, and its context.
-
-    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `continued` is the
-    beginning of the answer, if a cut one is to be continued, and `resumes` the id of the unfinished
-    turn. `earlier` are the messages of the session so far. `thinking_room` are tokens that Claude
-    needs to think, known from a turn before. `answer_now` is called at each thought and tells
-    whether the user wants the answer at once, `without_search` whether to go on where the search
-    fails.
-    """
-
-    loaded: LoadedSettings
-    question: str
-    system: str | None = None
-    reused: ReasonerOutput | None = None
-    reasoning_from: str | None = None
-    continued: Continued | None = None
-    resumes: str | None = None
-    session: str | None = None
-    earlier: tuple[Message, ...] = ()
-    reasoning_only: bool = False
-    allow_empty_reasoning: bool = False
-    thinking_room: int = 0
-    answer_now: Callable[[], bool] = lambda: False
-    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
-
-    @property
-    def continues(self) -> bool:
-        """Whether another turn is likely to begin with what this one does."""
-        return self.session is not None or bool(self.earlier)
 
 
 def build_plan(
@@ -113,7 +79,8 @@ def build_plan(
     plan = PlanBuilder(request, catalog, connect, runtime).build()
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
-            check_fits(plan.prompt.text, provider.context, provider.model)
+            prompt = plan.prompt if provider is plan.answerer else reasoner_prompt(plan)
+            check_fits(prompt.text, provider.context, provider.model)
         if check_route := getattr(provider, "check_route", None):  # the demo calls nobody
             check_route()
     settings = request.loaded.settings
@@ -157,10 +124,17 @@ class PlanBuilder:
         thinks = handoff is not Handoff.NONE and not has_work
         needs = BackendNeeds(thinks, answers, has_reasoning=has_work, handoff=handoff)
         backend = choose_backend(self._loaded, self.catalog, needs)
+        if backend == GATEWAY and not self._is_plain:
+            raise RefusedError(
+                "the gateway's model takes text alone: no tools, images or other formats",
+                kind="unsupported_parameter",
+            )
         hosted = self._hosted() if backend == GATEWAY else None
         reasoners, answerers = self._providers(backend, hosted, thinks=thinks)
         search = self._search(backend)
-        prompt = self._prompt([*reasoners, *answerers])
+        # a reasoner reads of more than text a description that fits
+        readers = [*reasoners, *answerers] if self._is_plain else answerers
+        prompt = self._prompt(readers)
         limit = self._settings.max_reasoning
         return Plan(
             id=new_id(),
@@ -192,7 +166,19 @@ class PlanBuilder:
         request = self.request
         earlier, stable = self._session(models) if request.earlier else ((), 0)
         question = Message("user", request.question)
-        return Prompt((*earlier, question), request.system, stable if request.continues else None)
+        kept = stable if request.continues else None
+        if request.conversation is None:
+            return Prompt((*earlier, question), request.system, kept)
+        messages = (*earlier, request.conversation.messages[-1])
+        # what comes back from tools is sent behind all that is sent now
+        tools = request.options is not None and bool(request.options.tools)
+        return replace(
+            request.conversation, messages=messages, stable=len(messages) if tools else kept
+        )
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.request.conversation is None or self.request.conversation.is_plain
 
     def _session(self, models: Sequence[Provider]) -> tuple[tuple[Message, ...], int]:
         """The earlier messages that fit, and how many of them the next turn begins with."""
@@ -204,6 +190,7 @@ class PlanBuilder:
         notes += estimate_tokens(request.continued.text) if request.continued else 0
         room = None if context is None else context - self._settings.max_tokens - notes
         question = (request.system or "") + request.question
+        question += request.options.text if request.options else ""
         earlier, left_out = fit_to_context(request.earlier, question, room)
         if left_out:
             turns, are = ("turn does", "is") if left_out == 1 else ("turns do", "are")
@@ -287,13 +274,17 @@ class PlanBuilder:
         wanted = settings.effort if settings.effort in ("auto", "none") else Effort(settings.effort)
         accepted = accept_effort(wanted, model, typed=self._loaded.is_typed("effort"))
         self._warnings += accepted.warnings
-        return ClaudeThinking(
+        options = self.request.options
+        thinking = ClaudeThinking(
             model=model,
             effort=accepted.value,
             tokens=self.catalog.efforts,
             alone=settings.handoff == "none",
             room=self.request.thinking_room,
+            forced=options is not None and options.tool_choice.is_forced,
         )
+        thinking.check_choice()
+        return thinking
 
     def _answerer(self, host: Answerer) -> Provider:
         typed, today = self._loaded.is_typed("model"), datetime.now(UTC).date()

@@ -1,10 +1,11 @@
-"""What a run has besides its settings: its connections, and the ids of its turns."""
+"""What a run has besides its settings: its connections, its turns' requests and their ids."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli import paths
@@ -25,14 +26,57 @@ from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, Custo
 
 if TYPE_CHECKING:
     from deepreasoning_cli.connect import EarlyConnection, LastOrigin
+    from deepreasoning_cli.errors import DeepReasoningError
     from deepreasoning_cli.keys import Key
-    from deepreasoning_cli.pipeline.run import Plan
+    from deepreasoning_cli.pipeline.events import Continued, Message, Prompt
+    from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+    from deepreasoning_cli.pipeline.tools import AnswerOptions
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.providers.linkup import LinkupProvider
     from deepreasoning_cli.transport import DeferredTransport, RetryNotice, Transport
     from deepreasoning_cli.transport.client import WrapBackend
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that is read as another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """The input of one turn: the settings in force for it, the question, and its context.
+
+    `reused` is reasoning to use again, `reasoning_from` the id of its turn; `continued` is the
+    beginning of the answer, if a cut one is to be continued, and `resumes` the id of the unfinished
+    turn. `earlier` are the messages of the session so far. `thinking_room` are tokens that Claude
+    needs to think, known from a turn before. `answer_now` is called at each thought and tells
+    whether the user wants the answer at once, `without_search` whether to go on where the search
+    fails. `conversation` is all that a client of `serve` sends, `question` and `earlier` being the
+    texts in it.
+    """
+
+    loaded: LoadedSettings
+    question: str
+    conversation: Prompt | None = None
+    system: str | None = None
+    reused: ReasonerOutput | None = None
+    reasoning_from: str | None = None
+    continued: Continued | None = None
+    resumes: str | None = None
+    session: str | None = None
+    earlier: tuple[Message, ...] = ()
+    reasoning_only: bool = False
+    allow_empty_reasoning: bool = False
+    thinking_room: int = 0
+    answer_now: Callable[[], bool] = lambda: False
+    without_search: Callable[[DeepReasoningError], bool] = lambda _: False
+
+    @property
+    def continues(self) -> bool:
+        """Whether another turn is likely to begin with what this one does."""
+        return self.session is not None or bool(self.earlier)
+
+    @property
+    def options(self) -> AnswerOptions | None:
+        """What a client asks of the answer besides its text."""
+        return self.conversation.options if self.conversation else None
 
 
 def open_transport(

@@ -30,8 +30,7 @@ from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.clipboard import copy_text
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.wiring.backend import answerers_in_order
-from deepreasoning_cli.wiring.plan import TurnRequest
-from deepreasoning_cli.wiring.resources import current_catalog, new_id
+from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead

@@ -24,8 +24,7 @@ from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.wiring.backend import GATEWAY, model_at, typed_names
-from deepreasoning_cli.wiring.plan import TurnRequest
-from deepreasoning_cli.wiring.resources import new_id
+from deepreasoning_cli.wiring.resources import TurnRequest, new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead

@@ -12,7 +12,8 @@ from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, ra
 from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
 from deepreasoning_cli.wire.client.think import nested_text
 
-DELTAS: Final[Mapping[str, type[events.Thought | events.Text]]] = {
+DELTAS: Final[Mapping[str, type[events.Thought | events.Text | events.ToolArguments]]] = {
+    "response.function_call_arguments.delta": events.ToolArguments,
     "response.output_text.delta": events.Text,
     "response.refusal.delta": events.Text,
     "response.reasoning_text.delta": events.Thought,
@@ -73,11 +74,14 @@ class _ResponsesReader(ReplyReader):
     complete: bool = False
     refused: bool = False
     text_events: dict[int, str] = field(default_factory=dict)
+    calls: set[int] = field(default_factory=set)
 
     def read(self, payload: events.Payload) -> Iterator[events.Chunk]:
         kind = as_text(payload.get("type"))
         if kind in DELTAS or REASONING_DELTA.fullmatch(kind):
             yield from self._delta(kind, payload)
+        elif kind == "response.output_item.added":
+            yield from self._call(payload.get("output_index"), as_dict(payload.get("item")))
         elif kind == "response.output_item.done":
             yield from self._item(payload.get("output_index"), as_dict(payload.get("item")))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
@@ -97,6 +101,11 @@ class _ResponsesReader(ReplyReader):
         """The text of a finished item, if nothing of it came before."""
         if _number(index) in self.text_events:
             return
+        if item.get("type") == "function_call":
+            yield from self._call(index, item)
+            self.text_events[_number(index)] = "response.output_item.done"
+            yield events.ToolArguments(as_text(item.get("arguments")) or "{}")
+            return
         if item.get("type") == "reasoning":
             yield from self._reasoning(index, item)
             return
@@ -106,6 +115,13 @@ class _ResponsesReader(ReplyReader):
                 self.text_events[_number(index)] = "response.output_item.done"
                 self.refused = self.refused or name == "refusal"
                 yield kind(piece)
+
+    def _call(self, index: object, item: events.Payload) -> Iterator[events.Chunk]:
+        """The beginning of a call, once."""
+        if item.get("type") == "function_call" and _number(index) not in self.calls:
+            self.calls.add(_number(index))
+            call_id, name = as_text(item.get("call_id")), as_text(item.get("name"))
+            yield events.ToolCallStarted(call_id, name)
 
     def _reasoning(self, index: object, item: events.Payload) -> Iterator[events.Chunk]:
         piece = nested_text(item.get("content")) or nested_text(item.get("summary"))

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import DONE, Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    DONE,
+    Payload,
+    Text,
+    Thought,
+    ToolCallStarted,
+)
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.conversation import Conversation
 from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
 from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
+    NO_FUNCTIONS,
     ChatRequest,
     Fields,
     build_chat_request,
     read_effort,
 )
+from deepreasoning_cli.wire.server.tool_definitions import read_options
 from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_finish_reason
 
 
@@ -30,19 +39,39 @@ class ChatCompletionsWriter(ReplyWriter):
         }
         if thoughts := self.reply.text_of(Thought):
             message["reasoning_content"] = thoughts
-        choice = self._choice("message", message, to_finish_reason(self.reply.reason))
+        if calls := [
+            _call_object(kind, "".join(texts))
+            for kind, texts in self.reply.runs
+            if isinstance(kind, ToolCallStarted)
+        ]:
+            message["tool_calls"] = calls
+            message["content"] = message["content"] or None
+        choice = self._choice("message", message, to_finish_reason(*self.reply.ending_words))
         payload = self._base("chat.completion") | {"choices": [choice]}
         return payload | ({"usage": self._usage(self.reply.usage)} if self.reply.usage else {})
 
     def _start_reply(self) -> Iterable[Payload]:
         yield self._chunk({"role": "assistant", "content": ""})
 
+    def _start_block(self) -> Iterable[Payload]:
+        kind = self.reply.kind
+        if isinstance(kind, ToolCallStarted):
+            yield self._chunk({"tool_calls": [self._call_index | _call_object(kind, "")]})
+
+    @property
+    def _call_index(self) -> Payload:
+        """The place of the open call among the calls."""
+        return {"index": self.reply.calls - 1}
+
     def _delta(self, text: str) -> Payload:
+        if isinstance(self.reply.kind, ToolCallStarted):
+            arguments = {"function": {"arguments": text}}
+            return self._chunk({"tool_calls": [self._call_index | arguments]})
         name = "reasoning_content" if self.reply.kind is Thought else "content"
         return self._chunk({name: text})
 
     def _end_reply(self) -> Iterable[Payload]:
-        yield self._chunk({}, to_finish_reason(self.reply.reason))
+        yield self._chunk({}, to_finish_reason(*self.reply.ending_words))
         if self.reply.usage and self.include_usage:
             yield self._base() | {"choices": [], "usage": self._usage(self.reply.usage)}
         yield DONE
@@ -72,7 +101,12 @@ class ChatCompletionsWriter(ReplyWriter):
         return payload
 
 
-ACCEPTED: Final = NO_TOOLS | {
+def _call_object(call: ToolCallStarted, arguments: str) -> Payload:
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+ACCEPTED: Final = NO_FUNCTIONS | {
     "n": (1,),
     "response_format": ({"type": "text"},),
     "modalities": (["text"],),
@@ -93,10 +127,13 @@ def read_request(body: object) -> ChatRequest:
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     include_usage = request.within("stream_options").boolean("include_usage")
+    conversation = Conversation("messages")
+    for message in request.objects("messages"):
+        conversation.add_message(message)
+    prompt = conversation.prompt()
     return build_chat_request(
         request,
-        "messages",
-        request.objects("messages"),
+        replace(prompt, options=read_options(request, prompt)),
         limits=("max_tokens", "max_completion_tokens"),
         include_usage=bool(include_usage),
         effort=read_effort(request, "reasoning_effort"),

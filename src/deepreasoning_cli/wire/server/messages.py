@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import Payload, Thought, ToolCallStarted
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.conversation import Conversation, system_text
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
 from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
+    NO_FUNCTIONS,
     ChatRequest,
     Fields,
     build_chat_request,
-    message_text,
     read_effort,
 )
-from deepreasoning_cli.wire.server.writer import ReplyWriter, to_stop_reason
+from deepreasoning_cli.wire.server.tool_definitions import read_options
+from deepreasoning_cli.wire.server.writer import ReplyWriter, RunKind, to_stop_reason
 
 NO_SIGNATURE = ""
 """A thinking block must have one, but only Anthropic can make one that Anthropic accepts."""
@@ -28,7 +31,7 @@ class MessagesWriter(ReplyWriter):
     def whole(self) -> Payload:
         """The `message` object."""
         content = [_block(kind, "".join(texts)) for kind, texts in self.reply.runs]
-        return self._message(content, to_stop_reason(self.reply.reason), self._usage())
+        return self._message(content, to_stop_reason(*self.reply.ending_words), self._usage())
 
     def _start_reply(self) -> Iterable[Payload]:
         message = self._message([], None, _usage_object(None))
@@ -38,6 +41,9 @@ class MessagesWriter(ReplyWriter):
         yield self._event("content_block_start", content_block=_block(self.reply.kind, ""))
 
     def _delta(self, text: str) -> Payload:
+        if isinstance(self.reply.kind, ToolCallStarted):
+            delta = {"type": "input_json_delta", "partial_json": text}
+            return self._event("content_block_delta", delta=delta)
         name = "thinking" if self.reply.kind is Thought else "text"
         return self._event("content_block_delta", delta={"type": f"{name}_delta", name: text})
 
@@ -49,7 +55,8 @@ class MessagesWriter(ReplyWriter):
             yield self._event("content_block_stop")
 
     def _end_reply(self) -> Iterable[Payload]:
-        delta = {"stop_reason": to_stop_reason(self.reply.reason), "stop_sequence": None}
+        reason = to_stop_reason(*self.reply.ending_words)
+        delta = {"stop_reason": reason, "stop_sequence": None}
         yield {"type": "message_delta", "delta": delta, "usage": self._usage()}
         yield {"type": "message_stop"}
 
@@ -76,10 +83,21 @@ class MessagesWriter(ReplyWriter):
         return {"type": name, "index": len(self.reply.runs) - 1, **fields}
 
 
-def _block(kind: type[Thought | Text] | None, text: str) -> Payload:
+def _block(kind: RunKind | None, text: str) -> Payload:
+    if isinstance(kind, ToolCallStarted):
+        return {"type": "tool_use", "id": kind.id, "name": kind.name, "input": _input(text)}
     if kind is Thought:
         return {"type": "thinking", "thinking": text, "signature": NO_SIGNATURE}
     return {"type": "text", "text": text}
+
+
+def _input(arguments: str) -> Payload:
+    """The arguments as an object; empty where they have not come, or were cut."""
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _usage_object(usage: Usage | None) -> Payload:
@@ -97,7 +115,7 @@ def _usage_object(usage: Usage | None) -> Payload:
     return payload
 
 
-ACCEPTED: Final = NO_TOOLS | {
+ACCEPTED: Final = NO_FUNCTIONS | {
     "container": (),
     "mcp_servers": ([],),
     "output_format": (),
@@ -115,13 +133,15 @@ def read_request(body: object) -> ChatRequest:
     request.reject_unless(ACCEPTED)
     output = request.within("output_config")
     output.reject_unless({"format": ({"type": "text"},)})
-    system = "" if request.get("system") is None else message_text(request, "system")
-    messages = request.objects("messages")
+    conversation = Conversation("messages")
+    if request.get("system") is not None:
+        conversation.systems.append(system_text(request, "system"))
+    for message in request.objects("messages"):
+        conversation.add_message(message)
+    prompt = conversation.prompt()
     return build_chat_request(
         request,
-        "messages",
-        messages,
+        replace(prompt, options=read_options(request, prompt)),
         limits=("max_tokens",),
-        system=system,
         effort=read_effort(output, "effort"),
     )

@@ -1,14 +1,13 @@
-"""What the requests of all formats share: the model, the six parameters, no tools."""
+"""What the requests of all formats share: their fields, the model and the parameters."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from itertools import groupby
 from typing import Any, Final, NoReturn
 
-from deepreasoning_cli.pipeline.events import Message, Prompt
+from deepreasoning_cli.pipeline.events import Prompt
 from deepreasoning_cli.sanitize import repair_surrogates
 
 TEMPERATURE: Final = (0, 2)
@@ -44,6 +43,7 @@ class ChatRequest:
     """A valid request; `model` is as the caller wrote it.
 
     `include_usage` says whether a stream ends with its usage; Chat Completions can turn it off.
+    `reason` says when the reasoner thinks, in place of the setting of that name.
     """
 
     model: str
@@ -51,6 +51,7 @@ class ChatRequest:
     parameters: RequestParameters
     stream: bool
     include_usage: bool = True
+    reason: str | None = None
 
 
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
@@ -162,7 +163,6 @@ class Fields:
 
 ADVICE: Final[Mapping[str, str]] = {
     "n": "ask for one answer at a time",
-    "tools": "switch tools and functions off",
     "functions": "switch tools and functions off",
     "web_search_options": "set web_search_linkup to true instead, or switch web search off",
     "audio": "switch voice off",
@@ -179,30 +179,25 @@ def _is_equal(value: object, other: object) -> bool:
     return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
-NO_TOOLS: Final[dict[str, tuple[object, ...]]] = {
-    "tools": ([],),
-    "tool_choice": ("none", "auto", {"type": "none"}, {"type": "auto"}),
+NO_FUNCTIONS: Final[dict[str, tuple[object, ...]]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),
 }
-"""Fields of every format that are accepted only with these values."""
+"""What came before tools; accepted only with these values."""
 
 
 def build_chat_request(
     request: Fields,
-    place: str,
-    messages: Iterable[Fields],
+    prompt: Prompt,
     *,
     limits: tuple[str, ...],
-    system: str = "",
     include_usage: bool = True,
     effort: str | None = None,
 ) -> ChatRequest:
-    """The request for `messages`, which are in the field `place`.
+    """The request for `prompt`.
 
     `limits` are the format's names for `max_tokens`; `effort` is what its own field says.
     """
-    prompt = _read_prompt(place, messages, system)
     return ChatRequest(
         model=request.name("model") or request.refuse("model", "is required"),
         prompt=prompt,
@@ -217,7 +212,19 @@ def build_chat_request(
         ),
         stream=request.boolean("stream") or False,
         include_usage=include_usage,
+        reason=_read_reason(request),
     )
+
+
+REASON: Final = ("question", "always", "never")
+"""When the reasoner thinks: for each new message of the user's, for each request, or never."""
+
+
+def _read_reason(request: Fields) -> str | None:
+    reason = request.text("reason")
+    if reason is not None and reason not in REASON:
+        request.refuse("reason", f"must be one of {', '.join(REASON)}")
+    return reason
 
 
 EFFORTS: Final = {
@@ -259,94 +266,3 @@ def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
             request.refuse(name, f"must not differ from {names[0]}")
         first = first if value is None else value
     return None if first is None else int(first)
-
-
-TEXTS: Final = frozenset({"text", "input_text", "output_text"})
-"""The types of text parts, in all three formats."""
-THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
-"""Types of parts that are left out: a model does not get earlier reasoning again."""
-ONLY_TEXT: Final[dict[str, tuple[object, ...]]] = {
-    "tool_calls": ([],),
-    "function_call": (),
-    "audio": (),
-    "prefix": (False,),
-}
-"""Fields of a message that are accepted only with these values."""
-
-
-def _read_prompt(place: str, messages: Iterable[Fields], system: str) -> Prompt:
-    """The conversation: a user's message first and last, and neither side twice in a row.
-
-    `place` is the field that holds the messages. Several system prompts become one. Raises
-    BadRequest for a role or content that is not text, and for a conversation of another shape.
-    Claude 4.6 and newer refuse a last message of the assistant's (api-facts.md, section 1.8).
-    """
-    systems = [system]
-    turns: list[Message] = []
-    for message in messages:
-        message.reject_unless(ONLY_TEXT)
-        match message.text("role"):
-            case "system" | "developer":
-                systems.append(message_text(message))
-            case "user":
-                turns.append(Message("user", message_text(message)))
-            case "assistant":
-                # a reply of reasoning alone, or an empty one, leaves no turn
-                if (reply := message_text(message, reply=True)).strip():
-                    turns.append(Message("assistant", reply))
-            case _:
-                message.refuse("role", "must be system, developer, user or assistant")
-    sides = groupby(turns, key=lambda turn: turn.role)
-    merged = tuple(Message(role, _join(turn.text for turn in side)) for role, side in sides)
-    if fault := _fault_of(merged):
-        raise BadRequest(f"{place} {fault}", place)
-    return Prompt(merged, _join(systems) or None)
-
-
-def _fault_of(turns: tuple[Message, ...]) -> str | None:
-    """Why these turns are not a conversation that can be answered; None where they are."""
-    if not all(turn.text for turn in turns):
-        return "has a message of the user's without text"
-    match [turn.role for turn in turns]:
-        case []:
-            return "must have a message of the user's"
-        case ["assistant", *_]:
-            return "must begin with a message of the user's"
-        case [*_, "assistant"]:
-            return (
-                "must end with a message of the user's: "
-                "beginning the answer for the model (prefill) is not supported"
-            )
-    return None
-
-
-def message_text(message: Fields, name: str = "content", *, reply: bool = False) -> str:
-    """The text of a message: a string, or parts that are text.
-
-    A `reply` of an earlier turn may be empty or a refusal; its reasoning is left out.
-    """
-    value = message.get(name)
-    if reply and value is None:
-        return message.text("refusal") or ""
-    if isinstance(value, str):
-        return repair_surrogates(value)
-    if not isinstance(value, list):
-        message.refuse(name, "must be a string or a list of parts")
-    parts = [_part_text(part, reply=reply) for part in message.objects(name)]
-    # a user's parts are separate texts; a reply's parts are pieces of one text
-    return "".join(parts) if reply else _join(parts)
-
-
-def _part_text(part: Fields, *, reply: bool) -> str:
-    kind = part.text("type")
-    if reply and kind in THOUGHTS:
-        return ""
-    name = "refusal" if reply and kind == "refusal" else "text"
-    if kind not in TEXTS and name == "text":
-        part.refuse("type", "is not supported: only text is", "unsupported_value")
-    text = part.text(name)
-    return part.refuse(name, "must be a string") if text is None else text
-
-
-def _join(texts: Iterable[str]) -> str:
-    return "\n\n".join(text for text in texts if text.strip())

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from deepreasoning_cli.pipeline.events import Payload, Text, Thought
+from deepreasoning_cli.pipeline.events import (
+    Payload,
+    Prompt,
+    Thought,
+    ToolCallStarted,
+)
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.conversation import (
+    Conversation,
+    Places,
+    read_call,
+    required_id,
+    tool_result,
+)
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import (
-    NO_TOOLS,
+    NO_FUNCTIONS,
     ChatRequest,
     Fields,
     build_chat_request,
     read_effort,
 )
-from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_incomplete_reason
+from deepreasoning_cli.wire.server.tool_definitions import read_options
+from deepreasoning_cli.wire.server.writer import (
+    ReplyWriter,
+    RunKind,
+    openai_usage,
+    to_incomplete_reason,
+)
 
 SEQUENCE_NUMBER: Final = "sequence_number"
 ERROR_CODES: Final[Mapping[str, str]] = {
@@ -48,7 +66,7 @@ class ResponsesWriter(ReplyWriter):
 
     def whole(self) -> Payload:
         """The `response` object of a reply that has ended."""
-        reason = to_incomplete_reason(self.reply.reason)
+        reason = to_incomplete_reason(*self.reply.ending_words)
         if reason == "completed":
             return self._response("completed")
         return self._response("incomplete", incomplete_details={"reason": reason})
@@ -117,10 +135,10 @@ class ResponsesWriter(ReplyWriter):
 
 @dataclass(frozen=True, slots=True)
 class _OutputItem:
-    """One piece of the output: a chain of thought or a message, with its one part."""
+    """One piece of the output: a call, or a chain of thought or a message with its one part."""
 
     index: int
-    kind: type[Thought | Text]
+    kind: RunKind
     texts: list[str]
     reply_id: str
 
@@ -130,7 +148,8 @@ class _OutputItem:
 
     @property
     def id(self) -> str:
-        return f"{'rs' if self.kind is Thought else 'msg'}_{self.reply_id}_{self.index}"
+        prefix = "fc" if isinstance(self.kind, ToolCallStarted) else "msg"
+        return f"{'rs' if self.kind is Thought else prefix}_{self.reply_id}_{self.index}"
 
     @property
     def _name(self) -> str:
@@ -142,6 +161,15 @@ class _OutputItem:
 
     def to_object(self, status: str = "completed") -> Payload:
         """The item; its text is in it once it is complete."""
+        if isinstance(self.kind, ToolCallStarted):
+            return {
+                "id": self.id,
+                "status": status,
+                "type": "function_call",
+                "call_id": self.kind.id,
+                "name": self.kind.name,
+                "arguments": self.text if status == "completed" else "",
+            }
         content = [self._part(self.text)] if status == "completed" else []
         if self.kind is Thought:
             payload: Payload = {"type": "reasoning", "summary": []}
@@ -155,20 +183,31 @@ class _OutputItem:
 
     def start_events(self) -> Iterator[Payload]:
         yield self._item_event("added", "in_progress")
-        yield self._event("content_part.added", part=self._part(""))
+        if not isinstance(self.kind, ToolCallStarted):
+            yield self._event("content_part.added", part=self._part(""))
 
     def delta(self, text: str) -> Payload:
+        if isinstance(self.kind, ToolCallStarted):
+            return self._call_event("delta", delta=text)
         return self._event(f"{self._name}.delta", delta=text, **self._logprobs)
 
     def end_events(self) -> Iterator[Payload]:
-        yield self._event(f"{self._name}.done", text=self.text, **self._logprobs)
-        yield self._event("content_part.done", part=self._part(self.text))
+        if isinstance(self.kind, ToolCallStarted):
+            yield self._call_event("done", arguments=self.text)
+        else:
+            yield self._event(f"{self._name}.done", text=self.text, **self._logprobs)
+            yield self._event("content_part.done", part=self._part(self.text))
         yield self._item_event("done", "completed")
 
     def _event(self, name: str, **fields: Payload | str) -> Payload:
         """An event of the item's one part."""
         place = {"item_id": self.id, "output_index": self.index, "content_index": 0}
         return {"type": f"response.{name}", **place, **fields}
+
+    def _call_event(self, name: str, **fields: str) -> Payload:
+        """An event of a call's arguments."""
+        place = {"item_id": self.id, "output_index": self.index}
+        return {"type": f"response.function_call_arguments.{name}", **place, **fields}
 
     def _item_event(self, name: str, status: str) -> Payload:
         item = self.to_object(status)
@@ -181,7 +220,7 @@ def _usage_object(usage: Usage) -> Payload:
     return openai_usage(usage, "input", "output") | {"output_tokens_details": details}
 
 
-ACCEPTED: Final = NO_TOOLS | {
+ACCEPTED: Final = NO_FUNCTIONS | {
     "background": (False,),
     "conversation": (),
     "previous_response_id": (),
@@ -195,28 +234,36 @@ def read_request(body: object) -> ChatRequest:
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     request.within("text").reject_unless({"format": ({"type": "text"},)})
-    system = request.text("instructions") or ""
-    limits = ("max_tokens", "max_output_tokens")
+    prompt = _read_input(request)
     return build_chat_request(
         request,
-        "input",
-        _messages(request),
-        limits=limits,
-        system=system,
+        replace(prompt, options=read_options(request, prompt)),
+        limits=("max_tokens", "max_output_tokens"),
         effort=read_effort(request.within("reasoning"), "effort"),
     )
 
 
-def _messages(request: Fields) -> Iterator[Fields]:
-    """The messages in `input`; reasoning of earlier replies is left out."""
+def _read_input(request: Fields) -> Prompt:
+    """The items in `input`, or its text; reasoning of earlier replies is left out."""
+    conversation = Conversation("input")
+    if instructions := request.text("instructions"):
+        conversation.systems.append(instructions)
     if isinstance(request.get("input"), str):
-        yield Fields({"role": "user", "content": request.get("input")})
-        return
+        conversation.add("user", [request.text("input") or ""])
+        return conversation.prompt()
     for item in request.objects("input"):
+        places: Places = {}
         match item.text("type"):
             case None | "message":
-                yield item
+                conversation.add_message(item)
+            case "function_call":
+                call = read_call(item, required_id(item, "call_id", places))
+                conversation.add("assistant", [call], places)
+            case "function_call_output":
+                call_id = required_id(item, "call_id", places)
+                conversation.add("user", [tool_result(item, call_id, "output")], places)
             case "reasoning":
                 continue
-            case _:
-                item.refuse("type", "is not supported: only messages are")
+            case kind:
+                item.refuse("type", f"is not supported: {kind}", "unsupported_value")
+    return conversation.prompt()

@@ -19,6 +19,8 @@ from deepreasoning_cli.pipeline.events import (
     Payload,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
     ending_of,
 )
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd
@@ -62,12 +64,18 @@ class Cost:
     usd: Decimal | None
 
 
+RunKind = type[Thought | Text] | ToolCallStarted
+"""What a run of texts is: thought, text, or the arguments of the call that began."""
+Piece = Thought | Text | ToolArguments
+
+
 @dataclass(slots=True)
 class ReplyAccumulator:
     """The reply so far: `runs` are its texts, a new one wherever the kind changes."""
 
     model: str
-    runs: list[tuple[type[Thought | Text], list[str]]] = field(default_factory=list)
+    runs: list[tuple[RunKind, list[str]]] = field(default_factory=list)
+    calls: int = 0
     usage: Usage | None = None
     cost: Cost | None = None
     reason: str | None = None
@@ -77,8 +85,13 @@ class ReplyAccumulator:
         """Note one chunk."""
         match chunk:
             case Thought(text) | Text(text):
-                if not self.runs or self.runs[-1][0] is not type(chunk):
+                if not self.goes_on(chunk):
                     self.runs.append((type(chunk), []))
+                self.runs[-1][1].append(text)
+            case ToolCallStarted():
+                self.calls += 1
+                self.runs.append((chunk, []))
+            case ToolArguments(text) if self.goes_on(chunk):
                 self.runs[-1][1].append(text)
             case ModelReported(model):
                 self.model = model
@@ -90,9 +103,22 @@ class ReplyAccumulator:
                 self.reason = reason
 
     @property
-    def kind(self) -> type[Thought | Text] | None:
+    def kind(self) -> RunKind | None:
         """The kind of the last text, None before the first."""
         return self.runs[-1][0] if self.runs else None
+
+    def goes_on(self, piece: Piece) -> bool:
+        """Whether the piece belongs to the last run."""
+        kind = self.kind
+        if isinstance(piece, ToolArguments):
+            return isinstance(kind, ToolCallStarted)
+        return kind is type(piece)
+
+    @property
+    def ending_words(self) -> tuple[str | None, bool]:
+        """Why the reply ended, in the vendor's word, and whether it did so for its calls."""
+        cut = ending_of(self.reason) in (Ending.TRUNCATED, Ending.REFUSED)
+        return self.reason, self.calls > 0 and not cut
 
     @property
     def cost_fields(self) -> Payload:
@@ -132,11 +158,13 @@ class ReplyWriter(ABC):
 
     def frames(self, part: Part) -> bytes:
         """The bytes of `feed(part)`, faster for text that continues a block."""
-        if not isinstance(part, Thought | Text) or self._has_ended:
+        if not isinstance(part, Piece) or self._has_ended:
             return encode_events(self.feed(part))
-        if self._frame_parts and self.reply.kind is type(part):
+        if self._frame_parts and self.reply.goes_on(part):
             return self._repeat_frame(part.text, *self._frame_parts).encode("ascii")
         events = encode_events(self.feed(part))
+        if not self.reply.goes_on(part):  # arguments of no call
+            return events
         # frames that differ in their text alone need no JSON but the text's own
         frame = encode_event(self._delta(PLACEHOLDER)).decode("ascii")
         before, _, after = frame.rpartition(encode_json(PLACEHOLDER))
@@ -149,7 +177,9 @@ class ReplyWriter(ABC):
             yield from self._fail_reply(part)
             self._has_ended = True
             return
-        is_new_kind = isinstance(part, Thought | Text) and self.reply.kind is not type(part)
+        is_new_kind = isinstance(part, ToolCallStarted) or (
+            isinstance(part, Thought | Text) and not self.reply.goes_on(part)
+        )
         if is_new_kind:
             yield from self._end_block()
         self.reply.add(part)
@@ -158,6 +188,8 @@ class ReplyWriter(ABC):
             yield from self._start_block()
         match part:
             case Thought(text) | Text(text):
+                yield self._delta(text)
+            case ToolArguments(text) if self.reply.goes_on(part):
                 yield self._delta(text)
             case End():
                 yield from self._end_block()
@@ -222,9 +254,19 @@ STOP_REASONS: Final = frozenset(
 )
 
 
-def _translate(own: frozenset[str], words: tuple[str, str, str], reason: str | None) -> str:
-    """A format's own word stays; another's becomes the one for complete, truncated or refused."""
-    complete, truncated, refused = words
+def _translate(
+    own: frozenset[str],
+    words: tuple[str, str, str, str],
+    reason: str | None,
+    calls: bool = False,
+) -> str:
+    """A format's own word stays; another's becomes the one for complete, truncated or refused.
+
+    A reply that ended for its `calls` of tools has a word of its own, whatever the vendor's is.
+    """
+    complete, truncated, refused, called = words
+    if calls:
+        return called
     if reason in own:
         return str(reason)
     ending = ending_of(reason)
@@ -233,12 +275,18 @@ def _translate(own: frozenset[str], words: tuple[str, str, str], reason: str | N
     return refused if ending is Ending.REFUSED else complete
 
 
-to_finish_reason = partial(_translate, FINISH_REASONS, ("stop", "length", "content_filter"))
+to_finish_reason = partial(
+    _translate, FINISH_REASONS, ("stop", "length", "content_filter", "tool_calls")
+)
 """The `finish_reason` for any vendor's stop reason."""
-to_stop_reason = partial(_translate, STOP_REASONS, ("end_turn", "max_tokens", "refusal"))
+to_stop_reason = partial(
+    _translate, STOP_REASONS, ("end_turn", "max_tokens", "refusal", "tool_use")
+)
 """The `stop_reason` for any vendor's stop reason."""
 to_incomplete_reason = partial(
-    _translate, frozenset[str](), ("completed", "max_output_tokens", "content_filter")
+    _translate,
+    frozenset[str](),
+    ("completed", "max_output_tokens", "content_filter", "completed"),
 )
 """The reason in `incomplete_details`, or `completed` where there is none."""
 
