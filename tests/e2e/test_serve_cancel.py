@@ -18,6 +18,7 @@ from support.loopback import Loopback
 from support.replies import Gate, Reply, Stall, claude_stream, error_reply_openai, reasoner_stream
 from support.serve_process import (
     ASKED,
+    CALLERS,
     MODEL,
     PROMPTLY,
     Server,
@@ -170,6 +171,7 @@ def test_a_caller_that_hangs_up_ends_the_call(
     body = json.dumps({"model": MODEL, "stream": stream, **PATHS[path]}).encode()
     host, port = server.url.removeprefix("http://").split(":")
     head = f"POST {path} HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+    head += f"authorization: Bearer {next(CALLERS)}\r\n"
     with socket.create_connection((host, int(port))) as caller:
         caller.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         moment.vendor(server).wait_for_requests(1)

@@ -205,7 +205,7 @@ def test_a_claude_that_only_anthropic_could_know_is_asked_for(server: Server, na
 
 
 def check_rejected(server: Server, name: str, error: Any, key: str) -> None:
-    check(error, name, "InternalServerError", "ServiceUnavailableError", 503)
+    check(error, name, "PermissionDeniedError", "PermissionDeniedError", 403)
     assert "the key of the server's owner was rejected" in error.message
     assert server.vendors.keys[key][-4:] not in str(error.body)
     server.said(f"turn={error.request_id} .*ended=key_rejected")

@@ -14,8 +14,10 @@ from deepreasoning_cli.errors import (
     WriteError,
 )
 from deepreasoning_cli.keys import validate_and_remember
+from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import FORWARDED_STATUSES, to_failure
 from deepreasoning_cli.wire.server.errors import ApiError
+from support.asgi_calls import scope
 
 
 @pytest.mark.parametrize(
@@ -30,8 +32,8 @@ from deepreasoning_cli.wire.server.errors import ApiError
         (RefusedError("dear", kind="cost_cap"), 402),
         (RefusedError("no credit", status=402), 402),
         (RefusedError("rejected", status=401), 400),
-        (ConfigError("no key", kind="key_missing"), 503),
-        (ConfigError("rejected", kind="key_rejected", status=401), 503),
+        (ConfigError("no key", kind="key_missing"), 403),
+        (ConfigError("rejected", kind="key_rejected", status=401), 403),
         (UnavailableError("silent", kind="timeout"), 504),
         (UnavailableError("who?", kind="dns"), 502),
         (UnavailableError("refused", kind="connect"), 502),
@@ -63,7 +65,7 @@ def test_the_caller_is_told_the_stage_and_the_turn() -> None:
 def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_it() -> None:
     error = ConfigError("key …abcd was rejected", kind="key_rejected", status=401)
     owners, callers = to_failure(error, "1"), to_failure(error, "1", byok=True)
-    assert (owners.status, callers.status) == (503, 401)
+    assert (owners.status, callers.status) == (403, 401)
     assert "abcd" not in owners.message
     assert callers.message == "key …abcd was rejected"
 
@@ -72,3 +74,26 @@ def test_no_key_that_was_loaded_is_in_the_words() -> None:
     key = validate_and_remember("deepseek", "sk-canary-7Fq0pXw2Zr9Kd4LmT8vBn5", "a test")
     failure = to_failure(UnavailableError(f"it said {key.value}"), "1")
     assert failure.message == "it said [key]"
+
+
+@pytest.mark.parametrize(
+    ("error", "stops"),
+    [
+        (UnavailableError("busy", kind="overloaded", status=529), False),
+        (UnavailableError("slow down", kind="rate_limit", status=429), False),
+        (UnavailableError("silent", kind="timeout"), False),
+        (IncompleteError("cut", kind="cut", stage="answer"), False),
+        (IncompleteError("cut", kind="cut", stage="reason"), True),
+        (RefusedError("the month is over", kind="no_credit", status=429), True),
+        (UnavailableError("no TLS", kind="tls"), True),
+        (DeepReasoningError("?"), True),
+        (RefusedError("no credit", kind="no_credit", status=402), False),
+    ],
+)
+def test_clients_are_told_where_asking_again_cannot_help(
+    error: DeepReasoningError, stops: bool
+) -> None:
+    failure = to_failure(error, "1")
+    assert failure.stops_retries is stops
+    headers = failure_response(scope(), failure).headers
+    assert headers.get("x-should-retry") == ("false" if stops else None)

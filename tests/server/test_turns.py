@@ -772,7 +772,7 @@ def test_what_is_wrong_with_the_owners_settings_is_said_to_the_owner_alone(
 ) -> None:
     wrong = ConfigError("the key …abcd was rejected", kind="key_rejected", status=401)
     answer = serve(scripted_reasoner(wrong)).ask()
-    assert (answer.status, error_in(answer.json)) == (503, "key_rejected")
+    assert (answer.status, error_in(answer.json)) == (403, "key_rejected")
     assert b"abcd" not in answer.body
     said, _ = capsys.readouterr().err.splitlines()
     turn = answer.headers["x-request-id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -35,6 +36,8 @@ SERVING: Final = r"serving on (http://\S+)"
 ASKED: Final[Any] = [{"role": "user", "content": "6 x 7?"}]
 ID_HEADERS: Final = ("request-id", "x-request-id")
 MODEL: Final = "deepreasoning"
+CALLERS: Final = itertools.count()
+"""Numbers callers: what failed for one of them is not kept for the next."""
 
 
 def homes(home: Path) -> dict[str, str]:
@@ -171,20 +174,20 @@ class Server:
         client = httpx2.Client(base_url=self.url, transport=tap, timeout=PATIENCE)
         return self._open.enter_context(client)
 
-    def openai(self, key: str = "sk-callers", **headers: str) -> openai.OpenAI:
-        """OpenAI's client, which does not ask again."""
+    def openai(self, key: str | None = None, **headers: str) -> openai.OpenAI:
+        """OpenAI's client, of another caller each time; it does not ask again."""
         return openai.OpenAI(
-            api_key=key,
+            api_key=key or f"sk-callers-{next(CALLERS)}",
             base_url=f"{self.url}/v1",
             http_client=self.client(),
             max_retries=0,
             default_headers=headers,
         )
 
-    def anthropic(self, key: str = "sk-ant-callers", **headers: str) -> anthropic.Anthropic:
-        """Anthropic's client, which does not ask again."""
+    def anthropic(self, key: str | None = None, **headers: str) -> anthropic.Anthropic:
+        """The same of Anthropic's."""
         return anthropic.Anthropic(
-            api_key=key,
+            api_key=key or f"sk-ant-callers-{next(CALLERS)}",
             base_url=self.url,
             http_client=self.client(),
             max_retries=0,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.server.metrics import Metrics
 
 CORS_METHODS: Final = ("GET", "POST")
-CORS_EXPOSED: Final = ("request-id", "retry-after", "x-request-id")
+CORS_EXPOSED: Final = ("request-id", "retry-after", "x-request-id", "x-should-retry")
 ROUTE_FAILURES: Final = {
     404: ApiError(
         404,

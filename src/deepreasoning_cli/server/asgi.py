@@ -72,6 +72,8 @@ def failure_response(
     all_headers = dict(headers or {})
     if retry_after is not None:
         all_headers["retry-after"] = str(math.ceil(retry_after))
+    if failure.stops_retries:
+        all_headers["x-should-retry"] = "false"
     if failure.request_id:
         all_headers[wire_format.request_id] = failure.request_id
     return json_response(wire_format.envelope(failure), failure.status, all_headers)

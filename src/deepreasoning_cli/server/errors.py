@@ -15,6 +15,7 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.keys import redact_known
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.wire.server.errors import ApiError
 
 FORWARDED_STATUSES: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 429, 503, 504, 529})
@@ -24,7 +25,7 @@ FORWARDED_STATUSES: Final = frozenset({400, 402, 403, 404, 408, 409, 413, 422, 4
 """
 KEY_REJECTED: Final = "key_rejected"
 STATUS_BY_KIND: Final = {
-    KEY_REJECTED: 503,
+    KEY_REJECTED: 403,
     "model_retired": 404,
     "model_unknown": 404,
     "model_not_found": 404,
@@ -32,12 +33,14 @@ STATUS_BY_KIND: Final = {
     "timeout": 504,
 }
 """Kinds whose status is not that of their class or of the vendor."""
+FINAL_KINDS: Final = frozenset({"no_credit", "tls", "proxy", "bug"})
+"""Kinds that no waiting heals, whatever their status promises."""
 OWNER_KEY_REJECTED: Final = "the key of the server's owner was rejected"
 NOT_SET_UP: Final = "the server is not set up for this; its log says what is missing"
 """All that a caller learns about the owner's settings."""
 STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
 INTERNAL: Final = ApiError(
-    502, "internal", "the reply could not be made; the server's log says why"
+    502, "internal", "the reply could not be made; the server's log says why", is_final=True
 )
 
 
@@ -81,7 +84,16 @@ def to_failure(error: DeepReasoningError, turn: str, *, byok: bool = False) -> A
         elif isinstance(error, ConfigError):
             message = NOT_SET_UP
     stage = f"{error.stage}: " if error.stage else ""
-    return ApiError(status, error.kind, redact_known(stage + message), None, turn)
+    text = redact_known(stage + message)
+    return ApiError(status, error.kind, text, None, turn, is_final=_is_final(error))
+
+
+def _is_final(error: DeepReasoningError) -> bool:
+    """Whether the same request should not be sent again by itself. Cut reasoning was paid for, and
+    would be paid for again; whole reasoning is kept for the next request.
+    """
+    was_reasoning = isinstance(error, IncompleteError) and error.stage == Stage.REASON
+    return was_reasoning or error.kind in FINAL_KINDS
 
 
 def _status_of(error: DeepReasoningError) -> int:
@@ -93,7 +105,7 @@ def _status_of(error: DeepReasoningError) -> int:
         case UsageError() | RefusedError():
             return 400
         case ConfigError():
-            return 503  # the caller cannot change it; the owner may
+            return 403  # nothing that waiting mends, so no status that clients repeat
         case UnavailableError() | IncompleteError():
             return 502
         case _:

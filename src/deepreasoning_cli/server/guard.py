@@ -27,7 +27,7 @@ REFUSED_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 HEALTH: Final = "/health"
 POLICY_VIOLATION: Final = 1008
 """Why a WebSocket is closed (RFC 6455, section 7.4.1); before it is open the status is 403."""
-BUG: Final = ApiError(500, "internal", "unexpected; the server's log says where")
+BUG: Final = ApiError(500, "internal", "unexpected; the server's log says where", is_final=True)
 
 
 class Guard:

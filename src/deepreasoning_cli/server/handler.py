@@ -17,6 +17,7 @@ from deepreasoning_cli.server.asgi import header, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.server.observe import TURN
+from deepreasoning_cli.server.repeats import caller_of
 from deepreasoning_cli.server.response import TurnResponse
 from deepreasoning_cli.server.service import MODEL, Service
 from deepreasoning_cli.server.turn import Turn
@@ -101,7 +102,12 @@ class TurnHandler:
             why = "too many replies at once; try again in a moment"
             raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
         return Turn(
-            id=turn_id, request=request, format=wire_format, service=self._service, keys=keys
+            id=turn_id,
+            request=request,
+            format=wire_format,
+            service=self._service,
+            keys=keys,
+            caller=caller_of(scope),
         )
 
     async def close(self) -> None:

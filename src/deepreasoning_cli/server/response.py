@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
-from deepreasoning_cli.pipeline.events import End, Event
+from deepreasoning_cli.pipeline.events import End, Event, Reused, Thought
 from deepreasoning_cli.pipeline.run import ANSWER_PIECES
 from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import CancelReason
@@ -132,19 +132,31 @@ def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
 class ReplyView:
     """A view that writes a reply: each piece at once if `streams`, else one JSON object at the end.
 
-    `failure` is the failure to answer with if there is no reply.
+    Reasoning of an earlier turn is a part of the reply if `shows_reused`. `failure` is the failure
+    to answer with if there is no reply.
     """
 
-    def __init__(self, writer: ReplyWriter, put: Put, ending: Ending, *, streams: bool) -> None:
+    def __init__(
+        self,
+        writer: ReplyWriter,
+        put: Put,
+        ending: Ending,
+        *,
+        streams: bool,
+        shows_reused: bool = False,
+    ) -> None:
         self._writer = writer
         self._put = put
         self._ending = ending
         self._streams = streams
+        self._shows_reused = shows_reused
         self._has_started = False
         self.failure: ApiError | None = None
 
     def __call__(self, event: Event) -> None:
         """Write a piece of text or of a call; other events are for other views."""
+        if isinstance(event, Reused) and self._shows_reused:
+            event = Thought(event.reasoning)
         if isinstance(event, ANSWER_PIECES):
             self._has_started = self._streams
             self._write(event)

@@ -22,6 +22,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
+from deepreasoning_cli.server.repeats import UnansweredTurns, request_fingerprint
 from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import Transport
@@ -70,6 +71,7 @@ class Service:
         self._threads = DiskThreads(syncer.is_lagging)
         self._runtime = Runtime(sleep, self._threads.run)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
+        self._unanswered = UnansweredTurns()
         self._debug = debug
         self._transport: Transport = open_transport(
             loaded, lambda _: None, self._log_transport, GREENLETS, NonblockingBackend
@@ -118,17 +120,25 @@ class Service:
         settings = self.loaded.settings
         return settings.daily_cost is None and settings.monthly_cost is None
 
-    def plan(self, request: ChatRequest, keys: CallerKeys | None, turn: str) -> Plan:
+    def plan(
+        self, request: ChatRequest, keys: CallerKeys | None, turn: str, caller: str = ""
+    ) -> Plan:
         """The plan of the turn with the id `turn`; this may wait for a disk or a key's command.
 
         Raises ConfigError, RefusedError and UsageError.
         """
         *earlier, last = request.prompt.messages
         loaded = self._settings_for(request, keys)
+        kept = None
         if self.asks_claude_alone(request):
             self._require_claude(loaded)
+        else:
+            kept = self._unanswered.find(request_fingerprint(request, caller))
         turn_request = TurnRequest(
             loaded=loaded,
+            reused=kept.work if kept else None,
+            reasoning_from=kept.turn if kept else None,
+            resumes=kept.turn if kept else None,
             question=last.text,
             system=request.prompt.system,
             earlier=tuple(earlier),
@@ -185,6 +195,13 @@ class Service:
         overrides |= {"backend": "direct", "reasoner": ("deepseek",), "answerer": ("anthropic",)}
         overrides |= {"fallback": None}  # nobody else has the caller's keys
         return self.loaded.with_values(overrides, "of the request", keys)
+
+    def note_outcome(
+        self, request: ChatRequest, caller: str, record: TurnRecord, *, answered: bool
+    ) -> None:
+        """Keep the reasoning of a turn that was not answered for the same request again."""
+        if not self.asks_claude_alone(request):
+            self._unanswered.note(request_fingerprint(request, caller), record, answered=answered)
 
     def journal(self, record: TurnRecord) -> Journal | None:
         """The journal of one turn; None if turns are not saved."""

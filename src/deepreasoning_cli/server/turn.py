@@ -25,6 +25,8 @@ from deepreasoning_cli.wire.server.writer import Cost, Head, Part, ReplyWriter
 
 STOP_REASONS = {"max_tokens": "max_tokens", "refusal": "refusal", COST_CAP: "max_tokens"}
 """The stop reasons of replies that end early but in order, by the error's kind."""
+ANSWERED = frozenset({"complete", *STOP_REASONS})
+"""The outcomes of replies that ended in order."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -36,6 +38,8 @@ class Turn:
     format: WireFormat
     service: Service
     keys: CallerKeys | None = None
+    caller: str = ""
+    """What tells the caller apart from others, unreadable."""
     record: TurnRecord = field(default_factory=TurnRecord)
     cancel_reason: CancelReason = CancelReason.SHUTDOWN
     """Why the turn would be cancelled; a server that shuts down sets no other reason."""
@@ -46,7 +50,7 @@ class Turn:
 
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
-        plan = partial(self.service.plan, self.request, self.keys, self.id)
+        plan = partial(self.service.plan, self.request, self.keys, self.id, self.caller)
         return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
@@ -56,7 +60,10 @@ class Turn:
         """
         answerer = plan.answerer.model if plan.answerer else "none"
         writer = self._writer(f"{MODEL}/{answerer}" if is_pair(self.request.model) else answerer)
-        reply = ReplyView(writer, put, self._ending, streams=self.request.stream)
+        shows = plan.resumes is not None
+        reply = ReplyView(
+            writer, put, self._ending, streams=self.request.stream, shows_reused=shows
+        )
         journal = self.service.journal(self.record)
         try:
             with (
@@ -72,6 +79,8 @@ class Turn:
             return reply.failure or INTERNAL
         finally:
             plan.caps.release(self.record.cost)
+            answered = self.outcome in ANSWERED
+            self.service.note_outcome(self.request, self.caller, self.record, answered=answered)
         return None
 
     def failure(self, error: DeepReasoningError) -> ApiError:

@@ -40,8 +40,9 @@ ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
 class ApiError:
     """A failure for the caller: HTTP `status`, `kind` as a stable word, what happened.
 
-    `field` is the place in the request that is wrong. As a part of a reply it is the last one: it
-    ends the stream with the format's own error event.
+    `field` is the place in the request that is wrong. `is_final` says that the same request would
+    fail again, or would pay again for what this one has paid for. As a part of a reply it is the
+    last one: it ends the stream with the format's own error event.
     """
 
     status: int
@@ -49,6 +50,7 @@ class ApiError:
     message: str
     field: str | None = None
     request_id: str | None = None
+    is_final: bool = False
 
     @property
     def safe_message(self) -> str:
@@ -64,6 +66,14 @@ class ApiError:
     def anthropic_type(self) -> str:
         """Anthropic's word for the status."""
         return self._type(ANTHROPIC_TYPES, "api_error")
+
+    @property
+    def stops_retries(self) -> bool:
+        """Whether clients would repeat the request by its status, and should not.
+
+        The statuses are those of the official SDKs (api-facts.md, section 6).
+        """
+        return self.is_final and (self.status in (408, 409, 429) or self.status >= 500)
 
     def _type(self, types: Mapping[int, str], server_type: str) -> str:
         other = server_type if self.status >= 500 else "invalid_request_error"
