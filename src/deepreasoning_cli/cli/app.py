@@ -126,7 +126,7 @@ def _reject_mistyped(word: str, rest: list[str]) -> None:
 app = typer.Typer(
     name="deepreasoning",
     cls=Program,
-    help="A reasoner writes the chain of thought, Claude writes the answer from it.",
+    help="A reasoner thinks the question through; Claude writes the answer from its reasoning.",
     epilog='`ask` may be left out: deepreasoning "why is the sky dark?". Exit codes:'
     " deepreasoning help exit-codes",
     add_completion=False,
@@ -148,10 +148,10 @@ def options(
         Path | None, typer.Option("--config", metavar="FILE", help="Use this config file.")
     ] = None,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Log requests on stderr, keys masked.")
+        bool, typer.Option("--debug", help="Log requests to stderr, keys masked.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No status line, notes or warnings.")
+        bool, typer.Option("--quiet", "-q", help="Hide the status line, notes and warnings.")
     ] = False,
     color: Annotated[
         Literal["auto", "always", "never"], typer.Option("--color", help="When to use colour.")

@@ -63,7 +63,7 @@ def ask(
     context: typer.Context,
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PROMPT", help="The question; - reads it from stdin."),
+        typer.Argument(metavar="PROMPT", help="Your question; - reads it from stdin."),
     ] = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
@@ -104,9 +104,9 @@ def ask(
     timeout: o.TimeoutOption = None,
     dry_run: o.DryRunOption = False,
 ) -> None:
-    """Ask one question: a reasoner thinks, Claude answers from its thoughts.
+    """Ask a question: the reasoner thinks, Claude answers.
 
-    Piped text goes in front of the question; without a question it is the question.
+    Piped text is put in front of the question; without a question, it is the question.
     """
     params, global_options = context.params, o.global_options_of(context)
     settings = o.settings_from(params)

@@ -41,10 +41,10 @@ def completion(
         Shell | None, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.")
     ] = None,
     install_it: Annotated[
-        bool, typer.Option("--install", help="Put the script where the shell finds it.")
+        bool, typer.Option("--install", help="Install the script where the shell looks for it.")
     ] = False,
 ) -> None:
-    """Print the completion script of a shell, or install it. Default: the shell in $SHELL."""
+    """Print or install shell completion (default: for the shell in $SHELL)."""
     chosen = shell or own_shell()
     if chosen is None:
         raise UsageError(

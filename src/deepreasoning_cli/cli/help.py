@@ -59,10 +59,10 @@ def help(  # noqa: A001 (the command's name)
     context: typer.Context,
     topic: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TOPIC", help="A command, or exit-codes, environment, config."),
+        typer.Argument(metavar="TOPIC", help="Command, or exit-codes, environment, config."),
     ] = None,
 ) -> None:
-    """Show the help of a command, or of a topic."""
+    """Show help on a command or topic."""
     words = topic or []
     name = " ".join(words)
     if name in TOPICS:

@@ -92,7 +92,7 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="Claude model that answers: sonnet, haiku, opus or an id.",
+        help="Claude model: sonnet, haiku, opus or an id.",
     ),
 ]
 ReasonerOption = Annotated[
@@ -101,7 +101,7 @@ ReasonerOption = Annotated[
         "--reasoner",
         "-r",
         metavar="NAME",
-        help="Reasoner that thinks: deepseek, openrouter, … or one of your own.",
+        help="Reasoner: deepseek, openrouter, … or one of your own.",
     ),
 ]
 AnswererOption = Annotated[
@@ -110,7 +110,7 @@ AnswererOption = Annotated[
         "--answerer",
         "-a",
         metavar="NAME",
-        help="Host that answers: anthropic, openrouter, ollama, … or one of your own.",
+        help="Host of the Claude model: anthropic, openrouter, … or one of your own.",
     ),
 ]
 FallbackOption = Annotated[
@@ -118,7 +118,7 @@ FallbackOption = Annotated[
     models_option(
         "--fallback",
         metavar="NAME",
-        help="Host that is asked where the reasoner or the answerer cannot be. Repeatable.",
+        help="Host to use if the reasoner or answerer is unavailable. Repeatable.",
     ),
 ]
 BackendOption = Annotated[
@@ -126,18 +126,19 @@ BackendOption = Annotated[
     models_option(
         "--backend",
         metavar="NAME",
-        help="Who is called: auto, direct, gateway or demo, which calls no model.",
+        help="auto, direct, gateway, or demo (calls no model).",
     ),
 ]
 SystemOption = Annotated[
-    str | None, models_option("--system", "-s", metavar="TEXT", help="System prompt for both.")
+    str | None,
+    models_option("--system", "-s", metavar="TEXT", help="System prompt for both models."),
 ]
 HandoffOption = Annotated[
     Literal["reasoning", "answer", "both", "none"] | None,
     models_option(
         "--handoff",
         metavar="WHAT",
-        help="What Claude gets of the reasoner's work: reasoning, answer, both or none.",
+        help="What Claude receives: the reasoning, the reasoner's answer, both, or none.",
     ),
 ]
 EffortOption = Annotated[
@@ -161,34 +162,39 @@ MaxReasoningOption = Annotated[
     limits_option(
         "--max-reasoning",
         metavar="TOKENS|SECONDS",
-        help="Answer after so much thinking: 4000 tokens, or 90s.",
+        help="Stop reasoning after this much and answer: 4000 (tokens) or 90s.",
     ),
 ]
 TemperatureOption = Annotated[
     float | None,
-    models_option("--temperature", "-t", metavar="NUMBER", min=0, max=2, help="0 to 2."),
+    models_option(
+        "--temperature", "-t", metavar="NUMBER", min=0, max=2, help="Sampling temperature, 0 to 2."
+    ),
 ]
 TopPOption = Annotated[
-    float | None, models_option("--top-p", metavar="NUMBER", min=0, max=1, help="0 to 1.")
+    float | None,
+    models_option("--top-p", metavar="NUMBER", min=0, max=1, help="Nucleus sampling, 0 to 1."),
 ]
 MaxTokensOption = Annotated[
     int | None,
-    limits_option("--max-tokens", min=1, max=65536, help="Longest answer, in tokens of Claude's."),
+    limits_option(
+        "--max-tokens", min=1, max=65536, help="Maximum length of Claude's answer, in tokens."
+    ),
 ]
 TimeoutOption = Annotated[
     float | None,
     limits_option(
-        "--timeout", min=1, metavar="SECONDS", help="Give up when nothing has come for so long."
+        "--timeout", min=1, metavar="SECONDS", help="Give up after this many seconds of silence."
     ),
 ]
 
 MaxCostOption = Annotated[
     str | None,
-    limits_option("--max-cost", metavar="USD", help="Stop when this question has cost so much."),
+    limits_option("--max-cost", metavar="USD", help="Stop at this cost."),
 ]
 OnCapOption = Annotated[
     Literal["stop", "answer"] | None,
-    limits_option("--on-cap", help="answer: stop the reasoner early, so that Claude can answer."),
+    limits_option("--on-cap", help="At the cost cap: stop, or answer from the reasoning so far."),
 ]
 FileOption = Annotated[
     list[str] | None,
@@ -196,16 +202,16 @@ FileOption = Annotated[
         "--file",
         "-f",
         metavar="FILE",
-        help="Text file to put in front of the prompt; - is stdin. Repeatable.",
+        help="Attach a text file; - is stdin. Repeatable.",
     ),
 ]
-NoStdinOption = Annotated[bool, input_option("--no-stdin", help="Do not read piped text.")]
+NoStdinOption = Annotated[bool, input_option("--no-stdin", help="Ignore piped input.")]
 ReasoningFromOption = Annotated[
     str | None,
     input_option(
         "--reasoning-from",
         metavar="ID|last|FILE",
-        help="Use reasoning that is there already; the reasoner is not called or paid.",
+        help="Reuse the reasoning of an earlier turn (ID, last) or a file; skips the reasoner.",
     ),
 ]
 ReasoningOption = Annotated[
@@ -213,62 +219,69 @@ ReasoningOption = Annotated[
     output_option(
         "--reasoning",
         metavar="show|tail|hide|only|stderr|FILE",
-        help="Where the chain of thought goes: tail shows its last rows, then one line; only stops"
-        " before Claude.",
+        help="Where to print the reasoning: show, tail (its last lines), hide, stderr, FILE;"
+        " only prints it and doesn't call Claude.",
     ),
 ]
 WebOption = Annotated[
     bool | None,
-    input_option(
-        "--web/--no-web", "-w", help="Search the web first, with Linkup.", show_default=False
-    ),
+    input_option("--web/--no-web", "-w", help="Search the web first (Linkup).", show_default=False),
 ]
 WebOptionalOption = Annotated[
-    bool, input_option("--web-optional", help="Answer without the search where it cannot be had.")
+    bool, input_option("--web-optional", help="If the search fails, answer without it.")
 ]
 NoSourcesOption = Annotated[
-    bool | None, output_option("--no-sources", help="No list of sources under the answer.")
+    bool | None, output_option("--no-sources", help="Don't list sources under the answer.")
 ]
-JsonOption = Annotated[bool, output_option("--json", help="One JSON object.")]
-JsonlOption = Annotated[bool, output_option("--jsonl", help="One JSON event a line, at once.")]
-PlainOption = Annotated[bool, output_option("--plain", help="Text without panels or rendering.")]
+JsonOption = Annotated[bool, output_option("--json", help="Print one JSON object.")]
+JsonlOption = Annotated[
+    bool, output_option("--jsonl", help="Print one JSON event per line, as it happens.")
+]
+PlainOption = Annotated[
+    bool, output_option("--plain", help="Plain text: no panels, no Markdown rendering.")
+]
 RawOption = Annotated[
-    bool, output_option("--raw", help="Exact bytes of the answer; not on a terminal.")
+    bool, output_option("--raw", help="Print the answer's exact bytes; not on a terminal.")
 ]
 ExtractOption = Annotated[
     bool,
     output_option(
-        "--extract", "-x", help="Only the last code block; -x LANG the last one in LANG."
+        "--extract",
+        "-x",
+        help="Print only the last code block; -x LANG: the last in that language.",
     ),
 ]
 ExtractLanguageOption = Annotated[
     str | None, typer.Option("--extract-language", hidden=True, metavar="LANG")
 ]
 ExtractAllOption = Annotated[
-    bool, output_option("--extract-all", help="Only the code blocks, all.")
+    bool, output_option("--extract-all", help="Print all code blocks and nothing else.")
 ]
 OutputOption = Annotated[
     Path | None,
     output_option(
-        "--output", "-o", metavar="FILE", help="Write the answer to FILE, when it is whole."
+        "--output", "-o", metavar="FILE", help="Write the answer to FILE (only if it is complete)."
     ),
 ]
 DryRunOption = Annotated[
-    bool, limits_option("--dry-run", help="Print the requests and an estimate; send nothing.")
+    bool,
+    limits_option("--dry-run", help="Print the requests and the estimated cost; send nothing."),
 ]
 NoStreamOption = Annotated[
-    bool, output_option("--no-stream", help="Print when all is there, not as it comes.")
+    bool, output_option("--no-stream", help="Wait for the whole answer instead of streaming.")
 ]
 AllowEmptyOption = Annotated[
     bool,
     models_option(
-        "--allow-empty-reasoning", help="Ask Claude even if the reasoner brought nothing."
+        "--allow-empty-reasoning", help="Continue even if the reasoner returned no reasoning."
     ),
 ]
-ContinueOption = Annotated[bool, input_option("--continue", "-c", help="Go on from the last turn.")]
+ContinueOption = Annotated[
+    bool, input_option("--continue", "-c", help="Continue the last conversation.")
+]
 SessionOption = Annotated[
     str | None,
-    input_option("--session", metavar="NAME", help="Go on in this session; a new name begins one."),
+    input_option("--session", metavar="NAME", help="Continue session NAME, or start it."),
 ]
-CopyOption = Annotated[bool, output_option("--copy", help="Copy the answer to the clipboard too.")]
-NoSaveOption = Annotated[bool, output_option("--no-save", help="Keep nothing on disk.")]
+CopyOption = Annotated[bool, output_option("--copy", help="Also copy the answer to the clipboard.")]
+NoSaveOption = Annotated[bool, output_option("--no-save", help="Save nothing to disk.")]

@@ -35,20 +35,20 @@ def resume(
         str | None,
         typer.Argument(
             metavar="ID",
-            help="The turn: its id, the beginning of it, its number, or last (default).",
+            help="Turn number, id (or its beginning), or last (default).",
         ),
     ] = None,
     model: o.ModelOption = None,
     answerer: o.AnswererOption = None,
     fallback: o.FallbackOption = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Print the whole answer, not only the rest of it.")
+        bool, typer.Option("--whole", help="Print the whole answer, not just the rest.")
     ] = False,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Answer from the reasoning as far as it came.")
+        bool, typer.Option("--partial", help="Answer from the reasoning so far.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Write anew what was cut: the answer or the reasoning.")
+        bool, typer.Option("--again", help="Redo what was cut off: the answer or the reasoning.")
     ] = False,
     reasoning: o.ReasoningOption = None,
     json: o.JsonOption = False,
@@ -65,10 +65,10 @@ def resume(
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
 ) -> None:
-    """Finish an unfinished turn: a cut answer is continued from its last word.
+    """Finish an interrupted turn; complete reasoning is not paid for again.
 
-    Prints the rest of the answer; --json, -o and --copy give the whole. Reasoning that is
-    complete is used again. If it was cut, you choose: answer from what there is, or reason again.
+    A cut answer is continued from its last word, and the rest of it printed; --json, -o and --copy
+    give all of it. Where the reasoning was cut, you choose: answer from it, or reason again.
     """
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner

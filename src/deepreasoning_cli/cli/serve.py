@@ -34,46 +34,44 @@ def serve(
         address_option(
             "--host",
             metavar="ADDRESS",
-            help="Listen here and not on 127.0.0.1; what others can reach needs a token.",
+            help="Address (default 127.0.0.1); any other needs a token.",
         ),
     ] = None,
     port: Annotated[
         int | None,
-        address_option(
-            "--port", min=0, max=65535, help="1337 if not given; 0 takes any that is free."
-        ),
+        address_option("--port", min=0, max=65535, help="Port (default 1337; 0 picks a free one)."),
     ] = None,
     token_command: Annotated[
         str | None,
         access_option(
             "--token-command",
             metavar="COMMAND",
-            help="Program that prints the token which callers have to show.",
+            help="Command that prints the token callers must send.",
         ),
     ] = None,
     byok: Annotated[
         bool | None,
         access_option(
             "--byok",
-            help="Callers bring keys of their own, in X-DeepSeek-API-Token and"
+            help="Callers send their own keys in X-DeepSeek-API-Token and"
             " X-Anthropic-API-Token; yours are not used.",
         ),
     ] = None,
     hosts: Annotated[
         list[str] | None,
         access_option(
-            "--allow-host", metavar="NAME", help="Answer under this Host name too. Repeatable."
+            "--allow-host", metavar="NAME", help="Also accept this Host name. Repeatable."
         ),
     ] = None,
     origins: Annotated[
         list[str] | None,
         access_option(
-            "--cors", metavar="ORIGIN", help="Let web pages of this origin ask. Repeatable."
+            "--cors", metavar="ORIGIN", help="Allow web pages of this origin. Repeatable."
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        running_option("--workers", min=1, max=256, help="So many processes; 1 if not given."),
+        running_option("--workers", min=1, max=256, help="Worker processes (default 1)."),
     ] = None,
     streams: Annotated[
         int | None,
@@ -81,7 +79,7 @@ def serve(
             "--streams",
             min=1,
             max=10000,
-            help="At most so many replies at once in each process; 256 if not given.",
+            help="Concurrent replies per worker (default 256).",
         ),
     ] = None,
     drain: Annotated[
@@ -90,14 +88,14 @@ def serve(
             "--drain",
             min=0,
             metavar="SECONDS",
-            help="Let replies finish for so long when told to stop; 30 if not given.",
+            help="Time for replies to finish at shutdown (default 30).",
         ),
     ] = None,
     log: Annotated[
-        Literal["text", "json"] | None, running_option("--log", help="The log's form, on stderr.")
+        Literal["text", "json"] | None, running_option("--log", help="Log format on stderr.")
     ] = None,
     metrics: Annotated[
-        bool | None, running_option("--metrics", help="Answer /metrics, for Prometheus.")
+        bool | None, running_option("--metrics", help="Serve Prometheus metrics at /metrics.")
     ] = None,
     no_save: o.NoSaveOption = False,
     model: o.ModelOption = None,
@@ -108,16 +106,16 @@ def serve(
     handoff: o.HandoffOption = None,
     max_cost: Annotated[
         str | None,
-        o.limits_option("--max-cost", metavar="USD", help="Stop a reply when it has cost so much."),
+        o.limits_option("--max-cost", metavar="USD", help="Stop a reply at this cost."),
     ] = None,
 ) -> None:
-    """Serve the pipeline as an HTTP API for OpenAI's and Anthropic's clients.
+    """Run a local HTTP API for OpenAI and Anthropic clients.
 
-    It answers /v1/chat/completions, /v1/responses and /v1/messages.
+    Routes: /v1/chat/completions, /v1/responses and /v1/messages.
 
-    The model is called deepreasoning, or deepreasoning/NAME for one of Claude's.
+    Model names: deepreasoning, or deepreasoning/NAME for a given Claude model.
 
-    GET /openapi.json describes all of it.
+    GET /openapi.json describes the API.
     """
     flags = o.settings_from(context.params, SETTINGS)
     if no_save:

@@ -37,10 +37,10 @@ def chat(
     plain: o.PlainOption = False,
     no_save: o.NoSaveOption = False,
 ) -> None:
-    """Talk: several turns, with a line editor, sessions and slash commands.
+    """Chat in the terminal.
 
-    Ctrl-C stops an answer and stays, Ctrl-D leaves, Enter while it thinks means: answer now.
-    Without a terminal each line of stdin is one turn.
+    Ctrl-C stops the answer, Ctrl-D leaves. Enter while it thinks means: answer now.
+    In a pipe, each line of input is one turn.
     """
     from deepreasoning_cli.cli.chat.repl import run
     from deepreasoning_cli.cli.output import OutputOptions

@@ -20,15 +20,15 @@ app = typer.Typer(
     cls=ThingsGroup,
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="As `config show` prints it, such as keys.deepseek.")
+    str, typer.Argument(metavar="NAME", help="Setting as in `config show`, such as keys.deepseek.")
 ]
 
 
 @app.callback(invoke_without_command=True)
 def config(context: typer.Context) -> None:
-    """Look at the settings, change them, try the keys."""
+    """Show and change settings; test your keys."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -36,31 +36,32 @@ def config(context: typer.Context) -> None:
 @app.command()
 def init(
     context: typer.Context,
-    backend: Annotated[Backend | None, typer.Option("--backend", help="Who is called.")] = None,
+    backend: Annotated[Backend | None, typer.Option("--backend", help="Backend to use.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", metavar="NAME", help="Claude model.")
     ] = None,
     reasoner: Annotated[
-        str | None, typer.Option("--reasoner", "-r", metavar="NAME", help="Model that thinks.")
+        str | None, typer.Option("--reasoner", "-r", metavar="NAME", help="Reasoner.")
     ] = None,
     answerer: Annotated[
-        str | None, typer.Option("--answerer", "-a", metavar="NAME", help="Host that answers.")
+        str | None,
+        typer.Option("--answerer", "-a", metavar="NAME", help="Host of the Claude model."),
     ] = None,
     key_command: Annotated[
         list[str] | None,
         typer.Option(
             "--key-command",
             metavar="NAME=COMMAND",
-            help="A program that prints the key. Repeatable.",
+            help="Command that prints a key. Repeatable.",
         ),
     ] = None,
     keys_from_env: Annotated[
-        bool, typer.Option("--keys-from-env", help="Store the keys found in the environment.")
+        bool, typer.Option("--keys-from-env", help="Save the keys found in the environment.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Don't ask anything.")] = False,
 ) -> None:
-    """Start a config file. It asks on a terminal; a key is never taken as an argument."""
+    """Create a config file: asks on a terminal; never takes a key as an argument."""
     from deepreasoning_cli.cli.config import setup
     from deepreasoning_cli.settings import editor
 
@@ -89,11 +90,11 @@ def init(
 def show(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="One setting or table; default: all.")
+        str | None, typer.Argument(metavar="NAME", help="Setting or table (default: all).")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the settings with where each comes from; keys are masked."""
+    """Show settings and where each comes from; keys are masked."""
     from deepreasoning_cli.cli.config import origins
     from deepreasoning_cli.cli.pager import print_json, print_text
 
@@ -110,10 +111,11 @@ def set_(
     context: typer.Context,
     name: NameArgument,
     value: Annotated[
-        str | None, typer.Argument(metavar="VALUE", help="Left out for a key: it is asked for.")
+        str | None,
+        typer.Argument(metavar="VALUE", help="New value; left out for a key, which is asked for."),
     ] = None,
 ) -> None:
-    """Set one value; comments and order stay. A key is asked for, or read from stdin."""
+    """Change a setting; comments are kept. A key is asked for, or read from stdin."""
     from deepreasoning_cli.cli.config import setup
 
     path = _file(context)
@@ -123,7 +125,7 @@ def set_(
 
 @app.command()
 def unset(context: typer.Context, name: NameArgument) -> None:
-    """Take one value or table out of the file, so that the default holds again."""
+    """Remove a setting from the file, so that its default applies."""
     from deepreasoning_cli.settings import editor
 
     path = _file(context)
@@ -133,13 +135,13 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
 @app.command()
 def path(context: typer.Context) -> None:
-    """Print where the config file is, or would be."""
+    """Print the path of the config file."""
     typer.echo(_file(context))
 
 
 @app.command()
 def edit(context: typer.Context) -> None:
-    """Open the config file in $VISUAL or $EDITOR, and check it afterwards."""
+    """Open the config file in $VISUAL or $EDITOR, then check it."""
     from deepreasoning_cli.cli.config import setup
 
     for text in setup.edit(_file(context)):
@@ -148,7 +150,7 @@ def edit(context: typer.Context) -> None:
 
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Call every configured vendor once: does it answer, how fast, what is left?"""
+    """Test your keys: call each configured vendor once."""
     from deepreasoning_cli.cli.config import checks
 
     options = global_options_of(context)

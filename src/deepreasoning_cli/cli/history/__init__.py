@@ -20,7 +20,7 @@ from deepreasoning_cli.errors import UsageError
 
 app = typer.Typer(
     cls=ThingsGroup,
-    help="What was asked and answered: list, show, search, export, delete; sessions.",
+    help="List, show, search, export and delete earlier turns.",
 )
 
 
@@ -39,26 +39,30 @@ class ExportFormat(StrEnum):
     HTML = "html"
 
 
-TURN = "The turn: its number in the list, its id, the beginning of that, or last."
-JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; money as decimal strings.")]
+TURN = "Turn number, id (or its beginning), or last."
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; money as decimal strings.")]
 SessionOption = Annotated[
-    str | None, typer.Option("--session", metavar="NAME", help="Only turns of this session.")
+    str | None, typer.Option("--session", metavar="NAME", help="Only turns in this session.")
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME", help="Only turns of models named so, or partly."),
+    typer.Option(
+        "--model", "-m", metavar="NAME", help="Only turns whose model name contains NAME."
+    ),
 ]
-StatusOption = Annotated[Status | None, typer.Option("--status", help="Only such turns.")]
+StatusOption = Annotated[
+    Status | None, typer.Option("--status", help="Only turns with this status.")
+]
 SinceOption = Annotated[
     str | None,
     typer.Option("--since", metavar="WHEN", help=f"Only turns since then: {FORMS}."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most so many.")
+    int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")
 ]
 
 
-@app.command("list", help="List them, as the command alone does.")
+@app.command("list", help="List turns (default).")
 @app.callback(invoke_without_command=True)
 def list_(
     context: typer.Context,
@@ -69,7 +73,7 @@ def list_(
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what was asked and answered, the newest first."""
+    """List turns, newest first."""
     if command := context.invoked_subcommand:
         if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
             problem = f"flags of the list stand before `{command}`"
@@ -95,15 +99,13 @@ def list_(
 def show(
     context: typer.Context,
     turn: Annotated[str, typer.Argument(metavar="ID", help=TURN)] = "last",
-    reasoning: Annotated[
-        bool, typer.Option("--reasoning", help="The chain of thought too.")
-    ] = False,
+    reasoning: Annotated[bool, typer.Option("--reasoning", help="Include the reasoning.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Attached files and piped text in full.")
+        bool, typer.Option("--full", help="Show attached files and piped text in full.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a turn, by default the last: rendered on a terminal, the bare answer in a pipe."""
+    """Show a turn (default: the last): formatted on a terminal, the bare answer in a pipe."""
     from deepreasoning_cli.cli.history import access, display
 
     options = global_options_of(context)
@@ -116,11 +118,13 @@ def show(
 @app.command()
 def search(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Words, or their starts.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORDS…", help="Words, or beginnings of words.")
+    ],
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the turns that hold all the words, the best first."""
+    """Search questions, reasoning and answers; best match first."""
     from deepreasoning_cli.cli.history import access, display
 
     options = global_options_of(context)
@@ -133,7 +137,7 @@ def search(
 
 @app.command()
 def sessions(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the sessions, the one used last first."""
+    """List sessions, last used first."""
     from deepreasoning_cli.cli.history import access, display
 
     options = global_options_of(context)
@@ -147,10 +151,10 @@ def sessions(context: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def rename(
     context: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="Session to rename.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="New name.")],
 ) -> None:
-    """Give a session another name."""
+    """Rename a session."""
     from deepreasoning_cli.cli.history import access
 
     options = global_options_of(context)
@@ -166,16 +170,17 @@ def rename(
 def export(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="ID|SESSION", help="A turn, or all turns of a session.")
+        str, typer.Argument(metavar="ID|SESSION", help="A turn, or a session with all its turns.")
     ],
     form: Annotated[
-        ExportFormat, typer.Option("--format", help="What to write.")
+        ExportFormat, typer.Option("--format", help="Document format.")
     ] = ExportFormat.MD,
     file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to FILE.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of stdout."),
     ] = None,
 ) -> None:
-    """Write a turn or a session as one document, the reasoning included."""
+    """Export a turn or session as one document, reasoning included."""
     from deepreasoning_cli.cli.history import access
     from deepreasoning_cli.cli.history.export import export_turns
 
@@ -193,16 +198,16 @@ def delete(
     turns: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help=TURN)] = None,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="WHEN", help=f"All turns before then: {FORMS}."),
+        typer.Option("--older-than", metavar="WHEN", help=f"Turns from before: {FORMS}."),
     ] = None,
     session: Annotated[
-        str | None, typer.Option("--session", metavar="NAME", help="All turns of this session.")
+        str | None, typer.Option("--session", metavar="NAME", help="All turns in this session.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole history.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase turns from the disk, for good."""
+    """Delete turns for good."""
     from deepreasoning_cli.cli.history import access, deletion
     from deepreasoning_cli.cli.pager import print_json
 
@@ -218,7 +223,7 @@ def delete(
 
 @app.command()
 def recover(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Take up what broken-off runs left behind, and list it; other commands do so too."""
+    """Recover turns from crashed runs (normally automatic)."""
     from deepreasoning_cli.cli.history import access, display
 
     options = global_options_of(context)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from deepreasoning_cli.catalog.live import LiveModels
     from deepreasoning_cli.settings.loaded import LoadedSettings
 
-app = typer.Typer(cls=ThingsGroup, help="Claude models and reasoners: list, show, default.")
+app = typer.Typer(
+    cls=ThingsGroup, help="List Claude models and reasoners; show one; set the default."
+)
 
 
 class PricedBackend(StrEnum):
@@ -33,24 +35,24 @@ class PricedBackend(StrEnum):
 
 
 FREE = "The demo calls no model and costs nothing; --backend direct or gateway has prices."
-JsonOption = Annotated[bool, typer.Option("--json", help="As JSON; money as decimal strings.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; money as decimal strings.")]
 BackendOption = Annotated[
     PricedBackend | None,
-    typer.Option("--backend", help="Whose models and prices; default: the one in use."),
+    typer.Option("--backend", help="Models and prices of this backend (default: the one in use)."),
 ]
 AllOption = Annotated[
-    bool, typer.Option("--all", help="Older and retired models, and hosts without a key, too.")
+    bool, typer.Option("--all", help="Include older and retired models and hosts without a key.")
 ]
 LiveOption = Annotated[
     bool,
-    typer.Option("--live", help="Ask the vendors that have a key; later runs use what they say."),
+    typer.Option("--live", help="Refresh the list from vendors whose keys are set."),
 ]
 NameArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="An id, an alias, or a family such as sonnet.")
+    str, typer.Argument(metavar="ID", help="Id, alias, or family such as sonnet.")
 ]
 
 
-@app.command("list", help="List them, as the command alone does.")
+@app.command("list", help="List models (default).")
 @app.callback(invoke_without_command=True)
 def list_(
     context: typer.Context,
@@ -59,7 +61,7 @@ def list_(
     live: LiveOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the Claude models and reasoners, with limits and prices; * marks the default."""
+    """List Claude models and reasoners with limits and prices; * marks the default."""
     if command := context.invoked_subcommand:
         if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
             problem = f"flags of the list stand before `{command}`"
@@ -93,7 +95,7 @@ def list_(
 
 @app.command()
 def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """Print all that is known of a Claude model or a reasoner, with rates and their source."""
+    """Show everything known about a model or reasoner, with the source of its prices."""
     from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.models.model_view import ModelView, row_as_json
     from deepreasoning_cli.cli.pager import output_width, print_json, print_text
@@ -108,7 +110,7 @@ def show(context: typer.Context, name: NameArgument, as_json: JsonOption = False
 
 @app.command()
 def default(context: typer.Context, name: NameArgument) -> None:
-    """Make a Claude model the default: write it to the config file, comments kept."""
+    """Set the default Claude model."""
     from deepreasoning_cli.cli.models.model_view import ModelView
     from deepreasoning_cli.settings import editor
 

@@ -32,39 +32,39 @@ class Grouping(StrEnum):
 
 PromptArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PROMPT", help="A question to estimate; - reads it from stdin."),
+    typer.Argument(metavar="PROMPT", help="Question to estimate; - reads it from stdin."),
 ]
-InputOption = Annotated[int | None, tokens_option("--input", help="Tokens of the question.")]
-OutputOption = Annotated[int | None, tokens_option("--output", help="Tokens of Claude's answer.")]
+InputOption = Annotated[int | None, tokens_option("--input", help="Tokens in the question.")]
+OutputOption = Annotated[int | None, tokens_option("--output", help="Tokens in Claude's answer.")]
 ReasoningOption = Annotated[
-    int | None, tokens_option("--reasoning-tokens", help="Tokens of the chain of thought.")
+    int | None, tokens_option("--reasoning-tokens", help="Tokens in the chain of thought.")
 ]
-WebOption = Annotated[bool, estimate_option("--web", "-w", help="With one search of the web.")]
+WebOption = Annotated[bool, estimate_option("--web", "-w", help="Include one web search.")]
 ExactOption = Annotated[
     bool,
     estimate_option(
-        "--exact", help="Anthropic counts the prompt's tokens: free, but it is sent there."
+        "--exact", help="Have Anthropic count the tokens (free, but sends your prompt)."
     ),
 ]
 BackendOption = Annotated[
     PricedBackend | None,
     typer.Option(
-        "--backend", help="Whose prices; default: the one in use.", rich_help_panel=o.MODELS
+        "--backend",
+        help="Prices of this backend (default: the one in use).",
+        rich_help_panel=o.MODELS,
     ),
 ]
 AllOption = Annotated[
-    bool, output_option("--all", help="With older models, too, and hosts without a key.")
+    bool, output_option("--all", help="Include older models and hosts without a key.")
 ]
-SpentOption = Annotated[bool, spending_option("--spent", help="What the turns so far have cost.")]
+SpentOption = Annotated[bool, spending_option("--spent", help="Show what you have spent.")]
 SinceOption = Annotated[
     str | None,
-    spending_option("--since", metavar="WHEN", help=f"Since then: {FORMS}; the default is 30d."),
+    spending_option("--since", metavar="WHEN", help=f"Count from: {FORMS} (default: 30d)."),
 ]
-ByOption = Annotated[
-    Grouping | None, spending_option("--by", help="What to add up by; the default is day.")
-]
-JsonOption = Annotated[bool, output_option("--json", help="As JSON; money as decimal strings.")]
-CsvOption = Annotated[bool, output_option("--csv", help="Spending as CSV.")]
+ByOption = Annotated[Grouping | None, spending_option("--by", help="Group by (default: day).")]
+JsonOption = Annotated[bool, output_option("--json", help="Print JSON; money as decimal strings.")]
+CsvOption = Annotated[bool, output_option("--csv", help="Print spending as CSV.")]
 
 
 def price(
@@ -88,10 +88,10 @@ def price(
     json: JsonOption = False,
     csv: CsvOption = False,
 ) -> None:
-    """Say what a question costs: the rates, an estimate for one, or what was spent.
+    """Show prices, estimate a question, or add up what you spent.
 
-    Without arguments: the rate card. With a prompt, files or piped text: what that would cost on
-    each Claude model. With --input and --output: the bill for so many tokens.
+    Without arguments: the price list. With a prompt, files or piped text: the estimated cost on
+    each Claude model. With --input and --output: the cost of that many tokens.
     """
     from deepreasoning_cli.cli.price.report import PriceOptions, run
 
