@@ -76,7 +76,8 @@ def told_to_resume(stage: str, kind: str, message: str, hint: str | None, **know
 
 STARTS = (
     "`deepreasoning config init` asks for your keys and stores them\n"
-    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…; OPENROUTER_API_KEY=… does both\n"
+    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…, or OPENROUTER_API_KEY=…,"
+    " or EMPIRIOLABS_API_KEY=…\n"
     "no key yet? --backend demo shows how it works, without calling a model"
 )
 

@@ -7,6 +7,7 @@ like a command, ours or another program's, is answered with the right one instea
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -17,7 +18,7 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnCommand
-from deepreasoning_cli.errors import UsageError, nearest
+from deepreasoning_cli.errors import ConfigError, UsageError, nearest
 
 COMMANDS = (
     *("ask", "chat", "resume", "price", "serve", "models", "history", "config"),
@@ -69,6 +70,14 @@ class Program(Boundary):
     def rewrite(self, words: list[str]) -> list[str]:
         """Put `ask` in front of a question; see `with_command`."""
         return with_command(words)
+
+    def repair(self, failure: Exception, words: Sequence[str]) -> bool:
+        """Offer to set the program up, where keys are missing and a person is there."""
+        if not isinstance(failure, ConfigError) or failure.kind != "key_missing":
+            return False
+        from deepreasoning_cli.cli.config import interview
+
+        return interview.offer(failure, words)
 
 
 def with_command(words: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from shutil import get_terminal_size
 from typing import Any
 
@@ -18,8 +19,15 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What only a writer meets."""
 
 
-def run_guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
-    """The exit code of `action`; a failure is reported on stderr, with `--json` as JSON."""
+def run_guarded(
+    action: Callable[[], Any],
+    words: Sequence[str],
+    recover: Callable[[Exception, int], Any] | None = None,
+) -> int:
+    """The exit code of `action`; a failure is reported on stderr, with `--json` as JSON.
+
+    What `recover` makes of a reported failure and its exit code counts, unless that is JSON.
+    """
     try:
         code = action()
         if sys.stdout is not None:
@@ -32,8 +40,10 @@ def run_guarded(action: Callable[[], Any], words: Sequence[str]) -> int:
     except Interrupted as signal:
         return signal.exit_code
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing may pass as a traceback)
-        debug = "--debug" in _options(words)
-        return report(exc, as_json=wants_json(words), debug=debug)
+        as_json = wants_json(words)
+        code = report(exc, as_json=as_json, debug="--debug" in _options(words))
+        if recover and not as_json:
+            return run_guarded(partial(recover, exc, code), words)
     return code if isinstance(code, int) else 0
 
 

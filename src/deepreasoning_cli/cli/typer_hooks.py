@@ -36,6 +36,10 @@ class Boundary(TyperGroup):
         """The words to parse in place of these."""
         return words
 
+    def repair(self, _failure: Exception, _words: Sequence[str]) -> bool:
+        """Whether the cause of the failure is gone, so that the command can run again."""
+        return False
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line; always ends in SystemExit."""
         words = list(sys.argv[1:] if args is None else args)
@@ -46,7 +50,10 @@ class Boundary(TyperGroup):
             with _translate_errors(self, rewritten):
                 return super(Boundary, self).main(rewritten, *rest, **extra)
 
-        raise SystemExit(run_guarded(run, words))
+        def recover(failure: Exception, code: int) -> Any:
+            return run() if self.repair(failure, words) else code
+
+        raise SystemExit(run_guarded(run, words, recover))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, which takes the options that hold everywhere."""

@@ -34,9 +34,11 @@ GATEWAY = "gateway"
 GATEWAY_KEY = "empiriolabs"
 STARTS: Final = (
     "`deepreasoning config init` asks for your keys and stores them",
-    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…; OPENROUTER_API_KEY=… does both",
+    "or export DEEPSEEK_API_KEY=… ANTHROPIC_API_KEY=…, or OPENROUTER_API_KEY=…,"
+    " or EMPIRIOLABS_API_KEY=…",
     "no key yet? --backend demo shows how it works, without calling a model",
 )
+"""What to do where no key is set: each way to start is there."""
 
 
 class GatewaysModel(NamedTuple):

@@ -6,9 +6,11 @@ Each answer is checked where it is given, and nothing is written before the last
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, NamedTuple
 
 import typer
@@ -19,12 +21,14 @@ from deepreasoning_cli.catalog.models import ANTHROPIC, ClaudeModel, Lifecycle, 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.completion import destination_of, install, own_shell
 from deepreasoning_cli.cli.config.questions import ask_choice, ask_key, ask_yes
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.settings import editor
 from deepreasoning_cli.settings.editor import Answers
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings, merge_layers
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.settings.sources import from_environment
-from deepreasoning_cli.wiring.backend import GATEWAY, GATEWAY_KEY, model_at
+from deepreasoning_cli.views.terminal import is_foreground, is_terminal
+from deepreasoning_cli.wiring.backend import GATEWAY, GATEWAY_KEY, STARTS, model_at
 from deepreasoning_cli.wiring.resources import current_catalog
 
 
@@ -61,6 +65,36 @@ PANELS: Final = {
     "rules": "rules above and below the text, which no terminal tears",
     "box": "a box around the text",
 }
+
+
+def offer(failure: DeepReasoningError, words: Sequence[str]) -> bool:
+    """Offer to set the program up where the failure advises that; whether keys are there now.
+
+    Only a person is asked: never in a pipe, a job in the background or CI, and not where `words`
+    name a config file. Raises KeyboardInterrupt where the user leaves.
+    """
+    names_file = any(word.partition("=")[0] == "--config" for word in words)
+    if names_file or STARTS[0] not in failure.hints or not _is_person_there():
+        return False
+    try:
+        if not ask_yes("Set it up now?"):
+            return False
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    write_stderr("")
+    path = paths.config_file()
+    return set_up(path, Answers(), overwrite=False, log=lambda _line: None) == 0
+
+
+def _is_person_there() -> bool:
+    """Whether somebody sees a question and can answer it; the answer may go into a file."""
+    if os.environ.get("CI") or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        return False
+    try:
+        is_file = S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):  # there is no stdout, or it is closed
+        return False
+    return (is_file or is_terminal(sys.stdout)) and is_foreground(sys.stderr)
 
 
 def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], None]) -> int:
