@@ -41,7 +41,7 @@ _deepreasoning_options() {
     'history recover') words='--json --help -h' ;;
     'config') words='--help -h' ;;
     'config init') words='--backend --model -m --reasoner -r --answerer -a --key-command --keys-from-env --force --no-input --help -h' ;;
-    'config show') words='--json --help -h' ;;
+    'config show') words='--all --json --help -h' ;;
     'config set') words='--help -h' ;;
     'config unset') words='--help -h' ;;
     'config path') words='--help -h' ;;

@@ -245,6 +245,7 @@ complete -c deepreasoning -n '__deepreasoning_at "config init"' -l keys-from-env
 complete -c deepreasoning -n '__deepreasoning_at "config init"' -l force -d 'Replace an existing file.'
 complete -c deepreasoning -n '__deepreasoning_at "config init"' -l no-input -d 'Don\'t ask anything.'
 complete -c deepreasoning -n '__deepreasoning_at "config init"' -l help -s h -d 'Show this message and exit.'
+complete -c deepreasoning -n '__deepreasoning_at "config show"' -l all -d 'List the settings of `serve` too.'
 complete -c deepreasoning -n '__deepreasoning_at "config show"' -l json -d 'Print one JSON object.'
 complete -c deepreasoning -n '__deepreasoning_at "config show"' -l help -s h -d 'Show this message and exit.'
 complete -c deepreasoning -n '__deepreasoning_at "config show" 0' -a 'model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff reasoning panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve'

@@ -312,8 +312,9 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['config init --help'] = 'Show this message and exit.'
     $help['config init -h'] = 'Show this message and exit.'
     $commands['config show'] = @()
-    $flags['config show'] = @('--json', '--help', '-h')
+    $flags['config show'] = @('--all', '--json', '--help', '-h')
     $help['config show'] = 'Show settings and where each comes from; keys are masked.'
+    $help['config show --all'] = 'List the settings of `serve` too.'
     $help['config show --json'] = 'Print one JSON object.'
     $help['config show --help'] = 'Show this message and exit.'
     $help['config show -h'] = 'Show this message and exit.'

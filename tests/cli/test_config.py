@@ -104,17 +104,97 @@ def test_show_prints_every_value_with_its_origin(
     )
     monkeypatch.setenv("LINKUP_API_KEY", CANARY[:-4] + "zzzz")
     monkeypatch.setenv("DEEPREASONING_TOP_P", "0.5")
-    lines = [line.split("  ") for line in run("show").stdout.splitlines()]
-    table = {parts[0]: [part.strip() for part in parts[1:] if part] for parts in lines}
-    assert table["model"] == ["opus", f"file {path}:1"]
-    assert table["max_cost"] == ["1.00", f"file {path}:2"]
+    table = shown_table(run("show").stdout)
+    assert table["model"] == ["opus (claude-opus-5-5)", "file, line 1"]
+    assert table["max_cost"] == ["1.00", "file, line 2"]
     assert table["top_p"] == ["0.5", "environment DEEPREASONING_TOP_P"]
     assert table["history"] == ["true", "default"]
-    assert table["timeout"] == ["not set", "default"]
     assert table["gateway.endpoint"] == ["chat_completions", "default"]
-    assert table["keys.deepseek"] == ["…mX77", f"file {path}:4"]
+    assert table["keys.deepseek"] == ["…mX77", "file, line 4"]
     assert table["keys.linkup"] == ["…zzzz", "environment LINKUP_API_KEY"]
-    assert table["keys.anthropic"] == ["command: echo …", f"file {path}:5"]
+    assert table["keys.anthropic"] == ["command: echo …", "file, line 5"]
+
+
+def shown_table(output: str) -> dict[str, list[str]]:
+    """The rows below the file's: name → value and origin."""
+    rows = (line.split("  ") for line in output.splitlines()[2:])
+    return {name: [part.strip() for part in parts if part] for name, *parts in rows}
+
+
+KEYS = {"DEEPSEEK_API_KEY": CANARY, "ANTHROPIC_API_KEY": CANARY}
+
+
+@pytest.mark.parametrize(
+    ("env", "backend", "model", "reasoner", "answerer"),
+    [
+        (
+            {},
+            *("auto (no key is set)", "claude-sonnet-5-5"),
+            *("none: no key is set", "none: no key is set"),
+        ),
+        (KEYS, "auto (direct)", "claude-sonnet-5-5", "deepseek (deepseek-flash)", "anthropic"),
+        (
+            KEYS | {"DEEPREASONING_MODEL": "haiku", "DEEPREASONING_REASONER": "novita,deepseek"},
+            *("auto (direct)", "haiku (claude-haiku-5-5)"),
+            *("deepseek (deepseek-flash)", "anthropic"),  # for Novita there is no key
+        ),
+        (
+            {"OPENROUTER_API_KEY": CANARY, "DEEPREASONING_FALLBACK": "ollama"},
+            *("auto (direct)", "anthropic/claude-sonnet-5.5"),
+            "openrouter (deepseek/deepseek-r1-0528), then ollama",
+            "openrouter, then ollama",
+        ),
+        (
+            {"EMPIRIOLABS_API_KEY": CANARY},
+            *("auto (gateway)", "claude-sonnet-4-5-20250929"),
+            *("the gateway's", "the gateway's"),
+        ),
+        (
+            {"DEEPREASONING_BACKEND": "demo"},
+            *("demo", "the demo's script", "the demo's script", "the demo's script"),
+        ),
+        (
+            {"DEEPREASONING_ANSWERER": "ollama", "DEEPREASONING_REASONER": "ollama"},
+            *("auto (direct)", "qwen3", "ollama (deepseek-r1)", "ollama (qwen3)"),
+        ),
+    ],
+)
+def test_show_says_who_would_be_called(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    env: dict[str, str],
+    backend: str,
+    model: str,
+    reasoner: str,
+    answerer: str,
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    table = shown_table(run("show").stdout)
+    shown = [table[name][0] for name in ("backend", "model", "reasoner", "answerer")]
+    assert shown == [backend, model, reasoner, answerer]
+
+
+def test_show_names_the_file_first_and_whether_it_is_there(path: Path) -> None:
+    absent = run("show").stdout.splitlines()
+    assert absent[:2] == [f"file: {path} (not there yet: `deepreasoning config init`)", ""]
+    write(path, 'timeout = 30\n[serve]\nport = 8080\norigins = ["https://a.example"]\n')
+    present = run("show").stdout
+    table = shown_table(present)
+    assert present.splitlines()[0] == f"file: {path}"
+    assert (table["timeout"], table["max_cost"]) == (
+        ["30.0", "file, line 1"],
+        ["no limit", "default"],
+    )
+    assert {name: row for name, row in table.items() if name.startswith("serve")} == {
+        "serve.*": ["--all lists them", "default"],
+        "serve.port": ["8080", "file, line 3"],
+        "serve.origins": ["https://a.example", "file, line 4"],
+    }
+    every = shown_table(run("show", "--all").stdout)
+    assert (every["serve.hosts"], every["serve.log"]) == (["none", "default"], ["text", "default"])
+    assert "not set" not in present
+    assert run("show", "serve.port").stdout == f"serve.port  8080  file {path}:3\n"
 
 
 def test_show_as_json_has_values_and_origins(path: Path) -> None:

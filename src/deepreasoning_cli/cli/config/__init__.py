@@ -92,6 +92,9 @@ def show(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Setting or table (default: all).")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List the settings of `serve` too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show settings and where each comes from; keys are masked."""
@@ -103,7 +106,7 @@ def show(
     if as_json:
         print_json(origins.as_json(loaded, rows))
     else:
-        print_text(f"{origins.as_text(rows)}\n")
+        print_text(f"{origins.as_text(loaded, rows, everything=everything)}\n")
 
 
 @app.command("set")

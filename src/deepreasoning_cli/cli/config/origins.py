@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import reduce
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
-from deepreasoning_cli.errors import UsageError, did_you_mean
+from deepreasoning_cli.catalog.models import ANTHROPIC, Catalog, Host
+from deepreasoning_cli.errors import DeepReasoningError, UsageError, as_called, did_you_mean
 from deepreasoning_cli.keys import Key, is_like_a_key
+from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.wiring.backend import (
+    GATEWAY,
+    BackendNeeds,
+    answerers_in_order,
+    choose_backend,
+    model_at,
+    reasoners_in_order,
+    with_keys,
+)
+from deepreasoning_cli.wiring.resources import current_catalog
 
 Row = tuple[str, Any, str]
 """Name, value and origin of a setting."""
+UNSET: Final = {
+    "fallback": "none",
+    "timeout": "automatic",
+    **dict.fromkeys(("max_reasoning", "max_cost", "daily_cost", "monthly_cost"), "no limit"),
+}
+"""What holds where a setting is not set."""
 
 
 def rows(loaded: LoadedSettings, name: str | None = None) -> list[Row]:
@@ -33,17 +52,40 @@ def rows(loaded: LoadedSettings, name: str | None = None) -> list[Row]:
     return found
 
 
-def as_text(rows: Sequence[Row]) -> str:
-    """One line a setting: name, value, origin, in columns."""
-    cells = [
-        (single_line(name, 200), single_line(_as_word(value), 200), single_line(origin, 1000))
-        for name, value, origin in rows
-    ]
-    names = max(len(name) for name, _, _ in cells)
-    values = min(max(len(value) for _, value, _ in cells), 40)
-    return "\n".join(
-        f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in cells
-    )
+def as_text(loaded: LoadedSettings, rows: Sequence[Row], *, everything: bool) -> str:
+    """One line a setting: name, value in force, origin, in columns; all of them below their file.
+
+    Unless `everything` is wanted, the settings of `serve` are one row where nobody set any.
+    """
+    is_whole = len(rows) > 1 and len({name.partition(".")[0] for name, *_ in rows}) > 1
+    words = _in_force(loaded)
+    cells = [(name, words.get(name) or _as_word(value), origin) for name, value, origin in rows]
+    if is_whole:
+        here = f"file {loaded.path}:"
+        cells = [(n, value, origin.replace(here, "file, line ")) for n, value, origin in cells]
+        if not everything:
+            cells = list(_without_serve(cells))
+    table = [(single_line(a, 200), single_line(b, 200), single_line(c, 1000)) for a, b, c in cells]
+    names = max(len(name) for name, *_ in table)
+    values = min(max(len(value) for _, value, _ in table), 44)
+    lines = [f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in table]
+    return "\n".join([*(_heading(loaded) if is_whole else ()), *lines])
+
+
+def _heading(loaded: LoadedSettings) -> list[str]:
+    absent = "" if loaded.path.exists() else " (not there yet: `deepreasoning config init`)"
+    return [as_called(f"file: {single_line(str(loaded.path), 1000)}{absent}"), ""]
+
+
+def _without_serve(cells: Sequence[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """The rows, those of `serve` that hold by default put together where the first of them is."""
+    is_named = False
+    for name, value, origin in cells:
+        if not (name.startswith("serve.") and origin == "default"):
+            yield name, value, origin
+        elif not is_named:
+            is_named = True
+            yield "serve.*", "--all lists them", "default"
 
 
 def as_json(loaded: LoadedSettings, rows: Sequence[Row]) -> dict[str, object]:
@@ -72,7 +114,65 @@ def _rows(loaded: LoadedSettings) -> Iterator[Row]:
             yield f"keys.{name}", entry.masked, origin
 
 
+def _in_force(loaded: LoadedSettings) -> dict[str, str]:
+    """What a setting comes to where its value does not say: who would be called, and no limit."""
+    settings = loaded.settings
+    words = {name: word for name, word in UNSET.items() if getattr(settings, name) is None}
+    try:
+        catalog = current_catalog(loaded)
+    except DeepReasoningError:  # `config check` and every question say so
+        return words
+    try:
+        needs = BackendNeeds(True, True, False, Handoff(settings.handoff))
+        backend = choose_backend(loaded, catalog, needs)
+    except DeepReasoningError:
+        backend = "direct"
+        words["backend"] = f"{settings.backend} (no key is set)"
+    else:
+        words["backend"] = f"auto ({backend})" if settings.backend == "auto" else backend
+    if backend == "demo":
+        return words | dict.fromkeys(("model", "reasoner", "answerer"), "the demo's script")
+    if backend == GATEWAY:
+        words |= dict.fromkeys(("reasoner", "answerer"), "the gateway's")
+    else:
+        words["reasoner"] = _in_order(loaded, lambda: reasoners_in_order(loaded, catalog))
+        words["answerer"] = _in_order(loaded, lambda: answerers_in_order(loaded, catalog))
+    words["model"] = _model(loaded, catalog, backend)
+    return {name: word for name, word in words.items() if word}
+
+
+def _in_order(loaded: LoadedSettings, find: Callable[[], Sequence[Host]]) -> str:
+    """The host that would be asked with its model, then its fallbacks; "" for a wrong name."""
+    try:
+        hosts = with_keys(loaded, find())
+    except DeepReasoningError:
+        return ""
+    if not hosts:
+        return "none: no key is set"
+    first = hosts[0]
+    described = f"{first.name} ({first.model})" if first.model else first.name
+    return ", then ".join((described, *(host.name for host in hosts[1:])))
+
+
+def _model(loaded: LoadedSettings, catalog: Catalog, backend: str) -> str:
+    """The name that is set and the id that would be sent; "" where it means none."""
+    name, today = loaded.settings.model, datetime.now(UTC).date()
+    try:
+        if backend == GATEWAY:
+            id_ = catalog.claude(name or catalog.gateway_default, GATEWAY, today).model.id
+        else:
+            hosts = with_keys(loaded, answerers_in_order(loaded, catalog))
+            host = next(iter(hosts), None) or catalog.answerer(ANTHROPIC)
+            typed = loaded.is_typed("model")
+            id_ = model_at(host, catalog, name, today, typed=typed).model.id
+    except DeepReasoningError:
+        return ""
+    return f"{name} ({id_})" if name and name != id_ else id_
+
+
 def _as_word(value: Any) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, Mapping | tuple | list):
+        return ", ".join(map(str, value)) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
