@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from deepreasoning_cli.catalog.models import ANTHROPIC, Catalog, Host
+from deepreasoning_cli.catalog.models import ANTHROPIC, Answerer, Catalog, Host, Reasoner
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, as_called, did_you_mean
 from deepreasoning_cli.keys import Key, is_like_a_key
 from deepreasoning_cli.pipeline.events import Handoff
@@ -143,6 +143,7 @@ def _in_force(loaded: LoadedSettings) -> dict[str, str]:
 
 def _in_order(loaded: LoadedSettings, find: Callable[[], Sequence[Host]]) -> str:
     """The host that would be asked with its model, then its fallbacks; "" for a wrong name."""
+    hosts: Sequence[Reasoner | Answerer]
     try:
         hosts = with_keys(loaded, find())
     except DeepReasoningError:
