@@ -14,7 +14,7 @@ LISTS = [
     (("models",), "Claude models"),
     (("models", "show", "sonnet"), "id"),
     (("price",), "Direct, USD per million tokens"),
-    (("config", "show"), "model"),
+    (("config", "show"), "file: "),
 ]
 
 

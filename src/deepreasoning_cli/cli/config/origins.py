@@ -31,6 +31,7 @@ Row = tuple[str, Any, str]
 """Name, value and origin of a setting."""
 UNSET: Final = {
     "fallback": "none",
+    "reasoning": "show (tail in chat)",
     "timeout": "automatic",
     **dict.fromkeys(("max_reasoning", "max_cost", "daily_cost", "monthly_cost"), "no limit"),
 }
