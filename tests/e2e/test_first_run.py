@@ -37,7 +37,7 @@ def config_file() -> Path:
     return Path(os.environ["XDG_CONFIG_HOME"]) / "deepreasoning/config.toml"
 
 
-def without_keys(vendors: Vendors) -> dict[str, str]:
+def addresses_of(vendors: Vendors) -> dict[str, str]:
     return {name: url for name, url in vendors.environment.items() if name.endswith("_URL")}
 
 
@@ -46,7 +46,7 @@ def test_after_the_set_up_the_question_is_asked(vendors: Vendors) -> None:
     deepseek, anthropic = vendors.keys["DEEPSEEK_API_KEY"], vendors.keys["ANTHROPIC_API_KEY"]
     shown = run_in_pty(
         "ask", "6×7?",
-        env=without_keys(vendors),
+        env=addresses_of(vendors),
         keys=[
             (OFFER, b"\r"), (WAY, b"\r"), (UNSEEN, f"{deepseek}\r".encode()),
             (UNSEEN, f"{anthropic}\r".encode()), (UNSEEN, b"\r"), (NAME, b"\r"), (NAME, b"\r"),
@@ -80,7 +80,7 @@ def test_who_declines_is_left_with_the_error(key: bytes, code: int) -> None:
 
 def test_a_set_up_that_is_left_asks_nothing(vendors: Vendors) -> None:
     shown = run_in_pty(
-        "ask", "why?", keys=[(OFFER, b"\r"), (WAY, b"\x03")], env=without_keys(vendors)
+        "ask", "why?", keys=[(OFFER, b"\r"), (WAY, b"\x03")], env=addresses_of(vendors)
     )
     assert (shown.code, seen(shown)[-1]) == (130, "cancelled; nothing was written")
     assert vendors.connections() == 0
