@@ -188,7 +188,7 @@ SETTINGS: Final = {
     "ANTHROPIC_BASE_URL": NOWHERE,
 }
 OURS_AT_MOST: Final = 65
-ON_A_TERMINAL: Final = ("deepreasoning_cli.views.status",)
+ON_A_TERMINAL: Final = ("deepreasoning_cli.cli.enter_key", "deepreasoning_cli.views.status")
 LATER_THAN_THE_REQUEST: Final = frozenset(
     {
         *("asyncio", "bz2", "click", "html", "httpx._main", "idna", "importlib.metadata", "lzma"),

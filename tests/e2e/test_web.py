@@ -226,6 +226,7 @@ def test_on_a_terminal_a_person_decides(web: Web, answer: bytes, code: int) -> N
     text = screen(shown)
     assert shown.code == code
     assert ("42 is the answer." in text) == (code == 0)
+    assert ("search? [y/N]: y" in text) == (code == 0)  # what is typed can be seen
     assert ("--web-optional" in text) == (code == 5)
 
 

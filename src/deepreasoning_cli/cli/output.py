@@ -63,6 +63,12 @@ class OutputOptions:
         return self.extract or self.extract_all
 
     @property
+    def draws_panels(self) -> bool:
+        """Whether a person is shown panels, if no log of the requests stands between."""
+        text = self.plain or self.raw or self.code_only or self.output
+        return not (self.structured or text) and terminal.supports_cursor(sys.stdout)
+
+    @property
     def reasoning_only(self) -> bool:
         """Whether the turn ends after the reasoning."""
         return self.reasoning == "only"
@@ -153,10 +159,7 @@ class ViewBuilder:
 
     @property
     def _in_panels(self) -> bool:
-        options = self.options
-        text = options.plain or options.raw or options.code_only or options.output
-        other = options.structured or text
-        return not (other or self.global_options.debug) and terminal.supports_cursor(sys.stdout)
+        return self.options.draws_panels and not self.global_options.debug
 
     @property
     def _place(self) -> str | None:
@@ -357,6 +360,7 @@ def confirm_without_search(
         if options.structured or not all(map(terminal.is_terminal, streams)):
             return False
         typer.echo(f"search: {single_line(error.message, LONGEST_REASON)}", err=True)
-        return typer.confirm("Answer without the search?", default=False, err=True)
+        with terminal.ordinary_modes():
+            return typer.confirm("Answer without the search?", default=False, err=True)
 
     return confirm

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Self
@@ -107,7 +107,8 @@ class TurnRunner:
         self.warn = partial(warn, global_options)
         self.saves = save
         self._resume_command = resume_command
-        self._tip, self._connects = tip, connects
+        self._tip, self._reads_keys = tip, tip is not None
+        self._connects = connects
         self._stack = ExitStack()
         self._last_origin = global_options.last_origin
         self._request_sent = Flag()
@@ -187,7 +188,33 @@ class TurnRunner:
 
         The turn's events go into `record`, which the caller can read after a failure too.
         """
-        record = record or TurnRecord()
+        with self._answering_on_enter(plan, output) as plan:
+            self._run(plan, settings, output, record or TurnRecord())
+
+    @contextmanager
+    def _answering_on_enter(self, plan: Plan, output: OutputOptions) -> Iterator[Plan]:
+        """The plan, whose reasoner Enter stops where a person looks at its panel.
+
+        A chat reads its keys itself.
+        """
+        panels = output.draws_panels and not self._global_options.debug
+        if self._reads_keys or not panels:
+            yield plan
+            return
+        from deepreasoning_cli.cli.enter_key import TIP, answer_on_enter, is_listening
+
+        if not is_listening():
+            yield plan
+            return
+        with answer_on_enter() as answer_now:
+            if plan.answerer:
+                self._tip = lambda can_answer: TIP if can_answer else ""
+                plan = replace(plan, answer_now=answer_now)
+            yield plan
+
+    def _run(
+        self, plan: Plan, settings: Settings, output: OutputOptions, record: TurnRecord
+    ) -> None:
         self._reasoner = plan.reasoner
         journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
 

@@ -43,10 +43,13 @@ class Progress:
         self._model = ""
         self._instead = ""
         self._pause: tuple[str, float] | None = None
+        self._can_answer = True  # a hosted turn cannot be told to answer now
 
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
+            case events.TurnStarted(backend=backend):
+                self._can_answer = backend != "gateway"
             case events.StageStarted(stage, model, host=host):
                 if stage is not self._stage:
                     self._instead = ""
@@ -79,7 +82,8 @@ class Progress:
             parts.append(self._instead)
         if tokens := self._bytes // BYTES_PER_TOKEN:
             parts.append(f"{tokens:,} tokens")
-        if self._tip and (tip := self._tip(self._stage is Stage.REASON and self._bytes > 0)):
+        can_answer = self._can_answer and self._stage is Stage.REASON and self._bytes > 0
+        if self._tip and (tip := self._tip(can_answer)):
             parts.append(tip)
         return " · ".join(parts)
 

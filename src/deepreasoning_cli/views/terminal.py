@@ -160,7 +160,7 @@ class SuspendKey:
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        with self.suspended(), _ordinary_modes():
+        with self.suspended(), ordinary_modes():
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             # Sent to this thread it has its effect before the call returns, which is after `fg`.
             signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
@@ -172,13 +172,13 @@ def _owner(handler: object) -> object:
 
 
 @contextmanager
-def _ordinary_modes() -> Iterator[None]:
+def ordinary_modes() -> Iterator[None]:
     """The terminal echoes and takes whole lines, however the program has set it."""
-    import termios
-
-    if sys.stdin is None or not sys.stdin.isatty():
+    if os.name != "posix" or not is_terminal(sys.stdin):
         yield
         return
+    import termios
+
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     ordinary = [*before[:3], before[3] | termios.ECHO | termios.ICANON, *before[4:]]

@@ -15,9 +15,9 @@ from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 
+from deepreasoning_cli.cli.enter_key import TIP, silent_terminal
 from deepreasoning_cli.sanitize import single_line
 
-TIP = "Enter: answer now"
 SAME_PASTE = 0.02  # seconds between two pieces of one paste; nobody types so fast
 LONGEST_READ = 65536  # bytes
 LONGEST_DRAFT = 30  # characters of what is typed that are shown
@@ -44,34 +44,25 @@ class TypedAhead:
     def collecting(self) -> Iterator[Callable[[], bool]]:
         """Collect keys; yield a function that is called at each thought: is the answer wanted now?
 
-        The terminal echoes nothing meanwhile, so that no key disturbs what is drawn; Ctrl-C stays
-        a signal. After a failure queued questions are only text at the next prompt.
+        After a failure queued questions are only text at the next prompt.
         """
-        import termios
-
-        descriptor = sys.stdin.fileno()
-        before = termios.tcgetattr(descriptor)
-        quiet = termios.tcgetattr(descriptor)
-        quiet[0] &= ~termios.ICRNL  # Enter and Ctrl-J are two keys
-        quiet[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
         self._can_answer = self._wants_answer = self._over = False
         reader, waker = os.pipe()
         thread = threading.Thread(
-            target=self._read, args=(descriptor, reader), name="keys", daemon=True
+            target=self._read, args=(sys.stdin.fileno(), reader), name="keys", daemon=True
         )
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-        thread.start()
-        try:
-            yield self._is_answer_wanted
-        except BaseException:
-            self.unqueue()
-            raise
-        finally:
-            os.write(waker, b".")
-            thread.join()
-            os.close(reader)
-            os.close(waker)
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with silent_terminal(sys.stdin, by_key=True):
+            thread.start()
+            try:
+                yield self._is_answer_wanted
+            except BaseException:
+                self.unqueue()
+                raise
+            finally:
+                os.write(waker, b".")
+                thread.join()
+                os.close(reader)
+                os.close(waker)
 
     def take(self) -> list[KeyPress]:
         """The keys for the next prompt, which are forgotten here."""
