@@ -7,9 +7,7 @@ import random
 import shlex
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +16,10 @@ from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner
-from deepreasoning_cli.history.recovery import recover
-from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.continuation import GO_ON
-from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.wiring.resources import TurnRequest
-from support.loopback import Loopback, Received
+from support.chatting import CTRL_C, ENTER, PROMPT, Key, asked, piped, said, screen, turns, typed
+from support.loopback import Loopback
 from support.replies import (
     Cut,
     Gate,
@@ -35,78 +31,15 @@ from support.replies import (
     error_reply_openai,
     reasoner_stream,
 )
-from support.runner import PROGRAM, CompletedRun, PtyRun, environment, run_in_pty
-from support.screen import Terminal
+from support.runner import PROGRAM, CompletedRun, environment
 from support.tmux import Tmux
-from support.vendors import ANSWER, HEEDING_SIGNALS, REASONING, TEXTS, THOUGHTS, Vendors
+from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
 
-PROMPT = b"\x1b[?2004h"  # a new one: keys are read
 THOUGHT, SAID, STOPPED = b"Let me think.", b"42", b"stopped"
-CTRL_C, CTRL_D, ENTER = b"\x03", b"\x04", b"\r"
 NO_RETRIES = {"retry-after": "3600"}  # more patience than anybody has
 DOWN = error_reply_anthropic(529, "overloaded_error", "Overloaded", headers=NO_RETRIES)
-Key = tuple[float | bytes, bytes]
-
-
-def said(*texts: str) -> list[dict[str, str]]:
-    """Messages, the user's first."""
-    return [
-        {"role": "assistant" if place % 2 else "user", "content": text}
-        for place, text in enumerate(texts)
-    ]
-
-
-def typed(
-    vendors: Vendors,
-    *keys: Key | bytes,
-    args: tuple[str, ...] = (),
-    env: Mapping[str, str] | None = None,
-    leave: bytes = CTRL_D,
-) -> PtyRun:
-    """A chat on a terminal; a key alone waits for a prompt, and so does leaving."""
-    pressed = [key if isinstance(key, tuple) else (PROMPT, key) for key in keys]
-    done = run_in_pty(
-        "chat",
-        *args,
-        keys=[*pressed, (PROMPT, leave)],
-        env={**vendors.environment, **(env or {})},
-        program=(*HEEDING_SIGNALS, *PROGRAM),
-    )
-    vendors.check_for_keys(CompletedRun(done.code, done.output, b""))
-    return done
-
-
-def piped(
-    vendors: Vendors, text: str, *args: str, env: Mapping[str, str] | None = None
-) -> CompletedRun:
-    return vendors.run("chat", *args, stdin=text.encode(), env=env)
-
-
-def screen(done: PtyRun) -> list[str]:
-    """What the terminal shows in the end, without the welcome and the last prompt."""
-    terminal = Terminal()
-    terminal.write(done.output.decode())
-    return terminal.lines()[1:-1]
-
-
-def turns(session: str | None = None) -> list[TurnRecord]:
-    """What the history keeps, oldest first."""
-
-    def warn(text: str) -> None:
-        raise AssertionError(text)
-
-    with Store.open(paths.data_dir(), warn) as store:
-        recover(paths.data_dir(), store, warn)
-        if session:
-            return store.session_turns(session)
-        return [store.turn(row.id) for row in store.listing()][::-1]
-
-
-def asked(request: Received) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = request.body["messages"]
-    return messages
 
 
 # ------------------------------------------------------------------------------------- in a pipe
@@ -613,7 +546,7 @@ def test_a_chat_that_nobody_could_answer_does_not_begin(vendors: Vendors) -> Non
         (("--session", "x", "-c"), "--continue and --session exclude each other"),
         (("--session", " "), "a session needs a name"),
         (("-c",), "there is no turn to continue"),
-        (("--temperature", "1"), ""),
+        (("--json",), "No such option: --json"),
     ],
 )
 def test_a_chat_with_wrong_words_does_not_begin(
@@ -636,17 +569,17 @@ def test_a_resize_in_mid_answer_loses_nothing_and_the_chat_goes_on(
     command = f"{shlex.join([*PROGRAM, 'chat'])}; echo over $?; sleep 60"
     tmux.start(command, environment(vendors.environment))
     tmux.wait_for("/help lists")
-    tmux.wait_for("default model")
+    tmux.wait_for("← deepseek-flash")
     tmux.press("q", "Enter")
     tmux.wait_for("item 10 of it")
     tmux.run("resize-window", "-t", "run", "-x", "50", "-y", "18")
     tmux.wait_for("item 30 of it")
     tmux.run("resize-window", "-t", "run", "-x", "100", "-y", "30")
     tmux.wait_for("tokens · ≈$")
-    tmux.wait_for("default model")
+    tmux.wait_for("← deepseek-flash")
     tmux.press("next", "Enter")
     tmux.wait_for("Second.")
-    tmux.wait_for("default model")
+    tmux.wait_for("← deepseek-flash")
     tmux.press("C-d")
     shown = "".join("".join(tmux.wait_for("over 0")).split())
     assert [number for number in range(60) if f"item{number:02d}ofit" not in shown] == []

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from deepreasoning_cli.wire.client.messages import CACHE_CONTROL
-from e2e.test_chat import screen, turns, typed
+from support.chatting import screen, turns, typed
 from support.loopback import Received
 from support.replies import (
     CLAUDE_USAGE,

@@ -15,17 +15,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from deepreasoning_cli.cli.chat.model_names import ChoiceList, ModelsInForce
 from deepreasoning_cli.cli.chat.printer import Printer
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.chat.repl import COMMANDS
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.cli.chat.turns import STOPPED, ChatState, Outcome
-from deepreasoning_cli.errors import Interrupted, RefusedError
+from deepreasoning_cli.errors import ConfigError, Interrupted, RefusedError
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.pipeline.events import Handoff, Stage, StageFinished, TurnStarted
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import sanitize
+from deepreasoning_cli.views.table import Column
 
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MODELS = ("sonnet", "opus", "haiku")
@@ -77,6 +79,8 @@ class MemoryArchive:
     def turns(self, session: str) -> Sequence[TurnRecord]:
         return self.kept.get(session, [])
 
+    turns_in_memory = turns
+
     def enter(self, session: str) -> str:
         return session
 
@@ -104,6 +108,7 @@ class EchoTurns:
     opens: bool = True
     number: int = 1
     preconnected: int = 0
+    saves: bool = True
 
     def preconnect(self) -> None:
         self.preconnected += 1
@@ -137,6 +142,8 @@ class EchoTurns:
 
 
 class FewNames:
+    searches = True
+
     def models(self) -> Sequence[str]:
         return MODELS
 
@@ -146,6 +153,27 @@ class FewNames:
     def answerers(self) -> Sequence[str]:
         return ANSWERERS
 
+    default_answerer = None
+
+    def in_force(self, state: ChatState) -> ModelsInForce:
+        return ModelsInForce(state.model or "sonnet", state.reasoner or "deepseek")
+
+    def list_models(self, state: ChatState) -> ChoiceList:
+        return _listed(MODELS, self.in_force(state).answerer, "3 older ones")
+
+    def list_reasoners(self, state: ChatState) -> ChoiceList:
+        return _listed(REASONERS, str(self.in_force(state).reasoner))
+
+    def list_answerers(self, state: ChatState) -> ChoiceList:
+        return _listed(ANSWERERS, state.answerer or "anthropic")
+
+    def list_efforts(self, state: ChatState) -> ChoiceList:
+        return _listed(("auto", "low"), state.effort or "auto")
+
+    def check_search(self, state: ChatState) -> None:
+        if not self.searches:
+            raise ConfigError("no key for linkup", hint="set one")
+
     def describe_model(self, name: str | None, answerer: str | None = None) -> str:
         return _described(name or MODELS[0], MODELS)
 
@@ -154,6 +182,11 @@ class FewNames:
 
     def describe_reasoner(self, name: str) -> str:
         return _described(name, REASONERS)
+
+
+def _listed(names: Sequence[str], current: str, note: str = "") -> ChoiceList:
+    rows = [["*" * (name == current), name, "1.00"] for name in names]
+    return ChoiceList((Column(""), Column("name"), Column("$ in", right=True)), rows, note)
 
 
 def _described(name: str, known: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -61,10 +61,7 @@ class AskCommand(RewritingCommand):
 
 def ask(
     context: typer.Context,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PROMPT", help="Your question; - reads it from stdin."),
-    ] = None,
+    prompt: o.PromptArgument = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
     answerer: o.AnswererOption = None,

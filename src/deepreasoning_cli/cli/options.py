@@ -86,6 +86,10 @@ output_option = partial(typer.Option, rich_help_panel=OUTPUT)
 input_option = partial(typer.Option, rich_help_panel=INPUT)
 limits_option = partial(typer.Option, rich_help_panel=LIMITS)
 
+PromptArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROMPT", help="Your question; - reads it from stdin."),
+]
 ModelOption = Annotated[
     str | None,
     models_option(
@@ -223,6 +227,15 @@ ReasoningOption = Annotated[
         " only prints it and doesn't call Claude.",
     ),
 ]
+ChatReasoningOption = Annotated[
+    Visibility | None,
+    output_option(
+        "--reasoning",
+        metavar="show|tail|hide",
+        help="How the chain of thought is shown; tail (the default): its last rows, then one line.",
+    ),
+]
+HideReasoningOption = Annotated[bool, typer.Option("--hide-reasoning", hidden=True)]
 WebOption = Annotated[
     bool | None,
     input_option("--web/--no-web", "-w", help="Search the web first (Linkup).", show_default=False),

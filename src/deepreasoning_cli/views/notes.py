@@ -24,7 +24,8 @@ from deepreasoning_cli.views.base import RecordView, model_label
 MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
 RESUME_COMMAND = "deepreasoning resume {id}"
-"""What finishes a turn; a chat has a command of its own."""
+CHAT_COMMAND = "/resume"
+"""What finishes a turn, from the shell and in a chat."""
 
 
 class Notes(RecordView):
@@ -85,9 +86,21 @@ class Notes(RecordView):
         if self._bill and self._record.stages:
             self._write(single_line(turn_summary(self._record), 200))
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
-        if stopped and is_resumable(self._record) and self._is_saved():
-            command = self._resume_command.format(id=self._record.start.id)
-            self._write(f"hint: `{command}` goes on from here")
+        if stopped and is_resumable(self._record) and self._can_go_on:
+            self._write(f"hint: {self._how_to_go_on}")
+
+    @property
+    def _can_go_on(self) -> bool:
+        """A chat has in memory what is not on the disk."""
+        return self._resume_command == CHAT_COMMAND or self._is_saved()
+
+    @property
+    def _how_to_go_on(self) -> str:
+        if self._resume_command != CHAT_COMMAND:
+            return f"`{self._resume_command.format(id=self._record.start.id)}` goes on from here"
+        if self._record.answer:
+            return f"`{CHAT_COMMAND}` goes on from here, `/retry` answers anew"
+        return "`/retry` answers from this reasoning"
 
     def _line(self, kind: str, message: str) -> None:
         line = f"{kind}: {single_line(message, 500)}"

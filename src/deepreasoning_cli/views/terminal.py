@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = (80, 24)
 BOLD, DIM, UNDERLINED, RED = "1", "2", "4", "31"
 """Styles of a whole line; words are never coloured blue, which many palettes make unreadable."""
-ASCII_FALLBACKS = str.maketrans("·→≈•─│╭╮╰╯▌⋮…–—×‘’“”", "->~*-|++++|:.--x''\"\"")
+ASCII_FALLBACKS = str.maketrans("·→←≈•─│╭╮╰╯▌⋮…–—×‘’“”", "-><~*-|++++|:.--x''\"\"")
 """Our own signs for terminals that have only ASCII, column for column."""
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from deepreasoning_cli import paths
@@ -178,6 +179,21 @@ def new_id() -> str:
     """A turn's id: sixteen letters that sort by time."""
     number = time.time_ns() // 1_000_000 << 32 | int.from_bytes(os.urandom(4))
     return "".join(ALPHABET[number >> shift & 31] for shift in range(75, -1, -5))
+
+
+def is_id(name: str) -> bool:
+    """Whether it is an id as `new_id` makes them, and no name that somebody thought of."""
+    return len(name) == 16 and name[0] == "0" and set(name) <= set(ALPHABET)
+
+
+def began_at(id_: str) -> datetime | None:
+    """When the turn of that id began (aware); None for what is no id."""
+    if not is_id(id_):
+        return None
+    number = 0
+    for letter in id_:
+        number = number << 5 | ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> 32) / 1000, UTC)
 
 
 def current_catalog(loaded: LoadedSettings) -> Catalog:

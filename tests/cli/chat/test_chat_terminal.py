@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from support.screen import Terminal
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no pty")
 
 CHAT = (sys.executable, scripted_chat.__file__)
-READY, FIRST, SECOND = b"0 tokens", b"300 tokens", b"600 tokens"
+READY, FIRST, SECOND = b"$0", b"$0.0030", b"$0.0060"
 CTRL_C, CTRL_D, CTRL_L, UP = b"\x03", b"\x04", b"\x0c", b"\x1b[A"
 DRAWN = b"\x1b[0m\x1b[?25h"
 PROMPT = b"\x1b[?2004h"  # a new one: keys are read
@@ -38,19 +39,25 @@ def chat(
 
 
 def lines(done: PtyRun, columns: int = 80, rows: int = 24) -> list[str]:
-    """What the terminal shows at the end, below the welcome, without the last empty prompt."""
+    """What the terminal shows at the end, between the welcome and the last empty prompt."""
     terminal = Terminal(columns, rows)
     terminal.write(done.output.decode())
     shown = terminal.lines()
     below = next(at for at, line in enumerate(shown) if line.startswith("> "))
-    assert shown[-2:] == [">", "echo on"]
-    return shown[below:-2]
+    last = len(shown) - 1 - shown[::-1].index(">")
+    assert shown[-1] == "echo on"
+    return shown[below:last]
 
 
 def test_a_chat_from_hello_to_ctrl_d() -> None:
     done = chat((READY, b"hello\r"), (FIRST, CTRL_D))
     assert (done.code, lines(done)) == (0, ["> hello", "[echo hello]"])
-    assert done.output.endswith(b"\x1b[?25h\x1b[?2004lecho on\r\n")
+    left = done.output.rpartition(b"\x1b[?25h\x1b[?2004l")[2]
+    assert re.sub(rb"\x1b\[[0-9;]*m", b"", left).decode().splitlines() == [
+        "1 question · 300 tokens · $0.0030",
+        "`deepreasoning chat --session first` goes on from here",
+        "echo on",
+    ]
 
 
 def test_lines_are_entered_with_escape_enter_and_ctrl_j() -> None:
@@ -77,7 +84,7 @@ def test_a_command_and_its_word_are_completed() -> None:
         (b"el", b" hai"),
         (b"hai", b"\t"),
         (b"ku", b"\r"),
-        (b"haiku \xc2\xb7", CTRL_D),
+        ("haiku ←".encode(), CTRL_D),
     )
     assert lines(done) == ["> /model haiku", "haiku: a good one"]
 
@@ -91,7 +98,7 @@ def test_enter_takes_the_chosen_completion_and_enter_again_sends() -> None:
         (b"\x1b[?25h", b"\r"),
         (PROMPT, CTRL_D),
     )
-    assert lines(done) == ["> /reasoner", "deepseek: a good one"]
+    assert lines(done)[:3] == ["> /reasoner", "   name      $ in", "*  deepseek  1.00"]
 
 
 def test_a_completed_file_is_attached(tmp_path: Path) -> None:
@@ -187,7 +194,7 @@ def test_a_resize_redraws_the_prompt() -> None:
     terminal = Terminal(30, 10)
     terminal.write(redrawn)
     assert terminal.lines() == ["> /reasoner ollama", "ollama: a good one"]
-    assert "sonnet · 0 tokens · $0" in redrawn  # there is no room for the other names
+    assert "sonnet ← deepseek · $0\x1b" in redrawn  # there is no room for the other fields
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(1, 24), (3, 2), (20, 1), (0, 0)])
@@ -207,7 +214,7 @@ def test_ctrl_l_clears_the_screen_in_plain_moves() -> None:
     done = chat((READY, b"one\r"), (FIRST, CTRL_L), (FIRST, b"two\r"), (SECOND, CTRL_D))
     terminal = Terminal()
     terminal.write(done.output.decode())
-    assert terminal.lines() == ["> two", "[echo two]", ">", "echo on"]
+    assert terminal.lines()[:3] == ["> two", "[echo two]", ">"]
 
 
 def test_what_was_typed_is_there_in_the_next_run_for_the_user_alone(tmp_path: Path) -> None:
@@ -258,7 +265,7 @@ def test_without_colour_there_is_none() -> None:
 
 def test_an_ascii_terminal_gets_an_ascii_toolbar() -> None:
     done = chat(
-        (b"sonnet - deepseek - first - 0 tokens - $0", b"q\r"),
+        (b"sonnet < deepseek - first - $0 - /help", b"q\r"),
         (FIRST, CTRL_D),
         env={"PYTHONIOENCODING": "ascii"},
     )
@@ -266,8 +273,9 @@ def test_an_ascii_terminal_gets_an_ascii_toolbar() -> None:
 
 
 def test_a_hundred_turns_on_a_terminal() -> None:
-    turns = [(f" {300 * n:,} tokens".encode(), b"turn %d\r" % n) for n in range(100)]
-    done = chat(*turns, (b"30,000 tokens", CTRL_D))
+    costs = [f"${0.003 * n:.4f} ".encode() if n else READY for n in range(101)]
+    turns = [(cost, b"turn %d\r" % n) for n, cost in enumerate(costs[:-1])]
+    done = chat(*turns, (costs[-1], CTRL_D))
     shown = lines(done)
     assert shown == [line for n in range(100) for line in (f"> turn {n}", f"[echo turn {n}]")]
 

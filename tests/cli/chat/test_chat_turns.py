@@ -1,4 +1,4 @@
-"""What a chat's turns leave behind when a view fails, and the names that a chat offers."""
+"""What a chat's turns leave behind when a view fails."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ import sys
 import pytest
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.cli.chat.repl import run
-from deepreasoning_cli.cli.chat.turns import ChatNames
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.output import ViewBuilder
 from deepreasoning_cli.cli.runner import AskOptions
-from deepreasoning_cli.errors import ConfigError, RefusedError
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text
 from deepreasoning_cli.providers import demo
@@ -68,25 +65,3 @@ def test_a_bug_in_a_view_is_printed_whole_where_that_is_asked_for(
     run(GlobalOptions(debug=True), AskOptions(settings={"backend": "demo"}, save=False))
     err = capsys.readouterr().err
     assert (err.count(BUG), err.count("\nZeroDivisionError\n")) == (2, 2)
-
-
-@pytest.mark.parametrize("backend", ["auto", "direct", "demo"])
-def test_families_come_first_and_nothing_that_is_retired(backend: str) -> None:
-    names = ChatNames(load_catalog(), backend).models()
-    assert {"sonnet", "opus", "haiku"} <= set(names[: names.index("claude-sonnet-5-5")])
-    for name in names:
-        assert ChatNames(load_catalog(), backend).describe_model(name)
-
-
-def test_every_reasoner_is_offered_and_described() -> None:
-    names = ChatNames(load_catalog(), "auto")
-    assert names.reasoners()[0] == "deepseek"
-    assert names.describe_reasoner("deepseek").startswith("deepseek-flash at ")
-
-
-def test_what_cannot_be_asked_is_refused() -> None:
-    names = ChatNames(load_catalog(), "auto")
-    with pytest.raises(ConfigError):
-        names.describe_reasoner("nobody")
-    with pytest.raises(RefusedError):
-        names.describe_model("claude-3-opus-20240229")

@@ -7,8 +7,6 @@ what a slash command is.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from deepreasoning_cli.cli import options as o
@@ -16,6 +14,7 @@ from deepreasoning_cli.cli import options as o
 
 def chat(
     context: typer.Context,
+    prompt: o.PromptArgument = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
     answerer: o.AnswererOption = None,
@@ -25,46 +24,39 @@ def chat(
     handoff: o.HandoffOption = None,
     effort: o.EffortOption = None,
     think: o.ThinkOption = None,
+    temperature: o.TemperatureOption = None,
+    top_p: o.TopPOption = None,
+    files: o.FileOption = None,
     web: o.WebOption = None,
-    session: o.SessionOption = None,
     resume_last: o.ContinueOption = False,
-    hide_reasoning: Annotated[
-        bool, typer.Option("--hide-reasoning", help="Show only how long the thinking took.")
-    ] = False,
-    max_reasoning: o.MaxReasoningOption = None,
-    max_tokens: o.MaxTokensOption = None,
-    timeout: o.TimeoutOption = None,
+    session: o.SessionOption = None,
+    reasoning: o.ChatReasoningOption = None,
+    hide_reasoning: o.HideReasoningOption = False,
+    no_sources: o.NoSourcesOption = None,
     plain: o.PlainOption = False,
     no_save: o.NoSaveOption = False,
+    max_reasoning: o.MaxReasoningOption = None,
+    max_tokens: o.MaxTokensOption = None,
+    max_cost: o.MaxCostOption = None,
+    on_cap: o.OnCapOption = None,
+    timeout: o.TimeoutOption = None,
 ) -> None:
-    """Chat in the terminal.
+    """Chat in the terminal, with sessions and slash commands; PROMPT is the first question.
 
-    Ctrl-C stops the answer, Ctrl-D leaves. Enter while it thinks means: answer now.
-    In a pipe, each line of input is one turn.
+    Ctrl-C stops an answer and stays, Ctrl-D leaves. Enter while it thinks: answer now. Piped text
+    goes in front of PROMPT; without PROMPT each line of it is a question.
     """
     from deepreasoning_cli.cli.chat.repl import run
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import AskOptions
 
-    options = AskOptions(
-        settings={
-            "model": model,
-            "reasoner": reasoner,
-            "answerer": answerer,
-            "fallback": fallback or None,
-            "backend": backend,
-            "handoff": handoff,
-            "effort": effort,
-            "think": think,
-            "web_search_linkup": web,
-            "max_reasoning": max_reasoning,
-            "max_tokens": max_tokens,
-            "timeout": timeout,
-        },
-        output=OutputOptions(plain=plain, reasoning="hide" if hide_reasoning else None),
-        system=system,
-        resume_last=resume_last,
-        session=session,
+    params = context.params
+    shown = "hide" if hide_reasoning else reasoning
+    options = o.build_options(
+        AskOptions,
+        params,
+        settings=o.settings_from(params) | ({"reasoning": shown} if shown else {}),
+        output=OutputOptions(plain=plain),
         save=not no_save,
     )
     raise typer.Exit(run(o.global_options_of(context), options))

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, nearest
@@ -16,11 +16,45 @@ Handler = Callable[[ChatSession, str], None]
 Choices = Sequence[str] | Callable[[ChatSession], Sequence[str]]
 WORDS = {"exit": "exit", "quit": "exit", "help": "help", "?": "help"}
 """Lines that are commands without a slash, as in other programs."""
-KEYS = (
-    ("Enter", "sends; Esc-Enter or Ctrl-J begins a new line; Tab completes"),
-    ("Ctrl-C", "stops the answer, or clears what is typed; Ctrl-D leaves"),
-    ("//text", "sends /text as a question"),
+PAGE: Final = (
+    (
+        "Models",
+        ("/model, /reasoner, /answerer", "list them with prices, or choose"),
+        ("/effort, /think [LEVEL]", "how much Claude, the reasoner think"),
+    ),
+    (
+        "Question",
+        ("/file [PATH…|-]", "attach text files; - takes them back"),
+        ("/web [on|off]", "search the web first"),
+        ("/system [TEXT|-]", "show, set or remove the system prompt"),
+        ("/handoff [WHAT]", "what Claude gets of the reasoning"),
+        ("/reasoning [WHAT]", "show, tail or hide it; last prints it"),
+        ("/price [TEXT]", "estimate what a question would cost"),
+    ),
+    (
+        "Answer",
+        ("/retry [answer|all]", "answer again; all thinks again, too"),
+        ("/edit, /undo", "change the last question; drop it"),
+        ("/copy [N|code [N]|reasoning]", "copy the last answer, or a part"),
+    ),
+    (
+        "Session",
+        ("/sessions", "list the sessions"),
+        ("/resume [NAME]", "finish a cut answer; open a session"),
+        ("/branch [NAME [TURN]], /clear", "go on in a copy; begin anew"),
+        ("/export [FILE]", "write the session as Markdown"),
+        ("/info", "how the next question is asked"),
+    ),
+    (
+        "Keys",
+        ("Enter", "send; while it thinks: answer now"),
+        ("Esc-Enter, Ctrl-J", "begin a new line; Tab completes"),
+        ("Ctrl-C", "stop the answer, or clear the line"),
+        ("Ctrl-D, /exit, /quit", "leave"),
+        ("/help COMMAND", "more of one; //text sends /text"),
+    ),
 )
+"""What `/help` shows: groups of commands, with no more rows than a terminal has."""
 
 
 class MisuseError(Exception):
@@ -70,10 +104,8 @@ def slash_command(
     return decorate
 
 
-def parse_choice(argument: str, choices: Sequence[Word], default: Word) -> Word:
-    """The choice that `argument` names; `default` where it is empty. Raises MisuseError."""
-    if not argument:
-        return default
+def parse_choice(argument: str, choices: Sequence[Word]) -> Word:
+    """The choice that `argument` names. Raises MisuseError."""
     for choice in choices:
         if choice == argument.lower():
             return choice
@@ -111,6 +143,14 @@ def run_entry(chat: ChatSession, entry: str) -> None:
         chat.fail(error)
 
 
+def ask_first(chat: ChatSession, prompt: str) -> None:
+    """Ask what the command line gave, which is no command; failures are printed."""
+    try:
+        chat.ask_composed(prompt)
+    except DeepReasoningError as error:
+        chat.fail(error)
+
+
 def _run(chat: ChatSession, line: str) -> None:
     name, *rest = line.split(maxsplit=1) or [""]
     command = _find(chat, name.lower())
@@ -144,4 +184,4 @@ def help_(chat: ChatSession, argument: str) -> None:
         command = _find(chat, argument.removeprefix("/"))
         chat.printer.show(f"{command.usage}\n{command.help}")
     else:
-        chat.printer.facts([(each.usage, each.help) for each in chat.commands.values()] + [*KEYS])
+        chat.printer.groups(PAGE)

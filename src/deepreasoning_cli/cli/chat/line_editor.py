@@ -11,7 +11,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import completion_is_selected
+from prompt_toolkit.filters import completion_is_selected, is_searching
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import store_typeahead
@@ -118,7 +118,7 @@ class LineEditor:
         keys.add("enter", filter=completion_is_selected)(_close_menu)
         keys.add("escape", "enter")(_new_line)
         keys.add("c-j")(_new_line)
-        keys.add("c-c")(self._clear)
+        keys.add("c-c", filter=~is_searching)(self._clear)  # there it leaves the search
         keys.add("<sigint>")(self._clear)
         return keys
 

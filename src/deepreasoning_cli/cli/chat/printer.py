@@ -51,6 +51,32 @@ class Printer:
             for head, line in zip_longest([name], lines, fillvalue=""):
                 self.show(f"{head}{' ' * (names - terminal.cell_width(head))}{GAP}{line}".rstrip())
 
+    def groups(self, groups: Sequence[tuple[str, *tuple[tuple[str, str], ...]]]) -> None:
+        """Print groups of names and descriptions: in columns, or one below the other where the
+        terminal is narrow.
+        """
+        heads = max(len(title) for title, *_ in groups) + len(GAP)
+        names = max(len(name) for _, *rows in groups for name, _ in rows) + len(GAP)
+        texts = max(len(text) for _, *rows in groups for _, text in rows)
+        is_terminal = terminal.is_terminal(self.stdout)
+        if is_terminal and terminal.terminal_size()[0] < heads + names + texts:
+            self._stack(groups)
+            return
+        for title, *rows in groups:
+            for place, (name, text) in enumerate(rows):
+                self.show(f"{'' if place else title:<{heads}}{name:<{names}}{text}")
+
+    def _stack(self, groups: Sequence[tuple[str, *tuple[tuple[str, str], ...]]]) -> None:
+        from deepreasoning_cli.views.markdown.wrap import wrap_text
+
+        room = max(terminal.terminal_size()[0] - len(GAP), NARROWEST)
+        for title, *rows in groups:
+            self.show(title)
+            for name, text in rows:
+                self.show(name)
+                for line in wrap_text(text, room):
+                    self.show(f"{GAP}{line}")
+
     def note(self, text: str, *, dim: bool = True) -> None:
         """Print one line on stderr."""
         self._print(self.stderr, single_line(text, LONGEST_NOTE), dim=dim)

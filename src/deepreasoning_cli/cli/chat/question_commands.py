@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deepreasoning_cli.cli.chat.commands import MisuseError, parse_choice, slash_command, split_args
+from deepreasoning_cli.cli.chat.model_names import ChoiceList
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.cli.options import Visibility
 from deepreasoning_cli.errors import RefusedError, UsageError
@@ -13,52 +16,78 @@ from deepreasoning_cli.pipeline.events import Handoff
 
 EFFORTS = ("auto", "none", "low", "medium", "high", "xhigh", "max")
 THINK_LEVELS = ("auto", "low", "medium", "high", "max")
+SWITCHES = ("on", "off")
+PRICES = "USD per million tokens"
 VISIBILITIES: tuple[Visibility, ...] = ("show", "tail", "hide")
 
 
 @slash_command("[NAME]", choices=lambda chat: chat.names.models())
 def model(chat: ChatSession, argument: str) -> None:
-    """Show or change the Claude model."""
-    name = argument or chat.state.model
-    host = chat.state.answerer
-    chat.printer.show(chat.names.describe_model(name, host) if name else "default model")
-    chat.change(model=name)
+    """Choose the Claude model; alone, list them with prices."""
+    if not argument:
+        _show_choices(chat, chat.names.list_models(chat.state), f"{PRICES}; /model NAME")
+        return
+    chat.printer.show(chat.names.describe_model(argument, chat.state.answerer))
+    chat.change(model=argument)
 
 
 @slash_command("[NAME]", choices=lambda chat: chat.names.reasoners())
 def reasoner(chat: ChatSession, argument: str) -> None:
-    """Show or change the reasoner."""
-    name = argument or chat.state.reasoner
-    chat.printer.show(chat.names.describe_reasoner(name) if name else "default reasoner")
-    chat.change(reasoner=name)
+    """Choose the reasoner; alone, list them with prices."""
+    if not argument:
+        _show_choices(chat, chat.names.list_reasoners(chat.state), f"{PRICES}; /reasoner NAME")
+        return
+    chat.printer.show(chat.names.describe_reasoner(argument))
+    chat.change(reasoner=argument)
 
 
 @slash_command("[NAME]", choices=lambda chat: chat.names.answerers())
 def answerer(chat: ChatSession, argument: str) -> None:
-    """Show or change the host that answers."""
-    name = argument or chat.state.answerer
-    chat.printer.show(chat.names.describe_answerer(name) if name else "default answerer")
+    """Choose the host that answers; alone, list them."""
+    if not argument:
+        _show_choices(chat, chat.names.list_answerers(chat.state), f"{PRICES}; /answerer NAME")
+        return
+    chat.printer.show(chat.names.describe_answerer(argument))
     model = chat.state.model
     try:
-        chat.names.describe_model(model, name)
+        chat.names.describe_model(model, argument)
     except RefusedError as error:
         chat.printer.note(f"{error.message}; its default answers")
         model = None
-    chat.change(answerer=name, model=model)
+    chat.change(answerer=argument, model=model)
 
 
 @slash_command("[LEVEL]", choices=EFFORTS)
 def effort(chat: ChatSession, argument: str) -> None:
-    """How much Claude thinks: auto, none, low … max."""
-    chat.change(effort=parse_choice(argument, EFFORTS, chat.state.effort or "auto"))
+    """How much Claude thinks; alone, list the levels with prices."""
+    if not argument:
+        _show_choices(chat, chat.names.list_efforts(chat.state), "/effort LEVEL")
+        return
+    chat.change(effort=parse_choice(argument, EFFORTS))
     chat.printer.note(f"effort: {chat.state.effort}")
 
 
 @slash_command("[LEVEL]", choices=THINK_LEVELS)
 def think(chat: ChatSession, argument: str) -> None:
-    """How much the reasoner thinks: auto, low … max."""
-    chat.change(think=parse_choice(argument, THINK_LEVELS, chat.state.think or "auto"))
-    chat.printer.note(f"think: {chat.state.think}")
+    """How much the reasoner thinks: auto, low, medium, high or max."""
+    if argument:
+        chat.change(think=parse_choice(argument, THINK_LEVELS))
+    _show_value(chat, "think", chat.state.think or "auto", argument, THINK_LEVELS)
+
+
+def _show_choices(chat: ChatSession, choices: ChoiceList, usage: str) -> None:
+    """The table of what can be chosen, what else there is, and how to choose."""
+    chat.printer.table(choices.columns, choices.rows)
+    for text in filter(None, (choices.note, f"{usage} chooses another")):
+        chat.printer.note(text)
+
+
+def _show_value(
+    chat: ChatSession, name: str, value: str, argument: str, choices: Sequence[str]
+) -> None:
+    """`web search: off`; where it was only asked for, with the choices."""
+    others = "" if argument else f" ({', '.join(choices)})"
+    chat.printer.note(f"{name}: {value}{others}")
 
 
 @slash_command("[TEXT|-]")
@@ -76,30 +105,36 @@ def reasoning(chat: ChatSession, argument: str) -> None:
         thoughts = chat.require_last().reasoning
         chat.printer.show(thoughts or "the last turn has no reasoning", dim=True)
         return
-    chat.change(reasoning=parse_choice(argument, VISIBILITIES, chat.state.reasoning))
-    chat.printer.note(f"reasoning: {chat.state.reasoning}")
+    if argument:
+        chat.change(reasoning=parse_choice(argument, VISIBILITIES))
+    _show_value(chat, "reasoning", chat.state.reasoning, argument, (*VISIBILITIES, "last"))
 
 
-@slash_command("[on|off]", choices=("on", "off"))
+@slash_command("[on|off]", choices=SWITCHES)
 def web(chat: ChatSession, argument: str) -> None:
-    """Search the web first."""
-    switch = parse_choice(argument, ("on", "off"), "off" if chat.state.web else "on")
-    chat.change(web=switch == "on")
-    chat.printer.note(f"web search: {switch}")
+    """Search the web first: on or off."""
+    if argument:
+        wanted = replace(chat.state, web=parse_choice(argument, SWITCHES) == "on")
+        if wanted.web:
+            chat.names.check_search(wanted)
+        chat.state = wanted
+    _show_value(chat, "web search", SWITCHES[not chat.state.web], argument, SWITCHES)
 
 
 @slash_command("[reasoning|answer|both|none]", choices=tuple(Handoff))
 def handoff(chat: ChatSession, argument: str) -> None:
-    """What Claude is given of the reasoner's work."""
-    chat.change(handoff=parse_choice(argument, tuple(Handoff), chat.state.handoff))
-    chat.printer.note(f"handoff: {chat.state.handoff}")
+    """What Claude receives of the reasoner's work."""
+    if argument:
+        chat.change(handoff=parse_choice(argument, tuple(Handoff)))
+    _show_value(chat, "handoff", chat.state.handoff, argument, tuple(Handoff))
 
 
 @slash_command("[answer|all]", choices=("answer", "all"))
 def retry(chat: ChatSession, argument: str) -> None:
     """Answer again from the same reasoning; all reasons again."""
     last = chat.require_last()
-    if parse_choice(argument, ("answer", "all"), "answer" if last.reasoning else "all") == "all":
+    default = "answer" if last.reasoning else "all"
+    if parse_choice(argument or default, ("answer", "all")) == "all":
         chat.ask_instead(last.start.prompt, last)
     elif last.reasoning:
         chat.answer_again(last)

@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.chat import commands, question_commands, session_commands
-from deepreasoning_cli.cli.chat.commands import SlashCommand, run_entry
+from deepreasoning_cli.cli.chat.commands import SlashCommand, ask_first, run_entry
+from deepreasoning_cli.cli.chat.model_names import ChatNames
 from deepreasoning_cli.cli.chat.printer import Printer
 from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.chat.session import ChatSession
-from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatNames, ChatState, ChatTurns
+from deepreasoning_cli.cli.chat.turns import STOPPED, ChatArchive, ChatState, ChatTurns
 from deepreasoning_cli.cli.earlier_turns import open_session
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.runner import AskOptions, TurnRunner
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.prompt import LARGEST_INPUT, decode
-from deepreasoning_cli.settings.models import Settings
+from deepreasoning_cli.prompt import LARGEST_INPUT, STDIN, decode, is_piped, read_prompt
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.clipboard import copy_text
+from deepreasoning_cli.views.notes import CHAT_COMMAND
 from deepreasoning_cli.views.plain import stream_writer
-from deepreasoning_cli.wiring.backend import answerers_in_order
 from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, new_id
 
 if TYPE_CHECKING:
@@ -49,28 +49,27 @@ COMMANDS = {
 def run(options: GlobalOptions, chat_options: AskOptions) -> int:
     """Chat until the user leaves; return the exit code. Raises DeepReasoningError.
 
-    Of `chat_options` it uses the settings, the session, the system prompt, whether turns are
-    saved, whether the output is plain and whether the reasoning is hidden.
+    A prompt of `chat_options`, or a file that is stdin, is the first question; of the output it
+    uses whether that is plain.
     """
     chat_options.check()
+    question = _first_question(chat_options)
     is_interactive = terminal.is_terminal(sys.stdin)
     keys = _typed_ahead() if is_interactive else None
     tip = keys.tip if keys else None
     runner = TurnRunner(
-        options, save=chat_options.save, tip=tip, resume_command="/resume", connects=False
+        options, save=chat_options.save, tip=tip, resume_command=CHAT_COMMAND, connects=False
     )
     with runner, ExitStack() as claim:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
-        catalog = current_catalog(loaded)
-        hosts = answerers_in_order(loaded, catalog)
-        names = ChatNames(catalog, loaded.settings.backend, next(iter(hosts), None))
-        names.check(loaded)
+        names = ChatNames(current_catalog(loaded), loaded)
+        names.check()
         name, earlier = open_session(runner, chat_options, claim)
-        state = _initial_state(loaded.settings, chat_options, name or new_id(), earlier)
-        if hosts and hosts[0].model and not loaded.is_typed("model"):
-            state = replace(state, model=None)  # the host answers with a model of its own
+        state = _initial_state(names, chat_options, name or new_id(), earlier)
+        if state.web:
+            names.check_search(state)
         archive = ChatArchive(runner, claim, state.session, earlier)
         prompts = PromptHistory(paths.data_dir() / FILE_NAME) if runner.saves else None
         turns = ChatTurns(
@@ -92,38 +91,78 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
             is_interactive=is_interactive,
             copy=partial(copy_text, way=loaded.settings.clipboard),
         )
-        return run_on_stdin(chat, prompts, keys)
+        if question is None:
+            for path in chat_options.files:
+                chat.attach(path)
+        elif prompts and is_interactive:
+            prompts.add(" ".join(chat_options.prompt))
+        return run_on_stdin(chat, prompts, keys, question)
+
+
+def _first_question(options: AskOptions) -> str | None:
+    """The question of the command line, behind its files and what was piped; None for none.
+
+    Afterwards stdin is the terminal, where there is one.
+    """
+    if not options.prompt and set(options.files).isdisjoint(STDIN):
+        return None
+    pipes = is_piped()
+    question = read_prompt(options.prompt, options.files, announce=write_stderr)
+    if pipes and os.name == "posix" and terminal.is_terminal(sys.stdout):
+        with suppress(OSError):  # no terminal of one's own: it answers and ends
+            own = os.open("/dev/tty", os.O_RDWR)
+            os.dup2(own, 0)  # for editors, too
+            os.close(own)
+            sys.stdin = open(0, closefd=False)  # noqa: SIM115 (until the end)
+    return question
 
 
 def _initial_state(
-    settings: Settings, options: AskOptions, session: str, earlier: Sequence[TurnRecord]
+    names: ChatNames, options: AskOptions, session: str, earlier: Sequence[TurnRecord]
 ) -> ChatState:
+    loaded, host = names.loaded, names.default_answerer
+    settings = loaded.settings
+    its_own = bool(host and host.model) and not loaded.is_typed("model")
+
+    def level_of(name: str) -> str | None:
+        level: str = getattr(settings, name)
+        return level if level != "auto" or loaded.is_typed(name) else None
+
     return ChatState(
         session=session,
-        model=settings.model,
+        model=None if its_own else settings.model,
         reasoner=", ".join(settings.reasoner or ()) or None,
         answerer=", ".join(settings.answerer or ()) or None,
         system=options.system_after(earlier),
-        reasoning="hide" if options.output.reasoning == "hide" else settings.reasoning or "tail",
+        reasoning=settings.reasoning or "tail",
         handoff=Handoff(settings.handoff),
-        effort=None if settings.effort == "auto" else settings.effort,
-        think=None if settings.think == "auto" else settings.think,
+        effort=level_of("effort"),
+        think=level_of("think"),
         web=settings.web_search_linkup,
     )
 
 
 def run_on_stdin(
-    chat: ChatSession, history: PromptHistory | None, keys: TypedAhead | None = None
+    chat: ChatSession,
+    history: PromptHistory | None,
+    keys: TypedAhead | None = None,
+    question: str | None = None,
 ) -> int:
     """Run the chat on what is typed, of which `history` is the file; return the exit code.
 
-    `keys` has what was typed while a turn ran.
+    `keys` has what was typed while a turn ran. `question` is asked first, as it stands.
 
     The line editor needs stdin and stdout to be terminals.
     """
     if chat.is_interactive:
         chat.printer.note(WELCOME)
-    return run_loop(chat, _reader(chat, history, keys))
+        chat.introduce()
+    if question is not None:
+        _guarded(chat, lambda: ask_first(chat, question))
+    code = run_loop(chat, _reader(chat, history, keys))
+    if chat.is_interactive:
+        chat.take_leave()
+    return code
 
 
 def _typed_ahead() -> TypedAhead | None:
@@ -157,12 +196,17 @@ def run_loop(chat: ChatSession, reader: Reader) -> int:
     chat, as KeyboardInterrupt or with 130 after a turn that it stopped.
     """
     while not chat.over:
-        try:
-            _run_next(chat, reader)
-        except KeyboardInterrupt:
-            if not chat.is_interactive:
-                raise
+        _guarded(chat, lambda: _run_next(chat, reader))
     return 0 if chat.is_interactive else chat.code
+
+
+def _guarded(chat: ChatSession, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except KeyboardInterrupt:
+        if not chat.is_interactive:
+            raise
+    chat.over |= chat.code == STOPPED and not chat.is_interactive
 
 
 def _run_next(chat: ChatSession, reader: Reader) -> None:
@@ -175,7 +219,6 @@ def _run_next(chat: ChatSession, reader: Reader) -> None:
         chat.over = True
     elif entry.strip():
         run_entry(chat, entry)
-        chat.over |= chat.code == STOPPED and not chat.is_interactive
 
 
 class Reader(Protocol):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,24 +17,28 @@ from deepreasoning_cli.cli.chat.printer import Printer, pluralize
 from deepreasoning_cli.cli.chat.turns import (
     STOPPED,
     ChatArchive,
-    ChatNames,
     ChatState,
     ChatTurns,
     Outcome,
 )
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
+from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.money import format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.prompt import read_prompt
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views.clipboard import copy_text
+from deepreasoning_cli.views.notes import format_age
 from deepreasoning_cli.views.terminal import cell_width
+from deepreasoning_cli.wiring.resources import began_at, is_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.commands import SlashCommand
+    from deepreasoning_cli.cli.chat.model_names import ChatNames
 
 SETTLING = 1.0  # seconds after a stopped turn in which another Ctrl-C still means that turn
 STDIN = "-"
+HELP = "/help"
 LONGEST_LINE = 300  # characters
 
 
@@ -75,9 +81,13 @@ class UsageTotals:
     @property
     def words(self) -> str:
         """`3,412 tokens · $0.0123`, with a mark for what is estimated or unknown."""
-        tokens = format_tokens(self.tokens, estimated=self.estimated)
+        return f"{format_tokens(self.tokens, estimated=self.estimated)} tokens · {self.cost_words}"
+
+    @property
+    def cost_words(self) -> str:
+        """`$0.0123`, `≈$0.0123 + unknown`."""
         cost = format_usd(self.cost, estimated=self.estimated)
-        return f"{tokens} tokens · {cost}{' + unknown' if self.unknown else ''}"
+        return f"{cost} + unknown" if self.unknown else cost
 
     @property
     def cache_words(self) -> str:
@@ -93,6 +103,7 @@ class UsageTotals:
 class ChatSession:
     """One chat: its state, its last turn and what it has used.
 
+    `totals` is what this chat has used, `session_totals` what its session has, earlier turns too.
     `code` is the exit code of the last turn or command that failed; `over` ends the chat.
     `is_interactive` says whether a person types. `copy` puts text on the clipboard, `edit` opens
     a text in the user's editor; both raise DeepReasoningError.
@@ -111,7 +122,11 @@ class ChatSession:
     totals: UsageTotals = UsageTotals()
     code: int = 0
     over: bool = False
+    session_totals: UsageTotals = field(init=False)
     _settles_at: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._count_session()
 
     @cached_property
     def last(self) -> TurnRecord | None:
@@ -133,6 +148,12 @@ class ChatSession:
         """Go on in another session, or in a fork of it where another process is in it."""
         self.change(session=self.archive.enter(session))
         self.forget_last()
+        self._count_session()
+
+    def _count_session(self) -> None:
+        self.session_totals = UsageTotals()
+        for turn in self.archive.turns_in_memory(self.state.session):
+            self.session_totals = self.session_totals.plus(turn)
 
     def forget_last(self) -> None:
         """Have the last turn read again: the archive or the session has changed."""
@@ -164,6 +185,10 @@ class ChatSession:
         """Ask the question, with the attached files. Raises DeepReasoningError."""
         prompt = self.compose(question)
         self.change(files=())
+        self.ask_composed(prompt)
+
+    def ask_composed(self, prompt: str) -> None:
+        """Ask a question that holds its files already. Raises DeepReasoningError."""
         self._settle(self.turns.ask(prompt, self.state))
 
     def ask_instead(self, prompt: str, turn: TurnRecord) -> None:
@@ -181,6 +206,7 @@ class ChatSession:
         self._settle(outcome, is_last=bool(outcome.record.texts) or not outcome.code)
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
+        self.session_totals = self.session_totals.plus(outcome.record)
         if is_last and outcome.record.start.id:  # else it was stopped before there was a turn
             self.last = outcome.record
         self.totals = self.totals.plus(outcome.record)
@@ -193,15 +219,43 @@ class ChatSession:
         """Whether Ctrl-C was pressed so lately that one more belongs to the stopped turn."""
         return self.clock() < self._settles_at
 
+    def introduce(self) -> None:
+        """Say which session goes on here, if it has turns."""
+        if (last := self.last) is None:
+            return
+        name = self.state.session
+        turns = pluralize(len(self.archive.turns_in_memory(name)), "turn")
+        self.printer.note(turns if is_id(name) else f"session {name}, {turns}")
+        began = began_at(last.start.id)
+        age = f", {format_age((datetime.now(UTC) - began).total_seconds())}" if began else ""
+        self.printer.note(f"last question{age}: {summarize_prompt(last.start.prompt)}")
+
+    def take_leave(self) -> None:
+        """Say what the chat has cost and how to come back to it, if anything was asked."""
+        if not self.totals.turns:
+            return
+        self.printer.note(f"{pluralize(self.totals.turns, 'question')} · {self.totals.words}")
+        name = self.state.session
+        if self.turns.saves and self.last:
+            way = "-c" if is_id(name) else f"--session {shlex.quote(name)}"
+            self.printer.note(f"`deepreasoning chat {way}` goes on from here")
+
     def toolbar(self, columns: int) -> str:
-        """The line under the prompt; where there is no room, names are left out."""
+        """The line under the prompt; fields that have no room are left out."""
         state = self.state
-        model = state.model or "default model"
-        reasoner = state.reasoner or "default reasoner"
+        models = self.names.in_force(state)
+        name = [] if is_id(state.session) else [state.session]
         count = len(state.files)
-        rest = [self.totals.words, *([f"{pluralize(count, 'file')} attached"] if count else [])]
-        for names in ((model, reasoner, state.session), (model, state.session), (model,)):
-            line = single_line(" · ".join([*names, *rest]), LONGEST_LINE)
+        rest = [self.session_totals.cost_words]
+        rest += [f"{pluralize(count, 'file')} attached"] if count else []
+        for fields in (
+            [models.words, *name, *rest, HELP],
+            [models.words, *rest, HELP],
+            [models.words, *rest],
+            [models.answerer, *rest, HELP],
+            [models.answerer, *rest],
+        ):
+            line = single_line(" · ".join(fields), LONGEST_LINE)
             if cell_width(line) < columns:
                 return self.printer.to_charset(line)
         return self.printer.to_charset(single_line(" · ".join(rest)))

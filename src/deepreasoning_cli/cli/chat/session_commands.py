@@ -10,7 +10,6 @@ from deepreasoning_cli.cli.chat.printer import pluralize
 from deepreasoning_cli.cli.chat.session import ChatSession
 from deepreasoning_cli.errors import UsageError, nearest
 from deepreasoning_cli.files import write_atomically
-from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sink, safe_file_name, sanitize
 
@@ -101,9 +100,7 @@ def resume(chat: ChatSession, argument: str) -> None:
         hint = f"/resume {matches[0]}" if matches else "/sessions lists them"
         raise UsageError(f"there is no session {argument}", kind="unknown_session", hint=hint)
     chat.move(argument)
-    turns = len(chat.archive.turns(chat.state.session))
-    chat.printer.note(f"session {chat.state.session}, {pluralize(turns, 'turn')}")
-    chat.printer.note(f"last question: {summarize_prompt(chat.require_last().start.prompt)}")
+    chat.introduce()
 
 
 @slash_command("[NAME [TURN]]")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deepreasoning_cli.catalog.models import ANTHROPIC, Answerer, Catalog
 from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
 from deepreasoning_cli.cli.dry_run import steps
@@ -17,20 +16,17 @@ from deepreasoning_cli.cli.options import Visibility
 from deepreasoning_cli.cli.output import OutputOptions
 from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.cli.signals import sigint_once
-from deepreasoning_cli.errors import DeepReasoningError, RefusedError
+from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
-from deepreasoning_cli.pipeline.money import format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.wiring.backend import GATEWAY, model_at, typed_names
 from deepreasoning_cli.wiring.resources import TurnRequest, new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.typed_ahead import TypedAhead
     from deepreasoning_cli.history.sessions import Session
     from deepreasoning_cli.history.store import Store
-    from deepreasoning_cli.settings.loaded import LoadedSettings
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -220,6 +216,11 @@ class ChatTurns:
     prompts: PromptHistory | None
     keys: TypedAhead | None = None
 
+    @property
+    def saves(self) -> bool:
+        """Whether the turns go into the history."""
+        return self.runner.saves
+
     def preconnect(self) -> None:
         """Have a connection ready: the user has begun to type a question."""
         self.runner.preconnect()
@@ -299,76 +300,3 @@ class ChatTurns:
             session=state.session,
             earlier=to_messages([turn for turn in turns if turn.start.id != replaced]),
         )
-
-
-class ChatNames:
-    """The names that a chat completes and checks."""
-
-    def __init__(self, catalog: Catalog, backend: str, answerer: Answerer | None = None) -> None:
-        self._catalog = catalog
-        self._answerer = answerer or catalog.answerer(ANTHROPIC)
-        self._on_gateway = backend == GATEWAY
-
-    def check(self, loaded: LoadedSettings) -> None:
-        """Raise an error for a model or a host of no known name; of a flag's it is UsageError."""
-        settings = loaded.settings
-        with typed_names(loaded, "reasoner"):
-            for name in settings.reasoner or ():
-                self.describe_reasoner(name)
-        with typed_names(loaded, "answerer"):
-            for name in settings.answerer or ():
-                self.describe_answerer(name)
-        try:
-            with typed_names(loaded, "model"):
-                self.describe_model(settings.model)
-        except RefusedError as error:
-            if error.kind == "model_unknown":  # the rest depends on the backend of the turn
-                raise
-
-    def models(self) -> list[str]:
-        """Families first, then the ids that are not retired; or the one of the host's own."""
-        place = GATEWAY if self._on_gateway else self._answerer.place
-        offered = self._catalog.alive(place, datetime.now(UTC).date())
-        if not offered and self._answerer.model:
-            return [self._answerer.model]
-        families = dict.fromkeys(model.family for model in offered if model.family)
-        return [*families, *(model.id for model in offered)]
-
-    def reasoners(self) -> list[str]:
-        """The names of all reasoners."""
-        return [reasoner.name for reasoner in self._catalog.reasoners]
-
-    def answerers(self) -> list[str]:
-        """The names of all answerers."""
-        return [answerer.name for answerer in self._catalog.answerers]
-
-    def describe_answerer(self, names: str) -> str:
-        """Hosts, with the model of those that have one. Raises ConfigError for an unknown name."""
-        hosts = [self._catalog.answerer(name) for name in names.split(",")]
-        return ", then ".join(
-            f"{host.model} at {host.base_url}" if host.model else host.label for host in hosts
-        )
-
-    def describe_model(self, name: str | None, answerer: str | None = None) -> str:
-        """Id and rates of a model at the first of these hosts; that of no name is the host's own.
-
-        Raises RefusedError for one that is retired or not offered there.
-        """
-        today, catalog, host = datetime.now(UTC).date(), self._catalog, self._answerer
-        if answerer:
-            host = catalog.answerer(answerer.partition(",")[0])
-        if self._on_gateway:
-            place = GATEWAY
-            choice = catalog.claude(name or catalog.gateway_default, place, today)
-        else:
-            place, choice = host.place, model_at(host, catalog, name, today, typed=True)
-        price = "price unknown"
-        if rates := choice.model.rates.get(place):
-            base = rates.base
-            price = f"{format_usd(base.input)} in, {format_usd(base.output)} out per million"
-        return " · ".join(filter(None, (choice.model.id, price, choice.warning)))
-
-    def describe_reasoner(self, name: str) -> str:
-        """Host and model. Raises ConfigError for an unknown name."""
-        reasoners = [self._catalog.reasoner(each) for each in name.split(",")]
-        return ", then ".join(f"{each.model} at {each.label}" for each in reasoners)
