@@ -24,7 +24,7 @@ def test_a_first_question_is_asked_and_the_chat_stays(vendors: Vendors) -> None:
     assert (done.code, vendors.counts()) == (0, (2, 2))
     sent = [asked(request) for request in vendors.reasoner.requests]
     assert sent == [said("6 x 7?"), said("6 x 7?", ANSWER, "and now?")]
-    assert screen(done)[0].startswith("── Reasoning ")
+    assert screen(done)[0].startswith("Reasoning · deepseek-flash · thought ")
 
 
 def test_the_first_question_is_the_first_that_up_brings_back(vendors: Vendors) -> None:
