@@ -99,7 +99,7 @@ def test_the_last_rows_of_the_reasoning_are_live_and_can_be_had_whole(vendors: V
     at = lines.index("> /reasoning last")
     assert not [line for line in lines[:at] if line.startswith("thought 0")]
     assert lines[at + 1 : at + 41] == [f"thought {n:03d}" for n in range(40)]
-    assert lines[-1] == "reasoning: tail"
+    assert lines[-1] == "reasoning: tail (show, tail, hide, last)"
 
 
 def test_a_question_of_many_lines_is_sent_as_it_stands(vendors: Vendors) -> None:
