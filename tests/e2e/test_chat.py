@@ -546,7 +546,7 @@ def test_a_chat_that_nobody_could_answer_does_not_begin(vendors: Vendors) -> Non
         (("--session", "x", "-c"), "--continue and --session exclude each other"),
         (("--session", " "), "a session needs a name"),
         (("-c",), "there is no turn to continue"),
-        (("--json",), "No such option: --json"),
+        (("--json",), "there is no option --json"),
     ],
 )
 def test_a_chat_with_wrong_words_does_not_begin(

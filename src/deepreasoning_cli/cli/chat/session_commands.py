@@ -52,7 +52,7 @@ def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
 @slash_command("[FILE]", takes_files=True)
 def export(chat: ChatSession, argument: str) -> None:
     """Write the session to a Markdown file."""
-    from deepreasoning_cli.cli.chat.transcript import markdown
+    from deepreasoning_cli.cli.history.export import markdown
 
     session = chat.state.session
     turns = chat.archive.turns(session)

@@ -16,13 +16,14 @@ from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import parse_sources
-from deepreasoning_cli.sanitize import dump_json, sanitize, single_line
+from deepreasoning_cli.sanitize import Sink, dump_json, sanitize, single_line
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.notes import turn_summary
 from deepreasoning_cli.views.terminal import is_terminal
 
 DEEPEST: Final = 60
 """Nested blocks beyond which a text is shown as it was sent: the parser would drop them."""
+LAST_WORD: Final = "the end of this answer"
 LOADED_OR_LEFT: Final = ("image", "link", "autolink", "html_inline", "html_block", "reference")
 HEAD: Final = """\
 <!DOCTYPE html>
@@ -59,13 +60,56 @@ def export_turns(name: str, turns: Sequence[TurnRecord], form: str, file: Path |
         case "html":
             text = html(name, turns)
         case _:
-            from deepreasoning_cli.cli.chat.transcript import markdown
-
             text = markdown(name, turns)
     if file is not None:
         write_atomically(file, text, mode=None)
     else:
         print_text(sanitize(text) if form == "md" and is_terminal(sys.stdout) else text)
+
+
+def markdown(session: str, turns: Sequence[TurnRecord]) -> str:
+    """The whole session. Question and reasoning are quoted, the answer stands as it was sent.
+
+    Control characters are spelled out; a code block that an answer left open is closed.
+    """
+    parts = [f"# {single_line(session)}"]
+    for number, turn in enumerate(turns, 1):
+        parts += _markdown_parts(number, turn)
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_parts(number: int, turn: TurnRecord) -> Iterator[str]:
+    yield f"## {number}"
+    yield _quoted(turn.start.prompt)
+    if turn.reasoning.strip():
+        yield f"### Reasoning{_by(turn, Stage.REASON)}"
+        yield _quoted(turn.reasoning)
+    if turn.own_thinking.strip():
+        yield f"### Reasoning{_by(turn, Stage.ANSWER)}"
+        yield _quoted(turn.own_thinking)
+    yield f"### Answer{_by(turn, Stage.ANSWER)}"
+    yield _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
+    if turn.sources and not parse_sources(turn.answer):
+        yield "\n".join(
+            f"- {single_line(s.title, 200)} <{single_line(s.url, 2000)}>" for s in turn.sources
+        )
+    if turn.stages:
+        yield f"*{single_line(turn_summary(turn), 200)}{'' if turn.complete else ' · incomplete'}*"
+
+
+def _quoted(text: str) -> str:
+    lines = sanitize(text, Sink.PIPE).strip("\n").split("\n")
+    return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _closed(answer: str) -> str:
+    """The answer, with the fence that its end left open."""
+    from markdown_it import MarkdownIt
+
+    for token in MarkdownIt().parse(f"{answer}\n\n{LAST_WORD}"):
+        if token.type == "fence" and token.level == 0 and token.content.endswith(LAST_WORD):
+            return f"{answer}\n{token.markup}"
+    return answer
 
 
 def html(name: str, turns: Sequence[TurnRecord]) -> str:
@@ -81,14 +125,14 @@ def _section(turn: TurnRecord) -> Iterator[str]:
     yield f"<h2>{escape(single_line(turn.start.prompt))}</h2>"
     yield _as_sent(turn.start.prompt)
     if turn.reasoning.strip():
-        yield f"<details><summary>Reasoning{_by(turn, Stage.REASON)}</summary>"
+        yield f"<details><summary>Reasoning{escape(_by(turn, Stage.REASON))}</summary>"
         yield _as_sent(turn.reasoning)
         yield "</details>"
     if turn.own_thinking.strip():
-        yield f"<details><summary>Reasoning{_by(turn, Stage.ANSWER)}</summary>"
+        yield f"<details><summary>Reasoning{escape(_by(turn, Stage.ANSWER))}</summary>"
         yield _as_sent(turn.own_thinking)
         yield "</details>"
-    yield f"<h3>Answer{_by(turn, Stage.ANSWER)}</h3>"
+    yield f"<h3>Answer{escape(_by(turn, Stage.ANSWER))}</h3>"
     yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
     if turn.sources and not parse_sources(turn.answer):
         yield "<ol>"
@@ -102,7 +146,7 @@ def _section(turn: TurnRecord) -> Iterator[str]:
 
 def _by(turn: TurnRecord, name: Stage) -> str:
     stage = turn.stages.get(name)
-    return escape(f" · {single_line(stage.served_model or stage.model)}") if stage else ""
+    return f" · {single_line(stage.served_model or stage.model)}" if stage else ""
 
 
 def _summary(turn: TurnRecord) -> str:
@@ -120,10 +164,10 @@ def _rendered(text: str) -> str:
     """The text's Markdown as HTML; HTML in it is text."""
     from markdown_it import MarkdownIt
 
-    markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
-    markdown.enable(["table", "strikethrough"]).disable(list(LOADED_OR_LEFT))
-    tokens = markdown.parse(sanitize(text))
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
+    parser.enable(["table", "strikethrough"]).disable(list(LOADED_OR_LEFT))
+    tokens = parser.parse(sanitize(text))
     if any(token.level >= DEEPEST - 1 for token in tokens):
         return _as_sent(text)
-    body: str = markdown.renderer.render(tokens, markdown.options, {})
+    body: str = parser.renderer.render(tokens, parser.options, {})
     return f'<div dir="auto">\n{body}</div>'

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli.cli.chat.transcript import markdown
+from deepreasoning_cli.cli.history.export import markdown
 from deepreasoning_cli.pipeline.events import Source
 from support.scripted_chat import turn
 
