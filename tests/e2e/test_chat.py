@@ -179,7 +179,7 @@ def test_an_enter_too_many_does_nothing_and_what_is_typed_is_asked_next(
 
 def slow(vendors: Vendors) -> None:
     """The first thought takes its time, the others do not."""
-    thoughts = reasoner_stream([f"thought {n:03d} " for n in range(40)], ["x"], pace=0.05)
+    thoughts = reasoner_stream([f"thought {n:03d} " for n in range(40)], ["x"], pace=0.1)
     vendors.reasoner.reply(thoughts, reasoner_stream(THOUGHTS, ["x"]))
     vendors.claude.reply(claude_stream(TEXTS), claude_stream(TEXTS))
 
