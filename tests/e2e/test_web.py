@@ -332,3 +332,77 @@ def test_a_huge_page_is_cut(web: Web) -> None:
     web.vendors.reply()
     assert web.ask("--web", QUESTION).code == 0
     assert len(web.given()[0]) < 6_000
+
+
+# --- a search that was paid for is not bought again
+
+DOWN = json_reply(500, {"error": {"message": "down"}}, {"retry-after": "0.01"})
+REJECTED = json_reply(401, {"error": {"message": "no"}})
+
+
+def resume(web: Web, *args: str, **env: str) -> CompletedRun:
+    return web.vendors.run("resume", *args, env={**web.environment, **env})
+
+
+@pytest.mark.parametrize(("fault", "kind"), [(DOWN, "server"), (REJECTED, "key_rejected")])
+def test_a_reasoner_that_fails_after_a_paid_search_leaves_a_turn_to_resume(
+    web: Web, fault: Reply, kind: str
+) -> None:
+    web.loopback.reply(TWO)
+    web.vendors.reasoner.reply(fault)
+    cut = web.ask("--json", "--web", QUESTION)
+    error, turn = error_of(cut), json.loads(cut.stdout)
+    assert (cut.code, error["kind"], error["stage"]) == (6, kind, "reason")
+    assert error["resume"] == f"deepreasoning resume {turn['id']}"
+    assert turn["sources"] == [
+        {"title": "Tables", "url": "https://example.org/6x7"},
+        {"title": "More", "url": "https://example.com"},
+    ]
+    web.vendors.reasoner.forget()
+    web.vendors.reply()
+    done = resume(web)
+    assert (done.code, done.stdout.decode()) == (0, f"{ANSWER}{FOOTER}\n")
+    assert b"2 pages of its search are used again" in done.stderr
+    web.only_search()
+    for given in web.given():
+        assert "6 x 7 is 42." in given
+        assert "https://example.com" in given
+
+
+def test_an_answer_that_is_written_again_rests_on_the_same_pages(web: Web) -> None:
+    long = "x" * 5_000
+    web.loopback.reply(results(page("Long", "https://example.org", long), page("B", "https://b")))
+    web.vendors.reply(texts=claude_stream(["42"]).failing(4))
+    assert web.ask("--web", QUESTION).code == 6
+    first = web.given()[1]
+    web.vendors.claude.reply(claude_stream(["43"]))
+    again = resume(web, "--again")
+    assert (again.code, again.stdout.decode().partition("\n")[0]) == (0, "43")
+    second = web.given()[1]
+    mark = re.compile(r"[0-9a-f]{6,}")
+    assert mark.sub("", second) == mark.sub("", first)
+    web.only_search()
+
+
+def test_a_search_whose_turn_is_complete_keeps_no_page(web: Web) -> None:
+    web.loopback.reply(results(page("Tables", "https://example.org/6x7", "PAGE TEXT")))
+    web.vendors.reply()
+    assert web.ask("--web", QUESTION).code == 0
+    data = web.vendors.home / ".local/share/deepreasoning"
+    assert not [path for path in data.rglob("*") if path.is_file() and has(path, b"PAGE TEXT")]
+
+
+def has(path: Any, text: bytes) -> bool:
+    return text in path.read_bytes()
+
+
+def test_a_search_that_found_nothing_was_paid_for_too(web: Web) -> None:
+    web.loopback.reply(results())
+    web.vendors.reasoner.reply(DOWN)
+    assert web.ask("--web", QUESTION).code == 6
+
+
+def test_a_search_that_is_down_was_not_paid_for(web: Web) -> None:
+    web.loopback.reply(refusal(500, "INTERNAL"))
+    web.vendors.reasoner.reply(DOWN)
+    assert web.ask("--web", "--web-optional", QUESTION).code == 5

@@ -72,7 +72,7 @@ def test_a_search_gives_its_sources_and_its_price() -> None:
     assert found == (PAGE,)
     assert [short(event) for event in events] == [
         ("started", Stage.SEARCH, "linkup"),
-        Sources((PAGE.source,)),
+        Sources((replace(PAGE.source, text="42"),)),
         ("finished", Stage.SEARCH, "linkup", Decimal("0.005"), True),
     ]
 
@@ -102,7 +102,7 @@ def test_a_search_that_is_down_is_the_users_choice(go_on: Callable[[Any], bool])
     events, outcome = searched(search(Searcher(down), go_on=go_on))
     assert short(events[1]) == ("finished", Stage.SEARCH, "linkup", None, False)
     if go_on(down):
-        assert (outcome, events[2:]) == ((), [TurnWarning("no search: linkup is down")])
+        assert (outcome, events[2:]) == (None, [TurnWarning("no search: linkup is down")])
     else:
         assert (outcome, outcome.stage, events[2:]) == (down, "search", [])
         assert outcome.hint == "try again later\n--web-optional goes on without the search"

@@ -57,7 +57,7 @@ class Step:
 
 def steps(plan: Plan) -> Iterator[Step]:
     """The stages of `plan`, Claude's with a place-holder for what the reasoner would write."""
-    if plan.search:
+    if plan.search and plan.search.searcher:
         searcher = cast("LinkupProvider", plan.search.searcher)
         yield Step(
             stage=Stage.SEARCH,

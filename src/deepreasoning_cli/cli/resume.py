@@ -7,6 +7,7 @@ Claude is to answer from it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import takewhile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.events import Continued, Message
     from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+    from deepreasoning_cli.pipeline.search import SearchResult
     from deepreasoning_cli.wiring.resources import TurnRequest
 
 SHOWN = 200  # characters of a question
@@ -73,6 +75,7 @@ def resume(
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.pipeline.continuation import kept_answer
+    from deepreasoning_cli.pipeline.search import found_pages
     from deepreasoning_cli.wiring.resources import TurnRequest
 
     output_options = o.build_options(OutputOptions, context.params)
@@ -93,13 +96,15 @@ def resume(
         continued = None if again else kept_answer(record)
         reused = _output_to_reuse(runner, record, anew, partial=partial, again=again)
         session, earlier = _conversation(runner, record, claims)
-        if reused or continued:
-            runner.note(_reuse_note(record, reused, continued))
+        found = found_pages(record.sources)
+        if reused or continued or found:
+            runner.note(_reuse_note(record, reused, continued, found))
         request = replace(
             anew,
             reused=reused,
             reasoning_from=opened.id if reused else None,
             continued=continued,
+            found=found,
             session=session,
             earlier=earlier,
             thinking_room=2 * record.thought_in_vain,
@@ -246,7 +251,10 @@ def _room_note(record: TurnRecord, plan: Plan) -> str:
 
 
 def _reuse_note(
-    record: TurnRecord, reused: ReasonerOutput | None, continued: Continued | None
+    record: TurnRecord,
+    reused: ReasonerOutput | None,
+    continued: Continued | None,
+    found: Sequence[SearchResult],
 ) -> str:
     """What is used again, and what that saves."""
     from deepreasoning_cli.pipeline.events import Stage
@@ -264,4 +272,7 @@ def _reuse_note(
         )
         if stage and stage.cost and stage.usage:
             parts.append(f"{format_usd(stage.cost, estimated=stage.usage.estimated)} saved")
+    if found and not continued:
+        pages = "a page" if len(found) == 1 else f"{len(found)} pages"
+        parts.append(f"{pages} of its search {'is' if len(found) == 1 else 'are'} used again")
     return f"turn {record.start.id}: {'; '.join(parts)}"

@@ -148,6 +148,9 @@ def event_line(event: Event | TurnClosed, seconds: float, began: datetime | None
     if began:
         fields |= {"version": VERSION, "began": began.isoformat()}
     fields |= _stage_started(event) if isinstance(event, StageStarted) else asdict(event)
+    for source in fields.get("sources", ()):
+        if not source["text"]:
+            del source["text"]
     return (json.dumps(fields, default=str) + "\n").encode("ascii")  # an amount is its digits
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -85,7 +85,7 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
         "earlier_cost"
     )  # an older database that is read-only has no such column
     record.earlier_cost = None if earlier is None else READERS[Decimal](earlier)
-    record.sources = tuple(Source(*pair) for pair in json.loads(row["sources"]))
+    record.sources = tuple(Source(*each) for each in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
     # a database that is only read may be older than the column
     fallbacks = json.loads(dict(row).get("fallbacks") or "[]")
@@ -131,7 +131,7 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "first_reasoning": record.first_reasoning,
             "first_answer": record.first_answer,
             "total": record.total,
-            "sources": json.dumps(list(map(astuple, record.sources)), ensure_ascii=False),
+            "sources": json.dumps(_source_rows(record), ensure_ascii=False),
             "warnings": json.dumps(record.warnings, ensure_ascii=False),
             "fallbacks": json.dumps(list(map(asdict, record.fallbacks)), ensure_ascii=False),
             "reasoning": record.reasoning,
@@ -141,6 +141,14 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "calls": json.dumps(list(map(asdict, record.calls)), ensure_ascii=False),
         }
     )
+
+
+def _source_rows(record: TurnRecord) -> list[list[str]]:
+    """Titles and addresses; of a turn that may be finished later also the texts."""
+    return [
+        [each.title, each.url] + ([] if record.complete or not each.text else [each.text])
+        for each in record.sources
+    ]
 
 
 def _stage_row(stage: StageFinished, start: StageStarted | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ MOST_HITS: Final = 100
 UNFINISHED: Final = (
     "status = 'incomplete' AND"
     " (reasoning <> '' OR draft <> '' OR answer <> '' OR own_thinking <> ''"
-    " OR reasoning_from NOTNULL)"
+    " OR reasoning_from NOTNULL OR sources <> '[]')"
     " AND NOT EXISTS (WITH RECURSIVE later (id, status) AS ("
     "SELECT next.id, next.status FROM turns AS next"
     " WHERE next.reasoning_from = turns.id OR next.resumes = turns.id"

@@ -209,10 +209,14 @@ Chunk = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page among the search results."""
+    """A page among the search results.
+
+    `text` is what the models were given of it; a turn that is complete does not keep it.
+    """
 
     title: str
     url: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,19 +88,23 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
         yield from run_hosted(plan.hosted, plan.prompt, meter, answers=answers)
         return
     results: Sequence[SearchResult] = ()
+    paid = False
     if plan.search:
         from deepreasoning_cli.pipeline.search import run_search, with_search_results
 
-        results = yield from run_search(plan.search, meter)
+        found = yield from run_search(plan.search, meter)
+        paid = found is not None and plan.search.searcher is not None
+        results = found or ()
         plan = replace(plan, prompt=with_search_results(plan.prompt, results))
     with ExitStack() as calls:
         work = plan.reused or ReasonerOutput()
         if plan.reused:
             yield events.Reused(work.reasoning, work.answer, work.model)
         if plan.reasoner and not plan.reused:
-            work = yield from _reason(plan, plan.reasoner, calls, meter)
+            work = yield from _reason(plan, plan.reasoner, calls, meter, paid=paid)
         if plan.answerer:
-            yield from _answer(plan, plan.answerer, work, calls, meter, results)
+            paid = paid or work.paid
+            yield from _answer(plan, plan.answerer, work, calls, meter, results, paid=paid)
 
 
 def _turn_started(plan: Plan) -> events.TurnStarted:
@@ -130,10 +134,10 @@ def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
 
 
 def _reason(
-    plan: Plan, reasoner: Provider, calls: ExitStack, meter: BudgetMeter
+    plan: Plan, reasoner: Provider, calls: ExitStack, meter: BudgetMeter, *, paid: bool
 ) -> Generator[Event, None, ReasonerOutput]:
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
-    ask = partial(_read_reasoner, plan, calls=calls, meter=meter)
+    ask = partial(_read_reasoner, plan, calls=calls, meter=meter, paid=paid)
     others = plan.fallbacks.get(Stage.REASON, ())
     prompt = reasoner_prompt(plan)
     run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt, ask)
@@ -147,18 +151,18 @@ def _reason(
 
 
 def _read_reasoner(
-    plan: Plan, run: StageRun, *, calls: ExitStack, meter: BudgetMeter
+    plan: Plan, run: StageRun, *, calls: ExitStack, meter: BudgetMeter, paid: bool
 ) -> Generator[Event, None, None]:
     answerer = plan.answerer
     started = run.started()
-    meter.check_input(started)
+    (meter.check_next_stage if paid else meter.check_input)(started)
     yield started
     when_sent = answerer.preconnect if answerer else lambda: None
     reply = calls.enter_context(closing(run.provider.stream(run.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
     is_enough = plan.max_reasoning.begin()
-    for chunk in meter.limit(started, run.consume(reply, paid=False), then):
+    for chunk in meter.limit(started, run.consume(reply, paid=paid), then):
         match chunk:
             case events.Thought(text):
                 yield chunk
@@ -183,14 +187,15 @@ def _answer(
     calls: ExitStack,
     meter: BudgetMeter,
     results: Sequence[SearchResult],
+    *,
+    paid: bool,
 ) -> Generator[Event, None, None]:
     """Claude's stage; the reasoner's call is closed as soon as Claude's request is out.
 
-    A complete answer ends with the list of the search `results`, if the plan has it so.
+    `paid` tells whether a stage before it has cost something. A complete answer ends with the list
+    of the search `results`, if the plan has it so.
     """
-    ask = partial(
-        _read_answerer, calls=calls, meter=meter, paid=work.paid, continued=plan.continued
-    )
+    ask = partial(_read_answerer, calls=calls, meter=meter, paid=paid, continued=plan.continued)
     others = plan.fallbacks.get(Stage.ANSWER, ())
     prompt = answer_prompt(plan, work)
     if plan.continued:

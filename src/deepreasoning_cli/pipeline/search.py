@@ -134,24 +134,35 @@ class Search:
     """A search that a turn begins with.
 
     `go_on` is asked, when the search cannot be had, whether to answer without it; `lists` tells
-    whether the answer ends with a list of the sources.
+    whether the answer ends with a list of the sources. Without `searcher` the pages `found` by an
+    earlier turn are used again.
     """
 
-    searcher: Searcher
+    searcher: Searcher | None
     query: str
     go_on: Callable[[DeepReasoningError], bool] = lambda _: False
     lists: bool = True
+    found: tuple[SearchResult, ...] = ()
+
+
+def found_pages(sources: Sequence[Source]) -> tuple[SearchResult, ...]:
+    """The pages that an unfinished turn has kept, to use them again."""
+    is_kept = any(each.text for each in sources)
+    return tuple(SearchResult(each, each.text) for each in sources) if is_kept else ()
 
 
 def run_search(
     search: Search, meter: BudgetMeter
-) -> Generator[Event, None, tuple[SearchResult, ...]]:
-    """The events of the search; it returns the results, which may be none.
+) -> Generator[Event, None, tuple[SearchResult, ...] | None]:
+    """The events of the search; it returns the results, None where the turn goes on without it.
 
     Raises UnavailableError where the search is down and `go_on` says no, RefusedError (no credit)
     and ConfigError (wrong key) in any case: no model was paid by then.
     """
     searcher, began = search.searcher, time.monotonic()
+    if searcher is None:
+        yield _sources(search.found)
+        return search.found
     yield (started := StageStarted(Stage.SEARCH, searcher.name, 0, None, datetime.now(UTC)))
     if len(search.query) > LONGEST_QUERY:
         yield TurnWarning(
@@ -168,10 +179,17 @@ def run_search(
             error.advise(OPTIONAL)
             raise
         yield TurnWarning(f"no search: {error.message}")
-        return ()
-    yield Sources(tuple(result.source for result in results))
+        return None
+    yield _sources(results)
     finished = started.finish(None, time.monotonic() - began)
     yield meter.charge(replace(finished, cost=searcher.price))
     if not results:
         yield TurnWarning("the search found nothing")
     return results
+
+
+def _sources(results: Sequence[SearchResult]) -> Sources:
+    """The pages, with as much of their text as the models are given."""
+    return Sources(
+        tuple(replace(each.source, text=each.text.strip()[: LONGEST_PAGE + 1]) for each in results)
+    )

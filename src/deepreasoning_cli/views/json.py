@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
@@ -25,7 +24,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "prompt": record.start.prompt,
         "reasoning": record.reasoning,
         "answer": record.answer,
-        "sources": [asdict(source) for source in record.sources],
+        "sources": list(map(_source_object, record.sources)),
         "reasoner": _stage_object(stages.get(Stage.REASON)),
         "answerer": _stage_object(stages.get(Stage.ANSWER), record.own_thinking),
         "search": _stage_object(stages.get(Stage.SEARCH)),
@@ -40,6 +39,10 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
             "total": _rounded(record.total),
         },
     }
+
+
+def _source_object(source: events.Source) -> dict[str, str]:
+    return {"title": source.title, "url": source.url}
 
 
 def _fallback_object(fallback: events.Fallback) -> dict[str, str]:
@@ -87,8 +90,10 @@ class JsonView(RecordView):
 
     def close(self, failure: BaseException | None) -> None:
         """Print the object, also of a turn that was broken off with something in hand."""
-        if failure is None or self._record.thoughts or self._record.texts:
-            self._write(dump_json(turn_object(self._record)) + "\n")
+        record = self._record
+        has_pages = any(source.text for source in record.sources)
+        if failure is None or record.thoughts or record.texts or has_pages:
+            self._write(dump_json(turn_object(record)) + "\n")
 
 
 class JsonlView(RecordView):
@@ -103,7 +108,7 @@ class JsonlView(RecordView):
             case events.Fallback():
                 self._line("fallback", **_fallback_object(event))
             case events.Sources(sources):
-                self._line("sources", sources=[asdict(source) for source in sources])
+                self._line("sources", sources=list(map(_source_object, sources)))
             case events.Thought(text) | events.Reused(text):
                 self._line("reasoning", text=text)
             case events.Text(text):

@@ -118,7 +118,8 @@ class Notes(RecordView):
 
 def is_resumable(record: TurnRecord) -> bool:
     """Whether anything came, or was taken from another turn, that one can go on from."""
-    return bool(record.reasoning or record.draft or record.answer or record.own_thinking)
+    text = record.reasoning or record.draft or record.answer or record.own_thinking
+    return bool(text or any(source.text for source in record.sources))
 
 
 def _is_same(model: str, served: str) -> bool:

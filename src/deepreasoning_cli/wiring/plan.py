@@ -350,7 +350,8 @@ class PlanBuilder:
 
         An answer is continued without: its beginning rests on the search of its own turn.
         """
-        searches = self._settings.web_search_linkup and not self.request.continued
+        request, settings = self.request, self._settings
+        searches = (settings.web_search_linkup or request.found) and not request.continued
         if not searches or backend == GATEWAY:
             return None
         if backend == "demo":
@@ -358,13 +359,11 @@ class PlanBuilder:
             return None
         from deepreasoning_cli.pipeline.search import Search
 
-        request = self.request
-        return Search(
-            open_search(self._settings, self.catalog, self._key("linkup"), self._transport),
-            request.question,
-            request.without_search,
-            lists=not self._settings.disable_formatting,
-        )
+        searcher = None
+        if not request.found:
+            searcher = open_search(settings, self.catalog, self._key("linkup"), self._transport)
+        lists, go_on = not settings.disable_formatting, request.without_search
+        return Search(searcher, request.question, go_on, lists=lists, found=request.found)
 
     def _max_tokens(self, most: int | None, model: str) -> int:
         requested = self._settings.max_tokens

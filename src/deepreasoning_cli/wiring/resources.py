@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.keys import Key
     from deepreasoning_cli.pipeline.events import Continued, Message, Prompt
     from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+    from deepreasoning_cli.pipeline.search import SearchResult
     from deepreasoning_cli.pipeline.tools import AnswerOptions
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.providers.linkup import LinkupProvider
@@ -46,11 +47,11 @@ class TurnRequest:
 
     `reused` is reasoning to use again, `reasoning_from` the id of its turn; `continued` is the
     beginning of the answer, if a cut one is to be continued, and `resumes` the id of the unfinished
-    turn. `earlier` are the messages of the session so far. `thinking_room` are tokens that Claude
-    needs to think, known from a turn before. `answer_now` is called at each thought and tells
-    whether the user wants the answer at once, `without_search` whether to go on where the search
-    fails. `conversation` is all that a client of `serve` sends, `question` and `earlier` being the
-    texts in it.
+    turn, whose search had `found` pages. `earlier` are the messages of the session so far.
+    `thinking_room` are tokens that Claude needs to think, known from a turn before. `answer_now` is
+    called at each thought and tells whether the user wants the answer at once, `without_search`
+    whether to go on where the search fails. `conversation` is all that a client of `serve` sends,
+    `question` and `earlier` being the texts in it.
     """
 
     loaded: LoadedSettings
@@ -61,6 +62,7 @@ class TurnRequest:
     reasoning_from: str | None = None
     continued: Continued | None = None
     resumes: str | None = None
+    found: tuple[SearchResult, ...] = ()
     session: str | None = None
     earlier: tuple[Message, ...] = ()
     reasoning_only: bool = False
@@ -165,7 +167,7 @@ def connect_early(
     from deepreasoning_cli.connect import CONNECT_TIMEOUT, EarlyConnection, HttpOrigin
 
     settings = loaded.settings
-    first = plan.search.searcher if plan.search else plan.reasoner or plan.answerer
+    first = (plan.search and plan.search.searcher) or plan.reasoner or plan.answerer
     origin = HttpOrigin.of(getattr(first, "base_url", "")) if settings.connect_ahead else None
     if last and last.connection:
         if last.connection.origin == origin:
