@@ -170,8 +170,10 @@ def claude_stream(
     usage: Payload = CLAUDE_USAGE,
     pace: float = 0,
     thinking: Sequence[str] = (),
+    calls: Sequence[tuple[str, str, Payload]] = (),
 ) -> Reply:
-    """A Messages stream: a thinking block if there is any, then the text; facts: api-facts 1.6.
+    """A Messages stream: a thinking block if there is any, then the text, then the calls of tools
+    (id, name, input); facts: api-facts 1.6.
 
     `usage` holds the final counts; `message_start` gives its own with one output token.
     """
@@ -187,6 +189,7 @@ def claude_stream(
     }
     events: list[Payload] = [{"type": "message_start", "message": message}]
     blocks = [block for block in (_thinking_block(thinking), _text_block(texts)) if block]
+    blocks += [_call_block(*call) for call in calls]
     for index, (block, deltas) in enumerate(blocks):
         events.append({"type": "content_block_start", "index": index, "content_block": block})
         events += [{"type": "ping"}] if index == 0 else []
@@ -217,6 +220,14 @@ def _text_block(texts: Sequence[str]) -> Block | None:
     if not texts:
         return None
     return {"type": "text", "text": ""}, [{"type": "text_delta", "text": text} for text in texts]
+
+
+def _call_block(call_id: str, name: str, values: Payload) -> Block:
+    """The input comes in pieces of JSON, the first of them empty."""
+    text = json.dumps(values)
+    pieces = ["", *(text[at : at + 7] for at in range(0, len(text), 7))]
+    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    return {"type": "tool_use", "id": call_id, "name": name, "input": {}}, deltas
 
 
 def json_reply(status: int, obj: object, headers: Mapping[str, str] | None = None) -> Reply:

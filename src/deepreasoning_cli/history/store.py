@@ -23,6 +23,7 @@ from deepreasoning_cli.sanitize import repair_surrogates
 
 T = TypeVar("T")
 MOST_HITS: Final = 100
+NEWEST: Final = 500  # turns among which the one is that a loop of calls began with
 UNFINISHED: Final = (
     "status = 'incomplete' AND"
     " (reasoning <> '' OR draft <> '' OR answer <> '' OR own_thinking <> ''"
@@ -98,6 +99,20 @@ class Store:
         if session is None:
             return self._newest("TRUE")
         return next(iter(self.session_turns(session)[-1:]), None)
+
+    def reasoned(self, fingerprint: str) -> TurnRecord | None:
+        """The newest turn that answers the question known by this fingerprint from reasoning.
+
+        It is looked for among the newest turns alone: a loop of calls is not much longer.
+        """
+        newest = "seq > (SELECT max(seq) FROM turns) - ?"
+        query = (
+            f"SELECT * FROM turns WHERE {newest} AND fingerprint = ? AND reasoning != ''"  # noqa: S608 - our own term
+            " ORDER BY seq DESC LIMIT 1"
+        )
+        values = (NEWEST, fingerprint)
+        turns = self._turns(lambda connection: queries.fetch(connection, query, values))
+        return turns[0] if turns else None
 
     def last_unfinished(self) -> TurnRecord | None:
         """The newest turn that has something to go on from and was not finished by another."""

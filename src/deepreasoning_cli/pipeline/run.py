@@ -63,6 +63,8 @@ class Plan:
     reasoning_from: str | None = None
     reasoner_name: str | None = None
     answerer_name: str | None = None
+    fingerprint: str | None = None
+    conversation: str | None = None
     answer_now: Callable[[], bool] = lambda: False
     """Called at each thought: whether the user wants the answer now, from what there is."""
     max_reasoning: ReasoningLimit = NO_LIMIT
@@ -120,6 +122,8 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
         plan.answerer.model if plan.answerer else None,
         answerer_host=plan.answerer_name,
         resumes=plan.resumes,
+        fingerprint=plan.fingerprint,
+        conversation=plan.conversation,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from deepreasoning_cli.pipeline.conversation import fit_to_context
@@ -79,7 +79,7 @@ class Image:
     """An image: `data` is base64, of the type `media_type`; or a `url` that the vendor fetches."""
 
     media_type: str
-    data: str = field(default="", repr=False)
+    data: str = ""
     url: str | None = None
 
     @property
@@ -93,7 +93,7 @@ class Document:
     """A PDF: `data` is base64, or a `url` that the vendor fetches; or a text of the client's."""
 
     media_type: str
-    data: str = field(default="", repr=False)
+    data: str = ""
     url: str | None = None
     title: str | None = None
 

@@ -231,6 +231,7 @@ class ServeSettings(ConfigTable):
     )
     drain: Real = Field(default=30, ge=0, le=86_400, description="a number of seconds, 0 or more")
     byok: bool = False
+    reason: Literal["question", "always", "never"] = "question"
     hosts: Names = Field(default=(), description="a list of host names")
     origins: Origins = Field(default=(), description='a list such as ["https://app.example.com"]')
     streams: Integer = Field(
