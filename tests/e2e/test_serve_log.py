@@ -61,6 +61,7 @@ def test_a_turn_is_one_line_of_json(server: Server) -> None:
         "input_tokens": 120,
         "output_tokens": 80,
         "cost_usd": cost,
+        "reasoning": "kept",
     }
 
 
@@ -123,7 +124,7 @@ def test_the_log_is_text_and_there_are_no_metrics_unless_asked_for(vendors: Vend
         assert re.fullmatch(
             rf"{TIME} POST /v1/chat/completions 200 seconds=\d+\.\d+ client=127\.0\.0\.1"
             rf" turn={turn} model={MODEL} ended=complete"
-            rf" input_tokens=\d+ output_tokens=\d+ cost_usd=0\.\d+",
+            rf" input_tokens=\d+ output_tokens=\d+ cost_usd=0\.\d+ reasoning=kept",
             asked,
         )
         assert re.fullmatch(rf"{TIME} GET /metrics 404 seconds=\S+ client=127\.0\.0\.1", metrics)

@@ -127,7 +127,6 @@ def test_a_loop_of_five_calls_buys_one_chain_of_thought(
     server: Server, loop: Loop, stream: bool
 ) -> None:
     script(server)
-    logged = len(server.said("reasoning=", 0))
     assert loop(server, stream=stream) == (ANSWER, CALLS)
     assert server.vendors.counts() == (1, CALLS)
     (thinker,), claudes = server.vendors.requests()
@@ -141,7 +140,8 @@ def test_a_loop_of_five_calls_buys_one_chain_of_thought(
     }
     last = claudes[-1].body["messages"][-1]["content"]
     assert [block["content"][0]["text"] for block in last] == ["4.txt says so", "5.txt says so"]
-    words = [match[1] for match in server.said(r"reasoning=(\w+)", logged + CALLS)[logged:]]
+    turns = server.ids[-CALLS:]
+    words = [server.said(rf"turn={turn} .* reasoning=(\w+)")[0][1] for turn in turns]
     assert words == ["kept", *["reused"] * (CALLS - 1)]
 
 

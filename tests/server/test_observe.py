@@ -71,7 +71,7 @@ def test_a_turn_is_one_line_of_text() -> None:
     assert line(ASKED) == (
         "2026-11-23T12:00:00.250Z POST /v1/chat/completions 200 seconds=12.346 client=127.0.0.1"
         " turn=01turn model=deepreasoning/sonnet ended=complete input_tokens=240"
-        " output_tokens=250 cost_usd=0.0123"
+        " output_tokens=250 cost_usd=0.0123 reasoning=kept"
     )
 
 
@@ -89,13 +89,14 @@ def test_a_turn_is_one_object_of_json() -> None:
         "input_tokens": 240,
         "output_tokens": 250,
         "cost_usd": "0.0123",
+        "reasoning": "kept",
     }
 
 
 def test_a_cost_that_is_unknown_is_not_zero() -> None:
     turn = ended_turn(stage(Stage.REASON, 1, 2, None))
     exchange = Exchange("POST", "/v1/messages", 200, 1, None, turn)
-    assert line(exchange).endswith(" input_tokens=1 output_tokens=2 cost_usd=-")
+    assert line(exchange).endswith(" input_tokens=1 output_tokens=2 cost_usd=- reasoning=kept")
     assert json.loads(line(exchange, "json"))["cost_usd"] is None
 
 
@@ -133,6 +134,7 @@ def test_a_record_has_the_facts_as_fields() -> None:
         "input_tokens": 240,
         "output_tokens": 250,
         "cost_usd": "0.0123",
+        "reasoning": "kept",
     }
     assert record.getMessage().startswith("POST /v1/chat/completions 200 seconds=12.346 ")
 

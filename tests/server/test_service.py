@@ -120,9 +120,9 @@ def test_a_search_needs_a_key_of_the_callers_own() -> None:
 
 
 def test_only_caps_that_look_back_make_planning_wait() -> None:
-    assert service(max_cost="1").plans_at_once
-    assert not service(daily_cost="1").plans_at_once
-    assert not service(monthly_cost="1").plans_at_once
+    assert service(max_cost="1").plans_at_once(chat_request(), "me")
+    assert not service(daily_cost="1").plans_at_once(chat_request(), "me")
+    assert not service(monthly_cost="1").plans_at_once(chat_request(), "me")
 
 
 def test_a_service_that_can_answer_is_prepared_once_for_all_turns(

@@ -108,6 +108,7 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
             "workers": 1,
             "drain": 30,
             "byok": False,
+            "reason": "question",
             "hosts": (),
             "origins": (),
             "streams": 256,

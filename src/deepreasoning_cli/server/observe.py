@@ -40,7 +40,9 @@ MAX_PATH: Final = 200  # characters
 MAX_METHOD: Final = 20
 PLAIN: Final = re.compile(r'[^\s"=]+')
 FIELDS: Final = ("method", "path", "status", "seconds", "client")
-TURN_FIELDS: Final = ("turn", "model", "ended", "input_tokens", "output_tokens", "cost_usd")
+TURN_FIELDS: Final = (
+    *("turn", "model", "ended", "input_tokens", "output_tokens", "cost_usd", "reasoning"),
+)
 PREFIXES: Final = {"INFO": "note", "WARNING": "warning", "ERROR": "error", "DEBUG": "debug"}
 
 
@@ -126,6 +128,7 @@ def _facts_of_turn(turn: Turn) -> Payload:
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
         "cost_usd": decimal_usd(turn.record.cost) if turn.outcome else None,
+        "reasoning": turn.reasoning,
     }
 
 

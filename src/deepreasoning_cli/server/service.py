@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +23,11 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
+from deepreasoning_cli.server.kept_reasoning import (
+    KeptReasoning,
+    ReasoningMemory,
+    fingerprint_of,
+)
 from deepreasoning_cli.server.repeats import UnansweredTurns, request_fingerprint
 from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -43,6 +49,8 @@ ANY_PAGE: Final = {
 }
 """Origins that say nothing about whose page it is."""
 CLAUDE_ALONE: Final = BackendNeeds(False, True, False, Handoff.NONE)
+LOOK_AGAIN: Final = (0.0, 0.1)
+"""Seconds to wait before each look into the history: a turn is in it soon after its reply."""
 CallerKeys = Mapping[str, Key]
 """The caller's own keys, by vendor."""
 
@@ -72,6 +80,7 @@ class Service:
         self._runtime = Runtime(sleep, self._threads.run)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._unanswered = UnansweredTurns()
+        self._reasoning = ReasoningMemory()
         self._debug = debug
         self._transport: Transport = open_transport(
             loaded, lambda _: None, self._log_transport, GREENLETS, NonblockingBackend
@@ -114,11 +123,15 @@ class Service:
                 kind="token_missing",
             )
 
-    @property
-    def plans_at_once(self) -> bool:
-        """Whether planning never blocks: no cap needs the history."""
+    def plans_at_once(self, request: ChatRequest, caller: str) -> bool:
+        """Whether planning does not block: neither a cap nor a question needs the history."""
         settings = self.loaded.settings
-        return settings.daily_cost is None and settings.monthly_cost is None
+        if settings.daily_cost is not None or settings.monthly_cost is not None:
+            return False
+        looks_up = self.saves and self.goes_on(request)
+        return (
+            not looks_up or self._reasoning.find(fingerprint_of(request.prompt, caller)) is not None
+        )
 
     def plan(
         self, request: ChatRequest, keys: CallerKeys | None, turn: str, caller: str = ""
@@ -128,17 +141,21 @@ class Service:
         Raises ConfigError, RefusedError and UsageError.
         """
         *earlier, last = request.prompt.messages
-        loaded = self._settings_for(request, keys)
-        kept = None
+        fingerprint = fingerprint_of(request.prompt, caller)
+        unanswered = reasoning = None
+        if not self.asks_claude_alone(request):
+            unanswered = self._unanswered.find(request_fingerprint(request, caller))
+            if self.goes_on(request) and not unanswered:
+                reasoning = self._find_reasoning(fingerprint)
+        kept = unanswered or reasoning
+        loaded = self._settings_for(request, keys, reasons=kept is not None)
         if self.asks_claude_alone(request):
             self._require_claude(loaded)
-        else:
-            kept = self._unanswered.find(request_fingerprint(request, caller))
         turn_request = TurnRequest(
             loaded=loaded,
             reused=kept.work if kept else None,
             reasoning_from=kept.turn if kept else None,
-            resumes=kept.turn if kept else None,
+            resumes=unanswered.turn if unanswered else None,
             question=last.text,
             system=request.prompt.system,
             earlier=tuple(earlier),
@@ -156,7 +173,45 @@ class Service:
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
-        return replace(plan, id=turn)
+        return replace(plan, id=turn, fingerprint=fingerprint)
+
+    def goes_on(self, request: ChatRequest) -> bool:
+        """Whether it brings nothing but what tools returned: then the reasoning of its question
+        counts, and no other is bought.
+        """
+        brings_results = request.prompt.question_at >= 0
+        return brings_results and self._reason(request) == "question"
+
+    def _reason(self, request: ChatRequest) -> str:
+        """When the reasoner thinks: the request's own word wins."""
+        return request.reason or self.loaded.settings.serve.reason
+
+    def _find_reasoning(self, fingerprint: str) -> KeptReasoning | None:
+        """The reasoning of a question, of this process or of another one's turn."""
+        found = self._reasoning.find(fingerprint)
+        for seconds in LOOK_AGAIN if self.saves else ():
+            if found:
+                break
+            time.sleep(seconds)
+            found = self._kept_reasoning(fingerprint)
+        return found
+
+    def _kept_reasoning(self, fingerprint: str) -> KeptReasoning | None:
+        """The same, of the history."""
+        if not self._history.exists:
+            return None
+        try:
+            with self._history.open() as store:
+                record = store.reasoned(fingerprint)
+        except DeepReasoningError as error:  # it is a saving, and no reason to fail
+            self.warn(error.message)
+            return None
+        return KeptReasoning.of(record) if record else None
+
+    def keep_reasoning(self, record: TurnRecord) -> None:
+        """Keep the reasoning of a turn for what its question's tools return."""
+        if record.start.fingerprint and (kept := KeptReasoning.of(record)):
+            self._reasoning.keep(record.start.fingerprint, kept)
 
     def _require_claude(self, loaded: LoadedSettings) -> None:
         """Raise RefusedError where Claude cannot be asked alone."""
@@ -178,16 +233,24 @@ class Service:
         reasoning, or asks for a single token, as clients do to try a key or to count tokens.
         """
         wanted = request.parameters
-        return not is_pair(request.model) or wanted.effort == "none" or wanted.max_tokens == 1
+        if not is_pair(request.model) or self._reason(request) == "never":
+            return True
+        return wanted.effort == "none" or wanted.max_tokens == 1
 
-    def _settings_for(self, request: ChatRequest, keys: CallerKeys | None) -> LoadedSettings:
-        """The settings with the request's own values."""
+    def _settings_for(
+        self, request: ChatRequest, keys: CallerKeys | None, *, reasons: bool = False
+    ) -> LoadedSettings:
+        """The settings with the request's own values; `reasons`: there is reasoning to go on
+        from. What tools return is not searched for again.
+        """
         overrides = request.parameters.to_dict()
         named = request.model.partition("/")[2] if is_pair(request.model) else request.model
         if model := overrides.pop("anthropic_model", None) or named:
             overrides["model"] = model
-        if self.asks_claude_alone(request):
+        if self.asks_claude_alone(request) or (self.goes_on(request) and not reasons):
             overrides["handoff"] = Handoff.NONE.value
+        if self.goes_on(request):
+            overrides["web_search_linkup"] = False
         if request.parameters.max_tokens == 1:
             overrides["effort"] = "none"
         if keys is None:

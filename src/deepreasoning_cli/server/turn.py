@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
-from deepreasoning_cli.pipeline.events import COST_CAP, End, Event, Stage
+from deepreasoning_cli.pipeline.events import COST_CAP, End, Event, Stage, StageFinished
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
@@ -40,6 +40,8 @@ class Turn:
     keys: CallerKeys | None = None
     caller: str = ""
     """What tells the caller apart from others, unreadable."""
+    goes_on: bool = False
+    """Whether it is to go on from the reasoning of its question."""
     record: TurnRecord = field(default_factory=TurnRecord)
     cancel_reason: CancelReason = CancelReason.SHUTDOWN
     """Why the turn would be cancelled; a server that shuts down sets no other reason."""
@@ -51,7 +53,9 @@ class Turn:
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
         plan = partial(self.service.plan, self.request, self.keys, self.id, self.caller)
-        return plan() if self.service.plans_at_once else await asyncio.to_thread(plan)
+        self.goes_on = self.service.goes_on(self.request)
+        at_once = self.service.plans_at_once(self.request, self.caller)
+        return plan() if at_once else await asyncio.to_thread(plan)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
         """Run the stages and pass all bytes to `put`; the failure, if there is no reply.
@@ -92,6 +96,17 @@ class Turn:
         return to_failure(error, self.id, byok=self.keys is not None)
 
     @property
+    def reasoning(self) -> str:
+        """Where the reasoning comes from, in one word for the log: `kept` for the next requests,
+        `reused` from an earlier one, `gone` where there should be some, or `none`.
+        """
+        if self.record.reused_model:
+            return "reused"
+        if Stage.REASON in self.record.stages:
+            return "kept"
+        return "gone" if self.goes_on else "none"
+
+    @property
     def cancel_failure(self) -> ApiError | None:
         """The failure of a cancelled turn; None if the caller has disconnected."""
         stopping = self.cancel_reason is CancelReason.SHUTDOWN
@@ -106,6 +121,8 @@ class Turn:
         try:
             for event in events:
                 show(event)
+                if isinstance(event, StageFinished) and event.stage is Stage.REASON:
+                    self.service.keep_reasoning(self.record)
         except asyncio.CancelledError as cancelled:
             raise BrokenPipeError(self.cancel_reason) from cancelled
 
