@@ -3,14 +3,14 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'price' | 'serve' | 'models' | 'models list' | 'models show' | 'models default' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'completion' | 'help') ;;
+    'ask' | 'chat' | 'resume' | 'models' | 'models list' | 'models show' | 'models default' | 'price' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'serve' | 'completion' | 'help') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask chat resume price serve models history config completion help' ;;
+    '') words='ask chat resume models price history config serve completion help' ;;
     'models') words='list show default' ;;
     'history') words='list show search sessions rename export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
@@ -24,12 +24,11 @@ _deepreasoning_options() {
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --file -f --no-web --web -w --continue -c --session --reasoning --no-sources --plain --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --help -h' ;;
-    'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --answerer -a --backend --spent --since --by --all --json --csv --help -h' ;;
-    'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
     'models list') words='--backend --all --live --json --help -h' ;;
     'models show') words='--json --help -h' ;;
     'models default') words='--help -h' ;;
+    'price') words='--file -f --no-stdin --input --output --reasoning-tokens --web -w --exact --model -m --reasoner -r --answerer -a --backend --spent --since --by --all --json --csv --help -h' ;;
     'history') words='--session --model -m --status --since --limit -n --json --help -h' ;;
     'history list') words='--session --model -m --status --since --limit -n --json --help -h' ;;
     'history show') words='--reasoning --full --json --help -h' ;;
@@ -47,6 +46,7 @@ _deepreasoning_options() {
     'config path') words='--help -h' ;;
     'config edit') words='--help -h' ;;
     'config check') words='--json --help -h' ;;
+    'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
     'completion') words='--install --help -h' ;;
     'help') words='--help -h' ;;
     *) words= files= ;;
@@ -57,10 +57,10 @@ _deepreasoning_option() {
     case $1 in
     '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'chat --file' | 'chat -f' | 'resume --output' | 'resume -o' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o') words='' files=1 ;;
     '--color') words='auto always never' files= ;;
-    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'serve --model' | 'serve -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'serve --reasoner' | 'serve -r' | 'config init --reasoner' | 'config init -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
-    'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --session' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'history delete --session' | 'config init --answerer' | 'config init -a' | 'config init --key-command') words='' files= ;;
-    'ask --backend' | 'chat --backend' | 'serve --backend' | 'config init --backend') words='auto direct gateway demo' files= ;;
+    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m' | 'serve --model' | 'serve -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
+    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r' | 'serve --reasoner' | 'serve -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
+    'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --session' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'history delete --session' | 'config init --answerer' | 'config init -a' | 'config init --key-command' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost') words='' files= ;;
+    'ask --backend' | 'chat --backend' | 'config init --backend' | 'serve --backend') words='auto direct gateway demo' files= ;;
     'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
     'ask --effort' | 'chat --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
     'ask --think' | 'chat --think' | 'resume --think') words='auto low medium high max' files= ;;
@@ -68,11 +68,11 @@ _deepreasoning_option() {
     'ask --reasoning' | 'resume --reasoning') words='show tail hide only stderr' files=1 ;;
     'ask --on-cap' | 'chat --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
     'chat --reasoning') words='show tail hide' files= ;;
-    'price --backend' | 'models --backend' | 'models list --backend') words='direct gateway demo' files= ;;
+    'models --backend' | 'models list --backend' | 'price --backend') words='direct gateway demo' files= ;;
     'price --by') words='day model stage session' files= ;;
-    'serve --log') words='text json' files= ;;
     'history --status' | 'history list --status') words='complete incomplete' files= ;;
     'history export --format') words='md json html' files= ;;
+    'serve --log') words='text json' files= ;;
     *) words= files= && return 1 ;;
     esac
 }
@@ -83,7 +83,7 @@ _deepreasoning_argument() {
     'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
     'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff reasoning panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
     'completion 0') words='bash zsh fish powershell' files= ;;
-    'help 0') words='ask chat resume price serve models history config completion help exit-codes environment config' files= ;;
+    'help 0') words='ask chat resume models price history config serve completion help exit-codes environment config' files= ;;
     *) words= files= ;;
     esac
 }

@@ -136,7 +136,7 @@ def test_an_error_behind_a_command_shows_its_traceback_with_debug() -> None:
         (["history", "last"], ["history", "show", "last"]),
         (["history", "rm", "nobody"], ["history", "delete", "nobody"]),
         (["help"], ["--help"]),
-        (["help", "ask"], ["ask", "--help"]),
+        (["help", "chat"], ["chat", "--help"]),
         (["help", "history", "show"], ["history", "show", "--help"]),
     ],
     ids=repr,

@@ -97,7 +97,6 @@ def imported_by(*words: str) -> frozenset[str]:
 
 
 COMMAND_LINE: Final = frozenset({"annotated_doc", "shellingham", "typer"})
-HELP: Final = COMMAND_LINE | {"attr", "linkify_it", "markdown_it", "mdurl", "pygments", "rich"}
 SETTINGS_READER: Final = COMMAND_LINE | {
     *("annotated_types", "dotenv", "platformdirs", "pydantic", "pydantic_core"),
     *("pydantic_settings", "typing_extensions", "typing_inspection"),
@@ -126,7 +125,7 @@ def others(names: Collection[str]) -> set[str]:
     ("words", "packages", "rooms"),
     [
         (["--version"], frozenset[str](), frozenset[str]()),
-        (["--help"], HELP, frozenset({"cli", "errors", "lazy"})),
+        (["--help"], COMMAND_LINE, frozenset({"cli", "errors", "lazy"})),
         (["models"], SETTINGS_READER, LIST_ROOMS),
     ],
     ids=["--version", "--help", "models"],

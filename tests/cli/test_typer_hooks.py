@@ -200,10 +200,26 @@ def test_commands_and_parameters_have_the_facts_that_completions_are_made_of() -
             (size.type_descriptor.is_choice, list(size.type_descriptor.choices)),
             (True, ["small"]),
         ),
+        "nargs": ((name.nargs, count.nargs), (1, 1)),
+        "required": ((name.required, count.required), (True, False)),
+        "default": ((count.default, fill.default, out.default), (1, False, None)),
+        "show_default": (count.show_default, True),
+        "rich_help_panel": (count.rich_help_panel, None),
+        "Command.epilog": (draw.epilog, "The end."),
         "is_path": ((out.type_descriptor.is_path, count.type_descriptor.is_path), (True, False)),
     }
     for fact, (found, expected) in facts.items():
-        assert found == expected, f"Typer changed {fact}, from which completions are generated"
+        assert found == expected, f"Typer changed {fact}, of which completions and help are made"
+
+
+def test_a_page_of_help_is_what_get_help_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    changed = "Typer changed how --help and Context.get_help get a page"
+    group = program(typer_hooks.Boundary)
+    draw = group.get_command(None, "draw")
+    context = typer.Context(draw, info_name="draw", parent=typer.Context(group, info_name="p"))
+    assert "│ -c, --count COUNT" in context.get_help(), changed
+    assert context.get_help().endswith(" The end."), changed
 
 
 def test_no_other_module_imports_from_inside_typer() -> None:

@@ -21,7 +21,7 @@ from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnComman
 from deepreasoning_cli.errors import ConfigError, UsageError, nearest
 
 COMMANDS = (
-    *("ask", "chat", "resume", "price", "serve", "models", "history", "config"),
+    *("ask", "chat", "resume", "models", "price", "history", "config", "serve"),
     *("completion", "help"),
 )
 GROUPS = frozenset({"models", "history", "config"})
@@ -136,8 +136,8 @@ app = typer.Typer(
     name="deepreasoning",
     cls=Program,
     help="A reasoner thinks the question through; Claude writes the answer from its reasoning.",
-    epilog='`ask` may be left out: deepreasoning "why is the sky dark?". Exit codes:'
-    " deepreasoning help exit-codes",
+    epilog="`deepreasoning help COMMAND` explains one of them; topics are exit-codes,"
+    " environment and config: `deepreasoning help exit-codes`.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings=CONTEXT_SETTINGS,
@@ -163,7 +163,8 @@ def options(
         bool, typer.Option("--quiet", "-q", help="Hide the status line, notes and warnings.")
     ] = False,
     color: Annotated[
-        Literal["auto", "always", "never"], typer.Option("--color", help="When to use colour.")
+        Literal["auto", "always", "never"],
+        typer.Option("--color", metavar="WHEN", help="When to use colour: auto, always or never."),
     ] = "auto",
     version: Annotated[
         bool,

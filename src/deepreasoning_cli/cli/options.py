@@ -95,7 +95,7 @@ ModelOption = Annotated[
     models_option(
         "--model",
         "-m",
-        metavar="NAME",
+        metavar="MODEL",
         help="Claude model: sonnet, haiku, opus or an id.",
     ),
 ]
@@ -182,7 +182,11 @@ TopPOption = Annotated[
 MaxTokensOption = Annotated[
     int | None,
     limits_option(
-        "--max-tokens", min=1, max=65536, help="Maximum length of Claude's answer, in tokens."
+        "--max-tokens",
+        metavar="N",
+        min=1,
+        max=65536,
+        help="Maximum length of Claude's answer, in tokens.",
     ),
 ]
 TimeoutOption = Annotated[

@@ -8,11 +8,14 @@ tests/cli/test_typer_hooks.py says what has changed.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
+from shutil import get_terminal_size
 from typing import Any, ClassVar
 
 import typer
@@ -59,13 +62,19 @@ class Boundary(TyperGroup):
         """The command of that name, which takes the options that hold everywhere."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            self._share_options(command)
+            self._adapt(command)
             parameters: list[Any] = command.params
             for parameter in parameters:
                 parameter._runtime_param = LazyRuntimeParam()
         return command
 
-    def _share_options(self, command: Any) -> None:
+    def get_help(self, ctx: Any, *, whole: bool = False) -> str:
+        """The program's page."""
+        return help_text(self, ctx, whole=whole)
+
+    def _adapt(self, command: Any) -> None:
+        """Give a command, and those below it, our help and the options that hold everywhere."""
+        command.get_help = partial(help_text, command)
         own = {name for parameter in command.params for name in parameter.opts}
         options: list[Any] = self.params
         for parameter in options:
@@ -75,7 +84,7 @@ class Boundary(TyperGroup):
                 shared.callback = _set_in_obj
                 command.params.append(shared)
         for inner in getattr(command, "commands", {}).values():
-            self._share_options(inner)
+            self._adapt(inner)
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         """Read the words; `--help` and `--version` print here already."""
@@ -173,6 +182,93 @@ def name_places(words: Sequence[str]) -> list[str]:
     end = list(words).index("--") if "--" in words else len(words)
     named = [f"@{word[1:]}" if word[:1] == "-" and word[1:].isdigit() else word for word in words]
     return [*named[:end], *words[end:]]
+
+
+def help_text(command: Any, context: Any, *, whole: bool = False) -> str:
+    """The page of a command for a terminal as wide as this one; `whole` explains every option."""
+    from deepreasoning_cli.cli.help import Entry, HelpPage
+
+    names: list[str] = []
+    root = context
+    while root.parent is not None:
+        names.insert(0, root.info_name)
+        root = root.parent
+    parameters = [each for each in command.get_params(context) if not each.hidden]
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    options = [each for each in parameters if each.param_type_name == "option"]
+    is_root = root is context
+    everywhere = [each for each in root.command.params if each.name in root.command.everywhere]
+    commands = getattr(command, "commands", {})
+    page = HelpPage(
+        path=" ".join(names),
+        usage=_usage(names, arguments, options, has_commands=bool(commands)),
+        text=inspect.cleandoc(command.help or ""),
+        entries=[_entry(each) for each in (*arguments, *options) if "--help" not in each.opts],
+        commands=[
+            Entry(names=(name,), help=_first_sentence(below.help), box="Commands")
+            for name in commands
+            if not (below := commands[name]).hidden
+        ],
+        everywhere=[] if is_root else [_entry(each) for each in everywhere],
+        epilog=command.epilog or "",
+    )
+    text = "\n".join(page.lines(get_terminal_size((80, 24)).columns, whole=whole))
+    if "utf" in (getattr(sys.stdout, "encoding", None) or "").lower():
+        return text
+    from deepreasoning_cli.views.terminal import to_charset
+
+    return to_charset(text, sys.stdout)
+
+
+def _usage(
+    names: Sequence[str], arguments: Sequence[Any], options: Sequence[Any], *, has_commands: bool
+) -> str:
+    """What follows the program's name: `history show [OPTIONS] [ID]`."""
+    words = ["[ask]" if name == "ask" else name for name in names]
+    words += ["[COMMAND]"] if has_commands else []
+    words += ["[OPTIONS]"] if len(options) > 1 else []  # one is --help
+    for argument in arguments:
+        name = _label(argument) if argument.required else f"[{_label(argument)}]"
+        words.append(f"{name}{'…' if argument.nargs == -1 else ''}")
+    return " ".join(words)
+
+
+def _entry(parameter: Any) -> Any:
+    """What the help page says of an option or an argument."""
+    from deepreasoning_cli.cli.help import Entry
+
+    if parameter.param_type_name == "argument":
+        names, value = (_label(parameter),), ""
+    else:
+        every = sorted(parameter.opts, key=lambda name: name.startswith("--"))
+        names = (*every, *parameter.secondary_opts)
+        value = "" if parameter.is_flag else _label(parameter)
+    default = parameter.default
+    is_told = parameter.show_default and default not in (None, False, (), [], "", ...)
+    return Entry(
+        names=names,
+        value=value,
+        help=" ".join((parameter.help or "").split()),
+        default=str(getattr(default, "value", default)) if is_told else "",
+        box=parameter.rich_help_panel or "Options",
+    )
+
+
+def _label(parameter: Any) -> str:
+    """What stands for a value: its metavar, its choices, or the parameter's name."""
+    if parameter.metavar:
+        return str(parameter.metavar).strip("[]….")
+    if parameter.type_descriptor.is_choice:
+        choices = parameter.type_descriptor.choices
+        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    return str(parameter.name).upper()
+
+
+def _first_sentence(text: str | None) -> str:
+    """What stands beside a command's name."""
+    flat = " ".join((text or "").partition("\n\n")[0].split())
+    sentence, dot, _ = flat.partition(". ")
+    return f"{sentence}." if dot else flat
 
 
 @contextmanager

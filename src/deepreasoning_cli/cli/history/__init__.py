@@ -47,7 +47,7 @@ SessionOption = Annotated[
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="NAME", help="Only turns whose model name contains NAME."
+        "--model", "-m", metavar="MODEL", help="Only turns whose model name contains MODEL."
     ),
 ]
 StatusOption = Annotated[
@@ -119,7 +119,7 @@ def show(
 def search(
     context: typer.Context,
     words: Annotated[
-        list[str], typer.Argument(metavar="WORDS…", help="Words, or beginnings of words.")
+        list[str], typer.Argument(metavar="WORDS", help="Words, or beginnings of words.")
     ],
     limit: LimitOption = None,
     as_json: JsonOption = False,
@@ -195,7 +195,7 @@ def export(
 @app.command(cls=TurnCommand)
 def delete(
     context: typer.Context,
-    turns: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help=TURN)] = None,
+    turns: Annotated[list[str] | None, typer.Argument(metavar="ID", help=TURN)] = None,
     older_than: Annotated[
         str | None,
         typer.Option("--older-than", metavar="WHEN", help=f"Turns from before: {FORMS}."),
