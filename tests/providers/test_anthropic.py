@@ -10,12 +10,13 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli.catalog.load import load_catalog
+from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Message, Payload, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.pipeline.stage import StageRun
-from deepreasoning_cli.providers.anthropic import ClaudeProvider
-from deepreasoning_cli.transport import Transport
+from deepreasoning_cli.providers.anthropic import ClaudeProvider, without_refused
+from deepreasoning_cli.transport import Request, Transport
 
 SONNET = next(m for m in load_catalog().claude_models if m.id == "claude-sonnet-5-5")
 KEY = Key("anthropic", "sk-ant-0123456789", "a test")
@@ -142,3 +143,13 @@ def test_a_stage_that_breaks_off_is_priced_as_if_all_had_been_written() -> None:
     assert finished.usage is not None
     # 1 token at 2 and 608 at 2.50 per million
     assert (finished.usage.estimated, finished.cost) == (True, Decimal("0.001522"))
+
+
+def test_a_schema_that_a_host_refuses_is_not_left_out_silently() -> None:
+    refusal = RefusedError("output_config: unknown field", status=400)
+    plain = {"model": "m", "messages": [], "output_config": {"effort": "low"}}
+    held = plain | {"output_config": {"effort": "low", "format": {"type": "json_schema"}}}
+    simpler = without_refused(Request("http://h", body=plain), refusal)
+    assert simpler is not None
+    assert simpler.body == {"model": "m", "messages": []}
+    assert without_refused(Request("http://h", body=held), refusal) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import validate
 from deepreasoning_cli.pipeline.events import Message, Prompt
+from deepreasoning_cli.pipeline.tools import AnswerOptions, OutputFormat
 from deepreasoning_cli.server import create_app
 from deepreasoning_cli.server.errors import to_failure
 from deepreasoning_cli.server.observe import log_to_stderr
@@ -225,3 +227,16 @@ def test_a_service_closes_what_waits_for_use() -> None:
         pool: Any = ours._transport._client._transport
     assert isinstance(pool._pool, httpcore.ConnectionPool)
     assert ours._transport._client.is_closed
+
+
+@pytest.mark.parametrize(("json", "lists"), [(False, True), (True, False)])
+def test_an_answer_that_must_be_json_has_no_list_of_sources(
+    monkeypatch: pytest.MonkeyPatch, json: bool, lists: bool
+) -> None:
+    monkeypatch.setenv("LINKUP_API_KEY", "sk-owner-linkup")
+    options = AnswerOptions(output_format=OutputFormat()) if json else None
+    request = chat_request(web_search_linkup=True)
+    prompt = replace(request.prompt, options=options)
+    plan = service().plan(replace(request, prompt=prompt), None, "1")
+    assert plan.search is not None
+    assert plan.search.lists is lists

@@ -303,12 +303,9 @@ class TestRefused:
         ("name", "field", "value"),
         [
             ("chat_completions", "n", 2),
-            ("chat_completions", "response_format", {"type": "json_object"}),
             ("chat_completions", "modalities", ["text", "audio"]),
             ("chat_completions", "audio", {"voice": "alloy"}),
             ("chat_completions", "web_search_options", {}),
-            ("chat_completions", "stop", "\n"),
-            ("chat_completions", "stop", ["END"]),
             ("chat_completions", "logprobs", True),
             ("chat_completions", "top_logprobs", 2),
             ("chat_completions", "logit_bias", {"50256": -100}),
@@ -322,8 +319,6 @@ class TestRefused:
             ("responses", "top_logprobs", 2),
             ("messages", "container", "c_1"),
             ("messages", "mcp_servers", [{}]),
-            ("messages", "output_format", {"type": "json_schema"}),
-            ("messages", "stop_sequences", ["END"]),
             ("messages", "top_k", 40),
         ],
     )
@@ -355,22 +350,6 @@ class TestRefused:
         self, name: str, field: str, value: object
     ) -> None:
         assert ask(name, **{field: value}) == ask(name)
-
-    @pytest.mark.parametrize(
-        ("name", "field", "value"),
-        [
-            ("responses", "text", {"format": {"type": "json_schema"}}),
-            ("messages", "output_config", {"format": {"type": "json_schema"}}),
-        ],
-    )
-    def test_other_formats_than_text_are_refused_inside_their_object(
-        self, name: str, field: str, value: object
-    ) -> None:
-        assert str(refused(name, **{field: value})) == (
-            f'{field}.format is not supported, except as {{"type": "text"}}'
-            ": in the client, leave it out"
-        )
-        assert str(refused(name, **{field: []})) == f"{field} must be a JSON object"
 
     @every_format
     @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ class ModelReported:
 class End:
     """The positive sign that a reply is whole; `reason` is the vendor's stop reason, if given.
 
-    `details` are its own words on a refusal.
+    `details` are its own words on a refusal, or the text that it stopped at, where that is known.
     """
 
     reason: str | None

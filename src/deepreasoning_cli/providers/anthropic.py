@@ -175,6 +175,8 @@ def without_refused(request: Request, refusal: RefusedError) -> Request | None:
     if "cache_control" in words and messages.is_marked(body):
         return replace(request, body=messages.unmarked(body))
     named = {name for name in OPTIONAL_FIELDS if name in words and name in body}
+    if "format" in body.get("output_config", {}):  # the caller's, and not ours to leave out
+        named.discard("output_config")
     if not named:
         return None
     return replace(request, body={name: body[name] for name in body if name not in named})

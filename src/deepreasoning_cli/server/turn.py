@@ -146,8 +146,11 @@ class Turn:
                 return [INTERNAL]
 
     def _usage_and_end(self, reason: str | None) -> list[Part]:
+        options = self.request.prompt.options
+        stops = options.stop_sequences if options and reason == "stop_sequence" else ()
+        end = End(reason, stops[0] if len(stops) == 1 else "")
         usage = total_usage(self.record)
-        return [usage, Cost(self.record.cost), End(reason)] if usage else [End(reason)]
+        return [usage, Cost(self.record.cost), end] if usage else [end]
 
     def _writer(self, model: str) -> ReplyWriter:
         head = Head(self.id, model, int(time.time()))

@@ -177,6 +177,10 @@ class PlanBuilder:
         )
 
     @property
+    def _wants_json(self) -> bool:
+        return self.request.options is not None and self.request.options.output_format is not None
+
+    @property
     def _is_plain(self) -> bool:
         return self.request.conversation is None or self.request.conversation.is_plain
 
@@ -362,7 +366,7 @@ class PlanBuilder:
         searcher = None
         if not request.found:
             searcher = open_search(settings, self.catalog, self._key("linkup"), self._transport)
-        lists, go_on = not settings.disable_formatting, request.without_search
+        lists, go_on = not (settings.disable_formatting or self._wants_json), request.without_search
         return Search(searcher, request.question, go_on, lists=lists, found=request.found)
 
     def _max_tokens(self, most: int | None, model: str) -> int:

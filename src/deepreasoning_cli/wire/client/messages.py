@@ -63,9 +63,22 @@ def request_body(
         from deepreasoning_cli.wire.client.tool_fields import messages_options
 
         request |= messages_options(prompt.options)
-    if prompt.system:
-        request["system"] = message_content(prompt.system, marked=0 in breakpoints)
+        output = request.get("output_config", {}) | extra.get("output_config", {})
+        extra = {**extra, **({"output_config": output} if output else {})}
+    if system := _system(prompt):
+        request["system"] = message_content(system, marked=0 in breakpoints)
     return request | {"messages": turns, **samplers, "stream": True, **extra}
+
+
+JSON_ALONE: Final = "Answer with one JSON object alone: no text around it, no code fence."
+"""Claude can be held to a schema, but not to JSON as such."""
+
+
+def _system(prompt: Prompt) -> str | None:
+    output = prompt.options.output_format if prompt.options else None
+    if output is None or output.schema is not None:
+        return prompt.system
+    return f"{prompt.system}\n\n{JSON_ALONE}" if prompt.system else JSON_ALONE
 
 
 def read_reply(

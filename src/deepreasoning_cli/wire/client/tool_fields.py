@@ -26,12 +26,36 @@ NO_ID: Final = re.compile(r"[^a-zA-Z0-9_-]")
 """What Claude refuses in the id of a call; ids of other vendors, as in a session that began there,
 have it."""
 
+SCHEMAS_BY_NAME: Final = frozenset({"properties", "$defs", "definitions"})
+LISTS_OF_SCHEMAS: Final = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+HELD_TO: Final = frozenset(
+    {
+        *("type", "enum", "const", "description", "title", "required", "default", "$ref"),
+        "additionalProperties",
+    }
+)
+HELD_TO_VALUES: Final = {
+    "minItems": (0, 1),
+    "format": (
+        *("date-time", "time", "date", "duration"),
+        *("email", "hostname", "uri", "ipv4", "ipv6", "uuid"),
+    ),
+}
+NOT_TOLD: Final = frozenset({"$schema", "$id", "$comment"})
+"""What `closed_schema` does with the words of a schema."""
+
 
 def messages_options(options: AnswerOptions) -> Payload:
-    """The fields of Messages for the tools, and for which of them to call."""
+    """The fields of Messages for the tools, for which of them to call, and for the answer."""
+    fields: Payload = {}
+    if options.stop_sequences:
+        fields["stop_sequences"] = list(options.stop_sequences)
+    if options.output_format and options.output_format.schema is not None:
+        schema = closed_schema(options.output_format.schema)
+        fields["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     if not options.tools:
-        return {}
-    fields: Payload = {"tools": [_messages_tool(tool) for tool in options.tools]}
+        return fields
+    fields["tools"] = [_messages_tool(tool) for tool in options.tools]
     choice = options.tool_choice
     if choice != ToolChoice():
         fields["tool_choice"] = {"type": choice.mode}
@@ -53,6 +77,36 @@ def _named(tool: Tool) -> Payload:
 
 def _strictness(tool: Tool) -> Payload:
     return {"strict": True} if tool.strict else {}
+
+
+def closed_schema(schema: Payload) -> Payload:
+    """The schema as Claude's structured outputs take it: an object that does not say whether it
+    has other properties has none, and what Claude cannot be held to is told in the description
+    (lib/_parse/_transform.py of the anthropic SDK).
+    """
+    closed: Payload = {}
+    told: list[str] = []
+    for name, value in schema.items():
+        if name in SCHEMAS_BY_NAME and isinstance(value, dict):
+            closed[name] = {key: _closed(each) for key, each in value.items()}
+        elif name in LISTS_OF_SCHEMAS and isinstance(value, list):
+            closed[LISTS_OF_SCHEMAS[name]] = [_closed(each) for each in value]
+        elif name == "items":
+            closed[name] = _closed(value)
+        elif name in HELD_TO or value in HELD_TO_VALUES.get(name, ()):
+            closed[name] = value
+        elif name not in NOT_TOLD:
+            told.append(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+    if closed.get("type") == "object" or "properties" in closed:
+        closed.setdefault("additionalProperties", False)
+    if told:
+        said = [str(closed["description"])] if "description" in closed else []
+        closed["description"] = "\n".join([*said, f"({', '.join(told)})"])
+    return closed
+
+
+def _closed(schema: object) -> object:
+    return closed_schema(schema) if isinstance(schema, dict) else schema
 
 
 def content_blocks(parts: Iterable[MessagePart]) -> list[Payload]:
@@ -93,16 +147,30 @@ def _media_block(media: Image | Document) -> Payload:
 
 
 def chat_options(options: AnswerOptions) -> Payload:
-    """The fields of Chat Completions for the tools, and for which of them to call."""
+    """The fields of Chat Completions for the tools, for which of them to call, and for the
+    answer.
+    """
+    fields: Payload = {}
+    if options.stop_sequences:
+        fields["stop"] = list(options.stop_sequences)
+    if options.output_format:
+        fields["response_format"] = _response_format(options.output_format.schema)
     if not options.tools:
-        return {}
-    fields: Payload = {"tools": [_chat_tool(tool) for tool in options.tools]}
+        return fields
+    fields["tools"] = [_chat_tool(tool) for tool in options.tools]
     choice = options.tool_choice
     if choice.mode == "tool":
         fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
     elif choice.mode != "auto":
         fields["tool_choice"] = {"any": "required", "none": "none"}[choice.mode]
     return fields | ({} if choice.parallel else {"parallel_tool_calls": False})
+
+
+def _response_format(schema: Payload | None) -> Payload:
+    if schema is None:
+        return {"type": "json_object"}
+    named = {"name": "answer", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _chat_tool(tool: Tool) -> Payload:

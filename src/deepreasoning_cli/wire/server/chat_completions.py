@@ -14,6 +14,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import Conversation
 from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
 from deepreasoning_cli.wire.server.request import (
@@ -23,7 +24,6 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     read_effort,
 )
-from deepreasoning_cli.wire.server.tool_definitions import read_options
 from deepreasoning_cli.wire.server.writer import ReplyWriter, openai_usage, to_finish_reason
 
 
@@ -108,11 +108,9 @@ def _call_object(call: ToolCallStarted, arguments: str) -> Payload:
 
 ACCEPTED: Final = NO_FUNCTIONS | {
     "n": (1,),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "audio": (),
     "web_search_options": (),  # the search here is `web_search_linkup`
-    "stop": ([], ""),
     "logprobs": (False,),
     "top_logprobs": (0,),
     "logit_bias": ({},),
@@ -131,9 +129,10 @@ def read_request(body: object) -> ChatRequest:
     for message in request.objects("messages"):
         conversation.add_message(message)
     prompt = conversation.prompt()
+    output_format = read_output_format(request, "response_format")
     return build_chat_request(
         request,
-        replace(prompt, options=read_options(request, prompt)),
+        replace(prompt, options=read_options(request, prompt, output_format)),
         limits=("max_tokens", "max_completion_tokens"),
         include_usage=bool(include_usage),
         effort=read_effort(request, "reasoning_effort"),

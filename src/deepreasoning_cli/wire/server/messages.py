@@ -9,6 +9,7 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import Payload, Thought, ToolCallStarted
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import Conversation, system_text
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
 from deepreasoning_cli.wire.server.request import (
@@ -18,7 +19,6 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     read_effort,
 )
-from deepreasoning_cli.wire.server.tool_definitions import read_options
 from deepreasoning_cli.wire.server.writer import ReplyWriter, RunKind, to_stop_reason
 
 NO_SIGNATURE = ""
@@ -56,7 +56,7 @@ class MessagesWriter(ReplyWriter):
 
     def _end_reply(self) -> Iterable[Payload]:
         reason = to_stop_reason(*self.reply.ending_words)
-        delta = {"stop_reason": reason, "stop_sequence": None}
+        delta = {"stop_reason": reason, "stop_sequence": self.reply.stopped_at}
         yield {"type": "message_delta", "delta": delta, "usage": self._usage()}
         yield {"type": "message_stop"}
 
@@ -74,7 +74,7 @@ class MessagesWriter(ReplyWriter):
             "model": self.reply.model,
             "content": content,
             "stop_reason": reason,
-            "stop_sequence": None,
+            "stop_sequence": self.reply.stopped_at,
             "usage": usage,
         }
 
@@ -118,8 +118,6 @@ def _usage_object(usage: Usage | None) -> Payload:
 ACCEPTED: Final = NO_FUNCTIONS | {
     "container": (),
     "mcp_servers": ([],),
-    "output_format": (),
-    "stop_sequences": ([],),
     "top_k": (0, -1),
 }
 
@@ -132,7 +130,8 @@ def read_request(body: object) -> ChatRequest:
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
     output = request.within("output_config")
-    output.reject_unless({"format": ({"type": "text"},)})
+    output_format = read_output_format(output, "format")
+    output_format = output_format or read_output_format(request, "output_format")  # its old name
     conversation = Conversation("messages")
     if request.get("system") is not None:
         conversation.systems.append(system_text(request, "system"))
@@ -141,7 +140,7 @@ def read_request(body: object) -> ChatRequest:
     prompt = conversation.prompt()
     return build_chat_request(
         request,
-        replace(prompt, options=read_options(request, prompt)),
+        replace(prompt, options=read_options(request, prompt, output_format)),
         limits=("max_tokens",),
         effort=read_effort(output, "effort"),
     )

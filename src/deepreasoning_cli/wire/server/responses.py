@@ -14,6 +14,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import (
     Conversation,
     Places,
@@ -29,7 +30,6 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     read_effort,
 )
-from deepreasoning_cli.wire.server.tool_definitions import read_options
 from deepreasoning_cli.wire.server.writer import (
     ReplyWriter,
     RunKind,
@@ -233,11 +233,11 @@ def read_request(body: object) -> ChatRequest:
     """The request in the decoded JSON. Raises BadRequest, which names the field."""
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
-    request.within("text").reject_unless({"format": ({"type": "text"},)})
     prompt = _read_input(request)
+    output_format = read_output_format(request.within("text"), "format")
     return build_chat_request(
         request,
-        replace(prompt, options=read_options(request, prompt)),
+        replace(prompt, options=read_options(request, prompt, output_format)),
         limits=("max_tokens", "max_output_tokens"),
         effort=read_effort(request.within("reasoning"), "effort"),
     )

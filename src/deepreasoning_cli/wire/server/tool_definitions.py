@@ -11,14 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
-from deepreasoning_cli.pipeline.events import Payload, Prompt, ToolCall
-from deepreasoning_cli.pipeline.tools import (
-    AnswerOptions,
-    Document,
-    Image,
-    Tool,
-    ToolChoice,
-)
+from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.pipeline.tools import Document, Image, Tool, ToolChoice
 from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.wire.server.request import Fields
 
@@ -38,21 +32,8 @@ MODES: Final[Mapping[str, str]] = {
 """Whether a tool is to be called, by the words of all formats."""
 
 
-def read_options(request: Fields, prompt: Prompt) -> AnswerOptions | None:
-    """What the request asks of the answer besides text; None where that is nothing.
-
-    Calls that are in the messages need their tools again: Claude refuses them otherwise.
-    """
-    tools = _read_tools(request)
-    choice = _read_choice(request, {tool.name for tool in tools})
-    if not tools:
-        calls = (part for message in prompt.messages for part in message.parts)
-        names = dict.fromkeys(call.name for call in calls if isinstance(call, ToolCall))
-        tools, choice = [Tool(name, "", {}) for name in names], ToolChoice("none")
-    return AnswerOptions(tools=tuple(tools), tool_choice=choice) if tools else None
-
-
-def _read_tools(request: Fields) -> list[Tool]:
+def read_tools(request: Fields) -> list[Tool]:
+    """The functions of the client's."""
     if request.get("tools") is None:
         return []
     listed = request.objects("tools")
@@ -84,7 +65,7 @@ def _read_tool(fields: Fields) -> Tool:
     if not NAME.fullmatch(name or ""):
         fields.refuse("name", "must be 1 to 128 letters, digits, hyphens and underscores")
     place = "input_schema" if fields.get("input_schema") is not None else "parameters"
-    schema = _well_formed(fields, place)
+    schema = well_formed(fields, place)
     if schema.get("type", "object") != "object":
         fields.refuse(place, "must have the type object")
     if combined := next((word for word in COMBINED if word in schema), None):
@@ -93,7 +74,7 @@ def _read_tool(fields: Fields) -> Tool:
     return Tool(name or "", description, schema, fields.boolean("strict") or False)
 
 
-def _well_formed(fields: Fields, name: str) -> Payload:
+def well_formed(fields: Fields, name: str) -> Payload:
     """The JSON object in the field, without halves of surrogate pairs."""
     values = fields.within(name).values
     try:
@@ -103,7 +84,8 @@ def _well_formed(fields: Fields, name: str) -> Payload:
     return found
 
 
-def _read_choice(request: Fields, names: set[str]) -> ToolChoice:
+def read_choice(request: Fields, names: set[str]) -> ToolChoice:
+    """Which of the tools with these names is to be called."""
     parallel = request.boolean("parallel_tool_calls") is not False
     given = request.get("tool_choice")
     fields = Fields({}, "tool_choice")
@@ -131,7 +113,7 @@ def _read_choice(request: Fields, names: set[str]) -> ToolChoice:
 
 def read_tool_input(fields: Fields, name: str) -> str:
     """The input of a call, a JSON object in the field, as text."""
-    return json.dumps(_well_formed(fields, name), ensure_ascii=False)
+    return json.dumps(well_formed(fields, name), ensure_ascii=False)
 
 
 def read_arguments(fields: Fields, name: str = "arguments") -> str:

@@ -80,6 +80,8 @@ class ReplyAccumulator:
     cost: Cost | None = None
     reason: str | None = None
     """The stop reason in the vendor's words."""
+    stopped_at: str | None = None
+    """The stop sequence that ended it, where it is known."""
 
     def add(self, chunk: Chunk | Cost) -> None:
         """Note one chunk."""
@@ -99,8 +101,9 @@ class ReplyAccumulator:
                 self.usage = chunk
             case Cost():
                 self.cost = chunk
-            case End(reason):
+            case End(reason, details):
                 self.reason = reason
+                self.stopped_at = details or None if reason == "stop_sequence" else None
 
     @property
     def kind(self) -> RunKind | None:
