@@ -62,7 +62,7 @@ def test_a_program_as_it_is_printed_shows_the_reasoning_and_the_answer(code: str
     assert 0 <= shown.find(THOUGHT) < shown.find(ANSWER)
 
 
-def test_each_client_is_shown_in_the_readme() -> None:
+def test_a_client_of_each_vendor_is_shown_first() -> None:
     assert [re.findall(r"from (\w+) import", code) for code in PROGRAMS[:2]] == [
         ["openai"],
         ["anthropic"],
