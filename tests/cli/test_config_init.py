@@ -215,6 +215,13 @@ def test_only_what_no_flag_answers_is_asked(path: Path) -> None:
     assert written(path)["keys"] == {"anthropic": {"command": "p"}}
 
 
+@pytest.mark.parametrize("way", ["3", "5"])
+def test_where_the_keys_decide_the_way_is_asked_for(path: Path, way: str) -> None:
+    answers = {"3": [(KEY, ""), (NAME, "")], "5": []}
+    shown = init((WAY, way), *answers[way], words=["--backend", "auto"])
+    assert (shown.code, written(path)["backend"]) == (0, {"3": "gateway", "5": "demo"}[way])
+
+
 @pytest.mark.parametrize(("answer", "panels"), [("", "rules"), ("2", "box")])
 def test_where_text_runs_from_right_to_left_rules_are_suggested(
     path: Path, answer: str, panels: str

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepreasoning_cli.providers.demo import scripts
+from support.loopback import json_reply
 from support.runner import PROGRAM, PtyRun, run, run_in_pty
 from support.screen import Terminal
 from support.tmux import Tmux
@@ -64,11 +65,23 @@ def test_after_the_set_up_the_question_is_asked(vendors: Vendors) -> None:
     assert anthropic.encode() not in shown.output
 
 
-def test_the_answer_goes_into_the_file_and_the_questions_to_the_terminal(tmp_path: Path) -> None:
-    script = f"{' '.join(PROGRAM)} ask 'What is this?' > {tmp_path}/answer"
-    shown = run_in_pty("-c", script, program=["/bin/sh"], keys=[(OFFER, b"y\r"), (WAY, b"5\r")])
-    assert shown.code == 0
-    assert (tmp_path / "answer").read_text().startswith("This is a **scripted reply")
+def test_only_the_answer_goes_into_the_file(vendors: Vendors, tmp_path: Path) -> None:
+    for vendor in (vendors.reasoner, vendors.claude):
+        vendor.reply(json_reply(200, {"data": []}))  # the key is tried
+    vendors.reply(THOUGHTS, TEXTS)
+    deepseek, anthropic = vendors.keys["DEEPSEEK_API_KEY"], vendors.keys["ANTHROPIC_API_KEY"]
+    shown = run_in_pty(
+        "-c", f"{' '.join(PROGRAM)} ask '6×7?' > {tmp_path}/answer",
+        program=["/bin/sh"],
+        env=addresses_of(vendors) | {"SHELL": "/usr/bin/fish"},
+        keys=[
+            (OFFER, b"y\r"), (WAY, b"1\r"), (UNSEEN, f"{deepseek}\r".encode()),
+            (UNSEEN, f"{anthropic}\r".encode()), (UNSEEN, b"\r"), (NAME, b"\r"), (NAME, b"\r"),
+            (YES, b"\r"), (YES, b"\r"),
+        ],
+    )  # fmt: skip
+    assert (shown.code, shown.output.count(b" works  ")) == (0, 2)
+    assert (tmp_path / "answer").read_text() == f"{ANSWER}\n"
 
 
 @pytest.mark.parametrize(("key", "code"), [(b"n\r", 3), (b"\x03", 130), (b"\x04", 130)])
@@ -124,6 +137,48 @@ def test_a_job_in_the_background_asks_nothing() -> None:
     shown = run_in_pty("-ic", f"{program} ask why? & wait", program=["/bin/bash", "--norc"])
     assert b"no keys are set" in shown.output
     assert OFFER.strip() not in shown.output
+
+
+def test_the_first_minute_row_by_row(tmux: Tmux, tmp_path: Path) -> None:
+    program = f"{sys.executable} -m deepreasoning_cli"
+    tmux.start(
+        f"cd {tmp_path}; SHELL=/usr/bin/fish {program} chat; sleep 60",
+        {**os.environ, "DEEPREASONING_CONFIG": "dr.toml"},
+    )
+    tmux.wait_for("Set it up now? [Y/n]")
+    tmux.press("Enter")
+    tmux.wait_for("Number [1]:")
+    tmux.press("5", "Enter")
+    tmux.wait_for("fish? [Y/n]")
+    tmux.press("n", "Enter")
+    lines = tmux.wait_for("Ctrl-D leaves")
+    assert lines[:20] == [
+        *HINTS,
+        "Set it up now? [Y/n]",
+        "",
+        "Writes dr.toml",
+        "Ctrl-C leaves everything as it is.",
+        "",
+        "Which keys do you have?",
+        "  1. DeepSeek and Anthropic  two keys: DeepSeek reasons, Claude answers",
+        "  2. OpenRouter              one key: it hosts a reasoner and Claude",
+        "  3. EmpirioLabs             one key: the hosted DeepReasoning model",
+        "  4. none, but Ollama        both models run on this computer",
+        "  5. none yet                the demo: scripted replies, no model is called",
+        "Number [1]: 5",
+        "",
+        "wrote dr.toml",
+        "Install completions for fish? [Y/n] n",
+    ]
+
+
+def test_on_forty_columns_a_choice_stands_on_lines_of_its_own() -> None:
+    shown = run_in_pty("config", "init", columns=40, rows=12, keys=[(WAY, b"\x03")])
+    terminal = Terminal(40, 40)
+    terminal.write(shown.output.decode())
+    lines = terminal.lines()
+    at = lines.index("  2. OpenRouter")
+    assert lines[at + 1 : at + 3] == ["     one key: it hosts a reasoner and", "  Claude"]
 
 
 def test_on_a_terminal_that_is_none_of_ours_a_long_key_leaves_no_trace(tmux: Tmux) -> None:

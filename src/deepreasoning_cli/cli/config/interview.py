@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
@@ -117,8 +118,9 @@ def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], 
         editor.update(path, answers)
     write_stderr(f"\nwrote {path}", wrap=False)
     try:
-        code = _offer_check(path, log) if answers.keys else 0
-        _offer_completions()
+        with redirect_stdout(sys.stderr):  # stdout may be the file of the answer that is to come
+            code = _offer_check(path, log) if answers.keys else 0
+            _offer_completions()
     except typer.Abort:
         write_stderr("cancelled; the file stays")
         raise KeyboardInterrupt from None
@@ -146,6 +148,8 @@ class Interview:
 
     def __init__(self, path: Path, given: Answers, *, is_new: bool) -> None:
         self._settings, self._keys = dict(given.settings), dict(given.keys)
+        if self._settings.get("backend") == "auto":  # the keys decide, and they are asked for
+            del self._settings["backend"]
         self._vendors = {each.name: each for each in load_vendors(paths.catalog_override())}
         self._loaded = _in_force(path, list(self._vendors.values()), is_new=is_new)
         self._catalog = current_catalog(self._loaded)
@@ -178,8 +182,8 @@ class Interview:
             own = {"backend": "direct", "reasoner": "deepseek", "answerer": ANTHROPIC}
             self._settings = {**own, **given}
             return
-        backend = given.get("backend", "auto")
-        ways = {way.needs: way for way in WAYS if backend in ("auto", way.settings["backend"])}
+        backend = given.get("backend")
+        ways = {way.needs: way for way in WAYS if backend in (None, way.settings["backend"])}
         needs = next(iter(ways))
         if len(ways) > 1:
             meanings = {way.needs: way.meaning for way in ways.values()}

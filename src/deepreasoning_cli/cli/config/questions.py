@@ -44,8 +44,12 @@ def ask_choice(
     """
     write_stderr(question)
     width = max(map(len, options))
-    for number, (name, description) in enumerate(options.items(), start=1):
-        write_stderr(f"  {number}. {name:<{width}}  {description}")
+    rows = [
+        (f"  {at}. {name:<{width}}", text) for at, (name, text) in enumerate(options.items(), 1)
+    ]
+    is_wide = max(len(f"{name}  {text}") for name, text in rows) <= terminal_size()[0]
+    for name, text in rows:
+        write_stderr(f"{name}  {text}" if is_wide else f"{name.rstrip()}\n     {text}")
     numbers = [str(number + 1) for number in range(len(options))]
     question = "Number or name [1]:" if check else "Number [1]:"
     while True:
