@@ -14,9 +14,11 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from deepreasoning_cli.errors import WriteError
@@ -24,8 +26,14 @@ from deepreasoning_cli.errors import WriteError
 if TYPE_CHECKING:
     import ssl
 
+T = TypeVar("T")
 SOCKET_KEEP_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 CONNECT_TIMEOUT = 10.0  # seconds, for TCP and for TLS each
+NEXT_ADDRESS_AFTER = 0.25
+"""Seconds that an address of a host has before the next one is tried beside it.
+
+The connection attempt delay of RFC 8305, section 5.
+"""
 IDLE_SECONDS = 60.0
 """How long an open connection waits for its request."""
 RECENT_SECONDS = 1.0
@@ -117,6 +125,101 @@ def is_proxied() -> bool:
     return any(value and name.lower() in names for name, value in os.environ.items())
 
 
+def find_addresses(host: str, port: int, timeout: float | None) -> list[str]:
+    """The numeric addresses of a host, IPv6 and IPv4 in turn, the preferred one first.
+
+    `timeout` is in seconds: the system's own wait for a name server is a matter of minutes. Raises
+    OSError, socket.gaierror where there is no such host or nobody who knows, and UnicodeError.
+    """
+    if _is_numeric(host):
+        return [host]
+    found: list[list[str]] = []
+    failed: list[Exception] = []
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.append([_numeric(*row[4]) for row in rows])
+        except Exception as failure:  # noqa: BLE001 (raised again where it is waited for)
+            failed.append(failure)
+
+    thread = threading.Thread(target=look_up, name="name lookup", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise socket.gaierror(socket.EAI_AGAIN, "the name server does not answer")
+    return _by_turns(found[0])
+
+
+def _is_numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False
+
+
+def _numeric(host: object, _port: object, _flow: int = 0, scope: int = 0) -> str:
+    """The host in an address of a socket; one of a link has that link's number behind it."""
+    return f"{host}%{scope}" if scope else str(host)
+
+
+def _by_turns(addresses: Sequence[str]) -> list[str]:
+    """The addresses, each once; the two families take turns as long as both have any."""
+    families: dict[bool, list[str]] = {}
+    for each in dict.fromkeys(addresses):
+        families.setdefault(":" in each, []).append(each)
+    places = {each: at for own in families.values() for at, each in enumerate(own)}
+    return sorted(places, key=places.__getitem__)  # of one place the preferred family comes first
+
+
+def first_to_connect(attempts: Sequence[Callable[[], T]], close: Callable[[T], None]) -> T:
+    """What the first attempt returns that succeeds; `close` is for what comes too late.
+
+    Each attempt begins when all before it have failed, or a little after the one before: an address
+    that swallows what is sent to it holds nobody up (RFC 8305). Raises what the last one raised.
+    """
+    if len(attempts) == 1:
+        return attempts[0]()
+    changed = threading.Condition()
+    open_, failed = list[T](), list[Exception]()
+    is_over = False
+
+    def run(attempt: Callable[[], T]) -> None:
+        try:
+            opened = attempt()
+        except Exception as failure:  # noqa: BLE001 (raised again where it is waited for)
+            with changed:
+                failed.append(failure)
+                changed.notify()
+            return
+        with changed:
+            if not (is_over or open_):
+                open_.append(opened)
+                changed.notify()
+                return
+        close(opened)
+
+    try:
+        for begun, attempt in enumerate(attempts, 1):
+            threading.Thread(target=run, args=(attempt,), name="connect", daemon=True).start()
+            wait = NEXT_ADDRESS_AFTER if begun < len(attempts) else None
+            with changed:
+                changed.wait_for(partial(_is_decided, open_, failed, begun), wait)
+                if open_:
+                    return open_[0]
+        raise failed[-1]
+    finally:
+        with changed:
+            is_over = True
+
+
+def _is_decided(opened: Sequence[object], failed: Sequence[Exception], begun: int) -> bool:
+    return bool(opened) or len(failed) == begun
+
+
 class EarlyConnection:
     """A connection to `origin` that a thread opens at once; TLS is on it where the origin has it.
 
@@ -194,7 +297,10 @@ class EarlyConnection:
         is_plain = self.origin.scheme == "http"
         if not is_plain:  # the context is made while the host is looked up and answers
             _thread.start_new_thread(self._tls_context, ())  # `Thread.start` would wait for it
-        sock = socket.create_connection(self.origin[1:], self._timeout)
+        port, seconds = self.origin.port, self._timeout
+        addresses = find_addresses(self.origin.host, port, seconds)
+        attempts = [partial(socket.create_connection, (each, port), seconds) for each in addresses]
+        sock = first_to_connect(attempts, socket.socket.close)
         self._has_tcp.set()
         try:
             sock.setsockopt(*SOCKET_KEEP_ALIVE)

@@ -105,6 +105,21 @@ def tighten(path: Path) -> bool:
     return True
 
 
+def close_to_others(*paths: Path) -> bool:
+    """Take these files and folders away from group and others; whether any was open to them.
+
+    What is not there, or not the user's to change, is left alone.
+    """
+    was_open = False
+    for path in paths:
+        with contextlib.suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if os.name == "posix" and mode & 0o077:
+                path.chmod(mode & 0o700)
+                was_open = True
+    return was_open
+
+
 def _is_stream(path: Path, before: os.stat_result) -> bool:
     """Whether the name stands for something that takes text but cannot be replaced by a file."""
     return not stat.S_ISREG(before.st_mode) or path.as_posix().startswith(PASS_THROUGH)

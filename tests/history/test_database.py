@@ -617,3 +617,34 @@ def test_a_folder_that_exists_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
     reopened(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("", 0o755), ("history.db", 0o644), ("journal", 0o775), ("sessions", 0o701)]
+)
+def test_a_history_that_others_can_read_is_closed_and_that_is_said_once(
+    tmp_path: Path, name: str, mode: int
+) -> None:
+    folder = tmp_path / "deepreasoning"
+    said: list[str] = []
+    Database(folder, said.append).close()
+    for each in ("journal", "sessions"):
+        (folder / each).mkdir(0o700, exist_ok=True)
+    (folder / name).chmod(mode)
+    for _ in range(2):
+        Database(folder, said.append).close()
+    assert said == [f"the history in {folder} was open to others; it is closed to them now"]
+    assert stat.S_IMODE((folder / name).stat().st_mode) == mode & 0o700
+
+
+def test_a_folder_of_the_users_own_naming_may_be_shared_but_not_the_history(
+    tmp_path: Path,
+) -> None:
+    said: list[str] = []
+    Database(tmp_path, said.append).close()
+    tmp_path.chmod(0o777)
+    (tmp_path / "history.db").chmod(0o664)
+    Database(tmp_path, said.append).close()
+    assert len(said) == 1
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (tmp_path, tmp_path / "history.db")]
+    assert modes == [0o777, 0o600]

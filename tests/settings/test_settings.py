@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -657,6 +658,109 @@ def test_a_file_that_cannot_be_closed_is_a_matter_of_its_keys(
     config.chmod(0o644)
     monkeypatch.setattr(Path, "chmod", refuse)
     assert load(config, text).notes == [note.format(config) for note in notes]
+
+
+def marking(folder: Path) -> str:
+    """A config file whose key command leaves a mark."""
+    return f"[keys]\nanthropic = {{ command = \"sh -c 'touch {folder}/ran; echo sk-{'a' * 20}'\" }}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize(
+    ("name", "mode"), [("config.toml", 0o666), ("config.toml", 0o602), ("", 0o777)]
+)
+def test_the_commands_of_a_file_that_others_can_write_are_not_run(
+    tmp_path: Path, name: str, mode: int
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir(0o700)
+    path = folder / "config.toml"
+    path.touch(0o600)
+    (folder / name).chmod(mode)
+    written = str(folder / name).rstrip("/")
+    advice = f"look at the commands in {path}, then `chmod go-w '{written}'`"
+    for _ in range(2):  # it is not repaired: the user is to look at it first
+        loaded = load(path, marking(tmp_path))
+        assert loaded.notes == [
+            f"others can write {written}: the key commands of config.toml are not run; {advice}"
+        ]
+        with pytest.raises(ConfigError) as caught:
+            loaded.key("anthropic")
+        error = caught.value
+        what = f"the command of keys.anthropic is not run: others can write {written}"
+        assert (error.message, error.hint, error.kind) == (what, advice, "config_not_safe")
+        assert not (tmp_path / "ran").exists()
+    (folder / name).chmod(mode & 0o755)
+    assert load(path, marking(tmp_path)).key("anthropic")
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_link_into_a_folder_that_others_can_write_is_no_better(tmp_path: Path) -> None:
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    shared.mkdir()
+    own.mkdir(0o700)
+    (shared / "c.toml").touch(0o600)
+    shared.chmod(0o777)
+    (own / "config.toml").symlink_to(shared / "c.toml")
+    loaded = load(own / "config.toml", marking(tmp_path))
+    assert (loaded.writable, (tmp_path / "ran").exists()) == (shared, False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("mode", [0o1777, 0o755])
+def test_a_sticky_folder_or_one_that_others_only_read_is_trusted(config: Path, mode: int) -> None:
+    config.parent.chmod(mode)
+    loaded = load(config, marking(config.parent))
+    assert (loaded.writable, loaded.notes) == (None, [])
+    assert loaded.key("anthropic")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of POSIX")
+@pytest.mark.parametrize(
+    ("members", "is_safe"), [([], True), (["me"], True), (["me", "you"], False)]
+)
+def test_a_group_without_other_members_is_nobody_else(
+    config: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], is_safe: bool
+) -> None:
+    import grp
+    import pwd
+
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: Mock(pw_name="me"))
+    monkeypatch.setattr(grp, "getgrgid", lambda _: Mock(gr_name="me", gr_mem=members))
+    config.chmod(0o660)
+    assert (load(config, marking(config.parent)).writable is None) == is_safe
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of POSIX")
+def test_a_group_that_nobody_knows_is_somebody_else(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import grp
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(grp, "getgrgid", unknown)
+    config.chmod(0o660)
+    assert load(config, marking(config.parent)).writable == config
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_file_without_commands_that_others_could_write_is_closed(config: Path) -> None:
+    config.chmod(0o666)
+    loaded = load(config, '[keys]\ndeepseek = "sk-deepseek-0123"')
+    assert loaded.notes == [f"{config} was open to others (mode 0666); now 0600"]
+    assert loaded.key("deepseek")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_command_of_the_environment_is_nobody_elses(config: Path) -> None:
+    config.chmod(0o666)
+    own = {"DEEPREASONING_KEYS__LAB__COMMAND": "echo sk-lab-0123456789"}
+    loaded = load(config, marking(config.parent), None, own)
+    assert loaded.writable == config
+    assert loaded.key("lab")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="owners of POSIX")

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import certifi
 import httpx
 import pytest
+import trustme
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli import connect
@@ -55,6 +57,7 @@ def test_an_unreachable_network_is_no_refusal(
         raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr(socket, "create_connection", unreachable)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.1", 443))])
     assert seen.failure().message == f"cannot connect to {HOST} (no connection)"
 
 
@@ -124,6 +127,60 @@ def test_a_certificate_for_another_name_says_so(
         "tls",
         f"cannot trust other.example:{port}: Hostname mismatch",
     )
+    assert failure.hint == (
+        "check the base URL: whoever answers there has a certificate for another name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "why", "hint"),
+    [
+        (
+            -2,
+            -1,
+            "certificate has expired",
+            "check this computer's clock; if it is right, whoever runs the host has to renew it",
+        ),
+        (
+            1,
+            2,
+            "certificate is not yet valid",
+            "check this computer's clock: the certificate is not valid yet",
+        ),
+    ],
+)
+def test_a_certificate_out_of_its_time_gets_advice_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+    seen: Witness,
+    tmp_path: Path,
+    begins: int,
+    ends: int,
+    why: str,
+    hint: str,
+) -> None:
+    now = datetime.now(UTC)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    issued = authority.issue_cert(
+        "127.0.0.1", not_before=now + timedelta(begins), not_after=now + timedelta(ends)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+        def shake() -> None:
+            peer, _ = listener.accept()
+            with peer, suppress(OSError):
+                context.wrap_socket(peer, server_side=True).close()
+
+        thread = threading.Thread(target=shake)
+        thread.start()
+        failure = seen.failure(to(url))
+        thread.join()
+    assert failure.message.endswith(f": {why}")
+    assert (failure.kind, failure.hint, seen.waits) == ("tls", hint, [])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UnavailableError, WriteError
-from deepreasoning_cli.files import make_private_folder, sync_folder
+from deepreasoning_cli.files import close_to_others, make_private_folder, sync_folder
 from deepreasoning_cli.history.journal_format import Warn
 from deepreasoning_cli.history.locks import NEW_FILE, create_private, hold
 from deepreasoning_cli.history.salvage import (
@@ -23,11 +23,14 @@ from deepreasoning_cli.history.salvage import (
     set_aside,
 )
 from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
+from deepreasoning_cli.paths import APP
 
 NAME: Final = "history.db"
 MAKING: Final = "history.repair"
 WHOLE: Final = "history.repaired"
 """A repaired database while it is made, and when it is whole and waits for its name."""
+PARTS: Final = (NAME, f"{NAME}-wal", f"{NAME}-shm", "journal", "sessions", "reserved")
+"""What the data folder has of the history."""
 LOCK_TIMEOUT: Final = 30.0  # seconds
 WITHOUT_WAL: Final = frozenset(
     {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
@@ -152,6 +155,7 @@ class Database:
             return _connect_read_only(self.path)
         state, connection = _examine(self.path)
         if connection:
+            self._close_to_others()
             return connection
         if state is not DatabaseState.NEWER:
             with hold(self.path.with_suffix(".lock"), LOCK_TIMEOUT):
@@ -168,6 +172,14 @@ class Database:
             except sqlite3.OperationalError as exc:  # it has other tables
                 raise self._refusal from exc
         return _connect(self.path)
+
+    def _close_to_others(self) -> None:
+        """Close what is ours: a folder of another name is the user's, and may be shared."""
+        folder = self.path.parent
+        own = [folder] if folder.name == APP else []
+        own += [folder / name for name in PARTS]
+        if close_to_others(*own):
+            self._warn(f"the history in {folder} was open to others; it is closed to them now")
 
     def _prepare(self) -> DatabaseState:
         """Bring the file up to date; nobody else does it meanwhile."""

@@ -14,10 +14,10 @@ from pydantic import SecretStr, ValidationError
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_vendors
 from deepreasoning_cli.catalog.models import Vendor
-from deepreasoning_cli.errors import did_you_mean
+from deepreasoning_cli.errors import ConfigError, did_you_mean
 from deepreasoning_cli.keys import Key, validate_and_remember
 from deepreasoning_cli.settings.models import Settings
-from deepreasoning_cli.settings.reader import file_layer, run_key_command
+from deepreasoning_cli.settings.reader import file_layer, how_to_close, run_key_command
 from deepreasoning_cli.settings.sources import (
     Layer,
     dotted_names,
@@ -40,6 +40,8 @@ class LoadedSettings:
     origins: Mapping[str, str]
     notes: list[str]
     path: Path
+    writable: Path | None = None
+    """The config file or a folder that others can write; the file's key commands are not run."""
     _fetched: dict[str, Key] = field(default_factory=dict, repr=False, compare=False)
 
     def is_typed(self, name: str) -> bool:
@@ -80,8 +82,21 @@ class LoadedSettings:
         entry = self.settings.keys[name]
         if isinstance(entry, SecretStr):
             return validate_and_remember(name, entry.get_secret_value(), self._origin_of_key(name))
+        if self.writable and self._is_from_file(name):
+            raise ConfigError(
+                f"the command of keys.{name} is not run: others can write {self.writable}",
+                hint=how_to_close(self.path, self.writable),
+                kind="config_not_safe",
+            )
         return validate_and_remember(
             name, run_key_command(entry.arguments, f"keys.{name}"), f"the command of keys.{name}"
+        )
+
+    def _is_from_file(self, key: str) -> bool:
+        entry = f"keys.{key}."
+        return any(
+            f"{name}.".startswith(entry) and origin.startswith("file ")
+            for name, origin in self.origins.items()
         )
 
     def _origin_of_key(self, name: str) -> str:
@@ -134,7 +149,8 @@ def merge_layers(
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
         raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
     defaults = dict.fromkeys(dotted_names(settings.model_dump(exclude={"keys"})), "default")
-    return LoadedSettings(settings, defaults | origins, list(notes or ()), file)
+    writable = next((layer.writable for layer in layers if layer.writable), None)
+    return LoadedSettings(settings, defaults | origins, list(notes or ()), file, writable)
 
 
 def _with_whole_addresses(loaded: LoadedSettings, vendors: Sequence[Vendor]) -> LoadedSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from deepreasoning_cli.settings.sources import Layer, from_file
 def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
     """The settings in the file at `path`; a mode that was repaired is added to `notes`.
 
-    A missing file is empty unless `required`. Raises ConfigError.
+    A missing file is empty unless `required`. One that others can write, and that names commands,
+    stays as it is until the user has looked at it. Raises ConfigError.
     """
     try:
+        writable = writable_by_others(path)
         text = read(path)
     except FileNotFoundError:
         if not required:
@@ -28,6 +31,11 @@ def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
             kind="config_missing",
         ) from None
     layer = from_file(path, text)
+    keys = layer.values.get("keys")
+    if writable and isinstance(keys, dict) and any(isinstance(key, dict) for key in keys.values()):
+        what = f"others can write {writable}: the key commands of {path.name} are not run"
+        notes.append(f"{what}; {how_to_close(path, writable)}")
+        return layer._replace(writable=writable)
     if note := _make_private(path, holds_keys=bool(layer.values.get("keys"))):
         notes.append(note)
     return layer
@@ -68,6 +76,39 @@ def _check_owner(path: Path) -> None:
             hint="make it yours with chown, or name another file with --config",
             kind="config_not_yours",
         )
+
+
+def writable_by_others(path: Path) -> Path | None:
+    """The file, or the folder that it or its link is in, if others may write it; else None.
+
+    A group that has no other member is nobody else; a sticky folder lets others replace nothing.
+    """
+    if os.name != "posix":
+        return None
+    for each in (path, path.parent, path.resolve().parent):
+        mode = each.stat().st_mode
+        is_sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+        is_shared = mode & stat.S_IWGRP and not _is_own_group(each.stat().st_gid)
+        if (mode & stat.S_IWOTH or is_shared) and not is_sticky:
+            return each
+    return None
+
+
+def _is_own_group(number: int) -> bool:
+    """Whether it is the user's private group, as many systems give each user one."""
+    import grp
+    import pwd
+
+    try:
+        group, me = grp.getgrgid(number), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return group.gr_name == me.pw_name and set(group.gr_mem) <= {me.pw_name}
+
+
+def how_to_close(path: Path, writable: Path) -> str:
+    """What to do about a file or folder that others can write."""
+    return f"look at the commands in {path}, then `chmod go-w {shlex.quote(str(writable))}`"
 
 
 def _make_private(path: Path, *, holds_keys: bool) -> str | None:

@@ -29,10 +29,12 @@ class Layer(NamedTuple):
     """One source: a tree of values, and for each dotted name its origin.
 
     Origins also hold the tables of a file, so that what is missing in one has a place.
+    `writable` is a file or a folder that others can write, where that is the source's own.
     """
 
     values: Tree
     origins: Mapping[str, str]
+    writable: Path | None = None
 
 
 def from_flags(flags: Mapping[str, Any]) -> Layer:

@@ -34,6 +34,15 @@ GZIP = b"\x1f\x8b"
 TEXT_STARTS = (b"d", b"e", b":", b"i", b"r", b"{", b"[", b"<", b"\xef", b"")
 """How an event stream, JSON or a page begins, with or without a mark of byte order."""
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
+OTHER_CA = "set SSL_CERT_FILE to the CA bundle that your network uses"
+WRONG_NAME = "check the base URL: whoever answers there has a certificate for another name"
+DISTRUST = {
+    9: "check this computer's clock: the certificate is not valid yet",
+    10: "check this computer's clock; if it is right, whoever runs the host has to renew it",
+    62: WRONG_NAME,
+    64: WRONG_NAME,
+}
+"""What to do by OpenSSL's number of the fault (x509_vfy.h): too early, expired, another name."""
 CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
@@ -185,7 +194,7 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
                 )
             case ssl.SSLCertVerificationError():
                 why = redact(cause.verify_message, request.secrets)
-                hint = "set SSL_CERT_FILE to the CA bundle that your network uses"
+                hint = DISTRUST.get(cause.verify_code, OTHER_CA)
                 return _failed(f"cannot trust {where}: {why}", "tls", hint, retryable=False)
             case ssl.SSLEOFError():
                 break  # a hang-up like any other

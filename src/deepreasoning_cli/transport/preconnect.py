@@ -12,7 +12,13 @@ from typing import Any
 
 import httpcore
 
-from deepreasoning_cli.connect import SOCKET_KEEP_ALIVE, EarlyConnection, HttpOrigin
+from deepreasoning_cli.connect import (
+    SOCKET_KEEP_ALIVE,
+    EarlyConnection,
+    HttpOrigin,
+    find_addresses,
+    first_to_connect,
+)
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.transport.pool import WrappedStream
 from deepreasoning_cli.transport.request import TransportLimits
@@ -184,6 +190,25 @@ def _is_alive(stream: httpcore.NetworkStream | None) -> bool:
     return False
 
 
+class AddressBackend(httpcore.NetworkBackend):
+    """Connects by `inner` to whichever address of a host answers first."""
+
+    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+        self._inner = inner
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
+    ) -> httpcore.NetworkStream:
+        """A new connection; the arguments are httpcore's."""
+        try:
+            addresses = find_addresses(host, port, timeout)
+        except OSError as exc:
+            raise httpcore.ConnectError(str(exc)) from exc
+        connect = self._inner.connect_tcp
+        attempts = [partial(connect, each, port, timeout, *args, **options) for each in addresses]
+        return first_to_connect(attempts, lambda stream: stream.close())
+
+
 class PreconnectBackend(httpcore.NetworkBackend):
     """Opens connections, and hands out those that were opened before they were needed.
 
@@ -197,7 +222,7 @@ class PreconnectBackend(httpcore.NetworkBackend):
         timeout: float,
         early: EarlyConnection | None = None,
     ) -> None:
-        self._backend = httpcore.SyncBackend()
+        self._backend = AddressBackend(httpcore.SyncBackend())
         self._context = context
         self._limits = limits
         self._timeout = timeout
