@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -47,9 +47,11 @@ def read(arguments: object) -> str:
     return f"{values['path']} says so"
 
 
-def chat(server: Server, *, stream: bool, **more: Any) -> tuple[str, int]:
+def chat(
+    server: Server, *, stream: bool, headers: Mapping[str, str] = {}, **more: Any
+) -> tuple[str, int]:
     """The last answer, and how many calls were made before it."""
-    client = server.openai().chat.completions
+    client = server.openai(**headers).chat.completions
     tools: Any = [{"type": "function", "function": {"name": "read", "parameters": SCHEMA}}]
     messages: list[Any] = [{"role": "user", "content": QUESTION}]
     asked: Any = {"model": MODEL, "messages": messages, "tools": tools, **more}
@@ -181,10 +183,39 @@ def test_two_callers_share_no_reasoning(server: Server) -> None:
     assert server.vendors.counts() == (1, 3)  # what is gone is not bought again
 
 
+def test_a_loop_may_send_results_and_the_id_of_the_response_before(server: Server) -> None:
+    script(server)
+    client = server.openai().responses
+    tools: Any = [{"type": "function", "name": "read", "parameters": SCHEMA, "strict": False}]
+    items: Any = QUESTION
+    previous = None
+    while True:
+        reply: Any = client.create(
+            model=MODEL, input=items, tools=tools, previous_response_id=previous
+        )
+        called = [item for item in reply.output if item.type == "function_call"]
+        if not called:
+            break
+        previous = reply.id
+        items = [
+            {
+                "type": "function_call_output",
+                "call_id": each.call_id,
+                "output": read(each.arguments),
+            }
+            for each in called
+        ]
+    assert reply.output_text == ANSWER
+    assert server.vendors.counts() == (1, CALLS)
+    _, claudes = server.vendors.requests()
+    assert len(claudes[-1].body["messages"]) == 2 * CALLS - 1
+
+
 def test_another_worker_finds_the_reasoning_in_the_history(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with serving_at(tmp_path_factory.mktemp("workers"), "--workers", "3") as server:
         script(server)
-        assert chat(server, stream=True) == (ANSWER, CALLS)
+        # each request on a connection of its own, which any worker may take
+        assert chat(server, stream=True, headers={"connection": "close"}) == (ANSWER, CALLS)
         assert server.vendors.counts() == (1, CALLS)

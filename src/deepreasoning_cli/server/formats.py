@@ -16,12 +16,16 @@ from deepreasoning_cli.wire.server.writer import ReplyWriter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireFormat:
-    """How a format is read and written; `request_id` is the header that carries a turn's id."""
+    """How a format is read and written; `request_id` is the header that carries a turn's id.
+
+    `is_stored`: clients come back to a reply by its id.
+    """
 
     read: Callable[[object], ChatRequest]
     writer: type[ReplyWriter]
     envelope: Callable[[ApiError], Payload] = openai_envelope
     request_id: str = "x-request-id"
+    is_stored: bool = False
 
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
@@ -31,7 +35,9 @@ BY_PATH: Final = {
     CHAT_COMPLETIONS: WireFormat(
         read=chat_completions.read_request, writer=chat_completions.ChatCompletionsWriter
     ),
-    RESPONSES: WireFormat(read=responses.read_request, writer=responses.ResponsesWriter),
+    RESPONSES: WireFormat(
+        read=responses.read_request, writer=responses.ResponsesWriter, is_stored=True
+    ),
     MESSAGES: WireFormat(
         read=messages.read_request,
         writer=messages.MessagesWriter,

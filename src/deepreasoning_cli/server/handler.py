@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, NoReturn
 
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.keys import Key, validate
+from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.asgi import header, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.formats import BY_PATH
@@ -20,6 +22,7 @@ from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.repeats import caller_of
 from deepreasoning_cli.server.response import TurnResponse
 from deepreasoning_cli.server.service import MODEL, Service
+from deepreasoning_cli.server.stored_responses import StoredInput, refers, resolve
 from deepreasoning_cli.server.turn import Turn
 from deepreasoning_cli.wire.server.request import BadRequest
 from deepreasoning_cli.wiring.resources import new_id
@@ -86,8 +89,12 @@ class TurnHandler:
     async def _start_turn(self, turn_id: str, scope: Scope, receive: Receive) -> Turn:
         keys = {"anthropic": _caller_key(scope, "anthropic")} if self._serve.byok else None
         wire_format = BY_PATH[path_of(scope)]
+        body = await read_json(scope, receive, self._serve.body_limit)
+        caller, stored = caller_of(scope), None
+        if wire_format.is_stored and isinstance(body, dict):
+            body, stored = await self._resolve(body, caller)
         try:
-            request = wire_format.read(await read_json(scope, receive, self._serve.body_limit))
+            request = wire_format.read(body)
         except BadRequest as bad:
             raise Rejected(400, bad.kind, bad.message, bad.field) from None
         if not self._service.knows(request.model):
@@ -107,8 +114,16 @@ class TurnHandler:
             format=wire_format,
             service=self._service,
             keys=keys,
-            caller=caller_of(scope),
+            caller=caller,
+            stored=stored,
         )
+
+    async def _resolve(self, body: Payload, caller: str) -> tuple[Payload, StoredInput]:
+        """The request with what it refers to in place, and what is kept of it for later ones."""
+        resolved = partial(resolve, body, caller, self._service.kept_turn)
+        new, stored = await asyncio.to_thread(resolved) if refers(body) else resolved()
+        keeps = self._service.saves and body.get("store") is not False
+        return new if refers(body) else body, replace(stored, is_kept=keeps)
 
     async def close(self) -> None:
         """Wait until the turns that were cancelled have been saved."""

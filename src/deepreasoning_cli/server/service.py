@@ -208,6 +208,20 @@ class Service:
             return None
         return KeptReasoning.of(record) if record else None
 
+    def kept_turn(self, turn: str) -> TurnRecord | None:
+        """The turn with that id in the history; this waits for the disk."""
+        for seconds in LOOK_AGAIN if self.saves and self._history.exists else ():
+            time.sleep(seconds)
+            try:
+                with self._history.open() as store:
+                    return store.turn(turn)
+            except UsageError:  # it may not be there yet
+                continue
+            except DeepReasoningError as error:
+                self.warn(error.message)
+                break
+        return None
+
     def keep_reasoning(self, record: TurnRecord) -> None:
         """Keep the reasoning of a turn for what its question's tools return."""
         if record.start.fingerprint and (kept := KeptReasoning.of(record)):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
 from deepreasoning_cli.pipeline.events import COST_CAP, End, Event, Stage, StageFinished
@@ -18,6 +18,7 @@ from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to
 from deepreasoning_cli.server.formats import WireFormat
 from deepreasoning_cli.server.response import Put, ReplyView
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service, is_pair
+from deepreasoning_cli.server.stored_responses import PREFIX, StoredInput
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.wire.server.errors import ApiError
 from deepreasoning_cli.wire.server.request import ChatRequest
@@ -29,7 +30,7 @@ ANSWERED = frozenset({"complete", *STOP_REASONS})
 """The outcomes of replies that ended in order."""
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class Turn:
     """A request that is being answered, and its outcome."""
 
@@ -40,6 +41,8 @@ class Turn:
     keys: CallerKeys | None = None
     caller: str = ""
     """What tells the caller apart from others, unreadable."""
+    stored: StoredInput | None = None
+    """What a later request finds of this one by its id; None where it finds nothing."""
     goes_on: bool = False
     """Whether it is to go on from the reasoning of its question."""
     record: TurnRecord = field(default_factory=TurnRecord)
@@ -52,10 +55,11 @@ class Turn:
 
     async def plan(self) -> Plan:
         """The stages to run. Raises what Service.plan raises."""
-        plan = partial(self.service.plan, self.request, self.keys, self.id, self.caller)
+        build = partial(self.service.plan, self.request, self.keys, self.id, self.caller)
         self.goes_on = self.service.goes_on(self.request)
         at_once = self.service.plans_at_once(self.request, self.caller)
-        return plan() if at_once else await asyncio.to_thread(plan)
+        plan = build() if at_once else await asyncio.to_thread(build)
+        return replace(plan, conversation=self._conversation)
 
     def run(self, plan: Plan, put: Put) -> ApiError | None:
         """Run the stages and pass all bytes to `put`; the failure, if there is no reply.
@@ -152,8 +156,15 @@ class Turn:
         usage = total_usage(self.record)
         return [usage, Cost(self.record.cost), end] if usage else [end]
 
+    @cached_property
+    def _conversation(self) -> str | None:
+        return self.stored.to_json() if self.stored else None
+
     def _writer(self, model: str) -> ReplyWriter:
-        head = Head(self.id, model, int(time.time()))
+        repeated = {**self.request.repeated, "store": self._conversation is not None}
+        if self.stored and self.stored.previous:
+            repeated["previous_response_id"] = f"{PREFIX}{self.stored.previous}"
+        head = Head(self.id, model, int(time.time()), repeated)
         return self.format.writer(head, include_usage=self.request.include_usage)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, NoReturn
 
 from deepreasoning_cli.pipeline.events import Prompt
@@ -43,7 +43,8 @@ class ChatRequest:
     """A valid request; `model` is as the caller wrote it.
 
     `include_usage` says whether a stream ends with its usage; Chat Completions can turn it off.
-    `reason` says when the reasoner thinks, in place of the setting of that name.
+    `reason` says when the reasoner thinks, in place of the setting of that name. `repeated` are
+    the fields that a reply of Responses has of its request.
     """
 
     model: str
@@ -52,6 +53,7 @@ class ChatRequest:
     stream: bool
     include_usage: bool = True
     reason: str | None = None
+    repeated: Mapping[str, Any] = field(default_factory=dict)
 
 
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +15,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.tools import Tool
 from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import (
     Conversation,
@@ -43,6 +45,33 @@ ERROR_CODES: Final[Mapping[str, str]] = {
     "server_error": "server_error",
 }
 """The codes of a failed response: the vendor's types allow no others."""
+
+
+REPEATED: Final[Payload] = {
+    "background": False,
+    "frequency_penalty": 0,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "presence_penalty": 0,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": "default",
+    "store": False,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+}
+"""What a response object has of its request, for one that does not say (the SDK's `Response`, and
+the Open Responses specification, which requires all of it)."""
 
 
 class ResponsesWriter(ReplyWriter):
@@ -108,26 +137,17 @@ class ResponsesWriter(ReplyWriter):
         usage = self.reply.usage
         runs = enumerate(self.reply.runs)
         return {
+            **REPEATED,
+            **self.head.request,
             "id": f"resp_{self.head.id}",
             "object": "response",
             "created_at": self.head.created,
+            "completed_at": int(time.time()) if status == "completed" else None,
             "status": status,
             "error": None,
             "incomplete_details": None,
-            "instructions": None,
-            "max_output_tokens": None,
             "model": self.reply.model,
             "output": [_OutputItem(index, *run, self.head.id).to_object() for index, run in runs],
-            "parallel_tool_calls": False,
-            "previous_response_id": None,
-            "reasoning": {"effort": None, "summary": None},
-            "temperature": None,
-            "top_p": None,
-            "tool_choice": "none",
-            "tools": [],
-            "metadata": {},
-            "text": {"format": {"type": "text"}},
-            "truncation": "disabled",
             "usage": usage and _usage_object(usage) | self.reply.cost_fields,
             **fields,
         }
@@ -235,12 +255,46 @@ def read_request(body: object) -> ChatRequest:
     request.reject_unless(ACCEPTED)
     prompt = _read_input(request)
     output_format = read_output_format(request.within("text"), "format")
-    return build_chat_request(
+    chat_request = build_chat_request(
         request,
         replace(prompt, options=read_options(request, prompt, output_format)),
         limits=("max_tokens", "max_output_tokens"),
         effort=read_effort(request.within("reasoning"), "effort"),
     )
+    return replace(chat_request, repeated=_repeated(request, chat_request))
+
+
+def _repeated(request: Fields, read: ChatRequest) -> Payload:
+    """What the reply says of its request: the fields as they were sent, the tools as Claude got
+    them. Those with a shape that the SDKs would not read are left out.
+    """
+    sent: Payload = {
+        "instructions": request.text("instructions"),
+        "max_output_tokens": read.parameters.max_tokens,
+        "temperature": read.parameters.temperature,
+        "top_p": read.parameters.top_p,
+        "parallel_tool_calls": request.boolean("parallel_tool_calls"),
+        "tool_choice": request.get("tool_choice"),
+    }
+    for name in ("prompt_cache_key", "safety_identifier", "user"):
+        sent[name] = request.get(name) if isinstance(request.get(name), str) else None
+    for name in ("metadata", "reasoning", "text"):
+        if isinstance(request.get(name), dict) and request.get(name):
+            sent[name] = {**REPEATED[name], **request.get(name)}
+    options = read.prompt.options
+    if options and request.get("tools"):
+        sent["tools"] = [_tool_object(tool) for tool in options.tools]
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _tool_object(tool: Tool) -> Payload:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description or None,
+        "parameters": tool.schema,
+        "strict": tool.strict,
+    }
 
 
 def _read_input(request: Fields) -> Prompt:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from deepreasoning_cli.pipeline.events import (
     DONE,
@@ -49,12 +49,14 @@ class Head:
     """What every part of a reply repeats.
 
     `id` has no prefix; each format adds its own. `created` is in Unix seconds. `model` applies
-    unless the chunks report another.
+    unless the chunks report another. `request` are the fields of the request that Responses
+    repeats.
     """
 
     id: str
     model: str
     created: int
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
