@@ -314,7 +314,6 @@ class TestRefused:
             ("chat_completions", "top_k", 40),
             ("responses", "background", True),
             ("responses", "conversation", "conv_1"),
-            ("responses", "previous_response_id", "resp_1"),
             ("responses", "prompt", {"id": "pmpt_1"}),
             ("responses", "top_logprobs", 2),
             ("messages", "container", "c_1"),

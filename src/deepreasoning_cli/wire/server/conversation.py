@@ -93,7 +93,8 @@ class Conversation:
                 self.add("user", content(message, "user", places), places)
             case "assistant":
                 self.add("assistant", content(message, "assistant", places), places)
-                for call in message.objects("tool_calls") if message.get("tool_calls") else ():
+                given = message.get("tool_calls") is not None
+                for call in message.objects("tool_calls") if given else ():
                     places = {}
                     self.add("assistant", [_chat_call(call, places)], places)
             case _:

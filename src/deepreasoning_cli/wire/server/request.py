@@ -169,7 +169,6 @@ ADVICE: Final[Mapping[str, str]] = {
     "web_search_options": "set web_search_linkup to true instead, or switch web search off",
     "audio": "switch voice off",
     "modalities": "switch voice off",
-    "previous_response_id": "send the whole conversation",
     "conversation": "send the whole conversation",
     "background": "switch background mode off",
 }

@@ -243,7 +243,6 @@ def _usage_object(usage: Usage) -> Payload:
 ACCEPTED: Final = NO_FUNCTIONS | {
     "background": (False,),
     "conversation": (),
-    "previous_response_id": (),
     "prompt": (),  # a template that is stored at the vendor's
     "top_logprobs": (0,),
 }
