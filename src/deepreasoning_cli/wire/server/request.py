@@ -53,7 +53,7 @@ class ChatRequest:
     stream: bool
     include_usage: bool = True
     reason: str | None = None
-    repeated: Mapping[str, Any] = field(default_factory=dict)
+    repeated: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
