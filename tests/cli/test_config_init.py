@@ -208,6 +208,20 @@ def test_a_file_that_is_there_takes_the_answers_and_keeps_the_rest(path: Path) -
     }
 
 
+def test_what_is_set_is_offered_first(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.touch(0o600)
+    text = 'backend = "direct"\nmodel = "claude-opus-5"\nanswerer = "anthropic"\n'
+    path.write_text(f'{text}reasoner = "deepseek-pro"\n')
+    assert init((WAY, ""), *[(KEY, "")] * 3, (NAME, "")).code == 0
+    before = written(path)
+    assert before["model"] == "claude-opus-5"
+    path.write_text('backend = "gateway"\nmodel = "haiku"\n')
+    shown = init((WAY, ""), (KEY, ""), (NAME, ""))
+    assert "  1. EmpirioLabs " in "\n".join(seen(shown))
+    assert (shown.code, written(path)) == (0, {"backend": "gateway", "model": "haiku"})
+
+
 def test_only_what_no_flag_answers_is_asked(path: Path) -> None:
     words = ["--backend", "direct", "-r", "ollama", "-m", "opus", "--key-command", "anthropic=p"]
     shown = init((KEY, ""), (YES, "n"), words=words)

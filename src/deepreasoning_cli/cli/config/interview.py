@@ -183,12 +183,23 @@ class Interview:
             self._settings = {**own, **given}
             return
         backend = given.get("backend")
-        ways = {way.needs: way for way in WAYS if backend in (None, way.settings["backend"])}
+        able = [way for way in WAYS if backend in (None, way.settings["backend"])]
+        ways = {way.needs: way for way in sorted(able, key=lambda way: not self._is_set(way))}
         needs = next(iter(ways))
         if len(ways) > 1:
             meanings = {way.needs: way.meaning for way in ways.values()}
             needs = ask_choice("Which keys do you have?", meanings)
         self._settings = {**ways[needs].settings, **given}
+
+    def _is_set(self, way: Way) -> bool:
+        """Whether the settings in force are those of the way."""
+        settings = self._loaded.settings
+        values: dict[str, tuple[str, ...]] = {
+            "backend": (settings.backend,),
+            "reasoner": settings.reasoner or (),
+            "answerer": settings.answerer or (),
+        }
+        return all(values[name][:1] == (value,) for name, value in way.settings.items())
 
     def _ask_host_keys(self) -> None:
         reasoner = self._catalog.reasoner(self._settings["reasoner"])
@@ -231,7 +242,8 @@ class Interview:
         ]
         if len(able) < 2:
             return
-        options = {row.name: row.label for row in sorted(able, key=lambda row: row.name != chosen)}
+        first = next(iter(self._loaded.settings.reasoner or ()), chosen)
+        options = {row.name: row.label for row in sorted(able, key=lambda row: row.name != first)}
         name = ask_choice("\nWho reasons?", options, self._check_reasoner)
         self._settings["reasoner"] = name
         if (key := self._catalog.reasoner(name).key) and not self._has_key(key):
@@ -251,6 +263,8 @@ class Interview:
         models = [model for model in newest if model and self._is_current(model)]
         options = {model.family.lower(): self._describe(model) for model in models}
         if options:
+            if own := self._loaded.settings.model:
+                options = {own: options.get(own, "as it is set"), **options}
             question = "\nWhich Claude answers?"
             self._settings["model"] = ask_choice(question, options, self._check_model)
 
