@@ -48,7 +48,10 @@ def test_a_file_leaves_the_terminal_to_the_status_until_the_end(vendors: Vendors
     play_slowly(vendors)
     out = vendors.home / "out"
     lines, written = screen(vendors, f"dr ask '6 x 7?' > '{out}'")
-    assert (lines, out.read_text()) == ([], f"{ANSWER}\n")
+    (bill,) = lines
+    assert bill.startswith("deepseek-flash → claude-sonnet-5-5 · ≈")
+    assert f"\x1b[2m{bill}\x1b[0m" in written
+    assert out.read_text() == f"{ANSWER}\n"
     assert "answering · 0 s · 1 tokens" in written or "answering · 1 s" in written
 
 
@@ -58,6 +61,7 @@ def test_a_job_in_the_background_draws_nothing(vendors: Vendors) -> None:
         vendors, f"set -m; dr ask '6 x 7?' > '{vendors.home}/out' & sleep 1; echo typed; wait %1"
     )
     assert "thinking" not in written
+    assert "tokens" not in written
     assert lines[0] == "typed"
 
 

@@ -40,7 +40,12 @@ def notes_on(
     lines: list[str] = []
     record = TurnRecord()
     notes = Notes(
-        record, lines.append, lambda: escaped_count, quiet=quiet, bill=bill, is_saved=lambda: saved
+        record,
+        lines.append,
+        lambda: escaped_count,
+        quiet=quiet,
+        bill=lines.append if bill else None,
+        is_saved=lambda: saved,
     )
     for event in events:
         record.apply(event)

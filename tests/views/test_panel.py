@@ -79,6 +79,22 @@ def test_titles_and_figures_are_in_the_terminals_own_colour() -> None:
         assert blue
 
 
+def test_text_and_code_are_in_colours_that_every_palette_shows() -> None:
+    """Blue is too dark on the black of many terminals, bright colours are greys in Solarized."""
+    rendering = terminal.make_console(io.StringIO(), color=True, columns=80)
+    code = (
+        '```python\nclass A(int):\n    """doc"""\n    def f(self): return [1, None]  # why\n```\n'
+    )
+    text = "# Head\n\n`code` [a link](https://example.org) <https://example.org>\n\n" + code
+    shown = {
+        part.style.color.number
+        for row in render_markdown(text, 80, console=rendering)
+        for part in row
+        if part.text.strip() and part.style and part.style.color
+    }
+    assert shown == {2, 3, 5, 6}  # green, yellow, magenta, cyan
+
+
 def test_text_from_right_to_left_has_no_right_side() -> None:
     frame = Frame(40, PLAIN, box=True)
     assert text(frame.row([Segment("مرحبا بالعالم hello")])) == "│ مرحبا بالعالم hello"

@@ -244,6 +244,23 @@ def test_a_broken_off_panel_says_so_in_its_border(failure: BaseException, words:
     assert stream.terminal.text.endswith("\x1b[?25h")
 
 
+def test_an_error_before_the_first_token_leaves_nothing_on_the_screen() -> None:
+    failure = IncompleteError("x", kind="network")
+    assert show(turn([], [])[:2], failure=failure).terminal.lines() == []
+    lines = show(turn(["so"], [])[:5], failure=failure).terminal.lines()
+    assert [line[:11] for line in lines] == [
+        "╭─ Reasonin",
+        "│ so       ",
+        "╰─ thought ",
+        "m → a-model",
+    ]
+
+
+def test_what_is_stopped_before_the_first_token_says_so() -> None:
+    lines = show(turn([], [])[:2], failure=KeyboardInterrupt()).terminal.lines()
+    assert [line[:11] for line in lines] == ["╭─ Reasonin", "╰─ stopped "]
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [("max_tokens", "cut at its token limit · 41 s"), ("refusal", "declined · 41 s")],

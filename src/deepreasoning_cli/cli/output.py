@@ -141,17 +141,30 @@ class ViewBuilder:
             copy = partial(copy_text, way=self.settings.clipboard)
             views.append(ClipboardView(self.record, write, copy))
         quiet = self.global_options.quiet
-        bill = self._on_terminal and not self._in_panels and not self.options.structured
         notes = Notes(
             self.record,
             write,
             self._escaped_count,
             quiet=quiet,
-            bill=bill,
+            bill=partial(self._write_bill, write) if self._wants_bill else None,
             is_saved=is_saved,
             resume_command=self.resume_command,
         )
         return [*views, notes]
+
+    @property
+    def _wants_bill(self) -> bool:
+        """Whether the bill is a line on stderr: panels have it below them, and a pipe may end on
+        the same terminal.
+        """
+        if self.options.structured or self._in_panels:
+            return False
+        redirected = _is_regular_file(sys.stdout) and terminal.is_terminal(sys.stderr)
+        return self._on_terminal or (redirected and terminal.is_foreground(sys.stderr))
+
+    def _write_bill(self, write: Callable[[str], None], words: str) -> None:
+        is_dim = terminal.uses_color(sys.stderr, self.global_options.color)
+        write(f"\x1b[2m{words}\x1b[0m" if is_dim else words)
 
     @property
     def _on_terminal(self) -> bool:

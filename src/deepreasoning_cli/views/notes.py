@@ -29,7 +29,7 @@ CHAT_COMMAND = "/resume"
 
 
 class Notes(RecordView):
-    """Warnings as they come; at the end what was escaped, and the bill where it is wanted.
+    """Warnings as they come; at the end what was escaped, and the bill, written with `bill`.
 
     What comes while a text is being shown waits for its end: it stands on a line of its own.
     `escaped_count` and `is_saved` are asked at the end: how many control characters were made
@@ -43,7 +43,7 @@ class Notes(RecordView):
         escaped_count: Callable[[], int],
         *,
         quiet: bool,
-        bill: bool,
+        bill: Callable[[str], None] | None,
         is_saved: Callable[[], bool] = lambda: False,
         resume_command: str = RESUME_COMMAND,
     ) -> None:
@@ -83,8 +83,8 @@ class Notes(RecordView):
         if count := self._escaped_count():
             characters = "character was" if count == 1 else "characters were"
             self._write(f"note: {count} control {characters} made visible")
-        if self._bill and self._record.stages:
-            self._write(single_line(turn_summary(self._record), 200))
+        if self._bill and has_bill(self._record):
+            self._bill(single_line(turn_summary(self._record), 200))
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
         if stopped and is_resumable(self._record) and self._can_go_on:
             self._write(f"hint: {self._how_to_go_on}")
@@ -127,6 +127,11 @@ def _is_same(model: str, served: str) -> bool:
     names = (name.lower().rpartition("/")[2] for name in (model, served))
     short, long = sorted(names, key=len)
     return long.startswith(short) and MODEL_SUFFIX.fullmatch(long[len(short) :]) is not None
+
+
+def has_bill(record: TurnRecord) -> bool:
+    """Whether anything was used that may have to be paid for, as far as is known."""
+    return any(stage.usage or stage.cost for stage in record.stages.values())
 
 
 def format_duration(seconds: float) -> str:

@@ -180,6 +180,7 @@ class Panel:
     ) -> None:
         self.stage = stage
         self.above = above
+        self.has_text = False
         self.sanitiser = renderer.sanitiser()
         self._title = renderer.title(stage, model)
         self._renderer = renderer
@@ -202,6 +203,7 @@ class Panel:
 
     def feed(self, text: str) -> None:
         """Take in text, to be shown with the next draw."""
+        self.has_text = True
         self._take(self.sanitiser.feed(text))
 
     def draw(self, progress: str) -> None:

@@ -19,7 +19,7 @@ from deepreasoning_cli.sanitize import Sanitiser, single_line
 from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
 from deepreasoning_cli.views.markdown.stream import render_plain
-from deepreasoning_cli.views.notes import format_duration, stage_summary, turn_summary
+from deepreasoning_cli.views.notes import format_duration, has_bill, stage_summary, turn_summary
 from deepreasoning_cli.views.panel import DIM, FoldedPanel, Panel, PanelRenderer, PlainPanel
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.status import Progress
@@ -115,7 +115,7 @@ class PanelsView:
             self._thread.join()
         self._suspend_key.release()
         if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
-            if failure is not None:
+            if failure is not None and not self._discard_empty(failure):
                 self._finish(_failure_words(failure), alarm=True)
             with self._lock:
                 self._guard(self._print_bill)
@@ -239,8 +239,20 @@ class PanelsView:
             self._guard(finish)
             self._panel = None
 
+    def _discard_empty(self, failure: BaseException) -> bool:
+        """Take a panel off the screen that an error has left without a text."""
+        panel = self._panel
+        if not isinstance(failure, DeepReasoningError) or not isinstance(panel, Panel):
+            return False
+        if panel.has_text or panel.above or self._pending:
+            return False
+        with self._lock:
+            self._guard(panel.discard)
+            self._panel = None
+        return True
+
     def _print_bill(self) -> None:
-        if not self._record.stages:
+        if not has_bill(self._record):
             return
         words = single_line(turn_summary(self._record), 200)
         if self._bug:

@@ -14,7 +14,7 @@ from pygments.token import Comment, Text  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 from rich.syntax import Syntax
 
-from deepreasoning_cli.views.markdown.inline import TAB, Theme, row_text, without_background
+from deepreasoning_cli.views.markdown.inline import TAB, Theme, readable, row_text
 from deepreasoning_cli.views.markdown.wrap import Run
 
 TokenType = Any
@@ -83,7 +83,7 @@ class Highlighter:
         return pieces
 
     def _run(self, kind: TokenType, text: str) -> Run:
-        style = without_background(self._colors.get_style_for_token(kind))
+        style = readable(self._colors.get_style_for_token(kind))
         return row_text(text.removesuffix("\n")), style
 
 

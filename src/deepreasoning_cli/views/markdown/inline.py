@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 from markdown_it.token import Token
+from rich.color import Color, ColorType
 from rich.console import Console
 from rich.style import Style
 
@@ -19,6 +20,13 @@ _SPANS: Final = {
     "s": "markdown.s",
     "a": "markdown.link",
 }
+_LINKS: Final = {
+    "markdown.link": Style(color="cyan"),
+    "markdown.link_url": Style(color="cyan", underline=True),
+}
+"""Rich has blue, which cannot be read on the black of the standard palette."""
+_PLAIN_COLORS: Final = {9: 1, 10: 2, 11: 3, 12: 5, 13: 5, 14: 6}
+"""Bright colours of a terminal, and what stands for them: in Solarized most of them are greys."""
 CODE: Final = Style(meta={"code": True})
 """Marks a run of inline code, which text from right to left has to be kept apart from."""
 
@@ -33,14 +41,19 @@ class Theme:
         self.code_theme = code_theme
         ascii_only = console.options.ascii_only
         self.bullet, self.bar, self.line = ("*", "|", "-") if ascii_only else ("•", "▌", "─")
-        self.style = cache(lambda name: without_background(console.get_style(name, default="")))
+        self.style = cache(
+            lambda name: _LINKS.get(name) or readable(console.get_style(name, default=""))
+        )
 
 
-def without_background(style: Style) -> Style:
-    """`style` on whatever background there is."""
-    if style.bgcolor is None:
+def readable(style: Style) -> Style:
+    """`style` on whatever background and palette there is."""
+    color = style.color
+    if color and color.type is ColorType.STANDARD and color.number in _PLAIN_COLORS:
+        color = Color.from_ansi(_PLAIN_COLORS[color.number])
+    if style.bgcolor is None and color is style.color:
         return style
-    return Style.from_color(style.color) + style.without_color
+    return Style.from_color(color) + style.without_color
 
 
 def row_text(text: str) -> str:
