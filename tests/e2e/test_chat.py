@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shlex
 import threading
 import time
@@ -31,7 +32,7 @@ from support.replies import (
     error_reply_openai,
     reasoner_stream,
 )
-from support.runner import PROGRAM, CompletedRun, environment
+from support.runner import PROGRAM, After, CompletedRun, environment, run_in_pty
 from support.tmux import Tmux
 from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 
@@ -223,6 +224,49 @@ def test_nothing_that_is_pasted_or_typed_during_a_turn_is_lost_or_sent(vendors: 
     one, two = turns()
     assert "thought 039" in one.reasoning
     assert "".join(two.start.prompt.split()) == "".join(f"{pasted}{''.join(presses)}z".split())
+
+
+def test_two_hundred_keys_in_a_turn_are_asked_once_each_and_in_their_order(
+    vendors: Vendors,
+) -> None:
+    """A key beside Enter waits: what comes at once is a paste, whose line ends send nothing."""
+    thoughts = reasoner_stream([f"thought {n:03d} " for n in range(80)], ["x"], pace=0.1)
+    vendors.reasoner.reply(thoughts, reasoner_stream(THOUGHTS, ["x"]))
+    vendors.claude.reply(claude_stream(TEXTS), claude_stream(TEXTS))
+    chance = random.Random(2026)
+    presses = [chance.choice("abcdeäß日 ") for _ in range(200)]
+    for place in sorted(chance.sample(range(20, 200), 4), reverse=True):
+        presses[place] = "\r"
+    entries = "".join(presses).split("\r")
+    beside = {place for place, press in enumerate(presses) if press == "\r"}
+    pauses = [0.3 if {place, place - 1} & beside else 0.005 for place in range(len(presses))]
+    keys: list[Key] = [
+        (After(pause), press.encode()) for pause, press in zip(pauses, presses, strict=True)
+    ]
+    last: list[Key] = [(After(0.3), b"\r"), (After(0.3), b"/exit"), (After(0.3), b"\r")]
+    done = run_in_pty(
+        *("chat", "--reasoning", "show"),
+        keys=[(PROMPT, b"q\r"), (b"thought 001", b"x"), *keys, *last],
+        env=vendors.environment,
+        timeout=60,
+    )
+    assert done.code == 0
+    first, *others = [turn.start.prompt for turn in turns()]
+    assert (first, others) == ("q", [f"x{entries[0]}", *entries[1:]])
+    assert vendors.counts() == (len(entries) + 1,) * 2
+
+
+def test_the_row_below_an_open_panel_says_what_it_costs_and_what_keys_do(vendors: Vendors) -> None:
+    vendors.reply(
+        reasoner_stream(["a long thought " * 400] * 20, ["x"], pace=0.1),
+        claude_stream(["**42** "] * 40, pace=0.05),
+    )
+    done = typed(vendors, b"q\r", (b"Enter: answer now", b""), args=("--reasoning", "show"))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.output.decode())
+    assert re.search(
+        r"thinking · \d+ s · [\d,]+ tokens · ≈\$0\.\d{4} · Enter: answer now · Ctrl-C: stop", shown
+    )
+    assert re.search(r"answering · \d+ s · ≈\$0\.\d{4} · Ctrl-C: stop", shown)
 
 
 # ----------------------------------------------------------------------------------------- again

@@ -28,6 +28,10 @@ ON_TERMINAL: Final = (
 )
 
 
+class After(float):
+    """Seconds since the key before."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompletedRun:
     """What the program left: exit code (negative: the signal that killed it) and output."""
@@ -96,8 +100,9 @@ def run_in_pty(
 
     What the terminal is sent has to be of the grammar in screen.py.
 
-    A key comes with its time in seconds since the start, or with the bytes that the terminal
-    must have shown since the key before. Raises TimeoutError with what was shown.
+    A key comes with its time in seconds since the start, with the pause `After` the key before, or
+    with the bytes that the terminal must have shown since that. Raises TimeoutError with what was
+    shown.
     """
     import fcntl
     import pty
@@ -133,13 +138,15 @@ def _watched(
 ) -> bytes:
     """Everything shown until the last process has left the terminal."""
     output, seen, waiting = bytearray(), 0, list(keys)
+    pressed = start
     while True:
-        passed = time.monotonic() - start
+        now = time.monotonic()
+        passed = now - start
         if passed > timeout:
             raise TimeoutError(f"still on the terminal after {timeout} s: {output[-2000:]!r}")
-        if waiting and _due(waiting[0][0], bytes(output[seen:]), passed):
+        if waiting and _due(waiting[0][0], bytes(output[seen:]), passed, now - pressed):
             os.write(master, waiting.pop(0)[1])
-            seen = len(output)
+            seen, pressed = len(output), now
             continue
         if not select.select([master], [], [], 0.005)[0]:
             continue
@@ -152,5 +159,7 @@ def _watched(
         output += shown
 
 
-def _due(when: float | bytes, shown: bytes, passed: float) -> bool:
-    return when in shown if isinstance(when, bytes) else passed >= when
+def _due(when: float | bytes, shown: bytes, passed: float, paused: float) -> bool:
+    if isinstance(when, bytes):
+        return when in shown
+    return (paused if isinstance(when, After) else passed) >= when

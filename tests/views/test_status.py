@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -13,6 +15,7 @@ from deepreasoning_cli.pipeline.events import (
     Text,
     Thought,
 )
+from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.views.status import Progress, StatusLine
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -52,6 +55,51 @@ def test_the_line_names_model_age_and_size(events: list[Event], line: str) -> No
         progress.apply(event)
     clock.now += 12.3
     assert progress.line() == line
+
+
+RATES = RateCard(Rates(Decimal(1), Decimal(10)))  # USD per million tokens read and written
+COSTLY = StageStarted(Stage.REASON, "r1", 1_000, RATES, NOON)
+
+
+def test_the_line_has_what_the_turn_costs_so_far() -> None:
+    progress = Progress(Clock())
+    progress.apply(COSTLY)
+    assert progress.line() == "r1 thinking · 0 s"
+    progress.apply(Thought("x" * 4_000))
+    assert progress.line() == "r1 thinking · 0 s · 1,000 tokens · ≈$0.0110"
+    progress.apply(replace(FINISHED, cost=Decimal("0.0200")))
+    progress.apply(replace(COSTLY, stage=Stage.ANSWER))
+    assert progress.line() == "r1 answering · 0 s · ≈$0.0200"
+    progress.apply(Text("x" * 400))
+    assert progress.line().endswith("100 tokens · ≈$0.0220")
+
+
+def test_what_nobody_knows_the_cost_of_is_given_no_figure() -> None:
+    progress = Progress(Clock())
+    progress.apply(COSTLY)
+    progress.apply(FINISHED)
+    progress.apply(replace(COSTLY, stage=Stage.ANSWER))
+    progress.apply(Text("x" * 400))
+    assert progress.line() == "r1 answering · 0 s · 100 tokens"
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (None, "thinking · 0 s · 1,000 tokens · ≈$0.0110 · Enter: answer now · Ctrl-C: stop"),
+        (74, "thinking · 0 s · 1,000 tokens · ≈$0.0110 · Enter: answer now"),
+        (59, "thinking · 0 s · ≈$0.0110 · Enter: answer now"),
+        (44, "thinking · ≈$0.0110 · Enter: answer now"),
+        (38, "thinking · Enter: answer now"),
+        (27, "thinking"),
+        (3, "thinking"),
+    ],
+)
+def test_where_there_is_little_room_fields_are_left_out_whole(width: int | None, line: str) -> None:
+    progress = Progress(Clock(), tip=lambda _: "Enter: answer now · Ctrl-C: stop")
+    progress.apply(COSTLY)
+    progress.apply(Thought("x" * 4_000))
+    assert progress.line(model=False, width=width) == line
 
 
 def test_each_stage_has_its_own_age() -> None:
@@ -151,7 +199,7 @@ def test_a_bug_in_the_thread_is_raised_when_the_turn_is_over() -> None:
     tried = threading.Event()
 
     class Failing(Progress):
-        def line(self, *, model: bool = True) -> str:
+        def line(self, *, model: bool = True, width: int | None = None) -> str:
             tried.set()
             raise TypeError("no line")
 

@@ -212,8 +212,9 @@ class Panel:
         self._lay_out()
         live = self._live_rows(max(min(self.most_live, self._renderer.size()[1] - 4), 1))
         if self._empty and not self._final and not live:
-            line = f"{self._renderer.spinner()} {progress}"
-            row = self._frame.row([Segment(terminal.crop(line, self._frame.width), DIM)])
+            width = self._frame.width
+            line = f"{self._renderer.spinner()} {fitting_fields(progress, width - 2)}"
+            row = self._frame.row([Segment(terminal.crop(line, width), DIM)])
             self._area.draw([], [self._head(), row, self._frame.open_foot("")])
         else:
             self._draw(live, self._frame.open_foot(progress))

@@ -29,6 +29,7 @@ FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
 MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
 LAST_DRAW = 0.5  # seconds that Ctrl-Z waits for a draw to end
+PROGRESS_MARGIN = 3  # columns of a row that tells how it goes, beside its words
 BAD_NEWS = {
     Ending.TRUNCATED: "cut at its token limit",
     Ending.REFUSED: "declined",
@@ -279,11 +280,12 @@ class PanelsView:
     def _draw(self) -> None:
         if self._bug:
             return
-        progress = self._progress.line(model=False)
+        columns = self._renderer.size()[0]
+        progress = self._progress.line(model=False, width=columns - PROGRESS_MARGIN)
         if self._panel:
             self._panel.draw(progress)
         elif self._searching:
-            row = crop(f"{self._renderer.spinner()} {progress}", self._renderer.size()[0])
+            row = crop(f"{self._renderer.spinner()} {progress}", columns)
             self._area.draw([], [[Segment(row, DIM)]])
 
     def _feed(self) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from enum import IntEnum
+from operator import itemgetter
 
 from deepreasoning_cli.errors import as_called
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Event, Stage
-from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN
+from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN, format_usd
 from deepreasoning_cli.sanitize import single_line
 from deepreasoning_cli.views.base import model_label, raise_bug, wrap_lines
-from deepreasoning_cli.views.terminal import crop
+from deepreasoning_cli.views.terminal import cell_width, crop
 
 TICK = 0.1  # seconds between two draws of the status line
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -21,11 +24,22 @@ ASCII_SPINNER = "|/-\\"
 ACTIVITY = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "answering"}
 
 
-class Progress:
-    """The running stage's model, age and size; and what is waited for.
+class Rank(IntEnum):
+    """What stays longer where there is little room."""
 
-    `tip` says in a few words what keys did or do; it is told whether there is reasoning that could
-    be answered from.
+    OTHER_KEYS = 0
+    SIZE = 1
+    TIME = 2
+    COST = 3
+    KEY = 4
+    ACTIVITY = 5
+
+
+class Progress:
+    """The running stage's model, age and size, what the turn costs so far, what is waited for.
+
+    `tip` says in a few words what keys did or do, between `·` the one that matters most first; it
+    is told whether there is reasoning that could be answered from.
     """
 
     def __init__(
@@ -44,6 +58,8 @@ class Progress:
         self._instead = ""
         self._pause: tuple[str, float] | None = None
         self._can_answer = True  # a hosted turn cannot be told to answer now
+        self._running: events.StageStarted | None = None
+        self._spent: Decimal | None = Decimal(0)  # by the stages that are over
 
     def apply(self, event: Event) -> None:
         """Take in one event."""
@@ -51,6 +67,7 @@ class Progress:
             case events.TurnStarted(backend=backend):
                 self._can_answer = backend != "gateway"
             case events.StageStarted(stage, model, host=host):
+                self._running = event
                 if stage is not self._stage:
                     self._instead = ""
                 self._began, self._bytes, self._stage = self._clock(), 0, stage
@@ -64,28 +81,61 @@ class Progress:
                 if self._stage is Stage.ANSWER:
                     thinks = isinstance(event, events.Thought)
                     self._activity = ACTIVITY[Stage.REASON if thinks else Stage.ANSWER]
-            case events.StageFinished():
-                self._pause = None
+            case events.StageFinished(cost=cost):
+                self._pause = self._running = None
+                self._spent = _sum(self._spent, cost)
 
     def note_retry(self, why: str, seconds: float) -> None:
         """The next attempt waits."""
         self._pause = (single_line(why, 200), self._clock() + seconds)
 
-    def line(self, *, model: bool = True) -> str:
-        """`deepseek-v4-pro thinking · 12 s · 340 tokens`, or what is waited for."""
+    def line(self, *, model: bool = True, width: int | None = None) -> str:
+        """`deepseek-v4-pro thinking · 12 s · 340 tokens · ≈$0.0021`, or what is waited for.
+
+        Fields are left out where all together are wider than `width` cells, never cut.
+        """
         now = self._clock()
         if self._pause and now < self._pause[1]:
             return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
+        fields = list(self._fields(now, model=model))
+        while width is not None and len(fields) > 1:
+            if cell_width(_joined(fields)) <= width:
+                break
+            fields.remove(min(fields, key=itemgetter(0)))
+        return _joined(fields)
+
+    def _fields(self, now: float, *, model: bool) -> Iterator[tuple[Rank, str]]:
         name = f"{self._model} {self._activity}".strip() if model else self._activity
-        parts = [name, f"{now - self._began:.0f} s"]
+        yield Rank.ACTIVITY, name
+        yield Rank.TIME, f"{now - self._began:.0f} s"
         if self._instead:
-            parts.append(self._instead)
+            yield Rank.SIZE, self._instead
         if tokens := self._bytes // BYTES_PER_TOKEN:
-            parts.append(f"{tokens:,} tokens")
+            yield Rank.SIZE, f"{tokens:,} tokens"
+        if cost := self._cost(tokens):
+            yield Rank.COST, format_usd(cost, estimated=True)
         can_answer = self._can_answer and self._stage is Stage.REASON and self._bytes > 0
         if self._tip and (tip := self._tip(can_answer)):
-            parts.append(tip)
-        return " · ".join(parts)
+            first, *others = tip.split(" · ")
+            yield Rank.KEY, first
+            yield from ((Rank.OTHER_KEYS, other) for other in others)
+
+    def _cost(self, tokens: int) -> Decimal | None:
+        """USD of the turn so far, the running stage at its estimate; None where it is unknown."""
+        start = self._running
+        if self._spent is None or start is None or not self._bytes:
+            return self._spent
+        if start.rates is None:
+            return None
+        return self._spent + start.rates.cost(start.estimate(tokens), start.at)
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other
+
+
+def _joined(fields: Iterable[tuple[Rank, str]]) -> str:
+    return " · ".join(text for _, text in fields)
 
 
 class StatusLine:
@@ -149,7 +199,8 @@ class StatusLine:
             while not self._over.wait(self._tick):
                 self._frame += 1
                 sign = self._spinner[self._frame % len(self._spinner)]
-                line = crop(f"{sign} {self._progress.line()}", max(self._columns - 1, 1))
+                room = max(self._columns - 1, 1)
+                line = crop(f"{sign} {self._progress.line(width=room - 2)}", room)
                 with self._drawing:
                     if self._is_foreground():
                         self._try_write(f"\r{line}\x1b[0K")

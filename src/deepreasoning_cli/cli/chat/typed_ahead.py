@@ -18,6 +18,7 @@ from prompt_toolkit.keys import Keys
 from deepreasoning_cli.cli.enter_key import TIP, silent_terminal
 from deepreasoning_cli.sanitize import single_line
 
+STOP = "Ctrl-C: stop"
 SAME_PASTE = 0.02  # seconds between two pieces of one paste; nobody types so fast
 LONGEST_READ = 65536  # bytes
 LONGEST_DRAFT = 30  # characters of what is typed that are shown
@@ -89,7 +90,7 @@ class TypedAhead:
             return f"> {single_line(draft)[-LONGEST_DRAFT:]}"
         if queued:
             return f"{queued} queued, Backspace takes it back"
-        return TIP if can_answer else ""
+        return f"{TIP} · {STOP}" if can_answer else STOP
 
     def _is_answer_wanted(self) -> bool:
         """Whether Enter asked for the answer; from the first call on there is reasoning."""
