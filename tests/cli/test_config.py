@@ -637,7 +637,7 @@ def test_check_goes_on_after_a_failure_and_ends_with_its_code(
     assert outcome.code == 3
     assert "rejected the key deepseek from config.toml (…mX77) (401)" in outcome.stdout
     assert "hint:  replace it: `deepreasoning config set keys.deepseek`" in outcome.stdout
-    assert "forbids it (403): not here" in outcome.stdout
+    assert "access denied (403): not here" in outcome.stdout
 
 
 def test_check_as_json_is_one_array(vendors: dict[str, Loopback]) -> None:

@@ -158,7 +158,7 @@ def test_a_rejected_reasoner_key_is_named_by_its_origin_and_last_letters(vendors
     vendors.reasoner.reply(error_reply_openai(401, echo, type="authentication_error"))
     assert vendors.ask("6 x 7?") == failed(
         3,
-        f"reason: {host(vendors.reasoner)} rejected the key deepseek from environment"
+        f"reason: {host(vendors.reasoner)}: rejected the key deepseek from environment"
         f" DEEPSEEK_API_KEY (…{key[-4:]}) (401): Authentication Fails, Your api key: [key] is"
         " invalid",
         "correct DEEPSEEK_API_KEY: the environment outranks the config file",
@@ -176,7 +176,7 @@ def test_a_key_that_claude_rejects_after_the_reasoning_leaves_it_incomplete(
     assert error_of(named(result)) == told_to_resume(
         "answer",
         "key_rejected",
-        f"{host(vendors.claude)} rejected the key anthropic from environment ANTHROPIC_API_KEY"
+        f"{host(vendors.claude)}: rejected the key anthropic from environment ANTHROPIC_API_KEY"
         f" (…{key[-4:]}) (401): invalid key [key]",
         "correct ANTHROPIC_API_KEY: the environment outranks the config file",
         status=401,
@@ -196,12 +196,12 @@ def test_debug_shows_requests_without_keys(vendors: Vendors) -> None:
 # ------------------------------------------------------------------- refusals before any payment
 
 REFUSALS = [
-    (402, "Insufficient Balance", "no_credit", "asks for credit (402)", "top up the account"),
-    (403, "Not here", "forbidden", "forbids it (403)", "the key lacks the right"),
-    (404, "Not Found", "not_found", "does not know the model or the address (404)", "`deepr"),
-    (400, "bad messages", "bad_request", "refused the request (400)", "change the request"),
-    (413, "", "too_long", "finds the request too long (413)", "shorten the prompt"),
-    (422, "bad field", "bad_request", "refused the request (422)", "change the request"),
+    (402, "Insufficient Balance", "no_credit", "no credit left (402)", "top up the account"),
+    (403, "Not here", "forbidden", "access denied (403)", "check the rights of the key"),
+    (404, "Not Found", "not_found", "unknown model or address (404)", "`deepr"),
+    (400, "bad messages", "bad_request", "request refused (400)", "change the request"),
+    (413, "", "too_long", "the request is too long (413)", "shorten the prompt"),
+    (422, "bad field", "bad_request", "request refused (422)", "change the request"),
 ]
 
 
@@ -214,7 +214,7 @@ def test_a_reasoners_refusal_is_exit_code_4_at_once(
     result = vendors.ask("--json", "6 x 7?")
     assert (result.code, result.stdout) == (4, b"")
     error = error_of(result)
-    message = f"{host(vendors.reasoner)} {what}" + (f": {said}" if said else "")
+    message = f"{host(vendors.reasoner)}: {what}" + (f": {said}" if said else "")
     assert error["hint"].startswith(hint)
     expected = told("reason", kind, message, error["hint"], status=status, request_id="7e5f")
     assert error == expected
@@ -229,7 +229,7 @@ def test_claudes_refusal_after_the_reasoning_is_exit_code_6_at_once(
     result = named(vendors.ask("6 x 7?"))
     assert (result.code, result.stdout) == (6, b"")
     error, *advice = result.stderr.decode().splitlines()
-    words = f"error: answer: {host(vendors.claude)} {what}" + (f": {said}" if said else "")
+    words = f"error: answer: {host(vendors.claude)}: {what}" + (f": {said}" if said else "")
     assert error == words
     to_resume, own = (f"hint: {line}" for line in kept(hint).splitlines())
     if kind == "not_found":  # the same name would be refused again
@@ -243,7 +243,7 @@ def test_claudes_refusal_after_the_reasoning_is_exit_code_6_at_once(
 def test_claudes_refusal_without_a_reasoner_is_exit_code_4(vendors: Vendors) -> None:
     vendors.claude.reply(error_reply_anthropic(400, "invalid_request_error", "no"))
     result = vendors.ask("--handoff", "none", "6 x 7?")
-    error = f"answer: {host(vendors.claude)} refused the request (400): no"
+    error = f"answer: {host(vendors.claude)}: request refused (400): no"
     assert result == failed(4, error, "change the request as the message says")
 
 
@@ -252,7 +252,7 @@ def test_an_empty_account_at_anthropic_is_known_by_its_words(vendors: Vendors) -
     vendors.claude.reply(error_reply_anthropic(400, "invalid_request_error", said))
     assert vendors.ask("--handoff", "none", "6 x 7?") == failed(
         4,
-        f"answer: {host(vendors.claude)} asks for credit (400): {said}",
+        f"answer: {host(vendors.claude)}: no credit left (400): {said}",
         "top up the account at https://console.anthropic.com",
     )
 
@@ -261,7 +261,7 @@ def test_a_vendors_words_cannot_drive_the_terminal(vendors: Vendors) -> None:
     vendors.reasoner.reply(error_reply_openai(400, "a\x1b]0;owned\x07\nb\u202e" + "x" * 900))
     result = vendors.ask("6 x 7?")
     error, _ = result.stderr.decode().splitlines()
-    assert f"refused the request (400): a␛]0;owned␇ b⟨U+202E⟩{'x' * 400}" in error
+    assert f"request refused (400): a␛]0;owned␇ b⟨U+202E⟩{'x' * 400}" in error
     assert len(error) < 700
 
 
@@ -292,14 +292,14 @@ def test_a_rate_limit_that_passes_is_waited_for(vendors: Vendors, headers: dict[
 
 def test_a_rate_limit_that_stays_is_given_up_after_two_retries(vendors: Vendors) -> None:
     vendors.reasoner.reply(slow_down(retry_after="0.05"))
-    error = f"reason: {host(vendors.reasoner)} limits the rate (429): slow down"
+    error = f"reason: {host(vendors.reasoner)}: rate limited (429): slow down"
     assert vendors.ask("6 x 7?") == failed(5, error, LATER)
     assert vendors.counts() == (3, 0)
 
 
 def test_a_wait_of_an_hour_is_left_to_the_user(vendors: Vendors) -> None:
     vendors.reasoner.reply(slow_down(retry_after="3600"))
-    error = f"reason: {host(vendors.reasoner)} limits the rate (429): slow down"
+    error = f"reason: {host(vendors.reasoner)}: rate limited (429): slow down"
     assert vendors.ask("6 x 7?") == failed(5, error, "it asks to wait 3600 s")
     assert vendors.counts() == (1, 0)
 
@@ -310,7 +310,7 @@ def test_an_empty_account_is_not_waited_for(vendors: Vendors) -> None:
     result = vendors.ask("6 x 7?")
     assert result == failed(
         4,
-        f"reason: {host(vendors.reasoner)} asks for credit (429): quota used up",
+        f"reason: {host(vendors.reasoner)}: no credit left (429): quota used up",
         "top up the account at https://platform.deepseek.com",
     )
     assert vendors.counts() == (1, 0)
@@ -326,7 +326,7 @@ def test_a_server_fault_that_stays_is_given_up(vendors: Vendors) -> None:
     vendors.reasoner.reply(error_reply_openai(500, "boom", type="server_error"))
     result = vendors.ask("--json", "6 x 7?")
     assert (result.code, result.stdout) == (5, b"")
-    message = f"{host(vendors.reasoner)} failed (500): boom"
+    message = f"{host(vendors.reasoner)}: server error (500): boom"
     assert error_of(result) == told("reason", "server", message, LATER, status=500)
     assert vendors.counts() == (3, 0)
 
@@ -335,7 +335,7 @@ def test_an_overloaded_claude_leaves_the_reasoning_paid_for(vendors: Vendors) ->
     vendors.reply(texts=error_reply_anthropic(529, "overloaded_error", "Overloaded"))
     result = vendors.ask("--json", "6 x 7?")
     assert result.code == 6
-    message = f"{host(vendors.claude)} is overloaded (529): Overloaded"
+    message = f"{host(vendors.claude)}: overloaded (529): Overloaded"
     assert error_of(named(result)) == told_to_resume(
         "answer", "overloaded", message, LATER, status=529, request_id="req_011Loopback"
     )
@@ -369,7 +369,7 @@ def test_a_page_instead_of_an_answer_is_named_by_its_title(vendors: Vendors) -> 
 def test_a_page_of_a_broken_gateway_is_never_printed(vendors: Vendors) -> None:
     page = replace(html_reply(502, "Bad gateway"), headers={"retry-after-ms": "10"})
     vendors.reasoner.reply(page)
-    error = f'reason: {host(vendors.reasoner)} failed (502): "Bad gateway"'
+    error = f'reason: {host(vendors.reasoner)}: server error (502): "Bad gateway"'
     assert vendors.ask("6 x 7?") == failed(5, error, LATER)
     assert vendors.counts() == (3, 0)
 
@@ -412,7 +412,7 @@ def test_a_redirect_is_not_followed(vendors: Vendors) -> None:
     vendors.reasoner.reply(Reply(307, {"location": elsewhere}, (), "text/html"))
     assert vendors.ask("6 x 7?") == failed(
         5,
-        f"reason: {host(vendors.reasoner)} redirects to {elsewhere} (307), not followed",
+        f"reason: {host(vendors.reasoner)}: redirects to {elsewhere} (307), not followed",
         "set the base URL to the address that answers",
     )
     assert len(vendors.novita.connections) == 0
@@ -506,7 +506,7 @@ def test_an_error_within_the_reasoning_has_the_vendors_words(
 ) -> None:
     event = sse({"error": {"message": "queue\x1b full", "code": 503}})
     vendors.reasoner.reply(reasoner_stream(THOUGHTS).failing(after, event))
-    error = f"reason: {host(vendors.reasoner)} failed (503): queue␛ full{suffix}"
+    error = f"reason: {host(vendors.reasoner)}: unavailable (503): queue␛ full{suffix}"
     result, hint = vendors.ask("6 x 7?"), "try again later"
     if code == 6:  # something of it came, and is kept
         result, hint = named(result), kept(hint)
@@ -521,7 +521,7 @@ def test_an_error_within_the_answer_leaves_what_came(vendors: Vendors) -> None:
     assert error_of(named(result)) == told_to_resume(
         "answer",
         "overloaded",
-        f"{host(vendors.claude)} is overloaded (529): Overloaded;"
+        f"{host(vendors.claude)}: overloaded (529): Overloaded;"
         " 6 characters of the answer came before",
         "try again later",
         status=529,
@@ -531,7 +531,7 @@ def test_an_error_within_the_answer_leaves_what_came(vendors: Vendors) -> None:
 
 def test_a_server_out_of_resources_breaks_the_reasoning_off(vendors: Vendors) -> None:
     vendors.reasoner.reply(reasoner_stream(THOUGHTS, finish="insufficient_system_resource"))
-    failure = f"{host(vendors.reasoner)} failed (503): insufficient_system_resource"
+    failure = f"{host(vendors.reasoner)}: unavailable (503): insufficient_system_resource"
     error = f"reason: {failure}{PAID}"
     assert named(vendors.ask("6 x 7?")) == failed(6, error, kept("try again later"))
 

@@ -290,7 +290,7 @@ def test_another_reasoner_steps_in_where_the_first_is_out_of_credit(vendors: Ven
     assert (fallback["stage"], fallback["from"], fallback["to"]) == (
         *("reason", "deepseek", "openrouter"),
     )
-    assert "asks for credit (402): Insufficient Balance" in fallback["reason"]
+    assert "no credit left (402): Insufficient Balance" in fallback["reason"]
     assert len(vendors.reasoner.requests) == 1
     kept = json.loads(vendors.run("history", "show", "last", "--json").stdout)
     assert (kept["fallbacks"], hosts(kept)) == (shown["fallbacks"], hosts(shown))

@@ -76,7 +76,7 @@ def overloaded(vendors: Vendors, *flags: str, before: Sequence[Reply] = ()) -> s
     vendors.claude.reply(BUSY, BUSY, BUSY, *before, WHOLE)
     result = vendors.ask(*flags, "6 x 7?")
     host = vendors.claude.url.removeprefix("http://")
-    error = f"error: answer: {host} is overloaded (529): Overloaded\n"
+    error = f"error: answer: {host}: overloaded (529): Overloaded\n"
     hint = "".join(f"hint: {line}\n" for line in kept("try again later").splitlines())
     assert named(result) == CompletedRun(6, b"", f"{error}{hint}".encode())
     assert vendors.counts() == (1, 3)

@@ -453,14 +453,14 @@ def test_the_words_of_a_refusal_are_read_whatever_its_label_says(
 @pytest.mark.parametrize(
     ("data", "kind", "words"),
     [
-        ('{"message": "so it is", "code": 500}', "server", "failed (500): so it is"),
-        ("so it is", "stream_error", "broke off the reply: so it is"),
-        ('{"detail": "so it is"}', "stream_error", "broke off the reply: so it is"),
-        ('"so it is"', "stream_error", "broke off the reply: so it is"),
+        ('{"message": "so it is", "code": 500}', "server", "server error (500): so it is"),
+        ("so it is", "stream_error", "the reply broke off: so it is"),
+        ('{"detail": "so it is"}', "stream_error", "the reply broke off: so it is"),
+        ('"so it is"', "stream_error", "the reply broke off: so it is"),
         (
             '{"type": "error", "error": {"type": "invalid_request_error", "message": "so it is"}}',
             "bad_request",
-            "refused the request (400): so it is",
+            "request refused (400): so it is",
         ),
     ],
 )
@@ -471,4 +471,4 @@ def test_an_event_named_error_is_one_whatever_it_holds(
     content = f"event: error\ndata: {data}\n\n".encode()
     httpx_mock.add_response(headers=headers, content=content, is_reusable=True)
     failure = seen.failure()
-    assert (failure.kind, failure.message) == (kind, f"{HOST} {words}")
+    assert (failure.kind, failure.message) == (kind, f"{HOST}: {words}")

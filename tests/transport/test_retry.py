@@ -117,7 +117,7 @@ def test_the_waits_of_a_stage_come_to_a_minute_at_most(
         headers = {"date": DATE} | ({"retry-after": after} if after else {})
         httpx_mock.add_response(429, headers=headers)
     failure = seen.failure()
-    message = f"{HOST} limits the rate (429)"
+    message = f"{HOST}: rate limited (429)"
     assert (failure.message, failure.hint, failure.exit_code) == (message, hint, 5)
     assert seen.waits == waits
     assert seen.told == [RetryNotice(message, wait) for wait in waits]

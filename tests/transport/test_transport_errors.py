@@ -22,33 +22,33 @@ MODELS = "`deepreasoning models` lists what can be asked; or check the base URL"
 CHANGE = "change the request as the message says"
 SHORTER = "shorten the prompt, drop files, or choose a model with a larger context"
 TOP_UP = "top up the account at https://example.com/top_up"
-RIGHTS = "the key lacks the right, or the region is not served"
+RIGHTS = "check the rights of the key and whether your region is served"
 WRONG_KEY = "rejected the key deepseek from DEEPSEEK_API_KEY (…vBn5) (401)"
 REPLACE = "replace it: `deepreasoning config set keys.deepseek`"
 FINAL = [
-    (400, RefusedError, "bad_request", "refused the request (400)", CHANGE),
+    (400, RefusedError, "bad_request", "request refused (400)", CHANGE),
     (401, ConfigError, "key_rejected", WRONG_KEY, REPLACE),
-    (402, RefusedError, "no_credit", "asks for credit (402)", TOP_UP),
-    (403, RefusedError, "forbidden", "forbids it (403)", RIGHTS),
-    (404, RefusedError, "not_found", "does not know the model or the address (404)", MODELS),
-    (412, RefusedError, "bad_request", "refused the request (412)", CHANGE),
-    (413, RefusedError, "too_long", "finds the request too long (413)", SHORTER),
-    (422, RefusedError, "bad_request", "refused the request (422)", CHANGE),
-    (431, RefusedError, "bad_request", "refused the request (431)", CHANGE),
-    (499, RefusedError, "bad_request", "refused the request (499)", CHANGE),
+    (402, RefusedError, "no_credit", "no credit left (402)", TOP_UP),
+    (403, RefusedError, "forbidden", "access denied (403)", RIGHTS),
+    (404, RefusedError, "not_found", "unknown model or address (404)", MODELS),
+    (412, RefusedError, "bad_request", "request refused (412)", CHANGE),
+    (413, RefusedError, "too_long", "the request is too long (413)", SHORTER),
+    (422, RefusedError, "bad_request", "request refused (422)", CHANGE),
+    (431, RefusedError, "bad_request", "request refused (431)", CHANGE),
+    (499, RefusedError, "bad_request", "request refused (499)", CHANGE),
 ]
 HEALING = [
-    (408, "server", "failed (408)"),
-    (409, "server", "failed (409)"),
-    (429, "rate_limit", "limits the rate (429)"),
-    (500, "server", "failed (500)"),
-    (501, "server", "failed (501)"),
-    (502, "server", "failed (502)"),
-    (503, "overloaded", "failed (503)"),
-    (504, "server", "failed (504)"),
-    (522, "server", "failed (522)"),
-    (524, "server", "failed (524)"),
-    (529, "overloaded", "is overloaded (529)"),
+    (408, "server", "server error (408)"),
+    (409, "server", "server error (409)"),
+    (429, "rate_limit", "rate limited (429)"),
+    (500, "server", "server error (500)"),
+    (501, "server", "server error (501)"),
+    (502, "server", "server error (502)"),
+    (503, "overloaded", "unavailable (503)"),
+    (504, "server", "server error (504)"),
+    (522, "server", "server error (522)"),
+    (524, "server", "server error (524)"),
+    (529, "overloaded", "overloaded (529)"),
 ]
 
 
@@ -66,7 +66,7 @@ def test_a_status_that_waiting_cannot_heal_is_final(
         status, headers={"request-id": "req_7"}, json={"error": {"message": "So\n  it is."}}
     )
     failure = seen.failure()
-    message = f"{HOST} {what}: So it is."
+    message = f"{HOST}: {what}: So it is."
     assert outcome(failure) == (error, kind, message, hint, status, "req_7", error.exit_code)
     assert (seen.waits, seen.told) == ([], [])
 
@@ -79,7 +79,7 @@ def test_a_status_that_waiting_heals_is_tried_three_times(
         status, headers={"x-request-id": "x-7"}, json={"detail": "busy"}, is_reusable=True
     )
     failure = seen.failure()
-    message = f"{HOST} {what}: busy"
+    message = f"{HOST}: {what}: busy"
     assert outcome(failure) == (UnavailableError, kind, message, LATER, status, "x-7", 5)
     assert len(httpx_mock.get_requests()) == 3
     assert seen.waits == [0.5, 1.0]
@@ -126,7 +126,7 @@ def test_a_limit_on_money_is_no_rate_limit(
 ) -> None:
     headers = {"x-should-retry": "true", "retry-after": "1"}
     httpx_mock.add_response(429, headers=headers, json={"error": error, "request_id": "req_8"})
-    message = f"{HOST} asks for credit (429): Empty."
+    message = f"{HOST}: no credit left (429): Empty."
     assert outcome(seen.failure()) == (
         (RefusedError, "no_credit", message, TOP_UP, 429, "req_8", 4)
     )
@@ -147,29 +147,28 @@ def test_growing_too_fast_is_waited_for(httpx_mock: HTTPXMock, seen: Witness) ->
             400,
             {"error": {"message": "Your credit balance is too low to access the API."}},
             "no_credit",
-            "asks for credit (400): Your credit balance is too low to access the API.",
+            "no credit left (400): Your credit balance is too low to access the API.",
             "top up the account",
         ),
         (
             403,
             {"error": {"type": "billing_error", "message": "Pay."}},
             "no_credit",
-            "asks for credit (403): Pay.",
+            "no credit left (403): Pay.",
             "top up the account",
         ),
         (
             400,
             {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}},
             "too_long",
-            "finds the request too long (400): prompt is too long: 210000 tokens > 200000 maximum",
+            "the request is too long (400): prompt is too long: 210000 tokens > 200000 maximum",
             SHORTER,
         ),
         (
             400,
             {"error": {"message": "This model's maximum context length is 65536 tokens."}},
             "too_long",
-            "finds the request too long (400): This model's maximum context length is 65536"
-            " tokens.",
+            "the request is too long (400): This model's maximum context length is 65536 tokens.",
             SHORTER,
         ),
     ],
@@ -185,13 +184,13 @@ def test_what_a_vendor_means_by_a_400_is_told_by_its_words(
 ) -> None:
     httpx_mock.add_response(status, json=body)
     failure = seen.failure(replace(REQUEST, top_up=None))
-    assert outcome(failure) == (RefusedError, kind, f"{HOST} {what}", hint, status, None, 4)
+    assert outcome(failure) == (RefusedError, kind, f"{HOST}: {what}", hint, status, None, 4)
 
 
 def test_a_401_without_a_key_asks_for_one(httpx_mock: HTTPXMock, seen: Witness) -> None:
     httpx_mock.add_response(401)
     failure = seen.failure(replace(REQUEST, key=None))
-    message = f"{HOST} asks for a key (401)"
+    message = f"{HOST}: a key is needed (401)"
     assert outcome(failure) == (
         (ConfigError, "key_missing", message, "set a key for this host", 401, None, 3)
     )
@@ -213,8 +212,8 @@ def test_every_envelope_gives_its_words(
     httpx_mock: HTTPXMock, seen: Witness, body: dict[str, Any], words: str
 ) -> None:
     httpx_mock.add_response(404, json=body)
-    what = "does not know the model or the address (404)"
-    assert seen.failure().message == f"{HOST} {what}{words}"
+    what = "unknown model or address (404)"
+    assert seen.failure().message == f"{HOST}: {what}{words}"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +235,7 @@ def test_of_a_page_only_the_title_is_shown(
     httpx_mock: HTTPXMock, seen: Witness, text: str, words: str
 ) -> None:
     httpx_mock.add_response(502, text=text, is_reusable=True)
-    assert seen.failure().message == f"{HOST} failed (502){words}"
+    assert seen.failure().message == f"{HOST}: server error (502){words}"
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -266,7 +265,7 @@ def test_a_redirect_is_named_and_not_followed(
 ) -> None:
     headers = {"location": location} if location else {}
     httpx_mock.add_response(307, headers=headers)
-    message = f"{HOST} redirects to {target} (307), not followed"
+    message = f"{HOST}: redirects to {target} (307), not followed"
     hint = "set the base URL to the address that answers"
     assert outcome(seen.failure()) == (UnavailableError, "redirect", message, hint, 307, None, 5)
     assert [request.url.host for request in httpx_mock.get_requests()] == [HOST]
@@ -279,13 +278,13 @@ def test_a_redirect_to_https_says_which_address_to_write(
     target = "https://api.example.com/v1/chat/completions"
     httpx_mock.add_response(status, headers={"location": target})
     failure = seen.failure(to("http://api.example.com"))
-    assert failure.message == f"{HOST} redirects to {target} ({status}), not followed"
+    assert failure.message == f"{HOST}: redirects to {target} ({status}), not followed"
     assert failure.hint == f"write the base URL with https://: {target}"
 
 
 def test_a_proxy_that_answers_407_is_named_as_a_proxy(httpx_mock: HTTPXMock, seen: Witness) -> None:
     httpx_mock.add_response(407)
-    message = f"{HOST} is behind a proxy that asks for a login (407)"
+    message = f"{HOST}: the proxy asks for a login (407)"
     hint = "write it into the proxy's address: http://user:password@host:port"
     assert outcome(seen.failure()) == (UnavailableError, "proxy", message, hint, 407, None, 5)
 
@@ -314,7 +313,7 @@ def test_a_key_that_a_401_echoes_is_masked(
             httpx_mock.add_response(401, text=words)
     failure = seen.failure()
     shown = '"bad key [key] here"' if envelope == "html" else "bad key [key] here"
-    assert failure.message == f"{HOST} {WRONG_KEY}: {shown}"
+    assert failure.message == f"{HOST}: {WRONG_KEY}: {shown}"
     everything = json.dumps(failure.as_json()) + "".join(seen.lines)
     assert redact_known(everything) == everything
 
@@ -324,7 +323,7 @@ def test_a_key_at_the_end_of_a_long_message_is_masked_before_the_message_is_cut(
     httpx_mock: HTTPXMock, seen: Witness, form: str
 ) -> None:
     httpx_mock.add_response(400, json={"error": {"message": "x" * 480 + ECHOES[form]}})
-    assert seen.failure().message == f"{HOST} refused the request (400): {'x' * 480}[key]"
+    assert seen.failure().message == f"{HOST}: request refused (400): {'x' * 480}[key]"
 
 
 def test_a_log_line_says_what_was_sent_and_what_came_without_the_key(
@@ -347,26 +346,26 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": 
 @pytest.mark.parametrize(
     ("payload", "kind", "status", "what"),
     [
-        (OVERLOADED, "overloaded", 529, "is overloaded (529): Overloaded"),
+        (OVERLOADED, "overloaded", 529, "overloaded (529): Overloaded"),
         (
             {"error": {"type": "rate_limit_error", "message": "Slow"}},
             "rate_limit",
             429,
-            "limits the rate (429): Slow",
+            "rate limited (429): Slow",
         ),
-        ({"error": {"code": 502, "message": "Bad"}}, "server", 502, "failed (502): Bad"),
-        ({"error": {"type": "api_error"}}, "server", 500, "failed (500)"),
+        ({"error": {"code": 502, "message": "Bad"}}, "server", 502, "server error (502): Bad"),
+        ({"error": {"type": "api_error"}}, "server", 500, "server error (500)"),
         (
             {"error": {"code": "model_unavailable", "message": "Off"}},
             "overloaded",
             503,
-            "failed (503): Off",
+            "unavailable (503): Off",
         ),
         (
             {"error": {"code": "upstream_error", "message": "Off"}},
             "server",
             502,
-            "failed (502): Off",
+            "server error (502): Off",
         ),
     ],
 )
@@ -382,7 +381,7 @@ def test_an_error_that_is_the_first_payload_is_tried_again(
     headers = {"content-type": "text/event-stream"}
     httpx_mock.add_response(headers=headers, content=body, is_reusable=True)
     failure = seen.failure()
-    message = f"{HOST} {what}"
+    message = f"{HOST}: {what}"
     assert outcome(failure) == (UnavailableError, kind, message, LATER, status, "req_9", 5)
     assert seen.waits == [0.5, 1.0]
 
@@ -393,17 +392,17 @@ def test_an_error_that_is_the_first_payload_is_tried_again(
         (
             {"type": "invalid_request_error", "message": "No"},
             "bad_request",
-            "refused the request (400)",
+            "request refused (400)",
             CHANGE,
         ),
         (
             {"type": "rate_limit_error", "code": "insufficient_quota", "message": "No"},
             "no_credit",
-            "asks for credit (429)",
+            "no credit left (429)",
             TOP_UP,
         ),
-        ({"code": 402, "message": "No"}, "no_credit", "asks for credit (402)", TOP_UP),
-        ("No", "stream_error", "broke off the reply", "try again in a minute"),
+        ({"code": 402, "message": "No"}, "no_credit", "no credit left (402)", TOP_UP),
+        ("No", "stream_error", "the reply broke off", "try again in a minute"),
     ],
 )
 def test_an_error_that_stays_is_raised_at_once(
@@ -412,7 +411,7 @@ def test_an_error_that_stays_is_raised_at_once(
     headers = {"content-type": "text/event-stream"}
     httpx_mock.add_response(headers=headers, content=said({"error": error}))
     failure = seen.failure()
-    assert (failure.kind, failure.message, failure.hint) == (kind, f"{HOST} {what}: No", hint)
+    assert (failure.kind, failure.message, failure.hint) == (kind, f"{HOST}: {what}: No", hint)
     assert seen.waits == []
 
 
@@ -443,12 +442,12 @@ def test_an_error_after_the_first_payload_is_handed_on(
 MEANT = [
     ("missing_api_key", ConfigError, "key_rejected", f"{WRONG_KEY[:-6]} (418)"),
     ("invalid_api_key", ConfigError, "key_rejected", f"{WRONG_KEY[:-6]} (418)"),
-    ("insufficient_credits", RefusedError, "no_credit", "asks for credit (418)"),
-    ("model_not_found", RefusedError, "not_found", "does not know the model or the address (418)"),
-    ("rate_limit_exceeded", UnavailableError, "rate_limit", "limits the rate (418)"),
-    ("model_unavailable", UnavailableError, "overloaded", "failed (418)"),
-    ("upstream_error", UnavailableError, "server", "failed (418)"),
-    ("SEARCH_QUERY_NO_RESULT", RefusedError, "no_result", "found nothing"),
+    ("insufficient_credits", RefusedError, "no_credit", "no credit left (418)"),
+    ("model_not_found", RefusedError, "not_found", "unknown model or address (418)"),
+    ("rate_limit_exceeded", UnavailableError, "rate_limit", "rate limited (418)"),
+    ("model_unavailable", UnavailableError, "overloaded", "unavailable (418)"),
+    ("upstream_error", UnavailableError, "server", "server error (418)"),
+    ("SEARCH_QUERY_NO_RESULT", RefusedError, "no_result", "no results"),
 ]
 
 
@@ -466,5 +465,5 @@ def test_a_code_that_is_known_says_more_than_the_status(
     )
     failure = seen.failure()
     assert (type(failure), failure.kind, failure.status) == (error, kind, 418)
-    assert failure.message == f"{HOST} {what}: So it is."
+    assert failure.message == f"{HOST}: {what}: So it is."
     assert len(httpx_mock.get_requests()) == (3 if error is UnavailableError else 1)

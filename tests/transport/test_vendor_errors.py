@@ -27,11 +27,11 @@ LATER = "try again later"
 KEY = "rejected the key deepseek from DEEPSEEK_API_KEY (…vBn5)"
 REPLACE = "replace it: `deepreasoning config set keys.deepseek`"
 TOP_UP = "top up the account at https://example.com/top_up"
-MODEL = "does not know the model or the address"
+MODEL = "unknown model or address"
 MODELS = "`deepreasoning models` lists what can be asked; or check the base URL"
 SHORTER = "shorten the prompt, drop files, or choose a model with a larger context"
 CHANGE = "change the request as the message says"
-RIGHTS = "the key lacks the right, or the region is not served"
+RIGHTS = "check the rights of the key and whether your region is served"
 SPENT: Payload = {"error_code": "enforced_spend_limit_reached"}
 
 
@@ -66,39 +66,39 @@ CASES: dict[str, Case] = {
     "gateway, no key": (401, coded("missing_api_key"), ConfigError, "key_rejected", KEY, REPLACE),
     "Anthropic, billing": (
         *(402, typed("billing_error")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "Anthropic, balance": (
         *(400, typed(INVALID, "Your credit balance is too low.")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "Anthropic, spend limit": (
         *(429, typed("rate_limit_error", details=SPENT)),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "DeepSeek, balance": (
         *(402, coded(INVALID, "Insufficient Balance", "unknown_error")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "OpenRouter, credits": (
         *(402, coded(402)),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "gateway, credits": (
         *(402, coded("insufficient_credits")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "OpenAI, quota": (
         *(429, coded("insufficient_quota", kind="insufficient_quota")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "Linkup, funds": (
         *(429, coded("INSUFFICIENT_FUNDS_CREDITS")),
-        *(RefusedError, "no_credit", "asks for credit", TOP_UP),
+        *(RefusedError, "no_credit", "no credit left", TOP_UP),
     ),
     "Anthropic, rights": (
         *(403, typed("permission_error")),
-        *(RefusedError, "forbidden", "forbids it", RIGHTS),
+        *(RefusedError, "forbidden", "access denied", RIGHTS),
     ),
     "Anthropic, model": (404, typed("not_found_error"), RefusedError, "not_found", MODEL, MODELS),
     "gateway, model": (404, coded("model_not_found"), RefusedError, "not_found", MODEL, MODELS),
@@ -108,86 +108,93 @@ CASES: dict[str, Case] = {
     ),
     "Anthropic, size": (
         *(413, typed("request_too_large")),
-        *(RefusedError, "too_long", "finds the request too long", SHORTER),
+        *(RefusedError, "too_long", "the request is too long", SHORTER),
     ),
     "Anthropic, context": (
         *(400, typed(INVALID, "prompt is too long: 210000 tokens > 200000 maximum")),
-        *(RefusedError, "too_long", "finds the request too long", SHORTER),
+        *(RefusedError, "too_long", "the request is too long", SHORTER),
     ),
     "OpenAI, context": (
         *(400, coded("context_length_exceeded", "Too many tokens.", INVALID)),
-        *(RefusedError, "too_long", "finds the request too long", SHORTER),
+        *(RefusedError, "too_long", "the request is too long", SHORTER),
     ),
     "vLLM, context": (
         *(400, coded(400, "The model's maximum context length is 65536.", "BadRequestError")),
-        *(RefusedError, "too_long", "finds the request too long", SHORTER),
+        *(RefusedError, "too_long", "the request is too long", SHORTER),
     ),
     "Anthropic, request": (
         *(400, typed(INVALID)),
-        *(RefusedError, "bad_request", "refused the request", CHANGE),
+        *(RefusedError, "bad_request", "request refused", CHANGE),
     ),
     "DeepSeek, parameter": (
         *(422, coded(422)),
-        *(RefusedError, "bad_request", "refused the request", CHANGE),
+        *(RefusedError, "bad_request", "request refused", CHANGE),
     ),
     "OpenAI, content policy": (
         *(400, coded("content_policy_violation", kind=INVALID)),
-        *(RefusedError, "bad_request", "refused the request", CHANGE),
+        *(RefusedError, "bad_request", "request refused", CHANGE),
     ),
     "DeepSeek, content policy": (
         *(400, coded(INVALID, "Content Exists Risk", INVALID)),
-        *(RefusedError, "bad_request", "refused the request", CHANGE),
+        *(RefusedError, "bad_request", "request refused", CHANGE),
     ),
     "Anthropic, rate": (
         *(429, typed("rate_limit_error")),
-        *(UnavailableError, "rate_limit", "limits the rate", LATER),
+        *(UnavailableError, "rate_limit", "rate limited", LATER),
     ),
     "Anthropic, ramp": (
         *(429, typed("rate_limit_error", details={"error_code": "ramp_limit_exceeded"})),
-        *(UnavailableError, "rate_limit", "limits the rate", LATER),
+        *(UnavailableError, "rate_limit", "rate limited", LATER),
     ),
     "gateway, rate": (
         *(429, coded("rate_limit_exceeded")),
-        *(UnavailableError, "rate_limit", "limits the rate", LATER),
+        *(UnavailableError, "rate_limit", "rate limited", LATER),
     ),
     "OpenRouter, rate": (
         *(429, coded(429)),
-        *(UnavailableError, "rate_limit", "limits the rate", LATER),
+        *(UnavailableError, "rate_limit", "rate limited", LATER),
     ),
     "Linkup, queue": (
         *(429, coded("TOO_MANY_REQUESTS")),
-        *(UnavailableError, "rate_limit", "limits the rate", LATER),
+        *(UnavailableError, "rate_limit", "rate limited", LATER),
     ),
     "Anthropic, overload": (
         *(529, typed("overloaded_error")),
-        *(UnavailableError, "overloaded", "is overloaded", LATER),
+        *(UnavailableError, "overloaded", "overloaded", LATER),
     ),
     "gateway, offline": (
         *(503, coded("model_unavailable")),
-        *(UnavailableError, "overloaded", "failed", LATER),
+        *(UnavailableError, "overloaded", "unavailable", LATER),
     ),
-    "OpenRouter, overload": (503, coded(503), UnavailableError, "overloaded", "failed", LATER),
-    "Anthropic, fault": (500, typed("api_error"), UnavailableError, "server", "failed", LATER),
+    "OpenRouter, overload": (503, coded(503), UnavailableError, "overloaded", "unavailable", LATER),
+    "Anthropic, fault": (
+        500,
+        typed("api_error"),
+        UnavailableError,
+        "server",
+        "server error",
+        LATER,
+    ),
     "OpenAI, fault": (
         *(500, coded("server_error", kind="server_error")),
-        *(UnavailableError, "server", "failed", LATER),
+        *(UnavailableError, "server", "server error", LATER),
     ),
     "gateway, upstream": (
         *(502, coded("upstream_error")),
-        *(UnavailableError, "server", "failed", LATER),
+        *(UnavailableError, "server", "server error", LATER),
     ),
-    "OpenRouter, upstream": (502, coded(502), UnavailableError, "server", "failed", LATER),
+    "OpenRouter, upstream": (502, coded(502), UnavailableError, "server", "server error", LATER),
     "Anthropic, timeout": (
         504,
         typed("timeout_error"),
         UnavailableError,
         "server",
-        "failed",
+        "server error",
         LATER,
     ),
     "Anthropic, conflict": (
         *(409, typed("conflict_error")),
-        *(UnavailableError, "server", "failed", LATER),
+        *(UnavailableError, "server", "server error", LATER),
     ),
 }
 
@@ -257,7 +264,7 @@ def test_an_error_means_the_same_wherever_it_stands(
 ) -> None:
     status, error, kind_of_error, kind, what, hint = CASES[case]
     spoken = FORMATS[name]
-    message = f"{HOST} {what} ({status}): {error['message']}"
+    message = f"{HOST}: {what} ({status}): {error['message']}"
     told = (kind_of_error, kind, message, hint, status, None, kind_of_error.exit_code)
     tries = 3 if kind_of_error is UnavailableError else 1
     found: dict[str, SEEN] = {}

@@ -118,7 +118,7 @@ def test_a_pause_says_what_is_waited_for_until_it_is_over() -> None:
     progress.apply(started(Stage.REASON))
     progress.note_retry("r1 is\noverloaded", 8.0)
     clock.now += 3
-    assert progress.line() == "r1 is overloaded · trying again in 5 s"
+    assert progress.line() == "r1 is overloaded, retrying in 5 s"
     clock.now += 5
     assert progress.line() == "r1 thinking · 8 s"
 

@@ -429,7 +429,7 @@ class TestFailures:
         assert received == [Text("<th4"), Text("!")]
         assert (failure.kind, failure.message) == (
             "server",
-            "the server failed (502): Provider returned error",
+            "the server: server error (502): Provider returned error",
         )
 
     def test_deepseek_breaks_off_under_load(self) -> None:
@@ -438,7 +438,7 @@ class TestFailures:
         )
         assert (received, failure.message) == (
             [Text("4")],
-            "the server failed (503): insufficient_system_resource",
+            "the server: unavailable (503): insufficient_system_resource",
         )
 
     @pytest.mark.parametrize(
@@ -452,19 +452,19 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("payload", "what"),
         [
-            ({"error": "overloaded"}, "broke off the reply"),
-            ({"error": {"message": "overloaded", "type": "server_error"}}, "failed (500)"),
+            ({"error": "overloaded"}, "the reply broke off"),
+            ({"error": {"message": "overloaded", "type": "server_error"}}, "server error (500)"),
             (
                 {"choices": [{"error": {"message": "overloaded"}, "finish_reason": "error"}]},
-                "broke off the reply",
+                "the reply broke off",
             ),
-            ({"error": {"message": "overloaded", "code": 600}}, "broke off the reply"),
-            ({"error": {"message": "overloaded", "code": True}}, "broke off the reply"),
+            ({"error": {"message": "overloaded", "code": 600}}, "the reply broke off"),
+            ({"error": {"message": "overloaded", "code": True}}, "the reply broke off"),
         ],
     )
     def test_the_servers_words_are_passed_on(self, payload: Payload, what: str) -> None:
         received, failure = read_until_failure([payload])
-        assert (received, failure.message) == ([], f"the server {what}: overloaded")
+        assert (received, failure.message) == ([], f"the server: {what}: overloaded")
 
     @pytest.mark.parametrize(
         ("message", "kind"),

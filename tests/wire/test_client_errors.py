@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import Payload
+from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client.errors import (
     UNNAMED_ACCOUNT,
     ApiAccount,
@@ -43,7 +45,7 @@ def test_advice_on_a_rejected_key_says_where_it_is_set(origin: str, hint: str) -
     assert (type(error), error.kind, error.message, error.hint, error.status) == (
         ConfigError,
         "key_rejected",
-        f"api.x.org rejected the key deepseek from {origin} (…vBn5) (401)",
+        f"api.x.org: rejected the key deepseek from {origin} (…vBn5) (401)",
         hint,
         401,
     )
@@ -51,7 +53,7 @@ def test_advice_on_a_rejected_key_says_where_it_is_set(origin: str, hint: str) -
 
 def test_a_call_without_a_key_is_told_to_have_one() -> None:
     error = to_exception(read_error({"type": "authentication_error"}), UNNAMED_ACCOUNT)
-    assert (error.kind, error.message) == ("key_missing", "the server asks for a key (401)")
+    assert (error.kind, error.message) == ("key_missing", "the server: a key is needed (401)")
 
 
 @pytest.mark.parametrize(
@@ -71,14 +73,17 @@ def test_advice_on_an_empty_balance_names_the_page_if_there_is_one(
 def test_the_key_is_masked_in_words_and_request_id() -> None:
     details = ErrorDetails("server", 500, f"bad {VALUE}", f"id {VALUE}")
     error = to_exception(details, account("config.toml"))
-    assert (error.message, error.request_id) == ("api.x.org failed (500): bad [key]", "id [key]")
+    assert (error.message, error.request_id) == (
+        "api.x.org: server error (500): bad [key]",
+        "id [key]",
+    )
 
 
 def test_a_meaning_of_the_callers_replaces_our_own() -> None:
     meaning = Meaning(UnavailableError, "redirects (307)", "go there", has_status=True)
     error = to_exception(ErrorDetails("redirect", 307, "", None), UNNAMED_ACCOUNT, meaning)
     assert (error.kind, error.message, error.hint, error.status, error.request_id) == (
-        *("redirect", "the server redirects (307)", "go there", 307),
+        *("redirect", "the server: redirects (307)", "go there", 307),
         None,
     )
 
@@ -213,3 +218,14 @@ def test_most_payloads_hold_no_error(payload: Payload) -> None:
 )
 def test_text_beside_an_error_is_seen(choice: Payload, expected: bool) -> None:
     assert has_text({"error": {"code": 502}, "choices": [choice]}) is expected
+
+
+def test_a_vendor_is_named_at_its_own_address_alone() -> None:
+    vendor = load_catalog().vendor("deepseek")
+    assert vendor.name_at("https://api.deepseek.com/v1") == "DeepSeek"
+    assert vendor.name_at("https://proxy.example.com/v1") is None
+    at_home = Request("https://api.deepseek.com/chat/completions", vendor="DeepSeek").account
+    elsewhere = Request("http://127.0.0.1:8000/chat/completions").account
+    for account, name in ((at_home, "DeepSeek"), (elsewhere, "127.0.0.1:8000")):
+        error = to_exception(ErrorDetails("no_credit", 402, ""), account)
+        assert error.message == f"{name}: no credit left (402)"

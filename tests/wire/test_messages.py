@@ -273,19 +273,19 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("name", "error", "kind", "told"),
         [
-            ("overloaded_error", UnavailableError, "overloaded", "is overloaded (529)"),
-            ("rate_limit_error", UnavailableError, "rate_limit", "limits the rate (429)"),
-            ("api_error", UnavailableError, "server", "failed (500)"),
-            ("future_error", UnavailableError, "stream_error", "broke off the reply"),
-            ("authentication_error", ConfigError, "key_missing", "asks for a key (401)"),
-            ("invalid_request_error", RefusedError, "bad_request", "refused the request (400)"),
-            ("billing_error", RefusedError, "no_credit", "asks for credit (402)"),
-            ("permission_error", RefusedError, "forbidden", "forbids it (403)"),
+            ("overloaded_error", UnavailableError, "overloaded", "overloaded (529)"),
+            ("rate_limit_error", UnavailableError, "rate_limit", "rate limited (429)"),
+            ("api_error", UnavailableError, "server", "server error (500)"),
+            ("future_error", UnavailableError, "stream_error", "the reply broke off"),
+            ("authentication_error", ConfigError, "key_missing", "a key is needed (401)"),
+            ("invalid_request_error", RefusedError, "bad_request", "request refused (400)"),
+            ("billing_error", RefusedError, "no_credit", "no credit left (402)"),
+            ("permission_error", RefusedError, "forbidden", "access denied (403)"),
             (
                 *("not_found_error", RefusedError, "not_found"),
-                "does not know the model or the address (404)",
+                "unknown model or address (404)",
             ),
-            ("request_too_large", RefusedError, "too_long", "finds the request too long (413)"),
+            ("request_too_large", RefusedError, "too_long", "the request is too long (413)"),
         ],
     )
     def test_an_error_event_is_classed_by_its_type(
@@ -302,7 +302,7 @@ class TestFailures:
         assert received == [Text("4")]
         assert (failure.value.kind, failure.value.message, failure.value.request_id) == (
             kind,
-            f"the server {told}: Enough",
+            f"the server: {told}: Enough",
             "req_1",
         )
         assert failure.value.hint
@@ -313,7 +313,7 @@ class TestFailures:
         self, reason: str, whole: bool
     ) -> None:
         message = {"type": "message", "content": [], "stop_reason": reason}
-        with pytest.raises(UnavailableError, match=f"broke off the reply: {reason}"):
+        with pytest.raises(UnavailableError, match=f"the reply broke off: {reason}"):
             read(message if whole else stopping(reason), STOP)
 
     @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ class TestFailures:
             read(payload)
         assert (failure.value.kind, failure.value.message, failure.value.request_id) == (
             "stream_error",
-            f"the server broke off the reply: {told}",
+            f"the server: the reply broke off: {told}",
             None,
         )
 

@@ -218,6 +218,7 @@ class ClaudeProvider(ApiProvider):
             key=self.key,
             key_header="x-api-key" if self.auth is Auth.X_API_KEY else "authorization",
             top_up=self.top_up,
+            vendor=self.vendor,
         )
 
     def stream(

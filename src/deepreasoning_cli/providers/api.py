@@ -25,6 +25,8 @@ class ApiProvider(ABC):
     key: Key | None
     transport: Transport | DeferredTransport
     top_up: str | None = None
+    vendor: str | None = None
+    """What a person calls who answers there; None where it is known by its address alone."""
     host: str | None = None
     """The name of the reasoner or answerer that it is in the settings."""
 

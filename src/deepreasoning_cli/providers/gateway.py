@@ -89,6 +89,7 @@ class GatewayProvider(ApiProvider):
             key=self.key,
             headers={"anthropic-version": VERSION} if self.endpoint == "messages" else {},
             top_up=self.top_up,
+            vendor=self.vendor,
         )
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:

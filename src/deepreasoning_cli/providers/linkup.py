@@ -32,6 +32,7 @@ class LinkupProvider:
     depth: Literal["standard", "deep"] = "standard"
     price: Decimal | None = None
     top_up: str | None = None
+    vendor: str | None = None
     name: str = "linkup"
 
     def request(self, query: str) -> Request:
@@ -46,6 +47,7 @@ class LinkupProvider:
             },
             key=self.key,
             top_up=self.top_up,
+            vendor=self.vendor,
             read_timeout=READ_TIMEOUT,
         )
 

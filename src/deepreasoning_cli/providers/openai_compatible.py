@@ -57,6 +57,7 @@ class ChatAnswerer(ApiProvider):
             key=self.key,
             key_header="x-api-key" if self.auth is Auth.X_API_KEY else "authorization",
             top_up=self.top_up,
+            vendor=self.vendor,
         )
 
     def thinking_room(self, prompt: Prompt) -> int:
@@ -99,6 +100,7 @@ class ReasonerProvider(ApiProvider):
             ),
             key=self.key,
             top_up=self.top_up,
+            vendor=self.vendor,
         )
 
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:

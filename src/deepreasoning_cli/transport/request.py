@@ -28,8 +28,7 @@ USER_AGENT = f"deepreasoning-cli/{__version__}"
 class Request:
     """One call of a vendor: the key goes into `key_header`, as a bearer token or bare.
 
-    `key_name` is the name of the key in the config file and `label` the vendor's name in words;
-    both serve the advice given when the vendor refuses.
+    `vendor` is what a person calls it and `top_up` its page for credit, for errors and advice.
     """
 
     url: str
@@ -39,6 +38,7 @@ class Request:
     method: str = "POST"
     key_header: str = "authorization"
     top_up: str | None = None
+    vendor: str | None = None
     read_timeout: float | None = None
     """Seconds without a byte after which this call is given up, where that is sooner than usual."""
 
@@ -51,7 +51,7 @@ class Request:
     @property
     def account(self) -> ApiAccount:
         """Who is asked with which key, for the words of an error in the reply."""
-        return ApiAccount(self.host, self.key, self.top_up)
+        return ApiAccount(self.vendor or self.host, self.key, self.top_up)
 
     @property
     def secrets(self) -> tuple[str, ...]:

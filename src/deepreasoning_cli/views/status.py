@@ -96,7 +96,7 @@ class Progress:
         """
         now = self._clock()
         if self._pause and now < self._pause[1]:
-            return f"{self._pause[0]} · trying again in {self._pause[1] - now:.0f} s"
+            return f"{self._pause[0]}, retrying in {self._pause[1] - now:.0f} s"
         fields = list(self._fields(now, model=model))
         while width is not None and len(fields) > 1:
             if cell_width(_joined(fields)) <= width:

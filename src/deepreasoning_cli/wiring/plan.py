@@ -328,14 +328,14 @@ class PlanBuilder:
 
     def _account(self, host: Reasoner | Answerer) -> dict[str, Any]:
         """Where a host is called and with which key, and through what."""
-        name = host.key or host.name
-        vendor = self._vendor(name)
+        vendor = self._vendor(host.key or host.name)
         return {
             "host": host.name,
             "base_url": base_url_of(self._loaded, host),
             "key": self._key(host.key) if host.key else None,
             "transport": self._transport,
             "top_up": vendor.page if vendor else None,
+            "vendor": vendor.name_at(base_url_of(self._loaded, host)) if vendor else None,
         }
 
     def _hosted(self) -> GatewayProvider:

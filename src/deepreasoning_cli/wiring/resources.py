@@ -115,12 +115,13 @@ def open_search(
 
     vendor, prices, depth = catalog.vendor("linkup"), catalog.search, settings.search.depth
     return LinkupProvider(
-        base_url=settings.base_urls.get("linkup", vendor.base_url),
+        base_url=(url := settings.base_urls.get("linkup", vendor.base_url)),
         key=key,
         transport=transport,
         depth=depth,
         price=prices.deep if depth == "deep" else prices.standard,
         top_up=vendor.page,
+        vendor=vendor.name_at(url),
     )
 
 
@@ -145,12 +146,13 @@ def open_gateway(
             disable_formatting=settings.disable_formatting,
         ),
         endpoint=settings.gateway.endpoint,
-        base_url=settings.base_urls.get(key.name, vendor.base_url),
+        base_url=(url := settings.base_urls.get(key.name, vendor.base_url)),
         key=key,
         transport=transport,
         rates=model.rates.get("gateway"),
         context=model.context,
         top_up=vendor.page,
+        vendor=vendor.name_at(url),
         search_price=catalog.search.gateway,
         host=vendor.name,
     )

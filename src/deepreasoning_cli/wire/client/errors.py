@@ -117,31 +117,33 @@ class Meaning(NamedTuple):
 
 
 MEANINGS: Final[Mapping[str, Meaning]] = {
-    "no_credit": Meaning(RefusedError, "asks for credit", "top up the account"),
+    "no_credit": Meaning(RefusedError, "no credit left", "top up the account"),
     "forbidden": Meaning(
-        RefusedError, "forbids it", "the key lacks the right, or the region is not served"
+        RefusedError,
+        "access denied",
+        "check the rights of the key and whether your region is served",
     ),
     "not_found": Meaning(
         RefusedError,
-        "does not know the model or the address",
+        "unknown model or address",
         "`deepreasoning models` lists what can be asked; or check the base URL",
     ),
     "too_long": Meaning(
         RefusedError,
-        "finds the request too long",
+        "the request is too long",
         "shorten the prompt, drop files, or choose a model with a larger context",
     ),
     "no_result": Meaning(
-        RefusedError, "found nothing", "word the question differently", has_status=True
+        RefusedError, "no results", "word the question differently", has_status=True
     ),
     "bad_request": Meaning(
-        RefusedError, "refused the request", "change the request as the message says"
+        RefusedError, "request refused", "change the request as the message says"
     ),
-    "rate_limit": Meaning(UnavailableError, "limits the rate", "try again later"),
-    "overloaded": Meaning(UnavailableError, "failed", "try again later"),
-    "server": Meaning(UnavailableError, "failed", "try again later"),
-    "proxy": Meaning(UnavailableError, "is behind a proxy that asks for a login", PROXY_LOGIN),
-    "stream_error": Meaning(UnavailableError, "broke off the reply", "try again in a minute"),
+    "rate_limit": Meaning(UnavailableError, "rate limited", "try again later"),
+    "overloaded": Meaning(UnavailableError, "unavailable", "try again later"),
+    "server": Meaning(UnavailableError, "server error", "try again later"),
+    "proxy": Meaning(UnavailableError, "the proxy asks for a login", PROXY_LOGIN),
+    "stream_error": Meaning(UnavailableError, "the reply broke off", "try again in a minute"),
 }
 
 
@@ -244,7 +246,7 @@ def to_exception(
     words = account.redact(details.message)[:LONGEST_WORDS]  # a key cut in two would be shown
     reason = f": {words}" if words else ""
     return error(
-        f"{account.host} {what}{number}{reason}",
+        f"{account.host}: {what}{number}{reason}",
         hint=hint,
         kind="key_missing" if details.kind == "key_rejected" and not account.key else details.kind,
         status=details.status,
@@ -304,12 +306,12 @@ def _meaning(details: ErrorDetails, account: ApiAccount) -> Meaning:
     meaning = MEANINGS[details.kind]
     if details.kind == "no_credit" and account.top_up:
         return meaning._replace(hint=f"{meaning.hint} at {account.top_up}")
-    return meaning._replace(what="is overloaded") if details.status == 529 else meaning
+    return meaning._replace(what="overloaded") if details.status == 529 else meaning
 
 
 def _key_meaning(key: Key | None) -> Meaning:
     if key is None:
-        return Meaning(ConfigError, "asks for a key", "set a key for this host")
+        return Meaning(ConfigError, "a key is needed", "set a key for this host")
     what = f"rejected the key {key.name} from {key.origin} ({key.masked})"
     variable = key.origin.removeprefix("environment ")
     if variable != key.origin:  # a key set in the file would not be heard
