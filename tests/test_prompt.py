@@ -383,9 +383,7 @@ def test_what_cannot_be_told_is_refused_with_the_way_to_convert_it() -> None:
     with pytest.raises(UsageError) as caught:
         decode("한국어".encode("cp949"), "notes.txt", lambda _: None)
     error = caught.value
-    assert error.message == (
-        "notes.txt is no UTF-8 text, and how it is written cannot be told for sure"
-    )
+    assert error.message == ("notes.txt is not UTF-8, and its encoding is unclear")
     assert (error.kind, error.exit_code, "iconv" in str(error.hint)) == ("encoding", 2, True)
 
 
@@ -403,7 +401,7 @@ def test_utf_8_with_a_fault_stays_utf_8() -> None:
     said: list[str] = []
     data = "naïve Grüße, déjà vu".encode() + b"\xff" + "é".encode()[:1]
     assert decode(data, "a.log", said.append) == "naïve Grüße, déjà vu\ufffd\ufffd"
-    assert said == ["note: 2 characters of a.log are no UTF-8 and became U+FFFD"]
+    assert said == ["note: 2 characters of a.log are not UTF-8 and became U+FFFD"]
 
 
 @pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])

@@ -143,16 +143,16 @@ def decode(data: bytes, name: str, announce: Callable[[str], None]) -> str:
     text = data.decode("utf-8-sig", "replace")
     faults = text.count("\ufffd")
     if sum(letter > "\x7f" for letter in text) > 2 * faults:  # it is UTF-8, with faults
-        announce(f"note: {faults} characters of {name} are no UTF-8 and became U+FFFD")
+        announce(f"note: {faults} characters of {name} are not UTF-8 and became U+FFFD")
         return text
     encoding = _guess(data)
     if encoding is None:
         raise UsageError(
-            f"{name} is no UTF-8 text, and how it is written cannot be told for sure",
+            f"{name} is not UTF-8, and its encoding is unclear",
             kind="encoding",
-            hint="save it as UTF-8, or convert it, as with iconv -f WINDOWS-1252 -t UTF-8",
+            hint="save it as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8",
         )
-    announce(f"note: {name} is no UTF-8; it was read as {ENCODINGS[encoding]}")
+    announce(f"note: {name} is not UTF-8; read as {ENCODINGS[encoding]}")
     return data.decode(encoding)
 
 

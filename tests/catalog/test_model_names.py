@@ -95,7 +95,7 @@ def test_an_id_that_could_be_the_vendors_passes_with_a_warning(name: str, backen
     )
     assert choice.model.lifecycle(TODAY) is Lifecycle.UNKNOWN
     assert choice.model.samplers is Samplers.NONE
-    assert choice.warning == f"the catalog does not know the model {name!r}"
+    assert choice.warning == f"unknown model {name!r}"
 
 
 def test_an_unknown_id_goes_out_as_anthropic_writes_ids() -> None:

@@ -25,7 +25,7 @@ from deepreasoning_cli.errors import (
     WriteError,
 )
 
-BUG = "hint: this is a bug: run it again with --debug and report what is printed\n"
+BUG = "hint: run it again with --debug and report what it prints: this is a bug\n"
 
 
 def outcome(

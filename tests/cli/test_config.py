@@ -320,8 +320,8 @@ def test_a_key_on_the_command_line_is_refused_with_the_reason(
     assert (type(error), error.exit_code, error.message) == (
         UsageError,
         2,
-        "a key is not taken from the command line: other programs and the shell's history"
-        " can read it; replace this one if it is real",
+        "keys are not accepted on the command line, where other programs and the shell's history"
+        " can read them; if this one is real, replace it",
     )
     assert not path.exists()
 
@@ -416,7 +416,7 @@ def test_what_set_and_init_write_is_private_under_every_umask(path: Path, mask: 
 def test_unset_takes_a_value_out(path: Path) -> None:
     write(path, '# c\nmodel = "opus"\n')
     outcome = run("unset", "model")
-    assert (outcome.stderr, path.read_text()) == (f"took model out of {path}\n", "# c\n")
+    assert (outcome.stderr, path.read_text()) == (f"removed model from {path}\n", "# c\n")
 
 
 def test_unset_of_what_is_not_set_is_a_usage_error(path: Path) -> None:

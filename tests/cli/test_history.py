@@ -191,7 +191,7 @@ def test_a_filter_that_nothing_fits_says_so(three: Path) -> None:
 
 
 def test_an_unknown_session_is_named_with_the_nearest(three: Path) -> None:
-    message = "error: no session tlak in the history\nhint: the nearest is talk\n"
+    message = "error: there is no session 'tlak'\nhint: did you mean talk?\n"
     assert outcome("list", "--session", "tlak") == (2, "", message)
 
 
@@ -210,7 +210,8 @@ def test_the_reasoning_stands_above_a_line(three: Path) -> None:
 
 def test_a_turn_without_an_answer_says_how_to_finish_it(three: Path) -> None:
     note = (
-        "note: turn alpha2 has no answer: `deepreasoning resume alpha2` goes on from what is kept\n"
+        "note: turn alpha2 has no answer:"
+        " `deepreasoning resume alpha2` continues from what is kept\n"
     )
     assert outcome("show", "alpha2") == (0, "", note)
 
@@ -223,7 +224,7 @@ def test_a_turn_as_json_is_the_object_of_ask(three: Path) -> None:
 
 
 def test_unknown_and_ambiguous_turns_are_usage_errors(three: Path, data: Path) -> None:
-    unknown = "error: no turn beta2 in the history\nhint: the nearest is beta1\n"
+    unknown = "error: there is no turn 'beta2'\nhint: `deepreasoning history` lists the turns\n"
     assert outcome("show", "beta2") == (2, "", unknown)
     code, _, stderr = outcome("show", "alpha")
     assert (code, "alpha1, alpha2" in stderr) == (2, True)
@@ -326,7 +327,7 @@ def test_sessions_are_listed_renamed_and_deleted(three: Path) -> None:
     assert (row["session"], row["turns"]) == ("sums", 2)
     assert outcome("rename", "talk", "x")[0] == 2
     assert outcome("delete", "--session", "talk", "--yes")[0] == 2
-    assert outcome("delete", "--session", "sums", "--yes") == (0, "", "note: erased 2 turns\n")
+    assert outcome("delete", "--session", "sums", "--yes") == (0, "", "note: deleted 2 turns\n")
     assert ids("list") == ["beta1"]
 
 
@@ -510,8 +511,9 @@ def test_neither_a_turn_nor_a_session_names_the_nearest_of_both(three: Path) -> 
     assert outcome("export", "tallk") == (
         2,
         "",
-        "error: no turn and no session tallk in the history\n"
-        "hint: the nearest session is talk; of turns, the nearest is beta1\n",
+        "error: there is no turn or session 'tallk'\n"
+        "hint: did you mean session talk?\n"
+        "hint: `deepreasoning history` lists the turns\n",
     )
 
 
@@ -526,7 +528,7 @@ def traces(folder: Path, *words: str) -> list[str]:
 
 def test_deleted_turns_are_gone_from_the_files(three: Path) -> None:
     assert traces(three, "Rayleigh", "sevens") == ["Rayleigh", "sevens"]
-    assert outcome("delete", "last", "be", "--yes") == (0, "", "note: erased 1 turn\n")
+    assert outcome("delete", "last", "be", "--yes") == (0, "", "note: deleted 1 turn\n")
     assert traces(three, "Rayleigh", "sevens") == ["sevens"]
     assert ids("list") == ["alpha2", "alpha1"]
 
@@ -535,12 +537,12 @@ def test_old_turns_are_deleted_up_to_a_time(three: Path) -> None:
     day = f"{WHEN - timedelta(days=20):%Y-%m-%d}"
     assert parsed("delete", "--older-than", day, "-y") == {"deleted": 1}
     assert ids("list") == ["beta1", "alpha2"]
-    assert outcome("delete", "--older-than", "1000w") == (0, "", "note: erased 0 turns\n")
+    assert outcome("delete", "--older-than", "1000w") == (0, "", "note: deleted 0 turns\n")
 
 
 def test_all_is_all_and_what_was_typed_too(three: Path) -> None:
     (three / "prompts").write_text('"Why is the sky blue?"\n')
-    assert outcome("delete", "--all", "--yes") == (0, "", "note: erased 3 turns\n")
+    assert outcome("delete", "--all", "--yes") == (0, "", "note: deleted 3 turns\n")
     assert traces(three, "Rayleigh", "sevens", "sky", "talk") == []
     assert ids("list") == []
 
@@ -582,7 +584,7 @@ def test_it_has_to_be_clear_what_is_to_be_deleted(three: Path, words: list[str])
 def test_a_script_has_to_be_sure(three: Path) -> None:
     code, stdout, stderr = outcome("delete", "--all")
     assert (code, stdout) == (2, "")
-    assert stderr.endswith("hint: --yes erases without asking\n")
+    assert stderr.endswith("hint: add --yes to delete without asking\n")
     assert len(ids("list")) == 3
 
 
@@ -607,14 +609,14 @@ def on_terminal(
 
 @posix_only
 def test_a_person_is_asked_with_what_will_go(three: Path) -> None:
-    question = b"Erase 2 turns for good? [y/N]:"
+    question = b"Delete 2 turns for good? [y/N]:"
     seen = on_terminal(three, "delete", "beta1", "alpha2", keys=[(question, b"n\r")])
-    assert (seen.code, b"note: erased 0 turns" in seen.output) == (0, True)
+    assert (seen.code, b"note: deleted 0 turns" in seen.output) == (0, True)
     shown = [line.split("  ")[-1] for line in seen.output.decode().splitlines()[:2]]
     assert shown == ["Why is the sky blue?", "And then?"]
-    every = b"Erase the whole history, 3 turns, for good? [y/N]:"
+    every = b"Delete the whole history, 3 turns, for good? [y/N]:"
     seen = on_terminal(three, "delete", "--all", keys=[(every, b"y\r")])
-    assert (seen.code, b"note: erased 3 turns" in seen.output) == (0, True)
+    assert (seen.code, b"note: deleted 3 turns" in seen.output) == (0, True)
     assert ids("list") == []
 
 

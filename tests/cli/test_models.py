@@ -346,7 +346,7 @@ def test_show_prints_all_facts_of_a_model_with_rates_bands_and_source() -> None:
         "released  2026-10-07\n"
         "context   1,000,000 tokens\n"
         "output    128,000 tokens\n"
-        "samplers  none is taken\n"
+        "samplers  not accepted\n"
         "thinks    by itself; --effort none keeps it from that\n"
         "effort    low, medium, high, xhigh, max; medium if none is sent\n"
         "\n"
@@ -474,7 +474,7 @@ def test_show_says_why_a_host_is_doubted_and_the_list_which() -> None:
     lines = models("show", "together").stdout.splitlines()
     assert "doubtful  Together's recent list of models does not name R1" in lines
     assert (
-        "Perhaps not served any more: together, fireworks, siliconflow; `models NAME` says why."
+        "Possibly no longer served: together, fireworks, siliconflow; `models NAME` says why."
     ) in models("--all").stdout.splitlines()
 
 

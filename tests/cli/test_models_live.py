@@ -60,7 +60,7 @@ def page(*items: dict[str, Any], more: bool = False) -> dict[str, Any]:
 
 
 def differences(result: Result) -> list[str]:
-    return result.stdout.partition("The vendors say otherwise:\n")[2].splitlines()
+    return result.stdout.partition("The vendors' lists differ from the catalog:\n")[2].splitlines()
 
 
 def test_what_differs_from_the_catalog_is_shown_under_the_table(anthropic: Loopback) -> None:
@@ -86,7 +86,7 @@ def test_later_runs_use_what_was_said_and_say_when(anthropic: Loopback) -> None:
     models("--live")
     later = models()
     assert "ends 2027-03-01" in later.stdout
-    assert "With what the vendors said on 2026-11-23 (`models --live`)." in later.stdout
+    assert "Includes the vendors' lists of 2026-11-23 (`models --live`)." in later.stdout
     assert len(anthropic.requests) == 1
     assert (paths.data_dir() / "models.json").stat().st_mode & 0o077 == 0
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_kept_is_listed_with_a_warning(
     anthropic.reply(json_reply(200, page(MODEL)))
     result = models("--live")
     assert (result.exit_code, "ends 2027-03-01" in result.stdout) == (0, True)
-    assert result.stderr.startswith("warning: what the vendors said is not kept: cannot write ")
+    assert result.stderr.startswith("warning: the vendors' lists could not be saved: cannot write ")
 
 
 def test_a_long_list_is_read_page_by_page(anthropic: Loopback) -> None:

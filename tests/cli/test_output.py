@@ -77,8 +77,8 @@ def test_code_on_a_terminal_is_escaped_for_a_terminal(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (OutputOptions(json=True, raw=True), "--json and --raw exclude each other"),
-        (OutputOptions(jsonl=True, extract=True), "--jsonl and --extract exclude each other"),
+        (OutputOptions(json=True, raw=True), "use either --json or --raw"),
+        (OutputOptions(jsonl=True, extract=True), "use either --jsonl or --extract"),
         (OutputOptions(reasoning="only", raw=True), "--reasoning only has no answer to write"),
     ],
 )
@@ -87,7 +87,6 @@ def test_flags_that_contradict_are_refused(output: OutputOptions, message: str) 
     with pytest.raises(UsageError) as caught:
         output.check()
     assert caught.value.message == message
-    assert caught.value.hint
 
 
 def test_a_closed_stdout_is_told_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +100,7 @@ def test_a_closed_stdout_is_told_before_anything_is_sent(monkeypatch: pytest.Mon
     [
         (
             AskOptions(resume_last=True, session="s"),
-            "--continue and --session exclude each other",
+            "use either --continue or --session",
         ),
         (AskOptions(session=" "), "a session needs a name"),
     ],

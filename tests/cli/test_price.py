@@ -70,7 +70,7 @@ def report_of(*words: str) -> dict[str, Any]:
 
 def failed(*words: str) -> tuple[int, str, str]:
     result = price(*words)
-    error, hint = result.stderr.splitlines()
+    error, _, hint = result.stderr.removesuffix("\n").partition("\n")
     assert result.stdout == ""
     return result.exit_code, error, hint
 
@@ -287,12 +287,8 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
             "error: deepseek is a reasoner",
             "hint: --reasoner deepseek",
         ),
-        (
-            ("--spent", "--input", "1"),
-            "error: --spent and --input exclude each other",
-            "hint: choose one",
-        ),
-        (("--csv",), "error: --csv belongs to --spent", "hint: price --spent --csv …"),
+        (("--spent", "--input", "1"), "error: use either --spent or --input", ""),
+        (("--csv",), "error: --csv needs --spent", "hint: price --spent --csv …"),
         (
             ("--exact", "--input", "1"),
             "error: --exact counts a prompt",
@@ -300,10 +296,10 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
         ),
         (
             ("--spent", "--since", "last week"),
-            "error: --since last week: this is no time",
+            "error: --since: cannot read 'last week' as a time",
             f"hint: write {FORMS}",
         ),
-        (("--spent",), "error: there is no history to add up", "hint: ask something first"),
+        (("--spent",), "error: nothing spent yet", "hint: ask something first"),
     ],
 )
 def test_what_cannot_be_priced_is_a_mistake_in_the_call(

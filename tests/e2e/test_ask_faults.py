@@ -360,7 +360,7 @@ def test_a_page_instead_of_an_answer_is_named_by_its_title(vendors: Vendors) -> 
     vendors.reasoner.reply(html_reply(200, "Hotel &amp; WiFi \x1b[2J login"))
     assert vendors.ask("6 x 7?") == failed(
         5,
-        f"reason: {host(vendors.reasoner)} sent no API answer but a page:"
+        f"reason: {host(vendors.reasoner)} sent a web page instead of an API reply:"
         ' "Hotel & WiFi ␛[2J login"',
         "check the base URL and whether the network asks for a login",
     )
@@ -578,7 +578,7 @@ def test_a_refusal_is_printed_and_exit_code_6(vendors: Vendors) -> None:
     assert error_of(named(result)) == told_to_resume(
         "answer",
         "refusal",
-        "claude-sonnet-5-5 declined to go on (refusal)",
+        "claude-sonnet-5-5 declined to continue (refusal)",
         "word the question differently, or ask another model",
     )
 
@@ -613,9 +613,10 @@ def test_empty_reasoning_stops_before_claude_is_billed(vendors: Vendors) -> None
         4,
         "reason: deepseek-flash sent no reasoning, only 9 characters of text;"
         " Claude was not called",
-        "choose another reasoner with -r; if that text is thought, set opens_thinking = true under"
-        " [reasoners.deepseek]; --handoff none asks Claude alone,"
-        " --allow-empty-reasoning goes on without reasoning",
+        "choose another reasoner with -r\n"
+        "if that text is its reasoning, set opens_thinking = true under [reasoners.deepseek]\n"
+        "use --handoff none to ask Claude alone\n"
+        "add --allow-empty-reasoning to continue without reasoning",
     )
     assert vendors.counts() == (1, 0)
 
@@ -772,7 +773,7 @@ def test_a_broken_config_file_is_named_with_its_place(vendors: Vendors) -> None:
     error, hint = result.stderr.decode().splitlines()
     assert error.startswith(f"error: {path}:")
     assert ": not TOML: " in error
-    assert hint.startswith("hint: texts stand in quotes")
+    assert hint.startswith("hint: strings need quotes")
     assert vendors.connections() == 0
 
 

@@ -241,7 +241,7 @@ def test_a_dash_as_a_file_is_stdin(vendors: Vendors) -> None:
 
 def test_text_that_is_not_utf8_is_read_as_what_it_is_with_a_note(vendors: Vendors) -> None:
     vendors.reply()
-    note = b"note: stdin is no UTF-8; it was read as Windows-1252\n"
+    note = b"note: stdin is not UTF-8; read as Windows-1252\n"
     assert vendors.ask(stdin=b"caf\xe9?") == replace(QUIET, stderr=note)
     assert question(vendors) == "caf\u00e9?"
 
@@ -452,7 +452,7 @@ def test_reasoning_from_a_file_never_calls_the_reasoner(vendors: Vendors, tmp_pa
             None,
             "error: cannot read {}: No such file or directory\nhint: only text files can be sent\n",
         ),
-        (" \n", "error: {} holds no reasoning\n"),
+        (" \n", "error: {} contains no reasoning\n"),
     ],
 )
 def test_reasoning_that_is_not_there_is_a_usage_error(

@@ -293,7 +293,7 @@ def test_an_unknown_model_passes_with_a_warning(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream([ANSWER], model=name))
     result = vendors.ask("-m", name, "6 x 7?")
     assert (result.code, result.stdout) == (0, PRINTED)
-    warning = f"warning: the catalog does not know the model '{name}'"
+    warning = f"warning: unknown model '{name}'"
     (line,) = result.stderr.decode().splitlines()
     assert line.startswith(warning)
     assert vendors.claude.requests[0].body["model"] == name

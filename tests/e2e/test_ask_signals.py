@@ -59,7 +59,7 @@ class Moment:
     kept: bool = False  # whether there is something to go on from
 
 
-GO_ON = b"hint: `deepreasoning resume ID` goes on from here\n"
+GO_ON = b"hint: `deepreasoning resume ID` continues from here\n"
 
 
 def asked(vendor: str) -> Callable[[Vendors, Process], object]:

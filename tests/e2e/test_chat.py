@@ -421,7 +421,7 @@ def test_the_second_chat_on_a_session_goes_on_as_a_fork(vendors: Vendors, way: s
     finally:
         go.set()
         thread.join()
-    assert b"note: session x is in use; this goes on as x-2\n" in second.stderr
+    assert b"note: session x is in use; continuing as x-2\n" in second.stderr
     assert [t.start.prompt for t in turns("x")] == ["a", "b"]
     assert [t.start.prompt for t in turns("x-2")] == ["a", "c"]
 
@@ -587,7 +587,7 @@ def test_a_chat_that_nobody_could_answer_does_not_begin(vendors: Vendors) -> Non
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--session", "x", "-c"), "--continue and --session exclude each other"),
+        (("--session", "x", "-c"), "use either --continue or --session"),
         (("--session", " "), "a session needs a name"),
         (("-c",), "there is no turn to continue"),
         (("--json",), "there is no option --json"),

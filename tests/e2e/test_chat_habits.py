@@ -92,7 +92,7 @@ def test_who_leaves_is_told_what_it_cost_and_how_to_come_back(vendors: Vendors) 
     cost, way = terminal.lines()[-2:]
     assert cost.startswith("1 question · ")
     assert "$" in cost
-    assert way == "`deepreasoning chat --session phys` goes on from here"
+    assert way == "`deepreasoning chat --session phys` continues from here"
 
 
 def test_who_asked_nothing_or_keeps_nothing_is_told_less(vendors: Vendors) -> None:
@@ -146,7 +146,7 @@ def test_ctrl_c_in_a_thought_points_to_the_command_that_answers_from_it(vendors:
 def test_ctrl_c_in_an_answer_points_to_the_commands_that_go_on(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream(["**42** it is", " never"]).failing(4, Stall()))
     done = typed(vendors, b"q\r", (b"it is", CTRL_C))
-    assert "hint: `/resume` goes on from here, `/retry` answers anew" in screen(done)
+    assert "hint: `/resume` continues from here, `/retry` answers anew" in screen(done)
 
 
 def test_ctrl_c_leaves_the_search_for_an_earlier_question(vendors: Vendors) -> None:

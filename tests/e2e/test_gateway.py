@@ -359,7 +359,7 @@ def test_every_code_has_its_exit_code_in_either_envelope(
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (html_reply(200, "Sign in"), b"sent no API answer but a page"),
+        (html_reply(200, "Sign in"), b"sent a web page instead of an API reply"),
         (Reply(body=[], content_type="application/json"), b"sent an empty answer"),
         (json_reply(200, ["no", "object"]), b"sent unreadable JSON"),
     ],
@@ -456,7 +456,7 @@ def test_what_the_gateway_does_not_take_is_said(gateway: Gateway) -> None:
     result = gateway.ask("--backend", "gateway", "-r", "deepseek", "-m", "claude-9", "6 x 7?")
     assert (result.code, result.stdout) == (0, PRINTED)
     assert b"--reasoner ignored: the gateway decides" in result.stderr
-    assert b"the catalog does not know the model 'claude-9'" in result.stderr
+    assert b"unknown model 'claude-9'" in result.stderr
     assert gateway.only_request().body["anthropic_model"] == "claude-9"
 
 

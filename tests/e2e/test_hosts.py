@@ -126,7 +126,7 @@ def test_chat_changes_the_answerer(vendors: Vendors) -> None:
     lines = b"/model sonnet\n/answerer ollama\n6 x 7?\n"
     done = vendors.run("chat", stdin=lines, env=env)
     assert done.code == 0, done.stderr
-    assert b"ollama has no model that is known as 'sonnet'; its default answers" in done.stderr
+    assert b"ollama has no model called 'sonnet'; its default answers" in done.stderr
     assert vendors.novita.requests[0].body["model"] == "qwen3"
 
 
@@ -250,7 +250,7 @@ def test_cache_marks_that_another_host_refuses_are_left_out(vendors: Vendors) ->
         ),
         (
             ["-a", "ollama", "-m", "sonnet"],
-            "error: answer: ollama has no model that is known as 'sonnet'",
+            "error: answer: ollama has no model called 'sonnet'",
             "hint: its own is qwen3; -m takes any name that it has",
         ),
         (
@@ -260,7 +260,7 @@ def test_cache_marks_that_another_host_refuses_are_left_out(vendors: Vendors) ->
         ),
         (
             ["--fallback", "ollama", "--fallback", "Ollama"],
-            "error: --fallback must be the name of a host, or a list without repetitions such as"
+            "error: --fallback must be a host name, or a list without repeats such as"
             ' ["openrouter"]',
             "",
         ),
@@ -361,7 +361,7 @@ def test_a_host_without_its_key_is_passed_over(vendors: Vendors) -> None:
     vendors.reply(THOUGHT)
     done = vendors.ask("--fallback", "openrouter", "6 x 7?")
     assert (done.code, done.stdout) == (0, PRINTED)
-    warning = b"warning: openrouter cannot be asked: there is no key openrouter\n"
+    warning = b"warning: openrouter skipped: no key openrouter\n"
     assert warning in done.stderr
 
 

@@ -157,7 +157,7 @@ def test_after_a_signal_in_the_answer(vendors: Vendors, stop: signal.Signals) ->
     with vendors.started("ask", "6 x 7?") as process:
         read_until(process.stdout, b"**42**")
         result = vendors.outcome(process, stop)
-    hint = b"hint: `deepreasoning resume ID` goes on from here\n"
+    hint = b"hint: `deepreasoning resume ID` continues from here\n"
     assert named(result) == CompletedRun(128 + stop, b"\n", hint)
     told = again(turn_id(result), CONTINUED)
     assert resume(vendors) == CompletedRun(0, THE_REST, told)
@@ -366,7 +366,9 @@ def test_an_older_turn_is_not_paid_for_unawares(vendors: Vendors) -> None:
     refused = resume(vendors)
     assert (refused.code, refused.stdout) == (2, b"")
     error, hint = refused.stderr.decode().splitlines()
-    assert error.startswith(f"error: the last turn is not unfinished; an older one is: {turn}, ")
+    assert error.startswith(
+        f"error: the last turn is complete; an older one is unfinished: {turn}, "
+    )
     assert error.endswith(", just now: 6 x 7?")
     assert hint == f"hint: `deepreasoning resume {turn}` finishes it"
     complete = resume(vendors, "last")
@@ -450,7 +452,7 @@ def test_without_a_terminal_the_choice_has_to_be_named(vendors: Vendors, flags: 
     turn = cut_reasoning(vendors)
     result = resume(vendors, *flags)
     error = f"error: {THERE_IS}\n".replace("ID", turn)
-    hint = "hint: --partial answers from what there is; --again pays for it once more\n"
+    hint = "hint: use --partial to answer from it, or --again to reason again\n"
     assert result == CompletedRun(2, b"", f"{error}{hint}".encode())
     assert vendors.counts() == (1, 0)
 
@@ -535,15 +537,18 @@ def test_a_complete_turn_is_not_resumed(vendors: Vendors) -> None:
     assert vendors.counts() == (1, 1)
 
 
-def test_an_unknown_turn_is_named_with_the_nearest(vendors: Vendors) -> None:
+LISTED = "`deepreasoning history` lists the turns"
+
+
+def test_an_unknown_turn_is_named_with_where_to_find_others(vendors: Vendors) -> None:
     turn = overloaded(vendors)
     wrong = turn[:-1] + ("0" if turn[-1] != "0" else "1")
-    error = f"error: no turn {wrong} in the history\nhint: the nearest is {turn}\n"
+    error = f"error: there is no turn '{wrong}'\nhint: {LISTED}\n"
     assert resume(vendors, wrong) == CompletedRun(2, b"", error.encode())
     error_object = error_of(resume(vendors, "--json", wrong))
     assert (error_object["kind"], error_object["hint"]) == (
         "unknown_turn",
-        f"the nearest is {turn}",
+        LISTED,
     )
     assert vendors.counts() == (1, 3)
 

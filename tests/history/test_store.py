@@ -214,12 +214,15 @@ def test_a_turn_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
         ]
 
 
+LISTED = "`deepreasoning history` lists the turns"
+
+
 @pytest.mark.parametrize(
     ("wanted", "kind", "message", "hint"),
     [
-        ("abx1", "unknown_turn", "no turn abx1 in the history", "the nearest is abc1"),
-        ("", "unknown_turn", "no turn without a name in the history", "the nearest is abd2"),
-        ("\udcff%_*", "unknown_turn", "no turn �%_* in the history", "the nearest is abd2"),
+        ("abx1", "unknown_turn", "there is no turn 'abx1'", LISTED),
+        ("", "unknown_turn", "there is no turn ''", LISTED),
+        ("\udcff%_*", "unknown_turn", "there is no turn '�%_*'", LISTED),
         (
             "ab",
             "ambiguous_turn",

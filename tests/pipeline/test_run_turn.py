@@ -383,9 +383,10 @@ def test_empty_reasoning_stops_before_claude_is_asked(
             stage="reason",
             kind="empty_reasoning",
             message="r1 sent no reasoning, only 4 characters of text; Claude was not called",
-            hint="choose another reasoner with -r; if that text is thought, set opens_thinking ="
-            " true under [reasoners.lab]; --handoff none asks Claude alone,"
-            " --allow-empty-reasoning goes on without reasoning",
+            hint="choose another reasoner with -r\n"
+            "if that text is its reasoning, set opens_thinking = true under [reasoners.lab]\n"
+            "use --handoff none to ask Claude alone\n"
+            "add --allow-empty-reasoning to continue without reasoning",
         ),
     )
 
@@ -535,7 +536,7 @@ def test_an_answer_that_was_declined_is_accounted_for_then_incomplete(reason: st
         error(
             stage="answer",
             kind="refusal",
-            message=f"sonnet declined to go on ({reason})",
+            message=f"sonnet declined to continue ({reason})",
             hint="word the question differently, or ask another model",
         ),
     )
@@ -545,7 +546,7 @@ def test_a_refusal_that_has_words_of_its_own_is_told_with_them() -> None:
     answers = claude(Text("I"), Usage(30, 40), End("refusal", "cyber: It is\n" + "n" * 600))
     _, failure = events(plan(None, answers, handoff=Handoff.NONE))
     said = f"cyber: It is {'n' * 600}"[:500]
-    assert str(failure) == f"sonnet declined to go on (refusal; {said})"
+    assert str(failure) == f"sonnet declined to continue (refusal; {said})"
 
 
 @pytest.mark.parametrize("said", [(Thought("air"),), ()], ids=["some", "none"])
@@ -597,7 +598,7 @@ def test_an_unknown_stop_reason_is_a_whole_answer_and_said() -> None:
     assert (failure, seen[-1]) == (
         None,
         TurnWarning(
-            "sonnet ended with the unknown stop reason 'a new one'; its text is taken for whole"
+            "sonnet ended with the unknown stop reason 'a new one'; treating its text as complete"
         ),
     )
 

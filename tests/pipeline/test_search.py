@@ -105,12 +105,12 @@ def test_a_search_that_is_down_is_the_users_choice(go_on: Callable[[Any], bool])
         assert (outcome, events[2:]) == (None, [TurnWarning("no search: linkup is down")])
     else:
         assert (outcome, outcome.stage, events[2:]) == (down, "search", [])
-        assert outcome.hint == "try again later\n--web-optional goes on without the search"
+        assert outcome.hint == "try again later\nadd --web-optional to continue without the search"
 
 
 def test_advice_needs_no_other_advice_before_it() -> None:
     _, error = searched(search(Searcher(UnavailableError("down"))))
-    assert error.hint == "--web-optional goes on without the search"
+    assert error.hint == "add --web-optional to continue without the search"
 
 
 def test_no_credit_is_nobodys_choice() -> None:

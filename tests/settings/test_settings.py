@@ -27,7 +27,7 @@ CANARY = "sk-canary-4f9Qz81LmX77"
 ADDRESS = (
     "an address such as https://host:8000/v1, with a scheme, and without user name, query or #part"
 )
-TWICE = "this table is there already: write its lines under one heading"
+TWICE = "merge the two tables of this name"
 BACKSLASH = r"put a text with \ in single quotes, as 'C:\Users\me', or double each"
 KEY = 'the key in quotes, or { command = "…" }'
 SHOW = "`deepreasoning config show` lists the settings"
@@ -280,23 +280,23 @@ def test_ones_own_reasoner_may_have_the_whole_endpoint_as_its_address(config: Pa
 
 
 ADVICE = [
-    ('model = "a"\nmodel = "b"\n', "this name is set already: keep one of the two"),
-    ('model = "a"\nmodel.x = "b"\n', "this name is set already: keep one of the two"),
+    ('model = "a"\nmodel = "b"\n', "keep one of the two settings of this name"),
+    ('model = "a"\nmodel.x = "b"\n', "keep one of the two settings of this name"),
     ('[keys]\nlab = "aaaaaaaa"\n[keys]\nlinkup = "bbbbbbbb"\n', TWICE),
     ('keys = { lab = "aaaaaaaa" }\n[keys]\nlinkup = "bbbbbbbb"\n', TWICE),
     ('[keys]\nlab = { command = "C:\\Users\\me\\key.exe" }\n', BACKSLASH),
     ('[keys]\nlab = { command = "C:\\me\\key.exe" }\n', BACKSLASH),
     ('code_theme = "a\\q"', BACKSLASH),
-    ('model = "opus\n', "close the text with a quote"),
-    ("model = 'opus\n", "close the text with a quote"),
+    ('model = "opus\n', "close the string with a quote"),
+    ("model = 'opus\n", "close the string with a quote"),
     ("model = “opus”\n", "write straight quotes, not typographic ones"),
-    ("history = True\n", "write true or false, in small letters and without quotes"),
-    ("history = yes\n", "write true or false, in small letters and without quotes"),
-    ('model: "opus"\n', "a setting is written as name = value"),
-    ("temperature = 0,7\n", "write numbers with a point, as 0.7"),
-    ("[keys\n", "a table begins with its name in brackets, as [keys]"),
+    ("history = True\n", "write true or false, lowercase and without quotes"),
+    ("history = yes\n", "write true or false, lowercase and without quotes"),
+    ('model: "opus"\n', "write a setting as name = value"),
+    ("temperature = 0,7\n", "write numbers with a decimal point: 0.7"),
+    ("[keys\n", "write the name of a table in brackets: [keys]"),
     ('reasoner = ["deepseek"\n', "close the list with ]"),
-    ("model = opus\n", "texts stand in quotes"),
+    ("model = opus\n", "strings need quotes"),
 ]
 
 
@@ -412,8 +412,8 @@ def test_nothing_is_read_from_the_working_folder(
 
 
 WRONG_VALUES = [
-    ("model = 5", "model", 'a text such as "sonnet"'),
-    ('model = ""', "model", 'a text such as "sonnet"'),
+    ("model = 5", "model", 'a string such as "sonnet"'),
+    ('model = ""', "model", 'a string such as "sonnet"'),
     ('backend = "directt"', "backend", '"auto", "direct", "gateway" or "demo"'),
     ("temperature = 2.1", "temperature", "a number from 0 to 2"),
     ("temperature = true", "temperature", "a number from 0 to 2"),
@@ -471,7 +471,7 @@ LAB = '[reasoners.lab]\nbase_url = "http://gpu:8000/v1"\nmodel = "m"\n'
     [
         (
             f'{LAB}key = "{CANARY}"',
-            "4: reasoners.lab.key must be a text: a name from [keys], never the key itself",
+            "4: reasoners.lab.key must be a string: a name from [keys], never the key itself",
         ),
         (f"{LAB}context = 0", "4: reasoners.lab.context must be a whole number of tokens above 0"),
         (f"{LAB}rates = {{ input = 1 }}", "4: reasoners.lab.rates.output is missing"),
@@ -1075,7 +1075,7 @@ def test_an_order_without_a_first_or_with_a_name_twice_is_wrong(
     with pytest.raises(ConfigError) as raised:
         load(config, f"{name} = {value}\n")
     assert raised.value.message.startswith(
-        f"{config}:1: {name} must be the name of a host, or a list without repetitions such as ["
+        f"{config}:1: {name} must be a host name, or a list without repeats such as ["
     )
 
 

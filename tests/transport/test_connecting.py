@@ -236,7 +236,7 @@ def test_an_impossible_address_is_a_matter_of_the_configuration(
         with pytest.raises(ConfigError) as caught:
             list(transport.stream(replace(REQUEST, url=url)))
     hint = "write the base URL as https://host/path"
-    message = f"{host} is no address to call"
+    message = f"{host} is not a valid address"
     assert outcome(caught.value) == (ConfigError, "base_url", message, hint, None, None, 3)
 
 

@@ -40,7 +40,7 @@ EMPTY = (UnavailableError, "bad_reply", NOTHING, "try again later", None, None, 
 
 def test_a_captive_portal_is_no_answer(httpx_mock: HTTPXMock, seen: Witness) -> None:
     httpx_mock.add_response(html=f"<html><title>Welcome {CANARY}</title>please log in")
-    message = f'{HOST} sent no API answer but a page: "Welcome [key]"'
+    message = f'{HOST} sent a web page instead of an API reply: "Welcome [key]"'
     hint = "check the base URL and whether the network asks for a login"
     assert outcome(seen.failure()) == (UnavailableError, "bad_reply", message, hint, 200, None, 5)
     assert seen.waits == []
@@ -48,7 +48,7 @@ def test_a_captive_portal_is_no_answer(httpx_mock: HTTPXMock, seen: Witness) -> 
 
 def test_a_page_without_a_title_is_only_called_a_page(httpx_mock: HTTPXMock, seen: Witness) -> None:
     httpx_mock.add_response(html="<html><body>log in")
-    assert seen.failure().message == f"{HOST} sent no API answer but a page"
+    assert seen.failure().message == f"{HOST} sent a web page instead of an API reply"
 
 
 @pytest.mark.parametrize("status", [200, 204])
@@ -395,7 +395,7 @@ def test_a_page_under_the_label_of_a_reply_is_no_reply(
     if label == "text/event-stream":
         assert seen.answer() == []
     else:
-        assert seen.failure().message == f'{HOST} sent no API answer but a page: "Hi"'
+        assert seen.failure().message == f'{HOST} sent a web page instead of an API reply: "Hi"'
 
 
 def packed(data: bytes, label: str | None, status: int = 200) -> Reply:
@@ -433,7 +433,7 @@ def test_a_reply_that_cannot_be_unpacked_is_paid_for_once(seen: Witness, label: 
     with Loopback(packed(b"\x1f\x8b\x08 this is no gzip" + STREAM, label)) as vendor:
         failure = seen.failure(to(vendor.url))
         assert len(vendor.requests) == 1
-    assert failure.message.endswith("sent a reply that is not compressed as its label says")
+    assert failure.message.endswith("sent a badly compressed reply")
     assert (failure.kind, failure.exit_code, seen.waits) == ("bad_reply", 5, [])
 
 

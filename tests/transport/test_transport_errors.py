@@ -18,7 +18,7 @@ from support.calls import seen as seen
 from support.loopback import Loopback, Reply
 
 LATER = "try again later"
-MODELS = "`deepreasoning models` lists what can be asked; or check the base URL"
+MODELS = "`deepreasoning models` lists the models; or check the base URL"
 CHANGE = "change the request as the message says"
 SHORTER = "shorten the prompt, drop files, or choose a model with a larger context"
 TOP_UP = "top up the account at https://example.com/top_up"

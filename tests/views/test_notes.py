@@ -96,7 +96,7 @@ def test_a_prefix_a_date_or_a_tag_makes_no_other_model(asked: str, served: str |
     ],
 )
 def test_another_model_than_was_asked_is_noted(asked: str, served: str) -> None:
-    assert notes_on(finished(asked, served)) == [f"note: {asked} was asked, {served} answered"]
+    assert notes_on(finished(asked, served)) == [f"note: {served} answered instead of {asked}"]
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -116,7 +116,7 @@ def test_what_was_made_visible_is_counted_at_the_end(
 
 def test_the_bill_is_the_last_line_where_it_is_wanted() -> None:
     assert notes_on(finished("sonnet", "s\x1b"), bill=True, escaped_count=1) == [
-        "note: sonnet was asked, s␛ answered",
+        "note: s␛ answered instead of sonnet",
         "note: 1 control character was made visible",
         "s␛ · 3 tokens · cost unknown · 2.0 s",
     ]
@@ -133,7 +133,7 @@ def test_nothing_is_said_at_the_end_when_quiet_or_when_nobody_reads(
     assert notes_on(TurnWarning("w"), finished("a", "b"), quiet=True) == []
 
 
-GO_ON = "hint: `deepreasoning resume id1` goes on from here"
+GO_ON = "hint: `deepreasoning resume id1` continues from here"
 SOMETHING = [Thought("a"), Draft("a"), Text("a"), Reused("a", "", "r1")]
 
 

@@ -74,7 +74,7 @@ def test_a_backend_that_is_named_is_taken(name: str) -> None:
 def test_the_gateway_has_a_handoff_of_its_own(needs: BackendNeeds) -> None:
     with pytest.raises(UsageError) as raised:
         backend(["empiriolabs", "anthropic"], needs, backend="gateway")
-    assert f"--handoff {needs.handoff} is not its to do" in raised.value.message
+    assert f"without --handoff {needs.handoff}" in raised.value.message
 
 
 def test_kept_reasoning_goes_to_claude_directly() -> None:
@@ -84,7 +84,7 @@ def test_kept_reasoning_goes_to_claude_directly() -> None:
 def test_kept_reasoning_needs_a_key_for_claude() -> None:
     with pytest.raises(ConfigError) as raised:
         backend(["empiriolabs"], KEPT, backend="gateway")
-    assert raised.value.hint == "set ANTHROPIC_API_KEY, and Claude is asked directly"
+    assert raised.value.hint == "set ANTHROPIC_API_KEY to ask Claude directly"
 
 
 PAIR = ("deepseek", "anthropic")

@@ -336,7 +336,7 @@ def test_the_gateways_default_is_said_to_be_in_doubt_after_its_retirement(
     assert turn.warnings == ()
     assert turn.daily_note == (
         "Anthropic has retired claude-sonnet-4-5-20250929, the gateway's default, on 2026-11-30;"
-        " nobody knows whether the gateway still serves it"
+        " the gateway may no longer serve it"
     )
     named = plan({"backend": "gateway", "model": "claude-sonnet-4-5"}, keys)
     assert named.daily_note is None

@@ -293,7 +293,7 @@ class Catalog:
         if isinstance(found, ClaudeModel):
             return self._choice(found, place, today)
         model = ClaudeModel(id=found, name=found, status=Lifecycle.UNKNOWN, rates={place: None})
-        return Choice(model, f"the catalog does not know the model {found!r}")
+        return Choice(model, f"unknown model {found!r}")
 
     def named(self, name: str) -> ClaudeModel | None:
         """The model whose id or alias that is, with or without `claude-`."""

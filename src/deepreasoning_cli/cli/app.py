@@ -124,11 +124,11 @@ def _reject_mistyped(word: str, rest: list[str]) -> None:
         swapped = [name for name in COMMANDS if sorted(name) == sorted(word)]
         names = nearest(word, COMMANDS, likeness=0.7) or swapped
     if names:
-        asks = "" if word.startswith("-") else f" `deepreasoning ask {word}` asks it"
+        asks = [] if word.startswith("-") else [f"`deepreasoning ask {word}` asks it"]
         raise UsageError(
             f"there is no command '{word}'",
             kind="unknown_command",
-            hint=f"did you mean `deepreasoning {names[0]}`?{asks}",
+            hint=(f"did you mean `deepreasoning {names[0]}`?", *asks),
         )
 
 

@@ -66,7 +66,7 @@ def _as_error(exc: Exception) -> DeepReasoningError:
         case _:
             error = DeepReasoningError(
                 f"unexpected {type(exc).__name__}",
-                hint="this is a bug: run it again with --debug and report what is printed",
+                hint="run it again with --debug and report what it prints: this is a bug",
             )
             error.__cause__ = exc
             return error

@@ -38,5 +38,5 @@ def parse_time(option: str, text: str, now: datetime | None = None) -> datetime 
         return datetime.fromisoformat(text.strip()).astimezone()
     except (ValueError, OverflowError, OSError) as exc:  # OSError: the year is out of range
         raise UsageError(
-            f"{option} {text}: this is no time", kind="bad_time", hint=f"write {FORMS}"
+            f"{option}: cannot read {text!r} as a time", kind="bad_time", hint=f"write {FORMS}"
         ) from exc

@@ -53,7 +53,7 @@ def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitSta
     """Claim the session until `stack` is left; the name of it, or of a fork if it is in use."""
     claim = stack.enter_context(store.claim(session))
     if claim.forked_from:
-        runner.note(f"session {session} is in use; this goes on as {claim.name}")
+        runner.note(f"session {session} is in use; continuing as {claim.name}")
     return claim.name
 
 
@@ -106,5 +106,5 @@ def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
 def _read_reasoning(path: Path) -> str:
     text = read_file(str(path), write_stderr)
     if not text.strip():
-        raise UsageError(f"{path} holds no reasoning", kind="empty_reasoning")
+        raise UsageError(f"{path} contains no reasoning", kind="empty_reasoning")
     return text

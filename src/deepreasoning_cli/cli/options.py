@@ -71,7 +71,7 @@ def at_most_one(flags: Mapping[str, bool]) -> None:
     """Raise UsageError where two of these flags, by name, are set."""
     names = [name for name, is_set in flags.items() if is_set]
     if len(names) > 1:
-        raise UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one")
+        raise UsageError(f"use either {names[0]} or {names[1]}")
 
 
 def build_options(cls: type[Options], params: Mapping[str, Any], **others: object) -> Options:

@@ -93,9 +93,7 @@ class OutputOptions:
                 hint="redirect it to a file or a pipe, or use --plain",
             )
         if self.reasoning_only and (self.code_only or self.raw or self.output):
-            raise UsageError(
-                "--reasoning only has no answer to write", hint="leave one of them out"
-            )
+            raise UsageError("--reasoning only has no answer to write", hint="drop one of them")
         for path in filter(None, (self.output, self.reasoning_file)):
             from deepreasoning_cli.files import check_writable
 
@@ -106,7 +104,7 @@ class OutputOptions:
         if self.reasoning_only and handoff == "none":
             raise UsageError(
                 "--reasoning only has nothing to show: --handoff none calls no reasoner",
-                hint="leave one of them out",
+                hint="drop one of them",
             )
 
 

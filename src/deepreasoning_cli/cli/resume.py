@@ -136,7 +136,7 @@ def _last_if_unfinished(store: Store) -> TurnRecord:
     turn = unfinished.start.id
     if last.start.id != turn:
         raise UsageError(
-            f"the last turn is not unfinished; an older one is: {describe(store, unfinished)}",
+            f"the last turn is complete; an older one is unfinished: {describe(store, unfinished)}",
             kind="older_turn",
             hint=f"`deepreasoning resume {turn}` finishes it",
         )
@@ -204,7 +204,7 @@ def _asks_for_new_reasoning(runner: TurnRunner, record: TurnRecord, anew: TurnRe
     """The user's choice between half a chain of thought and paying for a whole one."""
     cut = f"was cut after {len(record.reasoning):,} characters"
     if not (sys.stdin and sys.stdin.isatty()):
-        hint = "--partial answers from what there is; --again pays for it once more"
+        hint = "use --partial to answer from it, or --again to reason again"
         raise UsageError(f"the reasoning of {record.start.id} {cut}", kind="cut", hint=hint)
     with runner.history() as store:
         typer.echo(f"turn {describe(store, record)}\nits reasoning {cut}", err=True)

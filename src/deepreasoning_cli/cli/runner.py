@@ -75,7 +75,7 @@ class AskOptions:
     def check(self) -> None:
         """Raise UsageError for a session that cannot be meant."""
         if self.resume_last and self.session is not None:
-            raise UsageError("--continue and --session exclude each other", hint="choose one")
+            raise UsageError("use either --continue or --session")
         if self.session is not None and not self.session.strip():
             raise UsageError("a session needs a name", hint="--session NAME")
 

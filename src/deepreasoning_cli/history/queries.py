@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from deepreasoning_cli.errors import UsageError, nearest
+from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.decoder import DAMAGE, decode
 from deepreasoning_cli.history.journal_format import TurnOutcome, Warn
 from deepreasoning_cli.history.mapping import LARGEST, read_usage, timestamp
@@ -99,7 +99,6 @@ def as_summary(row: sqlite3.Row) -> TurnSummary:
     return decode(TurnSummary, dict(row), outcome=TurnOutcome(row["ending"]))
 
 
-SUGGESTED_FROM: Final = 1000  # the newest turns: the nearest id is looked for among them
 LAST_CHARACTER: Final = "\U0010ffff"
 MOST_IDS: Final = 3
 
@@ -143,13 +142,11 @@ def _at_place(connection: sqlite3.Connection, name: str, place: int) -> sqlite3.
 
 
 def _unknown_turn(connection: sqlite3.Connection, prefix: str) -> UsageError:
-    query = "SELECT id FROM turns ORDER BY seq DESC LIMIT ?"
-    ids = [row["id"] for row in connection.execute(query, (SUGGESTED_FROM,))]
-    near = nearest(prefix, ids, likeness=0.0)
+    has_turns = connection.execute("SELECT 1 FROM turns LIMIT 1").fetchone()
     return UsageError(
-        f"no turn {prefix or 'without a name'} in the history",
+        f"there is no turn {prefix!r}",
         kind="unknown_turn",
-        hint=f"the nearest is {near[0]}" if near else "the history is empty",
+        hint="`deepreasoning history` lists the turns" if has_turns else "the history is empty",
     )
 
 

@@ -309,7 +309,7 @@ class StageFinished:
     """A stage has ended: `cost` in USD, None where a rate is unknown; `seconds` it took.
 
     `complete` is False for a stage that was cut before its end: the connection broke, the token
-    limit was reached, the model declined to go on. A reasoner that was stopped on purpose at its
+    limit was reached, the model declined to continue. A reasoner that was stopped on purpose at its
     first answer token is complete. `host` is as in StageStarted.
     """
 

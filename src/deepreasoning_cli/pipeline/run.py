@@ -282,19 +282,20 @@ def _require_reasoning(plan: Plan, run: StageRun) -> None:
     required = plan.handoff in (Handoff.REASONING, Handoff.BOTH) or plan.answerer is None
     if not required or plan.allow_empty_reasoning:
         return
-    sent, teach = "no reasoning", ""
+    sent, hints = "no reasoning", ["choose another reasoner with -r"]
     if run.hidden:
         sent = "its reasoning encrypted"
     elif text := run.answer.strip():
         sent = f"no reasoning, only {len(text):,} characters of text"
-        teach = (
-            " if that text is thought, set opens_thinking = true under"
-            f" [reasoners.{plan.reasoner_name or 'NAME'}];"
-        )
+        table = f"[reasoners.{plan.reasoner_name or 'NAME'}]"
+        hints.append(f"if that text is its reasoning, set opens_thinking = true under {table}")
     raise RefusedError(
         f"{run.provider.model} sent {sent}; Claude was not called",
         kind="empty_reasoning",
         stage=Stage.REASON,
-        hint=f"choose another reasoner with -r;{teach} --handoff none asks Claude alone,"
-        " --allow-empty-reasoning goes on without reasoning",
+        hint=(
+            *hints,
+            "use --handoff none to ask Claude alone",
+            "add --allow-empty-reasoning to continue without reasoning",
+        ),
     )

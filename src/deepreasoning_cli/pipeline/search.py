@@ -111,7 +111,7 @@ def _source(line: str) -> Source | None:
 
 
 LONGEST_QUERY: Final = 1_000  # characters; what is longer is a text, not a question
-OPTIONAL: Final = "--web-optional goes on without the search"
+OPTIONAL: Final = "add --web-optional to continue without the search"
 
 
 class Searcher(Protocol):

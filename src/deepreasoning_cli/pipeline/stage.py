@@ -191,7 +191,7 @@ class StageRun:
         if self._ending is Ending.UNKNOWN:
             yield events.TurnWarning(
                 f"{model} ended with the unknown stop reason {self._reason!r};"
-                " its text is taken for whole"
+                " treating its text as complete"
             )
 
     def raise_if_cut(self) -> None:
@@ -202,9 +202,9 @@ class StageRun:
                 hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
                 if thought := self.finished().thought_in_vain(self.answer):
                     fault = f"thought for {thought:,} tokens and wrote nothing"
-                    hint = "a lower --effort has it think less"
+                    hint = "lower --effort"
             case Ending.REFUSED:
-                kind, fault = "refusal", "declined to go on"
+                kind, fault = "refusal", "declined to continue"
                 hint = "word the question differently, or ask another model"
             case Ending.PAUSED:
                 kind, fault, hint = "paused", "paused before its end", "ask again"

@@ -29,14 +29,14 @@ ENTRIES = {
 
 
 TOML_ADVICE = {
-    r"table declaration|Expected '\]": "a table begins with its name in brackets, as [keys]",
-    r"Expected '='|Invalid statement": "a setting is written as name = value",
-    r"twice|overwrite a value \[": "this table is there already: write its lines under one heading",
-    r"overwrite": "this name is set already: keep one of the two",
+    r"table declaration|Expected '\]": "write the name of a table in brackets: [keys]",
+    r"Expected '='|Invalid statement": "write a setting as name = value",
+    r"twice|overwrite a value \[": "merge the two tables of this name",
+    r"overwrite": "keep one of the two settings of this name",
     r"hex|Unescaped": r"put a text with \ in single quotes, as 'C:\Users\me', or double each",
-    r"Illegal character '\\n'|Expected [\"']": "close the text with a quote",
+    r"Illegal character '\\n'|Expected [\"']": "close the string with a quote",
     r"Unclosed array": "close the list with ]",
-    r"Unclosed inline": "a { … } stands on one line, with commas between its parts",
+    r"Unclosed inline": "write { … } on one line, with commas between its parts",
 }
 """What to do about a file that is no TOML, by a pattern in the parser's reason."""
 TRUTH = re.compile(r"=\s*(true|false|yes|no|on|off|none|null)\b", re.IGNORECASE)
@@ -50,10 +50,10 @@ def toml_advice(reason: str, line: str) -> str:
         if re.search(pattern, f"{reason} {line[:1]}" if line.startswith("[") else reason):
             return advice
     if TRUTH.search(line):
-        return "write true or false, in small letters and without quotes"
+        return "write true or false, lowercase and without quotes"
     if re.search(r"=\s*[\d.]+,\d", line):
-        return "write numbers with a point, as 0.7"
-    return "texts stand in quotes"
+        return "write numbers with a decimal point: 0.7"
+    return "strings need quotes"
 
 
 def settings_error(

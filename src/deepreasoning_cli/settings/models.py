@@ -164,9 +164,9 @@ class CustomReasoner(ConfigTable):
     """A reasoner of the user's own that speaks Chat Completions."""
 
     base_url: BaseUrl = Field(description=ADDRESS)
-    model: str = Field(min_length=1, description="a text: the model's name")
+    model: str = Field(min_length=1, description="a string: the model's name")
     key: KeyName | None = Field(
-        default=None, description="a text: a name from [keys], never the key itself"
+        default=None, description="a string: a name from [keys], never the key itself"
     )
     rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
     opens_thinking: bool = False
@@ -183,12 +183,12 @@ class CustomAnswerer(ConfigTable):
 
     base_url: BaseUrl = Field(description=ADDRESS)
     model: str | None = Field(
-        default=None, min_length=1, description="a text: the model's name at this host"
+        default=None, min_length=1, description="a string: the model's name at this host"
     )
     format: Literal["messages", "chat_completions"] = "messages"
     auth: Literal["x-api-key", "bearer", "none"] | None = None
     key: KeyName | None = Field(
-        default=None, description="a text: a name from [keys], never the key itself"
+        default=None, description="a string: a name from [keys], never the key itself"
     )
     rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
     context: Integer | None = Field(
@@ -254,7 +254,7 @@ with deferred_imports("asyncio"):  # for command lines of its own, which this pr
     )
 
 MONEY = "an amount in USD above 0"
-HOSTS = "the name of a host, or a list without repetitions such as "
+HOSTS = "a host name, or a list without repeats such as "
 
 
 class Settings(BaseSettings):
@@ -262,7 +262,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    model: str | None = Field(default=None, min_length=1, description='a text such as "sonnet"')
+    model: str | None = Field(default=None, min_length=1, description='a string such as "sonnet"')
     backend: Literal["auto", "direct", "gateway", "demo"] = "auto"
     reasoner: Hosts | None = Field(default=None, description=f'{HOSTS}["deepseek", "openrouter"]')
     answerer: Hosts | None = Field(default=None, description=f'{HOSTS}["anthropic", "openrouter"]')
@@ -289,7 +289,7 @@ class Settings(BaseSettings):
     monthly_cost: Dollars | None = Field(default=None, description=MONEY)
     on_cap: Literal["stop", "answer"] = "stop"
     code_theme: str = Field(
-        default="ansi_dark", min_length=1, description='a text such as "monokai"'
+        default="ansi_dark", min_length=1, description='a string such as "monokai"'
     )
     timeout: Real | None = Field(default=None, gt=0, description="a number of seconds above 0")
     connect_ahead: bool = True

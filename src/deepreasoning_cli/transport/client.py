@@ -208,7 +208,7 @@ class Transport:
         except NO_ADDRESS as exc:
             hint = "write the base URL as https://host/path"
             raise ConfigError(
-                f"{request.host} is no address to call", kind="base_url", hint=hint
+                f"{request.host} is not a valid address", kind="base_url", hint=hint
             ) from exc
         except httpx.HTTPError as exc:
             from deepreasoning_cli.transport.errors import network_error

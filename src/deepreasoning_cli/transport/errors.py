@@ -160,7 +160,7 @@ def page_error(content: bytes, request: Request, status: int) -> DeepReasoningEr
         return empty_error(request)
     title = redact(_title(content), request.secrets)
     return UnavailableError(
-        f"{request.host} sent no API answer but a page" + (f": {title}" if title else ""),
+        f"{request.host} sent a web page instead of an API reply" + (f": {title}" if title else ""),
         kind="bad_reply",
         hint="check the base URL and whether the network asks for a login",
         status=status,
@@ -177,7 +177,7 @@ def empty_error(request: Request) -> DeepReasoningError:
 def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
     """The failure of a connection, with whether trying again can heal it."""
     if isinstance(exc, httpx.DecodingError):
-        what = f"{request.host} sent a reply that is not compressed as its label says"
+        what = f"{request.host} sent a badly compressed reply"
         hint = "look for a proxy that changes replies, or for another base URL"
         return AttemptFailed(UnavailableError(what, kind="bad_reply", hint=hint), retryable=False)
     proxy = exc.request.extensions.get("proxy")

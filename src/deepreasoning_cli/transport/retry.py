@@ -40,7 +40,7 @@ def next_wait(failed: AttemptFailed, waits: Sequence[float]) -> float | None:
     if sum(waits) + wait <= LONGEST_WAIT:
         return wait
     if failed.wait is not None:
-        failed.error.hint = f"it asks to wait {wait:.0f} s"
+        failed.error.hint = f"try again in {wait:.0f} s"
     return None
 
 

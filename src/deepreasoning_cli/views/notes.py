@@ -63,12 +63,12 @@ class Notes(RecordView):
                 # Also with --quiet: nobody may take it for an answer.
                 self._write("demo: these are scripted replies, no model was called")
             case Fallback(_, failed, used, reason) if not self._quiet:
-                self._line("note", f"{used} is asked instead of {failed}: {reason}")
+                self._line("note", f"using {used} instead of {failed}: {reason}")
             case TurnWarning(message) if not self._quiet:
                 self._line("warning", message)
             case StageFinished(_, model, str(served)) if served and not self._quiet:
                 if not _is_same(model, served):
-                    self._line("note", f"{model} was asked, {served} answered")
+                    self._line("note", f"{served} answered instead of {model}")
         match event:
             case Thought() | Text():
                 self._in_text = True
@@ -97,9 +97,9 @@ class Notes(RecordView):
     @property
     def _how_to_go_on(self) -> str:
         if self._resume_command != CHAT_COMMAND:
-            return f"`{self._resume_command.format(id=self._record.start.id)}` goes on from here"
+            return f"`{self._resume_command.format(id=self._record.start.id)}` continues from here"
         if self._record.answer:
-            return f"`{CHAT_COMMAND}` goes on from here, `/retry` answers anew"
+            return f"`{CHAT_COMMAND}` continues from here, `/retry` answers anew"
         return "`/retry` answers from this reasoning"
 
     def _line(self, kind: str, message: str) -> None:

@@ -96,7 +96,7 @@ class PanelsView:
                 above, self._sources = "\n".join(format_sources(self._sources)), ()
                 self._open(stage, above)
             case events.Fallback(used=used):
-                self._finish(f"{used} is asked instead", alarm=True)
+                self._finish(f"using {used} instead", alarm=True)
                 self._own_began = None
             case events.Thought() | events.Text() if self._belongs(event):
                 self._pending.append(self._opened(event))

@@ -60,7 +60,7 @@ def gateways_model(catalog: Catalog, name: str | None, today: date) -> GatewaysM
         choice.model,
         [],
         f"Anthropic has retired {choice.model.id}, the gateway's default, on {choice.model.ends};"
-        " nobody knows whether the gateway still serves it",
+        " the gateway may no longer serve it",
     )
 
 
@@ -176,7 +176,7 @@ def model_at(
         return choice._replace(model=replace(choice.model, id=id_))
     if name != own and means_claude(catalog, name) and not _is_id(catalog, name):
         raise RefusedError(
-            f"{answerer.name} has no model that is known as {name!r}",
+            f"{answerer.name} has no model called {name!r}",
             hint=f"its own is {own}; -m takes any name that it has"
             if own
             else f"-m takes the id that it has there; answerers.{answerer.name}.model sets one",
@@ -255,14 +255,14 @@ def likely_origin(loaded: LoadedSettings, catalog: Catalog) -> HttpOrigin | None
 def _instead_of_the_gateway(loaded: LoadedSettings, catalog: Catalog, needs: BackendNeeds) -> str:
     if not needs.has_reasoning:
         raise UsageError(
-            f"the gateway does all stages in one call: --handoff {needs.handoff} is not its to do",
+            f"the gateway does all stages in one call, without --handoff {needs.handoff}",
             hint="leave --handoff out, or use --backend direct",
         )
     if not answerers_in_order(loaded, catalog):
         raise ConfigError(
-            "the gateway takes no reasoning that is there already, and there is no key for Claude",
+            "the gateway cannot reuse reasoning, and there is no key for Claude",
             kind="key_missing",
-            hint="set ANTHROPIC_API_KEY, and Claude is asked directly",
+            hint="set ANTHROPIC_API_KEY to ask Claude directly",
         )
     return "direct"
 

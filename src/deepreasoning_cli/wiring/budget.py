@@ -95,6 +95,6 @@ def _warnings(plan: Plan, caps: Sequence[str], *, saves: bool) -> Iterator[str]:
     names = " and ".join(caps)
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None and provider.rates is None:
-            yield f"the cost of {provider.model} is unknown: {names} cannot hold it"
+            yield f"the cost of {provider.model} is unknown: {names} cannot be enforced"
     if not saves and any(name != "max_cost" for name in caps):
         yield "this turn is not kept, so that daily_cost and monthly_cost will not count it"

@@ -245,9 +245,7 @@ class PlanBuilder:
         """Those that can be asked; those that lack a key are warned of."""
         usable = with_keys(self._loaded, hosts)
         self._warnings += [
-            f"{host.name} cannot be asked: there is no key {host.key}"
-            for host in hosts
-            if host not in usable
+            f"{host.name} skipped: no key {host.key}" for host in hosts if host not in usable
         ]
         return usable
 

@@ -112,7 +112,7 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
         ),
         (
             "/copy that",
-            "/copy: 'that' is nothing that can be copied\nusage: /copy [N|code [N]|reasoning]",
+            "/copy: 'that' cannot be copied\nusage: /copy [N|code [N]|reasoning]",
         ),
         ("/export a b", "/export: it takes one file\nusage: /export [FILE]"),
         (

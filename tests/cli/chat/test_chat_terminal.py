@@ -55,7 +55,7 @@ def test_a_chat_from_hello_to_ctrl_d() -> None:
     left = done.output.rpartition(b"\x1b[?25h\x1b[?2004l")[2]
     assert re.sub(rb"\x1b\[[0-9;]*m", b"", left).decode().splitlines() == [
         "1 question · 300 tokens · $0.0030",
-        "`deepreasoning chat --session first` goes on from here",
+        "`deepreasoning chat --session first` continues from here",
         "echo on",
     ]
 

@@ -19,7 +19,7 @@ from deepreasoning_cli.providers import demo
 DEMO = "demo: these are scripted replies, no model was called"
 BUG = (
     "error: unexpected ZeroDivisionError\n"
-    "hint: this is a bug: run it again with --debug and report what is printed\n"
+    "hint: run it again with --debug and report what it prints: this is a bug\n"
 )
 
 

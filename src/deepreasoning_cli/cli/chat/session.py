@@ -238,7 +238,7 @@ class ChatSession:
         name = self.state.session
         if self.turns.saves and self.last:
             way = "-c" if is_id(name) else f"--session {shlex.quote(name)}"
-            self.printer.note(f"`deepreasoning chat {way}` goes on from here")
+            self.printer.note(f"`deepreasoning chat {way}` continues from here")
 
     def toolbar(self, columns: int) -> str:
         """The line under the prompt; fields that have no room are left out."""

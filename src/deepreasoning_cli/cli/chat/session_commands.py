@@ -36,7 +36,7 @@ def _text_to_copy(chat: ChatSession, argument: str) -> tuple[str, str]:
         case [which] if which.isdigit():
             turns = chat.archive.turns(chat.state.session)
             return f"answer {which}", turns[parse_number(which, len(turns), "turn") - 1].answer
-    raise MisuseError(f"{argument!r} is nothing that can be copied")
+    raise MisuseError(f"{argument!r} cannot be copied")
 
 
 def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:

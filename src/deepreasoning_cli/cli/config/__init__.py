@@ -133,7 +133,7 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
     path = _file(context)
     editor.unset_value(path, name)
-    message(global_options_of(context), "", f"took {name} out of {path}")
+    message(global_options_of(context), "", f"removed {name} from {path}")
 
 
 @app.command()

@@ -98,10 +98,12 @@ def check_name(path: Path, setting: str, text: str) -> None:
 def key_on_the_command_line(vendor: str) -> UsageError:
     """What is wrong with that, and what to do instead."""
     return UsageError(
-        "a key is not taken from the command line: other programs and the shell's history"
-        " can read it; replace this one if it is real",
-        hint=f"`deepreasoning config set keys.{vendor}` asks for it or reads one line of stdin;"
-        f" keys.{vendor}.command names a program that prints it",
+        "keys are not accepted on the command line, where other programs and the shell's history"
+        " can read them; if this one is real, replace it",
+        hint=(
+            f"`deepreasoning config set keys.{vendor}` asks for it, or reads it from stdin",
+            f"keys.{vendor}.command can name a program that prints it",
+        ),
     )
 
 

@@ -218,7 +218,7 @@ def delete(
     if as_json:
         print_json({"deleted": count})
     else:
-        note(options, f"erased {access.count_turns(count)}")
+        note(options, f"deleted {access.count_turns(count)}")
 
 
 @app.command()

@@ -59,9 +59,9 @@ def find_turns(store: Store, name: str) -> tuple[str, Sequence[TurnRecord]]:
     except UsageError as error:
         near = _nearest_session(store, name)
         if error.kind == "unknown_turn" and near:
-            message = f"no turn and no session {name} in the history"
-            hint = f"the nearest session is {near}; of turns, {error.hint}"
-            raise UsageError(message, kind=error.kind, hint=hint) from error
+            message = f"there is no turn or session {name!r}"
+            hints = (f"did you mean session {near}?", *error.hints)
+            raise UsageError(message, kind=error.kind, hint=hints) from error
         raise
     return turn.start.id, [turn]
 
@@ -72,8 +72,8 @@ def require_session(store: Store, name: str) -> None:
     if repair_surrogates(name) in names or store.session_turns(name):
         return
     near = _nearest_session(store, name)
-    hint = f"the nearest is {near}" if near else "no turn belongs to a session"
-    raise UsageError(f"no session {name} in the history", kind="unknown_session", hint=hint)
+    hint = f"did you mean {near}?" if near else "there are no sessions"
+    raise UsageError(f"there is no session {name!r}", kind="unknown_session", hint=hint)
 
 
 def _nearest_session(store: Store, name: str) -> str | None:

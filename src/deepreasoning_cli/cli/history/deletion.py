@@ -73,7 +73,7 @@ class Deletion:
             count = f"{count} from before {self.before.astimezone():%Y-%m-%d %H:%M}"
         elif not self.names:
             count = f"the whole history, {count},"
-        return f"Erase {count} for good?"
+        return f"Delete {count} for good?"
 
 
 def select(
@@ -92,9 +92,9 @@ def _confirm(question: str, rows: Sequence[TurnSummary]) -> bool:
     """Show the turns and ask. Raises UsageError where nobody can be asked."""
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(
-            "nobody is here to be asked whether it may be erased",
+            "refusing to delete without confirmation",
             kind="unconfirmed",
-            hint="--yes erases without asking",
+            hint="add --yes to delete without asking",
         )
     for row in rows[:SHOWN]:
         line = f"{format_when(row.started)}  {single_line(summarize_prompt(row.prompt))}"

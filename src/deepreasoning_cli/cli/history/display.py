@@ -206,4 +206,4 @@ def _notes(record: TurnRecord, escaped_count: int) -> Iterator[str]:
         yield f"{escaped_count} control {characters} made visible"
     if not record.complete:
         what = "is incomplete" if record.answer else "has no answer"
-        yield f"turn {turn} {what}: `deepreasoning resume {turn}` goes on from what is kept"
+        yield f"turn {turn} {what}: `deepreasoning resume {turn}` continues from what is kept"

@@ -37,7 +37,7 @@ def ask(
     try:
         write_atomically(paths.live_models(), answers.write())
     except WriteError as error:
-        warn(f"what the vendors said is not kept: {error.message}")
+        warn(f"the vendors' lists could not be saved: {error.message}")
     return answers
 
 

@@ -27,9 +27,9 @@ from deepreasoning_cli.views.table import Column, table
 UNKNOWN = "unknown"
 SAMPLERS = {
     Samplers.BOTH: "temperature and top_p",
-    Samplers.ONE: "temperature or top_p, one of the two",
-    Samplers.NONE: "none is taken",
-    Samplers.IGNORED: "taken and ignored",
+    Samplers.ONE: "temperature or top_p, not both",
+    Samplers.NONE: "not accepted",
+    Samplers.IGNORED: "accepted but ignored",
 }
 
 THINKS = {
@@ -216,11 +216,11 @@ class ModelTables:
         else:
             yield "`models NAME` shows one, `models --all` older ones and keyless hosts."
         if view.live_date:
-            yield f"With what the vendors said on {view.live_date} (`models --live`)."
+            yield f"Includes the vendors' lists of {view.live_date} (`models --live`)."
         doubtful = [row.name for row in view.catalog.reasoners if row.doubt]
         if self.all and doubtful:
             names = ", ".join(doubtful)
-            yield f"Perhaps not served any more: {names}; `models NAME` says why."
+            yield f"Possibly no longer served: {names}; `models NAME` says why."
 
 
 def _is_doubtful(host: Reasoner | Answerer) -> bool:
@@ -238,9 +238,13 @@ def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
 def differences(lines: Sequence[str]) -> str:
     """The answers of the vendors that differ from the catalog."""
     if not lines:
-        return "\nThe vendors that answered say nothing else than the catalog."
+        return "\nThe vendors' lists match the catalog."
     return "\n".join(
-        ["", "The vendors say otherwise:", *(single_line(each, 1000) for each in lines)]
+        [
+            "",
+            "The vendors' lists differ from the catalog:",
+            *(single_line(each, 1000) for each in lines),
+        ]
     )
 
 

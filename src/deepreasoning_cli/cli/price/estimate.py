@@ -172,19 +172,19 @@ class PriceEstimate:
 
     def _notes(self) -> Iterator[str]:
         context, usage = self.context, self.usage
-        how = "by Anthropic's count where no ≈ stands" if self.exact else "≈ at four bytes a token"
+        how = "counted by Anthropic unless marked ≈" if self.exact else "≈ at four bytes a token"
         yield f"Input tokens {how}; costs are estimates."
-        basis = f"as in {usage.turns} turns of yours" if usage.turns else "assumed"
+        basis = f"as in {usage.turns} of your turns" if usage.turns else "assumed"
         stages = {"Reasoning": usage.reasoning} if self.context.thinks else {}
         for name, figures in (stages | {"Answer": usage.answer}).items():
             counts = " / ".join(f"{figure:,}" for figure in figures)
             yield f"{name} tokens, low/typical/high ({basis}): {counts}."
         if any(any(self.own_thinking(model)) for model in context.models()):
-            how = "as in your turns with a model, else assumed"
-            yield f"What Claude thinks by itself is in the costs, by model and effort ({how})."
+            how = "from your turns, else assumed"
+            yield f"Costs include Claude's own thinking, by model and effort ({how})."
         if reasoner := context.reasoner():
             is_peak = reasoner.rates and reasoner.rates.is_peak(context.view.now)
-            peak = ", at the peak rate that holds now" if is_peak else ""
+            peak = ", at the current peak rate" if is_peak else ""
             yield f"Reasoner: {reasoner.model}{peak}."
         if context.web:
             price = decimal_usd(context.search())

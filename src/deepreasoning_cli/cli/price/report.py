@@ -63,7 +63,7 @@ class PriceOptions:
         only_spent = {"--since": self.since, "--by": self.by, "--csv": self.csv}
         for name, value in only_spent.items():
             if value and not self.spent:
-                raise UsageError(f"{name} belongs to --spent", hint=f"price --spent {name} …")
+                raise UsageError(f"{name} needs --spent", hint=f"price --spent {name} …")
         if self.exact and (self.spent or self.counts_tokens):
             raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
 
@@ -107,9 +107,7 @@ def _spending(
     start = parse_time("--since", options.since or DEFAULT_SINCE)
     rows = spending.read_spending(global_options, loaded, start)
     if rows is None:
-        raise UsageError(
-            "there is no history to add up", kind="no_history", hint="ask something first"
-        )
+        raise UsageError("nothing spent yet", kind="no_history", hint="ask something first")
     kind = spending.SpendingCsv if options.csv else spending.SpendingReport
     return kind(rows, start, options.by or "day")
 

@@ -126,7 +126,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "not_found": Meaning(
         RefusedError,
         "unknown model or address",
-        "`deepreasoning models` lists what can be asked; or check the base URL",
+        "`deepreasoning models` lists the models; or check the base URL",
     ),
     "too_long": Meaning(
         RefusedError,
