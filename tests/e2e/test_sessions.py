@@ -170,7 +170,7 @@ def test_what_is_not_there_cannot_be_continued(
 ) -> None:
     said = f"error: {error}\n" + (f"hint: {hint}\n" if hint else "")
     assert vendors.ask(*args) == CompletedRun(2, b"", said.encode())
-    assert vendors.connections() == 0
+    assert vendors.counts() == (0, 0)
     if "--no-save" in args:
         assert list(vendors.home.iterdir()) == []
 

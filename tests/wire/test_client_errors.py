@@ -22,6 +22,7 @@ from deepreasoning_cli.wire.client.errors import (
     read_error_body,
     to_exception,
 )
+from deepreasoning_cli.wiring.resources import name_at
 
 VALUE = "sk-canary-7FqpXw2Zr9Kd4LmT8vBn5"
 
@@ -222,8 +223,8 @@ def test_text_beside_an_error_is_seen(choice: Payload, expected: bool) -> None:
 
 def test_a_vendor_is_named_at_its_own_address_alone() -> None:
     vendor = load_catalog().vendor("deepseek")
-    assert vendor.name_at("https://api.deepseek.com/v1") == "DeepSeek"
-    assert vendor.name_at("https://proxy.example.com/v1") is None
+    assert name_at(vendor, "https://api.deepseek.com/v1") == "DeepSeek"
+    assert name_at(vendor, "https://proxy.example.com/v1") is None
     at_home = Request("https://api.deepseek.com/chat/completions", vendor="DeepSeek").account
     elsewhere = Request("http://127.0.0.1:8000/chat/completions").account
     for account, name in ((at_home, "DeepSeek"), (elsewhere, "127.0.0.1:8000")):

@@ -228,10 +228,6 @@ class Vendor:
     key_check: UrlPath | None = None
     lists_models: bool = False
 
-    def name_at(self, base_url: str) -> str | None:
-        """What to call who answers at `base_url`; None where that is not the vendor's own host."""
-        return self.label if base_url.split("/")[2:3] == self.base_url.split("/")[2:3] else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPrices:

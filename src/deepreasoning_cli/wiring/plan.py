@@ -51,7 +51,13 @@ from deepreasoning_cli.wiring.backend import (
     typed_names,
     with_keys,
 )
-from deepreasoning_cli.wiring.resources import TurnRequest, new_id, open_gateway, open_search
+from deepreasoning_cli.wiring.resources import (
+    TurnRequest,
+    name_at,
+    new_id,
+    open_gateway,
+    open_search,
+)
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
@@ -333,7 +339,7 @@ class PlanBuilder:
             "key": self._key(host.key) if host.key else None,
             "transport": self._transport,
             "top_up": vendor.page if vendor else None,
-            "vendor": vendor.name_at(base_url_of(self._loaded, host)) if vendor else None,
+            "vendor": name_at(vendor, base_url_of(self._loaded, host)) if vendor else None,
         }
 
     def _hosted(self) -> GatewayProvider:

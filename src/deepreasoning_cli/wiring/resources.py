@@ -19,6 +19,7 @@ from deepreasoning_cli.catalog.models import (
     ClaudeModel,
     Effort,
     Reasoner,
+    Vendor,
 )
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.pipeline.money import RateCard, Rates
@@ -107,6 +108,11 @@ def open_transport(
     )
 
 
+def name_at(vendor: Vendor, base_url: str) -> str | None:
+    """What to call who answers at `base_url`; None where that is not the vendor's own host."""
+    return vendor.label if base_url.split("/")[2:3] == vendor.base_url.split("/")[2:3] else None
+
+
 def open_search(
     settings: Settings, catalog: Catalog, key: Key, transport: Transport | DeferredTransport
 ) -> LinkupProvider:
@@ -121,7 +127,7 @@ def open_search(
         depth=depth,
         price=prices.deep if depth == "deep" else prices.standard,
         top_up=vendor.page,
-        vendor=vendor.name_at(url),
+        vendor=name_at(vendor, url),
     )
 
 
@@ -152,7 +158,7 @@ def open_gateway(
         rates=model.rates.get("gateway"),
         context=model.context,
         top_up=vendor.page,
-        vendor=vendor.name_at(url),
+        vendor=name_at(vendor, url),
         search_price=catalog.search.gateway,
         host=vendor.name,
     )
