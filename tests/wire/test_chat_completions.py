@@ -17,8 +17,11 @@ from deepreasoning_cli.pipeline.events import (
     Prompt,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool
 from deepreasoning_cli.wire.client import chat_completions
 
 QUESTION = Prompt((Message("user", "6×7?"),))
@@ -624,3 +627,60 @@ def test_wrong_shapes_are_skipped(garbage: object) -> None:
         Text("42"),
         End("stop"),
     ]
+
+
+def calls(*pieces: Payload) -> Payload:
+    return chunk({"tool_calls": list(pieces)})
+
+
+def function(name: str | None = None, arguments: object = None) -> Payload:
+    return {"function": {"name": name, "arguments": arguments}}
+
+
+class TestCalls:
+    def test_calls_come_piece_by_piece(self) -> None:
+        assert read(
+            content("So."),
+            calls({"index": 0, "id": "c1"} | function("read", "")),
+            calls({"index": 0} | function(None, '{"a"')),
+            calls({"index": 0, "id": "c1"} | function("", ":1}")),
+            calls({"index": 1, "id": "c2"} | function("now")),
+            chunk({}, "tool_calls"),
+        ) == [
+            Text("So."),
+            ToolCallStarted("c1", "read"),
+            ToolArguments('{"a"'),
+            ToolArguments(":1}"),
+            ToolCallStarted("c2", "now"),
+            ToolArguments("{}"),
+            End("tool_calls"),
+        ]
+
+    def test_hosts_leave_indexes_and_ids_out_and_send_objects(self) -> None:
+        both = [{"id": "c1"} | function("read", {"a": 1}), {"id": "c2"} | function("now", "{}")]
+        assert read(calls(*both), calls(function("later")), DONE) == [
+            ToolCallStarted("c1", "read"),
+            ToolArguments('{"a": 1}'),
+            ToolCallStarted("c2", "now"),
+            ToolArguments("{}"),
+            ToolCallStarted("call_0", "later"),
+            ToolArguments("{}"),
+            End(None),
+        ]
+
+    def test_white_space_that_might_begin_a_thought_comes_before_the_call(self) -> None:
+        started = calls({"index": 0, "id": "c1"} | function("read", "{}"))
+        assert read(content(" <thi"), started, chunk({}, "tool_calls")) == [
+            Text(" <thi"),
+            ToolCallStarted("c1", "read"),
+            ToolArguments("{}"),
+            End("tool_calls"),
+        ]
+
+    def test_a_choice_of_the_models_own_is_not_sent(self) -> None:
+        parts = ("What?", Image("image/png", "aQ=="))
+        tools = AnswerOptions(tools=(Tool("read", "", {}),))
+        prompt = Prompt((Message("user", "What?", parts),), options=tools)
+        body = chat_completions.request_body(prompt, model="m", samplers={})
+        assert "tool_choice" not in body
+        assert body["messages"][0]["content"][0] == {"type": "text", "text": "What?"}

@@ -17,6 +17,8 @@ from deepreasoning_cli.pipeline.events import (
     Prompt,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client import messages
@@ -164,6 +166,34 @@ class TestStream:
             stopping(),
             STOP,
         ) == [Text("42"), End("end_turn")]
+
+    def test_a_call_may_have_its_whole_input_at_its_start_or_none(self) -> None:
+        whole = block(0, type="tool_use", id="c1", name="read", input={"a": 1})
+        empty = block(1, type="tool_use", id="c2", name="now", input={})
+        stop = {"type": "content_block_stop", "index": 0}
+        assert read(whole, stop, empty, stop, stopping("tool_use"), STOP) == [
+            ToolCallStarted("c1", "read"),
+            ToolArguments('{"a": 1}'),
+            ToolCallStarted("c2", "now"),
+            ToolArguments("{}"),
+            End("tool_use"),
+        ]
+
+    def test_pieces_of_the_input_count_in_place_of_what_the_start_has(self) -> None:
+        assert read(
+            block(0, type="tool_use", id="c1", name="read", input={}),
+            delta(0, "input_json_delta", partial_json=""),
+            delta(0, "input_json_delta", partial_json='{"a"'),
+            delta(0, "input_json_delta", partial_json=":1}"),
+            {"type": "content_block_stop", "index": 0},
+            stopping("tool_use"),
+            STOP,
+        ) == [
+            ToolCallStarted("c1", "read"),
+            ToolArguments('{"a"'),
+            ToolArguments(":1}"),
+            End("tool_use"),
+        ]
 
     @pytest.mark.parametrize(
         "thought",

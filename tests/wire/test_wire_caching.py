@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.pipeline.events import Handoff, Message, Payload, Prompt
+from deepreasoning_cli.pipeline.events import Handoff, Message, Payload, Prompt, ToolCall
 from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool, ToolResult
 from deepreasoning_cli.wire.client import messages
 
 SYSTEM = "s" * 40  # ten tokens by the estimate, as is each message
@@ -44,6 +45,28 @@ def test_a_marked_request_has_a_block_where_a_plain_one_has_a_text() -> None:
         "top_p": 0.5,
         "stream": True,
     }
+
+
+def test_a_message_of_parts_is_marked_at_its_last_block() -> None:
+    result = ToolResult("c1", ("six",))
+    call = ToolCall("c1", "read", "{}")
+    turns = (
+        *EARLIER,
+        Message("user", "", ("Read", Image("image/png", "aQ=="))),
+        Message("assistant", "", (call,)),
+        Message("user", "", (result,)),
+    )
+    sent = body(Prompt(turns, SYSTEM), 0, 5)
+    assert sent["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+    assert messages.is_marked(sent)
+    assert messages.unmarked(sent) == body(Prompt(turns, SYSTEM))
+
+
+def test_tools_count_as_what_stands_in_front() -> None:
+    tools = AnswerOptions(tools=(Tool("read", "x" * 400, {}),))
+    prompt = replace(PROMPT, options=tools)
+    assert messages.tokens_before(prompt, 0) > 100
+    assert messages.cache_breakpoints(prompt, 100) == (0, 2)
 
 
 def test_without_breakpoints_every_text_is_plain() -> None:

@@ -14,8 +14,9 @@ from deepreasoning_cli.catalog.models import Effort
 from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.errors import RefusedError
 from deepreasoning_cli.history.ledger import Ledger
-from deepreasoning_cli.pipeline.events import Handoff, Payload
+from deepreasoning_cli.pipeline.events import Handoff, Message, Payload, Prompt
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt
+from deepreasoning_cli.pipeline.tools import AnswerOptions, Tool, ToolChoice
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.transport import Transport
@@ -344,3 +345,34 @@ def test_the_gateways_default_is_said_to_be_in_doubt_after_its_retirement(
         "claude-sonnet-4-5-20250929 is retired at Anthropic since 2026-11-30;"
         " the gateway may refuse it",
     )
+
+
+FORCED = Prompt(
+    (Message("user", "6×7?"),),
+    options=AnswerOptions(tools=(Tool("read", "", {}),), tool_choice=ToolChoice("any")),
+)
+
+
+@pytest.mark.parametrize("effort", ["auto", "high", "none"])
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("sonnet-5-5", {"type": "between_tools"}),
+        ("haiku-5-5", {"type": "disabled"}),
+        ("claude-opus-4-6", None),
+        ("claude-haiku-4-5", None),
+    ],
+)
+def test_a_claude_that_has_to_call_a_tool_is_kept_from_thinking(
+    model: str, thinking: Payload | None, effort: str
+) -> None:
+    sent = to_claude(plan({"model": model, "effort": effort}, conversation=FORCED))
+    assert sent["tool_choice"] == {"type": "any"}
+    assert sent.get("thinking") == thinking
+
+
+@pytest.mark.parametrize("model", ["opus-5-5", "fable"])
+def test_a_claude_that_always_thinks_is_not_made_to_call_a_tool(model: str) -> None:
+    with pytest.raises(RefusedError, match="takes no forced tool_choice") as caught:
+        plan({"model": model}, conversation=FORCED)
+    assert caught.value.kind == "unsupported_value"

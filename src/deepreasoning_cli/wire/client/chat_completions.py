@@ -110,6 +110,7 @@ class _ChatCompletionsReader(ReplyReader):
             for payload in map(as_dict, payloads):
                 if payload == DONE:
                     self.done = True
+                    yield from self._end_of_call()
                     return
                 yield from self._chunk(payload, account)
         except DeepReasoningError:

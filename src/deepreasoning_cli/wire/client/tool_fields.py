@@ -122,7 +122,7 @@ def content_blocks(parts: Iterable[MessagePart]) -> list[Payload]:
                 blocks.append(call | {"input": tool_input})
             case ToolResult():
                 blocks.append(_result_block(part))
-            case Image() | Document():
+            case _:
                 blocks.append(_media_block(part))
     return blocks
 

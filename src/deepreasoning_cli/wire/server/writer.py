@@ -234,9 +234,9 @@ class ReplyWriter(ABC):
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
         """What says that the reply has failed."""
 
+    @abstractmethod
     def _start_block(self) -> Iterable[Payload]:
         """What starts a block."""
-        return ()
 
     def _end_block(self) -> Iterable[Payload]:
         """What ends the open block, if one is open."""
