@@ -91,6 +91,13 @@ def test_who_declines_is_left_with_the_error(key: bytes, code: int) -> None:
     assert not config_file().exists()
 
 
+def test_the_terminal_echoes_again_afterwards() -> None:
+    script = f"{' '.join(PROGRAM)} config init; stty -a"
+    shown = run_in_pty("-c", script, program=["/bin/sh"], keys=[(WAY, b"\x04")])
+    assert b" echo " in shown.output
+    assert b" icanon" in shown.output
+
+
 def test_a_set_up_that_is_left_asks_nothing(vendors: Vendors) -> None:
     shown = run_in_pty(
         "ask", "why?", keys=[(OFFER, b"\r"), (WAY, b"\x03")], env=addresses_of(vendors)

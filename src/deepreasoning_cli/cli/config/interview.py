@@ -21,7 +21,7 @@ from deepreasoning_cli.catalog.load import load_vendors
 from deepreasoning_cli.catalog.models import ANTHROPIC, ClaudeModel, Lifecycle, Vendor
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.completion import destination_of, install, own_shell
-from deepreasoning_cli.cli.config.questions import ask_choice, ask_key, ask_yes
+from deepreasoning_cli.cli.config.questions import ask_choice, ask_key, ask_yes, unechoed
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.settings import editor
 from deepreasoning_cli.settings.editor import Answers
@@ -78,10 +78,12 @@ def offer(failure: DeepReasoningError, words: Sequence[str]) -> bool:
     if names_file or STARTS[0] not in failure.hints or not _is_person_there():
         return False
     try:
-        if not ask_yes("Set it up now?"):
-            return False
+        with unechoed():
+            is_wanted = ask_yes("Set it up now?")
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if not is_wanted:
+        return False
     write_stderr("")
     path = paths.config_file()
     return set_up(path, Answers(), overwrite=False, log=lambda _line: None) == 0
@@ -107,22 +109,21 @@ def set_up(path: Path, given: Answers, *, overwrite: bool, log: Callable[[str], 
     is_new = overwrite or not path.exists()
     does = "Writes" if is_new else "Changes"
     write_stderr(f"{does} {path}\nCtrl-C leaves everything as it is.\n", wrap=False)
+    outcome = "nothing was written"
     try:
-        answers = Interview(path, given, is_new=is_new).ask()
+        with unechoed():
+            answers = Interview(path, given, is_new=is_new).ask()
+            if is_new:
+                editor.create(path, answers, overwrite=overwrite)
+            else:
+                editor.update(path, answers)
+            write_stderr(f"\nwrote {path}", wrap=False)
+            outcome = "the file stays"
+            with redirect_stdout(sys.stderr):  # stdout may be the file of the answer to come
+                code = _offer_check(path, log) if answers.keys else 0
+                _offer_completions()
     except typer.Abort:
-        write_stderr("cancelled; nothing was written")
-        raise KeyboardInterrupt from None
-    if is_new:
-        editor.create(path, answers, overwrite=overwrite)
-    else:
-        editor.update(path, answers)
-    write_stderr(f"\nwrote {path}", wrap=False)
-    try:
-        with redirect_stdout(sys.stderr):  # stdout may be the file of the answer that is to come
-            code = _offer_check(path, log) if answers.keys else 0
-            _offer_completions()
-    except typer.Abort:
-        write_stderr("cancelled; the file stays")
+        write_stderr(f"cancelled; {outcome}")
         raise KeyboardInterrupt from None
     return code
 
