@@ -148,7 +148,7 @@ def _retires(item: Mapping[str, Any]) -> date | None:
         return None
 
 
-COUNTED = ("model", "system", "messages")
+COUNTED = ("model", "system", "messages", "tools", "tool_choice", "output_config")
 """The fields of a request that may be counted; the rest is refused there."""
 
 

@@ -28,6 +28,7 @@ from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS, TurnHandler
 from deepreasoning_cli.server.models import models_response
 from deepreasoning_cli.server.observe import Listener, RequestLogMiddleware, log_request
 from deepreasoning_cli.server.service import Service, log_failure
+from deepreasoning_cli.server.token_counts import COUNTS, TokenCounter
 from deepreasoning_cli.wire.server.errors import ApiError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
         metrics = Metrics()
         listeners.append(metrics.count)
     handler = TurnHandler(service, metrics.set_streams if metrics else None, shutdown_seconds)
+    counter = TokenCounter(service, handler)
     others = _other_routes(service, handler, metrics)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +69,8 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
         path = path_of(scope) if scope["type"] == "http" else ""
         if path in BY_PATH and scope["method"] == "POST":
             await handler(scope, receive, send)
+        elif path in COUNTS and scope["method"] == "POST":
+            await counter(scope, receive, send)
         else:
             meant = {**scope, "path": path, "root_path": ""} if path else scope
             await others(meant, receive, send)
@@ -75,7 +79,7 @@ def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS)
 
 
 def _other_routes(service: Service, handler: TurnHandler, metrics: Metrics | None) -> Starlette:
-    """All routes but those of turns, which are here for other methods, and the lifespan."""
+    """All routes but those of turns and counts, here for other methods, and the lifespan."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -94,7 +98,7 @@ def _other_routes(service: Service, handler: TurnHandler, metrics: Metrics | Non
 
     models = partial(models_response, service)
     routes = [
-        *(Route(path, handler, methods=["POST"]) for path in BY_PATH),
+        *(Route(path, handler, methods=["POST"]) for path in (*BY_PATH, *COUNTS)),
         Route("/v1/models", models),
         Route("/v1/models/{id:path}", models),
         Route("/health", health),

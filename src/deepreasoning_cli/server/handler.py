@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 from typing import Final, NoReturn
@@ -13,18 +13,18 @@ from typing import Final, NoReturn
 from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import ConfigError
-from deepreasoning_cli.keys import Key, validate
+from deepreasoning_cli.keys import validate
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.asgi import header, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
-from deepreasoning_cli.server.formats import BY_PATH
+from deepreasoning_cli.server.formats import BY_PATH, WireFormat
 from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.repeats import caller_of
 from deepreasoning_cli.server.response import TurnResponse
-from deepreasoning_cli.server.service import MODEL, Service
+from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.server.stored_responses import StoredInput, refers, resolve
 from deepreasoning_cli.server.turn import Turn
-from deepreasoning_cli.wire.server.request import BadRequest
+from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
 from deepreasoning_cli.wiring.resources import new_id
 
 BODY_SECONDS: Final = 30.0
@@ -87,24 +87,11 @@ class TurnHandler:
             self._on_streams(self.streams)
 
     async def _start_turn(self, turn_id: str, scope: Scope, receive: Receive) -> Turn:
-        keys = {"anthropic": _caller_key(scope, "anthropic")} if self._serve.byok else None
-        wire_format = BY_PATH[path_of(scope)]
-        body = await read_json(scope, receive, self._serve.body_limit)
-        caller, stored = caller_of(scope), None
-        if wire_format.is_stored and isinstance(body, dict):
-            body, stored = await self._resolve(body, caller)
-        try:
-            request = wire_format.read(body)
-        except BadRequest as bad:
-            raise Rejected(400, bad.kind, bad.message, bad.field) from None
-        if not self._service.knows(request.model):
-            why = (
-                f"there is no model {request.model}: in the client, choose {MODEL}, or a Claude"
-                " model without reasoning, such as haiku"
-            )
-            raise Rejected(404, "model_not_found", why, "model")
+        keys = caller_keys(scope, ("anthropic",)) if self._serve.byok else None
+        wire_format, caller = BY_PATH[path_of(scope)], caller_of(scope)
+        request, stored = await self.read(wire_format, scope, receive)
         if keys is not None and not self._service.asks_claude_alone(request):
-            keys["deepseek"] = _caller_key(scope, "deepseek")
+            keys = caller_keys(scope, CALLER_KEY_HEADERS)
         if self.streams >= self._serve.streams:
             why = "too many replies at once; try again in a moment"
             raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
@@ -117,6 +104,28 @@ class TurnHandler:
             caller=caller,
             stored=stored,
         )
+
+    async def read(
+        self, wire_format: WireFormat, scope: Scope, receive: Receive
+    ) -> tuple[ChatRequest, StoredInput | None]:
+        """The request in the body, and what is kept of it for later ones. Raises Rejected."""
+        body, stored = await read_json(scope, receive, self._serve.body_limit), None
+        if wire_format.is_stored and isinstance(body, dict):
+            body, stored = await self._resolve(body, caller_of(scope))
+        return self._to_chat_request(wire_format, body), stored
+
+    def _to_chat_request(self, wire_format: WireFormat, body: object) -> ChatRequest:
+        try:
+            request = wire_format.read(body)
+        except BadRequest as bad:
+            raise Rejected(400, bad.kind, bad.message, bad.field) from None
+        if not self._service.knows(request.model):
+            why = (
+                f"there is no model {request.model}: in the client, choose {MODEL}, or a Claude"
+                " model without reasoning, such as haiku"
+            )
+            raise Rejected(404, "model_not_found", why, "model")
+        return request
 
     async def _resolve(self, body: Payload, caller: str) -> tuple[Payload, StoredInput]:
         """The request with what it refers to in place, and what is kept of it for later ones."""
@@ -132,11 +141,14 @@ class TurnHandler:
             await asyncio.sleep(0.02)
 
 
-def _caller_key(scope: Scope, vendor: str) -> Key:
-    """The key in the request's headers, where callers bring their own."""
-    name = CALLER_KEY_HEADERS[vendor]
+def caller_keys(scope: Scope, vendors: Container[str]) -> CallerKeys:
+    """The keys in the request's headers, where callers bring their own."""
     try:
-        return validate(vendor, header(scope, name) or "", f"the header {name}")
+        return {
+            vendor: validate(vendor, header(scope, name) or "", f"the header {name}")
+            for vendor, name in CALLER_KEY_HEADERS.items()
+            if vendor in vendors
+        }
     except ConfigError as error:
         why = f"{error.message}; callers bring their own keys here"
         raise Rejected(401, error.kind, why) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final, Self
@@ -174,6 +174,24 @@ class Service:
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
         return replace(plan, id=turn, fingerprint=fingerprint)
+
+    def count(self, request: ChatRequest, keys: CallerKeys | None) -> Callable[[], int] | None:
+        """What asks Anthropic for the tokens that Claude reads of the request; None where another
+        host answers. Raises what `plan` raises.
+        """
+        from deepreasoning_cli.providers.account import count_tokens
+        from deepreasoning_cli.providers.anthropic import ClaudeProvider
+
+        loaded = self._settings_for(request, keys)
+        loaded = loaded.with_values({"handoff": Handoff.NONE.value}, "of the request", keys)
+        turn_request = TurnRequest(loaded=loaded, question="?", conversation=request.prompt)
+        plan = PlanBuilder(turn_request, self.catalog, lambda: self._transport, GREENLETS).build()
+        claude = plan.answerer
+        if not isinstance(claude, ClaudeProvider) or claude.adapts or claude.key is None:
+            return None
+        return partial(
+            count_tokens, self._transport, claude.base_url, claude.key, claude.model, request.prompt
+        )
 
     def goes_on(self, request: ChatRequest) -> bool:
         """Whether it brings nothing but what tools returned: then the reasoning of its question
