@@ -20,7 +20,7 @@ _deepreasoning_commands() {
 
 _deepreasoning_options() {
     case $1 in
-    '') words='--config --debug --quiet -q --color --version -V --help -h' ;;
+    '') words='--config --debug --quiet -q --color --version -V --help -h --model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --dry-run' ;;
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --file -f --no-web --web -w --continue -c --session --reasoning --no-sources --plain --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --help -h' ;;
@@ -49,48 +49,95 @@ _deepreasoning_options() {
     'serve') words='--host --port --token-command --byok --allow-host --cors --workers --streams --drain --log --metrics --no-save --model -m --reasoner -r --answerer -a --fallback --backend --handoff --max-cost --help -h' ;;
     'completion') words='--install --help -h' ;;
     'help') words='--help -h' ;;
-    *) words= files= ;;
+    *) words= files= kept= ;;
     esac
 }
 
 _deepreasoning_option() {
     case $1 in
-    '--config' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'chat --file' | 'chat -f' | 'resume --output' | 'resume -o' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o') words='' files=1 ;;
-    '--color') words='auto always never' files= ;;
-    'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m' | 'serve --model' | 'serve -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r' | 'serve --reasoner' | 'serve -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
-    'ask --answerer' | 'ask -a' | 'ask --fallback' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --session' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --answerer' | 'chat -a' | 'chat --fallback' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --session' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'resume --answerer' | 'resume -a' | 'resume --fallback' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --answerer' | 'price -a' | 'price --since' | 'history --session' | 'history --since' | 'history --limit' | 'history -n' | 'history list --session' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'history delete --session' | 'config init --answerer' | 'config init -a' | 'config init --key-command' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --answerer' | 'serve -a' | 'serve --fallback' | 'serve --max-cost') words='' files= ;;
-    'ask --backend' | 'chat --backend' | 'config init --backend' | 'serve --backend') words='auto direct gateway demo' files= ;;
-    'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= ;;
-    'ask --effort' | 'chat --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= ;;
-    'ask --think' | 'chat --think' | 'resume --think') words='auto low medium high max' files= ;;
-    'ask --reasoning-from') words='last' files=1 ;;
-    'ask --reasoning' | 'resume --reasoning') words='show tail hide only stderr' files=1 ;;
-    'ask --on-cap' | 'chat --on-cap' | 'resume --on-cap') words='stop answer' files= ;;
-    'chat --reasoning') words='show tail hide' files= ;;
-    'models --backend' | 'models list --backend' | 'price --backend') words='direct gateway demo' files= ;;
-    'price --by') words='day model stage session' files= ;;
-    'history --status' | 'history list --status') words='complete incomplete' files= ;;
-    'history export --format') words='md json html' files= ;;
-    'serve --log') words='text json' files= ;;
-    *) words= files= && return 1 ;;
+    '--config' | '--file' | '-f' | '--output' | '-o' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'chat --file' | 'chat -f' | 'resume --output' | 'resume -o' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o') words='' files=1 kept= ;;
+    '--color') words='auto always never' files= kept= ;;
+    '--model' | '-m' | 'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m' | 'serve --model' | 'serve -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= kept= ;;
+    '--reasoner' | '-r' | 'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r' | 'serve --reasoner' | 'serve -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
+    '--answerer' | '-a' | 'ask --answerer' | 'ask -a' | 'chat --answerer' | 'chat -a' | 'resume --answerer' | 'resume -a' | 'price --answerer' | 'price -a' | 'config init --answerer' | 'config init -a' | 'serve --answerer' | 'serve -a') words='anthropic openrouter ollama deepseek' files= kept='answerer' ;;
+    '--fallback' | 'ask --fallback' | 'chat --fallback' | 'resume --fallback' | 'serve --fallback') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow anthropic' files= kept='reasoner answerer' ;;
+    '--backend' | 'ask --backend' | 'chat --backend' | 'config init --backend' | 'serve --backend') words='auto direct gateway demo' files= kept= ;;
+    '--system' | '-s' | '--temperature' | '-t' | '--top-p' | '--max-reasoning' | '--max-tokens' | '--max-cost' | '--timeout' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'history --since' | 'history --limit' | 'history -n' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --max-cost') words='' files= kept= ;;
+    '--handoff' | 'ask --handoff' | 'chat --handoff' | 'serve --handoff') words='reasoning answer both none' files= kept= ;;
+    '--effort' | 'ask --effort' | 'chat --effort' | 'resume --effort') words='auto none low medium high xhigh max' files= kept= ;;
+    '--think' | 'ask --think' | 'chat --think' | 'resume --think') words='auto low medium high max' files= kept= ;;
+    '--session' | 'ask --session' | 'chat --session' | 'history --session' | 'history list --session' | 'history delete --session') words='' files= kept='session' ;;
+    '--reasoning-from' | 'ask --reasoning-from') words='last' files=1 kept='turn' ;;
+    '--reasoning' | 'ask --reasoning' | 'resume --reasoning') words='show tail hide only stderr' files=1 kept= ;;
+    '--on-cap' | 'ask --on-cap' | 'chat --on-cap' | 'resume --on-cap') words='stop answer' files= kept= ;;
+    'chat --reasoning') words='show tail hide' files= kept= ;;
+    'models --backend' | 'models list --backend' | 'price --backend') words='direct gateway demo' files= kept= ;;
+    'price --by') words='day model stage session' files= kept= ;;
+    'history --status' | 'history list --status') words='complete incomplete' files= kept= ;;
+    'history export --format') words='md json html' files= kept= ;;
+    'serve --log') words='text json' files= kept= ;;
+    *) words= files= kept= && return 1 ;;
     esac
 }
 
 _deepreasoning_argument() {
     case $1 in
-    'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= ;;
-    'models default 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= ;;
-    'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff reasoning panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.serve answerers base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search serve' files= ;;
-    'completion 0') words='bash zsh fish powershell' files= ;;
-    'help 0') words='ask chat resume models price history config serve completion help exit-codes environment config' files= ;;
-    *) words= files= ;;
+    'resume 0' | 'history show 0' | 'history delete 0' | 'history delete 1' | 'history delete 2' | 'history delete 3' | 'history delete 4' | 'history delete 5' | 'history delete 6' | 'history delete 7' | 'history delete 8') words='last' files= kept='turn' ;;
+    'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
+    'models default 0' | 'config set model') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= kept= ;;
+    'history rename 0') words='' files= kept='session' ;;
+    'history export 0') words='last' files= kept='turn session' ;;
+    'config show 0' | 'config set 0' | 'config unset 0') words='model backend reasoner answerer fallback effort think max_reasoning temperature top_p max_tokens web_search_linkup disable_formatting handoff reasoning panels history clipboard max_cost daily_cost monthly_cost on_cap code_theme timeout connect_ahead keys.deepseek keys.anthropic keys.empiriolabs keys.linkup keys.openrouter keys.deepinfra keys.novita keys.ollama keys.huggingface keys.together keys.fireworks keys.siliconflow keys.serve base_urls.deepseek base_urls.anthropic base_urls.empiriolabs base_urls.linkup base_urls.openrouter base_urls.deepinfra base_urls.novita base_urls.ollama gateway.endpoint search.depth serve.host serve.port serve.workers serve.drain serve.byok serve.reason serve.hosts serve.origins serve.streams serve.body_limit serve.keep_alive serve.log serve.metrics' files= kept= ;;
+    'config set backend') words='auto direct gateway demo' files= kept= ;;
+    'config set reasoner') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
+    'config set answerer') words='anthropic openrouter ollama deepseek' files= kept='answerer' ;;
+    'config set fallback') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow anthropic' files= kept='reasoner answerer' ;;
+    'config set effort') words='auto none low medium high xhigh max' files= kept= ;;
+    'config set think') words='auto low medium high max' files= kept= ;;
+    'config set web_search_linkup' | 'config set disable_formatting' | 'config set history' | 'config set connect_ahead' | 'config set serve.byok' | 'config set serve.metrics') words='true false' files= kept= ;;
+    'config set handoff') words='reasoning answer both none' files= kept= ;;
+    'config set reasoning') words='show tail hide' files= kept= ;;
+    'config set panels') words='box rules' files= kept= ;;
+    'config set clipboard') words='tool terminal' files= kept= ;;
+    'config set on_cap') words='stop answer' files= kept= ;;
+    'config set gateway.endpoint') words='chat_completions responses messages' files= kept= ;;
+    'config set search.depth') words='standard deep' files= kept= ;;
+    'config set serve.reason') words='question always never' files= kept= ;;
+    'config set serve.log') words='text json' files= kept= ;;
+    'completion 0') words='bash zsh fish powershell' files= kept= ;;
+    'help 0') words='ask chat resume models price history config serve completion help exit-codes environment config' files= kept= ;;
+    *) words= files= kept= ;;
     esac
+}
+
+# What the program keeps for the shells: lines of a word, a tab and what is said of it.
+_deepreasoning_kept() {
+    local kind=$1 folder=${DEEPREASONING_DATA_DIR:-} file=own-hosts first second third seen=$'\n'
+    if [[ -z $folder ]]; then
+        folder=${XDG_DATA_HOME:-$HOME/.local/share}/deepreasoning
+        [[ -d $folder ]] || folder="$HOME/Library/Application Support/deepreasoning"
+    fi
+    [[ $folder == '~'/* ]] && folder=$HOME/${folder:2}
+    [[ $kind == turn || $kind == session ]] && file=recent
+    [[ -r $folder/$file ]] || return 0
+    while IFS= read -r first; do
+        third=${first##*$'\t'} second=${first#*$'\t'} first=${first%%$'\t'*}
+        case $kind in
+        turn) printf '%s\t%s\n' "$first" "${second%$'\t'*}" ;;
+        session)
+            [[ -z $third || $seen == *$'\n'"$third"$'\n'* ]] && continue
+            printf '%s\t%s\n' "$third" "${second%$'\t'*}"
+            seen+=$third$'\n'
+            ;;
+        *) [[ $first != "$kind" ]] || printf '%s\t\n' "$second" ;;
+        esac
+    done <"$folder/$file"
 }
 
 # Where the cursor is: the command's path, how many arguments precede it, and whose value it is.
 _deepreasoning_locate() {
     local i word
+    given=
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         if [[ -n $option ]]; then
@@ -107,13 +154,37 @@ _deepreasoning_locate() {
             path=${path:+$path }$word
         else
             ((count++))
+            given=$word
         fi
     done
 }
 
+# Offers what is kept of these kinds; a list of turns says what they were about.
+_deepreasoning_offer_kept() {
+    local kind name text quoted
+    local -a texts=()
+    for kind in $kept; do
+        while IFS=$'\t' read -r name text; do
+            printf -v quoted %q "$name"
+            [[ $name == "$current"* || $quoted == "$current"* ]] || continue
+            [[ $kind == turn ]] || text=
+            COMPREPLY+=("$quoted")
+            texts[${#COMPREPLY[@]}]=$text
+        done < <(_deepreasoning_kept "$kind")
+    done
+    case ${COMP_TYPE:-42} in # what would be inserted as it is, menu-complete's (%) and M-* alike
+    37 | 42) return 0 ;;
+    esac
+    ((${#COMPREPLY[@]} > 1)) || return 0
+    for kind in "${!texts[@]}"; do
+        [[ -z ${texts[kind]} ]] || COMPREPLY[kind - 1]+="  (${texts[kind]})"
+    done
+    compopt -o nosort 2>/dev/null
+}
+
 _deepreasoning() {
     local IFS=$' \t\n' current=${COMP_WORDS[COMP_CWORD]} prefix='' reply
-    local path='' option='' ended='' words='' files='' count=0
+    local path='' option='' ended='' words='' files='' kept='' count=0 given
     COMPREPLY=()
     _deepreasoning_locate
     if [[ -n $option ]]; then
@@ -125,13 +196,19 @@ _deepreasoning() {
     elif [[ -z $ended && $current == -* ]]; then
         _deepreasoning_options "$path"
     else
-        words= files=
-        _deepreasoning_argument "${path:+$path }$count"
+        words= files= kept=
+        if [[ $path == 'config set' && $count == 1 ]]; then
+            _deepreasoning_argument "$path $given"
+        else
+            _deepreasoning_argument "${path:+$path }$count"
+        fi
         [[ -n $ended ]] || ((count)) || _deepreasoning_commands "$path"
     fi
     COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$current"))
+    [[ -z $kept || -n $prefix ]] || _deepreasoning_offer_kept
     [[ -n $files ]] || return 0
-    if [[ -z $words$prefix ]] && compopt -o default 2>/dev/null; then
+    [[ -z $words || -n $current ]] || return 0 # files only once something is typed
+    if [[ -z $words$kept$prefix ]] && compopt -o default 2>/dev/null; then
         return 0
     fi
     compopt -o filenames 2>/dev/null

@@ -152,6 +152,8 @@ def test_every_setting_is_offered_by_the_name_that_config_set_takes(real: str) -
     assert {"model", "max_cost", "keys.deepseek", "base_urls.ollama", "gateway.endpoint"} <= set(
         offered
     )
+    assert {"search.depth", "serve.port", "keys.together", "keys.serve"} <= set(offered)
+    assert not {"search", "serve", "keys"} & set(offered)
     assert not any(name.startswith("reasoners") for name in offered)
 
 
@@ -166,7 +168,7 @@ def test_bash_offers_the_commands_below_a_command(real: str) -> None:
 
 
 def test_bash_offers_the_options_of_the_command_it_is_in(real: str) -> None:
-    assert replies(real, "dr", "--c") == ["--config", "--color"]
+    assert replies(real, "dr", "--co") == ["--config", "--color", "--continue", "--copy"]
     assert replies(real, "dr", "ask", "--hand") == ["--handoff"]
     assert replies(real, "dr", "models", "--hand") == []
     assert replies(real, "dr", "models", "show", "--j") == ["--json"]
@@ -210,7 +212,31 @@ def test_bash_offers_no_options_and_no_commands_behind_two_dashes(real: str) -> 
 def test_bash_offers_nothing_where_only_the_user_knows(real: str) -> None:
     assert replies(real, "dr", "ask", "") == []
     assert replies(real, "dr", "ask", "--temperature", "") == []
-    assert replies(real, "dr", "config", "set", "model", "") == []
+    assert replies(real, "dr", "config", "set", "max_cost", "") == []
+
+
+def test_bash_offers_what_a_setting_takes(real: str) -> None:
+    assert replies(real, "dr", "config", "set", "model", "opu") == ["opus"]
+    assert replies(real, "dr", "config", "set", "handoff", "") == [
+        *("reasoning", "answer", "both", "none")
+    ]
+    assert replies(real, "dr", "config", "set", "history", "") == ["true", "false"]
+    assert replies(real, "dr", "config", "set", "search.depth", "d") == ["deep"]
+    assert replies(real, "dr", "config", "set", "fallback", "o") == ["openrouter", "ollama"]
+
+
+def test_bash_offers_the_words_before_any_file(real: str, tmp_path: Path) -> None:
+    (tmp_path / "show.txt").touch()
+    (tmp_path / "other.txt").touch()
+    words = ["show", "tail", "hide", "only", "stderr"]
+    assert replies(real, "dr", "ask", "--reasoning", "", at=tmp_path) == words
+    assert replies(real, "dr", "ask", "--reasoning", "o", at=tmp_path) == ["only", "other.txt"]
+
+
+def test_what_may_be_left_out_is_not_needed_for_the_options_of_ask(real: str) -> None:
+    assert replies(real, "dr", "-m", "hai") == ["haiku"]
+    assert replies(real, "dr", "-m", "haiku", "--hand") == ["--handoff"]
+    assert replies(real, "dr", "-m", "haiku", "mod") == ["models"]
 
 
 def test_bash_offers_files_also_those_with_blanks(small: str, tmp_path: Path) -> None:
@@ -237,7 +263,8 @@ def test_zsh_escapes_what_its_specs_and_quotes_would_read() -> None:
     text = zsh.script(tree_of(small_app()))
     assert "'(--fill --no-fill)--fill[It'\\''s full.]'" in text
     assert "'group:It'\\''s a group: of [one].'" in text
-    assert "'--where=[Where to.]:here|there|FILE: _deepreasoning_word_or_file here there'" in text
+    where = "'--where=[Where to.]:here|there|FILE: _deepreasoning_choose - files here there'"
+    assert where in text
     assert "'(--out -o)-o+[Into a file.]:OUT:_files'" in text
     assert "'*--text=[]:TEXT: '" in text
     assert "'1: :(small large)'" in text
@@ -256,11 +283,14 @@ def test_zsh_has_one_function_for_each_command_and_calls_it() -> None:
 def test_fish_asks_where_it_is_before_it_offers_anything() -> None:
     lines = fish.script(tree_of(small_app())).splitlines()
     here = """complete -c deepreasoning -n '__deepreasoning_at "draw"'"""
-    assert f"{here} -l size -s S -r -f -a 'small large' -d 'How big.'" in lines
-    assert f"{here} -l where -r -F -a 'here there' -d 'Where to.'" in lines
+    assert f"{here} -l size -s S -r -f -d 'How big.'" in lines
+    assert f"{here} -l size -s S -r -f -k -a 'small large'" in lines
+    words = "(__deepreasoning_word_or_file here there)"
+    assert f"{here} -l where -r -f -k -a '{words}'" in lines
+    assert f"{here} -l out -s o -r -F -d 'Into a file.'" in lines
     assert f"{here} -l fill -l no-fill -d 'It\\'s full.'" in lines
     assert (
-        "complete -c deepreasoning -n '__deepreasoning_at \"group one\" 0' -a 'small large'"
+        "complete -c deepreasoning -n '__deepreasoning_at \"group one\" 0' -k -a 'small large'"
         in lines
     )
     assert "complete -c dr -w deepreasoning" in lines

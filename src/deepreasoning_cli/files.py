@@ -33,13 +33,16 @@ def is_first_today(stamp: Path) -> bool:
     return True
 
 
-def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:
+def write_atomically(
+    path: Path, text: str, mode: int | None = PRIVATE, *, synced: bool = True
+) -> None:
     """Put `text` (UTF-8, line ends as they are) at `path`, so that readers see all or nothing.
 
     With a `mode` the file gets exactly that, whatever the umask, and missing folders are made
     with 0700. With None an existing file keeps its mode, a new one honours the umask, and a
     missing folder is an error. A link stays: its target is replaced. Devices and pipes are
-    written to, never replaced. Raises WriteError with the path and the system's reason.
+    written to, never replaced. What is not `synced` may be lost with the power. Raises WriteError
+    with the path and the system's reason.
     """
     data = text.encode("utf-8", "replace")
     try:
@@ -53,7 +56,7 @@ def write_atomically(path: Path, text: str, mode: int | None = PRIVATE) -> None:
             return
         if before and mode is None:
             mode = stat.S_IMODE(before.st_mode)
-        _replace(path.resolve(), data, mode)
+        _replace(path.resolve(), data, mode, synced=synced)
     except (OSError, RuntimeError, ValueError) as exc:
         raise _write_error(path, exc, "make room, or name another place") from exc
 
@@ -125,10 +128,11 @@ def _is_stream(path: Path, before: os.stat_result) -> bool:
     return not stat.S_ISREG(before.st_mode) or path.as_posix().startswith(PASS_THROUGH)
 
 
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    with _written_aside(target, data, mode, synced=True) as aside:
+def _replace(target: Path, data: bytes, mode: int | None, *, synced: bool) -> None:
+    with _written_aside(target, data, mode, synced=synced) as aside:
         aside.replace(target)
-    sync_folder(target.parent)
+    if synced:
+        sync_folder(target.parent)
 
 
 @contextlib.contextmanager

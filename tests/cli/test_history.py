@@ -751,7 +751,7 @@ def test_a_stdout_that_takes_nothing_ends_with_7(three: Path) -> None:
     for place in ("/dev/full", "&-"):
         line = shlex.join([*PROGRAM, "history"])
         done = run(f"{line} >{place}", env=env, program=("sh", "-c"))
-        assert (done.code, done.stderr.count(b"error: ")) == (7, 1), place
+        assert (done.code, done.stderr.count(b"error: ")) == (7, 1), (place, done.stderr)
 
 
 def test_a_damaged_database_is_repaired_and_said(three: Path) -> None:

@@ -175,6 +175,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> Non
             "history.db-wal": "600",
             "history.db-shm": "600",
             "history.lock": "600",
+            "recent": "600",
         },
     )
 

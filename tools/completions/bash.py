@@ -10,7 +10,7 @@ from tools.completions.tree import (
     argument_values,
     option_values,
 )
-from tools.completions.values import Value
+from tools.completions.values import KEPT, Value
 
 HEAD = """\
 # bash completion for deepreasoning and dr.
@@ -21,6 +21,7 @@ BODY = r"""
 # Where the cursor is: the command's path, how many arguments precede it, and whose value it is.
 _deepreasoning_locate() {
     local i word
+    given=
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         if [[ -n $option ]]; then
@@ -37,13 +38,37 @@ _deepreasoning_locate() {
             path=${path:+$path }$word
         else
             ((count++))
+            given=$word
         fi
     done
 }
 
+# Offers what is kept of these kinds; a list of turns says what they were about.
+_deepreasoning_offer_kept() {
+    local kind name text quoted
+    local -a texts=()
+    for kind in $kept; do
+        while IFS=$'\t' read -r name text; do
+            printf -v quoted %q "$name"
+            [[ $name == "$current"* || $quoted == "$current"* ]] || continue
+            [[ $kind == turn ]] || text=
+            COMPREPLY+=("$quoted")
+            texts[${#COMPREPLY[@]}]=$text
+        done < <(_deepreasoning_kept "$kind")
+    done
+    case ${COMP_TYPE:-42} in # what would be inserted as it is, menu-complete's (%) and M-* alike
+    37 | 42) return 0 ;;
+    esac
+    ((${#COMPREPLY[@]} > 1)) || return 0
+    for kind in "${!texts[@]}"; do
+        [[ -z ${texts[kind]} ]] || COMPREPLY[kind - 1]+="  (${texts[kind]})"
+    done
+    compopt -o nosort 2>/dev/null
+}
+
 _deepreasoning() {
     local IFS=$' \t\n' current=${COMP_WORDS[COMP_CWORD]} prefix='' reply
-    local path='' option='' ended='' words='' files='' count=0
+    local path='' option='' ended='' words='' files='' kept='' count=0 given
     COMPREPLY=()
     _deepreasoning_locate
     if [[ -n $option ]]; then
@@ -55,13 +80,19 @@ _deepreasoning() {
     elif [[ -z $ended && $current == -* ]]; then
         _deepreasoning_options "$path"
     else
-        words= files=
-        _deepreasoning_argument "${path:+$path }$count"
+        words= files= kept=
+        if [[ $path == 'config set' && $count == 1 ]]; then
+            _deepreasoning_argument "$path $given"
+        else
+            _deepreasoning_argument "${path:+$path }$count"
+        fi
         [[ -n $ended ]] || ((count)) || _deepreasoning_commands "$path"
     fi
     COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$current"))
+    [[ -z $kept || -n $prefix ]] || _deepreasoning_offer_kept
     [[ -n $files ]] || return 0
-    if [[ -z $words$prefix ]] && compopt -o default 2>/dev/null; then
+    [[ -z $words || -n $current ]] || return 0 # files only once something is typed
+    if [[ -z $words$kept$prefix ]] && compopt -o default 2>/dev/null; then
         return 0
     fi
     compopt -o filenames 2>/dev/null
@@ -84,10 +115,13 @@ def script(root: Command) -> str:
             _function("command", [f"    {_keys(c.words for c in commands[1:])} ;;"], "return 1"),
             _function("commands", [_line(c.words, words=_names(c.commands)) for c in groups], ":"),
             _function(
-                "options", [_line(c.words, words=_flags(c)) for c in commands], "words= files="
+                "options",
+                [_line(c.words, words=_flags(c)) for c in commands],
+                "words= files= kept=",
             ),
-            _function("option", _values(option_values(root)), "words= files= && return 1"),
-            _function("argument", _values(argument_values(root)), "words= files="),
+            _function("option", _values(option_values(root)), "words= files= kept= && return 1"),
+            _function("argument", _values(argument_values(root)), "words= files= kept="),
+            KEPT,
             BODY,
             " ".join(PROGRAMS),
             "\n",
@@ -105,7 +139,9 @@ def _function(name: str, lines: Iterable[str], otherwise: str) -> str:
 
 def _values(values: Mapping[Value, list[str]]) -> Iterator[str]:
     for value, keys in values.items():
-        yield f"    {_keys(keys)} words='{' '.join(value.words)}' files={'1' * value.files} ;;"
+        kept = f" kept='{' '.join(value.kept)}'" if value.kept else " kept="
+        words = f"words='{' '.join(value.words)}' files={'1' * value.files}{kept}"
+        yield f"    {_keys(keys)} {words} ;;"
 
 
 def _line(key: str, *, words: str) -> str:

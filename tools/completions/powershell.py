@@ -25,7 +25,7 @@ Register-ArgumentCompleter -Native -CommandName {", ".join(PROGRAMS)} -ScriptBlo
 """
 
 BODY = r"""
-    $path = ''; $option = ''; $ended = $false; $count = 0
+    $path = ''; $option = ''; $ended = $false; $count = 0; $given = ''
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |
         Where-Object { $_.Extent.EndOffset -lt $cursorPosition }
     foreach ($element in $before) {
@@ -36,7 +36,7 @@ BODY = r"""
         elseif ($word -ceq '--') { $ended = $true }
         elseif ($word -match '^-.') { if ($words.ContainsKey($key)) { $option = $key } }
         elseif ($count -eq 0 -and $commands.ContainsKey($key)) { $path = $key }
-        else { $count++ }
+        else { $count++; $given = $word }
     }
 
     $typed = "$wordToComplete"; $start = ''; $key = ''; $found = @()
@@ -48,6 +48,7 @@ BODY = r"""
     elseif (-not $ended -and $typed.StartsWith('-')) { $found = $flags[$path] }
     else {
         $key = "$path $count".Trim()
+        if ($path -ceq 'config set' -and $count -eq 1) { $key = "$path $given" }
         if (-not $ended -and $count -eq 0) { $found = $commands[$path] }
     }
     if ($words.ContainsKey($key)) { $found = @($found) + @($words[$key]) }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
 
-from tools.completions.values import Value, argument_value, option_value
+from tools.completions.values import Value, argument_value, option_value, setting_values
 
 PROGRAMS = ("deepreasoning", "dr")
+SETTER = "config set"
+MANY = 9  # words that are completed of an argument that takes any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,15 @@ class Command:
 
 
 def tree_of(app: typer.Typer) -> Command:
-    """The tree of the app as it is, hidden commands and options left out."""
-    return _command(typer.main.get_command(app), (), None)
+    """The tree of the app as it is, hidden commands and options left out.
+
+    What `ask` takes the program takes, too: it is the command that may be left out.
+    """
+    root = _command(typer.main.get_command(app), (), None)
+    own = {name for option in root.options for name in option.names}
+    asks = [each.options for each in root.commands if each.name == "ask"]
+    added = [option for options in asks for option in options if own.isdisjoint(option.names)]
+    return replace(root, options=(*root.options, *added))
 
 
 def option_values(root: Command) -> Mapping[Value, list[str]]:
@@ -71,12 +80,18 @@ def option_values(root: Command) -> Mapping[Value, list[str]]:
 
 
 def argument_values(root: Command) -> Mapping[Value, list[str]]:
-    """For each kind of value the keys `COMMAND N` of the arguments that take it, from 0 on."""
+    """For each kind of value the keys `COMMAND N` of the arguments that take it, from 0 on.
+
+    What `config set` takes depends on the setting: the keys are `config set NAME`.
+    """
     found: dict[Value, list[str]] = {}
     for command in root.walk():
         for number, value in enumerate(command.arguments):
             if value != Value():
                 found.setdefault(value, []).append(command.key(str(number)))
+        if command.words == SETTER:
+            for name, value in setting_values().items():
+                found.setdefault(value, []).append(command.key(name))
     return found
 
 
@@ -89,7 +104,10 @@ def _command(command: Any, path: tuple[str, ...], parent: typer.Context | None) 
         _first_line(command.help),
         tuple(_option(each) for each in parameters if each.param_type_name == "option"),
         tuple(
-            argument_value(path, each) for each in parameters if each.param_type_name == "argument"
+            argument_value(path, each)
+            for each in parameters
+            if each.param_type_name == "argument"
+            for _ in range(MANY if each.nargs == -1 and argument_value(path, each).kept else 1)
         ),
         tuple(
             _command(each, (*path, name), context)

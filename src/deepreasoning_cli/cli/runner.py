@@ -252,6 +252,14 @@ class TurnRunner:
             raise
         finally:
             plan.caps.release(record.cost)
+        self._remember(settings)
+
+    def _remember(self, settings: Settings) -> None:
+        """Note down what the shells offer, and the host that the next run may ask again."""
+        if self.saves:
+            from deepreasoning_cli.history.recent import remember_hosts
+
+            remember_hosts(paths.data_dir(), settings.reasoners, settings.answerers)
         if self._last_origin:
             transport = self._transport if self.saves and settings.connect_ahead else None
             self._last_origin.remember(transport.first_origin if transport else None)

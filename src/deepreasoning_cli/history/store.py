@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
-from deepreasoning_cli.history import delete, queries, sessions
+from deepreasoning_cli.history import delete, queries, recent, sessions
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.decoder import DAMAGE
 from deepreasoning_cli.history.journal_format import FOLDER, TurnOutcome, Warn, outcome_of
@@ -77,6 +77,7 @@ class Store:
         began = began or datetime.now(UTC) - timedelta(seconds=record.total)
         outcome = outcome or outcome_of(record)
         self._database.write(write_turn, record, began, outcome, starts)
+        recent.add_turn(self._folder, record.start.id, record.start.prompt, record.start.session)
 
     def turn(self, name: str) -> TurnRecord:
         """The turn of that id, or the only one whose id begins so; `last`, or its place among all.
@@ -179,6 +180,7 @@ class Store:
             raise UsageError(f"session '{name}' is in use", kind="session_in_use", hint=hint)
         try:
             self._database.write(sessions.rename, name, new_name)
+            recent.rename_session(self._folder, name, new_name)
         finally:
             release()
 
@@ -209,6 +211,7 @@ class Store:
     def delete_all(self) -> int:
         """Erase every turn, and what was set aside of damaged files; return how many turns."""
         count = self._erase(self._ids("TRUE"))
+        (self._folder / recent.TURNS).unlink(missing_ok=True)
         delete.remove_journals(self._folder / FOLDER, [""])
         for path in delete.damaged_copies(self._folder):
             path.unlink(missing_ok=True)
@@ -219,6 +222,7 @@ class Store:
         return [row["id"] for row in self._database.read(queries.fetch, query, values)]
 
     def _erase(self, ids: Sequence[str]) -> int:
+        recent.remove_turns(self._folder, ids)
         count = self._database.write(delete.delete, ids)
         if not self._database.read(delete.vacuum):
             self._warn("another process is reading the history: its log is emptied when it ends")

@@ -123,6 +123,7 @@ def set_(
 
     path = _file(context)
     setup.set_value(path, name, value)
+    _remember_hosts(context, name)
     message(global_options_of(context), "", f"set {name} in {path}")
 
 
@@ -133,6 +134,7 @@ def unset(context: typer.Context, name: NameArgument) -> None:
 
     path = _file(context)
     editor.unset_value(path, name)
+    _remember_hosts(context, name)
     message(global_options_of(context), "", f"removed {name} from {path}")
 
 
@@ -149,6 +151,7 @@ def edit(context: typer.Context) -> None:
 
     for text in setup.edit(_file(context)):
         note(global_options_of(context), text)
+    _remember_hosts(context)
 
 
 @app.command()
@@ -165,3 +168,15 @@ def _file(context: typer.Context) -> Path:
     from deepreasoning_cli import paths
 
     return global_options_of(context).config or paths.config_file()
+
+
+def _remember_hosts(context: typer.Context, changed: str = "reasoners") -> None:
+    """Have the shells offer the hosts of the user's own, as they are now."""
+    if changed.partition(".")[0] not in ("reasoners", "answerers"):
+        return
+    from deepreasoning_cli import paths
+    from deepreasoning_cli.history.recent import remember_hosts
+    from deepreasoning_cli.settings.loaded import load_settings
+
+    settings = load_settings(_file(context) if _file(context).exists() else None, {}).settings
+    remember_hosts(paths.data_dir(), settings.reasoners, settings.answerers)
