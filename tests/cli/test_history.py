@@ -110,7 +110,7 @@ def ids(*words: str) -> list[str]:
 def left_behind(folder: Path, turn: str, events: Sequence[Event]) -> Path:
     """The journal of a process that died after these events."""
     path = folder / "journal" / f"{turn}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     texts = [event_line(events[0], 0.0, WHEN), *(event_line(event, 0.5) for event in events[1:])]
     path.write_bytes(b"".join(texts))
     return path

@@ -81,7 +81,7 @@ def test_old_turns_are_deleted(tmp_path: Path) -> None:
 
 def test_everything_goes_with_all(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    journal.mkdir()
+    journal.mkdir(0o700)
     (journal / "dead.jsonl").write_bytes(event_line(turn_started("dead", "zzmango"), 0.0, WHEN))
     (journal / "odd.jsonl.unreadable").write_text("zzpapaya")
     (tmp_path / "history.db.corrupt-20260101T000000Z").write_text("zzguava")
