@@ -175,7 +175,7 @@ def test_an_enter_too_many_does_nothing_and_what_is_typed_is_asked_next(
     done = typed(vendors, b"q\r", (b"0 s", ENTER), (SAID, b"ahead"), (b"> ahead", ENTER))
     assert (done.code, vendors.counts(), turns()[0].reasoning) == (0, (2, 2), REASONING)
     assert [line for line in screen(done) if line.startswith(">")] == ["> q", "> ahead"]
-    assert b"1 queued, Backspace takes it back" in done.output
+    assert "1 queued · Backspace takes it back".encode() in done.output
 
 
 def slow(vendors: Vendors) -> None:

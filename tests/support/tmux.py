@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -23,11 +24,22 @@ class Tmux:
 
     def run(self, *words: str) -> str:
         argv = ["tmux", "-L", self._socket, "-f", "/dev/null", *words]
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+        done = subprocess.run(
+            argv,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env=dict(os.environ),  # without COLUMNS, which readline has put where os.environ is not
+        )
+        return done.stdout
 
-    def start(self, command: str, env: dict[str, str]) -> None:
+    def start(
+        self, command: str, env: dict[str, str], *, columns: int = 80, rows: int = 24
+    ) -> None:
         settings = [word for name, value in env.items() for word in ("-e", f"{name}={value}")]
-        self.run("new-session", "-d", "-s", "run", "-x", "80", "-y", "24", *settings, command)
+        size = ("-x", str(columns), "-y", str(rows))
+        self.run("new-session", "-d", "-s", "run", *size, *settings, command)
 
     def lines(self) -> list[str]:
         text = self.run("capture-pane", "-p", "-t", "run", "-S", "-")
@@ -39,6 +51,11 @@ class Tmux:
             assert time.monotonic() < deadline, "\n".join(lines)
             time.sleep(0.05)
         return lines
+
+    def paste(self, text: str) -> None:
+        """Put text in at once, as a terminal does; in brackets where the program wants them."""
+        self.run("set-buffer", text)
+        self.run("paste-buffer", "-p", "-t", "run")
 
     def press(self, *keys: str) -> None:
         """Keys by the names that tmux has for them; a text is typed."""

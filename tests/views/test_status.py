@@ -87,7 +87,7 @@ def test_what_nobody_knows_the_cost_of_is_given_no_figure() -> None:
     ("width", "line"),
     [
         (None, "thinking · 0 s · 1,000 tokens · ≈$0.0110 · Enter: answer now · Ctrl-C: stop"),
-        (74, "thinking · 0 s · 1,000 tokens · ≈$0.0110 · Enter: answer now"),
+        (74, "thinking · 0 s · ≈$0.0110 · Enter: answer now · Ctrl-C: stop"),
         (59, "thinking · 0 s · ≈$0.0110 · Enter: answer now"),
         (44, "thinking · ≈$0.0110 · Enter: answer now"),
         (38, "thinking · Enter: answer now"),

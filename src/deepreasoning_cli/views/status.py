@@ -27,8 +27,8 @@ ACTIVITY = {Stage.SEARCH: "searching", Stage.REASON: "thinking", Stage.ANSWER: "
 class Rank(IntEnum):
     """What stays longer where there is little room."""
 
-    OTHER_KEYS = 0
-    SIZE = 1
+    SIZE = 0
+    OTHER_KEYS = 1
     TIME = 2
     COST = 3
     KEY = 4

@@ -108,10 +108,12 @@ def test_efforts_are_those_that_the_model_takes_with_what_a_question_costs() -> 
 def test_every_list_fits_a_small_terminal(kind: str) -> None:
     known = names({**BOTH, **ONE, "NOVITA_API_KEY": "sk_1234567890"})
     choices: ChoiceList = getattr(known, f"list_{kind}")(STATE)
-    shown = table(choices.columns, choices.rows, 80)
-    assert set(shown.dropped_titles) <= {"host"}
-    assert len(shown.lines) < 12
-    assert max(map(len, shown.lines)) <= 80
+    for width, left_out in ((80, {"host"}), (40, {"host", "model"})):
+        shown = table(choices.columns, choices.rows, width)
+        assert set(shown.dropped_titles) <= left_out
+        assert len(shown.lines) < 12
+        assert max(map(len, shown.lines)) <= width
+        assert not [line for line in shown.lines if "…" in line]
 
 
 def test_the_web_is_searched_only_with_a_key_or_by_the_gateway() -> None:

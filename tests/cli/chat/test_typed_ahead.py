@@ -89,4 +89,4 @@ def test_the_keys_that_work_are_named() -> None:
     keys._feed("why")
     assert keys.tip(can_answer=True) == "> why"
     keys._feed("\r")
-    assert keys.tip(can_answer=True) == "1 queued, Backspace takes it back"
+    assert keys.tip(can_answer=True) == "1 queued · Backspace takes it back"

@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from deepreasoning_cli.cli.chat.turns import ChatState
 
 MARK: Final = "*"
+DEMO: Final = "demo"  # which calls no model
 PRICES: Final = (Column("$ in", right=True), Column("$ out", right=True))
-MODELS: Final = (Column(""), Column("name"), Column("model"), *PRICES)
+MODELS: Final = (Column(""), Column("name"), Column("model", drop_order=1), *PRICES)
 HOSTS: Final = (
-    *(Column(""), Column("name"), Column("model", min_width=12)),
-    *(Column("host", drop_order=1), *PRICES),
+    *(Column(""), Column("name"), Column("model", drop_order=1, min_width=12)),
+    *(Column("host", drop_order=2), *PRICES),
 )
 EFFORTS: Final = (
     *(Column(""), Column("level"), Column("thinks, tokens", right=True)),
@@ -150,7 +151,7 @@ class ChatNames:
             + _rates(each.rates.get(place))
             for each in shown
         ]
-        if not any(row[0] for row in rows):  # a model of the host's own, or one nobody knows
+        if current != DEMO and not any(row[0] for row in rows):  # the host's own, or unknown
             rows.append(_priced(True, "", current) + _rates(host.rates))
         older = len(offered) - len(shown)
         note = f"{older} older ones: Tab behind /model" if older > 0 else ""
@@ -236,7 +237,7 @@ class ChatNames:
         loaded = self._loaded_with(state)
         match self._backend_of(state):
             case "demo":
-                return ModelsInForce("demo", None)
+                return ModelsInForce(DEMO, None)
             case "gateway":
                 return ModelsInForce(
                     gateways_model(self.catalog, state.model, _today()).model.id, HOSTED

@@ -10,7 +10,7 @@ from typing import TextIO
 from deepreasoning_cli.errors import DeepReasoningError, as_called
 from deepreasoning_cli.sanitize import Sink, sanitize, single_line
 from deepreasoning_cli.views import terminal
-from deepreasoning_cli.views.base import error_lines
+from deepreasoning_cli.views.base import error_lines, wrap_lines
 from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.table import GAP, NARROWEST, Column, table
 
@@ -22,12 +22,14 @@ LONGEST_NOTE = 1000  # characters
 class Printer:
     """Prints what a command shows on stdout, notes and failures on stderr.
 
-    `color` is auto, always or never. All text may come from outside.
+    `color` is auto, always or never. Where it is `quiet` it makes no remarks. All text may come
+    from outside.
     """
 
     stdout: TextIO
     stderr: TextIO
     color: str = "auto"
+    quiet: bool = False
 
     def show(self, text: str, *, dim: bool = False) -> None:
         """Print a text of any length on stdout, line for line."""
@@ -78,13 +80,24 @@ class Printer:
                     self.show(f"{GAP}{line}")
 
     def note(self, text: str, *, dim: bool = True) -> None:
-        """Print one line on stderr."""
-        self._print(self.stderr, single_line(text, LONGEST_NOTE), dim=dim)
+        """Print one line on stderr; a terminal has it broken at words."""
+        self._print(self.stderr, self._wrapped(single_line(text, LONGEST_NOTE)), dim=dim)
+
+    def remark(self, text: str) -> None:
+        """Print a note that nobody has asked for, if notes are wanted."""
+        if not self.quiet:
+            self.note(text)
 
     def failure(self, error: DeepReasoningError) -> None:
         """Report a failure as the command line does."""
         for line in error_lines(error):
-            self._print(self.stderr, line)
+            self._print(self.stderr, self._wrapped(line))
+
+    def _wrapped(self, text: str) -> str:
+        text = as_called(text)
+        if not terminal.is_terminal(self.stderr):
+            return text
+        return wrap_lines(text, terminal.terminal_size()[0])
 
     def to_charset(self, text: str) -> str:
         """`text` in the characters of stdout."""

@@ -87,7 +87,7 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
             names=names,
             commands=COMMANDS,
             state=state,
-            printer=Printer(sys.stdout, sys.stderr, options.color),
+            printer=Printer(sys.stdout, sys.stderr, options.color, options.quiet),
             is_interactive=is_interactive,
             copy=partial(copy_text, way=loaded.settings.clipboard),
         )
@@ -155,7 +155,7 @@ def run_on_stdin(
     The line editor needs stdin and stdout to be terminals.
     """
     if chat.is_interactive:
-        chat.printer.note(WELCOME)
+        chat.printer.remark(WELCOME)
         chat.introduce()
     if question is not None:
         _guarded(chat, lambda: ask_first(chat, question))

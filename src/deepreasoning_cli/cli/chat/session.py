@@ -234,11 +234,11 @@ class ChatSession:
         """Say what the chat has cost and how to come back to it, if anything was asked."""
         if not self.totals.turns:
             return
-        self.printer.note(f"{pluralize(self.totals.turns, 'question')} · {self.totals.words}")
+        self.printer.remark(f"{pluralize(self.totals.turns, 'question')} · {self.totals.words}")
         name = self.state.session
         if self.turns.saves and self.last:
             way = "-c" if is_id(name) else f"--session {shlex.quote(name)}"
-            self.printer.note(f"`deepreasoning chat {way}` continues from here")
+            self.printer.remark(f"`deepreasoning chat {way}` continues from here")
 
     def toolbar(self, columns: int) -> str:
         """The line under the prompt; fields that have no room are left out."""

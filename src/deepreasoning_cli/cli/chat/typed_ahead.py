@@ -89,7 +89,7 @@ class TypedAhead:
         if draft:
             return f"> {single_line(draft)[-LONGEST_DRAFT:]}"
         if queued:
-            return f"{queued} queued, Backspace takes it back"
+            return f"{queued} queued · Backspace takes it back"
         return f"{TIP} · {STOP}" if can_answer else STOP
 
     def _is_answer_wanted(self) -> bool:
