@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.pipeline.events import Message, Payload, Prompt, ToolCall
+from deepreasoning_cli.pipeline.events import (
+    End,
+    Message,
+    Payload,
+    Prompt,
+    ToolArguments,
+    ToolCall,
+    ToolCallStarted,
+)
 from deepreasoning_cli.pipeline.tools import (
     AnswerOptions,
     Document,
@@ -24,6 +32,7 @@ from deepreasoning_cli.wire.client import messages as messages_client
 from deepreasoning_cli.wire.server import chat_completions, messages, responses
 from deepreasoning_cli.wire.server.conversation import BEGIN, TWICE
 from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
+from deepreasoning_cli.wire.server.writer import Head
 
 READERS = {
     "chat_completions": chat_completions.read_request,
@@ -151,6 +160,34 @@ def test_a_web_search_beside_functions_is_left_out(name: str) -> None:
     assert refused(name, tools=[search]).field == "tools[0].type"
 
 
+AGENTS = {
+    "type": "namespace",
+    "name": "agents",
+    "description": "Sub-agents.",
+    "tools": [{"type": "function", "name": "spawn", "parameters": SCHEMA}],
+}
+
+
+def test_functions_of_a_namespace_have_both_names_for_claude_and_their_own_for_the_client() -> None:
+    asked = ask("responses", tools=[SHAPES[1], AGENTS])
+    assert asked.prompt.options is not None
+    assert [tool.name for tool in asked.prompt.options.tools] == ["read", "agents__spawn"]
+    writer = responses.ResponsesWriter(Head("1", "m", 1, asked.repeated))
+    for part in (ToolCallStarted("c1", "agents__spawn"), ToolArguments("{}"), End("tool_use")):
+        writer.feed(part)
+    reply = writer.whole()
+    assert reply["tools"] == [FLAT | {"type": "function", "strict": False}, AGENTS]
+    (item,) = reply["output"]
+    assert (item["name"], item["namespace"]) == ("spawn", "agents")
+    result = {"type": "function_call_output", "call_id": "c1", "output": "so"}
+    again = ask("responses", QUESTION, item, result, tools=[AGENTS]).prompt
+    assert again.messages[1].parts == (ToolCall("c1", "agents__spawn", "{}"),)
+    patch = {"type": "custom", "name": "patch"}
+    for wrong, field in (([patch], ".type"), ([{"type": "mcp"}], ".type"), ([{}], ".name")):
+        error = refused("responses", tools=[AGENTS | {"tools": wrong}])
+        assert error.field == f"tools[0].tools[0]{field}"
+
+
 @every_format
 @pytest.mark.parametrize(
     ("tools", "field"),
@@ -234,6 +271,19 @@ def test_a_reminder_of_claude_code_is_no_question(text: str, question_at: int) -
     prompt = ask("messages", QUESTION, *called("messages", CALL), results).prompt
     assert prompt.question_at == question_at
     assert prompt.messages[-1].parts[0] == RESULT  # Claude wants results first
+
+
+@every_format
+def test_a_system_prompt_that_comes_late_stays_where_it_is(name: str) -> None:
+    late = {"role": "system", "content": "Track your tasks."}
+    turns = [QUESTION, *called(name, CALL), *came_back(name, RESULT), late]
+    prompt = ask(name, {"role": "system", "content": "Be brief."}, *turns).prompt
+    reminder = "<system-reminder>\nTrack your tasks.\n</system-reminder>"
+    assert (prompt.system, prompt.question_at) == ("Be brief.", 0)
+    assert prompt.messages[-1].parts == (RESULT, reminder)
+    reply = {"role": "assistant", "content": "So."}
+    prompt = ask(name, QUESTION, reply, late).prompt
+    assert (prompt.messages[-1], prompt.question_at) == (Message("user", reminder), -1)
 
 
 @every_format

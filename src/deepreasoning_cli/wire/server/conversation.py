@@ -17,6 +17,7 @@ from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.wire.server.request import BadRequest, Fields
 from deepreasoning_cli.wire.server.tool_definitions import (
     MEDIA,
+    joined_name,
     read_arguments,
     read_media,
     read_tool_input,
@@ -29,7 +30,8 @@ BEGIN: Final = "(Begin the conversation.)"
 """What stands in front of an assistant's message that is the first: Claude and others begin with
 the user's."""
 REMINDER: Final = ("<system-reminder>", "</system-reminder>")
-"""Around what Claude Code puts beside the results of tools: no new message of the user's."""
+"""Around what Claude Code puts beside the results of tools, and around system prompts that come
+late: no new message of the user's."""
 TEXTS: Final = frozenset({"text", "input_text", "output_text"})
 """The types of text parts, in all three formats."""
 THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
@@ -77,7 +79,7 @@ class Conversation:
             raise BadRequest(f"{places[double]} {TWICE}", places[double])
         turn.places |= places
         turn.parts += new.parts
-        turn.asks = turn.asks or any(_asks(part, beside=bool(places)) for part in parts)
+        turn.asks = turn.asks or any(map(_asks, parts))
 
     def add_message(self, message: Fields) -> None:
         """A message with a role, with its calls of tools."""
@@ -88,7 +90,7 @@ class Conversation:
                 call_id = required_id(message, "tool_call_id", places)
                 self.add("user", [tool_result(message, call_id, "content")], places)
             case "system" | "developer":
-                self.systems.append(system_text(message))
+                self._add_system(system_text(message))
             case "user":
                 self.add("user", content(message, "user", places), places)
             case "assistant":
@@ -100,6 +102,16 @@ class Conversation:
             case _:
                 message.refuse("role", "must be system, developer, user, assistant or tool")
 
+    def _add_system(self, text: str) -> None:
+        """A system prompt. One that comes after a reply stays at its place, as a reminder: in
+        front of all, where it was not before, it would cost the vendor's cache.
+        """
+        if text and any(turn.role == "assistant" for turn in self._turns):
+            begins, ends = REMINDER
+            self.add("user", [f"{begins}\n{text}\n{ends}"])
+        else:
+            self.systems.append(text)
+
     def prompt(self) -> Prompt:
         """All of it. Raises BadRequest where it is not a conversation that can be answered.
 
@@ -108,7 +120,7 @@ class Conversation:
         turns = self._turns
         if not turns and (question := next(filter(str.strip, reversed(self.systems)), None)):
             self.systems.remove(question)  # where nothing else is said, that is the question
-            turns = [_Turn("user", [question], asks=True)]
+            turns = [_Turn("user", [question])]
         if turns and turns[0].role == "assistant":
             turns = [_Turn("user", [BEGIN]), *turns]
         if fault := _fault_of(turns):
@@ -116,19 +128,24 @@ class Conversation:
         _require_results(turns)
         names: dict[str, str] = {}
         messages = tuple(_message(turn, names) for turn in turns)
-        asking = [place for place, each in enumerate(turns) if each.asks and each.role == "user"]
+        asking = [place for place, turn in enumerate(turns) if _is_question(turn)]
         is_last = not asking or asking[-1] == len(turns) - 1
         system = _join(self.systems) or None
         return Prompt(messages, system, question_at=-1 if is_last else asking[-1])
 
 
-def _asks(part: MessagePart, *, beside: bool) -> bool:
-    """Whether it is something new of the user's, `beside` results or alone."""
+def _asks(part: MessagePart) -> bool:
+    """Whether it is something new of the user's: neither a result nor a reminder beside one."""
     if not isinstance(part, str):
         return not isinstance(part, ToolResult)
     text = part.strip()
     begins, ends = REMINDER
-    return bool(text) and not (beside and text.startswith(begins) and text.endswith(ends))
+    return bool(text) and not (text.startswith(begins) and text.endswith(ends))
+
+
+def _is_question(turn: _Turn) -> bool:
+    """Whether it is a message of the user's that brings more than results."""
+    return turn.role == "user" and (turn.asks or not turn.places)
 
 
 def _fault_of(turns: Sequence[_Turn]) -> str | None:
@@ -246,6 +263,7 @@ def _chat_call(call: Fields, places: Places) -> ToolCall:
 def read_call(fields: Fields, call_id: str) -> ToolCall:
     """A call with its name, and its arguments as text."""
     name = fields.name("name") or fields.refuse("name", "is required")
+    name = joined_name(fields.text("namespace") or "", name)
     return ToolCall(call_id, name, read_arguments(fields))
 
 

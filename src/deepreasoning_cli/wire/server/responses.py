@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from deepreasoning_cli.pipeline.events import (
@@ -32,6 +33,7 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     read_effort,
 )
+from deepreasoning_cli.wire.server.tool_definitions import NAMESPACE, joined_name
 from deepreasoning_cli.wire.server.writer import (
     ReplyWriter,
     RunKind,
@@ -130,12 +132,28 @@ class ResponsesWriter(ReplyWriter):
     @property
     def _item(self) -> _OutputItem:
         """The open item."""
-        return _OutputItem(len(self.reply.runs) - 1, *self.reply.runs[-1], self.head.id)
+        return self._output_item(len(self.reply.runs) - 1)
+
+    def _output_item(self, index: int) -> _OutputItem:
+        return _OutputItem(index, *self.reply.runs[index], self.head.id, self._namespaces)
+
+    @cached_property
+    def _namespaces(self) -> Mapping[str, Payload]:
+        """The functions of namespaces: what their calls are named, by the names Claude knows."""
+        groups = [tool for tool in self.head.request.get("tools", ()) if "tools" in tool]
+        return {
+            joined_name(group["name"], tool["name"]): {
+                "name": tool["name"],
+                "namespace": group["name"],
+            }
+            for group in groups
+            for tool in group["tools"]
+        }
 
     def _response(self, status: str, **fields: object) -> Payload:
         """The object with every field that clients expect."""
         usage = self.reply.usage
-        runs = enumerate(self.reply.runs)
+        count = len(self.reply.runs)
         return {
             **REPEATED,
             **self.head.request,
@@ -147,7 +165,7 @@ class ResponsesWriter(ReplyWriter):
             "error": None,
             "incomplete_details": None,
             "model": self.reply.model,
-            "output": [_OutputItem(index, *run, self.head.id).to_object() for index, run in runs],
+            "output": [self._output_item(index).to_object() for index in range(count)],
             "usage": usage and _usage_object(usage) | self.reply.cost_fields,
             **fields,
         }
@@ -161,6 +179,7 @@ class _OutputItem:
     kind: RunKind
     texts: list[str]
     reply_id: str
+    namespaces: Mapping[str, Payload]
 
     @property
     def text(self) -> str:
@@ -187,7 +206,7 @@ class _OutputItem:
                 "status": status,
                 "type": "function_call",
                 "call_id": self.kind.id,
-                "name": self.kind.name,
+                **self.namespaces.get(self.kind.name, {"name": self.kind.name}),
                 "arguments": self.text if status == "completed" else "",
             }
         content = [self._part(self.text)] if status == "completed" else []
@@ -282,7 +301,10 @@ def _repeated(request: Fields, read: ChatRequest) -> Payload:
             sent[name] = {**REPEATED[name], **request.get(name)}
     options = read.prompt.options
     if options and request.get("tools"):
-        sent["tools"] = [_tool_object(tool) for tool in options.tools]
+        groups = [each for each in request.get("tools") if each.get("type") == NAMESPACE]
+        grouped = {joined_name(g["name"], each["name"]) for g in groups for each in g["tools"]}
+        plain = [_tool_object(tool) for tool in options.tools if tool.name not in grouped]
+        sent["tools"] = [*plain, *groups]
     return {name: value for name, value in sent.items() if value is not None}
 
 

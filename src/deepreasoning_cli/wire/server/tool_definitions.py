@@ -20,6 +20,8 @@ NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What Claude takes as the name of a tool."""
 FUNCTIONS: Final = frozenset({None, "function", "custom"})
 """The types of tools that the client has itself; `custom` is Anthropic's word for them."""
+NAMESPACE: Final = "namespace"
+"""The type of several functions under one name, as Codex groups its own."""
 WEB_SEARCHES: Final = re.compile(r"web_search\w*")
 COMBINED: Final = ("oneOf", "anyOf", "allOf")
 """What Claude refuses at the top of a schema."""
@@ -37,8 +39,10 @@ def read_tools(request: Fields) -> list[Tool]:
     if request.get("tools") is None:
         return []
     listed = request.objects("tools")
-    functions = [each for each in listed if each.text("type") in FUNCTIONS]
-    for each in listed:
+    grouped = [each for each in listed if each.text("type") == NAMESPACE]
+    functions = [(each, "") for each in listed if each.text("type") in FUNCTIONS]
+    functions += [(each, _name(group)) for group in grouped for each in group.objects("tools")]
+    for each in [*(each for each in listed if each not in grouped), *(e for e, _ in functions)]:
         kind = each.text("type")
         # agents have it beside their own tools, and do without: it is not among those in the reply
         if kind not in FUNCTIONS and not (functions and WEB_SEARCHES.fullmatch(kind or "")):
@@ -48,22 +52,32 @@ def read_tools(request: Fields) -> list[Tool]:
                 "unsupported_value",
             )
     tools: dict[str, Tool] = {}
-    for each in functions:
+    for each, namespace in functions:
         if each.get("type") == "custom" and each.get("input_schema") is None:
             why = "is not supported: the input of a custom tool is no JSON"
             each.refuse("type", why, "unsupported_value")
         fields = each.within("function") if each.get("function") is not None else each
-        tool = _read_tool(fields)
+        tool = _read_tool(fields, namespace)
         if tool.name in tools:
             fields.refuse("name", "is the name of another tool, too")
         tools[tool.name] = tool
     return list(tools.values())
 
 
-def _read_tool(fields: Fields) -> Tool:
-    name = fields.text("name")
-    if not NAME.fullmatch(name or ""):
+def _name(fields: Fields, namespace: str = "") -> str:
+    name = fields.text("name") or ""
+    if not NAME.fullmatch(name and joined_name(namespace, name)):
         fields.refuse("name", "must be 1 to 128 letters, digits, hyphens and underscores")
+    return joined_name(namespace, name)
+
+
+def joined_name(namespace: str, name: str) -> str:
+    """The name by which Claude knows a function of a namespace; of none, its own."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def _read_tool(fields: Fields, namespace: str) -> Tool:
+    name = _name(fields, namespace)
     place = "input_schema" if fields.get("input_schema") is not None else "parameters"
     schema = well_formed(fields, place)
     if schema.get("type", "object") != "object":
@@ -71,7 +85,7 @@ def _read_tool(fields: Fields) -> Tool:
     if combined := next((word for word in COMBINED if word in schema), None):
         fields.refuse(place, f"must not have {combined} at the top: Claude takes properties there")
     description = fields.text("description") or ""
-    return Tool(name or "", description, schema, fields.boolean("strict") or False)
+    return Tool(name, description, schema, fields.boolean("strict") or False)
 
 
 def well_formed(fields: Fields, name: str) -> Payload:
