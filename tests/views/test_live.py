@@ -95,6 +95,17 @@ def test_after_a_restart_the_live_rows_are_gone() -> None:
     assert terminal.lines() == ["kept", "new"]
 
 
+@pytest.mark.parametrize("widths", [[50], [3, 0, 20, 21], [40, 5, 60]])
+def test_rows_that_the_terminal_has_wrapped_anew_are_erased_whole(widths: list[int]) -> None:
+    terminal = Terminal(20, 24)  # it wraps at once what a terminal of 60 columns wraps later
+    area = LiveArea(terminal.write, None)
+    area.draw([[Segment("kept")]], [[Segment("x" * width)] if width else [] for width in widths])
+    area.restart(20)
+    area.draw([], [[Segment("new")]])
+    assert terminal.lines() == ["kept", "new"]
+    assert foreign(terminal.text) == ""
+
+
 def test_forgotten_rows_stay_where_they_are() -> None:
     terminal = Terminal(20, 5)
     area = LiveArea(terminal.write, None)

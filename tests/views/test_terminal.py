@@ -9,12 +9,14 @@ from rich.text import Text
 
 from deepreasoning_cli.views import terminal as consoles
 from deepreasoning_cli.views.terminal import (
+    WRAPPING_VARIABLES,
     is_terminal,
     is_unicode,
     make_console,
     supports_cursor,
     to_charset,
     uses_color,
+    wraps_anew,
 )
 
 
@@ -116,3 +118,24 @@ def test_the_console_colours_if_it_is_told_to_and_not_else(
 def test_markup_emoji_codes_numbers_and_links_in_text_stay_text(color: bool) -> None:
     text = "[red]x[/] :smile: 42 https://example.org"
     assert rendered(text, color=color) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, False),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7402"}, True),
+        ({"TERM_PROGRAM": "iTerm.app"}, True),
+        ({"TERM_PROGRAM": "mintty"}, False),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/tmux-0/default,1,0"}, True),
+        ({"TERM": "screen.xterm-256color", "STY": "1.pts", "VTE_VERSION": "7402"}, False),
+    ],
+)
+def test_only_terminals_that_say_so_are_taken_to_wrap_anew(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: bool
+) -> None:
+    for name in ("TMUX", "STY", "TERM", "TERM_PROGRAM", *WRAPPING_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wraps_anew() is expected

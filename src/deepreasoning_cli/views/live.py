@@ -40,10 +40,17 @@ class LiveArea:
             self._write(BEGIN_UPDATE + self._changes(rows, same) + END_UPDATE)
         self._live = live
 
-    def restart(self) -> None:
-        """Erase the live rows: the terminal has another width now."""
-        if self._live:
-            self._write(f"\x1b[{len(self._live)}A\x1b[0J")
+    def restart(self, columns: int | None = None) -> None:
+        """Erase the live rows, which the terminal has wrapped anew at `columns`, if any are given.
+
+        They are erased one by one: to erase the whole screen at once, from its first line on, tmux
+        moves it into its scrollback.
+        """
+        widths = [sum(cell_width(part.text) for part in row) for row in self._live]
+        lines = sum(max(-(-width // columns), 1) if columns else 1 for width in widths)
+        if lines:
+            up, erased = f"\x1b[{lines}A", "\x1b[0K\n" * lines
+            self._write(up + erased + up)
         self.forget()
 
     def forget(self) -> None:

@@ -57,6 +57,10 @@ class Frame:
             return self._edge("╰╯", words, ALARM, ALARM)
         return self._edge("╰╯", words, self._style, DIM)
 
+    def open_head(self, title: str) -> Row:
+        """The first row of a panel that is to go again; without a box only as long as its title."""
+        return self.head(title) if self._box else self.open_foot(title)
+
     def open_foot(self, words: str) -> Row:
         """The last row while the panel is open: only as long as its words, for it moves often."""
         start = terminal.crop("╰─" if self._box else "──", self.columns)
@@ -274,7 +278,7 @@ class Panel:
     def _resize(self) -> None:
         """Follow the terminal's width."""
         if self._renderer.size()[0] != self._frame.columns:
-            self._area.restart()
+            self._area.restart(self._renderer.size()[0] if terminal.wraps_anew() else None)
             self._frame = self._renderer.frame(self.stage)
             self._rows.resize(self._frame.width)
 
@@ -320,6 +324,9 @@ class FoldedPanel(Panel):
 
     def _draw(self, live: list[Row], *foot: Row) -> None:
         self._area.draw([], [self._head(), *self._frame_rows(live), *foot])
+
+    def _head(self) -> Row:
+        return self._frame.open_head(self._title)
 
     def _resize(self) -> None:
         super()._resize()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = (80, 24)
 BOLD, DIM, UNDERLINED, RED = "1", "2", "4", "31"
 """Styles of a whole line; words are never coloured blue, which many palettes make unreadable."""
+WRAPPING_VARIABLES = ("VTE_VERSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION")
+WRAPPING_PROGRAMS = ("Apple_Terminal", "WezTerm", "ghostty", "iTerm.app", "vscode")
+"""What terminals set that wrap their rows anew at another width."""
 ASCII_FALLBACKS = str.maketrans("·→←≈•─│╭╮╰╯▌⋮…–—×‘’“”", "-><~*-|++++|:.--x''\"\"")
 """Our own signs for terminals that have only ASCII, column for column."""
 
@@ -57,6 +60,18 @@ def terminal_size() -> tuple[int, int]:
     """Columns and rows of the terminal; 80 × 24 where it does not know."""
     columns, rows = shutil.get_terminal_size(DEFAULT_SIZE)
     return columns or DEFAULT_SIZE[0], rows or DEFAULT_SIZE[1]
+
+
+def wraps_anew() -> bool:
+    """Whether the terminal is known to wrap, when it gets another width, what it shows already.
+
+    Those that are not known may cut it instead.
+    """
+    if "TMUX" in os.environ:
+        return True
+    multiplexed = "STY" in os.environ or os.environ.get("TERM", "").startswith("screen")
+    named = os.environ.get("TERM_PROGRAM") in WRAPPING_PROGRAMS
+    return not multiplexed and (named or any(name in os.environ for name in WRAPPING_VARIABLES))
 
 
 def is_unicode(stream: TextIO | None) -> bool:
