@@ -98,7 +98,7 @@ def test_a_note_stands_on_a_line_of_its_own(vendors: Vendors, options: str) -> N
     vendors.reply(THOUGHTS, claude_stream(TEXTS, model="served-claude"))
     lines, _ = screen(vendors, f"dr ask {options} '6 x 7?' 2>&1 | cat")
     assert lines[-2] == ANSWER
-    assert lines[-1].endswith("was asked, served-claude answered")
+    assert lines[-1] == "note: served-claude answered instead of claude-sonnet-5-5"
 
 
 def test_reasoning_that_is_there_is_printed_without_a_turn(vendors: Vendors) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from shutil import get_terminal_size
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError, as_called
@@ -101,8 +100,9 @@ def write_stderr(text: str, *, wrap: bool = True) -> None:
         text = as_called(text)
         if wrap and sys.stderr.isatty():
             from deepreasoning_cli.views.base import wrap_lines
+            from deepreasoning_cli.views.terminal import terminal_size
 
-            text = wrap_lines(text, get_terminal_size((80, 24)).columns)
+            text = wrap_lines(text, terminal_size(sys.stderr)[0])
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

@@ -205,7 +205,7 @@ class ViewBuilder:
         return StatusLine(
             self.progress(),
             stream_writer(sys.stderr),
-            terminal.terminal_size()[0],
+            terminal.terminal_size(sys.stderr)[0],
             SPINNER if terminal.is_unicode(sys.stderr) else ASCII_SPINNER,
             until=self._first_shown(),
             is_foreground=partial(terminal.is_foreground, sys.stderr),

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
@@ -56,9 +56,15 @@ def uses_color(stream: TextIO | None, wish: str) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or supports_cursor(stream)
 
 
-def terminal_size() -> tuple[int, int]:
-    """Columns and rows of the terminal; 80 × 24 where it does not know."""
+def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
+    """Columns and rows of the terminal; 80 × 24 where it does not know.
+
+    It is that of stdout, or of `stream` where stdout may lead elsewhere.
+    """
     columns, rows = shutil.get_terminal_size(DEFAULT_SIZE)
+    if stream is not None and is_terminal(stream) and "COLUMNS" not in os.environ:
+        with suppress(OSError, ValueError):
+            columns, rows = os.get_terminal_size(stream.fileno())
     return columns or DEFAULT_SIZE[0], rows or DEFAULT_SIZE[1]
 
 
