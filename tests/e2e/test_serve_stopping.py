@@ -29,8 +29,8 @@ from support.vendors import OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
 THOUGHT = reasoner_stream(THOUGHTS, OWN_ANSWER)
 NEVER = threading.Event()
 SILENT = Reply(before=[Stall()])
-CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
-SIGNALS = pytest.mark.parametrize("number", CODES, ids=["SIGTERM", "Ctrl-C"])
+CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
+SIGNALS = pytest.mark.parametrize("number", CODES, ids=["SIGTERM", "Ctrl-C", "SIGHUP"])
 
 
 def pieces(server: Server) -> Iterator[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from deepreasoning_cli.server import run
 from deepreasoning_cli.server.asgi import json_response
 from deepreasoning_cli.server.run import MAX_HEAD_BYTES, BoundedProtocol
 
@@ -19,6 +21,7 @@ Dialog = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]
 
 class Impatient(BoundedProtocol):
     _head_within = 0.05
+    _write_within = 0.05
 
 
 async def length(request_scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,11 +33,13 @@ async def length(request_scope: Scope, receive: Receive, send: Send) -> None:
     await json_response({"size": size})(request_scope, receive, send)
 
 
-def talking(talk: Dialog, protocol: type[BoundedProtocol] = BoundedProtocol) -> bytes:
+def talking(
+    talk: Dialog, protocol: type[BoundedProtocol] = BoundedProtocol, app: ASGIApp = length
+) -> bytes:
     """What a caller hears."""
 
     async def served() -> bytes:
-        config = uvicorn.Config(length, lifespan="off", log_config=None, http=protocol)
+        config = uvicorn.Config(app, lifespan="off", log_config=None, http=protocol)
         config.load()
         state = ServerState()
         server = await asyncio.get_running_loop().create_server(
@@ -131,3 +136,63 @@ def test_requests_one_after_the_other_are_each_counted_anew() -> None:
         return response
 
     assert talking(many).startswith(b"HTTP/1.1 200 OK")
+
+
+async def endless(request_scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends until its caller is gone."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    gone = asyncio.create_task(receive_disconnect(receive))
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+
+
+async def receive_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def test_a_caller_who_reads_nothing_is_let_go() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        while not writer.transport.is_closing():
+            await asyncio.sleep(0.02)
+            with suppress(OSError):
+                writer.write(b"\r\n")
+        return b"gone"
+
+    assert talking(talk, Impatient, endless) == b"gone"
+
+
+def test_a_caller_who_reads_gets_all_of_it() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        for _ in range(200):
+            await reader.readexactly(65_536)
+        return b"read"
+
+    class Patient(BoundedProtocol):
+        _write_within = 20
+
+    assert talking(talk, Patient, endless) == b"read"
+
+
+@pytest.mark.parametrize("sent", [b"HELO\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n"])
+def test_what_is_no_http_is_answered_by_a_status_alone(sent: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(sent)
+        return await all_of(reader)
+
+    heard = talking(talk)
+    assert heard == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def test_more_callers_than_open_files_allow_are_turned_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        return await all_of(reader)
+
+    monkeypatch.setattr(run, "most_connections", lambda: 0)
+    assert talking(talk) in (b"", b"reset")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import inspect
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -26,9 +28,13 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from deepreasoning_cli.errors import ConfigError, Interrupted
 from deepreasoning_cli.server.run import (
     SWITCH_INTERVAL,
+    HangupServer,
     Supervisor,
     bind,
+    quiet_loop,
+    raise_file_limit,
     run,
+    say_once,
     server_url,
     worker_app,
 )
@@ -108,7 +114,7 @@ def test_one_process_serves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.app is nothing
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_supervisor_ends_as_its_signal_says(
     monkeypatch: pytest.MonkeyPatch, handlers: None, number: signal.Signals
 ) -> None:
@@ -121,6 +127,63 @@ def test_a_supervisor_ends_as_its_signal_says(
     with closing(bind(ServeSettings(port=0))) as listening, pytest.raises(Interrupted) as caught:
         run(listening, ServeSettings(workers=2), nothing)
     assert caught.value.exit_code == 128 + number
+
+
+@pytest.mark.parametrize("sent", [signal.SIGHUP, signal.SIGTERM])
+def test_a_server_drains_when_its_terminal_is_gone(handlers: None, sent: signal.Signals) -> None:
+    heard: list[int] = []
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, lambda number, _: heard.append(number))
+    server = HangupServer(uvicorn.Config("none:none"))
+    with server.capture_signals():
+        signal.raise_signal(sent)
+        assert (server.should_exit, heard) == (True, [])
+    assert heard == [sent]
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(handlers: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    server = HangupServer(uvicorn.Config("none:none"))
+    with server.capture_signals():
+        signal.raise_signal(signal.SIGHUP)
+    assert not server.should_exit
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised"),
+    [
+        ((256, 4096), (4096, 4096)),
+        ((256, resource.RLIM_INFINITY), (65_536, resource.RLIM_INFINITY)),
+        ((100_000, 200_000), None),
+        ((64, 64), None),
+    ],
+)
+def test_as_many_files_may_be_open_as_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised: tuple[int, int] | None
+) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: told.append(new))
+    raise_file_limit()
+    assert told == ([raised] if raised else [])
+
+
+def test_what_goes_wrong_at_each_try_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    say_once.cache_clear()
+
+    async def main() -> None:
+        quiet_loop()
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            loop.call_exception_handler(
+                {"message": "accept", "exception": OSError(errno.EMFILE, "Too many open files")}
+            )
+        loop.call_exception_handler({"message": "something else"})
+
+    asyncio.run(main())
+    quiet_loop()  # without a loop there is nothing to do
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["no new caller can be accepted: Too many open files", "something else"]
 
 
 def test_nobody_waits_on_the_socket_of_workers_that_end(handlers: None) -> None:
@@ -242,8 +305,13 @@ USED: dict[type, tuple[str, ...]] = {
         "data_received",
         "on_message_begin",
         "on_headers_complete",
+        "pause_writing",
+        "resume_writing",
+        "send_400_response",
     ),
+    uvicorn.Server: ("capture_signals", "startup"),
     Multiprocess: (
+        "handle_hup",
         "handle_int",
         "handle_signals",
         "init_processes",

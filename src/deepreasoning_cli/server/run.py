@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import os
@@ -11,8 +12,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache, partial
 from math import ceil
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -28,7 +29,7 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, Interrupte
 from deepreasoning_cli.server.app import application
 from deepreasoning_cli.server.guard import MAX_HEADER_BYTES, MAX_TARGET_BYTES
 from deepreasoning_cli.server.observe import LineFormatter, add_stderr_handler
-from deepreasoning_cli.server.service import Service, log_failure
+from deepreasoning_cli.server.service import LOGGER, Service, log_failure
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.settings.models import ServeSettings
 
@@ -40,8 +41,18 @@ TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+WRITE_SECONDS: Final = 30.0
+"""Seconds that a caller may take nothing of what is ready for it."""
+OPEN_FILES: Final = 65_536
+"""How many files may be open, where the system lets us say so."""
+SPARE_FILES: Final = 64
+"""Open files for other things than callers; a reply needs about two."""
 BACKLOG: Final = 2048
 CTRL_C: Final = {signal.SIGINT}
+HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
+NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Why a caller cannot be accepted for now."""
 LOOP: Final = "asyncio:SelectorEventLoop" if os.name == "nt" else "auto"
 """A loop that accepts on an open socket; the default loop of Windows cannot."""
 SWITCH_INTERVAL: Final = 0.001
@@ -50,25 +61,48 @@ HEALTH_SECONDS: Final = 30  # a busy worker answers late and must not be replace
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request has a head that is too large or too slow."""
+    """Closes a connection whose request has a head that is too large or too slow, whose caller
+    reads nothing, or for which there is no room.
+    """
 
     _head_within = HEAD_SECONDS
+    _write_within = WRITE_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head = 0
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """A caller has connected; start the timeout of its first head."""
         super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            say_once("there are more callers than open files allow; new ones are turned away")
+            transport.abort()
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has closed."""
         self._cancel_deadline()
+        self._cancel_write_deadline()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The caller takes less than there is for it."""
+        super().pause_writing()
+        self._write_deadline = self.loop.call_later(self._write_within, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        self._cancel_write_deadline()
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, by its status alone."""
+        self.transport.write(MALFORMED)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -96,10 +130,92 @@ class BoundedProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self._head_within, self.transport.close)
 
+    def _cancel_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+@cache
+def most_connections() -> int:
+    """How many callers there may be, so that vendors and the history can be reached."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return OPEN_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft - SPARE_FILES, soft // 2) if soft > 0 else OPEN_FILES
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, open as many files as the system allows."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if 0 <= soft < most:
+        with suppress(ValueError, OSError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@cache
+def say_once(text: str) -> None:
+    """Log a warning, the first time only: what goes on for long would fill the disk."""
+    LOGGER.warning(text)
+
+
+def quiet_loop() -> None:
+    """Have the running event loop say once that it cannot accept callers, and not at each try."""
+    with suppress(RuntimeError):  # none is running
+        asyncio.get_running_loop().set_exception_handler(_note_loop_error)
+
+
+def _note_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's errors: where files run out, it has one for each try to accept."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        say_once(f"no new caller can be accepted: {error.strerror}")
+    else:
+        loop.default_exception_handler(context)
+
+
+class HangupServer(uvicorn.Server):
+    """uvicorn's server, which drains at SIGHUP, too, unless that is ignored, as under nohup."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept callers."""
+        quiet_loop()
+        await super().startup(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the signals meanwhile, and raise afterwards those that came."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if HANGUP is None or not is_main or signal.getsignal(HANGUP) is signal.SIG_IGN:
+            with super().capture_signals():
+                yield
+            return
+        hung_up = False
+
+        def hang_up(*_: object) -> None:
+            nonlocal hung_up
+            self.should_exit = hung_up = True
+
+        before = signal.signal(HANGUP, hang_up)
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(HANGUP, before)
+        if hung_up:
+            signal.raise_signal(HANGUP)
 
 
 class Supervisor(Multiprocess):
@@ -124,6 +240,11 @@ class Supervisor(Multiprocess):
         """Ctrl-C."""
         self.ended_by = signal.SIGINT
         super().handle_int()
+
+    def handle_hup(self) -> None:
+        """The terminal is gone; uvicorn would start the workers anew."""
+        self.ended_by = signal.SIGHUP
+        self.should_exit.set()
 
     def init_processes(self) -> None:
         """Start the workers."""
@@ -197,6 +318,7 @@ def run(listening: socket.socket, settings: ServeSettings, make: Callable[[], AS
 
     Returns or raises as the signal demands, once all replies have ended.
     """
+    raise_file_limit()
     server = uvicorn.Config(
         make,
         factory=True,
@@ -217,7 +339,7 @@ def run(listening: socket.socket, settings: ServeSettings, make: Callable[[], AS
         timeout_worker_healthcheck=HEALTH_SECONDS,
     )
     if settings.workers == 1:
-        uvicorn.Server(server).run(sockets=[listening])
+        HangupServer(server).run(sockets=[listening])
         return
     with ExitStack() as stack:
         supervisor = Supervisor(server, [listening], _on_worker_exit(settings, stack))
@@ -255,6 +377,8 @@ def worker_app(config: Path | None, flags: Mapping[str, object], *, debug: bool)
     """
     if os.name != "nt":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, CTRL_C)  # uvicorn handles it by now
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor hears it, and drains
+    quiet_loop()
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     handler = add_stderr_handler("text", debug=debug)
     try:
