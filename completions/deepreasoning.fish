@@ -214,6 +214,7 @@ complete -c deepreasoning -n '__deepreasoning_at "chat"' -l temperature -s t -r 
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l top-p -r -f -d 'Nucleus sampling, 0 to 1.'
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l file -s f -r -F -d 'Attach a text file; - is stdin. Repeatable.'
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l no-web -l web -s w -d 'Search the web first (Linkup).'
+complete -c deepreasoning -n '__deepreasoning_at "chat"' -l no-stdin -d 'Ignore piped input.'
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l continue -s c -d 'Continue the last conversation.'
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l session -r -f -d 'Continue session NAME, or start it.'
 complete -c deepreasoning -n '__deepreasoning_at "chat"' -l session -r -f -k -a '(__deepreasoning_kept session)'

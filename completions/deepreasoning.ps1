@@ -120,7 +120,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --help'] = 'Show this message and exit.'
     $help['ask -h'] = 'Show this message and exit.'
     $commands['chat'] = @()
-    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--file', '-f', '--no-web', '--web', '-w', '--continue', '-c', '--session', '--reasoning', '--no-sources', '--plain', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
+    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--file', '-f', '--no-web', '--web', '-w', '--no-stdin', '--continue', '-c', '--session', '--reasoning', '--no-sources', '--plain', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--help', '-h')
     $help['chat'] = 'Chat in the terminal, with sessions and slash commands; PROMPT is the first question.'
     $help['chat --model'] = 'Claude model: sonnet, haiku, opus or an id.'
     $help['chat -m'] = 'Claude model: sonnet, haiku, opus or an id.'
@@ -143,6 +143,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --no-web'] = 'Search the web first (Linkup).'
     $help['chat --web'] = 'Search the web first (Linkup).'
     $help['chat -w'] = 'Search the web first (Linkup).'
+    $help['chat --no-stdin'] = 'Ignore piped input.'
     $help['chat --continue'] = 'Continue the last conversation.'
     $help['chat -c'] = 'Continue the last conversation.'
     $help['chat --session'] = 'Continue session NAME, or start it.'

@@ -59,6 +59,29 @@ def test_a_chat_without_a_terminal_answers_the_first_question_and_ends(vendors: 
     assert turns()[0].start.prompt == "<stdin>\n- a\n+ b\n</stdin>\n\nwhat changed?"
 
 
+def test_what_is_piped_can_be_questions_behind_the_first(vendors: Vendors) -> None:
+    vendors.reply()
+    done = piped(vendors, "second\n", "--no-stdin", "first")
+    assert done == CompletedRun(0, PRINTED * 2, b"")
+    assert [turn.start.prompt for turn in turns()] == ["first", "second"]
+
+
+def test_a_key_that_is_set_meanwhile_is_enough_to_search(vendors: Vendors) -> None:
+    done = typed(vendors, b"/web on\r", b"/edit\r", b"/web on\r", env=sets_a_key(vendors))
+    shown = screen(done)
+    assert shown[1].startswith("error: no key for linkup")
+    assert shown[-1] == "web search: on"
+
+
+def sets_a_key(vendors: Vendors) -> dict[str, str]:
+    """An editor that puts a key into the config file and changes no text."""
+    path = vendors.config('[keys]\nserve = "0123456789abcdef"\n')
+    script = vendors.home / "editor"
+    script.write_text(f"#!/bin/sh\necho 'linkup = \"0123456789abcdef\"' >> '{path}'\n")
+    script.chmod(0o755)
+    return {"EDITOR": str(script)}
+
+
 def test_a_file_goes_with_the_first_question_or_waits_for_it(vendors: Vendors) -> None:
     vendors.reply()
     notes = vendors.home / "notes.md"

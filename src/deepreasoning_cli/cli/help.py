@@ -82,7 +82,12 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         'dr -c "and in one sentence?"',
         'dr -x python "a function that finds primes" > primes.py',
     ),
-    "chat": ("dr chat", "dr chat -m opus --session physics", "dr chat -c"),
+    "chat": (
+        "dr chat",
+        'git diff | dr chat "what changed?"',
+        "dr chat -m opus --session physics",
+        "dr chat -c",
+    ),
     "resume": ("dr resume", "dr resume 3", "dr resume last --again"),
     "models": ("dr models", "dr models opus", "dr models --all", "dr models default opus"),
     "models list": ("dr models", "dr models --all", "dr models --backend gateway"),

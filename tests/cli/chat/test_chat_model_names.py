@@ -22,7 +22,8 @@ HOSTED = {"EMPIRIOLABS_API_KEY": "sk-empiriolabs-1234567890"}
 
 def names(environ: dict[str, str] | None = None, **flags: object) -> ChatNames:
     keys = BOTH if environ is None else environ
-    return ChatNames(load_catalog(), load_settings(None, flags, keys))
+    loaded = load_settings(None, flags, keys)
+    return ChatNames(load_catalog(), loaded, lambda: loaded)
 
 
 def marked(choices: ChoiceList) -> list[str]:

@@ -28,6 +28,7 @@ def chat(
     top_p: o.TopPOption = None,
     files: o.FileOption = None,
     web: o.WebOption = None,
+    no_stdin: o.NoStdinOption = False,
     resume_last: o.ContinueOption = False,
     session: o.SessionOption = None,
     reasoning: o.ChatReasoningOption = None,
@@ -57,6 +58,7 @@ def chat(
         params,
         settings=o.settings_from(params) | ({"reasoning": shown} if shown else {}),
         output=OutputOptions(plain=plain),
+        use_stdin=not no_stdin,
         save=not no_save,
     )
     raise typer.Exit(run(o.global_options_of(context), options))

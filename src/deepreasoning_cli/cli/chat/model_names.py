@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -74,10 +74,14 @@ class ChoiceList(NamedTuple):
 
 @dataclass(eq=False)
 class ChatNames:
-    """The names that a chat lists, completes and checks, with the settings it began with."""
+    """The names that a chat lists, completes and checks.
+
+    `loaded` are the settings that it began with, `reload` reads those of now.
+    """
 
     catalog: Catalog
     loaded: LoadedSettings
+    reload: Callable[[], LoadedSettings]
 
     def __post_init__(self) -> None:
         hosts = answerers_in_order(self.loaded, self.catalog)
@@ -103,7 +107,7 @@ class ChatNames:
 
     def check_search(self, state: ChatState) -> None:
         """Raise ConfigError where the web cannot be searched for want of a key."""
-        if self._backend_of(state) == "direct" and not self.loaded.has_key("linkup"):
+        if self._backend_of(state) == "direct" and not self.reload().has_key("linkup"):
             raise ConfigError(
                 "no key for linkup: the web cannot be searched",
                 kind="key_missing",

@@ -64,7 +64,8 @@ def run(options: GlobalOptions, chat_options: AskOptions) -> int:
         loaded = runner.load(chat_options.settings)
         if not any(map(loaded.has_key, ANSWERING)):
             runner.plan(TurnRequest(loaded=loaded, question="?"))  # says which key is missing
-        names = ChatNames(current_catalog(loaded), loaded)
+        reload = partial(runner.load, chat_options.settings)
+        names = ChatNames(current_catalog(loaded), loaded, reload)
         names.check()
         name, earlier = open_session(runner, chat_options, claim)
         state = _initial_state(names, chat_options, name or new_id(), earlier)
@@ -106,9 +107,9 @@ def _first_question(options: AskOptions) -> str | None:
     """
     if not options.prompt and set(options.files).isdisjoint(STDIN):
         return None
-    pipes = is_piped()
-    question = read_prompt(options.prompt, options.files, announce=write_stderr)
-    if pipes and os.name == "posix" and terminal.is_terminal(sys.stdout):
+    reads = options.use_stdin and is_piped()
+    question = read_prompt(options.prompt, options.files, use_stdin=reads, announce=write_stderr)
+    if reads and os.name == "posix" and terminal.is_terminal(sys.stdout):
         with suppress(OSError):  # no terminal of one's own: it answers and ends
             own = os.open("/dev/tty", os.O_RDWR)
             os.dup2(own, 0)  # for editors, too
