@@ -89,6 +89,7 @@ SCENES = {
     "tee": "dr ask 'Why is the night dark?' | tee answer.md",
     "background": "set -m; dr ask 'Why?' > answer.md & echo typed; wait; ls",
     "resume": "dr ask 'Why is the night dark?'; dr resume",
+    "help": "dr help",
     "history": "dr ask 'Why is the night dark?' > a; dr ask -f a 'Is it true?' > b;"
     "dr history; dr history show --reasoning",
 }
@@ -108,6 +109,15 @@ def test_the_screen_is_as_it_is_kept(vendors: Vendors, scene: str, columns: int,
     terminal = Terminal(columns, rows)
     terminal.write(done.output.decode())
     check(scene, columns, rows, terminal.lines(), vendors.home)
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+def test_the_first_run_says_how_to_begin(vendors: Vendors, columns: int, rows: int) -> None:
+    keys = [(b"[Y/n]", b"n\r")]
+    done = run_in_pty("ask", "hello", keys=keys, columns=columns, rows=rows)
+    terminal = Terminal(columns, rows)
+    terminal.write(done.output.decode())
+    check("first-run", columns, rows, terminal.lines(), vendors.home)
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)
