@@ -62,7 +62,8 @@ def validate(name: str, value: str, origin: str) -> Key:
     if len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
         value = value[1:-1].strip(" \t")  # docker --env-file and systemd keep them
     if not value:
-        raise ConfigError(f"the key {name} from {origin} is empty", kind="key_missing")
+        hint = f"`deepreasoning config set keys.{name}` sets it; a command has to print it"
+        raise ConfigError(f"the key {name} from {origin} is empty", kind="key_missing", hint=hint)
     for pattern, what in NO_KEYS.items():
         if re.search(pattern, value):
             raise ConfigError(

@@ -24,8 +24,11 @@ _Translation = Mapping[int, str | None]
 _LINE_ENDS: Final = frozenset((0x0D, 0x85, 0x2028, 0x2029))
 _ZERO_WIDTH: Final = frozenset((0x200B, 0x2060, 0xFEFF))
 _SOFT_HYPHEN: Final = 0xAD
+# Letters and marks that show nothing: Hangul fillers, the selectors of variants 17 to 256.
+_BLANK: Final = frozenset((0x3164, 0xFFA0, *range(0xE0100, 0xE01F0)))
+_HAS_BLANK: Final = re.compile("[\u3164\uffa0\U000e0100-\U000e01ef]")
 _CONTROLS: Final = frozenset((*range(0x20), *range(0x7F, 0xA0))) - {0x09, 0x0A, 0x0D, 0x85}
-_INVISIBLE: Final = frozenset(
+_INVISIBLE: Final = _BLANK | frozenset(
     (
         *range(0x202A, 0x202F),  # bidi embeddings and overrides
         *range(0x2066, 0x2070),  # bidi isolates, deprecated format characters
@@ -115,7 +118,7 @@ class Sanitiser:
         return self._escape(text)
 
     def _escape(self, text: str) -> str:
-        if text.replace("\n", "").replace("\t", "").isprintable():  # nothing that a table changes
+        if _is_harmless(text.replace("\n", "").replace("\t", "")):
             return text
         if self._terminal:
             text = text.replace("\r\n", "\n")
@@ -140,7 +143,7 @@ def strip_controls(text: str) -> str:
     The line keeps the width Rich gave it: what has no cell is taken out, what has one becomes `�`.
     Line ends and tabs go too; they belong to the layout, never to its pieces.
     """
-    return text if text.isprintable() else _translated(repair_surrogates(text), _LAID_OUT)
+    return text if _is_harmless(text) else _translated(repair_surrogates(text), _LAID_OUT)
 
 
 def dump_json(value: object) -> str:
@@ -184,6 +187,11 @@ def _ready(text: str) -> int:
         return len(text) - 1
     flag = _OPEN_FLAG.search(text, len(text) - 7)  # the emoji and six tags at most
     return flag.start() if flag else len(text)
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether no table changes anything in it. What shows nothing may count as printable."""
+    return text.isprintable() and (text.isascii() or not _HAS_BLANK.search(text))
 
 
 def _translated(text: str, table: _Translation) -> str:

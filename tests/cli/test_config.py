@@ -559,6 +559,7 @@ def test_edit_says_what_is_wrong_afterwards_and_keeps_it(path: Path, editor: Pat
 
 @posix_only
 def test_edit_opens_a_broken_file_and_closes_it_to_others(path: Path, editor: Path) -> None:
+    os.umask(0o022)  # the editor makes a new file
     write(path, "model = ")
     path.chmod(0o644)
     editor.write_text('model = "opus"\n')

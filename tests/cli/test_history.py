@@ -333,7 +333,7 @@ def test_sessions_are_listed_renamed_and_deleted(three: Path) -> None:
 
 def test_a_session_takes_no_name_that_another_has_and_none_while_it_is_used(three: Path) -> None:
     keep(three, turn_events("delta1", "other"))
-    taken = "error: there is a session 'other' already\n"
+    taken = "error: there is a session 'other' already\nhint: choose another name\n"
     assert outcome("rename", "talk", "other") == (2, "", taken)
     with open_store(three) as store, store.claim("talk"):
         code, _, stderr = outcome("rename", "talk", "sums")
@@ -369,7 +369,11 @@ def test_a_search_as_json_has_rows_with_snippets(three: Path) -> None:
 def test_a_search_without_hits_or_words_says_so(three: Path) -> None:
     note = "note: no turn holds all of these words\n"
     assert outcome("search", "zebra") == (0, "", note)
-    assert outcome("search", "?!") == (2, "", "error: no word to search for\n")
+    assert outcome("search", "?!") == (
+        2,
+        "",
+        "error: no word to search for\nhint: give at least one word with a letter or a digit\n",
+    )
 
 
 # hostile text

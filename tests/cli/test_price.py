@@ -523,6 +523,14 @@ def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)"])
+def test_a_name_in_csv_is_no_formula(name: str) -> None:
+    spend("a", "0.1", "0.5", session=name)
+    text = text_of("--spent", "--by", "session", "--csv")
+    _, cells = csv.reader(io.StringIO(text))
+    assert cells[:2] == [f"'{name}", "1"]
+
+
 def test_a_history_without_spending_says_so() -> None:
     spend("old", "0.2", "0.2", days_ago=3)
     assert text_of("--spent", "--since", "1h").startswith("Nothing was spent since ")

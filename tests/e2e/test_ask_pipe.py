@@ -642,3 +642,24 @@ def test_json_gives_control_characters_back_without_showing_them(vendors: Vendor
     assert json.loads(result.stdout)["answer"] == "a\x1b[31m\x9b\u202e"
     assert b"\x1b" not in result.stdout
     assert "\x9b" not in result.stdout.decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16", "gbk"])
+@pytest.mark.parametrize("form", ["--json", "--jsonl"])
+def test_json_is_json_whatever_the_encoding_of_stdout(
+    vendors: Vendors, encoding: str, form: str
+) -> None:
+    text = "déjà vu, 42 € 😀 漢"
+    vendors.reply(texts=[text])
+    env = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    result = vendors.ask(form, "6 × 7?", env=env)
+    assert result.code == 0
+    assert result.stdout.isascii()
+    assert json.loads(result.stdout.splitlines()[-1])["answer"] == text
+
+
+def test_an_error_in_json_is_ascii_too_where_stderr_is_not_utf_8(vendors: Vendors) -> None:
+    env = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    result = vendors.ask("--json", "-m", "sönnet-漢", "6 x 7?", env=env)
+    assert result.stderr.isascii()
+    assert "sönnet-漢" in json.loads(result.stderr.splitlines()[-1])["error"]["message"]

@@ -648,3 +648,33 @@ def test_a_folder_of_the_users_own_naming_may_be_shared_but_not_the_history(
     assert len(said) == 1
     modes = [stat.S_IMODE(each.stat().st_mode) for each in (tmp_path, tmp_path / "history.db")]
     assert modes == [0o777, 0o600]
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\0" * 4096, b"\xa5" * 4096, b"SQLite format 3\0" + b"\xff" * 4080]
+)
+def test_turns_are_saved_although_the_first_page_is_gone(tmp_path: Path, junk: bytes) -> None:
+    fill_store(tmp_path, 30, size=400)
+    broken = tmp_path / "history.db"
+    broken.write_bytes(junk + broken.read_bytes()[4096:])
+    said: list[str] = []
+    with Store.open(tmp_path, said.append) as store:
+        assert [row.id for row in store.listing()] == [f"turn{n:04}" for n in range(30, 0, -1)]
+        assert store.turn("turn0007").reasoning.count("First, what is asked?") == 400
+    assert said[0].startswith("the history was damaged: 30 turns were saved")
+    assert [path.name for path in tmp_path.glob("history.patched*")] == []
+
+
+def test_the_newest_turn_that_is_damaged_does_not_hide_those_before_it(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Store.open(tmp_path, said.append) as store:
+        for number in range(3):
+            store.save(record_of(turn_events(f"turn{number}")[:-1], failure=KeyboardInterrupt()))
+    with closing(sqlite3.connect(tmp_path / "history.db")) as raw, raw:
+        raw.execute("UPDATE turns SET cost = 'much' WHERE id = 'turn2'")
+        raw.execute("UPDATE turns SET earlier_cost = x'ff' WHERE id = 'turn2'")
+    with Store.open(tmp_path, said.append) as store:
+        for found in (store.last_unfinished(), store.last()):
+            assert found
+            assert found.start.id == "turn1"
+    assert said == ["turn2 is damaged in the history, and left out"]

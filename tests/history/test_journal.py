@@ -294,7 +294,7 @@ def test_a_turn_that_is_interrupted_while_it_is_saved_is_saved_later(
         record_of(turn_events(), journal)
     monkeypatch.undo()
     with open_store(tmp_path) as store:
-        assert recover(tmp_path, store, no_warning) == 1
+        assert len(recover(tmp_path, store, no_warning)) == 1
         assert turn_object(store.turn("turn1")) == turn_object(records[0])
 
 

@@ -46,7 +46,7 @@ def left_behind(folder: Path, events: Sequence[Event], turn: str = "turn1") -> P
 def recovered(folder: Path) -> tuple[int, list[str]]:
     warnings: list[str] = []
     with open_store(folder) as store:
-        return recover(folder, store, warnings.append), warnings
+        return len(recover(folder, store, warnings.append)), warnings
 
 
 def kept(folder: Path, turn: str = "turn1") -> TurnRecord:
@@ -173,7 +173,7 @@ def test_where_the_store_fails_the_journals_stay(tmp_path: Path) -> None:
             raise WriteError("the disk is full")
 
     with Full.open(tmp_path, no_warning) as store:
-        assert recover(tmp_path, store, warnings.append) == 0
+        assert recover(tmp_path, store, warnings.append) == []
     assert warnings == [f"the disk is full; unfinished turns stay in {tmp_path / 'journal'}"]
     assert len(orphaned_journals(tmp_path)) == 2
 
@@ -218,7 +218,7 @@ def test_where_there_are_no_locks_a_journal_is_left_alone_and_named(
     warnings: list[str] = []
     with open_store(tmp_path) as store:
         monkeypatch.setattr(locks, "_lock", none)
-        assert recover(tmp_path, store, warnings.append) == 0
+        assert recover(tmp_path, store, warnings.append) == []
         with pytest.raises(OSError, match="No locks available"):
             locks.try_lock_path(tmp_path / "lock")
         journal_turn(tmp_path, turn_events("turn2"), warn=no_warning)  # it is kept without one
@@ -319,3 +319,12 @@ def test_a_folder_that_cannot_be_looked_into_may_hold_something(
 
     monkeypatch.setattr(recovery, "orphaned_journals", closed)
     assert history_access(tmp_path)[0].exists
+
+
+def test_only_unfinished_turns_are_called_so(tmp_path: Path) -> None:
+    said: list[tuple[str, str]] = []
+    for turn, end in (("turn1", None), ("turn2", None), ("turn3", 5)):
+        left_behind(tmp_path, turn_events(turn)[:end], turn)
+    with HistoryAccess(tmp_path, lambda kind, text: said.append((kind, text))).open() as store:
+        assert len(list(store.listing())) == 3
+    assert said == [("note", "recovered 1 unfinished turn: `deepreasoning history list`")]

@@ -609,7 +609,12 @@ def test_an_empty_answer_is_incomplete(said: tuple[Chunk, ...]) -> None:
     assert seen[-1] == finished(Stage.ANSWER, "sonnet", Usage(90, 0), "end_turn")
     assert told(failure) == (
         IncompleteError,
-        error(stage="answer", kind="empty_answer", message="the model returned an empty answer"),
+        error(
+            stage="answer",
+            kind="empty_answer",
+            message="the model returned an empty answer",
+            hint="word the question differently, or ask another model",
+        ),
     )
 
 

@@ -1129,3 +1129,10 @@ def test_a_token_of_claudes_holds_where_there_is_no_key_of_his(
 ) -> None:
     key = load(config, "", {}, environ).key("anthropic")
     assert key == Key("anthropic", value, f"environment {origin}")
+
+
+@pytest.mark.parametrize("command", ['""', '"  "', '["", "x"]', '[" "]', "[]"])
+def test_a_command_of_blanks_is_none(config: Path, command: str) -> None:
+    error = failure(config, f"[keys]\nlab = {{ command = {command} }}")
+    assert error.exit_code == 3
+    assert "keys.lab" in error.message

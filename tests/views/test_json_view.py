@@ -260,3 +260,23 @@ def test_any_text_survives_and_no_control_character_gets_out(text: str) -> None:
     sound = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert json.loads(line) == {"type": "answer", "text": sound}
     assert not any(c < " " or "\x7f" <= c <= "\x9f" for c in line[:-1])
+
+
+def last_line(failure: BaseException, resume: str | None) -> dict[str, Any]:
+    out: list[str] = []
+    JsonlView(TurnRecord(), out.append, lambda: resume).close(failure)
+    found: dict[str, Any] = json.loads(out[-1])["error"]
+    return found
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), Interrupted(15), UnavailableError("x")])
+@pytest.mark.parametrize("resume", ["deepreasoning resume 06h1", None])
+def test_the_last_line_of_a_turn_that_was_stopped_names_what_goes_on(
+    failure: BaseException, resume: str | None
+) -> None:
+    assert last_line(failure, resume)["resume"] == resume
+
+
+def test_the_error_of_the_turn_itself_knows_better() -> None:
+    failure = IncompleteError("cut", resume="deepreasoning resume 06h1 -m sonnet")
+    assert last_line(failure, "deepreasoning resume 06h1")["resume"] == failure.resume

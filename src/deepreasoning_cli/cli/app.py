@@ -6,6 +6,7 @@ like a command, ours or another program's, is answered with the right one instea
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import typer
 
 from deepreasoning_cli import __version__
+from deepreasoning_cli.cli.boundary import wants_json
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.signals import end_on_signals
 from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnCommand
@@ -184,8 +186,24 @@ def options(
 
 
 def _replace_unencodable() -> None:
-    """Print the code of a character that the terminal's encoding lacks, instead of failing."""
+    """Print the code of a character that the terminal's encoding lacks, instead of failing.
+
+    JSON is UTF-8 (RFC 8259, section 8.1): in any other encoding it is ASCII with JSON's escapes.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
+        if reconfigure is None:
+            continue
+        is_utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+        if not is_utf8 and wants_json(sys.argv[1:]):
+            codecs.register_error("json", _json_escapes)
+            reconfigure(encoding="ascii", errors="json")
+        else:
             reconfigure(errors="backslashreplace")
+
+
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    import json
+
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

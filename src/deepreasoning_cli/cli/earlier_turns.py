@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import AskOptions, TurnRunner
     from deepreasoning_cli.history.store import Store
 
+OTHER_TURN = "name a turn or a file that has some; `deepreasoning history` lists the turns"
+
 
 def open_session(
     runner: TurnRunner, options: AskOptions, stack: ExitStack
@@ -93,7 +95,9 @@ def reused_work(runner: TurnRunner, name: str) -> tuple[ReasonerOutput, str | No
 def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
     """What the reasoner wrote in an earlier turn. Raises UsageError if that has no reasoning."""
     if not turn.reasoning.strip():
-        raise UsageError(f"turn {turn.start.id} has no reasoning", kind="empty_reasoning")
+        raise UsageError(
+            f"turn {turn.start.id} has no reasoning", kind="empty_reasoning", hint=OTHER_TURN
+        )
     return reasoner_output(turn)
 
 
@@ -106,5 +110,6 @@ def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
 def _read_reasoning(path: Path) -> str:
     text = read_file(str(path), write_stderr)
     if not text.strip():
-        raise UsageError(f"{path} contains no reasoning", kind="empty_reasoning")
+        what = f"{path} contains no reasoning"
+        raise UsageError(what, kind="empty_reasoning", hint=OTHER_TURN)
     return text

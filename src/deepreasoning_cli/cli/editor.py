@@ -86,5 +86,6 @@ def _read(path: Path) -> str:
     except OSError as exc:
         raise UsageError("the editor left no text", kind="editor", hint="save, then leave") from exc
     if len(data) > LARGEST_INPUT:
-        raise UsageError("the text is too long to be sent", kind="too_long")
+        hint = "shorten it, or send a part of it as a file"
+        raise UsageError("the text is too long to be sent", kind="too_long", hint=hint)
     return data.decode("utf-8-sig", "replace").replace("\r\n", "\n").rstrip("\n")

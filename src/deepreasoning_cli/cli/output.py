@@ -21,7 +21,7 @@ from deepreasoning_cli.pipeline.events import Stage, Text, Thought
 from deepreasoning_cli.sanitize import Sink, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.base import DeferredView, LazyView, View, WholeAnswerView
-from deepreasoning_cli.views.notes import RESUME_COMMAND, Notes
+from deepreasoning_cli.views.notes import RESUME_COMMAND, Notes, is_resumable
 from deepreasoning_cli.views.plain import RawView, TextView, stream_writer
 
 if TYPE_CHECKING:
@@ -123,12 +123,14 @@ class ViewBuilder:
     request_sent: Flag = field(default_factory=Flag)
     resume_command: str = RESUME_COMMAND
     _sanitising: list[TextView | FileView | PanelsView] = field(default_factory=list)
+    _is_saved: Callable[[], bool] = lambda: False
 
     def build_views(self, is_saved: Callable[[], bool]) -> list[View]:
         """The views in the order in which each is shown an event and closed.
 
         `is_saved` tells at the end whether all that came is on the disk.
         """
+        self._is_saved = is_saved
         status = self._status()
         write = status.print_line if status else write_stderr
         views: list[View] = [status] if status else []
@@ -250,6 +252,12 @@ class ViewBuilder:
         elif answer := self._answer():
             yield self._as_it_comes(answer)
 
+    def _resume(self) -> str | None:
+        """The command that goes on from what is kept of a turn that was stopped."""
+        if is_resumable(self.record) and self._is_saved():
+            return self.resume_command.format(id=self.record.start.id)
+        return None
+
     def _as_it_comes(self, view: View) -> View:
         view = WholeAnswerView(view) if self.options.whole else view
         return DeferredView(view) if self.options.no_stream else view
@@ -259,7 +267,9 @@ class ViewBuilder:
         if options.structured:
             from deepreasoning_cli.views.json import JsonlView, JsonView
 
-            return (JsonView if options.json else JsonlView)(self.record, write)
+            if options.json:
+                return JsonView(self.record, write)
+            return JsonlView(self.record, write, self._resume)
         if options.code_only:
             from deepreasoning_cli.views.code_blocks import CodeView
 

@@ -388,5 +388,6 @@ def as_failure(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError
     if code(error) in NO_ROOM:
         return WriteError(f"cannot write {path}: {error}", kind="history_full", hint="make room")
     if is_broken(error):
-        return ConfigError(f"{path} is damaged: {error}", kind="history_damaged")
+        hint = f"move {path} away: a new history is begun"
+        return ConfigError(f"{path} is damaged: {error}", kind="history_damaged", hint=hint)
     return ConfigError(f"cannot use {path}: {error}", kind="history_unusable", hint=OTHER_FOLDER)

@@ -185,7 +185,8 @@ def search_turns(
     terms = [repair_surrogates(word).replace("\0", " ") for text in words for word in text.split()]
     terms = [term for term in terms if any(map(str.isalnum, term))]
     if not terms:
-        raise UsageError("no word to search for", kind="empty_search")
+        hint = "give at least one word with a letter or a digit"
+        raise UsageError("no word to search for", kind="empty_search", hint=hint)
     unspaced = [term for term in terms if UNSPACED.search(term)]
     spaced = [term for term in terms if term not in unspaced]
     contains = CONTAINS * len(unspaced)

@@ -94,15 +94,15 @@ UNREADABLE: Final = ".unreadable"
 STALE_SECONDS: Final = 3600.0
 
 
-def recover(folder: Path, store: Store, warn: Warn) -> int:
-    """Save the turn of every journal whose process is dead; return how many turns that were.
+def recover(folder: Path, store: Store, warn: Warn) -> list[TurnRecord]:
+    """Save the turn of every journal whose process is dead; return the turns.
 
     A running process keeps its own. What cannot be read stays on the disk, and `warn` names it.
     """
-    recovered = 0
+    recovered: list[TurnRecord] = []
     for path in orphaned_journals(folder):
         try:
-            recovered += _recover(path, store, warn)
+            recovered += filter(None, [_recover(path, store, warn)])
         except NewerJournalError as exc:
             warn(f"{path} is kept: it was {exc}")
         except OSError as exc:
@@ -113,10 +113,10 @@ def recover(folder: Path, store: Store, warn: Warn) -> int:
     return recovered
 
 
-def _recover(path: Path, store: Store, warn: Warn) -> bool:
+def _recover(path: Path, store: Store, warn: Warn) -> TurnRecord | None:
     descriptor = _lock(path)
     if descriptor is None:
-        return False
+        return None
     try:
         turn = _read(descriptor)
         if turn:
@@ -126,13 +126,13 @@ def _recover(path: Path, store: Store, warn: Warn) -> bool:
         raise
     if turn and not turn.damaged:
         close_and_remove(descriptor, path)
-        return True
+        return turn.record
     os.close(descriptor)
     aside = path.with_name(path.name + UNREADABLE)
     path.rename(aside)
     what = f"{turn.damaged} of the journal's lines" if turn else "the journal"
     warn(f"could not read {what}, which is kept as {aside}")
-    return turn is not None
+    return turn.record if turn else None
 
 
 def _lock(path: Path) -> int | None:
@@ -192,7 +192,8 @@ class HistoryAccess:
         with Store.open(self._folder, self._warn) as store:
             if recover_orphaned and not self._recovered:
                 self._recovered = True
-                if count := recover(self._folder, store, self._warn):
+                turns_saved = recover(self._folder, store, self._warn)
+                if count := sum(not record.complete for record in turns_saved):
                     turns = f"{count} unfinished turn{'' if count == 1 else 's'}"
                     self._report("note", f"recovered {turns}: `deepreasoning history list`")
             yield store

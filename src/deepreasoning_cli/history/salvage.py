@@ -6,6 +6,7 @@ new numbers, in the same order.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from bisect import bisect_left, bisect_right
@@ -15,13 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from deepreasoning_cli.files import PRIVATE
 from deepreasoning_cli.history.mapping import LARGEST, insert, read_turn
 from deepreasoning_cli.history.queries import as_summary
-from deepreasoning_cli.history.schema import begin
+from deepreasoning_cli.history.schema import begin, migrate
 
 BESIDE: Final = ("-wal", "-shm", "-journal")
 CORRUPT: Final = ".corrupt-"
 SMALLEST_PAGE: Final = 512  # bytes; https://www.sqlite.org/fileformat.html#the_database_header
+PAGE_SIZE: Final = 4096  # bytes; of every database that this program makes
+PATCHED: Final = "history.patched"
 NEXT: Final = 64  # numbers that are tried one by one behind damage; a page holds fewer turns
 INDEXES: Final = (
     "SELECT seq FROM turns INDEXED BY sqlite_autoindex_turns_1 ORDER BY id",
@@ -84,8 +88,42 @@ def _free(path: Path) -> Path:
 def salvage(broken: Path, connection: sqlite3.Connection) -> int:
     """Copy every turn that can still be read from `broken`; return how many that were.
 
-    Raises sqlite3.Error for faults of `connection` alone.
+    Where the first page is gone, which says where the tables begin, that of a new database stands
+    in for it: theirs begin at the same places. Raises sqlite3.Error for faults of `connection`.
     """
+    saved = _salvage(broken, connection)
+    if saved:
+        return saved
+    patched = broken.with_name(PATCHED)
+    try:
+        _put_first_page(broken, patched)
+        return _salvage(patched, connection)
+    except OSError:
+        return 0
+    finally:
+        for suffix in ("", *BESIDE):
+            patched.with_name(PATCHED + suffix).unlink(missing_ok=True)
+
+
+def _put_first_page(broken: Path, patched: Path) -> None:
+    """Copy the file, with the first page of a new database that is as long. Raises OSError.
+
+    https://www.sqlite.org/fileformat.html#the_database_header
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        migrate(new)
+        page = bytearray(new.serialize()[:PAGE_SIZE])
+    page[18:20] = b"\1\1"  # no log: it goes by the old first page
+    page[28:32] = (broken.stat().st_size // PAGE_SIZE).to_bytes(4)
+    page[32:40] = bytes(8)  # no free pages
+    with broken.open("rb") as source, patched.open("xb") as target:
+        patched.chmod(PRIVATE)
+        source.seek(PAGE_SIZE)
+        target.write(page)
+        shutil.copyfileobj(source, target)
+
+
+def _salvage(broken: Path, connection: sqlite3.Connection) -> int:
     try:
         source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
         pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1

@@ -150,9 +150,11 @@ def sessions(connection: sqlite3.Connection, warn: Warn) -> list[Session]:
 def rename(connection: sqlite3.Connection, session: str, new: str) -> None:
     """Give the session another name. Raises UsageError where it has no turns, or `new` has."""
     if not session_rows(connection, session):
-        raise UsageError(f"there is no session '{session}'", kind="unknown_session")
+        hint = "`deepreasoning history sessions` lists them"
+        raise UsageError(f"there is no session '{session}'", kind="unknown_session", hint=hint)
     if session_rows(connection, new):
-        raise UsageError(f"there is a session '{new}' already", kind="session_exists")
+        hint = "choose another name"
+        raise UsageError(f"there is a session '{new}' already", kind="session_exists", hint=hint)
     for change in (
         "UPDATE turns SET session = ?2 WHERE session = ?1",
         "UPDATE forks SET session = ?2 WHERE session = ?1",

@@ -23,6 +23,7 @@ from deepreasoning_cli.sanitize import repair_surrogates
 
 T = TypeVar("T")
 MOST_HITS: Final = 100
+MOST_DAMAGED: Final = 50  # turns that are looked at for one that is whole
 NEWEST: Final = 500  # turns among which the one is that a loop of calls began with
 UNFINISHED: Final = (
     "status = 'incomplete' AND"
@@ -232,9 +233,14 @@ class Store:
         return count
 
     def _newest(self, term: str) -> TurnRecord | None:
-        query = f"SELECT * FROM turns WHERE {term} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - as above
-        turns = self._turns(lambda connection: queries.fetch(connection, query, ()))
-        return turns[0] if turns else None
+        """The newest such turn that can be read; one that is damaged is left out, and said."""
+        query = f"SELECT seq FROM turns WHERE {term} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - as above
+        for number in self._database.read(queries.fetch, query, [MOST_DAMAGED]):
+            values = [number["seq"]]
+            row = partial(queries.fetch, query="SELECT * FROM turns WHERE seq = ?", values=values)
+            if turns := self._turns(row):
+                return turns[0]
+        return None
 
     def _whole(self, read: Callable[[sqlite3.Row], T], row: sqlite3.Row) -> T:
         """What `read` makes of the row of a turn that is asked for by its name."""

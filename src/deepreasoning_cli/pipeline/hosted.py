@@ -57,7 +57,10 @@ def run_hosted(
     if not (run.answer if answers else run.reasoning).strip():
         name = "answer" if answers else "reasoning"
         raise IncompleteError(
-            f"the model returned no {name}", kind=f"empty_{name}", stage=run.stage
+            f"the model returned no {name}",
+            kind=f"empty_{name}",
+            stage=run.stage,
+            hint="ask again, or word the question differently",
         )
 
 

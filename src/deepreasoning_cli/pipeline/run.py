@@ -212,7 +212,10 @@ def _answer(
     yield from finish_stage(run, meter)
     if not (run.answer.strip() or run.calls or plan.continued):  # else nothing was missing
         raise IncompleteError(
-            "the model returned an empty answer", kind="empty_answer", stage=Stage.ANSWER
+            "the model returned an empty answer",
+            kind="empty_answer",
+            stage=Stage.ANSWER,
+            hint="word the question differently, or ask another model",
         )
 
 

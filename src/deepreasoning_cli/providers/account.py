@@ -124,7 +124,8 @@ def gateway_models(transport: Transport, base_url: str, key: Key) -> tuple[str, 
 
 def _items(answer: Mapping[str, Any], request: Request) -> list[dict[str, Any]]:
     if not isinstance(answer.get("data"), list):
-        raise UnavailableError(f"{request.host} sent no list of models", kind="wrong_shape")
+        what, hint = f"{request.host} sent no list of models", "check the base URL"
+        raise UnavailableError(what, kind="wrong_shape", hint=hint)
     return as_dicts(answer["data"])
 
 

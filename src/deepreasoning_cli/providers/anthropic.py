@@ -88,6 +88,7 @@ class ClaudeThinking:
             raise RefusedError(
                 f"{self.model.id} always thinks, and then takes no forced tool_choice:"
                 " ask with auto, or another model",
+                hint="ask with tool_choice auto, or name another model",
                 kind="unsupported_value",
             )
 

@@ -81,7 +81,8 @@ def _origin(value: str) -> str:
 
 
 def _command(value: str | list[str]) -> str | list[str]:
-    if not (shlex.split(value) if isinstance(value, str) else value):
+    words = shlex.split(value) if isinstance(value, str) else value
+    if not words or not words[0].strip():
         raise ValueError("empty")
     return value
 

@@ -56,7 +56,8 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}", kind="config_unreadable") from exc
+        what, hint = f"cannot read {path}: {exc.strerror}", "make it a file that you can read"
+        raise ConfigError(what, kind="config_unreadable", hint=hint) from exc
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         raise ConfigError(

@@ -23,6 +23,7 @@ from deepreasoning_cli.transport.retry import is_retryable
 from deepreasoning_cli.wire.client.errors import brings_text, error_in, has_text, to_exception
 
 BAD_IN_A_ROW = 3
+CHANGED = "look for a proxy that changes replies, or for another base URL"
 FIELDS = (b"data", b"event", b":", b"id:", b"retry")
 """How an event stream can begin."""
 LONGEST_FIELD = 5  # bytes that tell it from a page
@@ -119,7 +120,9 @@ def _json_payloads(pieces: Iterable[bytes], request: Request) -> Iterator[Payloa
         return
     lines = [errors.json_object(line) for line in text.split("\n") if line.strip()]
     if None in lines or len(lines) < 2:
-        raise UnavailableError(f"{request.host} sent unreadable JSON", kind="bad_reply")
+        raise UnavailableError(
+            f"{request.host} sent unreadable JSON", kind="bad_reply", hint=CHANGED
+        )
     yield from filter(None, lines)
 
 
@@ -168,10 +171,8 @@ class StallGuard:
         if self._waited_for_text > self._timeouts.first_progress:
             self._give_up("empty events", self._timeouts.first_progress)
         if self._pending > self._limits.largest_event:
-            hint = "look for a proxy that changes replies, or for another base URL"
-            raise UnavailableError(
-                "one event of the reply passes 16 MB", kind="bad_reply", hint=hint
-            )
+            what = "one event of the reply passes 16 MB"
+            raise UnavailableError(what, kind="bad_reply", hint=CHANGED)
 
     def _give_up(self, what: str, seconds: float) -> NoReturn:
         hint = "try again later; --timeout sets how long it is waited for"
@@ -250,7 +251,9 @@ def _event_payloads(
                 return
             bad += 1
             if bad == BAD_IN_A_ROW:
-                raise UnavailableError("the reply is not readable", kind="bad_reply") from None
+                raise UnavailableError(
+                    "the reply is not readable", kind="bad_reply", hint=CHANGED
+                ) from None
             continue
         bad = 0
         if not isinstance(payload, dict):

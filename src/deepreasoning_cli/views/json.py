@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
@@ -97,7 +98,19 @@ class JsonView(RecordView):
 
 
 class JsonlView(RecordView):
-    """One line for each event, at once; the last is `finished` or `error`."""
+    """One line for each event, at once; the last is `finished` or `error`.
+
+    `resume` is asked at the end: the command that goes on from a turn that was stopped, if any.
+    """
+
+    def __init__(
+        self,
+        record: TurnRecord,
+        write: Callable[[str], None],
+        resume: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        super().__init__(record, write)
+        self._resume = resume
 
     def __call__(self, event: events.Event) -> None:
         """Print the event's line."""
@@ -119,7 +132,9 @@ class JsonlView(RecordView):
         if failure is None:
             self._line("finished", **turn_object(self._record))
         elif not isinstance(failure, BrokenPipeError):
-            self._line("error", **_as_error(failure).as_json())
+            error = _as_error(failure).as_json()["error"]
+            error["resume"] = error["resume"] or self._resume()
+            self._line("error", error=error)
 
     def _line(self, kind: str, **fields: Any) -> None:
         self._write(dump_json({"type": kind, **fields}) + "\n")

@@ -133,6 +133,7 @@ class PlanBuilder:
         if backend == GATEWAY and not self._is_plain:
             raise RefusedError(
                 "the gateway's model takes text alone: no tools, images or other formats",
+                hint='set backend = "direct", or leave them out',
                 kind="unsupported_parameter",
             )
         hosted = self._hosted() if backend == GATEWAY else None

@@ -98,8 +98,13 @@ class SpendingCsv(SpendingReport):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([self.by, *_fields(CostSum())])
         for name, each in self.groups():
-            writer.writerow([single_line(name, 1000), *_fields(each).values()])
+            writer.writerow([_as_text(single_line(name, 1000)), *_fields(each).values()])
         return out.getvalue().rstrip("\n")
+
+
+def _as_text(cell: str) -> str:
+    """A name that a spreadsheet takes for no formula (https://owasp.org, CSV injection)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def _cells(each: CostSum) -> list[str]:
