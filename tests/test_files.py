@@ -227,7 +227,7 @@ def test_a_file_that_cannot_be_written_is_found_before_anything_is_sent(
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(WriteError, match=reason) as caught:
         check_writable(tmp_path / name)
-    assert caught.value.hint == "nothing was sent; name another place"
+    assert caught.value.hint == "name another place; nothing was sent"
     assert (tmp_path / "old.md").read_text() == "old"
 
 

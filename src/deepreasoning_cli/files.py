@@ -86,7 +86,7 @@ def check_writable(path: Path) -> None:
         with _written_aside(path.resolve(), b"\0" * PAGE, None):
             pass
     except (OSError, RuntimeError, ValueError) as exc:
-        raise _write_error(path, exc, "nothing was sent; name another place") from exc
+        raise _write_error(path, exc, "name another place; nothing was sent") from exc
 
 
 def make_private_folder(path: Path) -> None:

@@ -65,7 +65,7 @@ def read_prompt(
     prompt = "\n\n".join(part for part in [*blocks, piped, typed] if part.strip())
     if not prompt:
         raise UsageError(
-            "the prompt is empty", kind="empty_prompt", hint='deepreasoning ask "your question"'
+            "the prompt is empty", kind="empty_prompt", hint='`deepreasoning ask "your question"`'
         )
     return prompt
 

@@ -89,10 +89,10 @@ def test_a_hosts_own_id_is_known_at_anthropic_too() -> None:
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("mythos", "openrouter does not offer mythos", "it offers claude-fable-5-1, "),
+        ("mythos", "openrouter does not offer mythos", "choose claude-fable-5-1, "),
         (
             *("claude-fable-5-2", "openrouter does not offer claude-fable-5-2"),
-            "it offers claude-fable-5-1",
+            "choose claude-fable-5-1",
         ),
     ],
 )

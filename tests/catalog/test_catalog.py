@@ -441,7 +441,7 @@ def test_a_model_the_gateway_lacks_is_refused_with_the_one_it_has(name: str, off
     with pytest.raises(RefusedError) as caught:
         CATALOG.claude(name, "gateway", TODAY)
     assert caught.value.message == f"the gateway backend does not offer {name}"
-    assert caught.value.hint == f"it offers {offer}"
+    assert caught.value.hint == f"choose {offer}"
     assert caught.value.kind == "model_not_offered"
 
 
@@ -450,14 +450,14 @@ def test_a_family_the_gateway_lacks_is_refused_with_all_that_is_alive_there(name
     with pytest.raises(RefusedError) as caught:
         CATALOG.claude(name, "gateway", TODAY)
     assert caught.value.hint == (
-        "it offers claude-sonnet-4-5-20250929, claude-haiku-4-5-20251001, claude-opus-4-5-20251101"
+        "choose claude-sonnet-4-5-20250929, claude-haiku-4-5-20251001 or claude-opus-4-5-20251101"
     )
 
 
 def test_a_backend_without_claude_models_says_so() -> None:
     with pytest.raises(RefusedError) as caught:
         CATALOG.claude("sonnet", "elsewhere", TODAY)
-    assert caught.value.hint == "it offers no Claude model"
+    assert caught.value.hint == "choose another host"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\n"])

@@ -357,7 +357,7 @@ def test_a_missing_value_is_a_usage_error(path: Path) -> None:
     assert (error.exit_code, error.message, error.hint) == (
         2,
         "the value for model is missing",
-        "deepreasoning config set model VALUE",
+        "`deepreasoning config set model VALUE`",
     )
 
 
@@ -469,7 +469,7 @@ def test_a_malformed_key_of_the_environment_is_refused(
 
 def test_without_a_key_in_the_environment_init_says_what_it_looked_for(path: Path) -> None:
     error = run("init", "--keys-from-env").failed()
-    assert (error.exit_code, error.message) == (2, "the environment holds no key")
+    assert (error.exit_code, error.message) == (2, "there is no key in the environment")
     assert "DEEPSEEK_API_KEY" in str(error.hint)
 
 

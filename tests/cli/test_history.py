@@ -145,7 +145,8 @@ def test_flags_of_the_list_before_another_command_are_refused(three: Path) -> No
     assert outcome("--limit", "1", "show", "last") == (
         2,
         "",
-        "error: flags of the list stand before `show`\nhint: deepreasoning history show --help\n",
+        "error: options of the list cannot be used with `show`\n"
+        "hint: see `deepreasoning history show --help`\n",
     )
 
 

@@ -576,7 +576,8 @@ def test_flags_of_the_list_before_a_sub_command_are_refused() -> None:
     result = models("--all", "show", "opus")
     assert (result.exit_code, result.stderr) == (
         2,
-        "error: flags of the list stand before `show`\nhint: deepreasoning models show -h\n",
+        "error: options of the list cannot be used with `show`\n"
+        "hint: see `deepreasoning models show -h`\n",
     )
 
 

@@ -288,11 +288,11 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
             "hint: --reasoner deepseek",
         ),
         (("--spent", "--input", "1"), "error: use either --spent or --input", ""),
-        (("--csv",), "error: --csv needs --spent", "hint: price --spent --csv …"),
+        (("--csv",), "error: --csv needs --spent", "hint: `deepreasoning price --spent --csv …`"),
         (
             ("--exact", "--input", "1"),
             "error: --exact counts a prompt",
-            'hint: price --exact "your question"',
+            'hint: `deepreasoning price --exact "your question"`',
         ),
         (
             ("--spent", "--since", "last week"),

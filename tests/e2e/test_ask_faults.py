@@ -711,13 +711,13 @@ def test_a_wrong_call_is_exit_code_2_and_sends_nothing(vendors: Vendors, flags: 
 @pytest.mark.parametrize("words", [[], [""], [" ", "\n"], ["-"], ["--"]], ids=repr)
 def test_an_empty_prompt_is_a_usage_error(vendors: Vendors, words: list[str]) -> None:
     result = vendors.ask(*words, stdin=b" \n")
-    assert result == failed(2, "the prompt is empty", 'deepreasoning ask "your question"')
+    assert result == failed(2, "the prompt is empty", '`deepreasoning ask "your question"`')
     assert vendors.connections() == 0
 
 
 def test_no_prompt_and_nothing_piped_is_a_usage_error_and_no_wait(vendors: Vendors) -> None:
     result = vendors.ask()
-    assert result == failed(2, "the prompt is empty", 'deepreasoning ask "your question"')
+    assert result == failed(2, "the prompt is empty", '`deepreasoning ask "your question"`')
 
 
 def test_a_terminal_as_stdin_is_not_waited_for(vendors: Vendors) -> None:
@@ -881,7 +881,7 @@ def test_a_proxy_that_is_none_is_named_without_its_password(vendors: Vendors) ->
     assert result == failed(
         3,
         "a proxy setting is wrong: look at ALL_PROXY=carrier-pigeon://…@loft",
-        "a proxy is written as http://host:port or socks5://host:port",
+        "write it as http://host:port or socks5://host:port",
     )
     assert vendors.connections() == 0
 

@@ -300,7 +300,7 @@ def test_an_output_file_that_cannot_be_written_is_exit_code_7_and_costs_nothing(
     target = tmp_path / "missing/answer.md"
     result = vendors.ask(*saving, flag, str(target), "6 x 7?")
     error = f"error: cannot write {target}: No such file or directory\n"
-    hint = "hint: nothing was sent; name another place\n"
+    hint = "hint: name another place; nothing was sent\n"
     assert result == CompletedRun(7, b"", f"{error}{hint}".encode())
     assert vendors.connections() == 0
 
@@ -384,7 +384,8 @@ def test_an_answer_without_such_code_prints_nothing_and_says_so(vendors: Vendors
     assert vendors.ask("--extract=rust", "6 x 7?") == CompletedRun(
         6,
         b"",
-        b"error: the answer has no rust code block\nhint: see the answer without --extract\n",
+        b"error: the answer has no rust code block\n"
+        b"hint: `deepreasoning history show` prints the whole answer, if it was saved\n",
     )
 
 

@@ -303,7 +303,7 @@ def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
 
 def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> None:
     result = vendors.shell('deepreasoning ask "6 x 7?" >&-')
-    hint = b"hint: nothing was sent; give it a stdout\n"
+    hint = b"hint: give it a stdout; nothing was sent\n"
     assert result == CompletedRun(7, b"", b"error: stdout is closed\n" + hint)
     assert vendors.connections() == 0
 

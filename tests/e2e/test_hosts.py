@@ -251,7 +251,7 @@ def test_cache_marks_that_another_host_refuses_are_left_out(vendors: Vendors) ->
         (
             ["-a", "ollama", "-m", "sonnet"],
             "error: answer: ollama has no model called 'sonnet'",
-            "hint: its own is qwen3; -m takes any name that it has",
+            "hint: use -m qwen3, or the id of another model that it has",
         ),
         (
             ["--fallback", "olama"],
@@ -310,7 +310,7 @@ def test_another_answerer_steps_in_after_the_retries_and_reasoning_is_paid_once(
     env = {"OPENROUTER_API_KEY": KEY, "OPENROUTER_BASE_URL": vendors.novita.url}
     done = vendors.ask("--fallback", "openrouter", "6 x 7?", env=env)
     assert (done.code, done.stdout) == (0, PRINTED)
-    assert b"note: openrouter is asked instead of anthropic: " in done.stderr
+    assert b"note: using openrouter instead of anthropic: " in done.stderr
     assert [len(each.requests) for each in (vendors.reasoner, vendors.claude)] == [1, 3]
     assert len(vendors.novita.requests) == 1
 
@@ -373,6 +373,6 @@ def test_the_screen_says_who_stepped_in(vendors: Vendors) -> None:
     shown = vendors.on_terminal("ask", "--fallback", "openrouter", "6 x 7?", env=env)
     assert shown.code == 0
     text = shown.output.decode()
-    assert "openrouter is asked instead" in text
+    assert "using openrouter instead" in text
     assert "Reasoning · deepseek/deepseek-r1-0528 at openrouter" in text
     assert "openrouter instead of deepseek" in text

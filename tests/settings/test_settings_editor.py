@@ -150,8 +150,8 @@ def test_a_linked_file_stays_linked(path: Path, tmp_path: Path) -> None:
         ("gateway.endpont", "x", "gateway.endpont is not a setting", "did you mean endpoint?"),
         ("reasoners.two.model", "x", "reasoners.two.base_url is missing", None),
         ("model.x", "1", 'model must be a string such as "sonnet"', None),
-        ("a..b", "1", "a..b is not the name of a setting", "names look like keys.lab"),
-        ("", "1", " is not the name of a setting", "names look like keys.lab"),
+        ("a..b", "1", "a..b is not the name of a setting", "write names like keys.lab"),
+        ("", "1", " is not the name of a setting", "write names like keys.lab"),
         (
             "reasoners.lab.key",
             CANARY,

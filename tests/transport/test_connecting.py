@@ -240,7 +240,7 @@ def test_an_impossible_address_is_a_matter_of_the_configuration(
     assert outcome(caught.value) == (ConfigError, "base_url", message, hint, None, None, 3)
 
 
-PROXY_HINT = "a proxy is written as http://host:port or socks5://host:port"
+PROXY_HINT = "write it as http://host:port or socks5://host:port"
 
 
 @pytest.mark.parametrize(

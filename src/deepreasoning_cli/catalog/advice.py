@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from deepreasoning_cli.errors import RefusedError
+from deepreasoning_cli.errors import RefusedError, alternatives
 
 if TYPE_CHECKING:
     from deepreasoning_cli.catalog.models import Catalog, ClaudeModel
@@ -26,11 +26,11 @@ def retired(model: ClaudeModel) -> RefusedError:
 def not_offered(catalog: Catalog, name: str, family: str, place: str, today: date) -> RefusedError:
     """The refusal of a model, or of a family, that the place does not offer."""
     best = catalog.newest(family, place, today)
-    offers = [best] if best else catalog.alive(place, today)
+    names = [model.id for model in ([best] if best else catalog.alive(place, today))]
     who = f"the {place} backend" if place in BACKENDS else place
     return RefusedError(
         f"{who} does not offer {name}",
-        hint=f"it offers {', '.join(model.id for model in offers) or 'no Claude model'}",
+        hint=f"choose {alternatives(names)}" if names else "choose another host",
         kind="model_not_offered",
         stage="answer",
     )

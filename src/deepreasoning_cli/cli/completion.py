@@ -48,7 +48,7 @@ def completion(
     chosen = shell or own_shell()
     if chosen is None:
         raise UsageError(
-            "name the shell", hint="deepreasoning completion bash, zsh, fish or powershell"
+            "name the shell", hint="`deepreasoning completion bash`, or zsh, fish, powershell"
         )
     if install_it:
         install(chosen)

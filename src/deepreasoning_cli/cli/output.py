@@ -83,7 +83,7 @@ class OutputOptions:
         stdout is closed, or a file cannot be written.
         """
         if sys.stdout is None:
-            raise WriteError("stdout is closed", hint="nothing was sent; give it a stdout")
+            raise WriteError("stdout is closed", hint="give it a stdout; nothing was sent")
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
         at_most_one(forms | {"--extract": self.code_only})
         at_most_one(forms | {"--plain": self.plain})

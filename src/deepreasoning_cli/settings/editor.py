@@ -98,7 +98,7 @@ def unset_value(path: Path, dotted: str) -> None:
 def _change(path: Path, dotted: str, edit: Callable[[Document, list[str]], None]) -> None:
     names = dotted.split(".")
     if not all(names):
-        raise UsageError(f"{dotted} is not the name of a setting", hint="names look like keys.lab")
+        raise UsageError(f"{dotted} is not the name of a setting", hint="write names like keys.lab")
     _rewrite(path, lambda document: edit(document, names))
 
 

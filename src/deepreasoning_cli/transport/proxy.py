@@ -150,7 +150,7 @@ def proxy_error() -> ConfigError:
     return ConfigError(
         f"a proxy setting is wrong: look at {', '.join(settings)}",
         kind="proxy",
-        hint="a proxy is written as http://host:port or socks5://host:port",
+        hint="write it as http://host:port or socks5://host:port",
     )
 
 

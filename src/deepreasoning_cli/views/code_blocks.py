@@ -133,6 +133,9 @@ def _opens_a_block(lines: list[str], at: int, fence: str) -> bool:
     return (not before or before.endswith(":")) and bool(after) and len(bare) > 1
 
 
+SHOWN: Final = "`deepreasoning history show` prints the whole answer, if it was saved"
+
+
 def _whole_lines(text: str) -> str:
     """A fence that was never closed may end in the middle of a line."""
     return text if text.endswith("\n") or not text else f"{text}\n"
@@ -156,9 +159,7 @@ class CodeView(RecordView):
         matches = list(self._matches(self._record.answer))
         if not matches:
             what = f"no {self._language} code block" if self._language else "no code block"
-            raise IncompleteError(
-                f"the answer has {what}", kind="no_code", hint="see the answer without --extract"
-            )
+            raise IncompleteError(f"the answer has {what}", kind="no_code", hint=SHOWN)
         chosen = matches if self._every else matches[-1:]
         self._write("\n".join(sanitize(block.text, self._sink) for block in chosen))
 

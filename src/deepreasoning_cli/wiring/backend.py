@@ -177,9 +177,9 @@ def model_at(
     if name != own and means_claude(catalog, name) and not _is_id(catalog, name):
         raise RefusedError(
             f"{answerer.name} has no model called {name!r}",
-            hint=f"its own is {own}; -m takes any name that it has"
+            hint=f"use -m {own}, or the id of another model that it has"
             if own
-            else f"-m takes the id that it has there; answerers.{answerer.name}.model sets one",
+            else f"use -m with the id it has there, or set answerers.{answerer.name}.model",
             kind="model_not_offered",
             stage="answer",
         )

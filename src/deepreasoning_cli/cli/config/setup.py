@@ -57,7 +57,7 @@ def set_value(path: Path, name: str, value: str | None) -> None:
             raise key_on_the_command_line("NAME")
         case _ if value is None:
             raise UsageError(
-                f"the value for {name} is missing", hint=f"deepreasoning config set {name} VALUE"
+                f"the value for {name} is missing", hint=f"`deepreasoning config set {name} VALUE`"
             )
         case _:
             check_name(path, name, value)
@@ -141,7 +141,7 @@ def parse_key_commands(pairs: Iterable[str]) -> dict[str, Any]:
         if not (name.isidentifier() and equals and command.strip()):
             raise UsageError(
                 "--key-command takes NAME=COMMAND",
-                hint="for instance --key-command 'anthropic=pass show anthropic'",
+                hint="write --key-command 'anthropic=pass show anthropic'",
             )
         commands[name] = {"command": command}
     return commands
@@ -154,7 +154,7 @@ def keys_from_environment() -> dict[str, Any]:
     keys: dict[str, Any] = layer.values.get("keys", {})
     if not keys:
         names = ", ".join(vendor.key_env for vendor in vendors if vendor.key_env)
-        raise UsageError("the environment holds no key", hint=f"looked for {names}")
+        raise UsageError("there is no key in the environment", hint=f"set one of {names}")
     for name, key in keys.items():
         if isinstance(key, str):
             validate_and_remember(name, key, "the environment")

@@ -76,8 +76,8 @@ def list_(
     """List turns, newest first."""
     if command := context.invoked_subcommand:
         if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
-            problem = f"flags of the list stand before `{command}`"
-            raise UsageError(problem, hint=f"deepreasoning history {command} --help")
+            problem = f"options of the list cannot be used with `{command}`"
+            raise UsageError(problem, hint=f"see `deepreasoning history {command} --help`")
         return
     from deepreasoning_cli.cli.history import access, display
 
@@ -159,7 +159,7 @@ def rename(
 
     options = global_options_of(context)
     if not name.strip():
-        raise UsageError("a session needs a name", hint="deepreasoning history rename OLD NEW")
+        raise UsageError("a session needs a name", hint="`deepreasoning history rename OLD NEW`")
     with access.open_history(options) as store:
         access.require_session(store, session)
         store.rename_session(session, name)

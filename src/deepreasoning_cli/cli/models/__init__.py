@@ -64,8 +64,8 @@ def list_(
     """List Claude models and reasoners with limits and prices; * marks the default."""
     if command := context.invoked_subcommand:
         if any(context.params.values()):  # they mean nothing to it, and are not dropped in silence
-            problem = f"flags of the list stand before `{command}`"
-            raise UsageError(problem, hint=f"deepreasoning models {command} -h")
+            problem = f"options of the list cannot be used with `{command}`"
+            raise UsageError(problem, hint=f"see `deepreasoning models {command} -h`")
         return
     from deepreasoning_cli.cli.models import tables
     from deepreasoning_cli.cli.models.model_view import ModelView, answerer_as_json, row_as_json

@@ -63,9 +63,13 @@ class PriceOptions:
         only_spent = {"--since": self.since, "--by": self.by, "--csv": self.csv}
         for name, value in only_spent.items():
             if value and not self.spent:
-                raise UsageError(f"{name} needs --spent", hint=f"price --spent {name} …")
+                raise UsageError(
+                    f"{name} needs --spent", hint=f"`deepreasoning price --spent {name} …`"
+                )
         if self.exact and (self.spent or self.counts_tokens):
-            raise UsageError("--exact counts a prompt", hint='price --exact "your question"')
+            raise UsageError(
+                "--exact counts a prompt", hint='`deepreasoning price --exact "your question"`'
+            )
 
 
 def run(global_options: GlobalOptions, options: PriceOptions) -> None:
