@@ -146,6 +146,15 @@ def test_the_options_on_top_are_options_of_their_commands() -> None:
         assert set(names) - known <= {"--edit"}, path
 
 
+def test_a_lone_argument_has_no_box_of_its_own() -> None:
+    lines = helped("price")
+    first = next(number for number, line in enumerate(lines) if line.startswith("╭"))
+    assert lines[first].startswith("╭─ Input ")
+    assert lines[first + 1].startswith("│ PROMPT ")
+    assert any(line.startswith("│ SHELL ") for line in helped("completion"))
+    assert any(line.startswith("│ TOPIC ") for line in helped("help"))
+
+
 def test_commands_come_in_the_order_of_their_use() -> None:
     lines = helped()
     start = next(n for n, line in enumerate(lines) if line.startswith("╭─ Commands"))
@@ -155,6 +164,8 @@ def test_commands_come_in_the_order_of_their_use() -> None:
 
 
 def test_a_default_is_stated_plainly() -> None:
+    assert "(default: all)." in flat(helped("history"))
+    assert "(default: 100)." in flat(helped("history", "search"))
     assert "(default: md)." in flat(helped("history", "export"))
     assert "auto, always or never (default: auto)." in flat(helped()).replace("│ │ ", "")
 

@@ -44,7 +44,8 @@ Environment
                              DEEPINFRA, NOVITA, EMPIRIOLABS, LINKUP
   VENDOR_BASE_URL            where that vendor is reached; also OLLAMA_BASE_URL
   NO_COLOR, FORCE_COLOR      colour off, colour on
-  VISUAL, EDITOR, PAGER      programs that are opened
+  VISUAL, EDITOR             opens what you edit
+  PAGER                      shows what is longer than the screen (less)
   HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE    how the network is reached
 
 A flag outranks the environment, the environment outranks the config file.
@@ -227,18 +228,21 @@ class HelpPage:
     def _boxes(self, *, whole: bool) -> tuple[dict[str, list[Entry]], list[str]]:
         """The entries by the title of their box, and the names of options that are left out."""
         common, short = COMMON.get(self.path, ()), SHORT.get(self.path)
-        boxes: dict[str, list[Entry]] = {"Commands": list(self.commands)}
-        boxes["Common" if common else "Options"] = []
-        others = []
+        top, others = list[Entry](), list[str]()
+        boxes: dict[str, list[Entry]] = {}
         for entry in self.entries:
             name = next((name for name in entry.names if name.startswith("--")), "")
             if not name or name in common:
-                boxes["Common" if common else "Options"].append(entry)
+                top.append(entry)
             elif whole or short is None or name in short:
                 boxes.setdefault(entry.box, []).append(entry)
             else:
                 others.append(name)
-        return {title: entries for title, entries in boxes.items() if entries}, others
+        first = "Options" if "Options" in boxes else next(iter(boxes), "Arguments")
+        if common:
+            first = "Common"
+        ordered = {"Commands": list(self.commands), first: [*top, *boxes.pop(first, ())], **boxes}
+        return {title: entries for title, entries in ordered.items() if entries}, others
 
     def _notes(self, others: Sequence[str]) -> Iterator[str]:
         if others:

@@ -243,8 +243,10 @@ def _entry(parameter: Any) -> Any:
         every = sorted(parameter.opts, key=lambda name: name.startswith("--"))
         names = (*every, *parameter.secondary_opts)
         value = "" if parameter.is_flag else _label(parameter)
-    default = parameter.default
-    is_told = parameter.show_default and default not in (None, False, (), [], "", ...)
+    default, told = parameter.default, parameter.show_default
+    if isinstance(told, str):  # what holds where the parameter itself has no default
+        default = told
+    is_told = told and default not in (None, False, (), [], "", ...)
     return Entry(
         names=names,
         value=value,

@@ -7,6 +7,7 @@ The commands stand here. `access` opens the store and finds turns in it, `displa
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,9 +58,8 @@ SinceOption = Annotated[
     str | None,
     typer.Option("--since", metavar="WHEN", help=f"Only turns since then: {FORMS}."),
 ]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="Show at most N.")
-]
+limit_option = partial(typer.Option, "--limit", "-n", min=1, metavar="N", help="Show at most N.")
+LimitOption = Annotated[int | None, limit_option(show_default="all")]
 
 
 @app.command("list", help="List turns (default).")
@@ -121,7 +121,7 @@ def search(
     words: Annotated[
         list[str], typer.Argument(metavar="WORDS", help="Words, or beginnings of words.")
     ],
-    limit: LimitOption = None,
+    limit: Annotated[int | None, limit_option(show_default="100")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search questions, reasoning and answers; best match first."""
