@@ -84,6 +84,17 @@ def test_a_family_is_a_row_and_the_model_in_force_is_marked() -> None:
     assert [row[2] for row in older.rows if row[0]] == ["claude-opus-4-8"]
 
 
+@pytest.mark.parametrize("flags", [{}, {"backend": "gateway"}])
+def test_the_gateway_has_its_own_models_and_prices(flags: dict[str, object]) -> None:
+    known = names(HOSTED, **flags)
+    (current,) = [row for row in known.list_models(STATE).rows if row[0]]
+    assert current[2] == "claude-sonnet-4-5-20250929"
+    direct = [row for row in names().list_models(replace(STATE, model=current[2])).rows if row[0]]
+    assert current[3:] != direct[0][3:]
+    assert "claude-sonnet-5-5" not in known.models()
+    assert [row[1] for row in known.list_efforts(STATE).rows] == ["auto"]
+
+
 def test_hosts_without_a_key_are_named_below_those_that_can_be_asked() -> None:
     choices = names().list_reasoners(STATE)
     assert marked(choices) == ["deepseek"]

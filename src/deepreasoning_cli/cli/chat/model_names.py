@@ -86,7 +86,12 @@ class ChatNames:
     def __post_init__(self) -> None:
         hosts = answerers_in_order(self.loaded, self.catalog)
         self.default_answerer = next(iter(hosts), None)
-        self._backend = self.loaded.settings.backend
+        try:
+            needs = BackendNeeds(True, True, False, Handoff.REASONING)
+            backend = choose_backend(self.loaded, self.catalog, needs)
+        except DeepReasoningError:  # the turn says what is missing
+            backend = self.loaded.settings.backend
+        self._is_hosted = backend == GATEWAY
         self._known: tuple[ChatState, ModelsInForce] | None = None
 
     def check(self) -> None:
@@ -176,6 +181,8 @@ class ChatNames:
         """The efforts that the model in force takes, and what a usual question costs at each."""
         current = state.effort or self.loaded.settings.effort
         rows = [[MARK * (current == "auto"), "auto", "", ""]]
+        if self._is_hosted:
+            return ChoiceList(EFFORTS, rows, "the gateway takes no effort")
         with_model = self._model_in_force(state)
         if with_model is None:
             return ChoiceList(EFFORTS, rows, "")
@@ -226,7 +233,7 @@ class ChatNames:
         return self.default_answerer or self.catalog.answerer(ANTHROPIC)
 
     def _place(self, host: Answerer) -> str:
-        return GATEWAY if self._backend == GATEWAY else host.place
+        return GATEWAY if self._is_hosted else host.place
 
     def _model_in_force(self, state: ChatState) -> tuple[ClaudeModel, RateCard | None] | None:
         """The answering model and its rates; None where that turn cannot be run."""
