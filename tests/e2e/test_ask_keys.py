@@ -6,9 +6,11 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import pytest
 
+from deepreasoning_cli.cli.enter_key import EnterKey, silent_terminal
 from support.replies import (
     Pause,
     Reply,
@@ -97,6 +99,22 @@ def test_the_terminal_is_given_back_as_it_was(vendors: Vendors, end: str) -> Non
     script = f"trap : INT; {ask} ask q; {MODES}"
     lines = lines_of(in_shell(vendors, script, *keys.get(end, [])))
     assert [line.strip(";") for line in lines[-2:]] == ["icanon", "echo"]
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_a_terminal_that_is_gone_hides_no_failure(by_key: bool) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+
+    def hang_up(stdin: TextIO) -> None:
+        with silent_terminal(stdin, by_key=by_key):
+            os.close(master)
+            assert EnterKey(stdin).was_pressed() is False
+            raise KeyboardInterrupt
+
+    with os.fdopen(slave) as stdin, pytest.raises(KeyboardInterrupt):
+        hang_up(stdin)
 
 
 def test_after_a_stop_and_fg_enter_still_answers(vendors: Vendors, tmux: Tmux) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from deepreasoning_cli.views import terminal
@@ -51,7 +51,8 @@ def silent_terminal(stdin: TextIO, *, by_key: bool = False) -> Iterator[None]:
         yield
     finally:
         if terminal.is_foreground(stdin):
-            termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+            with suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(stdin, termios.TCSADRAIN, before)
 
 
 class EnterKey:
@@ -73,5 +74,8 @@ class EnterKey:
         import fcntl
         import termios
 
-        count = fcntl.ioctl(self._stdin, termios.FIONREAD, bytes(4))
+        try:
+            count = fcntl.ioctl(self._stdin, termios.FIONREAD, bytes(4))
+        except OSError:  # the terminal is gone
+            return 0
         return int.from_bytes(count, sys.byteorder)
