@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -72,27 +73,33 @@ class KeptReasoning:
 
 
 class ReasoningMemory:
-    """The newest reasoning by the fingerprints of its questions; the oldest is forgotten."""
+    """The newest reasoning by the fingerprints of its questions; the oldest is forgotten.
+
+    Turns are planned in threads, too.
+    """
 
     def __init__(self, most: int = MOST, most_characters: int = MOST_CHARACTERS) -> None:
         self._most = most
         self._most_characters = most_characters
         self._kept: OrderedDict[str, KeptReasoning] = OrderedDict()
         self._characters = 0
+        self._lock = threading.Lock()
 
     def keep(self, fingerprint: str, reasoning: KeptReasoning) -> None:
         """Remember it, in place of what was kept for the same question."""
-        self._forget(fingerprint)
-        self._kept[fingerprint] = reasoning
-        self._characters += reasoning.size
-        while len(self._kept) > self._most or self._characters > self._most_characters:
-            self._forget(next(iter(self._kept)))
+        with self._lock:
+            self._forget(fingerprint)
+            self._kept[fingerprint] = reasoning
+            self._characters += reasoning.size
+            while len(self._kept) > self._most or self._characters > self._most_characters:
+                self._forget(next(iter(self._kept)))
 
     def find(self, fingerprint: str) -> KeptReasoning | None:
         """What is kept for the question; it counts as new again."""
-        if fingerprint in self._kept:
-            self._kept.move_to_end(fingerprint)
-        return self._kept.get(fingerprint)
+        with self._lock:
+            if fingerprint in self._kept:
+                self._kept.move_to_end(fingerprint)
+            return self._kept.get(fingerprint)
 
     def _forget(self, fingerprint: str) -> None:
         if old := self._kept.pop(fingerprint, None):
