@@ -123,7 +123,7 @@ def test_a_malformed_key_is_refused_and_not_shown(vendors: Vendors, sign: str, n
         f"the key anthropic from environment ANTHROPIC_API_KEY holds {named} at position 21",
         "copy the key again, without line breaks or typographic signs",
     )
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_a_malformed_key_of_the_reasoner_is_refused_too(vendors: Vendors) -> None:
@@ -134,7 +134,7 @@ def test_a_malformed_key_of_the_reasoner_is_refused_too(vendors: Vendors) -> Non
     message = f"the key deepseek from environment DEEPSEEK_API_KEY holds a line break {where}"
     hint = "copy the key again, without line breaks or typographic signs"
     assert error_of(result) == told(None, "key_malformed", message, hint)
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_white_space_around_a_key_is_not_part_of_it(vendors: Vendors) -> None:
@@ -705,14 +705,14 @@ def test_a_wrong_call_is_exit_code_2_and_sends_nothing(vendors: Vendors, flags: 
     first, *rest = result.stderr.decode().splitlines()
     assert first.startswith('{"error"' if "--json" in flags else "error: ")
     assert len(rest) <= 1
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 @pytest.mark.parametrize("words", [[], [""], [" ", "\n"], ["-"], ["--"]], ids=repr)
 def test_an_empty_prompt_is_a_usage_error(vendors: Vendors, words: list[str]) -> None:
     result = vendors.ask(*words, stdin=b" \n")
     assert result == failed(2, "the prompt is empty", '`deepreasoning ask "your question"`')
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_no_prompt_and_nothing_piped_is_a_usage_error_and_no_wait(vendors: Vendors) -> None:
@@ -724,14 +724,14 @@ def test_a_terminal_as_stdin_is_not_waited_for(vendors: Vendors) -> None:
     shown = vendors.on_terminal("ask")
     assert shown.code == 2
     assert b"error: the prompt is empty\r\n" in shown.output
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_raw_is_refused_on_a_terminal(vendors: Vendors) -> None:
     shown = vendors.on_terminal("ask", "--raw", "6 x 7?")
     assert shown.code == 2
     assert b"error: --raw is refused on a terminal: model text could drive it\r\n" in shown.output
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_binary_input_is_refused(vendors: Vendors, tmp_path: Path) -> None:
@@ -741,7 +741,7 @@ def test_binary_input_is_refused(vendors: Vendors, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture)
     result = vendors.ask("-f", str(tmp_path / "a.png"), "what is it?")
     assert result == failed(2, f"{tmp_path}/a.png looks binary", "only text can be sent")
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_ten_megabytes_are_refused_before_anything_is_sent(vendors: Vendors) -> None:
@@ -749,7 +749,7 @@ def test_ten_megabytes_are_refused_before_anything_is_sent(vendors: Vendors) -> 
     assert (result.code, result.stdout) == (2, b"")
     hint = "cut it down to what the question needs"
     assert error_of(result) == told(None, "too_long", "stdin is larger than 8 MB", hint)
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_a_text_that_no_model_here_can_read_is_refused_before_anything_is_sent(
@@ -760,7 +760,7 @@ def test_a_text_that_no_model_here_can_read_is_refused_before_anything_is_sent(
     error, hint = result.stderr.decode().splitlines()
     assert error.endswith("tokens; deepseek-flash reads 1,000,000")
     assert hint == "hint: shorten it, or choose a model with a larger context"
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 # ------------------------------------------------------------------------------------ the set-up
@@ -774,7 +774,7 @@ def test_a_broken_config_file_is_named_with_its_place(vendors: Vendors) -> None:
     assert error.startswith(f"error: {path}:")
     assert ": not TOML: " in error
     assert hint.startswith("hint: strings need quotes")
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 CONFIGS = [
@@ -792,7 +792,7 @@ def test_a_wrong_setting_is_named_with_its_line(
 ) -> None:
     path = vendors.config(text)
     assert vendors.ask("6 x 7?") == failed(3, f"{path}:{line}: {words}", hint)
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_a_wrong_value_beside_a_key_does_not_show_the_key(vendors: Vendors) -> None:
@@ -883,7 +883,7 @@ def test_a_proxy_that_is_none_is_named_without_its_password(vendors: Vendors) ->
         "a proxy setting is wrong: look at ALL_PROXY=carrier-pigeon://…@loft",
         "write it as http://host:port or socks5://host:port",
     )
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_a_proxy_that_nobody_answers_is_named(vendors: Vendors) -> None:
@@ -891,11 +891,11 @@ def test_a_proxy_that_nobody_answers_is_named(vendors: Vendors) -> None:
         result = vendors.ask("6 x 7?", env={"HTTP_PROXY": f"http://{address}"})
     assert result.code == 5
     assert b" through the proxy" in result.stderr
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_a_ca_file_that_is_missing_is_named(vendors: Vendors, tmp_path: Path) -> None:
     missing = tmp_path / "ca.pem"
     result = vendors.ask("6 x 7?", env={"SSL_CERT_FILE": str(missing)})
     assert result == failed(3, f"SSL_CERT_FILE={missing} does not exist", "correct or unset it")
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0

@@ -302,7 +302,7 @@ def test_an_output_file_that_cannot_be_written_is_exit_code_7_and_costs_nothing(
     error = f"error: cannot write {target}: No such file or directory\n"
     hint = "hint: name another place; nothing was sent\n"
     assert result == CompletedRun(7, b"", f"{error}{hint}".encode())
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 UNWRITTEN = (

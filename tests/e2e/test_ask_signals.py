@@ -193,7 +193,7 @@ def test_waiting_for_stdin_ends_with_a_signal(vendors: Vendors) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
         assert vendors.outcome(process) == CompletedRun(130, b"", b"")
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 def test_no_stdin_goes_on_without_a_silent_pipe(vendors: Vendors) -> None:
@@ -305,7 +305,7 @@ def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> N
     result = vendors.shell('deepreasoning ask "6 x 7?" >&-')
     hint = b"hint: give it a stdout; nothing was sent\n"
     assert result == CompletedRun(7, b"", b"error: stdout is closed\n" + hint)
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 # ---------------------------------------------------------------------------------------- stderr

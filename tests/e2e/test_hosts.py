@@ -272,7 +272,7 @@ def test_a_wrong_host_is_refused_before_anything_is_sent(
     done = vendors.ask(*args, "6 x 7?")
     assert done.code in (2, 3, 4)
     assert done.stderr.decode() == "\n".join(filter(None, [message, hint])) + "\n"
-    assert vendors.connections() == 0
+    assert vendors.sent() == 0
 
 
 # --- hosts that step in

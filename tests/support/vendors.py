@@ -189,6 +189,10 @@ class Vendors:
         """How many requests reached the reasoner and Claude."""
         return len(self.reasoner.requests), len(self.claude.requests)
 
+    def sent(self) -> int:
+        """How many requests reached any vendor; a connection may be opened ahead, with none."""
+        return sum(len(vendor.requests) for vendor in (self.reasoner, self.claude, self.novita))
+
     def connections(self) -> int:
         """How many connections were opened, to any vendor."""
         vendors = (self.reasoner, self.claude, self.novita)
