@@ -81,6 +81,11 @@ def test_the_six_parameters_are_read_in_every_format(name: str) -> None:
 
 
 @every_format
+def test_a_limit_above_ours_counts_as_ours(name: str) -> None:
+    assert ask(name, max_tokens=128_000).parameters.max_tokens == 65_536
+
+
+@every_format
 def test_null_is_not_given(name: str) -> None:
     nothing = dict.fromkeys(RequestParameters.__slots__) | {
         "stream": None,
@@ -255,11 +260,11 @@ class TestRefused:
             ("temperature", math.nan, "must be a number from 0 to 2"),
             ("top_p", math.inf, "must be a number from 0 to 1"),
             pytest.param("top_p", 10**400, "must be a number from 0 to 1", id="no float"),
-            ("max_tokens", 0, "must be a whole number from 1 to 65536"),
-            ("max_tokens", 65537, "must be a whole number from 1 to 65536"),
-            ("max_tokens", 1.5, "must be a whole number from 1 to 65536"),
-            ("max_tokens", True, "must be a whole number from 1 to 65536"),
-            ("max_tokens", math.nan, "must be a whole number from 1 to 65536"),
+            ("max_tokens", 0, "must be a whole number from 1 to 10000000"),
+            ("max_tokens", 10_000_001, "must be a whole number from 1 to 10000000"),
+            ("max_tokens", 1.5, "must be a whole number from 1 to 10000000"),
+            ("max_tokens", True, "must be a whole number from 1 to 10000000"),
+            ("max_tokens", math.nan, "must be a whole number from 1 to 10000000"),
             ("stream", "yes", "must be true or false"),
             ("stream", 1, "must be true or false"),
             ("web_search_linkup", "false", "must be true or false"),

@@ -14,6 +14,8 @@ TEMPERATURE: Final = (0, 2)
 TOP_P: Final = (0, 1)
 MAX_TOKENS: Final = (1, 65_536)
 """The ranges of api-facts.md, section 4.3."""
+MOST_ASKED: Final = 10_000_000
+"""The largest `max_tokens` that is taken for a number of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +261,13 @@ def _declines_reasoning(request: Fields) -> bool:
 
 
 def _max_tokens(request: Fields, names: tuple[str, ...]) -> int | None:
-    """The limit, under any of its names."""
+    """The limit, under any of its names; what is above ours, as clients have it that know models
+    with longer answers, counts as ours.
+    """
     first: float | None = None
     for name in names:
-        value = request.number(name, *MAX_TOKENS, whole=True)
+        value = request.number(name, MAX_TOKENS[0], MOST_ASKED, whole=True)
         if None not in (first, value) and first != value:
             request.refuse(name, f"must not differ from {names[0]}")
         first = first if value is None else value
-    return None if first is None else int(first)
+    return None if first is None else int(min(first, MAX_TOKENS[1]))
