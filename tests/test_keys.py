@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import string
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import ConfigError
 from deepreasoning_cli.keys import (
     Key,
+    SplitKeyMask,
     is_like_a_key,
     redact,
     redact_known,
@@ -204,3 +206,48 @@ def test_nothing_that_begins_as_a_secret_survives(
     secret: str, before: str, after: str, cut: int
 ) -> None:
     assert secret[:8] not in redact(f"{before}{secret[:cut]}{after}{secret}", [secret])
+
+
+# --- a key that comes in pieces
+
+SPLIT = "sk-canary-7Fq2pXw2Zr9Kd4LmT8vBn5"
+
+
+def masked(pieces: Sequence[str], secret: str = SPLIT) -> str:
+    mask = SplitKeyMask(secret)
+    return "".join([*map(mask.feed, pieces), mask.close()])
+
+
+@pytest.mark.parametrize("cut", range(1, len(SPLIT)))
+def test_a_key_that_is_cut_anywhere_is_masked(cut: int) -> None:
+    shown = masked(["it is ", SPLIT[:cut], SPLIT[cut:] + ".", " Done"])
+    assert shown in (f"it is {SPLIT[:cut]}[key]. Done", "it is [key]. Done")
+    assert len(shown) < len("it is . Done") + 8
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_key_in_small_pieces_is_masked(size: int) -> None:
+    text = f"a {SPLIT} and {SPLIT} s sk- sk-can"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    shown = masked(pieces)
+    assert SPLIT[4:12] not in shown
+    assert re.sub(r"sk?\[key\]", "[key]", shown) == "a [key] and [key] s sk- sk-can"
+
+
+@given(st.lists(st.text("sk-canry7 x", max_size=9)))
+def test_no_text_without_the_key_is_changed_or_lost(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assume(SPLIT[:8] not in text)
+    assert masked(pieces) == text
+
+
+def test_what_cannot_be_a_beginning_is_handed_on_at_once() -> None:
+    mask = SplitKeyMask(SPLIT)
+    assert [mask.feed(each) for each in ("is", " sk", "y ", "ask-", "ed")] == [
+        *("is", " sk", "y ", "a"),
+        "sk-ed",
+    ]
+
+
+def test_a_key_that_is_cut_off_at_the_end_is_masked() -> None:
+    assert masked(["it is ", "sk-cana", "ry-7Fq2p"]) == "it is [key]"

@@ -156,6 +156,50 @@ def redact_payload(value: Any, secrets: Collection[str]) -> Any:
     return value
 
 
+SHORTEST_HELD = 3  # characters of a key's beginning that are not shown before the next piece
+
+
+class SplitKeyMask:
+    """Masks a key that comes in pieces of a text; what may be its beginning waits for the next."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._open = ""  # the end of the text, if a key may have begun there
+        self._shown = 0  # so many characters of that were handed on: `sk` gives nothing away
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece; return what is decided by now."""
+        text, shown = self._open + piece, self._shown
+        if self._secret[0] not in text:
+            return piece
+        self._open = self._begun(text)
+        decided = text[: len(text) - len(self._open)]
+        ready = decided[shown:]
+        if self._secret[:SHORTEST_RECOGNISED] in decided:
+            ready = redact(decided, (self._secret,)).removeprefix(text[:shown])
+        self._shown = max(0, shown - len(decided))
+        if len(self._open) < SHORTEST_HELD:
+            ready += self._open[self._shown :]
+            self._shown = len(self._open)
+        return ready
+
+    def close(self) -> str:
+        """Return what was held back: nothing more comes."""
+        text, shown = self._open, self._shown
+        self._open, self._shown = "", 0
+        return "[key]" if len(text) >= SHORTEST_RECOGNISED else text[shown:]
+
+    def _begun(self, text: str) -> str:
+        """The longest end of the text that a key may begin with, if not the whole of it."""
+        first = self._secret[0]
+        at = text.find(first, max(0, len(text) - len(self._secret) + 1))
+        while at >= 0:
+            if self._secret.startswith(text[at:]):
+                return text[at:]
+            at = text.find(first, at + 1)
+        return ""
+
+
 def is_like_a_key(name: str) -> bool:
     """Whether a name is likely a key that was pasted in its place."""
     return name.startswith("sk-") or (len(name) >= 20 and any(map(str.isdigit, name)))

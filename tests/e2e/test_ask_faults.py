@@ -604,7 +604,8 @@ def test_an_empty_answer_is_incomplete(vendors: Vendors, texts: list[str]) -> No
     result = vendors.ask("6 x 7?")
     assert result.stdout.strip() == b""
     error = "answer: the model returned an empty answer"
-    assert named(result) == failed(6, error, kept(), result.stdout)
+    hint = "word the question differently, or ask another model"
+    assert named(result) == failed(6, error, f"{kept()}\n{hint}", result.stdout)
 
 
 def test_empty_reasoning_stops_before_claude_is_billed(vendors: Vendors) -> None:
@@ -899,3 +900,19 @@ def test_a_ca_file_that_is_missing_is_named(vendors: Vendors, tmp_path: Path) ->
     result = vendors.ask("6 x 7?", env={"SSL_CERT_FILE": str(missing)})
     assert result == failed(3, f"SSL_CERT_FILE={missing} does not exist", "correct or unset it")
     assert vendors.sent() == 0
+
+
+@pytest.mark.parametrize("size", [1, 5, 13])
+def test_a_key_that_comes_back_in_pieces_is_masked(vendors: Vendors, size: int) -> None:
+    """`vendors.ask` looks for pieces of the keys in all that it wrote."""
+    for form in ((), ("--json",), ("--jsonl",)):
+        pieces = []
+        for name in ("DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY"):
+            text = f"It is {vendors.keys[name]}, I think."
+            pieces.append([text[at : at + size] for at in range(0, len(text), size)])
+        vendors.reply(*pieces)
+        result = vendors.ask(*form, "--reasoning", "stderr", "6 x 7?")
+        assert result.code == 0
+        assert b"[key], I think." in result.stdout
+        for each in (vendors.reasoner, vendors.claude):
+            each.forget()

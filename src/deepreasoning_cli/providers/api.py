@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from deepreasoning_cli.catalog.models import Samplers
-from deepreasoning_cli.keys import Key
-from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.keys import SHORTEST_RECOGNISED, Key, SplitKeyMask
+from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt, Text, Thought
+from deepreasoning_cli.pipeline.money import Usage
 
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import DeferredTransport, Request, Transport
@@ -56,7 +58,40 @@ class ApiProvider(ABC):
         self, request: Request, when_sent: Callable[[], None]
     ) -> Generator[Chunk, None, None]:
         with closing(self.transport.stream(request, when_sent)) as payloads:
-            yield from self.read(payloads, request.account)
+            chunks = self.read(payloads, request.account)
+            if self.key and len(self.key.value) >= SHORTEST_RECOGNISED:
+                chunks = _without_split_key(chunks, self.key)
+            yield from chunks
+
+
+def _without_split_key(chunks: Iterator[Chunk], key: Key) -> Iterator[Chunk]:
+    """The chunks, the key masked where a vendor sends it back in pieces; no text is lost."""
+    mask = SplitKeyMask(key.value)
+    kind: type[Thought | Text] | None = None
+    try:
+        for chunk in chunks:
+            if not isinstance(chunk, Thought | Text):
+                if kind and not isinstance(chunk, Usage):  # which may come with each piece
+                    yield from _held(kind, mask)
+                yield chunk
+                continue
+            if kind and type(chunk) is not kind:
+                yield from _held(kind, mask)
+            kind = type(chunk)
+            text = mask.feed(chunk.text)
+            if text or not chunk.text:
+                yield chunk if text == chunk.text else kind(text)
+    except DeepReasoningError:
+        if kind:
+            yield from _held(kind, mask)
+        raise
+    if kind:
+        yield from _held(kind, mask)
+
+
+def _held(kind: type[Thought | Text], mask: SplitKeyMask) -> Iterator[Chunk]:
+    if text := mask.close():
+        yield kind(text)
 
 
 HOTTEST_CLAUDE = 1.0  # the Messages API takes 0 to 1
