@@ -188,7 +188,7 @@ def test_an_empty_history_lists_nothing_and_says_so(data: Path) -> None:
 
 
 def test_a_filter_that_nothing_fits_says_so(three: Path) -> None:
-    assert outcome("list", "--model", "gpt") == (0, "", "note: no turn fits\n")
+    assert outcome("list", "--model", "gpt") == (0, "", "note: no matching turns\n")
 
 
 def test_an_unknown_session_is_named_with_the_nearest(three: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_search_as_json_has_rows_with_snippets(three: Path) -> None:
 
 
 def test_a_search_without_hits_or_words_says_so(three: Path) -> None:
-    note = "note: no turn holds all of these words\n"
+    note = "note: no turn contains all of these words\n"
     assert outcome("search", "zebra") == (0, "", note)
     assert outcome("search", "?!") == (
         2,

@@ -144,7 +144,7 @@ def test_colour_that_is_asked_for_does_not_reach_the_text(vendors: Vendors) -> N
 
 def test_a_model_that_is_not_the_one_asked_is_named(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream(TEXTS, model="claude-haiku-5-5"))
-    note = b"note: claude-sonnet-5-5 was asked, claude-haiku-5-5 answered\n"
+    note = b"note: claude-haiku-5-5 answered instead of claude-sonnet-5-5\n"
     assert vendors.ask("6 x 7?") == CompletedRun(0, PRINTED, note)
 
 
@@ -453,7 +453,11 @@ def test_reasoning_from_a_file_never_calls_the_reasoner(vendors: Vendors, tmp_pa
             None,
             "error: cannot read {}: No such file or directory\nhint: only text files can be sent\n",
         ),
-        (" \n", "error: {} contains no reasoning\n"),
+        (
+            " \n",
+            "error: {} contains no reasoning\nhint: name a turn or a file that has some;"
+            " `deepreasoning history` lists the turns\n",
+        ),
     ],
 )
 def test_reasoning_that_is_not_there_is_a_usage_error(

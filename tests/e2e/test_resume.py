@@ -120,7 +120,7 @@ def test_after_an_overload_one_request_goes_to_claude_the_same_to_the_letter(
 def test_a_finished_turn_is_not_resumed_again_by_default(vendors: Vendors) -> None:
     overloaded(vendors)
     assert resume(vendors).code == 0
-    error = b"error: no turn is unfinished\nhint: ask something first\n"
+    error = b"error: there is nothing to resume\nhint: ask something first\n"
     assert resume(vendors) == CompletedRun(2, b"", error)
     assert vendors.counts() == (1, 4)
 
@@ -554,9 +554,9 @@ def test_an_unknown_turn_is_named_with_where_to_find_others(vendors: Vendors) ->
 
 
 def test_an_empty_history_has_nothing_to_resume(vendors: Vendors) -> None:
-    nothing = b"error: no turn is unfinished\nhint: ask something first\n"
+    nothing = b"error: there is nothing to resume\nhint: ask something first\n"
     assert resume(vendors) == CompletedRun(2, b"", nothing)
-    empty = b"error: no turn 0 in the history\nhint: the history is empty\n"
+    empty = b"error: there is no turn '0'\nhint: the history is empty\n"
     assert resume(vendors, "0") == CompletedRun(2, b"", empty)
 
 

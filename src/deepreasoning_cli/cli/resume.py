@@ -132,7 +132,9 @@ def _last_if_unfinished(store: Store) -> TurnRecord:
     """The last turn. An older one has to be named: nobody pays for it unawares."""
     unfinished, last = store.last_unfinished(), store.last()
     if unfinished is None or last is None:
-        raise UsageError("no turn is unfinished", kind="unknown_turn", hint="ask something first")
+        raise UsageError(
+            "there is nothing to resume", kind="unknown_turn", hint="ask something first"
+        )
     turn = unfinished.start.id
     if last.start.id != turn:
         raise UsageError(

@@ -92,7 +92,7 @@ def list_(
     display.print_rows(rows, options, as_json=as_json)
     if not (rows or as_json):
         filtered = session or model or status or since
-        note(options, "no turn fits" if filtered else "the history is empty")
+        note(options, "no matching turns" if filtered else "the history is empty")
 
 
 @app.command(cls=TurnCommand)
@@ -132,7 +132,7 @@ def search(
         hits = store.search(words, limit) if limit else store.search(words)
     display.print_hits(hits, words, as_json=as_json)
     if not (hits or as_json):
-        note(options, "no turn holds all of these words")
+        note(options, "no turn contains all of these words")
 
 
 @app.command()
