@@ -147,10 +147,9 @@ def check(error: Any, name: str, of_openai: str, of_anthropic: str, status: int)
     ("name", "fields", "param"),
     [
         ("chat", {"n": 2}, "n"),
-        ("chat", {"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ("chat", {"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
         ("chat", {"temperature": 3}, "temperature"),
-        ("responses", {"tools": [{"type": "web_search"}]}, "tools"),
-        ("responses", {"previous_response_id": "resp_1"}, "previous_response_id"),
+        ("responses", {"tools": [{"type": "web_search"}]}, "tools[0].type"),
     ],
 )
 def test_a_bad_request_names_the_field(
@@ -162,7 +161,15 @@ def test_a_bad_request_names_the_field(
     assert server.vendors.counts() == (0, 0)
 
 
-IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.org/1.png"}}
+@BOTH
+def test_a_response_that_is_not_kept_is_not_found(server: Server, stream: bool) -> None:
+    error = CLIENTS["responses"].refused(server, stream=stream, previous_response_id="resp_1")
+    check(error, "responses", "NotFoundError", "", 404)
+    assert (error.param, error.code) == ("previous_response_id", "previous_response_not_found")
+    assert server.vendors.counts() == (0, 0)
+
+
+IMAGE = {"type": "image", "source": {"type": "file", "file_id": "file_1"}}
 
 
 @BOTH
