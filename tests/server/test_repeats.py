@@ -12,6 +12,8 @@ from deepreasoning_cli.pipeline.events import (
     End,
     Handoff,
     Reused,
+    Source,
+    Sources,
     Stage,
     StageFinished,
     Text,
@@ -22,6 +24,9 @@ from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.server import repeats
 from deepreasoning_cli.server.repeats import UnansweredTurns
+from deepreasoning_cli.server.service import Service
+from deepreasoning_cli.settings.loaded import load_settings
+from deepreasoning_cli.wire.server.chat_completions import read_request
 from support.serving import (
     PATHS,
     Caller,
@@ -205,3 +210,19 @@ def test_no_more_is_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
     turns.note("e", record("e", "longer than all"), answered=False)
     assert [bool(turns.find(name)) for name in "de"] == [False, False]
     assert turns._size == 0
+
+
+def test_the_pages_of_a_search_are_not_bought_again() -> None:
+    keys = {name: f"sk-{name}" for name in ("DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY")}
+    keys["LINKUP_API_KEY"] = "sk-linkup-0000"
+    service = Service(load_settings(None, {"history": False}, keys))
+    body = {"model": "deepreasoning", "web_search_linkup": True}
+    request = read_request(body | {"messages": [{"role": "user", "content": "?"}]})
+    failed = record("01failed")
+    failed.apply(Sources((Source("A page", "https://a.example", "42 it is"),)))
+    service.note_outcome(request, "caller", failed, answered=False)
+    plan = service.plan(request, None, "02again", "caller")
+    assert plan.search is not None
+    assert (plan.search.searcher, plan.resumes) == (None, "01failed")
+    assert [page.text for page in plan.search.found] == ["42 it is"]
+    assert plan.reused is not None

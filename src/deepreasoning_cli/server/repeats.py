@@ -18,6 +18,7 @@ from starlette.types import Scope
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import ReasonerOutput
+from deepreasoning_cli.pipeline.search import SearchResult, found_pages
 from deepreasoning_cli.wire.server.request import ChatRequest
 
 KEPT_SECONDS: Final = 600.0
@@ -45,16 +46,21 @@ def request_fingerprint(request: ChatRequest, caller: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UnansweredTurn:
-    """What the reasoner wrote in the turn with the id `turn`, kept since `since` (seconds)."""
+    """What the reasoner wrote in the turn with the id `turn`, kept since `since` (seconds).
+
+    `found` are the pages of its search, which was paid for, too.
+    """
 
     turn: str
     work: ReasonerOutput
     since: float
+    found: tuple[SearchResult, ...] = ()
 
     @property
     def size(self) -> int:
         """Characters."""
-        return len(self.work.reasoning) + len(self.work.answer)
+        pages = sum(len(page.text) for page in self.found)
+        return len(self.work.reasoning) + len(self.work.answer) + pages
 
 
 class UnansweredTurns:
@@ -83,7 +89,8 @@ class UnansweredTurns:
         model = record.reasoned_by or ReasonerOutput().model
         whole = record.reasoned_to_the_end
         work = ReasonerOutput(record.reasoning, record.draft, model, whole=whole)
-        kept = UnansweredTurn(record.start.id, work, self._clock())
+        found = found_pages(record.sources)
+        kept = UnansweredTurn(record.start.id, work, self._clock(), found)
         with self._lock:
             self._drop(fingerprint)
             self._kept[fingerprint] = kept

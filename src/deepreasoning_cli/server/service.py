@@ -156,6 +156,7 @@ class Service:
             reused=kept.work if kept else None,
             reasoning_from=kept.turn if kept else None,
             resumes=unanswered.turn if unanswered else None,
+            found=unanswered.found if unanswered else (),
             question=last.text,
             system=request.prompt.system,
             earlier=tuple(earlier),
