@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,35 @@ def test_the_screen_is_as_it_is_kept(vendors: Vendors, scene: str, columns: int,
     terminal = Terminal(columns, rows)
     terminal.write(done.output.decode())
     check(scene, columns, rows, terminal.lines(), vendors.home)
+
+
+AT_A_PEAK_HOUR = """
+import datetime, sys
+
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 11, 26, 9, 30, tzinfo=tz)
+
+datetime.datetime = Clock
+from deepreasoning_cli.__main__ import main
+
+main()
+"""
+"""The program on a Thursday, when DeepSeek is dear."""
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+@pytest.mark.parametrize("command", ["models", "price"])
+def test_prices_are_those_of_the_hour(
+    vendors: Vendors, command: str, columns: int, rows: int
+) -> None:
+    program = (sys.executable, "-c", AT_A_PEAK_HOUR, command)
+    env = {**vendors.environment, "PAGER": "cat", "TZ": "UTC"}
+    done = run_in_pty(program=program, env=env, columns=columns, rows=rows)
+    terminal = Terminal(columns, rows)
+    terminal.write(done.output.decode())
+    check(command, columns, rows, terminal.lines(), vendors.home)
 
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)

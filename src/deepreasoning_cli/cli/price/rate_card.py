@@ -195,11 +195,11 @@ def _rates(card: RateCard | None, now: datetime) -> Iterator[tuple[str, Rates | 
         yield f"off-peak{'' if peak else ', now'}", card.base
         yield f"peak{', now' if peak else ''}", card.peak
     elif card and card.bands:
-        yield f"prompt up to {card.bands[0][0]:,}", card.base
+        yield f"prompt to {tables.format_limit(card.bands[0][0])}", card.base
     else:
         yield "", card.base if card else None
     for above, rates in card.bands if card else ():
-        yield f"prompt above {above:,}", rates
+        yield f"prompt over {tables.format_limit(above)}", rates
 
 
 def _notes(context: PriceContext) -> Iterator[str]:
