@@ -115,7 +115,7 @@ def test_chat_talks_to_a_local_ollama(vendors: Vendors) -> None:
     done = vendors.run("chat", stdin=b"6 x 7?\n/answerer\n/info\n", env=ollama(vendors))
     assert done.code == 0, done.stderr
     assert ANSWER.encode() in done.stdout
-    assert b"qwen3 at http://" in done.stdout
+    assert b"qwen3  A model on this computer (Ollama)" in done.stdout
     assert vendors.novita.requests[1].body["model"] == "qwen3"
 
 

@@ -47,9 +47,7 @@ def completion(
     """Print or install shell completion (default: for the shell in $SHELL)."""
     chosen = shell or own_shell()
     if chosen is None:
-        raise UsageError(
-            "name the shell", hint="`deepreasoning completion bash`, or zsh, fish, powershell"
-        )
+        raise UsageError("the shell is not known", hint="name bash, zsh, fish or powershell")
     if install_it:
         install(chosen)
     else:
