@@ -860,3 +860,9 @@ def test_a_caller_that_leaves_while_a_slow_disk_begins_the_turn_leaves_no_file_b
     run(main())
     assert [ending for _, ending in kept()] == ["stopped"]
     assert list((paths.data_dir() / "journal").iterdir()) == []
+
+
+def test_messages_begin_with_an_estimate_of_the_input(serve: Serve) -> None:
+    first, *_ = serve().ask(MESSAGES, stream=True).body.decode().split("\n\n")
+    start = json.loads(first.partition("data: ")[2])
+    assert start["message"]["usage"] == {"input_tokens": 7, "output_tokens": 0}

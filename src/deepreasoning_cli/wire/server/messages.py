@@ -34,7 +34,8 @@ class MessagesWriter(ReplyWriter):
         return self._message(content, to_stop_reason(*self.reply.ending_words), self._usage())
 
     def _start_reply(self) -> Iterable[Payload]:
-        message = self._message([], None, _usage_object(None))
+        usage = _usage_object(None) | {"input_tokens": self.head.input_tokens}
+        message = self._message([], None, usage)
         yield {"type": "message_start", "message": message}
 
     def _start_block(self) -> Iterable[Payload]:

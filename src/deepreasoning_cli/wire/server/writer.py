@@ -50,13 +50,14 @@ class Head:
 
     `id` has no prefix; each format adds its own. `created` is in Unix seconds. `model` applies
     unless the chunks report another. `request` are the fields of the request that Responses
-    repeats.
+    repeats, `input_tokens` an estimate of its length, for clients that show the first count.
     """
 
     id: str
     model: str
     created: int
     request: Mapping[str, Any] = field(default_factory=dict)
+    input_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
