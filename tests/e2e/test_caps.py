@@ -201,7 +201,7 @@ def test_a_cap_that_an_unknown_rate_escapes_is_said(vendors: Vendors) -> None:
     assert result.code == 0
     assert (
         result.stderr
-        == b"warning: the cost of deepseek-flash is unknown: max_cost cannot hold it\n"
+        == b"warning: the cost of deepseek-flash is unknown: max_cost cannot be enforced\n"
     )
 
 

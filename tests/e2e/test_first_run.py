@@ -10,7 +10,7 @@ import pytest
 
 from deepreasoning_cli.providers.demo import scripts
 from support.loopback import json_reply
-from support.runner import PROGRAM, PtyRun, run, run_in_pty
+from support.runner import PROGRAM, PtyRun, environment, run, run_in_pty
 from support.screen import Terminal
 from support.tmux import Tmux
 from support.vendors import ANSWER, TEXTS, THOUGHTS, Vendors
@@ -150,7 +150,7 @@ def test_the_first_minute_row_by_row(tmux: Tmux, tmp_path: Path) -> None:
     program = f"{sys.executable} -m deepreasoning_cli"
     tmux.start(
         f"cd {tmp_path}; SHELL=/usr/bin/fish {program} chat; sleep 60",
-        {**os.environ, "DEEPREASONING_CONFIG": "dr.toml"},
+        environment({"DEEPREASONING_CONFIG": "dr.toml"}),
     )
     tmux.wait_for("Set it up now? [Y/n]")
     tmux.press("Enter")

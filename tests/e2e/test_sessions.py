@@ -225,8 +225,11 @@ def test_a_turn_without_reasoning_has_none_to_use_again(vendors: Vendors) -> Non
     vendors.claude.reply(WHOLE)
     assert vendors.ask("--handoff", "none", "6 x 7?") == QUIET
     (turn,) = turns(vendors)
-    error = f"error: turn {turn.start.id} has no reasoning\n".encode()
-    assert vendors.ask("--reasoning-from", "last", "q") == CompletedRun(2, b"", error)
+    error = (
+        f"error: turn {turn.start.id} has no reasoning\n"
+        "hint: name a turn or a file that has some; `deepreasoning history` lists the turns\n"
+    )
+    assert vendors.ask("--reasoning-from", "last", "q") == CompletedRun(2, b"", error.encode())
 
 
 def test_a_file_name_too_long_for_the_system_is_a_usage_error(vendors: Vendors) -> None:

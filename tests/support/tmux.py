@@ -8,6 +8,9 @@ import subprocess
 import time
 import uuid
 
+TERMINALS = {name: value for name, value in os.environ.items() if name != "CI"}
+"""What a terminal's shell has: no CI, and no COLUMNS, which readline sets past os.environ."""
+
 
 def squeezed(text: str) -> str:
     """`text` without blanks and sides: torn over two lines it is the same."""
@@ -30,7 +33,7 @@ class Tmux:
             capture_output=True,
             text=True,
             timeout=20,
-            env=dict(os.environ),  # without COLUMNS, which readline has put where os.environ is not
+            env=TERMINALS,
         )
         return done.stdout
 

@@ -424,7 +424,9 @@ def test_a_packed_reply_without_a_label_is_refused_and_paid_for_once(seen: Witne
     with Loopback(packed(gzip.compress(STREAM), None)) as vendor:
         failure = seen.failure(to(vendor.url))
         assert len(vendor.requests) == 1
-    assert failure.message.endswith("but a page: compressed data that is not labelled so")
+    assert failure.message.endswith(
+        "a web page instead of an API reply: compressed data that is not labelled so"
+    )
     assert (failure.kind, failure.exit_code, seen.waits) == ("bad_reply", 5, [])
 
 

@@ -99,11 +99,11 @@ def test_a_senseless_hint_falls_back_to_the_backoff(
     [
         (["2", "3", "4"], [2.0, 3.0], "try again later"),
         (["60", None], [60.0], "try again later"),
-        (["61"], [], "it asks to wait 61 s"),
-        (["3600"], [], "it asks to wait 3600 s"),
+        (["61"], [], "try again in 61 s"),
+        (["3600"], [], "try again in 3600 s"),
         (["40", "20", None], [40.0, 20.0], "try again later"),
-        (["40", "21"], [40.0], "it asks to wait 21 s"),
-        (["Mon, 23 Nov 2026 09:02:00 GMT"], [], "it asks to wait 120 s"),
+        (["40", "21"], [40.0], "try again in 21 s"),
+        (["Mon, 23 Nov 2026 09:02:00 GMT"], [], "try again in 120 s"),
     ],
 )
 def test_the_waits_of_a_stage_come_to_a_minute_at_most(

@@ -41,7 +41,8 @@ def run_guarded(
     except Exception as exc:  # noqa: BLE001 (the boundary: nothing may pass as a traceback)
         as_json = wants_json(words)
         code = report(exc, as_json=as_json, debug="--debug" in _options(words))
-        if recover and not as_json and not isinstance(exc, OSError):  # stdout stays full
+        is_full = isinstance(exc, OSError | WriteError)  # stdout stays so
+        if recover and not as_json and not is_full:
             return run_guarded(partial(recover, exc, code), words)
     return code if isinstance(code, int) else 0
 
