@@ -106,7 +106,9 @@ def read_file(name: str, announce: Callable[[str], None]) -> str:
 def _unreadable(name: str, exc: OSError | ValueError) -> UsageError:
     reason = getattr(exc, "strerror", None) or "the name is not usable"
     return UsageError(
-        f"cannot read {name}: {reason}", kind="unreadable_file", hint="only text files can be sent"
+        f"cannot read {name}: {reason}",
+        kind="unreadable_file",
+        hint="check the name; only text files can be sent",
     )
 
 

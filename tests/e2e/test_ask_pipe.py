@@ -451,7 +451,8 @@ def test_reasoning_from_a_file_never_calls_the_reasoner(vendors: Vendors, tmp_pa
     [
         (
             None,
-            "error: cannot read {}: No such file or directory\nhint: only text files can be sent\n",
+            "error: cannot read {}: No such file or directory\n"
+            "hint: check the name; only text files can be sent\n",
         ),
         (
             " \n",

@@ -37,9 +37,9 @@ BUSY = error_reply_anthropic(
     529, "overloaded_error", "Overloaded", headers={"retry-after-ms": "10"}
 )
 WHOLE = claude_stream(TEXTS)
-SAVED = f"{len(REASONING)} characters of reasoning by deepseek-flash are used again"
+SAVED = f"reusing {len(REASONING)} characters of reasoning by deepseek-flash"
 PRICE = "; <$0.0001 saved"  # 40 tokens, estimated
-CONTINUED = f"the answer goes on after 6 characters; {SAVED}"  # **42**
+CONTINUED = f"continuing the answer after 6 characters; {SAVED}"  # **42**
 RESTART = WHOLE  # a Claude that does not do as it is told, and begins anew
 REST = claude_stream([f"{GO_ON}\n**4", "2** is", " the answer."])
 THE_REST = b" is the answer.\n"
@@ -230,8 +230,7 @@ def test_the_reasoners_own_answer_is_used_again_where_the_handoff_wants_it(
     vendors: Vendors, handoff: str
 ) -> None:
     turn = overloaded(vendors, "--handoff", handoff)
-    own = f"{len(REASONING)} characters of reasoning by deepseek-flash and 17 of its own answer"
-    told = again(turn, f"{own} are used again", PRICE)
+    told = again(turn, f"{SAVED} and 17 of its own answer", PRICE)
     assert resume(vendors) == CompletedRun(0, PRINTED, told)
     asked = vendors.claude.requests
     assert [each.raw for each in asked] == [asked[0].raw] * 4
@@ -260,7 +259,7 @@ def test_reasoning_that_was_allowed_to_be_empty_is_not_paid_for_again(vendors: V
 def test_without_a_handoff_claude_alone_goes_on(vendors: Vendors) -> None:
     vendors.claude.reply(claude_stream(TEXTS).failing(4, Cut()), REST)
     turn = turn_id(vendors.ask("--handoff", "none", "6 x 7?"))
-    told = f"note: turn {turn}: the answer goes on after 6 characters\n".encode()
+    told = f"note: turn {turn}: continuing the answer after 6 characters\n".encode()
     assert resume(vendors, turn) == CompletedRun(0, THE_REST, told)
     demand_continuation(vendors)
     assert len(vendors.reasoner.connections) == 0
@@ -467,7 +466,7 @@ def test_a_turn_is_finished_by_the_models_that_were_chosen_for_it(vendors: Vendo
 
 def test_partial_answers_from_what_there_is(vendors: Vendors) -> None:
     turn = cut_reasoning(vendors)
-    saved = f"{len(PARTIAL)} characters of reasoning by deepseek-flash are used again"
+    saved = f"reusing {len(PARTIAL)} characters of reasoning by deepseek-flash"
     assert resume(vendors, "--partial") == CompletedRun(0, PRINTED, again(turn, saved))
     demand_partial(vendors)
 

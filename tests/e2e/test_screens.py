@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.replies import claude_stream, reasoner_stream
-from support.runner import PROGRAM, environment, run_in_pty
+from support.runner import environment, run_in_pty
 from support.screen import Terminal
 from support.tmux import Tmux
 from support.vendors import OWN_ANSWER, Vendors
@@ -30,6 +30,21 @@ SAME = {
     r"\b\d\.\d s\b": "0.1 s",
 }
 """What differs from run to run, and what stands for it, column for column."""
+CLOCK = """
+import datetime
+
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 11, 26, 12, 30, tzinfo=tz)
+
+datetime.datetime = Clock
+from deepreasoning_cli.__main__ import main
+
+main()
+"""
+AT_NOON = (sys.executable, "-c", CLOCK)
+"""The program on a Thursday at noon: what DeepSeek takes depends on the hour."""
 THOUGHTS = [
     "They ask why the night sky is dark, although there are stars in every direction.\n\n",
     "In a universe that is endless and eternal, each line of sight ends on a star.\n",
@@ -103,7 +118,7 @@ def test_the_screen_is_as_it_is_kept(vendors: Vendors, scene: str, columns: int,
         play_cut_and_rest(vendors)
     else:
         play(vendors, 2 if scene == "history" else 1)
-    script = f'dr() {{ {shlex.join(PROGRAM)} "$@"; }}; cd "$HOME"\n{SCENES[scene]}'
+    script = f'dr() {{ {shlex.join(AT_NOON)} "$@"; }}; cd "$HOME"\n{SCENES[scene]}'
     env = {**vendors.environment, "PAGER": "cat", "TZ": "UTC"}
     program = ("/bin/bash", "-c", script)
     done = run_in_pty(program=program, env=env, columns=columns, rows=rows)
@@ -112,28 +127,12 @@ def test_the_screen_is_as_it_is_kept(vendors: Vendors, scene: str, columns: int,
     check(scene, columns, rows, terminal.lines(), vendors.home)
 
 
-AT_A_PEAK_HOUR = """
-import datetime, sys
-
-class Clock(datetime.datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return cls(2026, 11, 26, 9, 30, tzinfo=tz)
-
-datetime.datetime = Clock
-from deepreasoning_cli.__main__ import main
-
-main()
-"""
-"""The program on a Thursday, when DeepSeek is dear."""
-
-
 @pytest.mark.parametrize(("columns", "rows"), SIZES)
 @pytest.mark.parametrize("command", ["models", "price"])
-def test_prices_are_those_of_the_hour(
+def test_prices_are_kept_row_by_row(
     vendors: Vendors, command: str, columns: int, rows: int
 ) -> None:
-    program = (sys.executable, "-c", AT_A_PEAK_HOUR, command)
+    program = (*AT_NOON, command)
     env = {**vendors.environment, "PAGER": "cat", "TZ": "UTC"}
     done = run_in_pty(program=program, env=env, columns=columns, rows=rows)
     terminal = Terminal(columns, rows)
@@ -155,7 +154,7 @@ def test_nothing_is_drawn_over_a_pager(
     vendors: Vendors, tmux: Tmux, columns: int, rows: int
 ) -> None:
     play(vendors)
-    script = f"{shlex.join([*PROGRAM, 'ask', 'Why?'])} | less; sleep 60"
+    script = f"{shlex.join([*AT_NOON, 'ask', 'Why?'])} | less; sleep 60"
     tmux.start(script, environment(vendors.environment), columns=columns, rows=rows)
     tmux.wait_for("The night is dark")
     tmux.press("G")

@@ -234,7 +234,10 @@ def test_a_turn_without_reasoning_has_none_to_use_again(vendors: Vendors) -> Non
 
 def test_a_file_name_too_long_for_the_system_is_a_usage_error(vendors: Vendors) -> None:
     name = "x" * 300 + ".txt"
-    error = f"error: cannot read {name}: File name too long\nhint: only text files can be sent\n"
+    error = (
+        f"error: cannot read {name}: File name too long\n"
+        "hint: check the name; only text files can be sent\n"
+    )
     assert vendors.ask("--reasoning-from", name, "q") == CompletedRun(2, b"", error.encode())
 
 

@@ -362,7 +362,7 @@ def test_a_reasoner_that_fails_after_a_paid_search_leaves_a_turn_to_resume(
     web.vendors.reply()
     done = resume(web)
     assert (done.code, done.stdout.decode()) == (0, f"{ANSWER}{FOOTER}\n")
-    assert b"2 pages of its search are used again" in done.stderr
+    assert b"reusing 2 pages of its search" in done.stderr
     web.only_search()
     for given in web.given():
         assert "6 x 7 is 42." in given

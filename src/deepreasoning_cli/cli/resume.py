@@ -264,17 +264,15 @@ def _reuse_note(
 
     parts = []
     if continued:
-        parts.append(f"the answer goes on after {len(continued.text):,} characters")
+        parts.append(f"continuing the answer after {len(continued.text):,} characters")
     if reused:
         stage = record.stages.get(Stage.REASON)
         model = f" by {record.reasoned_by}" if record.reasoned_by else ""
         own = f" and {len(record.draft):,} of its own answer" if record.draft else ""
-        parts.append(
-            f"{len(record.reasoning):,} characters of reasoning{model}{own} are used again"
-        )
+        parts.append(f"reusing {len(record.reasoning):,} characters of reasoning{model}{own}")
         if stage and stage.cost and stage.usage:
             parts.append(f"{format_usd(stage.cost, estimated=stage.usage.estimated)} saved")
     if found and not continued:
         pages = "a page" if len(found) == 1 else f"{len(found)} pages"
-        parts.append(f"{pages} of its search {'is' if len(found) == 1 else 'are'} used again")
+        parts.append(f"reusing {pages} of its search")
     return f"turn {record.start.id}: {'; '.join(parts)}"

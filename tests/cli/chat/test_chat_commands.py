@@ -86,20 +86,20 @@ def test_what_resembles_nothing_points_to_help(entry: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ("/web maybe", "/web: 'maybe' is none of on, off\nusage: /web [on|off]"),
+        ("/web maybe", "/web: choose on or off, not 'maybe'\nusage: /web [on|off]"),
         (
             "/handoff all",
-            "/handoff: 'all' is none of reasoning, answer, both, none\n"
+            "/handoff: choose reasoning, answer, both or none, not 'all'\n"
             "usage: /handoff [reasoning|answer|both|none]",
         ),
         (
             "/reasoning dim",
-            "/reasoning: 'dim' is none of show, tail, hide\n"
+            "/reasoning: choose show, tail or hide, not 'dim'\n"
             "usage: /reasoning [show|tail|hide|last]",
         ),
         ("/clear now", "/clear: it takes nothing, not 'now'\nusage: /clear"),
         ("/resume", "/resume: the last answer is not cut: which session?\nusage: /resume [NAME]"),
-        ("/retry twice", "/retry: 'twice' is none of answer, all\nusage: /retry [answer|all]"),
+        ("/retry twice", "/retry: choose answer or all, not 'twice'\nusage: /retry [answer|all]"),
         ("/file 'a b", "/file: no closing quotation\nusage: /file [PATH…|-]"),
         (
             "/copy code 3",
@@ -181,7 +181,7 @@ def test_the_effort_is_a_word_of_a_list() -> None:
     _, err = said(chat, "/effort high", "/effort hihg", "/think", "/think low")
     assert err.splitlines() == [
         "effort: high",
-        "error: /effort: 'hihg' is none of auto, none, low, medium, high, xhigh, max",
+        "error: /effort: choose auto, none, low, medium, high, xhigh or max, not 'hihg'",
         "usage: /effort [LEVEL]",
         "think: auto (auto, low, medium, high, max)",
         "think: low",
@@ -366,8 +366,9 @@ def test_a_file_that_cannot_be_sent_is_refused_when_it_is_attached(tmp_path: Pat
         f"error: {binary} looks binary\nhint: only text can be sent\n"
         f"error: {large} is larger than 8 MB\nhint: cut it down to what the question needs\n"
         f"error: {tmp_path} is not a file\nhint: name a text file\n"
-        "error: cannot read no: No such file or directory\nhint: only text files can be sent\n"
-        "error: /file: ~nobody-here/x is nobody's folder\nusage: /file [PATH…|-]\n"
+        "error: cannot read no: No such file or directory\n"
+        "hint: check the name; only text files can be sent\n"
+        "error: /file: ~nobody-here/x: there is no such user\nusage: /file [PATH…|-]\n"
     )
     assert chat.session.state.files == ()
 

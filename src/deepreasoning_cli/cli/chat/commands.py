@@ -109,7 +109,7 @@ def parse_choice(argument: str, choices: Sequence[Word]) -> Word:
     for choice in choices:
         if choice == argument.lower():
             return choice
-    raise MisuseError(f"{argument!r} is none of {', '.join(choices)}")
+    raise MisuseError(f"choose {', '.join(choices[:-1])} or {choices[-1]}, not {argument!r}")
 
 
 def split_args(argument: str) -> list[str]:

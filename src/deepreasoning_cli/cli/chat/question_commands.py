@@ -193,4 +193,4 @@ def _expand_user(name: str) -> str:
     try:
         return str(Path(name).expanduser())
     except RuntimeError as exc:  # the user of `~user` does not exist
-        raise MisuseError(f"{name} is nobody's folder") from exc
+        raise MisuseError(f"{name}: there is no such user") from exc

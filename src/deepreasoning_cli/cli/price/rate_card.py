@@ -189,11 +189,11 @@ def _cases(view: ModelView, row: ClaudeModel | Reasoner) -> Iterator[list[str]]:
 
 
 def _rates(card: RateCard | None, now: datetime) -> Iterator[tuple[str, Rates | None]]:
-    """Which rates hold when; those of the hour that it is now are marked."""
+    """Which rates hold when, those of this hour `now`."""
     if card and card.peak and card.peak_hours:
-        peak = card.peak_hours.hold(now)
-        yield f"off-peak{'' if peak else ', now'}", card.base
-        yield f"peak{', now' if peak else ''}", card.peak
+        is_peak = card.peak_hours.hold(now)
+        yield "off-peak" if is_peak else "now", card.base
+        yield "now" if is_peak else "peak", card.peak
     elif card and card.bands:
         yield f"prompt to {tables.format_limit(card.bands[0][0])}", card.base
     else:
