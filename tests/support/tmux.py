@@ -8,8 +8,10 @@ import subprocess
 import time
 import uuid
 
-TERMINALS = {name: value for name, value in os.environ.items() if name != "CI"}
-"""What a terminal's shell has: no CI, and no COLUMNS, which readline sets past os.environ."""
+
+def _environment() -> dict[str, str]:
+    """What a terminal's shell has: no CI, and no COLUMNS, which readline sets past os.environ."""
+    return {name: value for name, value in os.environ.items() if name != "CI"}
 
 
 def squeezed(text: str) -> str:
@@ -33,7 +35,7 @@ class Tmux:
             capture_output=True,
             text=True,
             timeout=20,
-            env=TERMINALS,
+            env=_environment(),
         )
         return done.stdout
 
