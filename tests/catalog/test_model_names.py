@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import string
 from datetime import date
 
 import pytest
@@ -14,17 +12,10 @@ from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.catalog.models import ClaudeModel, Lifecycle, Samplers
 from deepreasoning_cli.catalog.names import edits
 from deepreasoning_cli.errors import RefusedError
+from support.names import misspellings
 
 TODAY = date(2026, 11, 23)
 CATALOG = load_catalog()
-NAMES = sorted(
-    {
-        name
-        for model in CATALOG.claude_models
-        for name in (model.id, *model.aliases, model.family, f"claude-{model.family}")
-    }
-)
-"""What the catalog itself calls its models."""
 
 
 def meant(name: str, backend: str = "direct") -> str:
@@ -147,26 +138,6 @@ def test_what_is_no_part_of_a_name_is_not_ignored(name: str) -> None:
     with pytest.raises(RefusedError) as caught:
         meant(name)
     assert caught.value.kind == "model_unknown"
-
-
-def misspellings(count: int) -> list[str]:
-    """Known names with a letter or digit swapped, doubled, left out or replaced."""
-    chance = random.Random(20261126)  # the same ones in every run
-    found: set[str] = set()
-    while len(found) < count:
-        name = chance.choice(NAMES)
-        at = chance.randrange(len(name) - 1)
-        wrong = chance.choice(
-            [
-                name[:at] + name[at + 1] + name[at] + name[at + 2 :],
-                name[:at] + name[at] + name[at:],
-                name[:at] + name[at + 1 :],
-                name[:at] + chance.choice(string.ascii_lowercase) + name[at + 1 :],
-            ]
-        )
-        if wrong not in NAMES and f"claude-{wrong}" not in NAMES:
-            found.add(wrong)
-    return sorted(found)
 
 
 @pytest.mark.parametrize("name", misspellings(200))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from deepreasoning_cli import __version__
+from deepreasoning_cli.cli.app import app
 from support.loopback import Received
+from support.names import misspellings
 from support.replies import claude_stream, reasoner_stream
 from support.runner import CompletedRun
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, REASONING, THOUGHTS, Vendors
@@ -442,3 +445,11 @@ def test_a_reasoner_cannot_fake_the_mark_by_its_name(vendors: Vendors) -> None:
     assert (result.code, result.stdout) == (0, PRINTED)
     introduction = content_of(vendors).split("\n\n")[1]
     assert "\n" not in introduction
+
+
+def test_no_misspelled_model_is_asked_and_no_reasoner_before_it(vendors: Vendors) -> None:
+    for name in misspellings(200):
+        result = CliRunner().invoke(app, ["ask", "-m", name, "6 x 7?"], env=vendors.environment)
+        assert (result.exit_code, result.stdout) == (2, ""), name
+        assert result.stderr.count("\n") > 1, name  # what is wrong, and the nearest names
+    assert vendors.sent() == 0
