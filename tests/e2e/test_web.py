@@ -222,7 +222,7 @@ def test_on_a_terminal_a_person_decides(web: Web, answer: bytes, code: int) -> N
     web.loopback.reply(refusal(503, "DOWN"))
     if code == 0:
         web.vendors.reply()
-    shown = web.on_terminal("--web", QUESTION, keys=[(b"Answer without the search?", answer)])
+    shown = web.on_terminal("--web", QUESTION, keys=[(b"[y/N]: ", answer)])
     text = screen(shown)
     assert shown.code == code
     assert ("42 is the answer." in text) == (code == 0)

@@ -56,7 +56,9 @@ def process() -> Iterator[None]:
     """What a worker sets for its whole process."""
     logger = logging.getLogger("deepreasoning_cli.server")
     before = sys.getswitchinterval(), logger.handlers[:], logger.level, logger.propagate
+    hangup = signal.getsignal(signal.SIGHUP)
     yield
+    signal.signal(signal.SIGHUP, hangup)
     sys.setswitchinterval(before[0])
     gc.unfreeze()
     logger.handlers[:], logger.level, logger.propagate = before[1:]
