@@ -226,11 +226,11 @@ class EarlyConnection:
     None is opened where a proxy is set. What nobody has taken after a minute is closed.
     """
 
-    def __init__(self, origin: HttpOrigin, timeout: float = CONNECT_TIMEOUT) -> None:
-        """Begin; `timeout` is in seconds, for TCP and for TLS each."""
+    def __init__(self, origin: HttpOrigin, timeout: float | None = None) -> None:
+        """Begin; `timeout` is in seconds, for TCP and for TLS each, where ours is not shorter."""
         self.origin = origin
         self.tls = TlsContext()
-        self._timeout = timeout
+        self._timeout = min(timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
         self._lock = threading.Lock()
         self._has_tcp, self._is_done, self._is_over = (threading.Event() for _ in range(3))
         self._socket: socket.socket | None = None
@@ -349,7 +349,7 @@ class LastOrigin:
             return
         if self.connection:
             self.connection.close()
-        self.connection = EarlyConnection(origin, min(timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT))
+        self.connection = EarlyConnection(origin, timeout)
 
     def remember(self, origin: HttpOrigin | None) -> None:
         """Write down the origin of this run; None removes the file. What goes wrong is ignored."""

@@ -172,7 +172,7 @@ def connect_early(
     That to the `last` origin, if it leads there; else that one is closed, and where it is to
     `begin`, a new one is begun, unless a cap may still refuse the turn.
     """
-    from deepreasoning_cli.connect import CONNECT_TIMEOUT, EarlyConnection, HttpOrigin
+    from deepreasoning_cli.connect import EarlyConnection, HttpOrigin
 
     settings = loaded.settings
     first = (plan.search and plan.search.searcher) or plan.reasoner or plan.answerer
@@ -181,8 +181,9 @@ def connect_early(
         if last.connection.origin == origin:
             return last.connection
         last.connection.close()
-    timeout = min(settings.timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
-    return EarlyConnection(origin, timeout) if begin and origin and not plan.caps.are_set else None
+    if origin is None or not begin or plan.caps.are_set:
+        return None
+    return EarlyConnection(origin, settings.timeout)
 
 
 def new_id() -> str:
