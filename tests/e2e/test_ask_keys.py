@@ -117,30 +117,31 @@ def test_a_terminal_that_is_gone_hides_no_failure(by_key: bool) -> None:
         hang_up(stdin)
 
 
-def test_after_a_stop_and_fg_enter_still_answers(vendors: Vendors, tmux: Tmux) -> None:
-    think(vendors, 400)
+def stop_while_it_thinks(vendors: Vendors, tmux: Tmux) -> None:
+    """Ask in a shell, and press Ctrl-Z when there are thoughts."""
     tmux.start("bash --norc -i", environment({**vendors.environment, "PS1": "$ "}))
     tmux.press(shlex.join([*PROGRAM, "ask", "q"]), "Enter")
     tmux.wait_for("thought 003")
     tmux.press("C-z")
     tmux.wait_for("Stopped")
+
+
+def test_after_a_stop_and_fg_enter_still_answers(vendors: Vendors, tmux: Tmux) -> None:
+    think(vendors, 400)
+    stop_while_it_thinks(vendors, tmux)
     tmux.press("echo aloud", "Enter")
     tmux.wait_for("echo aloud aloud")
     tmux.press("fg", "Enter")
     tmux.wait_for("Enter: answer now")
     tmux.press("Enter")
-    lines = tmux.wait_for("stopped by you after")
+    tmux.wait_for("stopped by you after")
     lines = tmux.wait_for("claude-sonnet-5-5 ·")
     assert "42 is the answer." in lines
 
 
 def test_after_bg_it_comes_to_its_end_and_touches_no_key(vendors: Vendors, tmux: Tmux) -> None:
     think(vendors, 60)
-    tmux.start("bash --norc -i", environment({**vendors.environment, "PS1": "$ "}))
-    tmux.press(shlex.join([*PROGRAM, "ask", "q"]), "Enter")
-    tmux.wait_for("thought 003")
-    tmux.press("C-z")
-    tmux.wait_for("Stopped")
+    stop_while_it_thinks(vendors, tmux)
     tmux.press("bg", "Enter")
     tmux.press("Enter")
     lines = tmux.wait_for("thought 059")
