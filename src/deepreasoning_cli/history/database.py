@@ -327,8 +327,10 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         connection = _connection(path, access)
         try:
             connection.execute("SELECT seq FROM turns LIMIT 1").fetchone()
-        except sqlite3.OperationalError as exc:
+        except sqlite3.Error as exc:
             connection.close()
+            if not isinstance(exc, sqlite3.OperationalError):
+                raise
             fault = exc
         else:
             return connection
@@ -344,8 +346,12 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     connection.text_factory = _text
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA secure_delete = ON")
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        connection.close()  # it is in a cycle with its own cache: dropped, it stays open for long
+        raise
     return connection
 
 
