@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from support.installed import node_path, npm_install
 from support.replies import Payload, claude_stream, reasoner_stream
 from support.serve_process import MODEL, Server, serving_at
 from support.vendors import THOUGHTS
@@ -50,11 +51,8 @@ class Agent:
 
     def install(self, folder: Path) -> Path:
         """Where the program is."""
-        program = folder / "node_modules" / ".bin" / self.program
-        if not program.exists():
-            install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-            subprocess.run([*install, self.package], check=True, capture_output=True)
-        return program
+        place = npm_install(folder / self.program, self.package)
+        return place / "node_modules" / ".bin" / self.program
 
 
 AGENTS: Final = (
@@ -120,7 +118,7 @@ def test_a_loop_ends_with_the_right_file_and_one_chain_of_thought(
     ran = subprocess.run(
         [program, *agent.words],
         cwd=work,
-        env={"HOME": str(home), "PATH": os.environ["PATH"]} | environ,
+        env={"HOME": str(home), "PATH": node_path(Path(str(FOLDER)))} | environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=300,
