@@ -1,1 +1,1 @@
-"""What makes the shell completions and the picture in the README; not part of the program."""
+"""What makes the shell completions and the picture in the README, and proves what is promised."""

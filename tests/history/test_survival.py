@@ -21,6 +21,7 @@ from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from failing_calls import CALLS, NthCallFails
+from support.often import AT_LENGTH, RecordProperty
 from support.sample_turns import WHEN, fill_store, journal_turn, turn_events, turn_started
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, kills and limits its files")
@@ -59,11 +60,14 @@ def output(script: str, *arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_shown_delta_is_lost_in_125_kills(folder: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(8 if AT_LENGTH else 4))
+def test_no_shown_delta_is_lost_in_125_kills(
+    folder: Path, seed: int, record_property: RecordProperty
+) -> None:
     result = output("kill_loop.py", folder, 125, seed)
     assert result.pop("deltas") > 1000
     assert result == {"kills": 125, "lost": [], "said": []}
+    record_property("kills", 125)
 
 
 def test_50_processes_with_40_turns_each_lose_none(folder: Path) -> None:
@@ -130,7 +134,11 @@ def ids_afterwards(folder: Path) -> list[str]:
 @pytest.mark.parametrize("for_ever", [False, True])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
 def test_whichever_call_fails_the_answer_is_shown_and_the_store_opens(
-    folder: Path, code: int, for_ever: bool, prepare: Callable[[Path], None]
+    folder: Path,
+    code: int,
+    for_ever: bool,
+    prepare: Callable[[Path], None],
+    record_property: RecordProperty,
 ) -> None:
     gc.disable()  # what is left to it is not closed
     for nth in range(1, 200):
@@ -148,6 +156,7 @@ def test_whichever_call_fails_the_answer_is_shown_and_the_store_opens(
         assert prepare is not in_use or {"dead", "turn0001"} <= set(found)
         if not fault.struck:
             break
+    record_property("calls", nth - 1)
     assert (nth > 15, fault.struck, open_below(folder)) == (True, False, [])
 
 

@@ -14,7 +14,7 @@ from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.live import LiveArea
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, PlainStream
 from deepreasoning_cli.views.panel import Frame
-from support.often import often
+from support.often import RecordProperty, often
 from support.screen import foreign
 
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
@@ -44,7 +44,9 @@ PARTS = (
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_hostile_text_never_drives_the_terminal(share: int) -> None:
+def test_hostile_text_never_drives_the_terminal(
+    share: int, record_property: RecordProperty
+) -> None:
     dice = random.Random(share)
     rendering = terminal.make_console(io.StringIO(), color=True, columns=80)
     for _ in range(TEXTS // SHARES):
@@ -66,3 +68,4 @@ def test_hostile_text_never_drives_the_terminal(share: int) -> None:
         rest = [*rows.feed(sanitiser.close()), *rows.close()]
         area.draw([frame.row(row) for row in rest], [])
         assert foreign("".join(written)) == "", ascii(text)
+    record_property("hostile", TEXTS // SHARES)
