@@ -17,7 +17,6 @@ from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
-    Ending,
     ModelReported,
     Payload,
     Text,
@@ -25,10 +24,10 @@ from deepreasoning_cli.pipeline.events import (
     ToolArguments,
     ToolCall,
     ToolCallStarted,
-    ending_of,
 )
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import ToolCalls
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.transport import Timeouts
 from deepreasoning_cli.transport.sse import payloads
 from deepreasoning_cli.wire.client import chat_completions, messages, responses

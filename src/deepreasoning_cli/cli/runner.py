@@ -285,7 +285,10 @@ class TurnRunner:
     def _load_the_rest(self) -> None:
         """Import what shows and saves a turn while the vendor works, not before and not after."""
         self._request_sent.set()
-        from deepreasoning_cli.pipeline import handoff  # noqa: F401 (`answer_prompt` uses it)
+        from deepreasoning_cli.pipeline import (  # noqa: F401 (each is used when a stage ends)
+            handoff,
+            stop_reasons,
+        )
 
         if self.saves:
             from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)

@@ -58,15 +58,17 @@ STOPS = (KeyboardInterrupt, Interrupted, BrokenPipeError, GeneratorExit)
 
 def outcome_of(record: TurnRecord, failure: BaseException | None = None) -> TurnOutcome:
     """The word for a closed `record`; `failure` is what ended it early, where that is known."""
+    from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
+
     last = record.stages.get(Stage.ANSWER) or record.stages.get(Stage.REASON)
     if record.complete:
         return TurnOutcome.COMPLETE
     if isinstance(failure, STOPS):
         return TurnOutcome.STOPPED
-    ending = events.ending_of(last.stop_reason) if last else None
-    if ending is events.Ending.TRUNCATED:
+    ending = ending_of(last.stop_reason) if last else None
+    if ending is Ending.TRUNCATED:
         return TurnOutcome.LENGTH
-    if ending is events.Ending.REFUSED:
+    if ending is Ending.REFUSED:
         return TurnOutcome.REFUSED
     if failure is None or (
         isinstance(failure, IncompleteError) and _has_partial_text(record, last)

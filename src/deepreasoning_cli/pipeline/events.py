@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum, StrEnum, auto
-from functools import cache
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deepreasoning_cli.pipeline.money import RateCard, Usage
@@ -126,55 +123,6 @@ class End:
 
     reason: str | None
     details: str = ""
-
-
-class Ending(Enum):
-    """What a vendor's stop reason means for the text."""
-
-    UNSTATED = auto()  # there is none; `null` and the like are none either
-    WHOLE = auto()
-    TRUNCATED = auto()  # it ran into a limit
-    REFUSED = auto()  # the model or a filter would not give it
-    PAUSED = auto()  # the model waits for something that nobody will send
-    BROKEN = auto()  # the host failed
-    UNKNOWN = auto()  # a word that no vendor is known to use
-
-
-_ENDING_WORDS: Final[Mapping[Ending, frozenset[str]]] = {
-    meaning: frozenset(words.split())
-    for meaning, words in {
-        Ending.BROKEN: "error errored exception fail failed failure fault internal abort aborted"
-        " cancel cancelled canceled timeout timedout deadline expired stalled network connection"
-        " disconnect disconnected lost closed resource exhausted oom overload overloaded throttled"
-        " unavailable interrupt interrupted shutdown terminated unload malformed crash crashed"
-        " killed preempted evicted repetition loop incomplete partial",
-        Ending.REFUSED: "refusal refuse refused decline declined denied rejected forbidden filter"
-        " filtered contentfilter sensitive safety unsafe harm harmful toxic block blocked blocklist"
-        " prohibited recitation spii guardrail guardrails moderation flagged policy violation"
-        " censored language",
-        Ending.TRUNCATED: "length limit max maxtokens maximum window context exceeded overflow"
-        " truncated truncation cutoff budget quota",
-        Ending.PAUSED: "tool tools toolcalls function functions pause paused action",
-        Ending.WHOLE: "stop stopped end ended endturn eos eot eom endoftext complete completed"
-        " completion finish finished done normal success succeeded word",
-    }.items()
-}
-"""The words of which stop reasons are made, by what they mean; the worst meaning comes first."""
-_NO_ENDING: Final = frozenset({"null", "none", "unspecified"})
-_WORD_STARTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
-
-
-@cache
-def ending_of(reason: str | None) -> Ending:
-    """What a stop reason means, in any vendor's spelling: `MAX_TOKENS`, `contentFilter`, `eos`.
-
-    The words are those of api-facts.md, 1.5, 2.5 and 5, of vLLM, SGLang, TGI, llama.cpp, Gemini,
-    Bedrock, Cohere, Mistral and GLM.
-    """
-    words = set(_WORD_STARTS.sub(" ", reason or "null").lower().split())
-    if words & _NO_ENDING:
-        return Ending.UNSTATED
-    return next((each for each, known in _ENDING_WORDS.items() if words & known), Ending.UNKNOWN)
 
 
 ANSWER_NOW: Final = "answer_now"
@@ -328,6 +276,8 @@ class StageFinished:
 
         A vendor that does not count them apart has counted nothing but them.
         """
+        from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
+
         truncated = ending_of(self.stop_reason) is Ending.TRUNCATED
         if text.strip() or not truncated or self.stage is not Stage.ANSWER or self.usage is None:
             return 0

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
-from deepreasoning_cli.pipeline.events import Chunk, Ending, Event, Prompt, Stage
+from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, believable, estimate_tokens
 from deepreasoning_cli.pipeline.record import ToolCalls
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
+if TYPE_CHECKING:
+    from deepreasoning_cli.pipeline.stop_reasons import Ending
+
 PIECES: Final = (events.Thought, events.Text, events.ToolArguments)
-GOOD_ENDINGS: Final = frozenset({Ending.WHOLE, Ending.UNSTATED, Ending.UNKNOWN})
 
 
 class Provider(Protocol):
@@ -106,12 +108,14 @@ class StageRun:
 
     @property
     def _is_complete(self) -> bool:
-        return self._ending in GOOD_ENDINGS
+        return self._ending.is_good
 
     @property
     def _ending(self) -> Ending:
         """What the stop reason means here: who called a tool has said all there is to say."""
-        ending = events.ending_of(self._reason)
+        from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
+
+        ending = ending_of(self._reason)
         return Ending.WHOLE if self.calls and ending is Ending.PAUSED else ending
 
     def started(self) -> events.StageStarted:
@@ -181,6 +185,8 @@ class StageRun:
 
     def warnings(self) -> Iterator[events.TurnWarning]:
         """What to say of a reply that came to its end."""
+        from deepreasoning_cli.pipeline.stop_reasons import Ending
+
         model = self.provider.model
         if self.hidden:
             pieces = "a piece" if self.hidden == 1 else f"{self.hidden:,} pieces"
@@ -196,6 +202,8 @@ class StageRun:
 
     def raise_if_cut(self) -> None:
         """Raise IncompleteError where the vendor itself stopped the reply before its end."""
+        from deepreasoning_cli.pipeline.stop_reasons import Ending
+
         match self._ending:
             case Ending.TRUNCATED:
                 kind, fault = "max_tokens", "was cut at its token limit"

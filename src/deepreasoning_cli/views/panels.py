@@ -12,9 +12,10 @@ from rich.segment import Segment
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline import events
-from deepreasoning_cli.pipeline.events import Ending, Stage
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.sanitize import Sanitiser, single_line
 from deepreasoning_cli.views.base import model_label, raise_bug
 from deepreasoning_cli.views.live import HIDE_CURSOR, SHOW_CURSOR
@@ -323,7 +324,7 @@ def _result_words(stage: events.StageFinished, *, has_answer: bool) -> tuple[str
         return f"stopped by max_reasoning after {words}", False
     if not has_answer and (thought := stage.thought_in_vain("")):
         return f"thought for {thought:,} tokens and wrote nothing · {words}", True
-    bad_news = BAD_NEWS.get(events.ending_of(stage.stop_reason))
+    bad_news = BAD_NEWS.get(ending_of(stage.stop_reason))
     if bad_news:
         return f"{bad_news} · {words}", True
     return (f"thought {words}" if stage.stage is Stage.REASON else words), False

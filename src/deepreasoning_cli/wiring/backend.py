@@ -21,6 +21,7 @@ from deepreasoning_cli.catalog.models import (
     Host,
     Lifecycle,
     Reasoner,
+    Vendor,
     normal_name,
 )
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
@@ -28,6 +29,7 @@ from deepreasoning_cli.settings.loaded import LoadedSettings
 
 if TYPE_CHECKING:
     from deepreasoning_cli.connect import HttpOrigin
+    from deepreasoning_cli.keys import Key
     from deepreasoning_cli.pipeline.events import Handoff
 
 GATEWAY = "gateway"
@@ -232,6 +234,25 @@ def with_keys(loaded: LoadedSettings, hosts: Sequence[Host]) -> tuple[Host, ...]
 def base_url_of(loaded: LoadedSettings, host: Reasoner | Answerer) -> str:
     """Where a host is called: what its vendor's setting says, else its own address."""
     return loaded.settings.base_urls.get(host.key or host.name, host.base_url)
+
+
+def vendor_of(catalog: Catalog, name: str) -> Vendor | None:
+    """The vendor of that name; None for a host of the user's own."""
+    return next((vendor for vendor in catalog.vendors if vendor.name == name), None)
+
+
+def key_of(loaded: LoadedSettings, catalog: Catalog, name: str) -> Key:
+    """The key of that name; its command may run. Raises ConfigError where there is none."""
+    key = loaded.key(name)
+    if key is None:
+        vendor = vendor_of(catalog, name)
+        export = f"export {vendor.key_env}=…, or " if vendor and vendor.key_env else ""
+        raise ConfigError(
+            f"no key for {name}",
+            kind="key_missing",
+            hint=f"{export}`deepreasoning config set keys.{name}`",
+        )
+    return key
 
 
 def likely_origin(loaded: LoadedSettings, catalog: Catalog) -> HttpOrigin | None:

@@ -19,11 +19,9 @@ from deepreasoning_cli.catalog.models import (
     Host,
     Reasoner,
     Samplers,
-    Vendor,
 )
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
-from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.budget import NO_LIMIT, ReasoningLimit
 from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
@@ -45,18 +43,17 @@ from deepreasoning_cli.wiring.backend import (
     answerers_in_order,
     base_url_of,
     choose_backend,
-    gateways_model,
+    key_of,
     model_at,
     reasoners_in_order,
     typed_names,
+    vendor_of,
     with_keys,
 )
 from deepreasoning_cli.wiring.resources import (
     TurnRequest,
     name_at,
     new_id,
-    open_gateway,
-    open_search,
 )
 
 if TYPE_CHECKING:
@@ -333,26 +330,25 @@ class PlanBuilder:
 
     def _account(self, host: Reasoner | Answerer) -> dict[str, Any]:
         """Where a host is called and with which key, and through what."""
-        vendor = self._vendor(host.key or host.name)
+        vendor = vendor_of(self.catalog, host.key or host.name)
         return {
             "host": host.name,
             "base_url": base_url_of(self._loaded, host),
-            "key": self._key(host.key) if host.key else None,
+            "key": key_of(self._loaded, self.catalog, host.key) if host.key else None,
             "transport": self._transport,
             "top_up": vendor.page if vendor else None,
             "vendor": name_at(vendor, base_url_of(self._loaded, host)) if vendor else None,
         }
 
     def _hosted(self) -> GatewayProvider:
-        settings, today = self._settings, datetime.now(UTC).date()
-        with typed_names(self._loaded, "model"):
-            model, warnings, self._daily_note = gateways_model(self.catalog, settings.model, today)
-        self._warnings += warnings
-        for name in ("reasoner", "answerer", "fallback", "effort", "think", "max_reasoning"):
-            if self._loaded.is_typed(name):
-                self._warnings.append(f"--{name} ignored: the gateway decides".replace("_", "-"))
-        key = self._key(GATEWAY_KEY)
-        return open_gateway(settings, self.catalog, model, key, self._transport)
+        from deepreasoning_cli.wiring.services import choose_gateway
+
+        key = key_of(self._loaded, self.catalog, GATEWAY_KEY)
+        today = datetime.now(UTC).date()
+        chosen = choose_gateway(self._loaded, self.catalog, key, self._transport, today)
+        self._warnings += chosen.warnings
+        self._daily_note = chosen.daily_note
+        return chosen.provider
 
     def _search(self, backend: str) -> Search | None:
         """The search that a turn of our own begins with; the gateway makes its own.
@@ -367,10 +363,12 @@ class PlanBuilder:
             self._warnings.append("the demo does not search the web")
             return None
         from deepreasoning_cli.pipeline.search import Search
+        from deepreasoning_cli.wiring.services import open_search
 
         searcher = None
         if not request.found:
-            searcher = open_search(settings, self.catalog, self._key("linkup"), self._transport)
+            key = key_of(self._loaded, self.catalog, "linkup")
+            searcher = open_search(settings, self.catalog, key, self._transport)
         lists, go_on = not (settings.disable_formatting or self._wants_json), request.without_search
         return Search(searcher, request.question, go_on, lists=lists, found=request.found)
 
@@ -381,19 +379,3 @@ class PlanBuilder:
         if self._loaded.is_typed("max_tokens"):
             self._warnings.append(f"{model} writes at most {most:,} tokens, not {requested:,}")
         return most
-
-    def _key(self, name: str) -> Key:
-        key = self._loaded.key(name)
-        if key is None:
-            vendor = self._vendor(name)
-            export = f"export {vendor.key_env}=…, or " if vendor and vendor.key_env else ""
-            raise ConfigError(
-                f"no key for {name}",
-                kind="key_missing",
-                hint=f"{export}`deepreasoning config set keys.{name}`",
-            )
-        return key
-
-    def _vendor(self, name: str) -> Vendor | None:
-        """The vendor of that name; None for a host of the user's own."""
-        return next((vendor for vendor in self.catalog.vendors if vendor.name == name), None)

@@ -16,7 +16,6 @@ from deepreasoning_cli.catalog.models import (
     AnswererFormat,
     Auth,
     Catalog,
-    ClaudeModel,
     Effort,
     Reasoner,
     Vendor,
@@ -24,19 +23,16 @@ from deepreasoning_cli.catalog.models import (
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.pipeline.money import RateCard, Rates
 from deepreasoning_cli.settings.loaded import LoadedSettings
-from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner, Settings
+from deepreasoning_cli.settings.models import CustomAnswerer, CustomRates, CustomReasoner
 
 if TYPE_CHECKING:
     from deepreasoning_cli.connect import EarlyConnection, LastOrigin
     from deepreasoning_cli.errors import DeepReasoningError
-    from deepreasoning_cli.keys import Key
     from deepreasoning_cli.pipeline.events import Continued, Message, Prompt
     from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
     from deepreasoning_cli.pipeline.search import SearchResult
     from deepreasoning_cli.pipeline.tools import AnswerOptions
-    from deepreasoning_cli.providers.gateway import GatewayProvider
-    from deepreasoning_cli.providers.linkup import LinkupProvider
-    from deepreasoning_cli.transport import DeferredTransport, RetryNotice, Transport
+    from deepreasoning_cli.transport import RetryNotice, Transport
     from deepreasoning_cli.transport.client import WrapBackend
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that is read as another
@@ -111,57 +107,6 @@ def open_transport(
 def name_at(vendor: Vendor, base_url: str) -> str | None:
     """What to call who answers at `base_url`; None where that is not the vendor's own host."""
     return vendor.label if base_url.split("/")[2:3] == vendor.base_url.split("/")[2:3] else None
-
-
-def open_search(
-    settings: Settings, catalog: Catalog, key: Key, transport: Transport | DeferredTransport
-) -> LinkupProvider:
-    """The search of the web, as deep as the settings say, with its price."""
-    from deepreasoning_cli.providers.linkup import LinkupProvider
-
-    vendor, prices, depth = catalog.vendor("linkup"), catalog.search, settings.search.depth
-    return LinkupProvider(
-        base_url=(url := settings.base_urls.get("linkup", vendor.base_url)),
-        key=key,
-        transport=transport,
-        depth=depth,
-        price=prices.deep if depth == "deep" else prices.standard,
-        top_up=vendor.page,
-        vendor=name_at(vendor, url),
-    )
-
-
-def open_gateway(
-    settings: Settings,
-    catalog: Catalog,
-    model: ClaudeModel,
-    key: Key,
-    transport: Transport | DeferredTransport,
-) -> GatewayProvider:
-    """The hosted model, paired with this Claude model."""
-    from deepreasoning_cli.providers.gateway import GatewayProvider, Parameters
-
-    vendor = catalog.vendor(key.name)
-    return GatewayProvider(
-        parameters=Parameters(
-            anthropic_model=model.id,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            max_tokens=settings.max_tokens,
-            web_search_linkup=settings.web_search_linkup,
-            disable_formatting=settings.disable_formatting,
-        ),
-        endpoint=settings.gateway.endpoint,
-        base_url=(url := settings.base_urls.get(key.name, vendor.base_url)),
-        key=key,
-        transport=transport,
-        rates=model.rates.get("gateway"),
-        context=model.context,
-        top_up=vendor.page,
-        vendor=name_at(vendor, url),
-        search_price=catalog.search.gateway,
-        host=vendor.name,
-    )
 
 
 def connect_early(

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UnavailableError
 from deepreasoning_cli.keys import Key, redact
-from deepreasoning_cli.pipeline.events import Ending, Payload, ending_of
+from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.wire.client.payload import as_dict, as_text, first_dict
 
 LONGEST_WORDS = 500  # characters of a vendor's message that are passed on
@@ -291,6 +291,8 @@ def _find_error(payload: Payload) -> object:
 def _failed(reason: object) -> str | None:
     """A stop reason that says that the host failed: OpenRouter's `error`, vLLM's `abort`."""
     reason = as_text(reason)
+    from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
+
     return reason if ending_of(reason) is Ending.BROKEN else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deepreasoning_cli.pipeline.events import Ending, ModelReported, ending_of
+from deepreasoning_cli.pipeline.events import ModelReported
 from deepreasoning_cli.pipeline.money import Usage
 
 MOST_TOKENS = 1_000_000_000  # no model reads or writes this much in one reply
@@ -66,6 +66,8 @@ def as_text(value: object) -> str:
 def as_reason(value: object) -> str | None:
     """A stop reason; None for what states none, as for the text `null`."""
     reason = as_text(value)
+    from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
+
     return None if ending_of(reason) is Ending.UNSTATED else reason
 
 

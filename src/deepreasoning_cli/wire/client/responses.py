@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import ReplyReader, as_dict, as_dicts, as_text, as_usage
 from deepreasoning_cli.wire.client.think import nested_text
@@ -28,9 +29,7 @@ PARTS: Final[Mapping[str, tuple[str, type[events.Thought | events.Text]]]] = {
 }
 
 
-CUTS: Final = frozenset(
-    {events.Ending.TRUNCATED, events.Ending.REFUSED, events.Ending.PAUSED, events.Ending.BROKEN}
-)
+CUTS: Final = frozenset({Ending.TRUNCATED, Ending.REFUSED, Ending.PAUSED, Ending.BROKEN})
 
 
 def request_body(
@@ -144,7 +143,7 @@ class _ResponsesReader(ReplyReader):
         if response.get("status") != "incomplete" and not details:
             return "refusal" if self.refused else "completed"
         reason = as_text(details.get("reason"))
-        return reason if events.ending_of(reason) in CUTS else "max_output_tokens"
+        return reason if ending_of(reason) in CUTS else "max_output_tokens"
 
 
 def _number(index: object) -> int:

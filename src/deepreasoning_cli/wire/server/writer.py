@@ -14,16 +14,15 @@ from deepreasoning_cli.pipeline.events import (
     DONE,
     Chunk,
     End,
-    Ending,
     ModelReported,
     Payload,
     Text,
     Thought,
     ToolArguments,
     ToolCallStarted,
-    ending_of,
 )
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.wire.server.errors import ApiError
 
 encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode

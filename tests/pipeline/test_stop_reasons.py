@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepreasoning_cli.pipeline.events import Ending, ending_of
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 
 SPELLINGS = {
     Ending.UNSTATED: "null None FINISH_REASON_UNSPECIFIED",
