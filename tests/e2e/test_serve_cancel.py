@@ -129,7 +129,7 @@ def test_openais_client_that_closes_a_response_ends_the_call(
     server.vendors.reply(moment.thoughts, moment.texts)
     before = gone_before(server)
     with server.openai().responses.stream(model=MODEL, input="6 x 7?") as stream:
-        texts = {"response.reasoning_text.delta": "", "response.output_text.delta": ""}
+        texts = {"response.reasoning_summary_text.delta": "", "response.output_text.delta": ""}
         while tuple(texts.values()) != (moment.reasoning, moment.answer):
             event: Any = next(stream)
             if event.type in texts:

@@ -128,8 +128,10 @@ def test_a_response_is_streamed(
     script(server, claude_stream(TEXTS, stop_reason=reason))
     with server.openai().responses.stream(model=MODEL, input="6 x 7?") as stream:
         events: list[Any] = list(stream)
-    thoughts = [each.delta for each in events if each.type == "response.reasoning_text.delta"]
-    texts = [each.delta for each in events if each.type == "response.output_text.delta"]
+    names = ("reasoning_summary_text", "output_text")
+    thoughts, texts = (
+        [each.delta for each in events if each.type == f"response.{name}.delta"] for name in names
+    )
     assert ("".join(thoughts), "".join(texts)) == (REASONING, ANSWER)
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert events[-1].type == f"response.{status[0]}"

@@ -99,7 +99,7 @@ def response_pieces(server: Server, **fields: Any) -> Iterator[tuple[str, str]]:
     """The package has no exception for a response that failed: it is an event."""
     for event in response(server, stream=True, **fields):
         match event.type:
-            case "response.reasoning_text.delta":
+            case "response.reasoning_summary_text.delta":
                 yield "reasoning", event.delta
             case "response.output_text.delta":
                 yield "answer", event.delta

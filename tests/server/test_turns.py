@@ -61,7 +61,7 @@ def texts_of(answer: Answer | bytes) -> tuple[str, str]:
             said["text"] += choice["delta"].get("content", "")
         delta: Any = event.get("delta")
         match event.get("type"):
-            case "response.reasoning_text.delta":
+            case "response.reasoning_summary_text.delta":
                 said["reasoning"] += delta
             case "response.output_text.delta":
                 said["text"] += delta

@@ -165,7 +165,7 @@ class TestResponses:
             events = list(stream)
         deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
         thoughts = [
-            event.delta for event in events if event.type == "response.reasoning_text.delta"
+            event.delta for event in events if event.type == "response.reasoning_summary_text.delta"
         ]
         assert ("".join(thoughts), "".join(deltas)) == (REASONING, ANSWER)
         assert [event.sequence_number for event in events] == list(range(len(events)))

@@ -22,7 +22,7 @@ from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.asgi import failure_response, json_response, path_of
-from deepreasoning_cli.server.formats import BY_PATH
+from deepreasoning_cli.server.formats import BY_PATH, RESPONSES
 from deepreasoning_cli.server.guard import BUG, Guard
 from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS, TurnHandler
 from deepreasoning_cli.server.models import models_response
@@ -45,6 +45,18 @@ ROUTE_FAILURES: Final = {
     ),
     405: ApiError(405, "method_not_allowed", "this path does not answer that method"),
 }
+COMPACTION: Final = ApiError(
+    404,
+    "unsupported_route",
+    "compaction is not supported: in the client, switch it off, or have the model summarize the"
+    " conversation in a turn of its own",
+)
+COMPACTION_PATH: Final = f"{RESPONSES}/compact"
+WEBSOCKET: Final = ApiError(
+    405,
+    "unsupported_transport",
+    "WebSockets are not supported: in the client, switch them off and stream over HTTP",
+)
 
 
 def application(service: Service, *, shutdown_seconds: float = SHUTDOWN_SECONDS) -> ASGIApp:
@@ -145,6 +157,10 @@ async def http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     failure = ROUTE_FAILURES.get(status) or ApiError(status, "http", str(error.detail))
+    if status == 404 and path_of(request.scope) == COMPACTION_PATH:
+        failure = COMPACTION
+    if status == 405 and request.headers.get("upgrade", "").lower() == "websocket":
+        failure = WEBSOCKET
     methods = (error.headers or {}).get("Allow")
     headers = {"allow": ", ".join(sorted(methods.split(", ")))} if methods else None
     return failure_response(request.scope, failure, headers=headers)

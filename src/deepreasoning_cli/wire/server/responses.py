@@ -79,7 +79,9 @@ the Open Responses specification, which requires all of it)."""
 class ResponsesWriter(ReplyWriter):
     """Writes numbered events: reasoning and message items, a new one wherever the kind changes.
 
-    The chain of thought is written as raw `reasoning_text`.
+    The chain of thought is streamed as the summary of a reasoning item: the form that clients show
+    (Codex, the Vercel AI SDK) and the only one whose events both the SDKs' types and the Open
+    Responses specification have. The whole item has it as raw `reasoning_text`, too.
     """
 
     _number = 0
@@ -97,10 +99,16 @@ class ResponsesWriter(ReplyWriter):
 
     def whole(self) -> Payload:
         """The `response` object of a reply that has ended."""
-        reason = to_incomplete_reason(*self.reply.ending_words)
-        if reason == "completed":
+        if self._last_status == "completed":
             return self._response("completed")
+        reason = to_incomplete_reason(*self.reply.ending_words)
         return self._response("incomplete", incomplete_details={"reason": reason})
+
+    @property
+    def _last_status(self) -> str:
+        """The status of the last item: one that was cut makes the reply incomplete."""
+        reason = to_incomplete_reason(*self.reply.ending_words)
+        return "completed" if reason == "completed" else "incomplete"
 
     def _start_reply(self) -> Iterable[Payload]:
         response = self._response("in_progress", output=[], usage=None)
@@ -114,7 +122,7 @@ class ResponsesWriter(ReplyWriter):
         return self._item.delta(text)
 
     def _end_block(self) -> Iterable[Payload]:
-        return self._item.end_events() if self.reply.runs else ()
+        return self._item.end_events(self._last_status) if self.reply.runs else ()
 
     def _end_reply(self) -> Iterable[Payload]:
         response = self.whole()
@@ -124,10 +132,7 @@ class ResponsesWriter(ReplyWriter):
         """The object with what came before the failure; its last item is incomplete."""
         code = ERROR_CODES.get(failure.openai_type, "invalid_prompt")
         error = {"code": code, "message": failure.safe_message, "type": failure.openai_type}
-        response = self._response("failed", error=error)
-        if response["output"]:
-            response["output"][-1]["status"] = "incomplete"
-        yield {"type": "response.failed", "response": response}
+        yield {"type": "response.failed", "response": self._response("failed", error=error)}
 
     @property
     def _item(self) -> _OutputItem:
@@ -153,7 +158,9 @@ class ResponsesWriter(ReplyWriter):
     def _response(self, status: str, **fields: object) -> Payload:
         """The object with every field that clients expect."""
         usage = self.reply.usage
-        count = len(self.reply.runs)
+        output = [self._output_item(index).to_object() for index in range(len(self.reply.runs))]
+        if output and status in ("incomplete", "failed"):
+            output[-1]["status"] = "incomplete"
         return {
             **REPEATED,
             **self.head.request,
@@ -165,7 +172,7 @@ class ResponsesWriter(ReplyWriter):
             "error": None,
             "incomplete_details": None,
             "model": self.reply.model,
-            "output": [self._output_item(index).to_object() for index in range(count)],
+            "output": output,
             "usage": usage and _usage_object(usage) | self.reply.cost_fields,
             **fields,
         }
@@ -191,62 +198,73 @@ class _OutputItem:
         return f"{'rs' if self.kind is Thought else prefix}_{self.reply_id}_{self.index}"
 
     @property
+    def _function(self) -> Payload:
+        """What a call is of, as the client named it."""
+        called = self.kind.name if isinstance(self.kind, ToolCallStarted) else ""
+        return dict(self.namespaces.get(called, {"name": called}))
+
+    @property
     def _name(self) -> str:
-        return "reasoning_text" if self.kind is Thought else "output_text"
+        return "reasoning_summary_text" if self.kind is Thought else "output_text"
+
+    @property
+    def _part_name(self) -> str:
+        return "reasoning_summary_part" if self.kind is Thought else "content_part"
 
     @property
     def _logprobs(self) -> Payload:
         return {} if self.kind is Thought else {"logprobs": []}
 
     def to_object(self, status: str = "completed") -> Payload:
-        """The item; its text is in it once it is complete."""
+        """The item; its text is in it once it is over."""
+        fields: Payload = {"id": self.id, "status": status}
+        over = status != "in_progress"
         if isinstance(self.kind, ToolCallStarted):
-            return {
-                "id": self.id,
-                "status": status,
+            return fields | {
                 "type": "function_call",
                 "call_id": self.kind.id,
-                **self.namespaces.get(self.kind.name, {"name": self.kind.name}),
-                "arguments": self.text if status == "completed" else "",
+                **self._function,
+                "arguments": self.text if over else "",
             }
-        content = [self._part(self.text)] if status == "completed" else []
-        if self.kind is Thought:
-            payload: Payload = {"type": "reasoning", "summary": []}
-        else:
-            payload = {"type": "message", "role": "assistant"}
-        return {"id": self.id, "status": status, **payload, "content": content}
+        parts = [self._part(self.text)] if over else []
+        if self.kind is not Thought:
+            return fields | {"type": "message", "role": "assistant", "content": parts}
+        raw = [{"type": "reasoning_text", "text": self.text}] if over else []
+        return fields | {"type": "reasoning", "summary": parts, "content": raw}
 
     def _part(self, text: str) -> Payload:
-        annotations: Payload = {} if self.kind is Thought else {"annotations": []}
-        return {"type": self._name, "text": text, **annotations, **self._logprobs}
+        if self.kind is Thought:
+            return {"type": "summary_text", "text": text}
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
     def start_events(self) -> Iterator[Payload]:
         yield self._item_event("added", "in_progress")
         if not isinstance(self.kind, ToolCallStarted):
-            yield self._event("content_part.added", part=self._part(""))
+            yield self._event(f"{self._part_name}.added", part=self._part(""))
 
     def delta(self, text: str) -> Payload:
         if isinstance(self.kind, ToolCallStarted):
             return self._call_event("delta", delta=text)
         return self._event(f"{self._name}.delta", delta=text, **self._logprobs)
 
-    def end_events(self) -> Iterator[Payload]:
+    def end_events(self, status: str) -> Iterator[Payload]:
         if isinstance(self.kind, ToolCallStarted):
-            yield self._call_event("done", arguments=self.text)
+            yield self._call_event("done", **self._function, arguments=self.text)
         else:
             yield self._event(f"{self._name}.done", text=self.text, **self._logprobs)
-            yield self._event("content_part.done", part=self._part(self.text))
-        yield self._item_event("done", "completed")
+            yield self._event(f"{self._part_name}.done", part=self._part(self.text))
+        yield self._item_event("done", status)
 
     def _event(self, name: str, **fields: Payload | str) -> Payload:
         """An event of the item's one part."""
-        place = {"item_id": self.id, "output_index": self.index, "content_index": 0}
+        index = "summary_index" if self.kind is Thought else "content_index"
+        place = {"item_id": self.id, "output_index": self.index, index: 0}
         return {"type": f"response.{name}", **place, **fields}
 
-    def _call_event(self, name: str, **fields: str) -> Payload:
+    def _call_event(self, event: str, **fields: str) -> Payload:
         """An event of a call's arguments."""
         place = {"item_id": self.id, "output_index": self.index}
-        return {"type": f"response.function_call_arguments.{name}", **place, **fields}
+        return {"type": f"response.function_call_arguments.{event}", **place, **fields}
 
     def _item_event(self, name: str, status: str) -> Payload:
         item = self.to_object(status)
