@@ -48,6 +48,13 @@ class Promise:
 
 PROMISES: Final = (
     Promise(
+        name="cuts",
+        holds="Wherever a reply breaks off, all that it had said is shown and kept",
+        tried="cuts",
+        least=20_000,
+        tests=("tests/e2e/test_every_byte.py",),
+    ),
+    Promise(
         name="kills",
         holds="What was shown is kept when the process is killed",
         tried="SIGKILLs",
