@@ -1,36 +1,32 @@
 """Real agents in front of `serve`: five calls end with the right file, and one chain of thought.
 
-`DEEPREASONING_AGENTS=FOLDER pytest tests/agents` installs them there with npm, if they are not.
+`DEEPREASONING_AGENTS=FOLDER pytest tests/agents` installs each there in its newest version, if it
+is not. What they are told is what `docs/clients.md` tells users.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from support.installed import node_path, npm_install
-from support.replies import Payload, claude_stream, reasoner_stream
+from support.installed import node_path, npm_install, pip_install
+from support.replies import Payload, reasoner_stream
 from support.serve_process import MODEL, Server, serving_at
+from support.tool_loops import ENDING, ToolLoop
 from support.vendors import THOUGHTS
 
 FOLDER: Final = os.environ.get("DEEPREASONING_AGENTS")
 TASK: Final = "Write abcd into out.txt, one letter after the other."
 STEPS: Final = (*(f"printf {letter} >> out.txt" for letter in "abcd"), "cat out.txt")
-CODEX: Final = """
-model = "{model}"
-model_provider = "here"
-[model_providers.here]
-name = "here"
-base_url = "{url}/v1"
-wire_api = "responses"
-env_key = "KEY"
-"""
 
 pytestmark = [
     pytest.mark.skipif(FOLDER is None, reason="DEEPREASONING_AGENTS names no folder for them"),
@@ -38,57 +34,188 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agent:
-    """An agent: its package, how its shell is called, and how it is run."""
+    """An agent: its package, how its shell is called, and how it is run.
 
-    package: str
+    `SERVER` in words, values and files is the server's address. `files` are below the user's home.
+    `prepares` is run first. `last` is a call with which the agent wants to be told that all is
+    done. `daemon` is the file in which a process that it leaves behind notes its id.
+    """
+
     program: str
+    package: str
+    from_pypi: bool = False
     shell: str
     call: Callable[[str], Payload]
     words: Sequence[str]
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    prepares: Sequence[str] = ()
+    last: Sequence[tuple[str, str, Payload]] = ()
+    daemon: str | None = None
 
     def install(self, folder: Path) -> Path:
         """Where the program is."""
-        place = npm_install(folder / self.program, self.package)
+        place = folder / self.program
+        if self.from_pypi:
+            return pip_install(place, self.package).parent / self.program
+        place = npm_install(place, self.package, path=node_path(folder))
         return place / "node_modules" / ".bin" / self.program
 
 
 AGENTS: Final = (
     Agent(
-        "@anthropic-ai/claude-code",
-        "claude",
-        "Bash",
-        lambda command: {"command": command, "description": "a step"},
-        ("-p", TASK, "--dangerously-skip-permissions"),
-        {
-            "ANTHROPIC_BASE_URL": "{url}",
+        program="claude",
+        package="@anthropic-ai/claude-code@latest",
+        shell="Bash",
+        call=lambda command: {"command": command, "description": "a step"},
+        words=("-p", TASK, "--dangerously-skip-permissions"),
+        environ={
+            "ANTHROPIC_BASE_URL": "SERVER",
             "ANTHROPIC_AUTH_TOKEN": "unused",
             "ANTHROPIC_MODEL": MODEL,
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL": "haiku",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "IS_SANDBOX": "1",
         },
     ),
     Agent(
-        "@openai/codex",
-        "codex",
-        "exec_command",
-        lambda command: {"cmd": command},
-        ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK),
-        {"KEY": "unused"},
+        program="codex",
+        package="@openai/codex@latest",
+        shell="exec_command",
+        call=lambda command: {"cmd": command},
+        words=("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", TASK),
+        files={
+            ".codex/config.toml": """
+model = "deepreasoning"
+model_provider = "deepreasoning"
+
+[model_providers.deepreasoning]
+name = "DeepReasoning"
+base_url = "SERVER/v1"
+wire_api = "responses"
+"""
+        },
     ),
     Agent(
-        "@qwen-code/qwen-code",
-        "qwen",
-        "run_shell_command",
-        lambda command: {"command": command, "is_background": False},
-        ("--auth-type", "openai", "-y", "-p", TASK),
-        {
-            "OPENAI_BASE_URL": "{url}/v1",
-            "OPENAI_API_KEY": "unused",
-            "OPENAI_MODEL": MODEL,
+        program="qwen",
+        package="@qwen-code/qwen-code@latest",
+        shell="run_shell_command",
+        call=lambda command: {"command": command, "is_background": False},
+        words=("--auth-type", "openai", "-y", "-p", TASK),
+        environ={"OPENAI_BASE_URL": "SERVER/v1", "OPENAI_API_KEY": "unused", "OPENAI_MODEL": MODEL},
+    ),
+    Agent(
+        program="opencode",
+        package="opencode-ai@latest",
+        shell="bash",
+        call=lambda command: {"command": command, "description": "a step"},
+        words=("run", TASK),
+        files={
+            ".config/opencode/opencode.json": """
+{
+  "model": "deepreasoning/deepreasoning",
+  "small_model": "deepreasoning/haiku",
+  "permission": "allow",
+  "provider": {
+    "deepreasoning": {
+      "npm": "@ai-sdk/openai-compatible",
+      "name": "DeepReasoning",
+      "options": {"baseURL": "SERVER/v1", "apiKey": "unused"},
+      "models": {
+        "deepreasoning": {"name": "DeepReasoning", "reasoning": true, "tool_call": true},
+        "haiku": {"name": "Haiku"}
+      }
+    }
+  }
+}
+"""
         },
+    ),
+    Agent(
+        program="cn",
+        package="@continuedev/cli@latest",
+        shell="Bash",
+        call=lambda command: {"command": command},
+        words=("--auto", "-p", TASK),
+        files={
+            ".continue/config.yaml": """
+name: DeepReasoning
+version: 1.0.0
+schema: v1
+models:
+  - name: DeepReasoning
+    provider: openai
+    model: deepreasoning
+    apiBase: SERVER/v1
+    apiKey: unused
+    roles: [chat, edit, apply]
+    capabilities: [tool_use, image_input]
+"""
+        },
+    ),
+    Agent(
+        program="cline",
+        package="cline@latest",
+        shell="run_commands",
+        call=lambda command: {"command": command, "requires_approval": False},
+        prepares=(
+            "auth",
+            "-p",
+            "openai-compatible",
+            "-k",
+            "unused",
+            "-m",
+            MODEL,
+            "-b",
+            "SERVER/v1",
+        ),
+        words=(TASK,),
+        daemon=".cline/data/locks/hub/production.json",
+    ),
+    Agent(
+        program="pi",
+        package="@earendil-works/pi-coding-agent@1.5",
+        shell="bash",
+        call=lambda command: {"command": command},
+        words=("--provider", "deepreasoning", "--model", MODEL, "-p", TASK),
+        files={
+            ".pi/agent/models.json": """
+{
+  "providers": {
+    "deepreasoning": {
+      "baseUrl": "SERVER/v1",
+      "api": "openai-completions",
+      "apiKey": "unused",
+      "models": [{
+        "id": "deepreasoning",
+        "name": "DeepReasoning",
+        "reasoning": true,
+        "input": ["text", "image"],
+        "contextWindow": 128000,
+        "maxTokens": 32000,
+        "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}
+      }]
+    }
+  }
+}
+"""
+        },
+    ),
+    Agent(
+        program="gptme",
+        package="gptme",
+        from_pypi=True,
+        shell="shell",
+        call=lambda command: {"command": command},
+        words=("--non-interactive", "--tool-format", "tool", "-m", f"anthropic/{MODEL}", TASK),
+        environ={
+            "ANTHROPIC_BASE_URL": "SERVER",
+            "ANTHROPIC_API_KEY": "unused",
+            "GPTME_TIKTOKEN_TIMEOUT": "0.1",
+        },
+        last=[("toolu_last", "complete", {})],
     ),
 )
 
@@ -99,33 +226,55 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def folder() -> Path:
+    return Path(str(FOLDER))
+
+
+def run_agent(
+    agent: Agent, folder: Path, home: Path, url: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The end of its run, in the folder `work` of its home."""
+    program = agent.install(folder)
+    work = home / "work"
+    work.mkdir(parents=True)
+    for path, text in agent.files.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text.replace("SERVER", url))
+    environ = {name: value.replace("SERVER", url) for name, value in agent.environ.items()}
+
+    def run(words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [program, *(word.replace("SERVER", url) for word in words)],
+            cwd=work,
+            env={"HOME": str(home), "PATH": node_path(folder)} | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+
+    try:
+        if agent.prepares:
+            assert run(agent.prepares).returncode == 0
+        return run(agent.words)
+    finally:
+        if agent.daemon:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(json.loads((home / agent.daemon).read_text())["pid"], signal.SIGTERM)
+
+
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.program)
 def test_a_loop_ends_with_the_right_file_and_one_chain_of_thought(
-    server: Server, agent: Agent, tmp_path: Path
+    server: Server, agent: Agent, folder: Path, tmp_path: Path
 ) -> None:
-    program = agent.install(Path(str(FOLDER)))
+    loop = ToolLoop(agent.shell, [agent.call(step) for step in STEPS], agent.last)
     server.vendors.reasoner.reply(reasoner_stream(THOUGHTS))
-    for number, step in enumerate(STEPS):
-        calls = [(f"toolu_{number}", agent.shell, agent.call(step))]
-        server.vendors.claude.reply(claude_stream((), calls=calls, stop_reason="tool_use"))
-    server.vendors.claude.reply(claude_stream(("All done.",)))
-    home, work = tmp_path / "home", tmp_path / "work"
-    work.mkdir()
-    config = home / ".codex" / "config.toml"
-    config.parent.mkdir(parents=True)
-    config.write_text(CODEX.format(model=MODEL, url=server.url))
-    environ = {name: value.format(url=server.url) for name, value in agent.environ.items()}
-    ran = subprocess.run(
-        [program, *agent.words],
-        cwd=work,
-        env={"HOME": str(home), "PATH": node_path(Path(str(FOLDER)))} | environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert (ran.returncode, b"All done." in ran.stdout) == (0, True), ran.stderr[-2000:]
-    assert (work / "out.txt").read_text() == "abcd"
-    _, claudes = server.vendors.requests()
-    assert server.vendors.counts() == (1, len(STEPS) + 1)
-    assert all(THOUGHTS[-1] in str(claude.body["messages"]) for claude in claudes)
+    server.vendors.claude.reply(loop)
+    ran = run_agent(agent, folder, tmp_path / "home", server.url)
+    said = ran.stdout + ran.stderr
+    assert (ran.returncode, ENDING.encode() in said) == (0, True), said[-4000:]
+    assert (tmp_path / "home" / "work" / "out.txt").read_text() == "abcd"
+    assert (len(server.vendors.reasoner.requests), len(loop.asked)) == (1, len(STEPS) + 1)
+    assert all(THOUGHTS[-1] in str(request.body["messages"]) for request in loop.asked)
+    assert all("haiku" in request.body["model"] for request in loop.asides)

@@ -17,15 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-NODE: Final = 22  # what the newest packages ask for
+NODE: Final = 24  # what the newest packages ask for
 NPM: Final = ("npm", "install", "--no-audit", "--no-fund", "--prefix")
 
 
-def npm_install(folder: Path, *packages: str) -> Path:
-    """The folder, with the packages below its `node_modules`."""
+def npm_install(folder: Path, *packages: str, path: str | None = None) -> Path:
+    """The folder, with the packages below its `node_modules`; `path` has the Node for scripts."""
     with _missing(folder, packages) as missing:
         if missing:
-            _run(*NPM, str(folder), *packages)
+            _run(*NPM, str(folder), *packages, path=path)
     return folder
 
 
@@ -64,6 +64,7 @@ def _missing(folder: Path, packages: Sequence[str]) -> Iterator[bool]:
             note.write_text("\n".join(packages))
 
 
-def _run(*words: str) -> None:
-    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+def _run(*words: str, path: str | None = None) -> None:
+    env = os.environ | ({"PATH": path} if path else {})
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, env=env)
     assert ran.returncode == 0, f"{' '.join(words)}: {ran.stdout}{ran.stderr}"

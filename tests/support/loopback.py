@@ -35,6 +35,9 @@ from support.replies import json_reply as json_reply
 from support.replies import reasoner_stream as reasoner_stream
 from support.replies import sse as sse
 
+Script = Reply | Callable[[Received], Reply]
+"""A reply, or what finds the one for a request."""
+
 
 class Loopback:
     """One vendor. Replies are given in turn, one a request; the last one repeats.
@@ -47,10 +50,10 @@ class Loopback:
     url: str
     ca_file: Path
 
-    def __init__(self, *replies: Reply, tls: bool = False) -> None:
+    def __init__(self, *replies: Script, tls: bool = False) -> None:
         self.requests: list[Received] = []
         self.connections: list[Connection] = []
-        self._replies = list(replies)
+        self._replies: list[Script] = list(replies)
         self._turn = 0  # of the reply to play; past the end, the last one repeats
         self._tls = tls
         self._changed = threading.Condition()
@@ -58,7 +61,7 @@ class Loopback:
         self._failures: list[Exception] = []
         self._open = contextlib.ExitStack()
 
-    def reply(self, *replies: Reply) -> None:
+    def reply(self, *replies: Script) -> None:
         """Put replies in the queue."""
         with self._changed:
             self._replies.extend(replies)
@@ -177,7 +180,8 @@ class Loopback:
                 raise AssertionError(f"no reply is scripted for {request.method} {request.path}")
             at = min(self._turn, len(self._replies) - 1)
             self._turn = at + 1
-            return self._replies[at]
+            script = self._replies[at]
+        return script if isinstance(script, Reply) else script(request)
 
 
 def refusing_url() -> str:
