@@ -327,7 +327,8 @@ def connect_to_last() -> LastOrigin:
     from deepreasoning_cli import paths
 
     switch = os.environ.get("DEEPREASONING_CONNECT_AHEAD", "").strip().lower()
-    is_off = switch in OFF or "DEEPREASONING_BACKEND" in os.environ
+    elsewhere = ("DEEPREASONING_BACKEND", "DEEPREASONING_CASSETTE")
+    is_off = switch in OFF or any(name in os.environ for name in elsewhere)
     return LastOrigin(paths.data_dir() / FILE_NAME, connects=not is_off)
 
 

@@ -97,6 +97,8 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "code_theme": "ansi_dark",
         "timeout": None,
         "connect_ahead": True,
+        "cassette": None,
+        "replay_pace": None,
         "keys": {},
         "reasoners": {},
         "answerers": {},
@@ -1136,3 +1138,17 @@ def test_a_command_of_blanks_is_none(config: Path, command: str) -> None:
     error = failure(config, f"[keys]\nlab = {{ command = {command} }}")
     assert error.exit_code == 3
     assert "keys.lab" in error.message
+
+
+@pytest.mark.parametrize("use", ["tape.jsonl", "tape.jsonl:", ":replay", "tape.jsonl:play"])
+def test_a_cassette_is_a_file_and_what_is_done_with_it(config: Path, use: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(config, environ={"DEEPREASONING_CASSETTE": use})
+    assert "FILE:record or FILE:replay" in caught.value.message
+    taken = load(config, environ={"DEEPREASONING_CASSETTE": "C:\\tapes\\one.jsonl:replay"})
+    assert taken.settings.is_replay
+
+
+def test_a_cassette_is_not_for_the_file(config: Path) -> None:
+    error = failure(config, 'cassette = "tape.jsonl:replay"\n')
+    assert error.message == f"{config}:1: cassette is not for the file"

@@ -99,6 +99,9 @@ def ask(
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
+    record: o.RecordOption = None,
+    replay: o.ReplayOption = None,
+    replay_pace: o.ReplayPaceOption = None,
     dry_run: o.DryRunOption = False,
 ) -> None:
     """Ask a question: the reasoner thinks, Claude answers.
@@ -132,7 +135,7 @@ def _connect_and_load(
     from deepreasoning_cli.settings.loaded import load_settings
 
     loaded = load_settings(global_options.config, settings)
-    if last := global_options.last_origin:
+    if (last := global_options.last_origin) and not loaded.settings.is_replay:
         from deepreasoning_cli.wiring.backend import likely_origin
         from deepreasoning_cli.wiring.resources import current_catalog
 

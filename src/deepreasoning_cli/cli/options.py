@@ -52,6 +52,7 @@ SETTINGS: Final = {
     **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
     "web": "web_search_linkup",
     "no_sources": "disable_formatting",
+    "replay_pace": "replay_pace",
 }
 """The parameters of commands that override a setting, with the setting's name."""
 
@@ -60,11 +61,16 @@ def settings_from(
     params: Mapping[str, Any], names: Mapping[str, str] = SETTINGS
 ) -> dict[str, object]:
     """The settings that a command's parameters override; a flag that is absent overrides none."""
-    return {
+    settings: dict[str, object] = {
         names[name]: value
         for name, value in params.items()
         if name in names and value not in (None, ())
     }
+    cassettes = [(mode, params[mode]) for mode in ("record", "replay") if params.get(mode)]
+    if len(cassettes) > 1:
+        raise UsageError("use either --record or --replay")
+    settings.update(("cassette", f"{path}:{mode}") for mode, path in cassettes)
+    return settings
 
 
 def at_most_one(flags: Mapping[str, bool]) -> None:
@@ -81,10 +87,12 @@ def build_options(cls: type[Options], params: Mapping[str, Any], **others: objec
 
 
 MODELS, OUTPUT, INPUT, LIMITS = "Models", "Output", "Input", "Limits"
+CASSETTES = "Cassettes"
 models_option = partial(typer.Option, rich_help_panel=MODELS)
 output_option = partial(typer.Option, rich_help_panel=OUTPUT)
 input_option = partial(typer.Option, rich_help_panel=INPUT)
 limits_option = partial(typer.Option, rich_help_panel=LIMITS)
+cassette_option = partial(typer.Option, rich_help_panel=CASSETTES)
 
 PromptArgument = Annotated[
     list[str] | None,
@@ -302,3 +310,23 @@ SessionOption = Annotated[
 ]
 CopyOption = Annotated[bool, output_option("--copy", help="Also copy the answer to the clipboard.")]
 NoSaveOption = Annotated[bool, output_option("--no-save", help="Save nothing to disk.")]
+RecordOption = Annotated[
+    Path | None,
+    cassette_option("--record", metavar="FILE", help="Record all calls of models in FILE."),
+]
+ReplayOption = Annotated[
+    Path | None,
+    cassette_option(
+        "--replay", metavar="FILE", help="Replay the calls recorded in FILE; nothing is sent."
+    ),
+]
+ReplayPaceOption = Annotated[
+    float | None,
+    cassette_option(
+        "--replay-pace",
+        metavar="NUMBER",
+        min=0,
+        max=1000,
+        help="Speed of a replay: 1 as recorded (default on a terminal), 0 at once (in a pipe).",
+    ),
+]

@@ -304,6 +304,7 @@ class ViewBuilder:
             color=terminal.uses_color(sys.stdout, self.global_options.color),
             code_theme=self.settings.code_theme,
             demo=self.settings.backend == "demo",
+            replayed=self.settings.is_replay,
             hidden_stages=reasoning if hides else none,
             folded_stages=reasoning if place == "tail" else none,
             omitted_stages=reasoning if place == "stderr" else none,

@@ -66,6 +66,9 @@ def resume(
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
+    record: o.RecordOption = None,
+    replay: o.ReplayOption = None,
+    replay_pace: o.ReplayPaceOption = None,
 ) -> None:
     """Finish an interrupted turn; complete reasoning is not paid for again.
 
@@ -75,6 +78,7 @@ def resume(
     from deepreasoning_cli.cli.output import OutputOptions
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.pipeline.continuation import kept_answer
+    from deepreasoning_cli.pipeline.events import REPLAY
     from deepreasoning_cli.pipeline.search import found_pages
     from deepreasoning_cli.wiring.resources import TurnRequest
 
@@ -83,22 +87,24 @@ def resume(
     if output_options.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
     with TurnRunner(o.global_options_of(context)) as runner, ExitStack() as claims:
-        record = _unfinished_turn(runner, turn)
-        opened = record.start
-        settings: dict[str, object] = {"backend": opened.backend, "handoff": str(opened.handoff)}
-        if opened.backend == "direct":  # elsewhere the models are not the user's choice
+        unfinished = _unfinished_turn(runner, turn)
+        opened = unfinished.start
+        settings: dict[str, object] = {"handoff": str(opened.handoff)}
+        if opened.backend != REPLAY:  # else a cassette, or the settings, say who is asked
+            settings["backend"] = opened.backend
+        if opened.backend in ("direct", REPLAY):  # elsewhere nobody chooses models
             settings |= {"model": opened.answerer, "reasoner": opened.reasoner}
             settings |= {"answerer": opened.answerer_host}
         loaded = runner.load(settings | o.settings_from(context.params))
         anew = TurnRequest(
             loaded=loaded, question=opened.prompt, system=opened.system, resumes=opened.id
         )
-        continued = None if again else kept_answer(record)
-        reused = _output_to_reuse(runner, record, anew, partial=partial, again=again)
-        session, earlier = _conversation(runner, record, claims)
-        found = found_pages(record.sources)
+        continued = None if again else kept_answer(unfinished)
+        reused = _output_to_reuse(runner, unfinished, anew, partial=partial, again=again)
+        session, earlier = _conversation(runner, unfinished, claims)
+        found = found_pages(unfinished.sources)
         if reused or continued or found:
-            runner.note(_reuse_note(record, reused, continued, found))
+            runner.note(_reuse_note(unfinished, reused, continued, found))
         request = replace(
             anew,
             reused=reused,
@@ -107,11 +113,11 @@ def resume(
             found=found,
             session=session,
             earlier=earlier,
-            thinking_room=2 * record.thought_in_vain,
+            thinking_room=2 * unfinished.thought_in_vain,
         )
         plan = runner.plan(request)
-        if record.thought_in_vain:
-            runner.note(_room_note(record, plan))
+        if unfinished.thought_in_vain:
+            runner.note(_room_note(unfinished, plan))
         runner.run(plan, loaded.settings, output_options)
 
 

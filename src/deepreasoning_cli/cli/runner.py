@@ -23,6 +23,7 @@ from deepreasoning_cli.cli.output import (
 from deepreasoning_cli.errors import IncompleteError, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
+from deepreasoning_cli.pipeline.events import REPLAY
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.prompt import read_prompt
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.stage import Provider
     from deepreasoning_cli.transport import RetryNotice, Transport
     from deepreasoning_cli.views.status import Progress
+    from deepreasoning_cli.wiring.cassette import Cassette
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,8 @@ class TurnRunner:
     """The turns of one process, on one pool of connections. Enter it with `with`.
 
     If it `saves`, each turn is journaled and goes into the history; else nothing touches the disk.
-    If it `connects`, the first connection is begun as soon as a turn is planned.
+    If it `connects`, the first connection is begun as soon as a turn is planned. One that `sends`
+    nothing only plans turns.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class TurnRunner:
         tip: Callable[[bool], str] | None = None,
         resume_command: str = RESUME_COMMAND,
         connects: bool = True,
+        sends: bool = True,
     ) -> None:
         self._global_options = global_options
         self.note = partial(note, global_options)
@@ -108,12 +112,14 @@ class TurnRunner:
         self.saves = save
         self._resume_command = resume_command
         self._tip, self._reads_keys = tip, tip is not None
-        self._connects = connects
+        self._connects = connects and sends
+        self._sends = sends
         self._stack = ExitStack()
         self._last_origin = global_options.last_origin
         self._request_sent = Flag()
         self._transport: DeferredTransport | None = None
         self._reasoner: Provider | None = None
+        self._cassette: Cassette | None = None
         self._notes: set[str] = set()
         self._warnings: list[str] = []
 
@@ -152,6 +158,14 @@ class TurnRunner:
                 self.note(text)
         self._notes.update(loaded.notes)
         self.saves = self.saves and loaded.settings.history
+        if loaded.settings.cassette:
+            from deepreasoning_cli.wiring.cassette import open_cassette
+
+            self._cassette = self._cassette or open_cassette(
+                loaded.settings, self._warn_once, records=self._sends
+            )
+            if self._cassette:
+                loaded = self._cassette.with_keys(loaded, current_catalog(loaded))
         return loaded
 
     def plan(self, request: TurnRequest) -> Plan:
@@ -164,8 +178,9 @@ class TurnRunner:
             lambda: transport,
             lambda: self._ledger,
             saves=self.saves,
+            cassette=self._cassette,
         )
-        if plan.backend != "demo":
+        if plan.backend not in ("demo", REPLAY):
             transport.open()
         note_daily(self._global_options, plan.daily_note, saves=self.saves)
         return plan
@@ -328,7 +343,7 @@ def ask(global_options: GlobalOptions, options: AskOptions, loaded: LoadedSettin
     output = options.output
     output.check()
     options.check()
-    runner = TurnRunner(global_options, save=options.save, connects=not options.dry_run)
+    runner = TurnRunner(global_options, save=options.save, sends=not options.dry_run)
     with runner, ExitStack() as claims:
         request = _build_request(runner, options, claims, loaded)
         if request.reused and output.reasoning_only and not output.structured:
@@ -347,7 +362,7 @@ def _build_request(
     runner: TurnRunner, options: AskOptions, claims: ExitStack, loaded: LoadedSettings
 ) -> TurnRequest:
     """The turn that the options describe: reads prompt, session and reasoning."""
-    runner.load(options.settings, loaded)
+    loaded = runner.load(options.settings, loaded)
     options.output.check_handoff(loaded.settings.handoff)
     question = read_prompt(
         options.prompt, options.files, use_stdin=options.use_stdin, announce=write_stderr

@@ -108,6 +108,9 @@ def serve(
         str | None,
         o.limits_option("--max-cost", metavar="USD", help="Stop a reply at this cost."),
     ] = None,
+    record: o.RecordOption = None,
+    replay: o.ReplayOption = None,
+    replay_pace: o.ReplayPaceOption = None,
 ) -> None:
     """Run a local HTTP API for OpenAI and Anthropic clients.
 
@@ -140,6 +143,8 @@ def serve(
             note(options, text)
         if loaded.settings.backend == "demo":
             note(options, "this is the demo; no model is called, every reply is scripted")
+        if loaded.settings.is_replay:
+            note(options, "this is a replay; no model is called, every reply was recorded")
         message(options, "", f"serving on {server_url(listening)}")
         make_app = partial(worker_app, options.config, flags, debug=debug)
         if settings.workers == 1:

@@ -14,6 +14,7 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.decoder import DAMAGE, decode
 from deepreasoning_cli.history.journal_format import TurnOutcome, Warn
 from deepreasoning_cli.history.mapping import LARGEST, read_usage, timestamp
+from deepreasoning_cli.pipeline.events import REPLAY
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
@@ -216,14 +217,14 @@ def _passage(row: sqlite3.Row, word: str) -> str:
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
-DEMO: Final = "demo"
-"""The backend that calls no model: its turns are no spending."""
+FREE: Final = ("demo", REPLAY)
+"""The backends that call no model: their turns are no spending."""
 SPENDING: Final = (
     "SELECT turns.id AS turn, turns.session, turns.started, turns.status = 'complete' AS complete,"
     " stages.stage, stages.model, stages.cost, input_tokens, output_tokens, reasoning_tokens,"
     " cached_tokens, cache_write_tokens, estimated"
     " FROM turns JOIN stages ON stages.turn = turns.seq"
-    " WHERE turns.backend <> ? AND turns.started >= ?"
+    " WHERE turns.backend NOT IN (?, ?) AND turns.started >= ?"
     " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq"
 )
 
@@ -267,7 +268,7 @@ def stage_costs(
     connection: sqlite3.Connection, since: datetime | None, warn: Warn
 ) -> list[StageCost]:
     """What was paid for since then (aware; None: ever), in the order of the turns."""
-    rows = connection.execute(SPENDING, (DEMO, timestamp(since) if since else ""))
+    rows = connection.execute(SPENDING, (*FREE, timestamp(since) if since else ""))
 
     def stage(row: sqlite3.Row) -> StageCost:
         return decode(StageCost, dict(row), usage=read_usage(dict(row)))

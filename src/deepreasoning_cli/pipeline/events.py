@@ -131,7 +131,11 @@ COST_CAP: Final = "cost_cap"
 """The stop reason of a stage that a cap ended, and the kind of the errors."""
 MAX_REASONING: Final = "max_reasoning"
 """The stop reason of a reasoner that has thought as long as the setting of that name allows."""
-CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP, MAX_REASONING})
+REPLAY: Final = "replay"
+"""The backend of a turn whose calls were played from a cassette: no model was called."""
+RECORDING_ENDED: Final = "recording_ended"
+"""The stop reason of a replayed reasoner that was stopped while it was recorded."""
+CUT_SHORT: Final = frozenset({ANSWER_NOW, COST_CAP, MAX_REASONING, RECORDING_ENDED})
 """The stop reasons of a chain of thought that we have stopped before its end."""
 
 

@@ -6,7 +6,9 @@ The reasoner's work reaches the answerer so, and the search results both of them
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
+from typing import Final
 
 from deepreasoning_cli.pipeline.events import Handoff, Prompt
 from deepreasoning_cli.sanitize import single_line
@@ -57,6 +59,14 @@ def with_blocks(
         parts=(*question.parts, below) if question.parts else (),
     )
     return replace(prompt, messages=(*prompt.messages[:at], question, *prompt.messages[at:][1:]))
+
+
+_MARK: Final = re.compile(r"\b(beginning|notes|web)-[0-9a-f]{12}\b")
+
+
+def without_marks(text: str) -> str:
+    """`text`, the digits of delimiters left out of it: they depend on each character between."""
+    return _MARK.sub(r"\1-…", text)
 
 
 def delimiter_for(kind: str, text: str) -> str:

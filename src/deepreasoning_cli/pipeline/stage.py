@@ -158,12 +158,14 @@ class StageRun:
                 self.served = model
             case Usage():
                 self.usage = chunk
-            case events.End():
+            case events.End(reason):
                 self.end = chunk
+                if reason in events.CUT_SHORT:
+                    self.stopped = reason
 
     def _as_incomplete(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
         reasoning, answer = self.reasoning, self.answer
-        if not (reasoning or answer or self.calls or paid):
+        if not (reasoning or answer or self.calls or paid) or error.kind in UNPAID:
             return error.at(self.stage)
         reasons = self.stage is Stage.REASON
         text, name = (reasoning, "reasoning") if reasons else (answer, "answer")
@@ -225,6 +227,8 @@ class StageRun:
         raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
 
 
+UNPAID: Final = frozenset({"cassette_miss", "cassette_broken"})
+"""The kinds of errors of a replay, in which nothing is paid for."""
 LONGEST_DETAILS: Final = 500  # characters of what a model says of its refusal
 Ask = Callable[[StageRun], Generator[Event, None, None]]
 """Asks the provider of a run, and passes on what the stage shows of its reply."""

@@ -104,6 +104,10 @@ class ClaudeThinking:
         spares = self.effort == "auto" and prompt.has_reasoning
         return Effort.LOW if spares and Effort.LOW in self.model.efforts else None
 
+    def named_effort(self, prompt: Prompt) -> str | None:
+        """The same as a word; `none` where the model is kept from thinking."""
+        return "none" if self._is_off else self.sent_effort(prompt)
+
     @property
     def is_asked(self) -> bool:
         """Whether a model that thinks only where it is asked to is asked."""
@@ -241,6 +245,11 @@ class ClaudeProvider(ApiProvider):
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call."""
         return messages.read_reply(payloads, account)
+
+    def call_settings(self, prompt: Prompt) -> Payload:
+        """What besides the prompt decides the reply, in no vendor's words."""
+        effort = self.thinking.named_effort(prompt) if self.thinking else None
+        return {"effort": effort, "max_tokens": self.max_tokens, **self.samplers}
 
     def thinking_room(self, prompt: Prompt) -> int:
         """The tokens that the request has for thinking, on top of the answer's."""

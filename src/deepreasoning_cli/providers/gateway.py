@@ -92,6 +92,12 @@ class GatewayProvider(ApiProvider):
             vendor=self.vendor,
         )
 
+    def call_settings(self, _prompt: Prompt) -> Payload:
+        """What besides the prompt decides the reply, in no vendor's words."""
+        fields = asdict(self.parameters)
+        del fields["anthropic_model"]
+        return fields
+
     def read(self, payloads: Iterable[Payload], account: ApiAccount) -> Iterator[Chunk]:
         """The chunks of the reply to such a call, reasoning told from the answer.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepreasoning_cli.catalog.models import Auth, Reasoner
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Prompt
@@ -60,6 +60,11 @@ class ChatAnswerer(ApiProvider):
             vendor=self.vendor,
         )
 
+    def call_settings(self, prompt: Prompt) -> Payload:
+        """What besides the prompt decides the reply, in no vendor's words."""
+        effort = self.thinking.named_effort(prompt) if self.thinking else None
+        return {"effort": effort, "max_tokens": self.max_tokens, **self.samplers}
+
     def thinking_room(self, prompt: Prompt) -> int:
         """The tokens that the request has for thinking, on top of the answer's."""
         return self.thinking.room_beside(self.max_tokens, prompt) if self.thinking else 0
@@ -90,6 +95,13 @@ class ReasonerProvider(ApiProvider):
     def rates(self) -> RateCard | None:
         """What it costs, if known."""
         return self.preset.rates
+
+    def call_settings(self, prompt: Prompt) -> Payload:
+        """What besides the prompt decides the reply, in no vendor's words."""
+        effort: Any = self.preset.body
+        for name in self.preset.effort_field.split("."):
+            effort = effort.get(name) if isinstance(effort, Mapping) else None
+        return {"effort": effort, **self.samplers}
 
     def request(self, prompt: Prompt) -> Request:
         """The call that `stream` makes."""

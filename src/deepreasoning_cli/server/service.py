@@ -36,6 +36,7 @@ from deepreasoning_cli.transport.nonblocking import NonblockingBackend
 from deepreasoning_cli.views.base import error_lines
 from deepreasoning_cli.wire.server.request import ChatRequest
 from deepreasoning_cli.wiring.backend import BackendNeeds, choose_backend, means_claude
+from deepreasoning_cli.wiring.cassette import open_cassette
 from deepreasoning_cli.wiring.plan import PlanBuilder, build_plan
 from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
 
@@ -67,9 +68,10 @@ class Service:
     """
 
     def __init__(self, loaded: LoadedSettings, *, debug: bool = False, disk: Disk = DISK) -> None:
-        self.loaded = loaded
         self.catalog: Catalog = current_catalog(loaded)
         self.token: Key | None = loaded.key("serve")
+        self._cassette = open_cassette(loaded.settings, self.warn, paced=False, sleep=sleep)
+        self.loaded = self._cassette.with_keys(loaded, self.catalog) if self._cassette else loaded
         self.saves = loaded.settings.history and not loaded.settings.serve.byok
         self._folder = paths.data_dir()
         self._history = HistoryAccess(self._folder, self._log_history)
@@ -169,6 +171,7 @@ class Service:
             lambda: self._ledger,
             saves=self.saves,
             runtime=self._runtime,
+            cassette=self._cassette,
         )
         if len(plan.prompt.messages) < len(request.prompt.messages):
             raise RefusedError(
@@ -178,8 +181,10 @@ class Service:
 
     def count(self, request: ChatRequest, keys: CallerKeys | None) -> Callable[[], int] | None:
         """What asks Anthropic for the tokens that Claude reads of the request; None where another
-        host answers. Raises what `plan` raises.
+        host answers, or nobody in a replay. Raises what `plan` raises.
         """
+        if self.loaded.settings.is_replay:
+            return None
         from deepreasoning_cli.providers.account import count_tokens
         from deepreasoning_cli.providers.anthropic import ClaudeProvider
 

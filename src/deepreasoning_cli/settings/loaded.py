@@ -148,6 +148,12 @@ def merge_layers(
 
         tables = {name: place for layer in layers for name, place in layer.origins.items()}
         raise settings_error(exc, Settings, tables | origins) from None  # it holds the values
+    if (place := origins.get("cassette", "")).startswith("file "):
+        raise ConfigError(
+            f"{place.removeprefix('file ')}: cassette is not for the file",
+            hint="use --record, --replay or DEEPREASONING_CASSETTE",
+            kind="setting_wrong",
+        )  # a connection is begun ahead before the file is read
     defaults = dict.fromkeys(dotted_names(settings.model_dump(exclude={"keys"})), "default")
     writable = next((layer.writable for layer in layers if layer.writable), None)
     return LoadedSettings(settings, defaults | origins, list(notes or ()), file, writable)

@@ -112,6 +112,14 @@ def _reasoning_limit(value: Any) -> str:
     return text
 
 
+def _cassette_use(value: str) -> str:
+    name, _, mode = value.rpartition(":")
+    if not name or mode not in ("record", "replay"):
+        raise ValueError("neither recorded nor replayed")
+    return value
+
+
+CassetteUse = Annotated[str, AfterValidator(_cassette_use)]
 ReasoningAmount = Annotated[str, BeforeValidator(_reasoning_limit)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
@@ -294,6 +302,10 @@ class Settings(BaseSettings):
     )
     timeout: Real | None = Field(default=None, gt=0, description="a number of seconds above 0")
     connect_ahead: bool = True
+    cassette: CassetteUse | None = Field(default=None, description="FILE:record or FILE:replay")
+    replay_pace: Real | None = Field(
+        default=None, ge=0, le=1000, description="a number from 0 to 1000"
+    )
     keys: dict[str, SecretStr | KeyCommand] = Field(
         default={}, description='a table: NAME = the key in quotes, or { command = "…" }'
     )
@@ -303,6 +315,11 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = Field(default=GatewaySettings(), description="a table with endpoint")
     search: SearchSettings = Field(default=SearchSettings(), description="a table with depth")
     serve: ServeSettings = Field(default=ServeSettings(), description="a table: [serve]")
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether nothing is sent: a cassette is replayed."""
+        return self.cassette is not None and self.cassette.endswith(":replay")
 
     @classmethod
     def settings_customise_sources(

@@ -17,6 +17,7 @@ FLAGS = {
     "web_search_linkup": "--web",
     "disable_formatting": "--no-sources",
     "history": "--no-save",
+    "cassette": "--record or --replay",
     "serve.hosts": "--allow-host",
     "serve.origins": "--cors",
     "keys.serve.command": "--token-command",

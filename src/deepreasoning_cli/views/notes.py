@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from deepreasoning_cli.errors import Interrupted
+from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import (
     Event,
     Fallback,
@@ -62,6 +63,8 @@ class Notes(RecordView):
             case TurnStarted(backend="demo"):
                 # Also with --quiet: nobody may take it for an answer.
                 self._write("demo: these are scripted replies, no model was called")
+            case TurnStarted(backend=events.REPLAY):
+                self._write("replay: these are recorded replies, no model was called")
             case Fallback(_, failed, used, reason) if not self._quiet:
                 self._line("note", f"using {used} instead of {failed}: {reason}")
             case TurnWarning(message) if not self._quiet:
@@ -206,6 +209,7 @@ def turn_summary(record: TurnRecord) -> str:
     if record.saved >= SMALLEST_SHOWN:
         cached = sum(stage.usage.cached_tokens for stage in stages if stage.usage)
         parts.append(f"{cached:,} cached, {format_usd(record.saved)} saved")
+    parts += ["replayed"] if record.start.backend == events.REPLAY else []
     parts += [f"{each.used} instead of {each.failed}" for each in record.fallbacks]
     parts.append(format_duration(record.total))
     if record.cost_in_all is not None:

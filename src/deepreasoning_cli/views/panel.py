@@ -117,6 +117,7 @@ class PanelStyle:
     color: bool = True
     code_theme: str = "ansi_dark"
     demo: bool = False
+    replayed: bool = False
     hidden_stages: frozenset[Stage] = frozenset()
     """Stages whose text is not shown, only how long they take."""
     folded_stages: frozenset[Stage] = frozenset()
@@ -147,8 +148,8 @@ class PanelRenderer:
 
     def title(self, stage: Stage, model: str) -> str:
         """The title of a stage's panel."""
-        model = "no model was called" if self.style.demo else model
-        return f"{TITLES[stage]} · {single_line(model, 60)}"
+        model = "no model was called" if self.style.demo else single_line(model, 60)
+        return f"{TITLES[stage]} · {model}{' · replayed' if self.style.replayed else ''}"
 
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""

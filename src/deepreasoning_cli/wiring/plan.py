@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.providers.gateway import GatewayProvider
     from deepreasoning_cli.transport import DeferredTransport, Transport
     from deepreasoning_cli.wiring.budget import MakeLedger
+    from deepreasoning_cli.wiring.cassette import Cassette
 
 
 def build_plan(
@@ -72,14 +73,18 @@ def build_plan(
     *,
     saves: bool,
     runtime: Runtime = BLOCKING,
+    cassette: Cassette | None = None,
 ) -> Plan:
     """The plan of a turn that fits into its models, under its caps. Nothing is sent.
 
     `connect` opens the connections, where the turn needs any; a cap over time needs the ledger, and
-    `saves` tells whether the turn will be in the history. Raises ConfigError, RefusedError, and
-    UsageError where a model cannot read so much.
+    `saves` tells whether the turn will be in the history. All calls go through the `cassette`, if
+    there is one; for a replay the request has the settings of `Cassette.with_keys`. Raises
+    ConfigError, RefusedError, and UsageError where a model cannot read so much.
     """
     plan = PlanBuilder(request, catalog, connect, runtime).build()
+    if cassette:
+        plan = cassette.apply_to(plan)
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
             prompt = plan.prompt if provider is plan.answerer else reasoner_prompt(plan)

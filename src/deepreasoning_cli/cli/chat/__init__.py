@@ -41,6 +41,9 @@ def chat(
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
+    record: o.RecordOption = None,
+    replay: o.ReplayOption = None,
+    replay_pace: o.ReplayPaceOption = None,
 ) -> None:
     """Chat in the terminal, with sessions and slash commands; PROMPT is the first question.
 

@@ -33,6 +33,8 @@ UNSET: Final = {
     "fallback": "none",
     "reasoning": "show (tail in chat)",
     "timeout": "automatic",
+    "cassette": "none",
+    "replay_pace": "1 on a terminal, 0 in a pipe",
     **dict.fromkeys(("max_reasoning", "max_cost", "daily_cost", "monthly_cost"), "no limit"),
 }
 """What holds where a setting is not set."""

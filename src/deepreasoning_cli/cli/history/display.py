@@ -14,6 +14,7 @@ from deepreasoning_cli.history.mapping import timestamp
 from deepreasoning_cli.history.queries import SearchHit, TurnSummary
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.pipeline.attachments import summarize_prompt
+from deepreasoning_cli.pipeline.events import REPLAY
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
@@ -189,6 +190,7 @@ def _rendered(
         color=terminal.uses_color(sys.stdout, options.color),
         code_theme=settings.code_theme,
         demo=record.start.backend == "demo",
+        replayed=record.start.backend == REPLAY,
     )
     when = format_when(began)
     return render_turn(record, sys.stdout, style, when=when, reasoning=reasoning, full=full)

@@ -1,0 +1,158 @@
+"""The lines of a cassette: a header, then one for each call: what was asked, what came, the end.
+
+It is JSON in which others can read and write: docs/cassettes.md describes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, Final, Literal
+
+from deepreasoning_cli import __version__
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from deepreasoning_cli.keys import redact_known
+from deepreasoning_cli.pipeline import events
+from deepreasoning_cli.pipeline.events import Chunk, Payload, Source
+from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.search import SearchResult
+
+VERSION: Final = 1
+"""Stands in the header; a cassette of a higher version is left to the program it is from."""
+DIGITS: Final = 3  # of the seconds
+
+Piece = Chunk | SearchResult
+"""What comes in a reply: a model's chunk, or a page of a search."""
+TEXTS: Final[dict[str, type[Any]]] = {
+    "thought": events.Thought,
+    "text": events.Text,
+    "arguments": events.ToolArguments,
+    "model": events.ModelReported,
+    "hidden": events.HiddenThought,
+}
+"""The pieces that have one field, by their names in a line."""
+OBJECTS: Final[dict[str, type[Any]]] = {
+    "call": events.ToolCallStarted,
+    "usage": Usage,
+    "stop": events.End,
+}
+"""Those that have more."""
+NAMES: Final = {kind: name for name, kind in (TEXTS | OBJECTS).items()}
+ERRORS: Final[dict[str, type[DeepReasoningError]]] = {
+    "usage": UsageError,
+    "config": ConfigError,
+    "refused": RefusedError,
+    "unavailable": UnavailableError,
+    "incomplete": IncompleteError,
+}
+ERROR_FIELDS: Final = ("message", "kind", "status", "request_id", "retry_after")
+Ending = Literal["complete", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCall:
+    """One call: the `request`, as `describe` has it, and its reply.
+
+    Each piece has its time in seconds since the call began. `error` is what a failed call raised;
+    a call that was stopped was closed by who read it, before the reply came to its end.
+    """
+
+    request: Payload
+    reply: Sequence[tuple[float, Piece]]
+    error: DeepReasoningError | None = None
+    stopped: bool = False
+
+    @property
+    def end(self) -> Ending:
+        """How it ended, in a word."""
+        return "failed" if self.error else "stopped" if self.stopped else "complete"
+
+
+def header_line() -> bytes:
+    """The first line of a file."""
+    return _line({"cassette": VERSION, "program": f"deepreasoning {__version__}"})
+
+
+def call_line(call: RecordedCall) -> bytes:
+    """The line of a call, every key that this process knows masked in it."""
+    line: Payload = {
+        "request": call.request,
+        "reply": [{"t": round(t, DIGITS), **_piece(piece)} for t, piece in call.reply],
+        "end": call.end,
+    }
+    if call.error:
+        line["error"] = _error(call.error)
+    return _line(line)
+
+
+def _line(values: Payload) -> bytes:
+    text = redact_known(json.dumps(values, ensure_ascii=True))
+    return f"{text}\n".encode("ascii")
+
+
+def _piece(piece: Piece) -> Payload:
+    if isinstance(piece, SearchResult):
+        source = piece.source
+        return {"page": {"title": source.title, "url": source.url, "text": piece.text}}
+    name = NAMES[type(piece)]
+    values = {each.name: getattr(piece, each.name) for each in fields(piece)}
+    if name in TEXTS:
+        return {name: next(iter(values.values()))}
+    return {
+        name: {each.name: values[each.name] for each in fields(piece) if _is_said(each, values)}
+    }
+
+
+def _is_said(field: Field[Any], values: Mapping[str, Any]) -> bool:
+    """Whether a field has to be written: it has no default, or another value than that."""
+    return field.default is MISSING or values[field.name] != field.default
+
+
+def _error(error: DeepReasoningError) -> Payload:
+    kind = next(name for name, each in ERRORS.items() if isinstance(error, each))
+    said = {name: getattr(error, name) for name in ERROR_FIELDS if getattr(error, name) is not None}
+    return {"class": kind, **said, "hints": list(error.hints)}
+
+
+def read_call(line: Mapping[str, Any]) -> RecordedCall:
+    """The call of a line. Raises ValueError where it is none."""
+    from deepreasoning_cli.history.decoder import DAMAGE  # only a replay reads
+
+    try:
+        error = line.get("error")
+        return RecordedCall(
+            request=line["request"],
+            reply=[(float(each.get("t", 0)), _read_piece(each)) for each in line["reply"]],
+            error=_read_error(error) if error else None,
+            stopped=line.get("end") == "stopped",
+        )
+    except (AttributeError, *DAMAGE) as exc:
+        raise ValueError(str(exc) or type(exc).__name__) from exc
+
+
+def _read_piece(piece: Mapping[str, Any]) -> Piece:
+    from deepreasoning_cli.history.decoder import decode
+
+    for name, value in piece.items():
+        if name in TEXTS:
+            return decode(TEXTS[name], {fields(TEXTS[name])[0].name: value})  # type: ignore[no-any-return]
+        if name in OBJECTS:
+            return decode(OBJECTS[name], value)  # type: ignore[no-any-return]
+        if name == "page":
+            page = decode(Source, value)
+            return SearchResult(Source(page.title, page.url), page.text)
+    raise ValueError(f"no piece of a reply: {', '.join(piece)}")
+
+
+def _read_error(error: Mapping[str, Any]) -> DeepReasoningError:
+    words = {name: error.get(name) for name in ERROR_FIELDS if name != "message"}
+    kind = ERRORS[error["class"]]
+    return kind(str(error["message"]), hint=tuple(map(str, error.get("hints", ()))), **words)
