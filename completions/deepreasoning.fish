@@ -343,7 +343,7 @@ complete -c deepreasoning -n '__deepreasoning_at "history list"' -l limit -s n -
 complete -c deepreasoning -n '__deepreasoning_at "history list"' -l json -d 'Print JSON; money as decimal strings.'
 complete -c deepreasoning -n '__deepreasoning_at "history list"' -l help -s h -d 'Show this message and exit.'
 complete -c deepreasoning -n '__deepreasoning_at "history show"' -l reasoning -d 'Include the reasoning.'
-complete -c deepreasoning -n '__deepreasoning_at "history show"' -l full -d 'Show attached files and piped text in full.'
+complete -c deepreasoning -n '__deepreasoning_at "history show"' -l full -d 'Show attachments and tool results in full.'
 complete -c deepreasoning -n '__deepreasoning_at "history show"' -l json -d 'Print JSON; money as decimal strings.'
 complete -c deepreasoning -n '__deepreasoning_at "history show"' -l help -s h -d 'Show this message and exit.'
 complete -c deepreasoning -n '__deepreasoning_at "history show" 0' -k -a 'last (__deepreasoning_kept turn)'

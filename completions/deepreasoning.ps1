@@ -284,7 +284,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $flags['history show'] = @('--reasoning', '--full', '--json', '--help', '-h')
     $help['history show'] = 'Show a turn (default: the last): formatted on a terminal, the bare answer in a pipe.'
     $help['history show --reasoning'] = 'Include the reasoning.'
-    $help['history show --full'] = 'Show attached files and piped text in full.'
+    $help['history show --full'] = 'Show attachments and tool results in full.'
     $help['history show --json'] = 'Print JSON; money as decimal strings.'
     $help['history show --help'] = 'Show this message and exit.'
     $help['history show -h'] = 'Show this message and exit.'

@@ -6,10 +6,7 @@ is not. What they are told is what `docs/clients.md` tells users.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +37,7 @@ class Agent:
 
     `SERVER` in words, values and files is the server's address. `files` are below the user's home.
     `prepares` is run first. `last` is a call with which the agent wants to be told that all is
-    done. `daemon` is the file in which a process that it leaves behind notes its id.
+    done.
     """
 
     program: str
@@ -53,7 +50,6 @@ class Agent:
     files: Mapping[str, str] = field(default_factory=dict)
     prepares: Sequence[str] = ()
     last: Sequence[tuple[str, str, Payload]] = ()
-    daemon: str | None = None
 
     def install(self, folder: Path) -> Path:
         """Where the program is."""
@@ -172,7 +168,7 @@ models:
             "SERVER/v1",
         ),
         words=(TASK,),
-        daemon=".cline/data/locks/hub/production.json",
+        environ={"CLINE_SESSION_BACKEND_MODE": "local"},  # without a process that stays
     ),
     Agent(
         program="pi",
@@ -254,14 +250,9 @@ def run_agent(
             check=False,
         )
 
-    try:
-        if agent.prepares:
-            assert run(agent.prepares).returncode == 0
-        return run(agent.words)
-    finally:
-        if agent.daemon:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                os.kill(json.loads((home / agent.daemon).read_text())["pid"], signal.SIGTERM)
+    if agent.prepares:
+        assert run(agent.prepares).returncode == 0
+    return run(agent.words)
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.program)

@@ -21,7 +21,13 @@ from typer.testing import CliRunner, Result
 from deepreasoning_cli.cli.app import app
 from deepreasoning_cli.cli.history.export import html
 from deepreasoning_cli.history.journal_format import event_line
-from deepreasoning_cli.pipeline.events import Event, Source, Sources
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Source,
+    Sources,
+    ToolArguments,
+    ToolCallStarted,
+)
 from deepreasoning_cli.pipeline.record import TurnRecord
 from support.runner import PROGRAM, PtyRun, run, run_in_pty
 from support.sample_turns import (
@@ -215,6 +221,14 @@ def test_a_turn_without_an_answer_says_how_to_finish_it(three: Path) -> None:
         " `deepreasoning resume alpha2` continues from what is kept\n"
     )
     assert outcome("show", "alpha2") == (0, "", note)
+
+
+def test_in_a_pipe_the_calls_of_an_answer_are_notes(data: Path) -> None:
+    first, last = answer_events([])
+    call = ToolCallStarted("toolu_1", "bash")
+    keep(data, [turn_started(), first, call, ToolArguments('{"command":\n"ls\x1b"}'), last])
+    note = 'note: the answer calls bash({"command": "ls␛"})\n'
+    assert outcome("show") == (0, "", note)
 
 
 def test_a_turn_as_json_is_the_object_of_ask(three: Path) -> None:

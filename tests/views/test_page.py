@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Final
 
 import pytest
 
-from deepreasoning_cli.pipeline.events import Event, Handoff, Reused, TurnStarted
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Handoff,
+    Reused,
+    Text,
+    ToolArguments,
+    ToolCallStarted,
+    TurnStarted,
+)
+from deepreasoning_cli.pipeline.tools import ToolResult, text_of
 from deepreasoning_cli.views.page import render_turn
 from deepreasoning_cli.views.panel import PanelStyle
 from support.sample_turns import answer_events, reason_events, record_of, turn_events, turn_started
@@ -67,6 +77,40 @@ def test_reasoning_of_another_turn_names_it() -> None:
     first = TurnStarted("turn2", "direct", "Again?", Handoff.REASONING, reasoning_from="turn1")
     found = lines([first, Reused("Six sevens.", "", "r1"), *answer_events()])
     assert found[3:6] == [" Reasoning ", "Six sevens.", " of turn turn1 "]
+
+
+CALLING: Final[list[Event]] = [
+    ToolCallStarted("toolu_1", "bash"),
+    ToolArguments('{"command":\n "printf '),
+    ToolArguments('a >> out.txt"}'),
+    ToolCallStarted("toolu_2", "read"),
+    ToolArguments("{}"),
+]
+
+
+def test_the_calls_of_an_answer_stand_below_its_text() -> None:
+    first, last = answer_events([])
+    calls = ['calls bash({"command": "printf a >> out.txt"})', "calls read({})"]
+    found = lines([turn_started(), first, *CALLING, last])
+    assert found[3:6] == [" Answer · claude-sonnet-5 ", *calls]
+    found = lines([turn_started(), first, Text("I look."), *CALLING, last])
+    assert found[3:8] == [" Answer · claude-sonnet-5 ", "I look.", "", *calls]
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_long_calls_and_results_are_short_unless_all_is_wanted(full: bool) -> None:
+    results = [ToolResult("1", ("a" * 9_000,)), ToolResult("2", ("b" * 9_000,), is_error=True)]
+    prompt = text_of([*results, "And now?"], {"1": "bash"})
+    first, last = answer_events([])
+    written = ToolArguments(f'{{"text": "{"c" * 9_000}"}}')
+    call = ToolCallStarted("3", "write")
+    record = record_of([turn_started(prompt=prompt), first, call, written, last])
+    text = render_turn(record, Screen(), RULES, reasoning=False, full=full)
+    joined = "".join(text.split())
+    assert [letter * 9_000 in joined for letter in "abc"] == [full] * 3
+    words = ["[result of bash:", "[error of a tool:", "And now?", "calls write("]
+    assert [word in text for word in words] == [True] * 4
+    assert ("characters …]" in " ".join(text.split())) is not full
 
 
 def test_scripted_replies_are_called_that() -> None:

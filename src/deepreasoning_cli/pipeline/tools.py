@@ -6,6 +6,7 @@ They go to the answerer as they are; the reasoner reads a description of them in
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,6 +133,11 @@ LONGEST_LIST: Final = 16_000  # characters of all tools that the reasoner reads
 SHORTEST_LINE: Final = 80
 LONGEST_RESULT: Final = 8_000  # characters of a result since the question
 LONGEST_EARLIER: Final = 1_000  # of one before it
+LONGEST_SHOWN: Final = 400  # of a call or a result, where people read of it
+RESULT: Final = re.compile(
+    r"^(\[(?:result|error) of [^\n]*:\n)(.*?)(?=\n\](?:\n\n|\Z))", re.DOTALL | re.MULTILINE
+)
+"""A result as `text_of` writes it, up to its bracket."""
 
 
 def in_words(prompt: Prompt, context: int | None) -> Prompt:
@@ -198,3 +204,14 @@ def text_of(parts: Sequence[MessagePart], names: dict[str, str]) -> str:
     `names` are those of the tools called so far, by the calls' ids; calls in it are added.
     """
     return "\n\n".join(filter(None, (_words(part, names, sys.maxsize) for part in parts)))
+
+
+def shorten_results(text: str) -> str:
+    """A message as `text_of` has it, with the middle of long results left out."""
+    return RESULT.sub(lambda found: found[1] + _clipped(found[2], LONGEST_SHOWN), text)
+
+
+def describe_call(call: ToolCall, *, full: bool = False) -> str:
+    """The call on a line for people: `calls bash({"command": "ls"})`; short, unless `full`."""
+    arguments = " ".join(call.arguments.split())
+    return f"calls {call.name}({arguments if full else _clipped(arguments, LONGEST_SHOWN)})"

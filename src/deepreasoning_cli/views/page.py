@@ -9,6 +9,7 @@ from deepreasoning_cli.pipeline.attachments import split_prompt
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import format_sources, parse_sources
+from deepreasoning_cli.pipeline.tools import describe_call, shorten_results
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.base import model_label
@@ -29,7 +30,8 @@ def render_turn(
 ) -> str:
     """The turn as panels that are whole, its reasoning only where that is wanted.
 
-    `when` says when it began. What was attached to the question is one line, unless `full`.
+    `when` says when it began. What was attached to the question is one line, and calls and results
+    of tools are short, unless `full`.
 
     The text fits the terminal's width; its only control characters are line ends and, with
     `style.color`, colours.
@@ -38,7 +40,7 @@ def render_turn(
     renderer = PanelRenderer(stream, style, lambda: size)
     page = _TurnPage(record, renderer)
     thoughts = [page.thoughts(), page.own_thinking()] if reasoning else []
-    sections = [page.prompt(when, full=full), *thoughts, page.answer(), page.bill()]
+    sections = [page.prompt(when, full=full), *thoughts, page.answer(full=full), page.bill()]
     colors = terminal.color_system(renderer.console)
     lines = (encode_row(row, colors) + "\n" for section in sections for row in section)
     return renderer.encodable("".join(lines))
@@ -55,7 +57,7 @@ class _TurnPage:
     def prompt(self, when: str, *, full: bool) -> list[Row]:
         """The question."""
         prompt = self._record.start.prompt
-        text, attachments = (prompt, []) if full else split_prompt(prompt)
+        text, attachments = (prompt, []) if full else split_prompt(shorten_results(prompt))
         names = [single_line(f"+ {each.words}") for each in attachments]
         rows = render_plain(self._safe("\n".join(names)), self._width, style=DIM) if names else []
         rows += render_plain(self._safe(text), self._width) if text.strip() or not names else []
@@ -75,14 +77,18 @@ class _TurnPage:
         title = self._renderer.title(Stage.REASON, done.served_model or done.model)
         return self._panel(Stage.REASON, title, "", rows)
 
-    def answer(self) -> list[Row]:
-        """The answer's Markdown, and below it the sources, unless it ends with them."""
+    def answer(self, *, full: bool) -> list[Row]:
+        """The answer's Markdown; below it the sources, unless it ends with them, and the calls."""
         text, theme = self._record.answer, self._renderer.style.code_theme
         console = self._renderer.console
         rows = render_markdown(self._safe(text), self._width, console=console, code_theme=theme)
         sources = "" if parse_sources(text) else "\n".join(format_sources(self._record.sources))
         if sources:
             rows += [[], *render_plain(self._safe(sources), self._width)]
+        calls = "\n".join(describe_call(call, full=full) for call in self._record.calls)
+        if calls:
+            gap: list[Row] = [[]] if rows else []
+            rows += [*gap, *render_plain(self._safe(calls), self._width, style=DIM)]
         return self._stage_panel(Stage.ANSWER, rows)
 
     def bill(self) -> list[Row]:

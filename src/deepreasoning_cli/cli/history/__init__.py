@@ -101,7 +101,8 @@ def show(
     turn: Annotated[str, typer.Argument(metavar="ID", help=TURN)] = "last",
     reasoning: Annotated[bool, typer.Option("--reasoning", help="Include the reasoning.")] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Show attached files and piped text in full.")
+        bool,
+        typer.Option("--full", help="Show attachments and tool results in full."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -17,6 +17,7 @@ from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.pipeline.events import REPLAY
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.tools import describe_call
 from deepreasoning_cli.sanitize import Sanitiser, Sink, single_line
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.json import turn_object
@@ -203,9 +204,11 @@ def _plain(text: str, sanitiser: Sanitiser) -> str:
 
 def _notes(record: TurnRecord, escaped_count: int) -> Iterator[str]:
     turn = record.start.id
+    for call in record.calls:
+        yield f"the answer {describe_call(call)}"
     if escaped_count:
         characters = "character was" if escaped_count == 1 else "characters were"
         yield f"{escaped_count} control {characters} made visible"
     if not record.complete:
-        what = "is incomplete" if record.answer else "has no answer"
+        what = "is incomplete" if record.answers else "has no answer"
         yield f"turn {turn} {what}: `deepreasoning resume {turn}` continues from what is kept"
