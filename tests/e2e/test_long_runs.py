@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -27,6 +28,11 @@ print("", used.ru_maxrss * 1024, file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 MEASURED: Final = (sys.executable, "-IS", "-c", PEAK, *PROGRAM)
+THOUGHTS: Final = 16_000
+"""Thoughts of a thousand characters: 16 MB."""
+COPIES_OF_THOUGHTS: Final = 3
+"""A chain of thought is in memory once; what Claude reads of it, four million characters at most,
+several times. Beside 100 MB that is less than a third: `benchmarks/memory.py`."""
 TURNS: Final = 100
 EARLY: Final = 10  # turns after which all that is opened once is open
 
@@ -56,6 +62,43 @@ def test_ten_megabytes_of_answer_take_the_memory_of_their_text(
     short = peak(vendors, 1, on_terminal=on_terminal)
     long = peak(vendors, PARAGRAPHS, on_terminal=on_terminal)
     assert (long - short) / (len(PARAGRAPH) * PARAGRAPHS) < COPIES
+
+
+def peak_of_thoughts(vendors: Vendors, count: int, *options: str) -> int:
+    """The most bytes that `ask` held while the reasoner thought so many thoughts."""
+    vendors.reply([PARAGRAPH] * count, ["42"])
+    if options == ("terminal",):
+        shown = run_in_pty("ask", "q", env=vendors.environment, timeout=100, program=MEASURED)
+        assert shown.code == 0
+        return int(shown.output.split()[-1])
+    done = run("ask", "q", *options, env=vendors.environment, timeout=100, program=MEASURED)
+    assert done.code == 0
+    assert done.stdout.count(b"end.") in (0, count, 2 * count)
+    is_handed_over = count > 1 and "only" not in options
+    assert (b"not sent: the answerer reads" in done.stderr) == is_handed_over
+    return int(done.stderr.split()[-1])
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--json",), ("--jsonl",), ("--no-save", "--reasoning", "only"), ("terminal",)]
+)
+def test_a_long_chain_of_thought_is_in_memory_once(
+    vendors: Vendors, options: tuple[str, ...]
+) -> None:
+    short = peak_of_thoughts(vendors, 1, *options)
+    long = peak_of_thoughts(vendors, THOUGHTS, *options)
+    assert (long - short) / (len(PARAGRAPH) * THOUGHTS) < COPIES_OF_THOUGHTS
+
+
+def test_a_long_chain_of_thought_is_kept_whole(vendors: Vendors) -> None:
+    thoughts = [f"{number} → {PARAGRAPH}" for number in range(3_000)]
+    vendors.reply(thoughts, ["42"])
+    vendors.ask("q")
+    done = run("history", "show", "last", "--json", env=vendors.environment, timeout=100)
+    assert json.loads(done.stdout)["reasoning"] == "".join(thoughts)
+    message = vendors.claude.requests[0].body["messages"][0]
+    assert thoughts[0] in message["content"]
+    assert thoughts[-1].strip() in message["content"]
 
 
 def held(process: int) -> tuple[int, int]:

@@ -439,3 +439,27 @@ def test_the_default_beginning_is_as_long_ago_as_the_turn_took(tmp_path: Path) -
         (row,) = store.listing()
     hour = before - row.started
     assert timedelta(minutes=59, seconds=55) < hour < timedelta(minutes=60, seconds=5)
+
+
+@pytest.mark.parametrize("length", [999_990, 1_000_010, 3_000_000])
+def test_a_long_chain_of_thought_is_kept_whole(tmp_path: Path, length: int) -> None:
+    reasoning = ("→ " * length)[:length]
+    record = record_of([turn_started(), *reason_events([reasoning[:500], reasoning[500:]])])
+    with open_store(tmp_path) as store:
+        store.save(record)
+        store.save(record)
+        kept = store.turn(record.start.id)
+        assert kept.reasoning == reasoning
+        store.save(record_of([turn_started(), *reason_events(["short"])]))
+        assert store.turn(record.start.id).reasoning == "short"
+
+
+def test_a_long_chain_of_thought_survives_a_repair(tmp_path: Path) -> None:
+    reasoning = "é" * 1_500_000
+    with open_store(tmp_path) as store:
+        store.save(record_of([turn_started(), *reason_events([reasoning])]))
+    path = tmp_path / "history.db"
+    data = path.read_bytes()
+    path.write_bytes(b"\xff" * 100 + data[100:])
+    with Store.open(tmp_path, lambda _: None) as store:
+        assert store.turn("last").reasoning == reasoning

@@ -13,7 +13,7 @@ from deepreasoning_cli.pipeline.conversation import (
 )
 from deepreasoning_cli.pipeline.events import Handoff, Message, TurnStarted
 from deepreasoning_cli.pipeline.money import estimate_tokens
-from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
 
 
 def turn(
@@ -26,8 +26,8 @@ def turn(
 ) -> TurnRecord:
     record = TurnRecord()
     record.start = TurnStarted(name, "direct", prompt, Handoff.REASONING, reasoning_from=source)
-    record.thoughts = ["a thought that is never sent again"]
-    record.texts = [answer]
+    record.thoughts = GrowingText(["a thought that is never sent again"])
+    record.texts = GrowingText([answer])
     record.complete = complete
     return record
 

@@ -126,8 +126,11 @@ def test_a_mark_that_happens_to_stand_in_the_text_is_not_taken(
         def __init__(self, data: bytes) -> None:
             self.data = data
 
+        def update(self, data: bytes) -> None:
+            """Whatever is in the text."""
+
         def hexdigest(self) -> str:
-            return "0" * 64 if self.data.startswith(b"0:") else "1" * 64
+            return "0" * 64 if self.data.startswith(b"0") else "1" * 64
 
     monkeypatch.setattr(hashlib, "sha256", Digest)
     text = added(PROMPT, Handoff.REASONING, "[notes-000000000000 reasoning ends]", "")

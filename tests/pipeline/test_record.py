@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepreasoning_cli.pipeline.events import (
     Draft,
@@ -23,7 +26,7 @@ from deepreasoning_cli.pipeline.events import (
     TurnWarning,
 )
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
-from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RATES = RateCard(Rates(Decimal(1), Decimal(10)))
@@ -201,3 +204,69 @@ def test_a_stage_that_broke_off_is_priced_as_if_it_had_written_to_the_cache() ->
     assert stage.usage == Usage(5_000, 1, None, 0, 4_000, estimated=True)
     # 1,000 at 2, 4,000 at 2.50, one token out at 10
     assert (stage.cost, kept.saved) == (Decimal("0.01201"), Decimal(0))
+
+
+@given(
+    pieces=st.lists(st.text(st.characters(codec="utf-8"), min_size=1)), often=st.integers(1, 300)
+)
+def test_a_growing_text_is_its_pieces_however_they_are_cut(pieces: list[str], often: int) -> None:
+    whole = pieces * often if sum(map(len, pieces)) < 50 else pieces
+    text = GrowingText(whole)
+    assert (str(text), bool(text), text == GrowingText(["".join(whole)])) == (
+        "".join(whole),
+        bool("".join(whole)),
+        True,
+    )
+    assert text.size == len("".join(whole).encode())
+    assert text.is_blank == (not "".join(whole).strip())
+
+
+def test_a_growing_text_takes_little_more_than_its_characters() -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        text = GrowingText(f"{number:04} → " for number in range(100_000))
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert held < text.size * 1.1
+
+
+@given(text=st.text(), size=st.integers(1, 100))
+def test_the_ends_of_a_text_are_its_own(text: str, size: int) -> None:
+    first, last = GrowingText([text]).ends(size)
+    assert text.startswith(first)
+    assert text.endswith(last)
+    assert max(len(first.encode()), len(last.encode())) <= size // 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 99_999, 100_000, 100_001, 250_000, 300_000, 400_000])
+def test_a_text_is_split_between_blocks(size: int) -> None:
+    text = GrowingText(["é" * 150_000])
+    first, rest = text.split(size)
+    assert (first + b"".join(rest).decode(), len(first.encode()) >= min(size, 300_000)) == (
+        "é" * 150_000,
+        True,
+    )
+    assert len(first.encode()) <= size + 200_000
+
+
+def test_a_copy_grows_by_itself() -> None:
+    text = GrowingText(["a", "b"])
+    other = text.copy()
+    other.append("c")
+    text.append("d")
+    assert (str(text), str(other)) == ("abd", "abc")
+
+
+def test_a_record_keeps_no_second_copy_of_what_the_stage_has() -> None:
+    thoughts = GrowingText()
+    kept = TurnRecord(clock=ticking())
+    kept.apply(OPENED)
+    kept.apply(replace(REASON, thoughts=thoughts))
+    thoughts.append("so")
+    kept.apply(Thought("so"))
+    assert (kept.thoughts is thoughts, kept.reasoning) == (True, "so")
+    kept.apply(ANSWER)
+    kept.apply(Thought("own"))
+    assert (kept.reasoning, kept.own_thinking) == ("so", "own")

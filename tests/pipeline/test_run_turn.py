@@ -633,3 +633,24 @@ def test_a_character_that_was_cut_in_two_comes_whole_and_half_a_one_is_replaced(
         Text("x"),
         Text("\ufffdy\ufffd"),
     ]
+
+
+LONG = "".join(f"{number} " for number in range(20_000))
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_of_reasoning_that_is_longer_than_claude_reads_the_ends_are_sent(reused: bool) -> None:
+    answers = claude(Text("42"), End("end_turn"))
+    answers.context = 20_000
+    thinks = reasoner(Thought(LONG), Text("x"))
+    work = ReasonerOutput(LONG, model="r1") if reused else None
+    seen, failure = events(plan(None if reused else thinks, answers, reused=work))
+    assert failure is None
+    (warning,) = [each.message for each in seen if isinstance(each, TurnWarning)]
+    assert warning.endswith("are not sent: the answerer reads 20,000 tokens")
+    (prompt,) = answers.prompts
+    assert estimate_tokens(prompt.text) < 20_000
+    assert ("0 1 2 3" in prompt.text, LONG[-100:].strip() in prompt.text) == (True, True)
+    assert (prompt.has_reasoning, "are left out]" in prompt.text) == (False, True)
+    whole = [each.text for each in seen if isinstance(each, Thought)]
+    assert "".join(whole) == ("" if reused else LONG)

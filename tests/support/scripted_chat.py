@@ -25,7 +25,7 @@ from deepreasoning_cli.errors import ConfigError, Interrupted, RefusedError
 from deepreasoning_cli.history.sessions import Session
 from deepreasoning_cli.pipeline.events import Handoff, Stage, StageFinished, TurnStarted
 from deepreasoning_cli.pipeline.money import Usage
-from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
 from deepreasoning_cli.sanitize import sanitize
 from deepreasoning_cli.views.table import Column
 
@@ -46,8 +46,8 @@ def turn(
 ) -> TurnRecord:
     record = TurnRecord()
     record.start = TurnStarted(f"turn{number}", "demo", prompt, Handoff.REASONING, "first")
-    record.thoughts = [reasoning] if reasoning else []
-    record.texts = [answer] if answer else []
+    record.thoughts = GrowingText([reasoning])
+    record.texts = GrowingText([answer])
     if reasoning:
         record.stages[Stage.REASON] = finished(Stage.REASON, "r1")
     if answer:
@@ -122,7 +122,7 @@ class EchoTurns:
     def answer_again(self, of: TurnRecord, state: ChatState) -> Outcome:
         self.asked.append(("again", of.reasoning, state))
         again = turn(of.start.prompt, f"{state.model} says {of.start.prompt}")
-        again.thoughts = [of.reasoning]
+        again.thoughts = GrowingText([of.reasoning])
         return self._done(again, state, of)
 
     def price(self, prompt: str, state: ChatState) -> str:

@@ -23,11 +23,13 @@ from deepreasoning_cli.pipeline.events import (
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.money import Rates, Usage
-from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
 
 LARGEST: Final = 2**63 - 1
 """The largest number that SQLite holds; a vendor's nonsense is bounded by it."""
+MOST_IN_ROW: Final = 1_000_000
+"""Bytes of a chain of thought that stand in its row, where a search finds them."""
 
 ON_CONFLICT: Final = {
     "id": "id = id",
@@ -46,17 +48,29 @@ def write_turn(
     starts: Sequence[StageStarted],
 ) -> None:
     """Insert the turn, or put it in the place of the turn with its id."""
-    row = _turn_row(record, began, outcome)
+    reasoning, rest = record.thoughts.split(MOST_IN_ROW)
+    row = {**_turn_row(record, began, outcome), "reasoning": reasoning, "reasoning_rest": None}
     if row["session"] is not None:
         query = "SELECT coalesce(max(place), 0) + 1 FROM turns WHERE session = :session"
         (row["place"],) = connection.execute(query, row).fetchone()
     changes = ", ".join(ON_CONFLICT.get(name, f"{name} = excluded.{name}") for name in row)
     insert(connection, "turns", row, f"ON CONFLICT (id) DO UPDATE SET {changes}")
     (seq,) = connection.execute("SELECT seq FROM turns WHERE id = :id", row).fetchone()
+    if rest:
+        _write_rest(connection, seq, rest)
     connection.execute("DELETE FROM stages WHERE turn = ?", (seq,))
     by_stage = {start.stage: start for start in starts}
     for stage in record.stages.values():
         insert(connection, "stages", {"turn": seq, **_stage_row(stage, by_stage.get(stage.stage))})
+
+
+def _write_rest(connection: sqlite3.Connection, seq: int, blocks: Sequence[bytes]) -> None:
+    """Write what a row has no room for: https://www.sqlite.org/c3ref/blob_open.html."""
+    query = "UPDATE turns SET reasoning_rest = zeroblob(?) WHERE seq = ?"
+    connection.execute(query, (sum(map(len, blocks)), seq))
+    with connection.blobopen("turns", "reasoning_rest", seq) as blob:
+        for block in blocks:
+            blob.write(block)
 
 
 def insert(
@@ -72,22 +86,21 @@ def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     """The record of a whole row of `turns`."""
     record = TurnRecord()
     record.start = decode(TurnStarted, dict(row))
-    record.thoughts = [row["reasoning"]] if row["reasoning"] else []
-    record.drafts = [row["draft"]] if row["draft"] else []
-    if own := dict(row).get("own_thinking"):  # an older database that is only read has none
-        record.own_thoughts = [own]
+    # a database that is only read may be older than a column
+    rest = dict(row).get("reasoning_rest") or b""
+    record.thoughts = GrowingText([row["reasoning"], rest.decode("utf-8", "replace")])
+    record.drafts = GrowingText([row["draft"]])
+    if own := dict(row).get("own_thinking"):
+        record.own_thoughts = GrowingText([own])
     record.reused_model = row["reused_model"]
-    record.texts = [row["answer"]] if row["answer"] else []
+    record.texts = GrowingText([row["answer"]])
     for call in json.loads(dict(row).get("calls") or "[]"):
         record.calls.add(ToolCallStarted(call["id"], call["name"]))
         record.calls.add(ToolArguments(call["arguments"]))
-    earlier = dict(row).get(
-        "earlier_cost"
-    )  # an older database that is read-only has no such column
+    earlier = dict(row).get("earlier_cost")
     record.earlier_cost = None if earlier is None else READERS[Decimal](earlier)
     record.sources = tuple(Source(*each) for each in json.loads(row["sources"]))
     record.warnings = json.loads(row["warnings"])
-    # a database that is only read may be older than the column
     fallbacks = json.loads(dict(row).get("fallbacks") or "[]")
     record.fallbacks = [decode(Fallback, fields) for fields in fallbacks]
     stages = connection.execute("SELECT * FROM stages WHERE turn = ?", (row["seq"],))
@@ -134,7 +147,6 @@ def _turn_row(record: TurnRecord, began: datetime, outcome: TurnOutcome) -> dict
             "sources": json.dumps(_source_rows(record), ensure_ascii=False),
             "warnings": json.dumps(record.warnings, ensure_ascii=False),
             "fallbacks": json.dumps(list(map(asdict, record.fallbacks)), ensure_ascii=False),
-            "reasoning": record.reasoning,
             "draft": record.draft,
             "own_thinking": record.own_thinking,
             "answer": record.answer,

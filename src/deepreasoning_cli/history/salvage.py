@@ -226,9 +226,9 @@ def _rows(source: sqlite3.Connection, query: str, *values: int) -> Iterator[sqli
 def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> int | None:
     """Insert the columns that this version knows; return the new row's number.
 
-    Raises TypeError for bytes, which no column of ours holds.
+    Raises TypeError for bytes, which one column alone holds.
     """
-    if any(isinstance(value, bytes) for value in row.values()):
+    if any(isinstance(row[name], bytes) for name in row if name != "reasoning_rest"):
         raise TypeError("bytes in the place of a text")
     columns = {each["name"] for each in connection.execute(f"PRAGMA table_info({table})")}
     return insert(connection, table, {name: row[name] for name in row if name in columns})

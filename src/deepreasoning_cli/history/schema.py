@@ -108,7 +108,13 @@ CALLS: Final[Migration] = (
 """Which tools the answer calls, and the conversation that it answers: what it is known by, and for
 a turn that a client can refer to later, the messages themselves. They have no index: the schema
 fills one page, and one page more is one more whose damage would cost the history."""
-MIGRATIONS: Final[Sequence[Migration]] = (FIRST, HOSTS, RESUMED, OWN_THINKING, CALLS)
+LONG_REASONING: Final[Migration] = ("ALTER TABLE turns ADD COLUMN reasoning_rest BLOB",)
+"""The UTF-8 of a chain of thought behind its first million bytes. It is the last column, so that
+SQLite writes it piece by piece: a text is copied twice on its way into a row."""
+MIGRATIONS: Final[Sequence[Migration]] = (
+    *(FIRST, HOSTS, RESUMED, OWN_THINKING, CALLS),
+    LONG_REASONING,
+)
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 
 

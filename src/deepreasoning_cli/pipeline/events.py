@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -204,7 +205,7 @@ class StageStarted:
 
     `host` is the name of the reasoner or answerer that has the model. A stage begins again where
     another one steps in. `cache_write_tokens` of the `input_tokens` may be billed as a write to the
-    vendor's cache.
+    vendor's cache. `thoughts` grow with the stage: a record need not keep them a second time.
     """
 
     stage: Stage
@@ -214,16 +215,12 @@ class StageStarted:
     at: datetime
     cache_write_tokens: int = 0
     host: str | None = None
+    thoughts: Iterable[str] | None = field(default=None, compare=False, repr=False)
 
     def estimate(self, output_tokens: int = 0, reasoning_tokens: int | None = None) -> Usage:
         """The usage where no vendor counts, at its highest price: nothing is read from a cache."""
-        return Usage(
-            self.input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cache_write_tokens=self.cache_write_tokens,
-            estimated=True,
-        )
+        written = self.cache_write_tokens
+        return Usage(self.input_tokens, output_tokens, reasoning_tokens, 0, written, estimated=True)
 
     def finish(
         self,

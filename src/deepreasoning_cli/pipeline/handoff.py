@@ -50,13 +50,14 @@ def with_blocks(
     at = prompt.question_at % len(prompt.messages)
     question = prompt.messages[at]
     texts = [text for _, text in blocks]
-    mark = delimiter_for(kind, "\n".join([question.text, *names.values(), *texts]))
-    notes = [f"[{mark} {name} begins]\n{text}\n[{mark} {name} ends]" for name, text in blocks]
-    below = "\n\n".join([introduction.format(mark=mark, **names), *notes])
+    mark = delimiter_for(kind, question.text, *names.values(), *texts)
+    below = [introduction.format(mark=mark, **names)]
+    for name, text in blocks:
+        below += ["\n\n", f"[{mark} {name} begins]\n", text, f"\n[{mark} {name} ends]"]
     question = replace(
         question,
-        text=f"{question.text}\n\n{below}",
-        parts=(*question.parts, below) if question.parts else (),
+        text="".join([question.text, "\n\n", *below]),  # one copy: a text may be long
+        parts=(*question.parts, "".join(below)) if question.parts else (),
     )
     return replace(prompt, messages=(*prompt.messages[:at], question, *prompt.messages[at:][1:]))
 
@@ -69,16 +70,18 @@ def without_marks(text: str) -> str:
     return _MARK.sub(r"\1-…", text)
 
 
-def delimiter_for(kind: str, text: str) -> str:
-    """A word that does not occur in `text`, the same for the same text: nothing can close it.
+def delimiter_for(kind: str, *texts: str) -> str:
+    """A word that occurs in none of the texts, the same for the same texts: nothing can close it.
 
-    `text` has to include all that goes to the model, down to the names that servers gave: whoever
+    They have to include all that goes to the model, down to the names that servers gave: whoever
     knows every part of it can predict the mark.
     """
     salt = 0
     while True:
-        digest = hashlib.sha256(f"{salt}:{text}".encode("utf-8", "replace")).hexdigest()
-        mark = f"{kind}-{digest[:12]}"
-        if mark not in text:
+        digest = hashlib.sha256(f"{salt}".encode())
+        for text in texts:  # one by one: they may be long
+            digest.update(text.encode("utf-8", "replace") + b"\n")
+        mark = f"{kind}-{digest.hexdigest()[:12]}"
+        if not any(mark in text for text in texts):
             return mark
         salt += 1

@@ -54,7 +54,7 @@ def run_hosted(
     if answers and provider.searches and (sources := parse_sources(run.answer)):
         yield events.Sources(sources)
     yield from finish_stage(run, meter)
-    if not (run.answer if answers else run.reasoning).strip():
+    if (run.texts if answers else run.thoughts).is_blank:
         name = "answer" if answers else "reasoning"
         raise IncompleteError(
             f"the model returned no {name}",
@@ -81,13 +81,14 @@ def _begin_answer(run: StageRun, provider: Hosted) -> Generator[Event, None, Non
     """From reasoning to answer; a search, if there was one, was made by now."""
     now = time.monotonic()
     yield run.started().finish(None, now - run.began)
-    if not run.reasoning.strip():
+    if run.thoughts.is_blank:
         yield events.TurnWarning(NO_REASONING)
     if provider.searches:
         search = events.StageStarted(Stage.SEARCH, SEARCHED_BY, 0, None, datetime.now(UTC))
         yield search
         yield replace(search.finish(None, 0.0), cost=provider.search_price)
     run.stage, run.provider, run.began = Stage.ANSWER, provider, now
+    run.thoughts = run.thoughts.copy()  # what follows is no part of the reasoning
     # an answer that breaks off is priced by what was read for it: the reasoning is a part of that
-    tokens = estimate_tokens(run.prompt.text) + estimate_tokens(run.reasoning)
+    tokens = estimate_tokens(run.prompt.text) + run.thoughts.tokens
     yield replace(run.started(), input_tokens=tokens)

@@ -163,7 +163,8 @@ class RateCard:
 
 def estimate_tokens(text: str) -> int:
     """A rough count of tokens: four UTF-8 bytes each, which holds for prose, code and CJK."""
-    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+    return -(-size // BYTES_PER_TOKEN)
 
 
 def believable(usage: Usage, estimate: Usage) -> Usage:

@@ -3,16 +3,127 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 from typing import Final
 
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Event, Handoff, Stage
-from deepreasoning_cli.pipeline.money import estimate_tokens
+from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN, estimate_tokens
+from deepreasoning_cli.sanitize import repair_surrogates
 
 NOT_STARTED: Final = events.TurnStarted("", "", "", Handoff.REASONING)
+
+
+PIECES: Final = 256
+LONG_PIECE: Final = 1_000  # characters
+BLOCK: Final = 100_000  # characters at most of what is encoded at once
+
+
+class GrowingText:
+    """A text that comes in pieces. In memory it is its UTF-8, and little more.
+
+    A token is a string of sixty bytes, and one character beyond Latin-1 doubles the text it is in:
+    pieces are joined and encoded a few at a time, and read again the same way.
+    """
+
+    __slots__ = ("_blocks", "_pieces", "_size")
+
+    def __init__(self, pieces: Iterable[str] = ()) -> None:
+        self._blocks: list[bytes] = []
+        self._pieces: list[str] = []
+        self._size = 0
+        for piece in filter(None, pieces):
+            self.append(piece)
+
+    def append(self, piece: str) -> None:
+        """Add a piece; this takes the same time however long the text is."""
+        self._pieces.append(piece)
+        if len(self._pieces) >= PIECES or len(piece) >= LONG_PIECE:
+            self._encode()
+
+    def _encode(self) -> None:
+        text = repair_surrogates("".join(self._pieces))
+        self._pieces.clear()
+        for start in range(0, len(text), BLOCK):
+            block = text[start : start + BLOCK].encode()
+            self._blocks.append(block)
+            self._size += len(block)
+
+    @property
+    def size(self) -> int:
+        """Its length in UTF-8, in bytes."""
+        self._encode()
+        return self._size
+
+    @property
+    def tokens(self) -> int:
+        """An estimate of its tokens."""
+        return -(-self.size // BYTES_PER_TOKEN)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it but white space."""
+        return not any(map(str.strip, self))
+
+    def __iter__(self) -> Iterator[str]:
+        """Parts of it, as long as a few pieces."""
+        self._encode()
+        return (block.decode() for block in self._blocks)
+
+    def __bool__(self) -> bool:
+        return bool(self._blocks or self._pieces)
+
+    def __str__(self) -> str:
+        return "".join(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GrowingText) and str(self) == str(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def copy(self) -> GrowingText:
+        """The same text, to which other pieces can be added; what there is, both share."""
+        other = GrowingText()
+        other._size, other._blocks = self.size, self._blocks.copy()
+        return other
+
+    def split(self, size: int) -> tuple[str, Sequence[bytes]]:
+        """About the first `size` bytes, and the rest in blocks of UTF-8."""
+        self._encode()
+        for place, before in enumerate(accumulate(map(len, self._blocks), initial=0)):
+            if before >= size:
+                return b"".join(self._blocks[:place]).decode(), self._blocks[place:]
+        return str(self), ()
+
+    def ends(self, size: int) -> tuple[str, str]:
+        """The beginning and the end of it, each of about half of `size` bytes."""
+        self._encode()
+        return _first(iter(self._blocks), size // 2), _last(reversed(self._blocks), size // 2)
+
+
+def _first(blocks: Iterator[bytes], size: int) -> str:
+    """The first `size` bytes as text; what is left of a character at the cut is left out."""
+    taken: list[bytes] = []
+    for block in blocks:
+        if size <= 0:
+            break
+        taken.append(block[:size])
+        size -= len(block)
+    return b"".join(taken).decode("utf-8", "ignore")
+
+
+def _last(blocks: Iterator[bytes], size: int) -> str:
+    """The last `size` bytes; the blocks come in backward order."""
+    taken: list[bytes] = []
+    for block in blocks:
+        if size <= 0:
+            break
+        taken.append(block[-size:])
+        size -= len(block)
+    return b"".join(reversed(taken)).decode("utf-8", "ignore")
 
 
 @dataclass(slots=True)
@@ -47,12 +158,12 @@ class TurnRecord:
 
     clock: Callable[[], float] = time.monotonic
     start: events.TurnStarted = NOT_STARTED
-    thoughts: list[str] = field(default_factory=list)
-    own_thoughts: list[str] = field(default_factory=list)
+    thoughts: GrowingText = field(default_factory=GrowingText)
+    own_thoughts: GrowingText = field(default_factory=GrowingText)
     """What the answerer has thought itself, as far as the vendor sums it up."""
-    drafts: list[str] = field(default_factory=list)
+    drafts: GrowingText = field(default_factory=GrowingText)
     reused_model: str | None = None
-    texts: list[str] = field(default_factory=list)
+    texts: GrowingText = field(default_factory=GrowingText)
     calls: ToolCalls = field(default_factory=ToolCalls)
     """The client's tools that the answerer calls; `ask` and `chat` have none."""
     kept_answer: str = ""
@@ -79,10 +190,11 @@ class TurnRecord:
             case events.Thought(text):  # first, since most are pieces of text
                 if self.first_reasoning is None:
                     self.first_reasoning = self.clock() - self._began
-                answers = self.running is not None and self.running.stage is Stage.ANSWER
-                (self.own_thoughts if answers else self.thoughts).append(text)
+                if self.running is None or self.running.thoughts is not self.thoughts:
+                    answers = self.running is not None and self.running.stage is Stage.ANSWER
+                    (self.own_thoughts if answers else self.thoughts).append(text)
             case events.Text(text):
-                if not self.texts:
+                if self.first_answer is None:
                     self.first_answer = self.clock() - self._began
                 self.texts.append(text)
             case events.ToolArguments() | events.ToolCallStarted():
@@ -100,6 +212,8 @@ class TurnRecord:
             case events.StageStarted():
                 self.running = event
                 self._stage_began = self.clock()
+                if isinstance(event.thoughts, GrowingText):
+                    self.thoughts = event.thoughts
             case events.StageFinished():
                 self.stages[event.stage] = event
                 self.saved += _saved(self.running, event)
@@ -111,7 +225,8 @@ class TurnRecord:
             case events.Fallback():
                 self.fallbacks.append(event)
             case events.Reused(reasoning, draft, model):
-                self.thoughts, self.drafts, self.reused_model = [reasoning], [draft], model
+                self.thoughts, self.drafts = GrowingText([reasoning]), GrowingText([draft])
+                self.reused_model = model
             case events.Continued(text, cost, sources):
                 self.kept_answer, self.earlier_cost, self.sources = text, cost, sources
 
@@ -125,8 +240,8 @@ class TurnRecord:
 
     def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
-        thought = estimate_tokens(self.reasoning if reasons else self.own_thinking)
-        written = "".join(self.texts) + self.calls.text
+        thought = (self.thoughts if reasons else self.own_thoughts).tokens
+        written = str(self.texts) + self.calls.text
         tokens = thought + (0 if reasons else estimate_tokens(written))
         usage = started.estimate(tokens, thought or None) if tokens else None
         return started.finish(usage, self.clock() - self._stage_began, complete=False)
@@ -134,7 +249,7 @@ class TurnRecord:
     @property
     def reasoning(self) -> str:
         """The chain of thought so far."""
-        return "".join(self.thoughts)
+        return str(self.thoughts)
 
     @property
     def reasoned_to_the_end(self) -> bool:
@@ -145,12 +260,12 @@ class TurnRecord:
     @property
     def own_thinking(self) -> str:
         """The summary of the answerer's own thinking so far."""
-        return "".join(self.own_thoughts)
+        return str(self.own_thoughts)
 
     @property
     def draft(self) -> str:
         """The reasoner's own answer, where the hand-off uses it."""
-        return "".join(self.drafts)
+        return str(self.drafts)
 
     @property
     def reasoned_by(self) -> str | None:
@@ -161,7 +276,7 @@ class TurnRecord:
     @property
     def answer(self) -> str:
         """The answer so far."""
-        return self.kept_answer + "".join(self.texts)
+        return self.kept_answer + str(self.texts)
 
     @property
     def answers(self) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deepreasoning_cli.errors import IncompleteError, RefusedError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import NO_CAPS, NO_LIMIT, BudgetMeter, Caps, ReasoningLimit
 from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
+from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN, estimate_tokens
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, ask_in_order, finish_stage
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
         work = plan.reused or ReasonerOutput()
         if plan.reused:
             yield events.Reused(work.reasoning, work.answer, work.model)
+            work = yield from _fit_reasoning(plan, work, GrowingText([work.reasoning]))
         if plan.reasoner and not plan.reused:
             work = yield from _reason(plan, plan.reasoner, calls, meter, paid=paid)
         if plan.answerer:
@@ -147,11 +150,36 @@ def _reason(
     run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt, ask)
     goes_on = plan.caps.answers and plan.answerer is not None
     yield from finish_stage(run, meter, goes_on=goes_on)
-    if not run.reasoning.strip():
+    if run.thoughts.is_blank:
         _require_reasoning(plan, run)
     model = run.served or run.provider.model
-    whole = run.stopped is None
-    return ReasonerOutput(run.reasoning, run.answer, model, paid=True, whole=whole)
+    work = ReasonerOutput("", run.answer, model, paid=True, whole=run.stopped is None)
+    return (yield from _fit_reasoning(plan, work, run.thoughts))
+
+
+def _fit_reasoning(
+    plan: Plan, work: ReasonerOutput, thoughts: GrowingText
+) -> Generator[Event, None, ReasonerOutput]:
+    """The work with as much of its thoughts as all answerers read: a longer text would be refused.
+
+    The end of it matters most, and its beginning says what it is about.
+    """
+    if plan.answerer is None:
+        return work
+    answerers = [plan.answerer, *plan.fallbacks.get(Stage.ANSWER, ())]
+    context = min(answerer.context or LARGEST_CONTEXT for answerer in answerers)
+    room = context - ROOM_BESIDE - estimate_tokens(plan.prompt.text + work.answer)
+    if thoughts.tokens <= room:
+        return replace(work, reasoning=str(thoughts))
+    first, last = thoughts.ends(max(room, 0) * BYTES_PER_TOKEN)
+    left_out = sum(map(len, thoughts)) - len(first) - len(last)
+    missing = f"{left_out:,} characters in the middle of the reasoning"
+    yield events.TurnWarning(f"{missing} are not sent: the answerer reads {context:,} tokens")
+    return replace(work, reasoning=f"{first}\n\n[{missing} are left out]\n\n{last}", whole=False)
+
+
+LARGEST_CONTEXT: Final = 2_000_000  # tokens; more than any model of November 2026 reads
+ROOM_BESIDE: Final = 10_000  # tokens of the answer, and of what stands around the notes
 
 
 def _read_reasoner(
@@ -178,9 +206,9 @@ def _read_reasoner(
                     break
             case events.Text(text) if answerer and plan.handoff is not Handoff.REASONING:
                 yield events.Draft(text)
-            case events.Text() if run.answer.strip():
+            case events.Text() if not run.texts.is_blank:
                 break  # its own answer is not used, and so not paid for
-    if plan.handoff is Handoff.REASONING and not run.reasoning.strip() and run.answer.strip():
+    if plan.handoff is Handoff.REASONING and run.thoughts.is_blank and not run.texts.is_blank:
         yield events.Draft(run.answer)  # it was paid for, and may be the thought itself
 
 
@@ -210,7 +238,7 @@ def _answer(
 
         yield events.Text(sources_section([result.source for result in results]))
     yield from finish_stage(run, meter)
-    if not (run.answer.strip() or run.calls or plan.continued):  # else nothing was missing
+    if run.texts.is_blank and not (run.calls or plan.continued):  # else nothing was missing
         raise IncompleteError(
             "the model returned an empty answer",
             kind="empty_answer",

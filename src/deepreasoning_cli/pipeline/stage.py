@@ -13,7 +13,7 @@ from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
 from deepreasoning_cli.pipeline.money import RateCard, Usage, believable, estimate_tokens
-from deepreasoning_cli.pipeline.record import ToolCalls
+from deepreasoning_cli.pipeline.record import GrowingText, ToolCalls
 from deepreasoning_cli.sanitize import repair_surrogates, split_trailing_surrogate
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class StageRun:
     _: KW_ONLY
     began: float = field(default_factory=time.monotonic)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    thoughts: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    thoughts: GrowingText = field(default_factory=GrowingText)
+    texts: GrowingText = field(default_factory=GrowingText)
     calls: ToolCalls = field(default_factory=ToolCalls)
     hidden: int = 0
     served: str | None = None
@@ -81,14 +81,9 @@ class StageRun:
     stopped: str | None = None
 
     @property
-    def reasoning(self) -> str:
-        """The chain of thought."""
-        return "".join(self.thoughts)
-
-    @property
     def answer(self) -> str:
         """The text: Claude's answer, or the reasoner's own."""
-        return "".join(self.texts)
+        return str(self.texts)
 
     @property
     def received(self) -> bool:
@@ -104,7 +99,7 @@ class StageRun:
     def is_whole(self) -> bool:
         """Whether there is an answer that ended by itself, and not with the call of a tool."""
         ended = self.end is not None and self._is_complete
-        return ended and not self.calls and bool(self.answer.strip())
+        return ended and not self.calls and not self.texts.is_blank
 
     @property
     def _is_complete(self) -> bool:
@@ -129,6 +124,7 @@ class StageRun:
             self.at,
             read.cache_write_tokens,
             self.provider.host,
+            self.thoughts if self.stage is Stage.REASON else None,
         )
 
     def consume(self, chunks: Iterator[Chunk], *, paid: bool) -> Iterator[Chunk]:
@@ -164,17 +160,18 @@ class StageRun:
                     self.stopped = reason
 
     def _as_incomplete(self, error: DeepReasoningError, *, paid: bool) -> DeepReasoningError:
-        reasoning, answer = self.reasoning, self.answer
-        if not (reasoning or answer or self.calls or paid) or error.kind in UNPAID:
+        came = self.thoughts or self.texts or self.calls
+        if not (came or paid) or error.kind in UNPAID:
             return error.at(self.stage)
         reasons = self.stage is Stage.REASON
-        text, name = (reasoning, "reasoning") if reasons else (answer, "answer")
-        so_far = f"; {len(text):,} characters of the {name} came before" if text else ""
+        text, name = (self.thoughts, "reasoning") if reasons else (self.texts, "answer")
+        size = sum(map(len, text))
+        so_far = f"; {size:,} characters of the {name} came before" if size else ""
         return error.at(self.stage).as_incomplete(f"{error.message}{so_far}")
 
     def finished(self) -> events.StageFinished:
         """The event that ends the stage; a call that was stopped early gets estimated usage."""
-        started, thoughts = self.started(), estimate_tokens(self.reasoning)
+        started, thoughts = self.started(), self.thoughts.tokens
         written = estimate_tokens(self.answer + self.calls.text)
         estimate = started.estimate(thoughts + written, thoughts)
         return started.finish(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from deepreasoning_cli.errors import DeepReasoningError, Interrupted
 from deepreasoning_cli.pipeline import events
@@ -14,8 +14,11 @@ from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.views.base import RecordView
 
 
-def turn_object(record: TurnRecord) -> dict[str, Any]:
-    """The object of `--json`: the whole turn, money as decimal strings, seconds as numbers."""
+def turn_object(record: TurnRecord, *, reasoning: str | None = None) -> dict[str, Any]:
+    """The object of `--json`: the whole turn, money as decimal strings, seconds as numbers.
+
+    `reasoning` stands in it in place of the record's, where there is one.
+    """
     stages = record.stages
     last = stages.get(Stage.ANSWER) or stages.get(Stage.REASON)
     return {
@@ -23,7 +26,7 @@ def turn_object(record: TurnRecord) -> dict[str, Any]:
         "session": record.start.session,
         "backend": record.start.backend,
         "prompt": record.start.prompt,
-        "reasoning": record.reasoning,
+        "reasoning": record.reasoning if reasoning is None else reasoning,
         "answer": record.answer,
         "sources": list(map(_source_object, record.sources)),
         "reasoner": _stage_object(stages.get(Stage.REASON)),
@@ -86,6 +89,29 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
+NO_REASONING: Final = '"reasoning": "'
+"""Where the reasoning belongs in the line of an object without it: in no JSON string stands such a
+quote, since one has a backslash before it."""
+LONGEST_WRITE: Final = 100_000  # characters
+
+
+def write_object(write: Callable[[str], None], record: TurnRecord, **first: str) -> None:
+    """Write the line of a turn's object, with `first` before its fields.
+
+    A long chain of thought is written piece by piece, so that it is in memory once.
+    """
+    line = dump_json({**first, **turn_object(record, reasoning="")}) + "\n"
+    before, place, after = line.partition(NO_REASONING)
+    pieces, size = [before, place], 0
+    for part in record.thoughts:
+        pieces.append(dump_json(part)[1:-1])
+        size += len(part)
+        if size >= LONGEST_WRITE:
+            write("".join(pieces))
+            pieces, size = [], 0
+    write("".join([*pieces, after]))
+
+
 class JsonView(RecordView):
     """The turn's object, when the turn is over; nothing where nothing was received."""
 
@@ -94,7 +120,7 @@ class JsonView(RecordView):
         record = self._record
         has_pages = any(source.text for source in record.sources)
         if failure is None or record.thoughts or record.texts or has_pages:
-            self._write(dump_json(turn_object(record)) + "\n")
+            write_object(self._write, record)
 
 
 class JsonlView(RecordView):
@@ -130,7 +156,7 @@ class JsonlView(RecordView):
     def close(self, failure: BaseException | None) -> None:
         """Print the last line."""
         if failure is None:
-            self._line("finished", **turn_object(self._record))
+            write_object(self._write, self._record, type="finished")
         elif not isinstance(failure, BrokenPipeError):
             error = _as_error(failure).as_json()["error"]
             error["resume"] = error["resume"] or self._resume()

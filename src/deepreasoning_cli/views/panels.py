@@ -30,6 +30,7 @@ FRAME_INTERVAL = 0.04  # seconds between two draws
 SPINNER_INTERVAL = 0.125  # seconds between two draws of the spinner
 MAX_INTERVAL = 1.0  # seconds between two draws, however slow the terminal
 LAST_DRAW = 0.5  # seconds that Ctrl-Z waits for a draw to end
+MOST_PENDING = 200_000  # characters that wait to be drawn
 PROGRESS_MARGIN = 3  # columns of a row that tells how it goes, beside its words
 BAD_NEWS = {
     Ending.TRUNCATED: "cut at its token limit",
@@ -68,6 +69,7 @@ class PanelsView:
         self._sources: tuple[events.Source, ...] = ()
         self._fence = ""  # the code block that the text of a continued answer begins in
         self._pending: deque[str] = deque()
+        self._handed = self._fed = 0  # characters that went into it, and out of it
         self._lock = threading.Lock()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._fatal: Exception | None = None  # why nothing can be shown any more
@@ -100,8 +102,7 @@ class PanelsView:
                 self._finish(f"using {used} instead", alarm=True)
                 self._own_began = None
             case events.Thought() | events.Text() if self._belongs(event):
-                self._pending.append(self._opened(event))
-                self._wake.set()
+                self._add(self._opened(event))
             case events.StageFinished():
                 words, alarm = _result_words(event, has_answer=self._has_answer)
                 self._finish(words, alarm=alarm)
@@ -292,8 +293,20 @@ class PanelsView:
     def _feed(self) -> None:
         """Hand the open panel what came since the last draw."""
         pieces = [self._pending.popleft() for _ in range(len(self._pending))]
+        text = "".join(pieces)
+        self._fed += len(text)
         if self._panel and pieces:
-            self._panel.feed("".join(pieces))
+            self._panel.feed(text)
+
+    def _add(self, text: str) -> None:
+        """Have the text drawn soon; now, where much waits: what comes faster than it is drawn."""
+        self._pending.append(text)
+        self._handed += len(text)
+        self._wake.set()
+        if self._handed - self._fed > MOST_PENDING:
+            with self._lock:
+                self._feed()
+                self._guard(self._draw)
 
     def _guard(self, draw: Callable[[], None]) -> None:
         """Draw; where that fails from a bug, do it again in plain text, as all that follows."""

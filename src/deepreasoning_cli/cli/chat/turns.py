@@ -20,7 +20,7 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import Handoff
-from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
 from deepreasoning_cli.wiring.resources import TurnRequest, new_id
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ class ChatArchive:
         """Add a turn that was just run, in place of `instead_of` where there is one."""
         if instead_of is not None:
             self.remove(session, instead_of)
-        self._turns[session] = self._lighten([*self.turns_in_memory(session), _join_texts(record)])
+        self._turns[session] = self._lighten(
+            [*self.turns_in_memory(session), _with_whole_answer(record)]
+        )
         if self._claimed != session:  # a new session: nobody else knew of it until now
             self.enter(session)
 
@@ -161,7 +163,12 @@ class ChatArchive:
         if not self._runner.saves:
             return list(turns)
         older = (
-            replace(turn, thoughts=[], drafts=[], own_thoughts=[])
+            replace(
+                turn,
+                thoughts=GrowingText(),
+                drafts=GrowingText(),
+                own_thoughts=GrowingText(),
+            )
             if turn.thoughts or turn.drafts or turn.own_thoughts
             else turn
             for turn in turns[:-1]
@@ -182,19 +189,9 @@ class ChatArchive:
         return default
 
 
-def _join_texts(turn: TurnRecord) -> TurnRecord:
-    """The turn with each text in one piece."""
-    reasoning, own, draft, answer = (
-        [text] * bool(text) for text in (turn.reasoning, turn.own_thinking, turn.draft, turn.answer)
-    )
-    return replace(
-        turn,
-        thoughts=reasoning,
-        own_thoughts=own,
-        drafts=draft,
-        texts=answer,
-        kept_answer="",
-    )
+def _with_whole_answer(turn: TurnRecord) -> TurnRecord:
+    """The turn with its answer in one piece."""
+    return replace(turn, texts=GrowingText([turn.answer]), kept_answer="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
