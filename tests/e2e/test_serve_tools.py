@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import anthropic
 import pytest
 
 from support.replies import claude_stream, reasoner_stream
@@ -155,6 +156,26 @@ def test_a_request_says_when_the_reasoner_thinks(
     script(server)
     assert loop(server, stream=True, extra_body={"reason": reason}) == (ANSWER, CALLS)
     assert server.vendors.counts() == (count, CALLS)
+
+
+def test_anthropics_own_loop_sends_the_conversation_again(server: Server) -> None:
+    """The package has the vendor hold the messages, and goes on where a vendor holds none."""
+    script(server)
+
+    @anthropic.beta_tool(name="read", input_schema=SCHEMA)
+    def of_path(path: str) -> str:
+        """Read a file."""
+        return read({"path": path})
+
+    loop = server.anthropic().beta.messages.tool_runner(
+        model=MODEL,
+        max_tokens=999,
+        messages=[{"role": "user", "content": QUESTION}],
+        tools=[of_path],
+    )
+    reply: Any = loop.until_done()
+    assert reply.content[-1].text == ANSWER
+    assert server.vendors.counts() == (1, CALLS)
 
 
 def test_calls_are_kept_in_the_history(server: Server) -> None:

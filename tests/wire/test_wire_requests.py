@@ -336,6 +336,13 @@ class TestRefused:
         is_refused_whole = "except as" not in error.message
         assert error.kind == f"unsupported_{'parameter' if is_refused_whole else 'value'}"
 
+    def test_messages_that_anthropic_would_hold_are_asked_for_again(self) -> None:
+        assert ask("messages", thread={"type": "create"}) == ask("messages")
+        error = refused("messages", thread={"type": "continue", "previous_message_id": "msg_1"})
+        assert (error.status, error.kind) == (404, "thread_not_found")
+        assert error.field == "thread.previous_message_id"
+        assert error.message.endswith("send the whole conversation")
+
     @pytest.mark.parametrize(
         ("name", "field", "value"),
         [

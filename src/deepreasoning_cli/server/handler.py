@@ -118,7 +118,7 @@ class TurnHandler:
         try:
             request = wire_format.read(body)
         except BadRequest as bad:
-            raise Rejected(400, bad.kind, bad.message, bad.field) from None
+            raise Rejected(bad.status, bad.kind, bad.message, bad.field) from None
         if not self._service.knows(request.model):
             why = (
                 f"there is no model {request.model}: in the client, choose {MODEL}, or a Claude"

@@ -14,6 +14,7 @@ from deepreasoning_cli.wire.server.conversation import Conversation, system_text
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
 from deepreasoning_cli.wire.server.request import (
     NO_FUNCTIONS,
+    BadRequest,
     ChatRequest,
     Fields,
     build_chat_request,
@@ -130,6 +131,7 @@ def read_request(body: object) -> ChatRequest:
     """
     request = Fields.of(body)
     request.reject_unless(ACCEPTED)
+    _refuse_thread(request.within("thread"))
     output = request.within("output_config")
     output_format = read_output_format(output, "format")
     output_format = output_format or read_output_format(request, "output_format")  # its old name
@@ -145,3 +147,15 @@ def read_request(body: object) -> ChatRequest:
         limits=("max_tokens",),
         effort=read_effort(output, "effort"),
     )
+
+
+def _refuse_thread(thread: Fields) -> None:
+    """Raise BadRequest (404) for a request that goes on from messages that Anthropic would hold.
+
+    None are held here, which a vendor may do at any time: the SDKs then send the whole conversation
+    (platform.claude.com, build-with-claude/message-threads).
+    """
+    if thread.get("type") == "continue":
+        place = thread.place("previous_message_id")
+        why = f"{place}: no thread is kept here; send the whole conversation"
+        raise BadRequest(why, place, "thread_not_found", 404)

@@ -61,16 +61,22 @@ class ChatRequest:
 class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
     """A request that is refused; `field` is the place that is wrong, as `messages[2].role`.
 
-    `kind` is the code for programs, in OpenAI's words.
+    `kind` is the code for programs, in OpenAI's words. `status` is 404 where the request names
+    what is not here.
     """
 
     def __init__(
-        self, message: str, field: str | None = None, kind: str = "invalid_request"
+        self,
+        message: str,
+        field: str | None = None,
+        kind: str = "invalid_request",
+        status: int = 400,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.kind = kind
+        self.status = status
 
 
 LONGEST_NAME: Final = 256

@@ -1,0 +1,9 @@
+"""pydantic-ai by Responses."""
+
+from pydantic_ai.models.openai import OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai_tasks import perform_with
+from tasks import MODEL, URL
+
+provider = OpenAIProvider(base_url=f"{URL}/v1", api_key="unused")
+perform_with(OpenAIResponsesModel(MODEL, provider=provider))
