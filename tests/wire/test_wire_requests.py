@@ -199,6 +199,24 @@ def test_what_an_earlier_reply_thought_is_left_out(name: str) -> None:
 
 @every_format
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("<think>\nhm\n</think>\n\n42", "42"),
+        ([part("\n<think>hm</think>"), part("42")], "42"),
+        ("<think></think>42 </think>", "42 </think>"),
+        ("Write <think>hm</think> so.", "Write <think>hm</think> so."),
+        ("<think>42", "<think>42"),
+    ],
+)
+def test_so_is_what_a_client_puts_in_front_of_the_text(name: str, sent: Any, kept: str) -> None:
+    asked = ask(name, QUESTION, said("assistant", sent), said("user", "sure?"))
+    assert asked.prompt.messages[1] == Message("assistant", kept)
+    asked = ask(name, QUESTION, said("assistant", "42"), said("user", "<think>hm</think>?"))
+    assert asked.prompt.messages[2] == Message("user", "<think>hm</think>?")
+
+
+@every_format
+@pytest.mark.parametrize(
     "refusal",
     [
         {"content": None, "refusal": "No."},

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, Self
 
 from deepreasoning_cli import paths
@@ -23,6 +23,7 @@ from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
+from deepreasoning_cli.server.helper_requests import is_helper_request
 from deepreasoning_cli.server.kept_reasoning import (
     KeptReasoning,
     ReasoningMemory,
@@ -262,16 +263,30 @@ class Service:
                 kind="claude_alone_unavailable",
             ) from None
 
+    @cached_property
+    def _spares_helpers(self) -> bool:
+        """Whether Claude can be asked alone; where it cannot, the pair writes titles, too."""
+        if self.loaded.settings.serve.byok:
+            return True
+        try:
+            self._require_claude(self.loaded)
+        except RefusedError:
+            return False
+        return True
+
     def knows(self, model: str) -> bool:
         """Whether a request may name it: the pair, with any Claude model, or a Claude alone."""
         return is_pair(model) or means_claude(self.catalog, model)
 
     def asks_claude_alone(self, request: ChatRequest) -> bool:
         """Whether the request wants no reasoner: it names a Claude model alone, declines all
-        reasoning, or asks for a single token, as clients do to try a key or to count tokens.
+        reasoning, or asks for a single token, as clients do to try a key or to count tokens; or it
+        is a title or the like.
         """
-        wanted = request.parameters
-        if not is_pair(request.model) or self._reason(request) == "never":
+        wanted, reason = request.parameters, self._reason(request)
+        if not is_pair(request.model) or reason == "never":
+            return True
+        if reason == "question" and self._spares_helpers and is_helper_request(request.prompt):
             return True
         return wanted.effort == "none" or wanted.max_tokens == 1
 

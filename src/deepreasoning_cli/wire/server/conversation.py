@@ -6,6 +6,7 @@ of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -36,6 +37,8 @@ TEXTS: Final = frozenset({"text", "input_text", "output_text"})
 """The types of text parts, in all three formats."""
 THOUGHTS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
 """Types of parts that are left out: a model does not get earlier reasoning again."""
+INLINE_THOUGHT: Final = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
+"""The same in front of a reply, as gptme and chat pages put it there that have no other place."""
 TWICE: Final = "has the id of another"
 ONLY: Final[dict[str, tuple[object, ...]]] = {
     "function_call": (),
@@ -206,7 +209,8 @@ def content(
     if value is None and role == "assistant":
         return [message.text("refusal") or ""]
     if isinstance(value, str):
-        return [repair_surrogates(value)]
+        text = repair_surrogates(value)
+        return [_without_thought(text) if role == "assistant" else text]
     if not isinstance(value, list):
         message.refuse(name, "must be a string or a list of parts")
     parts = [part for each in message.objects(name) for part in _part(each, role, places)]
@@ -215,8 +219,13 @@ def content(
     return [
         part
         for is_text, run in groupby(parts, key=lambda part: isinstance(part, str))
-        for part in (["".join(map(str, run))] if is_text else run)
+        for part in ([_without_thought("".join(map(str, run)))] if is_text else run)
     ]
+
+
+def _without_thought(text: str) -> str:
+    found = INLINE_THOUGHT.match(text)
+    return text[found.end() :] if found else text
 
 
 def _part(part: Fields, role: str, places: Places) -> Iterable[MessagePart]:
