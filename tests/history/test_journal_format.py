@@ -250,3 +250,12 @@ def test_a_stage_in_an_older_journal_wrote_to_no_cache() -> None:
 def test_a_damaged_line_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - json's own error is one too
         read_line(data)
+
+
+def test_what_a_page_said_is_kept_with_its_source_and_nothing_where_it_said_nothing() -> None:
+    sources = Sources((Source("A", "https://a.example", "42"), Source("B", "https://b.example")))
+    line = event_line(sources, 0.5)
+    assert json.loads(line)["sources"] == [
+        {"title": "A", "url": "https://a.example", "text": "42"},
+        {"title": "B", "url": "https://b.example"},
+    ]

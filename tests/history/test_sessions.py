@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history import locks
 from deepreasoning_cli.history import store as stores
 from deepreasoning_cli.history.sessions import Session
@@ -188,3 +189,19 @@ def test_a_turn_that_nobody_knows_leaves_nothing(tmp_path: Path) -> None:
         chained(store)
         store.leave_session("z", "sums")
         assert ids(store, "sums") == ["a", "b"]
+
+
+def test_a_session_that_another_process_is_in_keeps_its_name(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store, open_store(tmp_path) as other:
+        save(store, "a", "sums")
+        with store.claim("sums"):
+            with pytest.raises(UsageError) as caught:
+                other.rename_session("sums", "talk")
+            assert (caught.value.kind, caught.value.message, caught.value.hint) == (
+                "session_in_use",
+                "session 'sums' is in use",
+                "leave the chat that is in it first",
+            )
+            assert ids(store, "sums") == ["a"]
+        other.rename_session("sums", "talk")
+        assert (ids(store, "sums"), ids(store, "talk")) == ([], ["a"])

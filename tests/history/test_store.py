@@ -463,3 +463,19 @@ def test_a_long_chain_of_thought_survives_a_repair(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 100 + data[100:])
     with Store.open(tmp_path, lambda _: None) as store:
         assert store.turn("last").reasoning == reasoning
+
+
+def test_the_newest_turn_that_reasoned_is_known_by_its_fingerprint(tmp_path: Path) -> None:
+    def asked(turn: str, fingerprint: str, *events: Event) -> list[Event]:
+        return [replace(turn_started(turn), fingerprint=fingerprint), *events]
+
+    store_turns(
+        tmp_path,
+        asked("a", "f1", *reason_events(), *answer_events()),
+        asked("b", "f1", *reason_events(), *answer_events()),
+        asked("c", "f1", *answer_events()),
+        asked("d", "f2", *reason_events()),
+    )
+    with open_store(tmp_path) as store:
+        found = [store.reasoned(fingerprint) for fingerprint in ("f1", "f2", "f3")]
+    assert [turn and turn.start.id for turn in found] == ["b", "d", None]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,11 +18,13 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.catalog.load import load_catalog
+from deepreasoning_cli.catalog.models import Vendor
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.settings import reader
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
-from deepreasoning_cli.settings.sources import lines_of
+from deepreasoning_cli.settings.models import KeyCommand, Settings
+from deepreasoning_cli.settings.sources import from_environment, lines_of
 
 CANARY = "sk-canary-4f9Qz81LmX77"
 ADDRESS = (
@@ -1152,3 +1155,32 @@ def test_a_cassette_is_a_file_and_what_is_done_with_it(config: Path, use: str) -
 def test_a_cassette_is_not_for_the_file(config: Path) -> None:
     error = failure(config, 'cassette = "tape.jsonl:replay"\n')
     assert error.message == f"{config}:1: cassette is not for the file"
+
+
+def test_where_files_have_no_owners_and_modes_none_is_asked_for(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "os", SimpleNamespace(name="nt"))  # nothing else of it is there
+    config.chmod(0o666)
+    loaded = load(config, marking(config.parent))
+    assert loaded.writable is None
+    assert loaded.key("anthropic")
+
+
+def test_of_a_key_command_the_program_alone_is_shown(config: Path) -> None:
+    commands = {"a": '"pass show secret"', "b": '["gpg", "-d", "secret"]', "c": '"hello"'}
+    tables = "".join(f"{name} = {{ command = {line} }}\n" for name, line in commands.items())
+    reasoners = "".join(
+        f'[reasoners.{name}]\nbase_url = "http://a"\nmodel = "m"\nkey = "{name}"\n'
+        for name in commands
+    )
+    keys = load(config, f"[keys]\n{tables}{reasoners}").settings.keys
+    shown = [entry.masked for entry in keys.values() if isinstance(entry, KeyCommand)]
+    assert shown == ["command: pass …", "command: gpg …", "command: hello"]
+
+
+def test_a_vendor_without_a_variable_for_its_address_is_configured_by_the_file_alone() -> None:
+    vendors = [Vendor(name="lab", label="Lab", base_url="http://lab/v1", key_env="LAB_API_KEY")]
+    environ = {"LAB_API_KEY": "sk-lab-0123456789", "LAB_BASE_URL": "http://x"}
+    layer = from_environment(environ, Settings.model_fields, vendors)
+    assert layer.origins == {"keys.lab": "environment LAB_API_KEY"}

@@ -316,3 +316,14 @@ def test_a_wrong_answer_is_named_as_the_flag_that_gave_it(tmp_path: Path) -> Non
         editor.create(tmp_path / "config.toml", Answers({"backend": "both"}))
     assert caught.value.message == '--backend must be "auto", "direct", "gateway" or "demo"'
     assert not (tmp_path / "config.toml").exists()
+
+
+def test_answers_go_into_the_file_that_is_there_and_the_rest_of_it_stays(path: Path) -> None:
+    editor.update(path, Answers({"model": "opus", "effort": "low"}, {"deepseek": "sk-new-0123456"}))
+    assert changes(path) == [
+        '-model = "sonnet"   # the best',
+        '+model = "opus"   # the best',
+        '+effort = "low"',
+        f'-deepseek = "{CANARY}" # old',
+        '+deepseek = "sk-new-0123456" # old',
+    ]

@@ -19,7 +19,7 @@ from deepreasoning_cli import connect
 from deepreasoning_cli.errors import ConfigError, UnavailableError
 from deepreasoning_cli.transport import Timeouts, Transport
 from deepreasoning_cli.transport.pool import DeferredContext
-from support.calls import HOST, REQUEST, Witness, outcome, to
+from support.calls import HOST, REQUEST, URL, Witness, outcome, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
 from support.loopback import Loopback, Reply, json_reply, refusing_url
@@ -444,3 +444,9 @@ def test_itself_the_deferred_context_trusts_nobody() -> None:
     context = DeferredContext(connect.TlsContext())
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.get_ca_certs() == []
+
+
+def test_without_a_proxy_any_address_has_a_route(seen: Witness) -> None:
+    with seen.transport() as transport:
+        for url in (URL, "http://[", ""):
+            transport.check_route(url)

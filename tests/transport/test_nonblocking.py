@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import greenlet_spawn, sleep
 from deepreasoning_cli.pipeline.events import DONE, Payload
-from deepreasoning_cli.transport import Request, Timeouts, Transport
-from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend
+from deepreasoning_cli.transport import Request, Timeouts, Transport, nonblocking
+from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend, NonblockingStream
+from deepreasoning_cli.transport.preconnect import SocketStream
 from support.calls import REQUEST, Outcome, Witness, outcome, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
@@ -452,6 +453,33 @@ def test_a_connection_that_fails_after_its_turn_has_gone_is_nobodys(
         await asyncio.sleep(0.02)
 
     looped(main)
+
+
+def test_what_opens_for_nobody_is_closed_and_nothing_is_written_as_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cancelled(_: object) -> None:
+        raise asyncio.CancelledError
+
+    class Opening(httpcore.NetworkBackend):
+        def connect_tcp(self, *_args: Any, **_named: Any) -> httpcore.NetworkStream:
+            assert go.wait(60)
+            return SocketStream(ours)
+
+    go = threading.Event()
+    ours, theirs = socket.socketpair()
+
+    async def main() -> None:
+        NonblockingStream(SocketStream(ours)).write(b"")
+        monkeypatch.setattr(nonblocking, "await_only", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            NonblockingBackend(Opening()).connect_tcp("127.0.0.1", 1)
+        go.set()
+        assert await asyncio.to_thread(theirs.recv, 1) == b""
+
+    with ours, theirs:
+        theirs.settimeout(60)
+        looped(main)
 
 
 def conversing(

@@ -14,6 +14,7 @@ import pytest
 
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.transport import Transport, TransportLimits
+from deepreasoning_cli.transport.preconnect import SocketStream
 from support.calls import Witness, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
@@ -445,3 +446,26 @@ def test_over_an_idle_connection_the_signal_comes_when_the_request_is_out(seen: 
         )
         assert list(stream) == [{"id": 1}]
     assert calls == [2]
+
+
+def test_a_socket_that_was_opened_early_is_a_stream_with_httpcores_errors() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stream = SocketStream(ours)
+        assert (stream.start_tls(), stream.get_extra_info("ssl_object")) == (stream, None)
+        assert stream.get_extra_info("socket") is ours
+        assert (stream.get_extra_info("is_readable"), stream.get_extra_info("?")) == (False, None)
+        with pytest.raises(httpcore.ReadTimeout):
+            stream.read(1, 0.01)
+        theirs.sendall(b"ab")
+        assert stream.get_extra_info("is_readable")
+        assert (stream.read(1, 60), stream.read(9)) == (b"a", b"b")
+        large = b"x" * 4_000_000
+        with pytest.raises(httpcore.WriteTimeout):
+            stream.write(large, 0.01)
+        theirs.close()
+        with pytest.raises(httpcore.WriteError):
+            stream.write(large, 60)
+        stream.close()
+        with pytest.raises(httpcore.ReadError):
+            stream.read(1, 60)

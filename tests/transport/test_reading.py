@@ -474,3 +474,13 @@ def test_an_event_named_error_is_one_whatever_it_holds(
     httpx_mock.add_response(headers=headers, content=content, is_reusable=True)
     failure = seen.failure()
     assert (failure.kind, failure.message) == (kind, f"{HOST}: {words}")
+
+
+def test_an_error_in_a_list_is_worded_as_one_that_stands_alone(seen: Witness) -> None:
+    error = {"error": {"code": 400, "message": "no such model", "status": "INVALID_ARGUMENT"}}
+    failures = []
+    for value in (error, [error]):
+        with Loopback(json_reply(200, value)) as vendor:
+            failure = seen.failure(to(vendor.url))
+        failures.append((failure.kind, failure.message.partition(": ")[2]))
+    assert failures == [("bad_request", "request refused (400): no such model")] * 2

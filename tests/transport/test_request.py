@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepreasoning_cli.connect import HttpOrigin
 from deepreasoning_cli.keys import redact_known
 from deepreasoning_cli.transport import Request, Timeouts
-from deepreasoning_cli.transport.request import USER_AGENT
+from deepreasoning_cli.transport.request import USER_AGENT, DeferredTransport
 from support.calls import CANARY, KEY, REQUEST
 
 
@@ -85,3 +88,32 @@ def test_one_patience_sets_every_clock_but_that_of_connecting() -> None:
     assert Timeouts.all_of(30) == Timeouts(10, 30, 30, 30)
     assert Timeouts.all_of(5) == Timeouts(5, 5, 5, 5)
     assert Timeouts() == Timeouts(10, 120, 620, 180)
+
+
+def test_a_transport_is_opened_by_its_first_use_and_checks_what_it_was_to_check() -> None:
+    class Noting:
+        first_origin = HttpOrigin("https", "a.example", 443)
+
+        def __init__(self) -> None:
+            calls.append("made")
+
+        def __getattr__(self, name: str) -> Callable[..., tuple[object, ...]]:
+            def call(*args: object, **named: object) -> tuple[object, ...]:
+                calls.append(name)
+                return (*args, named)
+
+            return call
+
+    calls: list[str] = []
+    deferred = DeferredTransport(cast(Any, Noting))
+    deferred.check_route("https://a.example")
+    assert (deferred.first_origin, calls) == (None, [])
+    deferred.open()
+    deferred.open()
+    assert calls == ["made", "check_route"]
+    assert deferred.first_origin == Noting.first_origin
+    deferred.preconnect("https://a.example", once=True)
+    request = Request("https://a.example")
+    assert cast(object, deferred.fetch(request)) == (request, {})
+    assert cast(object, deferred.stream(request, calls.clear)) == (request, calls.clear, {})
+    assert calls == ["made", "check_route", "preconnect", "fetch", "stream"]

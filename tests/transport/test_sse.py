@@ -220,3 +220,10 @@ def test_an_event_has_a_largest_size() -> None:
         next(stream)
     message = "one event of the reply passes 16 MB"
     assert (caught.value.kind, caught.value.message) == ("bad_reply", message)
+
+
+def test_an_error_event_that_is_no_json_is_the_error_that_it_says() -> None:
+    assert lines('data: {"a":1}\n\nevent: error\ndata: out of tokens\n\ndata: {"b":1}\n\n') == [
+        {"a": 1},
+        {"error": "out of tokens"},
+    ]

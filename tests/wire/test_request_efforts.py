@@ -56,3 +56,21 @@ def test_a_word_that_is_no_effort_is_refused_by_its_field(name: str) -> None:
 def test_without_the_field_the_servers_own_setting_holds() -> None:
     body: dict[str, Any] = {"model": "m", "messages": QUESTION, "reasoning_effort": None}
     assert chat_completions.read_request(body).parameters.effort is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "declines"),
+    [
+        ({"thinking": {"type": "disabled"}}, True),
+        ({"reasoning": {"enabled": False}}, True),
+        ({"enable_thinking": False}, True),
+        ({"think": False}, True),
+        ({"think": True, "enable_thinking": 0, "reasoning": {"enabled": True}}, False),
+        ({}, False),
+    ],
+)
+def test_each_vendors_words_against_reasoning_are_understood(
+    fields: dict[str, Any], declines: bool
+) -> None:
+    request = chat_completions.read_request({"model": "m", "messages": QUESTION} | fields)
+    assert request.parameters.effort == ("none" if declines else None)

@@ -72,6 +72,13 @@ def test_each_vendor_has_its_word_for_a_status(status: int, openai: str, anthrop
     assert (failure.openai_type, failure.anthropic_type) == (openai, anthropic)
 
 
+@pytest.mark.parametrize("status", [400, 408, 409, 429, 500, 529])
+def test_clients_are_stopped_only_where_they_would_repeat_what_cannot_help(status: int) -> None:
+    final = ApiError(status, "kind", "words", is_final=True)
+    assert final.stops_retries == (status != 400)
+    assert not ApiError(status, "kind", "words").stops_retries
+
+
 @pytest.mark.parametrize("envelope", ENVELOPES)
 @given(words=st.text(max_size=600))
 def test_a_message_is_one_short_line_without_control_characters(

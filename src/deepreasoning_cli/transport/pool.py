@@ -89,13 +89,12 @@ class _ResponseStream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         with _as_httpx_errors():
-            stream = self._response.extensions.get("network_stream")
-            if isinstance(stream, BodyStream):
-                stream.is_in_head = False
-                headers = httpx.Headers(self._response.headers)
-                is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-                if is_chunked and self._response.status == httpx.codes.OK:
-                    yield from stream.read_chunks(self._read_timeout)
+            stream: BodyStream = self._response.extensions["network_stream"]
+            stream.is_in_head = False
+            headers = httpx.Headers(self._response.headers)
+            is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+            if is_chunked and self._response.status == httpx.codes.OK:
+                yield from stream.read_chunks(self._read_timeout)
             yield from self._response.iter_stream()
 
     def close(self) -> None:
