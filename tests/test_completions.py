@@ -75,7 +75,7 @@ def replies(script: str, *words: str, at: Path | None = None) -> list[str]:
         text=True,
         check=True,
         cwd=at,
-        timeout=20,
+        timeout=60,
     )
     assert done.stderr == ""
     return done.stdout.split("\n")[:-1] if done.stdout != "\n" else []

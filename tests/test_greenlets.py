@@ -176,7 +176,7 @@ def test_a_thread_works_for_it_while_the_loop_goes_on() -> None:
 
     def block() -> int:
         at_work.set()
-        assert may_end.wait(5)
+        assert may_end.wait(60)
         return threading.get_ident()
 
     async def beside() -> int:
@@ -195,12 +195,20 @@ def test_what_fails_in_the_thread_fails_where_it_was_asked() -> None:
 
 
 def test_many_pauses_take_the_time_of_one() -> None:
-    async def together() -> None:
-        await asyncio.gather(*(greenlet_spawn(lambda: sleep(0.1)) for _ in range(50)))
+    begun: list[float] = []
+    ended: list[float] = []
 
-    begun = time.monotonic()
+    def pause() -> None:
+        begun.append(time.monotonic())
+        sleep(0.1)
+        ended.append(time.monotonic())
+
+    async def together() -> None:
+        await asyncio.gather(*(greenlet_spawn(pause) for _ in range(50)))
+
     asyncio.run(together())
-    assert 0.1 <= time.monotonic() - begun < 2
+    assert max(begun) < min(ended)
+    assert min(ended) - min(begun) >= 0.1
 
 
 def test_what_a_caller_has_set_in_its_context_is_left_alone() -> None:
@@ -255,7 +263,7 @@ def test_what_must_not_be_left_halfway_is_finished_before_the_task_is_cancelled(
 
     def write() -> None:
         at_work.set()
-        assert may_end.wait(5)
+        assert may_end.wait(60)
         time.sleep(0.02)
         ended.set()
         if fails:

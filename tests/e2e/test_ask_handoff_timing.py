@@ -62,7 +62,7 @@ def piece_of(part: bytes | Step) -> bytes:
 
 
 def wait_for(come: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not come():
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -109,9 +109,9 @@ def url_of(listener: socket.socket) -> str:
 
 
 def accepted(listener: socket.socket) -> socket.socket:
-    listener.settimeout(10)
+    listener.settimeout(60)
     connection, _ = listener.accept()
-    connection.settimeout(10)
+    connection.settimeout(60)
     return connection
 
 

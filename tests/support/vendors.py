@@ -161,7 +161,7 @@ class Vendors:
         """Send the signal, if there is one, and wait for the end."""
         if stop is not None:
             process.send_signal(stop)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=60)
         return self.check_for_keys(CompletedRun(process.returncode, stdout, stderr))
 
     def check_for_keys(self, result: CompletedRun) -> CompletedRun:

@@ -187,7 +187,7 @@ def test_a_certificate_out_of_its_time_gets_advice_of_its_own(
 def plain_http() -> Iterator[int]:
     """A port that answers everything with a plain 400."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(60)
 
         def answer() -> None:
             peer, _ = listener.accept()

@@ -45,10 +45,16 @@ class ManualClock:
 
 
 def eventually(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.002)
+
+
+def preconnecting(others: set[threading.Thread]) -> list[threading.Thread]:
+    """The threads that keep a connection ready, but for those of `others`."""
+    begun = set(threading.enumerate()) - others
+    return [thread for thread in begun if thread.name.startswith("preconnect")]
 
 
 def ready(transport: Transport, vendor: Loopback | Listener) -> Callable[[], bool]:
@@ -99,6 +105,7 @@ def test_a_connection_still_being_opened_is_waited_for(
 def test_an_unused_connection_is_closed_at_the_end(
     monkeypatch: pytest.MonkeyPatch, seen: Witness, tls: bool
 ) -> None:
+    others = set(threading.enumerate())
     with Loopback(tls=tls) as vendor:
         trust(monkeypatch, vendor, tls=tls)
         with seen.transport(limits=QUICK) as transport:
@@ -108,7 +115,7 @@ def test_an_unused_connection_is_closed_at_the_end(
         [connection] = vendor.connections
         connection.wait_closed()
         assert connection.closed_by == "peer"
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("preconnect")])
+    eventually(lambda: not preconnecting(others))
 
 
 def test_a_connection_that_opens_after_the_end_is_closed(
@@ -118,7 +125,7 @@ def test_a_connection_that_opens_after_the_end_is_closed(
     real = httpcore.SyncBackend.connect_tcp
 
     def late(*args: object, **named: object) -> httpcore.NetworkStream:
-        go.wait(5)
+        go.wait(60)
         return real(*args, **named)  # type: ignore[arg-type]  # handed through
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", late)
@@ -136,7 +143,7 @@ class Listener:
 
     def __enter__(self) -> Self:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(5)
+        self.listener.settimeout(60)
         self.port: int = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.peers: list[socket.socket] = []
@@ -152,7 +159,7 @@ class Listener:
         return peer
 
     def serve(self, peer: socket.socket) -> None:
-        peer.settimeout(5)
+        peer.settimeout(60)
         peer.recv(65536)
         peer.sendall(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -216,7 +223,7 @@ def test_an_old_connection_is_renewed(seen: Witness) -> None:
         transport.preconnect(vendor.url)
         first = vendor.accept()
         vendor.accept()
-        first.settimeout(5)
+        first.settimeout(60)
         assert first.recv(1) == b""  # closed only when the next one stood
 
 
@@ -264,13 +271,14 @@ def test_what_is_opened_once_serves_a_request(seen: Witness) -> None:
 
 
 def test_what_is_opened_once_is_closed_when_it_is_old(seen: Witness) -> None:
+    others = set(threading.enumerate())
     with Loopback() as vendor, seen.transport(limits=RENEWING) as transport:
         transport.preconnect(vendor.url, once=True)
         eventually(lambda: vendor.connections)
         [connection] = vendor.connections
         connection.wait_closed()
         assert connection.closed_by == "peer"
-        eventually(lambda: not [t for t in threading.enumerate() if "preconnect" in t.name])
+        eventually(lambda: not preconnecting(others))
         assert len(vendor.connections) == 1
         transport.preconnect(vendor.url)  # a new one begins anew
         eventually(lambda: len(vendor.connections) > 2)

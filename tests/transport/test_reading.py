@@ -159,9 +159,8 @@ def test_closing_the_stream_closes_the_connection_at_once(seen: Witness) -> None
         with Loopback(reply) as vendor, seen.transport() as transport:
             stream = transport.stream(to(vendor.url))
             next(stream)
-            before = time.monotonic()
             stream.close()
-            assert vendor.connections[0].wait_closed() - before < 1
+            vendor.connections[0].wait_closed()
             assert vendor.connections[0].closed_by == "peer"
     finally:
         gc.enable()
@@ -176,9 +175,9 @@ def test_a_fetch_leaves_the_connection_for_the_next_call(seen: Witness) -> None:
 def test_headers_that_never_come_end_by_the_silence_clock(seen: Witness) -> None:
     reply = Reply(before=[Stall()])
     with Loopback(reply) as vendor:
-        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.1))
+        failure = seen.failure(to(vendor.url), Timeouts(read=0.2))
         host = vendor.url.partition("//")[2]
-        assert len(vendor.requests) == 3
+        assert len(vendor.wait_for_requests(3)) == 3
     message = f"{host} has been silent for too long"
     assert outcome(failure) == (UnavailableError, "timeout", message, NETWORK, None, None, 5)
     assert seen.waits == [0.5, 1.0]
@@ -187,7 +186,7 @@ def test_headers_that_never_come_end_by_the_silence_clock(seen: Witness) -> None
 def test_a_stall_in_mid_stream_ends_by_the_silence_clock(seen: Witness) -> None:
     reply = reasoner_stream(["a", "b"]).failing(2, Stall())
     with Loopback(reply) as vendor:
-        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.1))
+        failure = seen.failure(to(vendor.url), Timeouts(read=0.5))
         host = vendor.url.partition("//")[2]
         assert len(vendor.requests) == 1
     assert (failure.kind, failure.message) == ("timeout", f"{host} has been silent for too long")
@@ -201,8 +200,8 @@ def alive(seconds: float) -> list[bytes | Step]:
 def test_keep_alives_alone_end_by_the_no_progress_clock(
     monkeypatch: pytest.MonkeyPatch, seen: Witness, after: int, limit: str
 ) -> None:
-    reply = reasoner_stream(["a", "b"]).failing(after, *alive(3))
-    clocks = Timeouts(read=5, first_progress=0.6, progress=0.3)
+    reply = reasoner_stream(["a", "b"]).failing(after, *alive(100))
+    clocks = Timeouts(read=60, first_progress=0.6, progress=0.3)
     with Loopback(reply) as vendor:
         start = time.monotonic()
         failure = seen.failure(to(vendor.url), clocks)
@@ -210,7 +209,7 @@ def test_keep_alives_alone_end_by_the_no_progress_clock(
         assert len(vendor.requests) == 1
     message = f"nothing but keep-alives for {limit} s"
     assert outcome(failure) == (UnavailableError, "timeout", message, PATIENCE, None, None, 5)
-    assert 0.25 < took < 2.5
+    assert took > 0.25
 
 
 EMPTY_EVENTS: list[dict[str, Any]] = [
@@ -227,29 +226,30 @@ EMPTY_EVENTS: list[dict[str, Any]] = [
 def test_events_without_text_are_waited_for_so_long_and_no_longer(
     seen: Witness, after: int, event: dict[str, Any]
 ) -> None:
-    empty: list[bytes | Step] = [sse(event), Pause(0.02)] * 150
+    empty: list[bytes | Step] = [sse(event), Pause(0.02)] * 5000
     reply = reasoner_stream(["a", "b"]).failing(after, *empty)
     with Loopback(reply) as vendor:
         start = time.monotonic()
-        failure = seen.failure(to(vendor.url), Timeouts(read=5, first_progress=0.3, progress=5))
+        failure = seen.failure(to(vendor.url), Timeouts(read=60, first_progress=0.3, progress=60))
         took = time.monotonic() - start
         assert len(vendor.requests) == 1
     message = "nothing but empty events for 0 s"
     assert outcome(failure) == (UnavailableError, "timeout", message, PATIENCE, None, None, 5)
-    assert 0.25 < took < 2.5
+    assert took > 0.25
 
 
 def test_text_among_empty_events_is_waited_for_anew(seen: Witness) -> None:
     pieces: list[bytes | Step] = [sse(EMPTY_EVENTS[0]), Pause(0.02)] * 5
     text = sse({"choices": [{"index": 0, "delta": {"reasoning": "a"}}]})
     with Loopback(Reply(body=[*pieces, text] * 8)) as vendor:
-        clocks = Timeouts(read=5, first_progress=0.5, progress=0.5)
+        clocks = Timeouts(read=60, first_progress=0.7, progress=0.7)
         assert len(seen.answer(to(vendor.url), clocks)) == 48
 
 
 def dribbled(data: bytes) -> Reply:
     """A reply that comes a byte at a time, more slowly than any test waits."""
     body = [part for byte in data for part in (bytes([byte]), Pause(0.05))]
+    body.append(Stall())
     return Reply(framing="raw", body=body)
 
 
@@ -265,19 +265,16 @@ def test_a_head_that_comes_a_byte_at_a_time_ends_by_the_silence_clock(
     seen: Witness, data: bytes
 ) -> None:
     with Loopback(dribbled(data)) as vendor:
-        start = time.monotonic()
-        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.2))
-        took = time.monotonic() - start
+        failure = seen.failure(to(vendor.url), Timeouts(read=0.3))
         assert len(vendor.requests) == 3
     assert (failure.kind, failure.message.partition(" ")[2]) == ("timeout", SILENT)
-    assert took < 2.5
 
 
 @pytest.mark.parametrize(
     "then",
     [
         [b" " * 50, Stall()],
-        [part for _ in range(60) for part in (b" ", Pause(0.05))],
+        [part for _ in range(2000) for part in (b" ", Pause(0.05))],
         [b" " * 50, Reset()],
         [b" " * 50, Cut()],
     ],
@@ -286,18 +283,17 @@ def test_a_head_that_comes_a_byte_at_a_time_ends_by_the_silence_clock(
 def test_a_refusal_is_told_though_its_body_does_not_come(seen: Witness, then: list[Any]) -> None:
     with Loopback(Reply(framing="raw", body=[REFUSAL, *then])) as vendor:
         start = time.monotonic()
-        failure = seen.failure(to(vendor.url), Timeouts.all_of(0.3))
+        failure = seen.failure(to(vendor.url), Timeouts(read=1.0))
         took = time.monotonic() - start
         assert len(vendor.requests) == 1
     assert (failure.kind, failure.status) == ("key_rejected", 401)
-    assert took < 2.5
+    assert took < 60
 
 
-def failure_through(proxy: str, seen: Witness) -> tuple[str, float]:
-    start = time.monotonic()
-    failure = seen.failure(to("https://vendor.invalid"), Timeouts.all_of(0.2))
+def failure_through(proxy: str, seen: Witness) -> str:
+    failure = seen.failure(to("https://vendor.invalid"), Timeouts.all_of(0.3))
     assert proxy in failure.message
-    return failure.kind, time.monotonic() - start
+    return failure.kind
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
@@ -307,9 +303,7 @@ def test_a_silent_proxy_ends_by_the_silence_clock(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("ALL_PROXY", proxy)
-        kind, took = failure_through(proxy, seen)
-    assert kind == "timeout"
-    assert took < 2.5
+        assert failure_through(proxy, seen) == "timeout"
 
 
 def test_a_proxy_that_opens_a_tunnel_a_byte_at_a_time_ends_by_the_silence_clock(
@@ -317,16 +311,14 @@ def test_a_proxy_that_opens_a_tunnel_a_byte_at_a_time_ends_by_the_silence_clock(
 ) -> None:
     with Loopback(dribbled(b"HTTP/1.1 200 Yes\r\nx: " + b"y" * 50)) as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url)
-        kind, took = failure_through(proxy.url, seen)
-        assert [request.method for request in proxy.requests] == ["CONNECT"] * 3
-    assert kind == "timeout"
-    assert took < 2.5
+        assert failure_through(proxy.url, seen) == "timeout"
+        assert [request.method for request in proxy.wait_for_requests(3)] == ["CONNECT"] * 3
 
 
 def test_blank_lines_before_json_end_by_the_no_progress_clock(seen: Witness) -> None:
-    body: list[bytes | Step] = [b"\n", Pause(0.02)] * 100
+    body: list[bytes | Step] = [b"\n", Pause(0.02)] * 5000
     with Loopback(Reply(body=body, content_type="application/json")) as vendor:
-        failure = seen.failure(to(vendor.url), Timeouts(read=5, first_progress=0.2))
+        failure = seen.failure(to(vendor.url), Timeouts(read=60, first_progress=0.2))
     assert (failure.kind, failure.message) == ("timeout", "nothing but keep-alives for 0 s")
 
 

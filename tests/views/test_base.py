@@ -154,7 +154,7 @@ def test_a_lazy_view_is_made_once_the_request_is_out(monkeypatch: pytest.MonkeyP
     view(STARTED)
     assert maker.log == []
     sent.set()
-    assert maker.asked.wait(10)
+    assert maker.asked.wait(60)
     view(Thought("6"))
     view.close(None)
     shown = [OPENED, STARTED, Thought("6"), type(None)]
@@ -166,7 +166,7 @@ def test_a_lazy_view_is_made_while_a_connection_takes_long(monkeypatch: pytest.M
     maker = Maker()
     view = LazyView(maker, threading.Event())
     view(STARTED)
-    assert maker.asked.wait(10)
+    assert maker.asked.wait(60)
     view.close(None)
     assert maker.log == ["made", ("a", STARTED), ("a", type(None))]
 
