@@ -249,8 +249,7 @@ def test_text_among_empty_events_is_waited_for_anew(seen: Witness) -> None:
 def dribbled(data: bytes) -> Reply:
     """A reply that comes a byte at a time, more slowly than any test waits."""
     body = [part for byte in data for part in (bytes([byte]), Pause(0.05))]
-    body.append(Stall())
-    return Reply(framing="raw", body=body)
+    return Reply(framing="raw", body=[*body, Stall()])
 
 
 SILENT = "has been silent for too long"
