@@ -49,6 +49,29 @@ def test_a_model_is_sent_what_it_takes_and_only_typed_losses_are_noted(
     )
 
 
+K_LOST = IgnoredSamplers(("--top-k",), "m", takes_one=True)
+
+
+@pytest.mark.parametrize(
+    ("taken", "typed", "values", "ignored"),
+    [
+        (Samplers.BOTH, NEITHER, {"temperature": 0.7, "top_p": 0.9, "top_k": 5}, ()),
+        (Samplers.ONE, NEITHER, {"top_k": 5}, ()),
+        (Samplers.ONE, TEMPERATURE, {"temperature": 0.7}, (K_LOST,)),
+        (Samplers.NONE, NEITHER, {}, (IgnoredSamplers(("--top-k",), "m"),)),
+    ],
+)
+def test_top_k_of_a_client_is_a_sampler_like_the_others(
+    taken: Samplers,
+    typed: frozenset[str],
+    values: dict[str, float],
+    ignored: tuple[IgnoredSamplers, ...],
+) -> None:
+    wanted = SamplerRequest(0.7, 0.9, typed)
+    assert wanted.for_answer(None) == wanted
+    assert accept_samplers(wanted.for_answer(5), taken, "m") == AcceptedSamplers(values, ignored)
+
+
 @pytest.mark.parametrize(
     ("ignored", "told"),
     [

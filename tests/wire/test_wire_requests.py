@@ -334,14 +334,15 @@ class TestRefused:
             ("chat_completions", "logit_bias", {"50256": -100}),
             ("chat_completions", "presence_penalty", 0.5),
             ("chat_completions", "frequency_penalty", -0.5),
-            ("chat_completions", "top_k", 40),
+            ("chat_completions", "repetition_penalty", 1.1),
+            ("responses", "presence_penalty", 0.5),
+            ("responses", "frequency_penalty", 0.5),
             ("responses", "background", True),
             ("responses", "conversation", "conv_1"),
             ("responses", "prompt", {"id": "pmpt_1"}),
             ("responses", "top_logprobs", 2),
             ("messages", "container", "c_1"),
             ("messages", "mcp_servers", [{}]),
-            ("messages", "top_k", 40),
         ],
     )
     def test_what_would_change_the_outcome_is_not_dropped_silently(

@@ -145,6 +145,96 @@ def test_which_tool_to_call_is_read_in_every_shape(
     assert options(name, tools=[SHAPES[0]], tool_choice=choice).tool_choice == read
 
 
+SOME: list[Payload] = [
+    {"type": "function", "name": "read"},
+    {"type": "function", "function": {"name": "list"}},
+]
+
+
+@every_format
+@pytest.mark.parametrize(("mode", "read"), [("auto", "auto"), ("required", "any")])
+def test_only_the_tools_that_are_allowed_are_there(name: str, mode: str, read: Any) -> None:
+    tools = [SHAPES[0], {"name": "write"}, {"name": "list"}]
+    choice = {"mode": mode, "tools": SOME}
+    for shape in (choice, {"allowed_tools": choice}):
+        found = options(name, tools=tools, tool_choice={"type": "allowed_tools"} | shape)
+        assert [tool.name for tool in found.tools] == ["read", "list"]
+        assert found.tool_choice == ToolChoice(read)
+
+
+@every_format
+@pytest.mark.parametrize(
+    ("choice", "field"),
+    [
+        ({"mode": "auto", "tools": [{"type": "function", "name": "gone"}]}, ".tools[0].name"),
+        ({"mode": "auto", "tools": [{"type": "mcp", "server_label": "a"}]}, ".tools[0].name"),
+        ({"mode": "auto", "tools": []}, ".tools"),
+        ({"mode": "auto"}, ".tools"),
+        ({"mode": "always", "tools": SOME[:1]}, ".mode"),
+        ({"tools": SOME[:1]}, ".mode"),
+    ],
+)
+def test_allowed_tools_that_are_not_there_are_refused(
+    name: str, choice: Payload, field: str
+) -> None:
+    asked = {"type": "allowed_tools"} | choice
+    assert refused(name, tools=[SHAPES[0]], tool_choice=asked).field == f"tool_choice{field}"
+
+
+@every_format
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "tool", "name": "gone"},
+        {"type": "function", "function": {"name": "gone"}},
+        {"type": "function", "name": "gone"},
+    ],
+)
+def test_a_tool_that_is_not_there_cannot_be_chosen(name: str, choice: Payload) -> None:
+    error = refused(name, tools=[SHAPES[0]], tool_choice=choice)
+    assert (error.field or "").startswith("tool_choice")
+    assert error.message.endswith("name must be the name of one of the tools")
+
+
+@every_format
+@pytest.mark.parametrize(("given", "read"), [(40, 40), (0, None), (-1, None), (None, None)])
+def test_top_k_is_for_the_answer(name: str, given: int | None, read: int | None) -> None:
+    found = ask(name, top_k=given).prompt.options
+    assert (found.top_k if found else None) == read
+    assert refused(name, top_k="many").field == "top_k"
+    assert refused(name, top_k=-2).field == "top_k"
+
+
+@every_format
+def test_the_name_of_a_user_stands_before_what_that_user_says(name: str) -> None:
+    turns: list[Payload] = [
+        {"role": "user", "name": "Ada", "content": "6 x 7?"},
+        {"role": "user", "name": "Bob\n", "content": [{"type": "text", "text": "Or 6 + 7?"}]},
+        {"role": "user", "name": " ", "content": "Well?"},
+    ]
+    (message,) = ask(name, *turns).prompt.messages
+    assert message.text == "Ada: 6 x 7?\n\nBob: Or 6 + 7?\n\nWell?"
+    (message,) = ask(name, turns[0] | {"content": [MEDIA[0][0]]}).prompt.messages
+    assert message.parts == ("Ada:", IMAGE)
+    assert refused(name, turns[0] | {"name": 7}).field == f"{WHERE[name]}[0].name"
+
+
+@every_format
+def test_a_refusal_of_before_is_read_and_an_empty_reply_is_none(name: str) -> None:
+    refusals: list[Payload] = [
+        {"content": None, "refusal": "I will not."},
+        {"content": "", "refusal": "I will not."},
+        {"content": [{"type": "refusal", "refusal": "I will not."}]},
+    ]
+    for said in refusals:
+        turns = [QUESTION, {"role": "assistant"} | said, QUESTION]
+        assert ask(name, *turns).prompt.messages[1] == Message("assistant", "I will not.")
+    empties: list[Payload] = [{"content": None}, {"content": ""}, {"content": []}, {"content": " "}]
+    for empty in empties:
+        (message,) = ask(name, QUESTION, {"role": "assistant"} | empty, QUESTION).prompt.messages
+        assert message.text == f"{QUESTION['content']}\n\n{QUESTION['content']}"
+
+
 @every_format
 def test_a_tool_may_be_strict_and_calls_one_at_a_time(name: str) -> None:
     strict = {"type": "function", "name": "now", "strict": True}

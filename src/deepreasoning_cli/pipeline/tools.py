@@ -64,6 +64,7 @@ class AnswerOptions:
     tool_choice: ToolChoice = AUTO
     stop_sequences: tuple[str, ...] = ()
     output_format: OutputFormat | None = None
+    top_k: int | None = None
 
     @property
     def text(self) -> str:

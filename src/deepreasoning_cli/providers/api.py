@@ -98,11 +98,19 @@ HOTTEST_CLAUDE = 1.0  # the Messages API takes 0 to 1
 
 
 class SamplerRequest(NamedTuple):
-    """What the user wants: `typed` names the parameters given on the command line."""
+    """What the user wants: `typed` names the parameters given on the command line.
+
+    `top_k` is a client's of `serve`, for the answer; there is no default for it.
+    """
 
     temperature: float
     top_p: float
     typed: frozenset[str] = frozenset()
+    top_k: int | None = None
+
+    def for_answer(self, top_k: int | None) -> SamplerRequest:
+        """The same with what a client wants for the answer alone."""
+        return self if top_k is None else self._replace(typed=self.typed | {"top_k"}, top_k=top_k)
 
 
 class IgnoredSamplers(NamedTuple):
@@ -125,12 +133,13 @@ class AcceptedSamplers:
 def accept_samplers(request: SamplerRequest, accepts: Samplers, model: str) -> AcceptedSamplers:
     """The parameters `model` takes; of those that it ignores the typed ones are noted.
 
-    Where a model takes one of the two, `temperature` is kept, unless only `top_p` was typed.
+    Where a model takes one of them, `temperature` is kept, unless only another was typed.
     """
-    names: tuple[str, ...] = ("temperature", "top_p") if accepts is Samplers.BOTH else ()
-    if accepts is Samplers.ONE:
-        names = ("top_p",) if request.typed == {"top_p"} else ("temperature",)
     values = {"temperature": request.temperature, "top_p": request.top_p}
+    values |= {} if request.top_k is None else {"top_k": request.top_k}
+    names: tuple[str, ...] = tuple(values) if accepts is Samplers.BOTH else ()
+    if accepts is Samplers.ONE:
+        names = tuple(request.typed) if len(request.typed) == 1 else ("temperature",)
     lost = sorted(request.typed.difference(names))
     flags = tuple(f"--{name.replace('_', '-')}" for name in lost)
     return AcceptedSamplers(

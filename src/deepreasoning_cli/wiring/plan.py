@@ -306,7 +306,9 @@ class PlanBuilder:
         thinking = self._thinking(model)
         # a model that is asked to think takes no sampler (build-with-claude/extended-thinking)
         takes = Samplers.NONE if thinking.is_asked else model.samplers
-        accepted = accept_samplers(self._samplers, takes, model.id)
+        options = self.request.options
+        wanted = self._samplers.for_answer(options.top_k if options else None)
+        accepted = accept_samplers(wanted, takes, model.id)
         samplers = limit_temperature(accepted, model.id, self._samplers.typed)
         self._warnings += samplers.warnings
         self._ignored += samplers.ignored

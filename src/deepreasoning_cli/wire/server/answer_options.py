@@ -21,8 +21,7 @@ def read_options(
     `output_format` is what the format's own field says. Calls that are in the messages need their
     tools again: Claude refuses them otherwise.
     """
-    tools = read_tools(request)
-    choice = read_choice(request, {tool.name for tool in tools})
+    tools, choice = read_choice(request, read_tools(request))
     if not tools:
         calls = (part for message in prompt.messages for part in message.parts)
         names = dict.fromkeys(call.name for call in calls if isinstance(call, ToolCall))
@@ -32,6 +31,7 @@ def read_options(
         tool_choice=choice if tools else AUTO,
         stop_sequences=_read_stop_sequences(request),
         output_format=output_format,
+        top_k=_read_top_k(request),
     )
     return None if options == AnswerOptions() else options
 
@@ -56,6 +56,16 @@ def read_output_format(fields: Fields, name: str) -> OutputFormat | None:
                 source.refuse("schema", "is required")
             return OutputFormat(well_formed(source, "schema"))
     return wanted.refuse("type", "must be text, json_object or json_schema", "unsupported_value")
+
+
+TOP_K: Final = (-1, 1_000_000)
+"""0 and -1 are how others write that every token may come."""
+
+
+def _read_top_k(request: Fields) -> int | None:
+    """How many of the likeliest tokens may come next."""
+    value = request.number("top_k", *TOP_K, whole=True)
+    return int(value) if value is not None and value > 0 else None
 
 
 def _read_stop_sequences(request: Fields) -> tuple[str, ...]:

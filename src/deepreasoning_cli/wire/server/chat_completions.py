@@ -116,7 +116,7 @@ ACCEPTED: Final = NO_FUNCTIONS | {
     "logit_bias": ({},),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
-    "top_k": (0, -1),
+    "repetition_penalty": (1,),
 }
 
 

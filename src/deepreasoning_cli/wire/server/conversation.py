@@ -95,7 +95,8 @@ class Conversation:
             case "system" | "developer":
                 self._add_system(system_text(message))
             case "user":
-                self.add("user", content(message, "user", places), places)
+                parts = content(message, "user", places)
+                self.add("user", _said_by(message.text("name") or "", parts), places)
             case "assistant":
                 self.add("assistant", content(message, "assistant", places), places)
                 given = message.get("tool_calls") is not None
@@ -135,6 +136,15 @@ class Conversation:
         is_last = not asking or asking[-1] == len(turns) - 1
         system = _join(self.systems) or None
         return Prompt(messages, system, question_at=-1 if is_last else asking[-1])
+
+
+def _said_by(name: str, parts: list[MessagePart]) -> list[MessagePart]:
+    """The parts in the name of one of several users, which models have no field for."""
+    if not (words := " ".join(name.split())):
+        return parts
+    if parts and isinstance(parts[0], str):
+        return [f"{words}: {parts[0]}", *parts[1:]]
+    return [f"{words}:", *parts]
 
 
 def _asks(part: MessagePart) -> bool:
@@ -206,7 +216,7 @@ def content(
     are pieces of one. Calls and results among the parts are noted in `places`.
     """
     value = message.get(name)
-    if value is None and role == "assistant":
+    if value in (None, "") and role == "assistant":
         return [message.text("refusal") or ""]
     if isinstance(value, str):
         text = repair_surrogates(value)

@@ -120,7 +120,6 @@ def _usage_object(usage: Usage | None) -> Payload:
 ACCEPTED: Final = NO_FUNCTIONS | {
     "container": (),
     "mcp_servers": ([],),
-    "top_k": (0, -1),
 }
 
 

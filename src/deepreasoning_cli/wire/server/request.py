@@ -179,6 +179,8 @@ ADVICE: Final[Mapping[str, str]] = {
     "modalities": "switch voice off",
     "conversation": "send the whole conversation",
     "background": "switch background mode off",
+    **dict.fromkeys(("presence_penalty", "frequency_penalty"), "set it to 0"),
+    "repetition_penalty": "set it to 1",
 }
 """What to do in a client that sends such a field; chat pages show the message to their users."""
 

@@ -282,6 +282,8 @@ ACCEPTED: Final = NO_FUNCTIONS | {
     "conversation": (),
     "prompt": (),  # a template that is stored at the vendor's
     "top_logprobs": (0,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
 }
 
 

@@ -98,8 +98,40 @@ def well_formed(fields: Fields, name: str) -> Payload:
     return found
 
 
-def read_choice(request: Fields, names: set[str]) -> ToolChoice:
-    """Which of the tools with these names is to be called."""
+ALLOWED: Final = "allowed_tools"
+"""OpenAI's choice among some of the tools, and the field for them in Chat Completions."""
+
+
+def read_choice(request: Fields, tools: Sequence[Tool]) -> tuple[Sequence[Tool], ToolChoice]:
+    """The tools that may be called, and whether one is to be, or which.
+
+    Claude has no choice among some: it gets those alone that are allowed.
+    """
+    given = request.get("tool_choice")
+    if not isinstance(given, dict) or given.get("type") != ALLOWED:
+        return tools, _one_choice(request, {tool.name for tool in tools})
+    choice = request.within("tool_choice")
+    choice = choice.within(ALLOWED) if choice.get(ALLOWED) is not None else choice
+    by_name = {tool.name: tool for tool in tools}
+    allowed: dict[str, Tool] = {}
+    for each in choice.objects("tools"):
+        fields = each.within("function") if each.get("function") is not None else each
+        name = joined_name(fields.text("namespace") or "", fields.text("name") or "")
+        if name not in by_name:
+            fields.refuse("name", "must be the name of one of the tools")
+        allowed[name] = by_name[name]
+    if not allowed:
+        choice.refuse("tools", "must name at least one tool")
+    mode = choice.text("mode")
+    if mode not in ("auto", "required"):
+        choice.refuse("mode", "must be auto or required", "unsupported_value")
+    parallel = request.boolean("parallel_tool_calls") is not False
+    return list(allowed.values()), ToolChoice(
+        "any" if mode == "required" else "auto", None, parallel
+    )
+
+
+def _one_choice(request: Fields, names: set[str]) -> ToolChoice:
     parallel = request.boolean("parallel_tool_calls") is not False
     given = request.get("tool_choice")
     fields = Fields({}, "tool_choice")
