@@ -16,6 +16,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from support.installed import npm_install
 from support.replies import Reply, claude_stream
 from support.serve_process import MODEL, PATIENCE, Server, serving_at
 from support.vendors import TEXTS, THOUGHTS
@@ -52,15 +53,12 @@ def server(house: Server) -> Server:
 @pytest.mark.parametrize(("tests", "answer"), [(TEXT, claude_stream(TEXTS)), (TOOLS, CALL)])
 def test_the_suite_passes(server: Server, tests: tuple[str, ...], answer: Reply) -> None:
     folder = Path(str(FOLDER))
-    program = folder / "node_modules/.bin/tsx"
-    if not program.exists():  # beside the clone, which asks for all that its web page needs
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        subprocess.run([*install, "tsx", "zod@3"], check=True, capture_output=True)
+    npm_install(folder, "tsx", "zod@3")  # beside the clone, which asks for all its web page needs
     server.vendors.reply(THOUGHTS, answer)
     words = ["bin/compliance-test.ts", "--json", "--model", MODEL, "--filter", ",".join(tests)]
     address = ["--base-url", f"{server.url}/v1", "--api-key", "unused"]
     ran = subprocess.run(
-        [program, *words, *address],
+        [folder / "node_modules/.bin/tsx", *words, *address],
         cwd=folder / "openresponses",
         stdin=subprocess.DEVNULL,
         capture_output=True,

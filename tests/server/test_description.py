@@ -18,6 +18,7 @@ from deepreasoning_cli.server.app import openapi_document
 from deepreasoning_cli.server.formats import BY_PATH
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.wire.server.chat_completions import ACCEPTED as CHAT_COMPLETIONS
+from deepreasoning_cli.wire.server.completions import ACCEPTED as COMPLETIONS
 from deepreasoning_cli.wire.server.messages import ACCEPTED as MESSAGES
 from deepreasoning_cli.wire.server.model_list import PARAMETER_TYPES
 from deepreasoning_cli.wire.server.request import MOST_ASKED, BadRequest
@@ -30,6 +31,7 @@ REQUESTS = {
     "ChatCompletionRequest": CHAT_COMPLETIONS,
     "ResponsesRequest": RESPONSES,
     "MessagesRequest": MESSAGES,
+    "CompletionRequest": COMPLETIONS,
 }
 GUARDS = {400, 401, 403, 405, 414, 421, 431, 500}
 BODYS = {400, 408, 413, 415}
@@ -124,6 +126,7 @@ def test_a_request_of_required_fields_alone_is_read(path: str) -> None:
     least = {
         "model": "deepreasoning",
         "input": "6×7?",
+        "prompt": "6×7?",
         "messages": [{"role": "user", "content": "6×7?"}],
     }
     example = {name: least[name] for name in required}

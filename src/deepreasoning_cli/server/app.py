@@ -25,7 +25,12 @@ from deepreasoning_cli.server.asgi import failure_response, json_response, path_
 from deepreasoning_cli.server.formats import BY_PATH, RESPONSES
 from deepreasoning_cli.server.guard import BUG, Guard
 from deepreasoning_cli.server.handler import SHUTDOWN_SECONDS, TurnHandler
-from deepreasoning_cli.server.models import models_response
+from deepreasoning_cli.server.models import (
+    models_response,
+    ollama_version_response,
+    show_response,
+    tags_response,
+)
 from deepreasoning_cli.server.observe import Listener, RequestLogMiddleware, log_request
 from deepreasoning_cli.server.service import Service, log_failure
 from deepreasoning_cli.server.token_counts import COUNTS, TokenCounter
@@ -108,11 +113,19 @@ def _other_routes(service: Service, handler: TurnHandler, metrics: Metrics | Non
     async def health(_: Request) -> Response:
         return json_response({"status": "ok", "version": __version__, "streams": handler.streams})
 
+    async def root(_: Request) -> Response:
+        """Clients ask here whether anybody is at home."""
+        return json_response({"name": "deepreasoning", "version": __version__})
+
     models = partial(models_response, service)
     routes = [
         *(Route(path, handler, methods=["POST"]) for path in (*BY_PATH, *COUNTS)),
         Route("/v1/models", models),
         Route("/v1/models/{id:path}", models),
+        Route("/", root),
+        Route("/api/tags", partial(tags_response, service)),
+        Route("/api/version", ollama_version_response),
+        Route("/api/show", partial(show_response, service), methods=["POST"]),
         Route("/health", health),
         Route("/openapi.json", openapi_response),
     ]

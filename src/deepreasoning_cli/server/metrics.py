@@ -32,7 +32,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
 """The histogram's bounds: from a turn that fails at once to one with long reasoning."""
-PATHS: Final = frozenset({*BY_PATH, "/v1/models", "/health", "/metrics", "/openapi.json"})
+PATHS: Final = frozenset({*BY_PATH, "/v1/models", "/", "/health", "/metrics", "/openapi.json"})
 MODELS: Final = "/v1/models/"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 OTHER: Final = "other"

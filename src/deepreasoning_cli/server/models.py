@@ -25,6 +25,8 @@ from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.providers.demo import DemoProvider
 from deepreasoning_cli.server.asgi import failure_response, json_response
+from deepreasoning_cli.server.errors import Rejected
+from deepreasoning_cli.server.handler import read_json
 from deepreasoning_cli.server.service import MODEL, Service, is_pair
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wire.server.errors import ApiError
@@ -34,7 +36,13 @@ from deepreasoning_cli.wire.server.model_list import (
     model_list,
     model_object,
 )
-from deepreasoning_cli.wire.server.request import RequestParameters
+from deepreasoning_cli.wire.server.ollama import (
+    OLLAMA_VERSION,
+    read_shown_model,
+    show_object,
+    tags_object,
+)
+from deepreasoning_cli.wire.server.request import BadRequest, RequestParameters
 from deepreasoning_cli.wiring.backend import (
     GATEWAY,
     BackendNeeds,
@@ -197,6 +205,36 @@ async def models_response(service: Service, request: Request) -> Response:
     try:
         payload = model_list(models.listed()) if name is None else model_object(models.find(name))
     except DeepReasoningError as error:
-        unknown = ApiError(404, "model_not_found", error.message, "model")
-        return failure_response(request.scope, unknown)
+        return _unknown(request, error)
     return json_response(payload)
+
+
+def _unknown(request: Request, error: DeepReasoningError) -> Response:
+    unknown = ApiError(404, "model_not_found", error.message, "model")
+    return failure_response(request.scope, unknown)
+
+
+async def tags_response(service: Service, _: Request) -> Response:
+    """The same list, as Ollama's clients read it."""
+    return json_response(tags_object(ModelList.of(service.loaded, service.catalog).listed()))
+
+
+async def show_response(service: Service, request: Request) -> Response:
+    """One model, as Ollama's clients ask for it: its name is in the body."""
+    limit = service.loaded.settings.serve.body_limit
+    try:
+        name = read_shown_model(await read_json(request.scope, request.receive, limit))
+        payload = show_object(ModelList.of(service.loaded, service.catalog).find(name))
+    except Rejected as rejected:
+        return failure_response(request.scope, rejected.failure, headers=rejected.headers)
+    except BadRequest as bad:
+        failure = ApiError(400, bad.kind, bad.message, bad.field)
+        return failure_response(request.scope, failure)
+    except DeepReasoningError as error:
+        return _unknown(request, error)
+    return json_response(payload)
+
+
+async def ollama_version_response(_: Request) -> Response:
+    """The version of Ollama's API that is spoken here."""
+    return json_response({"version": OLLAMA_VERSION})

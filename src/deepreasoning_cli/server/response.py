@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from deepreasoning_cli.server.turn import Turn
 
 STREAM_HEADERS: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-KEEP_ALIVE_FRAME: Final = b": keep-alive\n\n"
 
 Put = Callable[[bytes], None]
 Ending = Callable[[BaseException | None], Sequence[Part]]
@@ -87,9 +85,11 @@ class TurnResponse:
     async def _body(self, piece: bytes) -> None:
         if not self._has_started:
             self._has_started = True
+            wire_format = self._turn.format
+            stream_headers = [(b"content-type", wire_format.stream_type), *STREAM_HEADERS]
             headers = [
-                *(STREAM_HEADERS if self._turn.request.stream else _json_headers(piece)),
-                (self._turn.format.request_id.encode(), self._turn.id.encode()),
+                *(stream_headers if self._turn.request.stream else _json_headers(piece)),
+                (wire_format.request_id.encode(), self._turn.id.encode()),
             ]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -105,14 +105,14 @@ class TurnResponse:
             await response(scope, receive, self._send)
 
     async def _keep_alive(self) -> None:
-        """Send a comment whenever the stream has been silent for too long."""
+        """Send what says nothing whenever the stream has been silent for too long."""
         while True:
             due = self._sent_at + self._keep_alive_seconds
             await asyncio.sleep(due - self._loop.time())
             if self._sent_at + self._keep_alive_seconds <= due:  # else a piece was sent meanwhile
                 self._sent_at = self._loop.time()
                 with suppress(OSError):  # the next piece raises it too
-                    await self._body(KEEP_ALIVE_FRAME)
+                    await self._body(self._turn.format.keep_alive)
 
     async def _watch_disconnect(self, receive: Receive, task: asyncio.Task[object]) -> None:
         """Cancel the turn as soon as its caller disconnects."""
@@ -150,6 +150,7 @@ class ReplyView:
         self._ending = ending
         self._streams = streams
         self._shows_reused = shows_reused
+        self._left_out = writer.left_out if streams else ()
         self._has_started = False
         self.failure: ApiError | None = None
 
@@ -157,7 +158,7 @@ class ReplyView:
         """Write a piece of text or of a call; other events are for other views."""
         if isinstance(event, Reused) and self._shows_reused:
             event = Thought(event.reasoning)
-        if isinstance(event, ANSWER_PIECES):
+        if isinstance(event, ANSWER_PIECES) and not isinstance(event, self._left_out):
             self._has_started = self._streams
             self._write(event)
 
@@ -171,7 +172,8 @@ class ReplyView:
 
     def _write(self, part: Part) -> None:
         if self._streams:
-            self._put(self._writer.frames(part))
+            if frames := self._writer.frames(part):  # a part may be for a later one
+                self._put(frames)
         elif not isinstance(part, ApiError):
             self._writer.reply.add(part)
             if isinstance(part, End):

@@ -148,6 +148,9 @@ class ReplyWriter(ABC):
     Completions sets in `stream_options`; the other formats always have usage.
     """
 
+    left_out: tuple[type[Chunk], ...] = ()
+    """The chunks that a stream of the format has no place for."""
+
     def __init__(self, head: Head, *, include_usage: bool = True) -> None:
         self.head = head
         self.include_usage = include_usage
@@ -288,6 +291,10 @@ to_stop_reason = partial(
     _translate, STOP_REASONS, ("end_turn", "max_tokens", "refusal", "tool_use")
 )
 """The `stop_reason` for any vendor's stop reason."""
+to_done_reason = partial(
+    _translate, frozenset({"stop", "length"}), ("stop", "length", "content_filter", "stop")
+)
+"""Ollama's `done_reason` for any vendor's stop reason."""
 to_incomplete_reason = partial(
     _translate,
     frozenset[str](),
