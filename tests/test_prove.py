@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Literal
 
 import pytest
 
@@ -11,11 +13,13 @@ from tools.prove import NOT_RUN, PAGE, PROMISES, ROOT, Promise, Proof, last_figu
 ODD = Promise(name="odd", holds="It holds", tried="tries", least=1_000, tests=("a.py", "b.py"))
 
 
-def report(
+def reports(
     test: str, outcome: Literal["passed", "failed"] = "passed", **tried: int
-) -> pytest.TestReport:
-    properties: list[tuple[str, object]] = list(tried.items())
-    return pytest.TestReport(test, ("", 0, ""), {}, outcome, None, "call", (), 0, 0, 0, properties)
+) -> Iterator[pytest.TestReport]:
+    """What pytest reports of a test that said so at its end, and of what came after it."""
+    rest: tuple[Any, ...] = ((), 0, 0, 0, list(tried.items()))
+    yield pytest.TestReport(test, ("", 0, ""), {}, outcome, None, "call", *rest)
+    yield pytest.TestReport(test, ("", 0, ""), {}, "passed", None, "teardown", *rest)
 
 
 def test_the_page_has_each_promise_with_a_figure_that_is_enough() -> None:
@@ -34,10 +38,10 @@ def test_the_tests_of_each_promise_are_there() -> None:
 
 def test_what_was_tried_is_added_up() -> None:
     proof = Proof()
-    for each in (
-        report("a.py::one", odd=400),
-        report("b.py::two", odd=600),
-        report("b.py::three", "failed", odd=5),
+    for each in chain(
+        reports("a.py::one", odd=400),
+        reports("b.py::two", odd=600),
+        reports("b.py::three", "failed"),
     ):
         proof.pytest_runtest_logreport(each)
     assert (proof.figure(ODD), proof.failed) == (1_000, ["b.py::three"])
@@ -45,8 +49,8 @@ def test_what_was_tried_is_added_up() -> None:
 
 def test_tests_are_counted_where_nobody_says_what_was_tried() -> None:
     proof = Proof()
-    for test in ("a.py::one", "b.py::two", "c.py::three"):
-        proof.pytest_runtest_logreport(report(test))
+    for each in chain(reports("a.py::one"), reports("b.py::two"), reports("c.py::three")):
+        proof.pytest_runtest_logreport(each)
     assert proof.figure(ODD) == 2
 
 

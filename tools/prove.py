@@ -90,11 +90,11 @@ class Proof:
         """Take note of a test's end, or of one that failed before or after it."""
         if report.failed:
             self.failed.append(report.nodeid)
-        if report.when != "call" or not report.passed:
-            return
-        self.passed[report.nodeid.partition("::")[0]] += 1
-        for name, count in report.user_properties:
-            self.counts[name] += int(str(count))
+        if report.when == "call" and report.passed:
+            self.passed[report.nodeid.partition("::")[0]] += 1
+        if report.when == "teardown":  # then fixtures have counted, too
+            for name, count in report.user_properties:
+                self.counts[name] += int(str(count))
 
     def figure(self, promise: Promise) -> int:
         """How much of it was tried."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import signal
 import sys
 from typing import Annotated, Any
@@ -182,6 +183,25 @@ def test_a_full_disk_is_a_write_error(capsys: pytest.CaptureFixture[str], number
         7,
         "",
         "error: cannot write: No space left on device\nhint: make room, try again\n",
+    )
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.ENOTDIR])
+def test_a_file_that_is_closed_is_named(capsys: pytest.CaptureFixture[str], number: int) -> None:
+    failure = OSError(number, os.strerror(number), "/data/\x1bfile")
+    assert outcome(capsys, failure) == (
+        3,
+        "",
+        f"error: cannot use /data/␛file: {os.strerror(number)}\n"
+        "hint: look whose it is, and who may read and write it\n",
+    )
+
+
+def test_too_many_open_files_are_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = outcome(capsys, OSError(errno.EMFILE, "Too many open files"))
+    assert (code, err.splitlines()[0]) == (
+        3,
+        "error: cannot open another file: Too many open files",
     )
 
 

@@ -7,13 +7,11 @@ of it on real sockets.
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -62,17 +60,6 @@ R1 = load_catalog().reasoners[0]
 def no_connection_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections opened ahead are real ones."""
     monkeypatch.setattr(Transport, "preconnect", lambda *_, **__: None)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=memory) as name:
-        yield Path(name)
 
 
 class Shown:
@@ -174,8 +161,8 @@ def cuts_of(reply: RecordedReply, handoff: Handoff = Handoff.REASONING) -> range
 
 
 @pytest.fixture
-def cuts(folder: Path, record_property: RecordProperty) -> Iterator[Cuts]:
-    cuts = Cuts(folder)
+def cuts(folder_in_memory: Path, record_property: RecordProperty) -> Iterator[Cuts]:
+    cuts = Cuts(folder_in_memory)
     yield cuts
     record_property("cuts", cuts.tried)
 

@@ -11,6 +11,7 @@ import pytest
 from deepreasoning_cli.errors import ConfigError, WriteError
 from deepreasoning_cli.history import database
 from deepreasoning_cli.history.database import MAKING, WHOLE
+from deepreasoning_cli.history.salvage import PATCHED
 from deepreasoning_cli.history.store import Store
 from support.sample_turns import fill_store, no_warning, open_store, record_of, turn_events
 
@@ -91,6 +92,16 @@ def test_a_repair_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:
         True
     ]
     assert not (tmp_path / MAKING).exists()
+
+
+def test_what_a_broken_off_repair_left_costs_no_turn(tmp_path: Path) -> None:
+    fill_store(tmp_path, 3)
+    with (tmp_path / "history.db").open("r+b") as file:
+        file.write(b"\xff" * 100)
+    (tmp_path / PATCHED).write_bytes(b"half a copy")
+    with Store.open(tmp_path, lambda _: None) as store:
+        assert len(list(store.listing())) == 3
+    assert not (tmp_path / PATCHED).exists()
 
 
 @pytest.mark.parametrize("original_is_aside", [False, True])

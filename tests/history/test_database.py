@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -28,6 +28,7 @@ from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
 from support.sample_turns import (
+    OF_VERSION_1,
     fill_store,
     journal_turn,
     no_warning,
@@ -169,13 +170,6 @@ def test_an_older_database_is_migrated(tmp_path: Path, monkeypatch: pytest.Monke
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         assert version(connection) == len(newer)
         assert connection.execute("SELECT starred FROM turns").fetchall() == [(0,), (0,)]
-
-
-OF_VERSION_1: Final = (
-    "INSERT INTO turns (id, started, status, ending, reasoning_complete, backend, handoff, total,"
-    " sources, warnings, prompt, reasoning, answer) VALUES ('t1', '2026-11-23T12:00:00.000+00:00',"
-    " 'incomplete', 'cut', 1, 'direct', 'reasoning', 1.0, '[]', '[]', 'Why?', 'Well', 'Beca')"
-)
 
 
 @pytest.mark.parametrize("writable", [True, False], ids=["migrated", "read-only"])
@@ -607,7 +601,7 @@ def test_a_fork_keeps_its_place_when_turns_get_new_numbers(tmp_path: Path) -> No
         assert store.session_turns("a") == []
 
 
-def test_nothing_is_saved_from_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+def test_nothing_is_saved_from_a_file_that_is_gone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as target:
         migrate(target)
         assert salvage.salvage(tmp_path / "missing", target) == 0

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,14 +29,9 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: what is tested here is not the disk's speed."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with TemporaryDirectory(dir=memory) as name:
-        yield Path(name)
+def folder(folder_in_memory: Path) -> Path:
+    """What is tested here is not the disk's speed."""
+    return folder_in_memory
 
 
 def unmeasured() -> dict[str, str]:
@@ -146,9 +140,7 @@ def test_whichever_call_fails_the_answer_is_shown_and_the_store_opens(
         prepare(data)
         fault = NthCallFails(nth, code, for_ever=for_ever)
         said: list[str] = []
-        with pytest.MonkeyPatch.context() as patch:
-            for name in CALLS:
-                patch.setattr(os, name, fault.wrapped(getattr(os, name)))
+        with fault.at(CALLS):
             assert one_run(data, said) == "Forty-two."
         found = ids_afterwards(data)
         if not for_ever:

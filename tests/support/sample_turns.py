@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.store import Store
@@ -30,6 +31,12 @@ CARD = RateCard(Rates(Decimal("0.28"), Decimal("0.42"), Decimal("0.028")), as_of
 WHEN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 THOUGHTS = ("First, ", "what is asked? ", "Six sevens.")
 TEXTS = ("Forty", "-two.")
+OF_VERSION_1: Final = (
+    "INSERT INTO turns (id, started, status, ending, reasoning_complete, backend, handoff, total,"
+    " sources, warnings, prompt, reasoning, answer) VALUES ('t1', '2026-11-23T12:00:00.000+00:00',"
+    " 'incomplete', 'cut', 1, 'direct', 'reasoning', 1.0, '[]', '[]', 'Why?', 'Well', 'Beca')"
+)
+"""Puts a turn into a database of the first version."""
 
 
 def turn_started(

@@ -10,12 +10,20 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from deepreasoning_cli.errors import DeepReasoningError, Interrupted, WriteError, as_called
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    Interrupted,
+    WriteError,
+    as_called,
+)
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What only a writer meets."""
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
 def run_guarded(
@@ -63,6 +71,15 @@ def _as_error(exc: Exception) -> DeepReasoningError:
             return exc
         case OSError() if exc.errno in NO_ROOM:
             return WriteError(f"cannot write: {exc.strerror or exc}", hint="make room, try again")
+        case OSError() if exc.errno in NO_DESCRIPTORS:
+            what, hint = exc.strerror or str(exc), "close programs, or raise the limit: `ulimit -n`"
+            return ConfigError(
+                f"cannot open another file: {what}", hint=hint, kind="too_many_files"
+            )
+        case OSError() if exc.errno in NOT_OURS:
+            what = f"cannot use {exc.filename or 'a file'}: {exc.strerror or exc}"
+            hint = "look whose it is, and who may read and write it"
+            return ConfigError(what, hint=hint, kind="file_unusable")
         case _:
             error = DeepReasoningError(
                 f"unexpected {type(exc).__name__}",

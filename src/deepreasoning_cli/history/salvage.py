@@ -89,8 +89,11 @@ def salvage(broken: Path, connection: sqlite3.Connection) -> int:
     """Copy every turn that can still be read from `broken`; return how many that were.
 
     Where the first page is gone, which says where the tables begin, that of a new database stands
-    in for it: theirs begin at the same places. Raises sqlite3.Error for faults of `connection`.
+    in for it: theirs begin at the same places. Raises sqlite3.Error for faults of `connection`, and
+    OSError where a copy cannot be made: what was not looked at is not given up.
     """
+    if not broken.exists():  # it was taken away after a repair that was broken off
+        return 0
     saved = _salvage(broken, connection)
     if saved:
         return saved
@@ -98,11 +101,10 @@ def salvage(broken: Path, connection: sqlite3.Connection) -> int:
     try:
         _put_first_page(broken, patched)
         return _salvage(patched, connection)
-    except OSError:
-        return 0
     finally:
         for suffix in ("", *BESIDE):
-            patched.with_name(PATCHED + suffix).unlink(missing_ok=True)
+            with suppress(OSError):  # the next repair writes over it
+                patched.with_name(PATCHED + suffix).unlink(missing_ok=True)
 
 
 def _put_first_page(broken: Path, patched: Path) -> None:
@@ -116,7 +118,7 @@ def _put_first_page(broken: Path, patched: Path) -> None:
     page[18:20] = b"\1\1"  # no log: it goes by the old first page
     page[28:32] = (broken.stat().st_size // PAGE_SIZE).to_bytes(4)
     page[32:40] = bytes(8)  # no free pages
-    with broken.open("rb") as source, patched.open("xb") as target:
+    with broken.open("rb") as source, patched.open("wb") as target:
         patched.chmod(PRIVATE)
         source.seek(PAGE_SIZE)
         target.write(page)
@@ -124,11 +126,8 @@ def _put_first_page(broken: Path, patched: Path) -> None:
 
 
 def _salvage(broken: Path, connection: sqlite3.Connection) -> int:
-    try:
-        source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
-        pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1
-    except (sqlite3.Error, OSError):
-        return 0
+    pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1
+    source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
     with closing(source), begin(connection, "IMMEDIATE"):
         source.row_factory = connection.row_factory = sqlite3.Row
         source.text_factory = connection.text_factory

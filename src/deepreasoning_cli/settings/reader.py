@@ -20,8 +20,8 @@ def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
     stays as it is until the user has looked at it. Raises ConfigError.
     """
     try:
-        writable = writable_by_others(path)
         text = read(path)
+        writable = writable_by_others(path)
     except FileNotFoundError:
         if not required:
             return Layer({}, {})
@@ -30,6 +30,8 @@ def file_layer(path: Path, notes: list[str], *, required: bool) -> Layer:
             hint="name another one, or start one with `deepreasoning config init`",
             kind="config_missing",
         ) from None
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
     layer = from_file(path, text)
     keys = layer.values.get("keys")
     if writable and isinstance(keys, dict) and any(isinstance(key, dict) for key in keys.values()):
@@ -56,8 +58,7 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as exc:
-        what, hint = f"cannot read {path}: {exc.strerror}", "make it a file that you can read"
-        raise ConfigError(what, kind="config_unreadable", hint=hint) from exc
+        raise _unreadable(path, exc) from exc
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         raise ConfigError(
@@ -65,6 +66,11 @@ def read(path: Path) -> str:
             hint="save the file again as UTF-8",
             kind="config_broken",
         ) from None  # the cause holds the whole file
+
+
+def _unreadable(path: Path, failure: OSError) -> ConfigError:
+    what, hint = f"cannot read {path}: {failure.strerror}", "make it a file that you can read"
+    return ConfigError(what, kind="config_unreadable", hint=hint)
 
 
 def _check_owner(path: Path) -> None:
