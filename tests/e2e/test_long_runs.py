@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from support.runner import PROGRAM, environment, run, run_in_pty
+from support.serve_process import ASKED, serving
 from support.vendors import Vendors
 
 PARAGRAPH: Final = "word " * 199 + "end.\n\n"
@@ -99,6 +100,26 @@ def test_a_long_chain_of_thought_is_kept_whole(vendors: Vendors) -> None:
     message = vendors.claude.requests[0].body["messages"][0]
     assert thoughts[0] in message["content"]
     assert thoughts[-1].strip() in message["content"]
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["streaming", "whole"])
+def test_a_server_has_a_long_chain_of_thought_in_memory_once(
+    vendors: Vendors, streams: bool
+) -> None:
+    peaks = []
+    with serving(vendors) as server:
+        for count in (1, THOUGHTS):
+            server.forget()
+            vendors.reply([PARAGRAPH] * count, ["42"])
+            body = {"model": "deepreasoning", "messages": ASKED, "stream": streams}
+            reply = server.client().post("/v1/chat/completions", json=body)
+            assert (reply.status_code, reply.text.count("end.")) == (200, count)
+            if not streams:
+                message = reply.json()["choices"][0]["message"]
+                assert message["reasoning_content"] == PARAGRAPH * count
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            peaks.append(int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+    assert (peaks[1] - peaks[0]) / (len(PARAGRAPH) * THOUGHTS) < COPIES_OF_THOUGHTS
 
 
 def held(process: int) -> tuple[int, int]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from deepreasoning_cli.pipeline.events import HiddenThought, Text
+from deepreasoning_cli.pipeline.events import End, HiddenThought, Text, Thought
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.wire.client.error_bodies import DEEPEST, ErrorWords, read_words
 from deepreasoning_cli.wire.client.messages import is_marked, unmarked
-from deepreasoning_cli.wire.server.writer import ReplyAccumulator
+from deepreasoning_cli.wire.server.chat_completions import ChatCompletionsWriter
+from deepreasoning_cli.wire.server.messages import MessagesWriter
+from deepreasoning_cli.wire.server.responses import ResponsesWriter
+from deepreasoning_cli.wire.server.writer import (
+    Head,
+    ReplyAccumulator,
+    ReplyWriter,
+    encode_whole,
+)
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 
@@ -51,3 +62,40 @@ def test_thought_that_is_encrypted_is_no_text_of_a_reply() -> None:
     assert reply.runs == []
     reply.add(Text("42"))
     assert reply.kind is Text
+
+
+LONG = "so “odd”\n" * 30_000
+
+
+@pytest.mark.parametrize(
+    "make", [ChatCompletionsWriter, MessagesWriter, ResponsesWriter], ids=lambda make: make.__name__
+)
+def test_a_long_text_is_written_in_pieces_that_are_the_whole(make: type[ReplyWriter]) -> None:
+    writer = make(Head("id", "m", 0))
+    thoughts = GrowingText()
+    writer.reply.follow(thoughts)
+    for text in (LONG, "more"):
+        thoughts.append(text)
+        writer.reply.add(Thought(text))
+    writer.reply.follow(None)
+    for part in (Thought("own"), Text("4"), Text("2"), End("stop")):
+        writer.reply.add(part)
+    pieces = list(encode_whole(writer.whole()))
+    reply = b"".join(pieces)
+    (is_whole,) = {piece.endswith(b"}") for piece in pieces[:1]}
+    assert is_whole == (len(pieces) == 1)
+    payload = json.loads(reply)
+    assert f"{LONG}moreown" in texts_in(payload)
+    assert "42" in texts_in(payload)
+    assert str(thoughts) == f"{LONG}more"
+
+
+def texts_in(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for each in value.values() for text in texts_in(each)]
+        case list():
+            return [text for each in value for text in texts_in(each)]
+    return []

@@ -22,6 +22,7 @@ from deepreasoning_cli.pipeline.run import ReasonerOutput
 MOST: Final = 1_000
 MOST_CHARACTERS: Final = 32_000_000
 """What one process remembers at most; where turns are kept, the history has the rest."""
+LONGEST: Final = 8_000_000  # bytes; more than any model reads
 VARYING: Final = "x-anthropic-billing-header:"
 """How a line of Claude Code's system prompt begins that is another in each request."""
 
@@ -57,7 +58,7 @@ class KeptReasoning:
     @classmethod
     def of(cls, record: TurnRecord) -> KeptReasoning | None:
         """What a turn has of it; None where that is nothing."""
-        if not record.reasoning.strip():
+        if record.thoughts.is_blank or record.thoughts.size > LONGEST:
             return None
         turn = record.start.reasoning_from or record.start.id
         model = record.reasoned_by or ReasonerOutput().model

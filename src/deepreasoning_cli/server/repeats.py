@@ -56,6 +56,18 @@ class UnansweredTurn:
     since: float
     found: tuple[SearchResult, ...] = ()
 
+    @classmethod
+    def of(cls, record: TurnRecord, since: float) -> UnansweredTurn | None:
+        """What a turn has that was not answered; None where its reasoning is not whole."""
+        stage = record.stages.get(Stage.REASON)
+        is_whole = record.reused_model or (stage and stage.complete)
+        if not is_whole or record.thoughts.is_blank or record.thoughts.size > MOST_CHARACTERS:
+            return None
+        model = record.reasoned_by or ReasonerOutput().model
+        whole = record.reasoned_to_the_end
+        work = ReasonerOutput(record.reasoning, record.draft, model, whole=whole)
+        return cls(record.start.id, work, since, found_pages(record.sources))
+
     @property
     def size(self) -> int:
         """Characters."""
@@ -79,18 +91,12 @@ class UnansweredTurns:
         """Keep what the reasoner wrote in a turn that was not `answered`, if it came to its end;
         forget what was kept for one that was: asking again means to reason again.
         """
-        stage = record.stages.get(Stage.REASON)
         if answered:
             self.forget(fingerprint)
-        elif record.reasoning.strip() and (record.reused_model or (stage and stage.complete)):
-            self._keep(fingerprint, record)
+        elif kept := UnansweredTurn.of(record, self._clock()):
+            self._keep(fingerprint, kept)
 
-    def _keep(self, fingerprint: str, record: TurnRecord) -> None:
-        model = record.reasoned_by or ReasonerOutput().model
-        whole = record.reasoned_to_the_end
-        work = ReasonerOutput(record.reasoning, record.draft, model, whole=whole)
-        found = found_pages(record.sources)
-        kept = UnansweredTurn(record.start.id, work, self._clock(), found)
+    def _keep(self, fingerprint: str, kept: UnansweredTurn) -> None:
         with self._lock:
             self._drop(fingerprint)
             self._kept[fingerprint] = kept

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -12,12 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import await_only, greenlet_spawn
-from deepreasoning_cli.pipeline.events import End, Event, Reused, Thought
+from deepreasoning_cli.pipeline.events import End, Event, Reused, StageStarted, Thought
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.pipeline.run import ANSWER_PIECES
 from deepreasoning_cli.server.asgi import failure_response
 from deepreasoning_cli.server.errors import CancelReason
 from deepreasoning_cli.wire.server.errors import ApiError
-from deepreasoning_cli.wire.server.writer import Part, ReplyWriter
+from deepreasoning_cli.wire.server.writer import Part, ReplyWriter, encode_whole
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.turn import Turn
@@ -123,10 +123,12 @@ class TurnResponse:
             task.cancel()
 
 
-def _json_headers(reply: bytes) -> list[tuple[bytes, bytes]]:
-    """The headers of a reply that is a single piece."""
-    length = str(len(reply)).encode()
-    return [(b"content-type", b"application/json"), (b"content-length", length)]
+def _json_headers(first: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of a whole reply; its length is known if the first piece ends it."""
+    headers = [(b"content-type", b"application/json")]
+    if first.endswith(b"}"):  # else a long text follows
+        headers.append((b"content-length", str(len(first)).encode()))
+    return headers
 
 
 class ReplyView:
@@ -153,9 +155,13 @@ class ReplyView:
         self._left_out = writer.left_out if streams else ()
         self._has_started = False
         self.failure: ApiError | None = None
+        writer.reply.keeps_texts = writer.repeats_texts or not streams
 
     def __call__(self, event: Event) -> None:
         """Write a piece of text or of a call; other events are for other views."""
+        if isinstance(event, StageStarted):
+            thoughts = event.thoughts
+            self._writer.reply.follow(thoughts if isinstance(thoughts, GrowingText) else None)
         if isinstance(event, Reused) and self._shows_reused:
             event = Thought(event.reasoning)
         if isinstance(event, ANSWER_PIECES) and not isinstance(event, self._left_out):
@@ -177,4 +183,5 @@ class ReplyView:
         elif not isinstance(part, ApiError):
             self._writer.reply.add(part)
             if isinstance(part, End):
-                self._put(json.dumps(self._writer.whole()).encode("ascii"))
+                for piece in encode_whole(self._writer.whole()):
+                    self._put(piece)

@@ -40,7 +40,7 @@ class ChatCompletionsWriter(ReplyWriter):
         if thoughts := self.reply.text_of(Thought):
             message["reasoning_content"] = thoughts
         if calls := [
-            _call_object(kind, "".join(texts))
+            _call_object(kind, str(texts))
             for kind, texts in self.reply.runs
             if isinstance(kind, ToolCallStarted)
         ]:

@@ -15,6 +15,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.wire.server.answer_options import read_options
 from deepreasoning_cli.wire.server.conversation import Conversation
 from deepreasoning_cli.wire.server.errors import ApiError, openai_envelope
@@ -64,7 +65,7 @@ class CompletionsWriter(ReplyWriter):
     def _fail_reply(self, failure: ApiError) -> Iterable[Payload]:
         yield openai_envelope(failure)
 
-    def _object(self, text: str, finish_reason: str | None = None) -> Payload:
+    def _object(self, text: str | GrowingText, finish_reason: str | None = None) -> Payload:
         choice = {"index": 0, "text": text, "finish_reason": finish_reason, "logprobs": None}
         return {
             "id": f"cmpl-{self.head.id}",

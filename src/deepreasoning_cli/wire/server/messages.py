@@ -9,6 +9,7 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import Payload, Thought, ToolCallStarted
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import Conversation, system_text
 from deepreasoning_cli.wire.server.errors import ApiError, anthropic_envelope
@@ -20,7 +21,7 @@ from deepreasoning_cli.wire.server.request import (
     build_chat_request,
     read_effort,
 )
-from deepreasoning_cli.wire.server.writer import ReplyWriter, RunKind, to_stop_reason
+from deepreasoning_cli.wire.server.writer import ReplyWriter, RunKind, in_json, to_stop_reason
 
 NO_SIGNATURE = ""
 """A thinking block must have one, but only Anthropic can make one that Anthropic accepts."""
@@ -31,7 +32,7 @@ class MessagesWriter(ReplyWriter):
 
     def whole(self) -> Payload:
         """The `message` object."""
-        content = [_block(kind, "".join(texts)) for kind, texts in self.reply.runs]
+        content = [_block(kind, in_json(texts)) for kind, texts in self.reply.runs]
         return self._message(content, to_stop_reason(*self.reply.ending_words), self._usage())
 
     def _start_reply(self) -> Iterable[Payload]:
@@ -85,9 +86,9 @@ class MessagesWriter(ReplyWriter):
         return {"type": name, "index": len(self.reply.runs) - 1, **fields}
 
 
-def _block(kind: RunKind | None, text: str) -> Payload:
+def _block(kind: RunKind | None, text: str | GrowingText) -> Payload:
     if isinstance(kind, ToolCallStarted):
-        return {"type": "tool_use", "id": kind.id, "name": kind.name, "input": _input(text)}
+        return {"type": "tool_use", "id": kind.id, "name": kind.name, "input": _input(str(text))}
     if kind is Thought:
         return {"type": "thinking", "thinking": text, "signature": NO_SIGNATURE}
     return {"type": "text", "text": text}

@@ -35,6 +35,8 @@ def _time(seconds: float) -> str:
 class OllamaWriter(ReplyWriter):
     """Writes a line of JSON for each piece; a call of a tool is one, with all of its arguments."""
 
+    repeats_texts = True
+
     def frames(self, part: Part) -> bytes:
         """The bytes of `feed(part)`."""
         return b"".join(f"{encode_json(line)}\n".encode("ascii") for line in self.feed(part))
@@ -76,7 +78,7 @@ class OllamaWriter(ReplyWriter):
         if not isinstance(kind, ToolCallStarted):
             return []
         try:
-            arguments = json.loads("".join(texts) or "{}")
+            arguments = json.loads(str(texts) or "{}")
         except ValueError:
             return []
         return [{"id": kind.id, "function": {"name": kind.name, "arguments": arguments}}]

@@ -16,6 +16,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.pipeline.tools import Tool
 from deepreasoning_cli.wire.server.answer_options import read_options, read_output_format
 from deepreasoning_cli.wire.server.conversation import (
@@ -84,6 +85,7 @@ class ResponsesWriter(ReplyWriter):
     Responses specification have. The whole item has it as raw `reasoning_text`, too.
     """
 
+    repeats_texts = True
     _number = 0
 
     def _complete(self, events: Iterable[Payload]) -> list[Payload]:
@@ -184,13 +186,13 @@ class _OutputItem:
 
     index: int
     kind: RunKind
-    texts: list[str]
+    texts: GrowingText
     reply_id: str
     namespaces: Mapping[str, Payload]
 
     @property
     def text(self) -> str:
-        return "".join(self.texts)
+        return str(self.texts)
 
     @property
     def id(self) -> str:

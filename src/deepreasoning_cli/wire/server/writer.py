@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from deepreasoning_cli.pipeline.events import (
     DONE,
@@ -22,12 +23,16 @@ from deepreasoning_cli.pipeline.events import (
     ToolCallStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd
+from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.wire.server.errors import ApiError
 
 encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 """JSON in ASCII: some clients end a line at U+2028, which cuts it in two."""
 PLACEHOLDER: Final = "\0"
+LONG_TEXT: Final = 200_000  # bytes
+_MARK: Final = f"\0{secrets.token_hex(16)}"
+"""Stands for a long text; nobody outside knows it."""
 
 
 def encode_event(payload: Payload) -> bytes:
@@ -41,6 +46,25 @@ def encode_event(payload: Payload) -> bytes:
 def encode_events(payloads: Iterable[Payload]) -> bytes:
     """The bytes of several events."""
     return b"".join(map(encode_event, payloads))
+
+
+def encode_whole(payload: Payload) -> Iterator[bytes]:
+    """The JSON of a whole reply, in one piece; in several where texts of it are GrowingText."""
+    texts: list[GrowingText] = []
+
+    def stand_in(text: GrowingText) -> str:
+        texts.append(text)
+        return _MARK
+
+    encoded = json.dumps(payload, default=stand_in)
+    for place, piece in enumerate(encoded.split(_MARK_IN_JSON)):
+        if place:
+            for part in texts[place - 1]:
+                yield encode_json(part)[1:-1].encode("ascii")
+        yield piece.encode("ascii")
+
+
+_MARK_IN_JSON: Final = encode_json(_MARK)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +100,11 @@ class ReplyAccumulator:
     """The reply so far: `runs` are its texts, a new one wherever the kind changes."""
 
     model: str
-    runs: list[tuple[RunKind, list[str]]] = field(default_factory=list)
+    runs: list[tuple[RunKind, GrowingText]] = field(default_factory=list)
+    thoughts: GrowingText | None = None
+    """The reasoner's, while they grow elsewhere: their run is not kept a second time."""
+    keeps_texts: bool = True
+    """Whether the texts are needed once they are sent."""
     calls: int = 0
     usage: Usage | None = None
     cost: Cost | None = None
@@ -90,13 +118,13 @@ class ReplyAccumulator:
         match chunk:
             case Thought(text) | Text(text):
                 if not self.goes_on(chunk):
-                    self.runs.append((type(chunk), []))
-                self.runs[-1][1].append(text)
+                    self._begin_run(type(chunk))
+                self.append(text)
             case ToolCallStarted():
                 self.calls += 1
-                self.runs.append((chunk, []))
+                self._begin_run(chunk)
             case ToolArguments(text) if self.goes_on(chunk):
-                self.runs[-1][1].append(text)
+                self.append(text)
             case ModelReported(model):
                 self.model = model
             case Usage():
@@ -106,6 +134,23 @@ class ReplyAccumulator:
             case End(reason, details):
                 self.reason = reason
                 self.stopped_at = details or None if reason == "stop_sequence" else None
+
+    def follow(self, thoughts: GrowingText | None) -> None:
+        """A stage begins, whose thoughts grow elsewhere if they are given."""
+        self.runs = [
+            (run, texts.copy() if texts is self.thoughts else texts) for run, texts in self.runs
+        ]
+        self.thoughts = thoughts
+
+    def _begin_run(self, kind: RunKind) -> None:
+        is_shared = kind is Thought and self.thoughts is not None and not self.runs
+        self.runs.append((kind, self.thoughts if self.thoughts and is_shared else GrowingText()))
+
+    def append(self, text: str) -> None:
+        """Add a piece to the last run."""
+        texts = self.runs[-1][1]
+        if self.keeps_texts and texts is not self.thoughts:
+            texts.append(text)
 
     @property
     def kind(self) -> RunKind | None:
@@ -130,9 +175,15 @@ class ReplyAccumulator:
         """The cost for an object of usage; no field if the parts had no cost."""
         return {"cost_usd": decimal_usd(self.cost.usd)} if self.cost else {}
 
-    def text_of(self, kind: type[Thought | Text]) -> str:
+    def text_of(self, kind: type[Thought | Text]) -> str | GrowingText:
         """All text of one kind."""
-        return "".join(text for run, texts in self.runs if run is kind for text in texts)
+        runs = [texts for run, texts in self.runs if run is kind]
+        return in_json(runs[0]) if len(runs) == 1 else "".join(map(str, runs))
+
+
+def in_json(texts: GrowingText) -> str | GrowingText:
+    """The text as a payload has it: a long one as it is, for `encode_whole`."""
+    return texts if texts.size > LONG_TEXT else str(texts)
 
 
 Part = Chunk | Cost | ApiError
@@ -150,6 +201,8 @@ class ReplyWriter(ABC):
 
     left_out: tuple[type[Chunk], ...] = ()
     """The chunks that a stream of the format has no place for."""
+    repeats_texts: ClassVar = False
+    """Whether a stream needs a text again at its end."""
 
     def __init__(self, head: Head, *, include_usage: bool = True) -> None:
         self.head = head
@@ -211,7 +264,7 @@ class ReplyWriter(ABC):
 
     def _repeat_frame(self, text: str, before: str, after: str) -> str:
         """The frame of one more piece of the open block."""
-        self.reply.runs[-1][1].append(text)
+        self.reply.append(text)
         return before + encode_json(text) + after
 
     def _complete(self, events: Iterable[Payload]) -> list[Payload]:
