@@ -86,6 +86,11 @@ def redact_known(text: str) -> str:
     return redact(text, _loaded)
 
 
+def redact_known_payload(value: Any) -> Any:
+    """A value of JSON, every key that was loaded in this process masked in its strings."""
+    return redact_payload(value, _loaded)
+
+
 def _describe(character: str) -> str:
     if character in "\r\n":
         return "a line break"

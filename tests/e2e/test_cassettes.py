@@ -12,9 +12,18 @@ from typing import Any, Final
 
 import pytest
 
-from support.loopback import Reply, claude_stream, error_reply_openai, reasoner_stream
-from support.runner import CompletedRun, run
-from support.vendors import PRINTED, THOUGHTS, Vendors, error_of
+from support.loopback import (
+    Loopback,
+    Reply,
+    claude_stream,
+    error_reply_openai,
+    json_reply,
+    reasoner_stream,
+)
+from support.runner import CompletedRun, run, run_in_pty
+from support.screen import Terminal
+from support.serve_process import MODEL, serving
+from support.vendors import ANSWER, PRINTED, TEXTS, THOUGHTS, Vendors, error_of
 
 OFFLINE: Final = (
     sys.executable,
@@ -160,3 +169,132 @@ def test_equal_questions_are_replayed_in_their_order(vendors: Vendors, tape: Pat
     recorded = vendors.run("chat", "--no-save", "--record", str(tape), stdin=chat)
     replayed = run("chat", "--no-save", "--replay", str(tape), stdin=chat, program=OFFLINE)
     assert replayed == CompletedRun(0, recorded.stdout, 2 * NOTE)
+
+
+def test_the_environment_names_a_cassette_for_a_whole_script(vendors: Vendors, tape: Path) -> None:
+    vendors.reply()
+    vendors.config("")
+    recorded = vendors.ask("6 x 7?", env={"DEEPREASONING_CASSETTE": f"{tape}:record"})
+    assert recorded == CompletedRun(0, PRINTED, b"")
+    used = vendors.connections()  # the next run would begin with one to the same host
+    env = {**vendors.environment, "DEEPREASONING_CASSETTE": f"{tape}:replay"}
+    assert run("ask", "6 x 7?", env=env, program=OFFLINE) == CompletedRun(0, PRINTED, NOTE)
+    assert vendors.connections() == used
+
+
+def test_real_keys_and_a_last_host_make_no_difference(vendors: Vendors, tape: Path) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?", "--record", str(tape))
+    keys = {**vendors.environment, "OPENROUTER_API_KEY": "sk-or-0123456789abcdef"}
+    assert replay(tape, "ask", "6 x 7?", env=keys) == CompletedRun(0, PRINTED, NOTE)
+
+
+def test_what_was_searched_is_replayed(vendors: Vendors, tape: Path) -> None:
+    pages = [{"type": "text", "name": "Tables", "url": "https://example.org/6x7", "content": "42"}]
+    with Loopback(json_reply(200, {"results": pages})) as linkup:
+        key = vendors.keys["LINKUP_API_KEY"]
+        env = {"LINKUP_API_KEY": key, "LINKUP_BASE_URL": f"{linkup.url}/v1"}
+        vendors.reply()
+        recorded = vendors.ask("6 x 7?", "--web", "--json", "--record", str(tape), env=env)
+    replayed = replay(tape, "ask", "6 x 7?", "--web", "--json")
+    assert differing(replayed) == differing(recorded)
+    assert json.loads(replayed.stdout)["sources"] == [
+        {"title": "Tables", "url": "https://example.org/6x7"}
+    ]
+
+
+def test_the_gateways_call_is_replayed(vendors: Vendors, tape: Path) -> None:
+    with Loopback(reasoner_stream(THOUGHTS, TEXTS, model="deepreasoning")) as gateway:
+        key = vendors.keys["EMPIRIOLABS_API_KEY"]
+        env = {"EMPIRIOLABS_API_KEY": key, "EMPIRIOLABS_BASE_URL": f"{gateway.url}/v1"}
+        words = ("6 x 7?", "--json", "--backend", "gateway")
+        recorded = vendors.ask(*words, "--record", str(tape), env=env)
+    assert recorded.code == 0, recorded.stderr
+    assert differing(replay(tape, "ask", *words)) == differing(recorded)
+    assert differing(replay(tape, "ask", *words[:2])) == differing(recorded)  # there was no pair
+
+
+def test_a_cut_turn_is_recorded_replayed_and_resumed_in_a_replay(
+    vendors: Vendors, tape: Path, tmp_path: Path
+) -> None:
+    texts = claude_stream(("**42**", " is the"))
+    vendors.reply(texts=Reply(texts.status, texts.headers, texts.body[:-2]))
+    asked = vendors.ask("6 x 7?", "--record", str(tape))
+    vendors.claude.reply(claude_stream((" answer.",)))
+    resumed = vendors.run("resume", "--json", "--record", str(tape))
+    assert (asked.code, resumed.code) == (6, 0), resumed.stderr
+    elsewhere = {"DEEPREASONING_DATA_DIR": str(tmp_path / "data")}
+    again = replay(tape, "ask", "6 x 7?", env=elsewhere)
+    assert (again.code, again.stdout) == (6, asked.stdout)
+    finished = replay(tape, "resume", "--json", env=elsewhere)
+    assert (finished.code, differing(finished)) == (0, differing(resumed))
+
+
+def test_a_limit_of_tokens_stops_the_reasoner_at_the_same_place(
+    vendors: Vendors, tape: Path
+) -> None:
+    vendors.reply(reasoner_stream([f"thought {n} " for n in range(40)], ("x",)))
+    words = ("6 x 7?", "--max-reasoning", "9", "--json")
+    recorded = vendors.ask(*words, "--record", str(tape))
+    turn = differing(recorded)
+    assert turn["reasoner"]["stop_reason"] == "max_reasoning"
+    assert differing(replay(tape, "ask", *words)) == turn
+    # without the limit the recording ends the reasoning, and Claude is asked the same
+    without = differing(replay(tape, "ask", words[0], words[3]))
+    assert (without["answer"], without["reasoning"]) == (turn["answer"], turn["reasoning"])
+
+
+def test_a_server_records_and_replays_its_callers(vendors: Vendors, tape: Path) -> None:
+    def asked(*words: str, env: Mapping[str, str] | None = None) -> str:
+        with serving(vendors, *words, env=env) as server:
+            reply = server.openai().chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "6 x 7?"}]
+            )
+            return str(reply.choices[0].message.content)
+
+    vendors.reply()
+    assert asked("--record", str(tape)) == ANSWER
+    sent = vendors.sent(), vendors.connections()
+    assert asked("--replay", str(tape)) == ANSWER
+    assert (vendors.sent(), vendors.connections()) == sent
+
+
+@pytest.mark.parametrize("name", ["folder", "no/such/folder/tape"])
+def test_a_file_that_cannot_be_written_is_found_before_anything_is_sent(
+    vendors: Vendors, name: str
+) -> None:
+    (vendors.home / "folder").mkdir()
+    refused = vendors.ask("6 x 7?", "--record", str(vendors.home / name))
+    assert (refused.code, vendors.sent()) == (7, 0)
+    assert b"nothing was sent" in refused.stderr
+
+
+def test_a_dry_run_records_nothing_and_a_cassette_is_recorded_or_replayed(
+    vendors: Vendors, tape: Path
+) -> None:
+    assert vendors.ask("6 x 7?", "--dry-run", "--record", str(tape)).code == 0
+    assert not tape.exists()
+    both = vendors.ask("6 x 7?", "--record", str(tape), "--replay", str(tape))
+    assert (both.code, b"use either --record or --replay" in both.stderr) == (2, True)
+
+
+def test_a_replay_is_kept_and_is_no_spending(vendors: Vendors, tape: Path) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?", "--no-save", "--record", str(tape))
+    assert replay(tape, "ask", "6 x 7?", "--json").code == 0
+    (row,) = json.loads(vendors.run("history", "list", "--json").stdout)
+    assert (row["prompt"], row["cost_usd"]) == ("6 x 7?", "0")
+    spent = json.loads(vendors.run("price", "--spent", "--json").stdout)
+    assert spent["total"]["turns"] == 0, spent
+
+
+def test_panels_and_the_footer_say_that_it_is_a_replay(vendors: Vendors, tape: Path) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?", "--record", str(tape))
+    shown = run_in_pty("ask", "6 x 7?", "--replay", str(tape), "--replay-pace", "0").output.decode()
+    screen = Terminal()
+    screen.write(shown)
+    text = "\n".join(screen.lines())
+    assert "replay: these are recorded replies, no model was called" in text
+    assert "· claude-sonnet-5-5 · replayed" in text
+    assert "$0 · replayed" in text

@@ -19,7 +19,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
     UsageError,
 )
-from deepreasoning_cli.keys import redact_known
+from deepreasoning_cli.keys import redact_known, redact_known_payload
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import Chunk, Payload, Source
 from deepreasoning_cli.pipeline.money import Usage
@@ -94,7 +94,9 @@ def call_line(call: RecordedCall) -> bytes:
 
 
 def _line(values: Payload) -> bytes:
-    text = redact_known(json.dumps(values, ensure_ascii=True))
+    text = json.dumps(values, ensure_ascii=True)
+    if redact_known(text) != text:  # that looks at all of it at once, and may harm an escape
+        text = json.dumps(redact_known_payload(values), ensure_ascii=True)
     return f"{text}\n".encode("ascii")
 
 

@@ -116,7 +116,8 @@ def _alike(one: str, other: str) -> int:
 
 def _in_messages(asked: Sequence[Payload], recorded: Sequence[Payload]) -> Difference:
     if len(asked) != len(recorded):
-        return Difference("conversation", *(f"{len(each)} messages" for each in (asked, recorded)))
+        counts = (f"{len(each)} message{'s'[: len(each) - 1]}" for each in (asked, recorded))
+        return Difference("conversation", *counts)
     last = len(asked) - 1
     pairs = zip(asked, recorded, strict=True)
     at = next(place for place, (one, other) in enumerate(pairs) if one != other)
