@@ -29,7 +29,7 @@ FILES_AT_THE_ROOT: Final = 12  # at most
 SHORTEST, LONGEST = 40, 400  # lines of a module
 
 SHORT: Final = {
-    "__init__.py": "the version alone, for `--version` imports nothing else",
+    "__init__.py": "the version, and names that are imported when asked for",
     "server/__init__.py": "`create_app`, where every ASGI server looks for it",
     "transport/__init__.py": "the names that other rooms use; they need no module of the room",
 }

@@ -21,7 +21,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("settings", "transport"),
     ("providers",),
     ("wiring",),
-    ("server",),
+    ("library", "server"),
     ("cli",),
     ("main",),
 )

@@ -285,7 +285,7 @@ def test_a_replay_is_kept_and_is_no_spending(vendors: Vendors, tape: Path) -> No
     (row,) = json.loads(vendors.run("history", "list", "--json").stdout)
     assert (row["prompt"], row["cost_usd"]) == ("6 x 7?", "0")
     spent = json.loads(vendors.run("price", "--spent", "--json").stdout)
-    assert spent["total"]["turns"] == 0, spent
+    assert (spent["turns"], spent["groups"]) == (0, []), spent
 
 
 def test_panels_and_the_footer_say_that_it_is_a_replay(vendors: Vendors, tape: Path) -> None:

@@ -98,13 +98,7 @@ def require_reasoning(turn: TurnRecord) -> ReasonerOutput:
         raise UsageError(
             f"turn {turn.start.id} has no reasoning", kind="empty_reasoning", hint=OTHER_TURN
         )
-    return reasoner_output(turn)
-
-
-def reasoner_output(turn: TurnRecord) -> ReasonerOutput:
-    """What the reasoner wrote in an earlier turn, which may be nothing."""
-    model = turn.reasoned_by or ReasonerOutput().model
-    return ReasonerOutput(turn.reasoning, turn.draft, model, whole=turn.reasoned_to_the_end)
+    return ReasonerOutput.of(turn)
 
 
 def _read_reasoning(path: Path) -> str:

@@ -189,8 +189,8 @@ def _output_to_reuse(
     runner: TurnRunner, record: TurnRecord, anew: TurnRequest, *, partial: bool, again: bool
 ) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
-    from deepreasoning_cli.cli.earlier_turns import reasoner_output
     from deepreasoning_cli.pipeline.events import Handoff, Stage
+    from deepreasoning_cli.pipeline.run import ReasonerOutput
 
     stage = record.stages.get(Stage.REASON)
     needs_reasoning = record.start.handoff in (Handoff.REASONING, Handoff.BOTH)
@@ -200,12 +200,12 @@ def _output_to_reuse(
     has_text = bool((record.reasoning + record.draft).strip())
     if stage is None or stage.complete or record.answer.strip():
         # reasoning from elsewhere has no stage, and is whole
-        return reasoner_output(record) if stage or has_text else None
+        return ReasonerOutput.of(record) if stage or has_text else None
     if not has_text:
         return None
     if partial == again:
         again = _asks_for_new_reasoning(runner, record, anew)
-    return None if again else reasoner_output(record)
+    return None if again else ReasonerOutput.of(record)
 
 
 def _asks_for_new_reasoning(runner: TurnRunner, record: TurnRecord, anew: TurnRequest) -> bool:

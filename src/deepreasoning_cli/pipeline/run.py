@@ -18,6 +18,7 @@ from deepreasoning_cli.pipeline.stage import Provider, StageRun, ask_in_order, f
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.hosted import Hosted
+    from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.search import Search, SearchResult
 
 
@@ -33,6 +34,12 @@ class ReasonerOutput:
     model: str = "a reasoner"
     paid: bool = False
     whole: bool = True
+
+    @classmethod
+    def of(cls, turn: TurnRecord) -> ReasonerOutput:
+        """What the reasoner wrote in an earlier turn, which may be nothing."""
+        model = turn.reasoned_by or cls().model
+        return cls(turn.reasoning, turn.draft, model, whole=turn.reasoned_to_the_end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

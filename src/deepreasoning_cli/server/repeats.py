@@ -63,9 +63,7 @@ class UnansweredTurn:
         is_whole = record.reused_model or (stage and stage.complete)
         if not is_whole or record.thoughts.is_blank or record.thoughts.size > MOST_CHARACTERS:
             return None
-        model = record.reasoned_by or ReasonerOutput().model
-        whole = record.reasoned_to_the_end
-        work = ReasonerOutput(record.reasoning, record.draft, model, whole=whole)
+        work = ReasonerOutput.of(record)
         return cls(record.start.id, work, since, found_pages(record.sources))
 
     @property
