@@ -109,6 +109,27 @@ def test_what_would_bring_python_down_is_refused(body: bytes, why: str) -> None:
     assert caught.value.failure.status == 400
 
 
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * 200 + b"]" * 200, False),
+        (b"[" * 201 + b"]" * 201, True),
+        (b'[{"a":' * 101 + b"1" + b"}]" * 101, True),
+        (b'["' + b"[" * 999 + b'"]', False),
+        (b"[" + b"[],{}," * 500 + b"1]", False),
+    ],
+)
+def test_what_is_nested_deeper_than_anything_that_is_meant_is_refused(
+    body: bytes, deep: bool
+) -> None:
+    if not deep:
+        assert read_large(body) == json.loads(body)
+        return
+    with pytest.raises(Rejected) as caught:
+        read_large(body)
+    assert caught.value.failure.message == "the body is nested too deeply"
+
+
 def read_large(body: bytes) -> object:
     request = scope(method="POST", headers=JSON)
     return asyncio.run(read_json(request, receiving(pieces(body)), 10_000_000))

@@ -220,6 +220,44 @@ def test_a_reply_survives_the_wire_cut_anywhere_with_comments_and_any_line_end(
     assert summary(wire_format.read(payloads(response, Timeouts()))) == expected(name, chunks)
 
 
+TOOL_REPLY: list[Chunk] = [
+    Thought("é\u2028"),
+    Text("So: "),
+    *(ToolCallStarted("c1", "read"), ToolArguments('{"path":'), ToolArguments(' "a\\u00e9"}')),
+    *(ToolCallStarted("c2", "now"), ToolArguments("{}")),
+    *(Usage(3, 4, 2, 0, 0), End("tool_use")),
+]
+
+
+def received(name: str, parts: Iterable[bytes]) -> Said:
+    """What a client reads that gets the bytes in these parts."""
+    headers = {"content-type": "text/event-stream"}
+    response = httpx.Response(200, headers=headers, content=iter(parts))
+    return summary(FORMATS[name].read(payloads(response, Timeouts())))
+
+
+@every_format
+def test_calls_survive_the_wire_cut_at_every_byte(name: str) -> None:
+    writer = FORMATS[name].writer(HEAD)
+    data = b"".join(writer.frames(chunk) for chunk in TOOL_REPLY)
+    whole = expected(name, TOOL_REPLY)
+    assert len(whole.calls) == 2
+    for place in range(len(data) + 1):
+        assert received(name, (data[:place], data[place:])) == whole
+    assert received(name, (data[place : place + 1] for place in range(len(data)))) == whole
+
+
+@every_format
+def test_no_end_is_read_before_the_last_bytes(name: str) -> None:
+    writer = FORMATS[name].writer(HEAD)
+    frames = [writer.frames(chunk) for chunk in TOOL_REPLY]
+    before = b"".join(frames[:-1])
+    for place in range(0, len(before), 7):
+        read = received(name, [before[:place]])
+        assert read.end is None
+        assert len(read.calls) <= 2
+
+
 @every_format
 @given(chunks=replies())
 def test_a_reply_that_was_cut_is_written_without_its_end(name: str, chunks: list[Chunk]) -> None:

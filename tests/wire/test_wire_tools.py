@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from deepreasoning_cli.pipeline.tools import (
     AnswerOptions,
     Document,
     Image,
+    OutputFormat,
     Tool,
     ToolChoice,
     ToolResult,
@@ -31,7 +33,7 @@ from deepreasoning_cli.wire.client import chat_completions as chat_client
 from deepreasoning_cli.wire.client import messages as messages_client
 from deepreasoning_cli.wire.server import chat_completions, messages, responses
 from deepreasoning_cli.wire.server.conversation import BEGIN, TWICE
-from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
+from deepreasoning_cli.wire.server.request import DEEPEST, BadRequest, ChatRequest
 from deepreasoning_cli.wire.server.writer import Head
 
 READERS = {
@@ -310,12 +312,31 @@ def test_many_tools_and_a_long_or_recursive_schema_are_taken(name: str) -> None:
     tools = [{"name": f"t{number}", "parameters": schema} for number in range(2)]
     tools += [{"name": f"t{number}"} for number in range(2, 200)]
     assert len(options(name, tools=tools).tools) == 200
-    deep: Any = {}
-    for _ in range(100_000):
-        deep = {"a": deep}
-    assert refused(name, tools=[{"name": "a", "parameters": deep}]).field == "tools[0].parameters"
-    while deep:
-        deep = deep.pop("a")
+    for depth in (DEEPEST, 100_000):
+        deep: Any = {}
+        for _ in range(depth):
+            deep = {"a": deep}
+        tools = [{"name": "a", "parameters": deep}]
+        assert refused(name, tools=tools).field == "tools[0].parameters"
+        while deep:
+            deep = deep.pop("a")
+
+
+@every_format
+def test_the_deepest_schema_that_is_taken_reaches_every_vendor(name: str) -> None:
+    schema: Payload = {"type": "string"}
+    for _ in range(DEEPEST // 2 - 1):
+        schema = {"type": "object", "properties": {"a": schema}}
+    asked = ask(name, tools=[{"name": "a", "parameters": schema}])
+    options = asked.prompt.options
+    assert options is not None
+    asked = replace(
+        asked,
+        prompt=replace(asked.prompt, options=replace(options, output_format=OutputFormat(schema))),
+    )
+    for body in (sent_to_claude(asked), sent_to_others(asked)):
+        assert json.dumps(body).count('"object"') >= DEEPEST - 2
+    assert "object" in repr(asked.prompt)
 
 
 @every_format

@@ -24,7 +24,7 @@ from deepreasoning_cli.server.response import TurnResponse
 from deepreasoning_cli.server.service import MODEL, CallerKeys, Service
 from deepreasoning_cli.server.stored_responses import StoredInput, refers, resolve
 from deepreasoning_cli.server.turn import Turn
-from deepreasoning_cli.wire.server.request import BadRequest, ChatRequest
+from deepreasoning_cli.wire.server.request import DEEPEST, BadRequest, ChatRequest, is_too_deep
 from deepreasoning_cli.wiring.resources import new_id
 
 BODY_SECONDS: Final = 30.0
@@ -222,10 +222,13 @@ def _decode(data: bytes) -> object:
         why = f"the body has more than {MAX_VALUES:,} values"
         raise Rejected(413, "request_too_large", why)
     try:
-        return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        body = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # only bad input raises these
         why = f"the body is not valid JSON: {_json_error(error)}"
-    raise Rejected(400, "invalid_json", why)
+        raise Rejected(400, "invalid_json", why) from None
+    if data.count(b"{") + data.count(b"[") > DEEPEST and is_too_deep(body):
+        raise Rejected(400, "invalid_json", "the body is nested too deeply")
+    return body
 
 
 def _has_too_many_values(data: bytes) -> bool:

@@ -79,6 +79,27 @@ class BadRequest(ValueError):  # noqa: N818 - the name of the status it becomes
         self.status = status
 
 
+DEEPEST: Final = 200
+"""Objects and lists within one another; schemas of real tools have a tenth of that. What is read,
+copied and written again by recursion must not fail after a reasoner has been paid."""
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether JSON is nested deeper than anything that is meant."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
 LONGEST_NAME: Final = 256
 """Characters of a model's name; the longest of any vendor's has under a hundred."""
 

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.pipeline.tools import Document, Image, Tool, ToolChoice
 from deepreasoning_cli.sanitize import repair_surrogates
-from deepreasoning_cli.wire.server.request import Fields
+from deepreasoning_cli.wire.server.request import Fields, is_too_deep
 
 NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 """What Claude takes as the name of a tool."""
@@ -91,10 +91,9 @@ def _read_tool(fields: Fields, namespace: str) -> Tool:
 def well_formed(fields: Fields, name: str) -> Payload:
     """The JSON object in the field, without halves of surrogate pairs."""
     values = fields.within(name).values
-    try:
-        found: Payload = json.loads(repair_surrogates(json.dumps(values, ensure_ascii=False)))
-    except RecursionError:
+    if is_too_deep(values):
         fields.refuse(name, "is nested too deeply")
+    found: Payload = json.loads(repair_surrogates(json.dumps(values, ensure_ascii=False)))
     return found
 
 
