@@ -29,6 +29,9 @@ BEGINNINGS: Final = (
     # Continue 1.5.47 and gptme 0.35.1: titles
     "Given the following... please reply with a title for the chat",
     "Generate concise conversation titles.",
+    # LibreChat (@librechat/agents 3.9.2): titles
+    "Provide a concise, 5-word-or-less title for the conversation",
+    "Analyze this conversation and provide:\n1. The detected language of the conversation",
     # Open WebUI 0.12.4: titles, tags, follow-ups, searches, completion of what is typed, summaries
     f"{TASK}Generate a concise title",
     f"{TASK}Generate a concise, 3-5 word title",
