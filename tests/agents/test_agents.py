@@ -16,7 +16,8 @@ from typing import Final
 import pytest
 
 from support.installed import node_path, npm_install, pip_install
-from support.replies import Payload, reasoner_stream
+from support.loopback_line import Received
+from support.replies import Payload, Reply, claude_stream, json_reply, reasoner_stream
 from support.serve_process import MODEL, Server, serving_at
 from support.tool_loops import ENDING, ToolLoop
 from support.vendors import THOUGHTS
@@ -228,12 +229,12 @@ def folder() -> Path:
 
 
 def run_agent(
-    agent: Agent, folder: Path, home: Path, url: str
+    agent: Agent, folder: Path, home: Path, url: str, words: Sequence[str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """The end of its run, in the folder `work` of its home."""
+    """The end of its run in the folder `work` of its home, with its own words or those."""
     program = agent.install(folder)
     work = home / "work"
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
     for path, text in agent.files.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_text(text.replace("SERVER", url))
@@ -252,7 +253,7 @@ def run_agent(
 
     if agent.prepares:
         assert run(agent.prepares).returncode == 0
-    return run(agent.words)
+    return run(agent.words if words is None else words)
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.program)
@@ -269,3 +270,30 @@ def test_a_loop_ends_with_the_right_file_and_one_chain_of_thought(
     assert (len(server.vendors.reasoner.requests), len(loop.asked)) == (1, len(STEPS) + 1)
     assert all(THOUGHTS[-1] in str(request.body["messages"]) for request in loop.asked)
     assert all("haiku" in request.body["model"] for request in loop.asides)
+
+
+def test_what_claude_code_counts_and_sums_up_buys_no_chain_of_thought(
+    server: Server, folder: Path, tmp_path: Path
+) -> None:
+    agent = AGENTS[0]
+    loop = ToolLoop(agent.shell, [agent.call(step) for step in STEPS])
+    summary = "<analysis>Letters.</analysis>\n<summary>It wrote abcd.</summary>"
+
+    def claude(request: Received) -> Reply:
+        if "/count_tokens" in request.path:
+            return json_reply(200, {"input_tokens": 1234})
+        if "create a detailed summary" in str(request.body["messages"][-1]):
+            return claude_stream((summary,))
+        return loop(request)
+
+    server.vendors.reasoner.reply(reasoner_stream(THOUGHTS))
+    server.vendors.claude.reply(claude)
+    run_agent(agent, folder, tmp_path / "home", server.url)
+    again = ("-c", "--dangerously-skip-permissions", "-p")
+    for command, paths in (("/context", ["count_tokens"]), ("/compact", ["messages"])):
+        before = len(server.vendors.claude.requests)
+        ran = run_agent(agent, folder, tmp_path / "home", server.url, (*again, command))
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        came = server.vendors.claude.requests[before:]
+        assert sorted({request.path.rpartition("/")[2] for request in came}) == paths
+    assert (len(server.vendors.reasoner.requests), len(loop.asked)) == (1, len(STEPS) + 1)
