@@ -298,3 +298,29 @@ def test_panels_and_the_footer_say_that_it_is_a_replay(vendors: Vendors, tape: P
     assert "replay: these are recorded replies, no model was called" in text
     assert "· claude-sonnet-5-5 · replayed" in text
     assert "$0 · replayed" in text
+
+
+def test_a_host_that_stepped_in_steps_in_again(vendors: Vendors, tape: Path) -> None:
+    vendors.reasoner.reply(error_reply_openai(402, "Insufficient Balance"))
+    vendors.novita.reply(reasoner_stream(THOUGHTS, ("x",)))
+    vendors.claude.reply(claude_stream(TEXTS))
+    key = vendors.keys["NOVITA_API_KEY"]
+    env = {"NOVITA_API_KEY": key, "NOVITA_BASE_URL": vendors.novita.url}
+    words = ("6 x 7?", "--fallback", "novita", "--json")
+    recorded = vendors.ask(*words, "--record", str(tape), env=env)
+    turn = differing(recorded)
+    assert (turn["fallbacks"][0]["to"], turn["answer"]) == ("novita", ANSWER)
+    assert differing(replay(tape, "ask", *words)) == turn
+
+
+def test_a_server_answers_what_was_not_recorded_with_a_refusal(
+    vendors: Vendors, tape: Path
+) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?", "--record", str(tape))
+    with serving(vendors, "--replay", str(tape)) as server:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "6 x 8?"}]}
+        reply = server.client().post("/v1/chat/completions", json=body)
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert (error["code"], "differs in prompt" in error["message"]) == ("cassette_miss", True)

@@ -311,6 +311,20 @@ def test_until_then_each_turn_warns_with_the_day(
     assert warning.startswith(f"{model.id} is deprecated and retires on {model.ends}")
 
 
+def test_a_replay_asks_for_models_that_are_retired_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "datetime", at(date(2099, 1, 1)))
+    for model in (model for model in CATALOG.claude_models if model.ends):
+        answerer = plan({"model": model.id, "cassette": "tape.jsonl:replay"}).answerer
+        assert answerer is not None
+        assert answerer.model == model.id
+    monkeypatch.setattr(plan_module, "datetime", at(TODAY))
+    for family in ("sonnet", "opus", "haiku"):
+        now, then = (
+            plan({"model": family, "cassette": use}).answerer for use in (None, "tape.jsonl:replay")
+        )
+        assert (now and now.model) == (then and then.model)
+
+
 @pytest.mark.parametrize("family", ["sonnet", "opus", "haiku", "fable"])
 def test_a_family_never_means_a_model_that_is_retired(
     family: str, monkeypatch: pytest.MonkeyPatch

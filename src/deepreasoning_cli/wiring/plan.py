@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +186,11 @@ class PlanBuilder:
         )
 
     @property
+    def _today(self) -> date:
+        """The day on which models are asked; those of a replay have not been retired yet."""
+        return date.min if self._settings.is_replay else datetime.now(UTC).date()
+
+    @property
     def _wants_json(self) -> bool:
         return self.request.options is not None and self.request.options.output_format is not None
 
@@ -298,7 +303,7 @@ class PlanBuilder:
         return thinking
 
     def _answerer(self, host: Answerer) -> Provider:
-        typed, today = self._loaded.is_typed("model"), datetime.now(UTC).date()
+        typed, today = self._loaded.is_typed("model"), self._today
         with typed_names(self._loaded, "model"):
             choice = model_at(host, self.catalog, self._settings.model, today, typed=typed)
         self._warnings += [choice.warning] if choice.warning else []
@@ -351,8 +356,7 @@ class PlanBuilder:
         from deepreasoning_cli.wiring.services import choose_gateway
 
         key = key_of(self._loaded, self.catalog, GATEWAY_KEY)
-        today = datetime.now(UTC).date()
-        chosen = choose_gateway(self._loaded, self.catalog, key, self._transport, today)
+        chosen = choose_gateway(self._loaded, self.catalog, key, self._transport, self._today)
         self._warnings += chosen.warnings
         self._daily_note = chosen.daily_note
         return chosen.provider
