@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx2
 import openai
+import pytest
 
-from support.replies import reasoner_stream
+from support.replies import Gate, Reset, claude_stream, reasoner_stream
 from support.serve_process import (
     ASKED,
     MODEL,
@@ -184,3 +185,34 @@ def test_what_a_worker_has_counted_outlives_it(vendors: Vendors) -> None:
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: not set(before) & set(workers(server)))
         assert complete() == LOAD
+
+
+def test_a_repeat_goes_on_from_the_reasoning_that_another_worker_has_bought(
+    vendors: Vendors,
+) -> None:
+    gate = threading.Event()
+    vendors.reply(THOUGHT, claude_stream(TEXTS).failing(4, Gate(gate), Reset()))
+    with serving(vendors, "--workers", "2", "--metrics") as server:
+
+        def ask(key: str) -> Any:
+            """On a connection of its own, that only a worker which runs can take."""
+            client = server.openai(key).chat.completions
+            return client.create(model=MODEL, messages=ASKED, stream=True)
+
+        workers(server)
+        stream = ask("sk-one")
+        next(stream)
+        eventually(lambda: 1 in server.workers().values())
+        (busy,) = [worker for worker, count in server.workers().items() if count]
+        gate.set()
+        with pytest.raises((openai.APIError, httpx2.TransportError)):
+            list(stream)
+        assert server.kept(server.ids[0])["status"] == "incomplete"
+        os.kill(busy, signal.SIGSTOP)
+        try:
+            for key, asked in (("sk-one", (1, 2)), ("sk-two", (2, 3)), ("sk-one", (3, 4))):
+                vendors.reply(THOUGHT, claude_stream(TEXTS))
+                assert [piece for chunk in ask(key) if (piece := chunk.choices[0].delta.content)]
+                assert vendors.counts() == asked  # once more by another caller, or once answered
+        finally:
+            os.kill(busy, signal.SIGCONT)

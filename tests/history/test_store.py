@@ -479,3 +479,31 @@ def test_the_newest_turn_that_reasoned_is_known_by_its_fingerprint(tmp_path: Pat
     with open_store(tmp_path) as store:
         found = [store.reasoned(fingerprint) for fingerprint in ("f1", "f2", "f3")]
     assert [turn and turn.start.id for turn in found] == ["b", "d", None]
+
+
+def test_a_request_that_was_not_answered_is_found_until_it_was(tmp_path: Path) -> None:
+    def asked(turn: str, fingerprint: str, *events: Event) -> list[Event]:
+        return [replace(turn_started(turn), fingerprint=fingerprint), *events]
+
+    cut = [*reason_events(), StageStarted(Stage.ANSWER, "sonnet", 9, None, WHEN), Text("Fo")]
+    failed = [
+        asked("a", "once", *cut),
+        asked("b", "twice", *cut),
+        asked("c", "twice", *cut),
+        asked("d", "later", *cut),
+        asked("e", "alone", StageStarted(Stage.ANSWER, "sonnet", 9, None, WHEN), Text("Fo")),
+    ]
+    store_turns(tmp_path, *failed, failure=IncompleteError("cut", kind="cut"))
+    whole = [*reason_events(), *answer_events()]
+    store_turns(tmp_path, asked("f", "later", *whole), asked("g", "whole", *whole))
+    with open_store(tmp_path) as store:
+        ages = (timedelta(minutes=-1), timedelta(minutes=1))
+        names = ("once", "twice", "later", "whole", "alone", "none")
+        found = [
+            [store.unanswered(name, datetime.now(UTC) + age) for name in names] for age in ages
+        ]
+        loop = store.reasoned("onc")
+        assert loop is not None
+        assert loop.start.id == "a"
+    seen = [[turn and turn.start.id for turn in each] for each in found]
+    assert seen == [["a", "c", None, None, None, None], [None] * 6]

@@ -36,6 +36,16 @@ UNFINISHED: Final = (
     " JOIN later ON next.reasoning_from = later.id OR next.resumes = later.id"
     ") SELECT 1 FROM later WHERE status = 'complete')"
 )
+UNANSWERED: Final = (
+    "SELECT * FROM turns WHERE seq > (SELECT max(seq) FROM turns) - ?"
+    " AND started >= ? AND status = 'incomplete'"
+    " AND fingerprint = ? AND reasoning <> ''"
+    " AND ending NOT IN ('length', 'refused') AND stop_reason IS NOT 'cost_cap'"
+    " AND NOT EXISTS (SELECT 1 FROM turns AS later WHERE later.seq > turns.seq"
+    " AND later.fingerprint = turns.fingerprint"
+    " AND (later.status = 'complete' OR later.ending IN ('length', 'refused')))"
+    " ORDER BY seq DESC LIMIT 1"
+)
 
 
 class Store:
@@ -109,11 +119,21 @@ class Store:
         """
         newest = "seq > (SELECT max(seq) FROM turns) - ?"
         query = (
-            f"SELECT * FROM turns WHERE {newest} AND fingerprint = ? AND reasoning != ''"  # noqa: S608 - our own term
-            " ORDER BY seq DESC LIMIT 1"
+            f"SELECT * FROM turns WHERE {newest} AND substr(fingerprint, 1, ?) = ?"  # noqa: S608 - our own term
+            " AND reasoning != '' ORDER BY seq DESC LIMIT 1"
         )
-        values = (NEWEST, fingerprint)
+        values = (NEWEST, len(fingerprint), fingerprint)
         turns = self._turns(lambda connection: queries.fetch(connection, query, values))
+        return turns[0] if turns else None
+
+    def unanswered(self, fingerprint: str, since: datetime) -> TurnRecord | None:
+        """The newest turn of the request with this fingerprint, if it began since then (aware), has
+        reasoned and was not answered, neither by itself nor by a later one.
+        """
+        find = partial(
+            queries.fetch, query=UNANSWERED, values=(NEWEST, timestamp(since), fingerprint)
+        )
+        turns = self._turns(find)
         return turns[0] if turns else None
 
     def last_unfinished(self) -> TurnRecord | None:

@@ -27,9 +27,13 @@ VARYING: Final = "x-anthropic-billing-header:"
 """How a line of Claude Code's system prompt begins that is another in each request."""
 
 
+FINGERPRINT: Final = 40
+"""Hexadecimal digits of a fingerprint; behind them a kept turn has those of the whole request."""
+
+
 def fingerprint_of(prompt: Prompt, caller: str) -> str:
     """What the question of `prompt` is known by; what follows the question does not count."""
-    digest = hashlib.blake2b(digest_size=20)
+    digest = hashlib.blake2b(digest_size=FINGERPRINT // 2)
     for line in _lines(prompt, caller):
         digest.update(line.encode("utf-8", "replace") + b"\n")
     return digest.hexdigest()

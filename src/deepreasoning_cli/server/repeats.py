@@ -53,11 +53,11 @@ class UnansweredTurn:
 
     turn: str
     work: ReasonerOutput
-    since: float
+    since: float = 0.0
     found: tuple[SearchResult, ...] = ()
 
     @classmethod
-    def of(cls, record: TurnRecord, since: float) -> UnansweredTurn | None:
+    def of(cls, record: TurnRecord, since: float = 0.0) -> UnansweredTurn | None:
         """What a turn has that was not answered; None where its reasoning is not whole."""
         stage = record.stages.get(Stage.REASON)
         is_whole = record.reused_model or (stage and stage.complete)

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Final, Self
 
@@ -17,6 +18,7 @@ from deepreasoning_cli.greenlets import Runtime, sleep
 from deepreasoning_cli.history.journal import DISK, Disk, Journal, JournalFile, Syncer
 from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.history.recovery import HistoryAccess
+from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.keys import Key, redact_known
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -25,11 +27,17 @@ from deepreasoning_cli.sanitize import sanitize, single_line
 from deepreasoning_cli.server.asgi import is_loopback
 from deepreasoning_cli.server.helper_requests import is_helper_request
 from deepreasoning_cli.server.kept_reasoning import (
+    FINGERPRINT,
     KeptReasoning,
     ReasoningMemory,
     fingerprint_of,
 )
-from deepreasoning_cli.server.repeats import UnansweredTurns, request_fingerprint
+from deepreasoning_cli.server.repeats import (
+    KEPT_SECONDS,
+    UnansweredTurn,
+    UnansweredTurns,
+    request_fingerprint,
+)
 from deepreasoning_cli.server.threads import DiskThreads
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import Transport
@@ -83,6 +91,7 @@ class Service:
         self._runtime = Runtime(sleep, self._threads.run)
         self._open_file = partial(JournalFile, syncer=syncer, disk=disk)
         self._unanswered = UnansweredTurns()
+        self._asks_others = self.saves and loaded.settings.serve.workers > 1
         self._reasoning = ReasoningMemory()
         self._debug = debug
         self._transport: Transport = open_transport(
@@ -131,6 +140,8 @@ class Service:
         settings = self.loaded.settings
         if settings.daily_cost is not None or settings.monthly_cost is not None:
             return False
+        if self._asks_others and not self.asks_claude_alone(request):
+            return False
         looks_up = self.saves and self.goes_on(request)
         return (
             not looks_up or self._reasoning.find(fingerprint_of(request.prompt, caller)) is not None
@@ -145,9 +156,12 @@ class Service:
         """
         *earlier, last = request.prompt.messages
         fingerprint = fingerprint_of(request.prompt, caller)
-        unanswered = reasoning = None
+        unanswered, reasoning, repeat = None, None, ""
         if not self.asks_claude_alone(request):
-            unanswered = self._unanswered.find(request_fingerprint(request, caller))
+            repeat = request_fingerprint(request, caller)
+            unanswered = self._unanswered.find(repeat)
+            if self._asks_others and not unanswered:
+                unanswered = self._find_unanswered(f"{fingerprint}{repeat}")
             if self.goes_on(request) and not unanswered:
                 reasoning = self._find_reasoning(fingerprint)
         kept = unanswered or reasoning
@@ -178,7 +192,7 @@ class Service:
             raise RefusedError(
                 "the messages are longer than the models read", kind="context_length_exceeded"
             )
-        return replace(plan, id=turn, fingerprint=fingerprint)
+        return replace(plan, id=turn, fingerprint=f"{fingerprint}{repeat}")
 
     def count(self, request: ChatRequest, keys: CallerKeys | None) -> Callable[[], int] | None:
         """What asks Anthropic for the tokens that Claude reads of the request; None where another
@@ -218,20 +232,26 @@ class Service:
             if found:
                 break
             time.sleep(seconds)
-            found = self._kept_reasoning(fingerprint)
+            record = self._in_history(lambda store: store.reasoned(fingerprint))
+            found = KeptReasoning.of(record) if record else None
         return found
 
-    def _kept_reasoning(self, fingerprint: str) -> KeptReasoning | None:
-        """The same, of the history."""
+    def _find_unanswered(self, fingerprint: str) -> UnansweredTurn | None:
+        """The turn of the same request whose answer has failed a moment ago in another worker."""
+        since = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
+        record = self._in_history(lambda store: store.unanswered(fingerprint, since))
+        return UnansweredTurn.of(record) if record else None
+
+    def _in_history(self, find: Callable[[Store], TurnRecord | None]) -> TurnRecord | None:
+        """What is found in the history; nothing where it cannot be read: it is only a saving."""
         if not self._history.exists:
             return None
         try:
             with self._history.open() as store:
-                record = store.reasoned(fingerprint)
-        except DeepReasoningError as error:  # it is a saving, and no reason to fail
+                return find(store)
+        except DeepReasoningError as error:
             self.warn(error.message)
             return None
-        return KeptReasoning.of(record) if record else None
 
     def kept_turn(self, turn: str) -> TurnRecord | None:
         """The turn with that id in the history; this waits for the disk."""
@@ -250,7 +270,7 @@ class Service:
     def keep_reasoning(self, record: TurnRecord) -> None:
         """Keep the reasoning of a turn for what its question's tools return."""
         if record.start.fingerprint and (kept := KeptReasoning.of(record)):
-            self._reasoning.keep(record.start.fingerprint, kept)
+            self._reasoning.keep(record.start.fingerprint[:FINGERPRINT], kept)
 
     def _require_claude(self, loaded: LoadedSettings) -> None:
         """Raise RefusedError where Claude cannot be asked alone."""
