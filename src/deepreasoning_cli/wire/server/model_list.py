@@ -23,6 +23,8 @@ PARAMETER_TYPES: Final[Mapping[str, Payload]] = {
     "disable_formatting": {"type": "boolean"},
 }
 
+LIFECYCLES: Final = ("active", "deprecated", "retired")
+"""The words of Anthropic's type; what is old but answers, and what nobody knows, is active."""
 UNPRICED: Final = dict.fromkeys(("input", "output", "cache_read", "cache_write"))
 
 
@@ -67,7 +69,7 @@ def model_object(model: ModelListing) -> Payload:
         "type": "model",
         "display_name": model.name,
         "created_at": f"{datetime.fromtimestamp(model.created, UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "lifecycle": model.lifecycle,
+        "lifecycle": model.lifecycle if model.lifecycle in LIFECYCLES else "active",
         "max_input_tokens": model.context,
         "max_tokens": model.max_output,
         "supported_parameters": _parameters(model),

@@ -54,7 +54,10 @@ def read_tools(request: Fields) -> list[Tool]:
     tools: dict[str, Tool] = {}
     for each, namespace in functions:
         if each.get("type") == "custom" and each.get("input_schema") is None:
-            why = "is not supported: the input of a custom tool is no JSON"
+            why = (
+                "is not supported: the input of a custom tool is no JSON; in the client, define it"
+                " as a function with one string"
+            )
             each.refuse("type", why, "unsupported_value")
         fields = each.within("function") if each.get("function") is not None else each
         tool = _read_tool(fields, namespace)
