@@ -82,6 +82,36 @@ HELPERS: list[tuple[str, dict[str, Any]]] = [
         RESPONSES,
         {
             "input": [
+                {
+                    "type": "message",
+                    "role": "user",
+                    "content": "<environment_context>\n  <cwd>/x</cwd>\n</environment_context>",
+                },
+                {
+                    "type": "message",
+                    "role": "user",
+                    "content": "Generate a concise, single-line task title of at most 36 signs.",
+                },
+            ],
+            "text": {
+                "format": {
+                    "type": "json_schema",
+                    "strict": True,
+                    "name": "codex_output_schema",
+                    "schema": {
+                        "type": "object",
+                        "properties": {"title": {"type": "string"}},
+                        "required": ["title"],
+                        "additionalProperties": False,
+                    },
+                }
+            },
+        },
+    ),
+    (
+        RESPONSES,
+        {
+            "input": [
                 {"type": "message", "role": "user", "content": "List it."},
                 {"type": "message", "role": "assistant", "content": "a.txt"},
                 {
@@ -117,6 +147,7 @@ def test_who_wants_a_chain_of_thought_each_time_gets_one(
         f"Why does this not work?\n\n{TITLE}",
         f"{REMINDER}What is a title?",
         f"<system-reminder>{TITLE}",
+        f"<b>What is this?</b> {REMINDER}",
         FROM_PAGES,
         "Generate a title",
     ],

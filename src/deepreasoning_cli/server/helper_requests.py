@@ -11,14 +11,18 @@ from typing import Final
 
 from deepreasoning_cli.pipeline.events import Prompt
 
-REMINDERS: Final = re.compile(r"\s*(?:<system-reminder>.*?</system-reminder>\s*)*", re.DOTALL)
-"""What Claude Code may put before all that it sends."""
+CONTEXT: Final = re.compile(r"\s*(?:<([a-z_-]+)>.*?</\1>\s*)*", re.DOTALL)
+"""What Claude Code (`<system-reminder>`) and Codex (`<environment_context>`) put in front."""
 TASK: Final = "### Task:\n"
 """How Open WebUI's begin; so does a question of its own with pages to answer from."""
 BEGINNINGS: Final = (
-    # Claude Code 2.1.332: /compact, and the same by itself
+    # Claude Code 2.1.332: /compact, and the same by itself; what happened while the user was away
     "CRITICAL: Respond with TEXT ONLY. Do NOT call any tools.",
-    # Codex 0.171.0: /compact
+    "The user stepped away and is coming back. Recap in under",
+    # Claude Code and Qwen Code: what may be typed next
+    "[SUGGESTION MODE: Suggest what the user might naturally type next",
+    # Codex 0.171.0: titles; /compact
+    "Generate a concise, single-line task title of at most",
     "You are performing a CONTEXT CHECKPOINT COMPACTION.",
     # opencode 1.18.33: titles; its summaries, and those of pi 1.5.2
     "You are a title generator. You output ONLY a thread title.",
@@ -51,12 +55,11 @@ def is_helper_request(prompt: Prompt) -> bool:
     last = prompt.messages[-1]
     texts = [part for part in last.parts if isinstance(part, str)] or [last.text]
     return any(
-        text.startswith(BEGINNINGS, _after_reminders(text))
-        for text in (prompt.system or "", *texts)
+        text.startswith(BEGINNINGS, _after_context(text)) for text in (prompt.system or "", *texts)
     )
 
 
-def _after_reminders(text: str) -> int:
-    """Where the text begins that is no reminder."""
-    found = REMINDERS.match(text)
+def _after_context(text: str) -> int:
+    """Where the client's own words begin."""
+    found = CONTEXT.match(text)
     return found.end() if found else 0
