@@ -62,11 +62,11 @@ class Library:
     def running(self, server: Server, home: Path) -> Iterator[Program]:
         """Its program, in an environment of its own."""
         name = self.packages[0].partition("[")[0].strip("@").replace("/", "-")
-        place = Path(str(FOLDER)) / name
+        place = Path(str(FOLDER)) / Path(self.program).suffix[1:] / name
         environ = {"HOME": str(home), "PATH": os.environ["PATH"]} | QUIET
         if self.program.endswith(".mjs"):
-            npm_install(place, *self.packages)
             environ["PATH"] = node_path(Path(str(FOLDER)))
+            npm_install(place, *self.packages, path=environ["PATH"])
             for source in PROGRAMS.glob("*.mjs"):  # packages are looked for beside a program
                 (place / source.name).write_text(source.read_text())
             words = ["node", str(place / self.program)]
@@ -123,6 +123,22 @@ LANGCHAIN: Final = ("langchain", "langchain-openai", "langchain-anthropic")
 LITELLM: Final = ("litellm[proxy]",)
 LLAMA_INDEX: Final = ("llama-index-llms-openai-like",)
 PYDANTIC_AI: Final = ("pydantic-ai-slim[openai,anthropic]",)
+VERCEL: Final = (
+    "ai",
+    "zod",
+    "@ai-sdk/openai",
+    "@ai-sdk/openai-compatible",
+    "@ai-sdk/anthropic",
+    "@ai-sdk/open-responses",
+    "@openrouter/ai-sdk-provider",
+)
+LANGCHAIN_JS: Final = (
+    "langchain",
+    "zod",
+    "@langchain/core",
+    "@langchain/openai",
+    "@langchain/anthropic",
+)
 LIBRARIES: Final = (
     Library("openai_chat.py", ("openai",)),
     Library("openai_responses.py", ("openai",)),
@@ -143,6 +159,17 @@ LIBRARIES: Final = (
     Library("instructor_tools.py", ("instructor",), tasks=("structured",), tool="City"),
     Library("llm_command.py", ("llm",), shows=False),
     Library("haystack_chat.py", ("haystack-ai",), shows=False),
+    Library("openai_chat.mjs", ("openai", "zod")),
+    Library("openai_responses.mjs", ("openai", "zod")),
+    Library("anthropic_messages.mjs", ("@anthropic-ai/sdk", "zod")),
+    Library("vercel_openai.mjs", VERCEL),
+    Library("vercel_openai_chat.mjs", VERCEL, shows=False),
+    Library("vercel_compatible.mjs", VERCEL),
+    Library("vercel_anthropic.mjs", VERCEL, tool="json"),
+    Library("vercel_openrouter.mjs", VERCEL, shows=False),
+    Library("vercel_open_responses.mjs", VERCEL),
+    Library("langchain_openai.mjs", LANGCHAIN_JS, shows=False),
+    Library("langchain_anthropic.mjs", LANGCHAIN_JS, tool="City"),
 )
 SOON: Final = {"retry-after-ms": "10"}
 FAILURES: Final[Mapping[str, Reply]] = {
