@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -61,7 +62,7 @@ class Library:
     @contextmanager
     def running(self, server: Server, home: Path) -> Iterator[Program]:
         """Its program, in an environment of its own."""
-        name = self.packages[0].partition("[")[0].strip("@").replace("/", "-")
+        name = "-".join(re.findall(r"[\w-]+", self.packages[0]))
         place = Path(str(FOLDER)) / Path(self.program).suffix[1:] / name
         environ = {"HOME": str(home), "PATH": os.environ["PATH"]} | QUIET
         if self.program.endswith(".mjs"):
@@ -120,7 +121,7 @@ class Program:
 
 
 LANGCHAIN: Final = ("langchain", "langchain-openai", "langchain-anthropic")
-LITELLM: Final = ("litellm[proxy]",)
+LITELLM: Final = ("litellm",)
 LLAMA_INDEX: Final = ("llama-index-llms-openai-like",)
 PYDANTIC_AI: Final = ("pydantic-ai-slim[openai,anthropic]",)
 VERCEL: Final = (
@@ -148,7 +149,7 @@ LIBRARIES: Final = (
     Library("langchain_anthropic_messages.py", LANGCHAIN, tool="City"),
     Library("litellm_openai.py", LITELLM),
     Library("litellm_anthropic.py", LITELLM, tool="json_tool_call"),
-    Library("litellm_proxy.py", LITELLM),
+    Library("litellm_proxy.py", ("litellm[proxy]",)),
     Library("llama_index_chat.py", LLAMA_INDEX),
     Library("pydantic_ai_chat.py", PYDANTIC_AI, tool="final_result"),
     Library("pydantic_ai_responses.py", PYDANTIC_AI, tool="final_result"),
@@ -168,8 +169,9 @@ LIBRARIES: Final = (
     Library("vercel_anthropic.mjs", VERCEL, tool="json"),
     Library("vercel_openrouter.mjs", VERCEL, shows=False),
     Library("vercel_open_responses.mjs", VERCEL),
-    Library("langchain_openai.mjs", LANGCHAIN_JS, shows=False),
-    Library("langchain_anthropic.mjs", LANGCHAIN_JS, tool="City"),
+    Library("langchain_openai_chat.mjs", LANGCHAIN_JS, shows=False),
+    Library("langchain_openai_responses.mjs", LANGCHAIN_JS),
+    Library("langchain_anthropic_messages.mjs", LANGCHAIN_JS, tool="City"),
 )
 SOON: Final = {"retry-after-ms": "10"}
 FAILURES: Final[Mapping[str, Reply]] = {

@@ -16,7 +16,6 @@ MODELS = f"""
   model_name: {MODEL}
   api_base: {URL}/v1
   api_key_name: unused
-  reasoning: true
   supports_tools: true
   supports_schema: true
 """
