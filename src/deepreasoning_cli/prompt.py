@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import cast
 
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.sanitize import repair_surrogates, single_line
 
 LARGEST_INPUT = 8_000_000  # bytes; two million tokens, more than any model here reads
@@ -70,9 +69,8 @@ def read_prompt(
     return prompt
 
 
-def check_fits(prompt: str, context: int | None, model: str) -> None:
-    """Raise UsageError where `prompt` cannot fit into `context` tokens of `model`."""
-    tokens = estimate_tokens(prompt)
+def check_fits(tokens: int, context: int | None, model: str) -> None:
+    """Raise UsageError where so many cannot fit into `context` tokens of `model`."""
     if context is not None and tokens > context:
         raise UsageError(
             f"the input is about {tokens:,} tokens; {model} reads {context:,}",

@@ -234,7 +234,7 @@ def _price_of_reasoning(runner: TurnRunner, anew: TurnRequest) -> str:
     from datetime import UTC, datetime
 
     from deepreasoning_cli.cli.price.estimate import UsageForecast
-    from deepreasoning_cli.pipeline.money import Usage, estimate_tokens, format_usd
+    from deepreasoning_cli.pipeline.money import Usage, format_usd
 
     try:
         plan = runner.plan(anew)
@@ -244,7 +244,7 @@ def _price_of_reasoning(runner: TurnRunner, anew: TurnRequest) -> str:
         return ""
     if plan.reasoner is None or plan.reasoner.rates is None:
         return ""
-    usage = Usage(estimate_tokens(plan.prompt.text), tokens)
+    usage = Usage(plan.prompt.tokens, tokens)
     return f" (about {format_usd(plan.reasoner.rates.cost(usage, datetime.now(UTC)))})"
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from deepreasoning_cli.pipeline.money import RateCard, Usage
+from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.tools import AnswerOptions, MessagePart
@@ -80,6 +80,12 @@ class Prompt:
         """All of it in one string, for estimates."""
         texts = [self.system or "", *(message.text for message in self.messages)]
         return "\n".join([*texts, self.options.text] if self.options else texts)
+
+    @property
+    def tokens(self) -> int:
+        """An estimate of what it takes to read, its images and documents too."""
+        parts = (part for message in self.messages for part in message.parts)
+        return estimate_tokens(self.text) + sum(getattr(part, "tokens", 0) for part in parts)
 
     @property
     def is_plain(self) -> bool:

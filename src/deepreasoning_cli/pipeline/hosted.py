@@ -14,7 +14,6 @@ from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
-from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.search import parse_sources
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, finish_stage
 
@@ -90,5 +89,5 @@ def _begin_answer(run: StageRun, provider: Hosted) -> Generator[Event, None, Non
     run.stage, run.provider, run.began = Stage.ANSWER, provider, now
     run.thoughts = run.thoughts.copy()  # what follows is no part of the reasoning
     # an answer that breaks off is priced by what was read for it: the reasoning is a part of that
-    tokens = estimate_tokens(run.prompt.text) + run.thoughts.tokens
+    tokens = run.prompt.tokens + run.thoughts.tokens
     yield replace(run.started(), input_tokens=tokens)

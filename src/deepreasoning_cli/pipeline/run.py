@@ -175,7 +175,7 @@ def _fit_reasoning(
         return work
     answerers = [plan.answerer, *plan.fallbacks.get(Stage.ANSWER, ())]
     context = min(answerer.context or LARGEST_CONTEXT for answerer in answerers)
-    room = context - ROOM_BESIDE - estimate_tokens(plan.prompt.text + work.answer)
+    room = context - ROOM_BESIDE - plan.prompt.tokens - estimate_tokens(work.answer)
     if thoughts.tokens <= room:
         return replace(work, reasoning=str(thoughts))
     first, last = thoughts.ends(max(room, 0) * BYTES_PER_TOKEN)

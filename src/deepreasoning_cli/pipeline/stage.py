@@ -57,8 +57,7 @@ def input_usage(provider: Provider, prompt: Prompt) -> Usage:
     has `written_tokens`, the number of tokens that may be billed as such a write.
     """
     count: Callable[[Prompt], int] = getattr(provider, "written_tokens", lambda _: 0)
-    tokens = estimate_tokens(prompt.text)
-    return Usage(tokens, 0, cache_write_tokens=count(prompt), estimated=True)
+    return Usage(prompt.tokens, 0, cache_write_tokens=count(prompt), estimated=True)
 
 
 @dataclass(slots=True)

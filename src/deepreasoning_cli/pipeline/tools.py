@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from deepreasoning_cli.pipeline.conversation import fit_to_context
 from deepreasoning_cli.pipeline.events import Message, Payload, Prompt, ToolCall
+from deepreasoning_cli.pipeline.media import image_tokens, pdf_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Image:
         """That there is one."""
         return f"[an image, {self.media_type}]" if self.media_type else "[an image]"
 
+    @property
+    def tokens(self) -> int:
+        """An estimate of what it takes to look at it."""
+        return image_tokens(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -106,6 +112,11 @@ class Document:
         head = f"[a document{name}, {self.media_type}]"
         return f"{head}\n{self.data}" if self.media_type == "text/plain" else head
 
+    @property
+    def tokens(self) -> int:
+        """An estimate of what it takes to read it; a document that is text counts as text."""
+        return 0 if self.media_type == "text/plain" else pdf_tokens(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
@@ -119,6 +130,11 @@ class ToolResult:
     def text(self) -> str:
         """All of it in words."""
         return "\n".join(each if isinstance(each, str) else each.text for each in self.content)
+
+    @property
+    def tokens(self) -> int:
+        """An estimate of what its images and documents take to read."""
+        return sum(each.tokens for each in self.content if not isinstance(each, str))
 
 
 MessagePart = str | Image | Document | ToolCall | ToolResult

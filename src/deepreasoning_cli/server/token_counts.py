@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.greenlets import greenlet_spawn
 from deepreasoning_cli.pipeline.events import Payload
-from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.server.asgi import failure_response, json_response, path_of
 from deepreasoning_cli.server.errors import to_failure
 from deepreasoning_cli.server.formats import BY_PATH, MESSAGES, RESPONSES
@@ -61,4 +60,4 @@ class TokenCounter:
                     return {"input_tokens": await greenlet_spawn(count), "estimated": False}
             except (DeepReasoningError, TimeoutError) as error:
                 self._service.warn(f"tokens are estimated: {error}")
-        return {"input_tokens": estimate_tokens(request.prompt.text), "estimated": True}
+        return {"input_tokens": request.prompt.tokens, "estimated": True}

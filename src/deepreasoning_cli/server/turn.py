@@ -11,7 +11,7 @@ from functools import cached_property, partial
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, IncompleteError
 from deepreasoning_cli.pipeline.events import COST_CAP, End, Event, Stage, StageFinished
-from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
 from deepreasoning_cli.server.errors import INTERNAL, STOPPING, CancelReason, to_failure
@@ -164,7 +164,7 @@ class Turn:
         repeated = {**self.request.repeated, "store": self._conversation is not None}
         if self.stored and self.stored.previous:
             repeated["previous_response_id"] = f"{PREFIX}{self.stored.previous}"
-        tokens = estimate_tokens(self.request.prompt.text)
+        tokens = self.request.prompt.tokens
         head = Head(self.id, model, int(time.time()), repeated, tokens)
         return self.format.writer(head, include_usage=self.request.include_usage)
 

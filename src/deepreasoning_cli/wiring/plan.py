@@ -88,7 +88,7 @@ def build_plan(
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
             prompt = plan.prompt if provider is plan.answerer else reasoner_prompt(plan)
-            check_fits(prompt.text, provider.context, provider.model)
+            check_fits(prompt.tokens, provider.context, provider.model)
         if check_route := getattr(provider, "check_route", None):  # the demo calls nobody
             check_route()
     settings = request.loaded.settings

@@ -18,7 +18,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolArguments,
     ToolCallStarted,
 )
-from deepreasoning_cli.pipeline.money import Usage, estimate_tokens
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.wire.client.errors import UNNAMED_ACCOUNT, ApiAccount, raise_for_error
 from deepreasoning_cli.wire.client.payload import (
     ReplyReader,
@@ -221,7 +221,7 @@ def cache_breakpoints(prompt: Prompt, minimum: int | None) -> tuple[int, ...]:
 def tokens_before(prompt: Prompt, place: int) -> int:
     """The estimated tokens of the tools, the system prompt and the first `place` messages."""
     before = Prompt(prompt.messages[:place], prompt.system, options=prompt.options)
-    return estimate_tokens(before.text)
+    return before.tokens
 
 
 def is_marked(request: Payload) -> bool:
