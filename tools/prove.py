@@ -69,6 +69,14 @@ PROMISES: Final = (
         tests=("tests/history/test_survival.py", "tests/e2e/test_failing_disk.py"),
     ),
     Promise(
+        name="faults",
+        holds="Whatever breaks, its outcome is that of the table in `tests/faults`: nothing paid"
+        " for is lost, or paid for twice, and no key is told",
+        tried="cases",
+        least=1_300,
+        tests=("tests/faults/test_faults.py", "tests/faults/test_compound_faults.py"),
+    ),
+    Promise(
         name="hostile",
         holds="No text from outside drives the terminal",
         tried="hostile texts",

@@ -18,7 +18,8 @@ from support.replies import (
     error_reply_openai,
     reasoner_stream,
 )
-from support.serve_process import ASKED, homes, serving
+from support.runner import homes
+from support.serve_process import ASKED, serving
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, REASONING, TEXTS, THOUGHTS, Vendors
 
 KEY = "sk-or-v1-0123456789abcdef"

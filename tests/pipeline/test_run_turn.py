@@ -38,6 +38,7 @@ from deepreasoning_cli.pipeline.events import (
 from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage, estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
+from deepreasoning_cli.pipeline.stage import LARGER_CONTEXT
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 QUESTION = Prompt((Message("user", "Why is the sky blue?"),))
@@ -521,7 +522,7 @@ def test_an_answer_cut_at_its_token_limit_is_accounted_for_then_incomplete(reaso
             stage="answer",
             kind="max_tokens",
             message=f"sonnet was cut at its token limit ({reason})",
-            hint="raise --max-tokens",
+            hint=LARGER_CONTEXT if "context" in reason else "raise --max-tokens",
         ),
     )
 

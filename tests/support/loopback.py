@@ -9,7 +9,8 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -43,19 +44,31 @@ class Loopback:
     """One vendor. Replies are given in turn, one a request; the last one repeats.
 
     `with Loopback(reply, …) as vendor:` listens at `vendor.url`; with `tls=True` the authority
-    to trust is in `vendor.ca_file`. Leaving closes every socket and thread, and raises what
-    went wrong in them, such as a request that no reply was scripted for.
+    to trust is in `vendor.ca_file`, `valid` how many days from now its certificate begins and
+    ends, `names` whom it is for. With a `greeting` no request is read: that is sent at once, and
+    the connection closed. Leaving closes every socket and thread, and raises what went wrong in
+    them, such as a request that no reply was scripted for.
     """
 
     url: str
     ca_file: Path
 
-    def __init__(self, *replies: Script, tls: bool = False) -> None:
+    def __init__(
+        self,
+        *replies: Script,
+        tls: bool = False,
+        valid: tuple[float, float] = (-1, 1),
+        names: Sequence[str] = ("127.0.0.1", "localhost"),
+        greeting: Sequence[bytes | Step] = (),
+    ) -> None:
         self.requests: list[Received] = []
         self.connections: list[Connection] = []
         self._replies: list[Script] = list(replies)
         self._turn = 0  # of the reply to play; past the end, the last one repeats
         self._tls = tls
+        self._valid = valid
+        self._names = names
+        self._greeting = greeting
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._failures: list[Exception] = []
@@ -120,7 +133,9 @@ class Loopback:
         self.ca_file = Path(folder) / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        begins, ends = (datetime.now(UTC) + timedelta(days) for days in self._valid)
+        issued = authority.issue_cert(*self._names, not_before=begins, not_after=ends)
+        issued.configure_cert(context)
         return context
 
     def _start(self, work: Callable[..., None], *args: object) -> None:
@@ -163,6 +178,9 @@ class Loopback:
 
     def _converse(self, line: Line) -> None:
         line.greet()
+        if self._greeting:
+            line.answer(Reply(body=self._greeting, framing="raw"), last=True)
+            return
         last = False
         while not last:
             request = line.request()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from support.replies import Cut, Gate, Pause, Reply, Reset, Stall, Step
+from support.replies import Call, Cut, Gate, HalfClose, Pause, Reply, Reset, Stall, Step
 
 T = TypeVar("T")
 POLL = 0.002  # seconds between two looks at a gate
@@ -184,11 +184,10 @@ class Line:
         for step in reply.before:
             self.play(step)
         if reply.framing != "raw":
-            self.send(_head(reply, last=last))
+            self.send(head_of(reply, last=last))
         for part in reply.body:
             if isinstance(part, bytes):
-                framed = b"%x\r\n%b\r\n" % (len(part), part)
-                self.send(framed if reply.framing == "chunked" else part)
+                self.send(chunk_of(part) if reply.framing == "chunked" else part)
                 self.log.sent.append(Sent(time.monotonic(), part))
             else:
                 self.play(part)
@@ -204,10 +203,31 @@ class Line:
                     self.rest(POLL)
             case Cut():
                 raise Over
+            case HalfClose():
+                self.sock.shutdown(socket.SHUT_WR)
+                self.rest(PATIENCE)
+            case Call(function):
+                function()
             case Reset():
                 linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 raise Over
+
+
+def on_the_wire(reply: Reply) -> list[bytes | Step]:
+    """What is sent for the reply on a connection that closes after it: the head, then each piece
+    as a chunk where the reply is chunked, then what ends it.
+    """
+    parts: list[bytes | Step] = [*reply.before, head_of(reply, last=True)]
+    is_chunked = reply.framing == "chunked"
+    for part in reply.body:
+        parts.append(chunk_of(part) if is_chunked and isinstance(part, bytes) else part)
+    return [*parts, b"0\r\n\r\n"] if is_chunked else parts
+
+
+def chunk_of(piece: bytes) -> bytes:
+    """The piece as a chunk of HTTP."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 def _parsed(raw: bytes) -> Any:
@@ -217,7 +237,8 @@ def _parsed(raw: bytes) -> Any:
         return None
 
 
-def _head(reply: Reply, *, last: bool) -> bytes:
+def head_of(reply: Reply, *, last: bool) -> bytes:
+    """Its status line and headers; `last` announces that the connection closes after it."""
     headers = {"content-type": reply.content_type} if reply.content_type else {}
     headers |= {name.lower(): value for name, value in reply.headers.items()}
     if reply.framing == "chunked":

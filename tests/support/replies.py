@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -42,7 +42,19 @@ class Reset:
     """Close with a TCP reset at once."""
 
 
-Step = Pause | Stall | Gate | Cut | Reset
+@dataclass(frozen=True, slots=True)
+class HalfClose:
+    """Say that no more will come, but stay and listen until the peer hangs up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Send nothing until the test's function has returned."""
+
+    function: Callable[[], object]
+
+
+Step = Pause | Stall | Gate | Cut | Reset | HalfClose | Call
 Framing = Literal["chunked", "length", "close", "raw"]
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from support.screen import foreign
@@ -52,6 +53,12 @@ class PtyRun:
     def colorless(self) -> bytes:
         """The output without colours."""
         return re.sub(rb"\x1b\[[0-9;]*m", b"", self.output)
+
+
+def homes(home: Path) -> dict[str, str]:
+    """What makes `home` the user's, whatever a test's own is."""
+    places = ("", ".config", ".local/share", ".cache", ".local/state")
+    return {name: str(home / place) for name, place in zip(HOME, places, strict=True)}
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -122,7 +129,7 @@ def run_in_pty(
     finally:
         os.close(slave)
     try:
-        output = _watched(master, keys, time.monotonic(), timeout)
+        output = read_terminal(master, keys, time.monotonic(), timeout)
         strange = foreign(output.decode("utf-8", "replace"))
         assert strange == "", f"sent to the terminal: {strange!r}"
         return PtyRun(process.wait(timeout), output)
@@ -133,7 +140,7 @@ def run_in_pty(
         os.close(master)
 
 
-def _watched(
+def read_terminal(
     master: int, keys: Sequence[tuple[float | bytes, bytes]], start: float, timeout: float
 ) -> bytes:
     """Everything shown until the last process has left the terminal."""

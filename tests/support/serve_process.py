@@ -25,7 +25,7 @@ from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
 from support.loopback import Loopback
 from support.replies import Gate, Reply, claude_stream, reasoner_stream
-from support.runner import HOME, PROGRAM, CompletedRun, environment
+from support.runner import PROGRAM, CompletedRun, environment, homes
 from support.sample_turns import no_warning
 from support.vendors import HEEDING_SIGNALS, OWN_ANSWER, TEXTS, THOUGHTS, Vendors
 
@@ -38,12 +38,6 @@ ID_HEADERS: Final = ("request-id", "x-request-id")
 MODEL: Final = "deepreasoning"
 CALLERS: Final = itertools.count()
 """Numbers callers: what failed for one of them is not kept for the next."""
-
-
-def homes(home: Path) -> dict[str, str]:
-    """What makes `home` the user's, whatever a test's own is."""
-    places = ("", ".config", ".local/share", ".cache", ".local/state")
-    return {name: str(home / place) for name, place in zip(HOME, places, strict=True)}
 
 
 @contextmanager

@@ -190,6 +190,15 @@ class ViewBuilder:
         is_text = self._on_terminal and not (options.output or options.code_only)
         return (place == "show" or is_text) and not self._in_panels
 
+    def print_unkept(self) -> None:
+        """Print the reasoning of a turn that broke off, where it is neither kept nor shown."""
+        options, is_panel = self.options, self._in_panels and self._place != "hide"
+        is_shown = options.structured or options.reasoning_only or options.reasoning_file
+        if is_panel or is_shown or self._reasoning_to_stderr or self.record.reused_model:
+            return
+        if self.record.reasoning.strip() and sys.stderr is not None:
+            _print_text(sys.stderr, self.record.reasoning)
+
     def _escaped_count(self) -> int:
         return sum(view.escaped_count for view in self._sanitising)
 
@@ -334,6 +343,8 @@ def print_unwritten(
     The answer of `--output` goes to stdout, which is free for it; all else goes to stderr.
     """
     answer, reasoning = record.answer, record.reasoning
+    if isinstance(failure, WriteError) and options.structured:
+        return  # stdout has taken all of it
     if isinstance(failure, WriteError) and record.complete and not options.output:
         answer = ""  # stdout has taken it: a file failed that was for the reasoning
     if answer.strip() and options.output and _print_text(sys.stdout, answer):

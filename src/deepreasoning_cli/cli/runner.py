@@ -20,7 +20,7 @@ from deepreasoning_cli.cli.output import (
     print_reasoning,
     print_unwritten,
 )
-from deepreasoning_cli.errors import IncompleteError, UsageError, WriteError
+from deepreasoning_cli.errors import IncompleteError, Interrupted, UsageError, WriteError
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.history.journal_format import orphaned_journals
 from deepreasoning_cli.pipeline.events import REPLAY
@@ -236,7 +236,7 @@ class TurnRunner:
         def is_saved() -> bool:
             return journal is not None and journal.is_complete
 
-        views = ViewBuilder(
+        builder = ViewBuilder(
             output,
             record,
             lambda: self._progress,
@@ -244,7 +244,8 @@ class TurnRunner:
             settings,
             self._request_sent,
             self._resume_command,
-        ).build_views(is_saved)
+        )
+        views = builder.build_views(is_saved)
         try:
             with closing(run_turn(plan)) as events, ViewGroup(record, views, journal) as show:
                 try:
@@ -252,11 +253,7 @@ class TurnRunner:
                         show(event)
                 except IncompleteError as error:
                     if is_saved():
-                        error.resume = self._resume_command.format(id=plan.id)
-                        unknown = (error.kind, error.stage) == ("not_found", "answer")
-                        if unknown and self._resume_command == RESUME_COMMAND:
-                            error.resume += " -m sonnet"  # the same name would be refused again
-                        error.advise(f"`{error.resume}` continues from what is kept", first=True)
+                        self._advise_to_resume(error, plan.id)
                     raise
         except (WriteError, OSError) as failure:
             if not (isinstance(failure, WriteError) or failure.errno in NO_ROOM):
@@ -264,6 +261,10 @@ class TurnRunner:
             if is_saved():
                 raise _as_write_error(failure, record) from failure.__cause__
             print_unwritten(output, record, failure)
+            raise
+        except (IncompleteError, KeyboardInterrupt, Interrupted):
+            if journal and not (is_saved() or self._reads_keys):
+                builder.print_unkept()
             raise
         finally:
             plan.caps.release(record.cost)
@@ -278,6 +279,13 @@ class TurnRunner:
         if self._last_origin:
             transport = self._transport if self.saves and settings.connect_ahead else None
             self._last_origin.remember(transport.first_origin if transport else None)
+
+    def _advise_to_resume(self, error: IncompleteError, turn: str) -> None:
+        error.resume = self._resume_command.format(id=turn)
+        unknown = (error.kind, error.stage) == ("not_found", "answer")
+        if unknown and self._resume_command == RESUME_COMMAND:
+            error.resume += " -m sonnet"  # the same name would be refused again
+        error.advise(f"`{error.resume}` continues from what is kept", first=True)
 
     def preconnect(self) -> None:
         """Open the connection of the next turn: the last one has closed its reasoner's early."""

@@ -153,9 +153,9 @@ class Database:
                 f"{self.path} is read-only", kind="history_read_only", hint=OTHER_FOLDER
             )
             return _connect_read_only(self.path)
+        self._close_to_others()
         state, connection = _examine(self.path)
         if connection:
-            self._close_to_others()
             return connection
         if state is not DatabaseState.NEWER:
             with hold(self.path.with_suffix(".lock"), LOCK_TIMEOUT):

@@ -206,6 +206,8 @@ class StageRun:
             case Ending.TRUNCATED:
                 kind, fault = "max_tokens", "was cut at its token limit"
                 hint = "raise --max-tokens" if self.stage is Stage.ANSWER else None
+                if "context" in str(self._reason).lower():
+                    hint = LARGER_CONTEXT
                 if thought := self.finished().thought_in_vain(self.answer):
                     fault = f"thought for {thought:,} tokens and wrote nothing"
                     hint = "lower --effort"
@@ -225,6 +227,7 @@ class StageRun:
 
 UNPAID: Final = frozenset({"cassette_miss", "cassette_broken"})
 """The kinds of errors of a replay, in which nothing is paid for."""
+LARGER_CONTEXT: Final = "shorten the prompt, or choose a model with a larger context"
 LONGEST_DETAILS: Final = 500  # characters of what a model says of its refusal
 Ask = Callable[[StageRun], Generator[Event, None, None]]
 """Asks the provider of a run, and passes on what the stage shows of its reply."""

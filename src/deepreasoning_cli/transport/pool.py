@@ -302,6 +302,10 @@ def _as_httpx_errors() -> Iterator[None]:
         yield
     except tuple(ERRORS) as exc:
         raise ERRORS[type(exc)](str(exc)) from exc
+    except Exception as exc:
+        if type(exc).__module__ != "socksio.exceptions":
+            raise
+        raise httpx.ProxyError(str(exc)) from exc  # no SOCKS: httpcore lets it through as it is
 
 
 def _url(url: httpx.URL) -> httpcore.URL:
