@@ -264,8 +264,10 @@ class World:
 
 
 TURN_ID_TEXT: Final = re.compile(
-    rf"(?<=resume )(?:{TURN_ID.pattern.decode()})|(?<=show )(?:{TURN_ID.pattern.decode()})"
-    rf"|(?<=turn )(?:{TURN_ID.pattern.decode()})|(?<=journal/)(?:{TURN_ID.pattern.decode()})"
+    "|".join(
+        rf"(?<={word}){TURN_ID.pattern.decode()}"
+        for word in ("resume ", "show ", "turn ", "journal/", "resume", "show", "turn")
+    )
 )
 STAMP: Final = re.compile(r"(?<=corrupt-)\d{8}T\d{6}Z")
 
@@ -418,8 +420,7 @@ def observed(world: World, *, thoroughly: bool) -> dict[str, Any]:
     elif case.sink == "terminal":
         terminal = Terminal()
         terminal.write(result.stdout.decode())
-        shown = squeezed(world.plain("\n".join(terminal.lines())))
-        shown = shown.replace(str(world.vendors.home), "HOME")  # was broken over lines
+        shown = world.plain(squeezed("".join(terminal.lines())))  # whole, wherever it was broken
         found["not shown"] = [each for each in _to_show(case) if squeezed(each) not in shown]
         if found["not shown"]:
             found["shown"] = terminal.lines()

@@ -31,7 +31,7 @@ from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.transport import DeferredTransport
 from deepreasoning_cli.views.base import ViewGroup
-from deepreasoning_cli.views.notes import RESUME_COMMAND, is_resumable
+from deepreasoning_cli.views.notes import RESUME_COMMAND, advise_to_resume, as_write_error
 from deepreasoning_cli.wiring.plan import build_plan
 from deepreasoning_cli.wiring.resources import (
     TurnRequest,
@@ -253,13 +253,13 @@ class TurnRunner:
                         show(event)
                 except IncompleteError as error:
                     if is_saved():
-                        self._advise_to_resume(error, plan.id)
+                        advise_to_resume(error, plan.id, self._resume_command)
                     raise
         except (WriteError, OSError) as failure:
             if not (isinstance(failure, WriteError) or failure.errno in NO_ROOM):
                 raise  # no writer's
             if is_saved():
-                raise _as_write_error(failure, record) from failure.__cause__
+                raise as_write_error(failure, record) from failure.__cause__
             print_unwritten(output, record, failure)
             raise
         except (IncompleteError, KeyboardInterrupt, Interrupted):
@@ -279,13 +279,6 @@ class TurnRunner:
         if self._last_origin:
             transport = self._transport if self.saves and settings.connect_ahead else None
             self._last_origin.remember(transport.first_origin if transport else None)
-
-    def _advise_to_resume(self, error: IncompleteError, turn: str) -> None:
-        error.resume = self._resume_command.format(id=turn)
-        unknown = (error.kind, error.stage) == ("not_found", "answer")
-        if unknown and self._resume_command == RESUME_COMMAND:
-            error.resume += " -m sonnet"  # the same name would be refused again
-        error.advise(f"`{error.resume}` continues from what is kept", first=True)
 
     def preconnect(self) -> None:
         """Open the connection of the next turn: the last one has closed its reasoner's early."""
@@ -328,19 +321,6 @@ class TurnRunner:
 
     def _pause(self, notice: RetryNotice) -> None:
         self._progress.note_retry(notice.why, notice.seconds)
-
-
-def _as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError:
-    """The failure as a WriteError that says where the turn is."""
-    if not isinstance(failure, WriteError):
-        failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
-    turn = record.start.id
-    if record.complete:
-        failure.advise(f"`deepreasoning history show {turn}` has the text")
-    elif is_resumable(record):
-        failure.resume = f"deepreasoning resume {turn}"
-        failure.advise(f"`{failure.resume}` continues from what is kept")
-    return failure
 
 
 def ask(global_options: GlobalOptions, options: AskOptions, loaded: LoadedSettings) -> None:

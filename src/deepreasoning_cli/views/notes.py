@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from deepreasoning_cli.errors import Interrupted
+from deepreasoning_cli.errors import IncompleteError, Interrupted, WriteError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import (
     Event,
@@ -123,6 +123,27 @@ def is_resumable(record: TurnRecord) -> bool:
     """Whether anything came, or was taken from another turn, that one can go on from."""
     text = record.reasoning or record.draft or record.answer or record.own_thinking
     return bool(text or any(source.text for source in record.sources))
+
+
+def advise_to_resume(error: IncompleteError, turn: str, command: str) -> None:
+    """Say in the error how the turn, which is kept, goes on: by `command`, of a shell or chat."""
+    error.resume = command.format(id=turn)
+    if (error.kind, error.stage) == ("not_found", "answer") and command == RESUME_COMMAND:
+        error.resume += " -m sonnet"  # the same name would be refused again
+    error.advise(f"`{error.resume}` continues from what is kept", first=True)
+
+
+def as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError:
+    """The failure as a WriteError that says where the turn is, which is kept."""
+    if not isinstance(failure, WriteError):
+        failure = WriteError(f"cannot write: {failure.strerror}", hint="make room")
+    turn = record.start.id
+    if record.complete:
+        failure.advise(f"`deepreasoning history show {turn}` has the text")
+    elif is_resumable(record):
+        failure.resume = RESUME_COMMAND.format(id=turn)
+        failure.advise(f"`{failure.resume}` continues from what is kept")
+    return failure
 
 
 def _is_same(model: str, served: str) -> bool:
