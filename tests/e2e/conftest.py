@@ -18,6 +18,7 @@ UNMEASURED: Final = (
     "test_ask_faults.py",
     "test_ask_handoff_timing.py",
     "test_chat_memory.py",
+    "test_environments.py",
     "test_long_runs.py",
     "test_serve_cancel.py",
     "test_serve_errors.py",

@@ -76,6 +76,9 @@ def _as_error(exc: Exception) -> DeepReasoningError:
             return ConfigError(
                 f"cannot open another file: {what}", hint=hint, kind="too_many_files"
             )
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            hint = "close programs, or raise the limit: `ulimit -v`"
+            return ConfigError("out of memory", hint=hint, kind="out_of_memory")
         case OSError() if exc.errno in NOT_OURS:
             what = f"cannot use {exc.filename or 'a file'}: {exc.strerror or exc}"
             hint = "look whose it is, and who may read and write it"

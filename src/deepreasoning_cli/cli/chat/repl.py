@@ -47,12 +47,14 @@ COMMANDS = {
 
 
 def run(options: GlobalOptions, chat_options: AskOptions) -> int:
-    """Chat until the user leaves; return the exit code. Raises DeepReasoningError.
+    """Chat until the user leaves; return the exit code. Raises DeepReasoningError; at once where
+    stdout is closed.
 
     A prompt of `chat_options`, or a file that is stdin, is the first question; of the output it
     uses whether that is plain.
     """
     chat_options.check()
+    chat_options.output.check()
     question = _first_question(chat_options)
     is_interactive = terminal.is_terminal(sys.stdin)
     keys = _typed_ahead() if is_interactive else None
