@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ ROWS = (
     Row("between the stages, median, ms", lambda run: run["handoff"].get("median"), None, 1, True),
     Row("between the stages, p99, ms", lambda run: run["handoff"].get("p99"), None, 1, True),
     Row("reasoner's needless tokens a stream", lambda run: run["needless"], None, 1),
+    Row("reasonings bought a stream", lambda run: run.get("reasoned"), 1, 3),
     Row("server's peak memory, MB", lambda run: run.get("memory"), 300, 0, ratio=True),
     Row("server's processes", lambda run: run.get("processes")),
     Row("server's CPU, seconds", lambda run: run.get("server_cpu"), None, 1, ratio=True),
@@ -85,6 +86,7 @@ def upstream(load: Load, report: Report) -> Iterator[int]:
     figures = json.loads(said)
     report.update(late=figures["late"], upstream_cpu=figures["cpu"])
     report.update(needless=figures["needless"] / load.streams)
+    report.update(reasoned=figures["reasoned"] / load.streams)
 
 
 def generate(load: Load, target: Target, port: int, tree: Tree | None) -> Report:
@@ -207,6 +209,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=50, help="tokens a second in each stream")
     parser.add_argument("--seconds", type=float, default=60, help="how long each stream lasts")
     parser.add_argument("--reasoning", type=float, help="seconds of it that are reasoning (1/3)")
+    parser.add_argument("--plain", action="store_true", help="no loops of calls, and no JSON")
     parser.add_argument("--workers", type=int, default=2, help="of serve and of the peer")
     parser.add_argument("--peer", type=Path, help="a checkout of ErlichLiu/DeepClaude")
     parser.add_argument("--only", action="append", choices=["floor", "serve", "peer"])
@@ -243,7 +246,7 @@ def makers(wanted: argparse.Namespace) -> dict[str, Make]:
 
 def main() -> None:
     wanted = arguments()
-    load = Load(wanted.streams, wanted.rate, wanted.seconds, wanted.reasoning)
+    load = Load(wanted.streams, wanted.rate, wanted.seconds, wanted.reasoning, not wanted.plain)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     print(
         f"{load.streams} streams at {load.rate:g} tokens a second for {load.seconds:g} s,"
@@ -252,7 +255,10 @@ def main() -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory(dir=wanted.folder, prefix="serve-load-") as folder:
-        runs = {name: run(load, make, Path(folder, name)) for name, make in makers(wanted).items()}
+        runs = {  # no other proxy takes calls, nor does the upstream itself
+            name: run(replace(load, mixed=load.mixed and name == "serve"), make, Path(folder, name))
+            for name, make in makers(wanted).items()
+        }
     table({name: report for name, report in runs.items() if "failed" not in report})
     print()
     notes(runs)

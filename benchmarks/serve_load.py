@@ -1,6 +1,6 @@
 """Many streaming clients in one cheap process: the load test's generator.
 
-    python benchmarks/serve_load.py STREAMS RATE SECONDS REASONING < plan.json
+    python benchmarks/serve_load.py STREAMS RATE SECONDS REASONING MIXED < plan.json
 
 The plan says where to ask: `{"port", "path", "model", "headers"}`. Prints as JSON how old every
 token was when it came, what was lost, and how the streams ended.
@@ -25,6 +25,19 @@ from serve_wire import TOKEN, Load, question, request, spread, unchunked
 
 RAMP = 5.0  # seconds over which the streams begin; the rest of the time all of them run
 PATIENCE = 20.0  # seconds beyond the load's own after which a stream counts as cut
+LOOK = {"name": "look", "parameters": {"type": "object"}}
+JSON = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+EXTRA: dict[str, dict[str, object]] = {
+    "text": {},
+    "loop": {"tools": [{"type": "function", "function": LOOK}]},
+    "json": {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "text", "schema": JSON},
+        }
+    },
+}
+"""What the kinds of streams ask for besides."""
 READ = 16384  # a larger buffer costs more to make than to fill
 
 
@@ -57,6 +70,7 @@ class Stream:
     left: bytes = b""  # of the transfer coding
     text: bytes = b""  # of a line
     tail: bytes = b""  # every line in which no token was, and the last ones
+    has_called: bool = False
 
 
 class Clients:
@@ -96,8 +110,11 @@ class Clients:
         return RAMP * number / self.load.streams
 
     def begin(self, number: int) -> None:
-        stream = Stream(number, bytearray(self.tokens))
-        self.streams[number] = self.waiting[stream.sock.fileno()] = stream
+        stream = self.streams[number] = Stream(number, bytearray(self.tokens))
+        self.connect(stream)
+
+    def connect(self, stream: Stream) -> None:
+        self.waiting[stream.sock.fileno()] = stream
         code = stream.sock.connect_ex(("127.0.0.1", self.plan["port"]))
         if code not in (0, errno.EINPROGRESS):
             self.end(stream, errno.errorcode[code])
@@ -115,8 +132,14 @@ class Clients:
             self.end(stream, f"{type(error).__name__} {error}"[:200])
 
     def ask(self, stream: Stream) -> None:
-        messages = [{"role": "user", "content": question(stream.number)}]
+        messages: list[dict[str, object]] = [{"role": "user", "content": question(stream.number)}]
         body = {"model": self.plan["model"], "stream": True, "messages": messages}
+        body |= EXTRA[self.load.kind(stream.number)]
+        if stream.has_called:
+            call = {"name": "look", "arguments": "{}"}
+            calls = [{"id": f"toolu_{stream.number}", "type": "function", "function": call}]
+            result = {"role": "tool", "tool_call_id": f"toolu_{stream.number}", "content": "so"}
+            messages += [{"role": "assistant", "content": None, "tool_calls": calls}, result]
         data = request(self.plan["path"], json.dumps(body).encode(), self.plan["headers"])
         stream.sock.sendall(data)  # a few hundred bytes: they fit at once, or it is an error
         self.epoll.modify(stream.sock, select.EPOLLIN)
@@ -136,8 +159,18 @@ class Clients:
         if stream.chunked and data:
             data, stream.left, ended = unchunked(stream.left + data)
         self.take(stream, data, now)
-        if ended:
+        if ended and b'"finish_reason":"tool_calls"' in _tight(stream.tail) + _tight(stream.text):
+            self.go_on(stream)
+        elif ended:
             self.end(stream)
+
+    def go_on(self, stream: Stream) -> None:
+        """Send what the call has brought, on a connection of its own."""
+        self.end(stream)
+        stream.has_called, stream.sock = True, _socket()
+        stream.head, stream.status, stream.chunked = b"", 0, False
+        stream.left = stream.text = stream.tail = b""
+        self.connect(stream)
 
     def read_head(self, stream: Stream, data: bytes) -> bytes:
         """Read the reply's head; what came of the body."""

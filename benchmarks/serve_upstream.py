@@ -1,6 +1,6 @@
 """Both vendors on one port of 127.0.0.1, with every stream paced: the load test's upstream.
 
-    python benchmarks/serve_upstream.py STREAMS RATE SECONDS REASONING
+    python benchmarks/serve_upstream.py STREAMS RATE SECONDS REASONING MIXED
 
 Prints its port, serves until it is told to end (SIGTERM), then prints as JSON how late it was
 itself. Time goes in ticks; a stream owns one tick of each period, by its number, so that the
@@ -23,7 +23,18 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serve_wire import ASKED, Load, Part, Script, answerer, both, reasoner, spread
+from serve_wire import (
+    ASKED,
+    Load,
+    Part,
+    Script,
+    answerer,
+    answering_results,
+    both,
+    calling,
+    reasoner,
+    spread,
+)
 
 TICK = 1_000_000  # about so many nanoseconds; a period is cut into whole ticks
 IN, OUT = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT
@@ -63,6 +74,7 @@ class Upstream:
         self.connections: dict[int, Connection] = {}
         self.late = array("q")
         self.needless = 0
+        self.reasoned = 0  # requests for reasoning
         self.stopped = False
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.listener.setblocking(False)
@@ -181,11 +193,14 @@ class Upstream:
         if not script_of or not stream:
             self.send(connection, b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
             return
+        if path == b"/v1/messages" and b'"tools"' in body:
+            script_of = answering_results if b'"tool_result"' in body else calling
+        self.reasoned += script_of is reasoner
         number = int(stream[1])
         script = script_of(self.load, number)
         connection.parts, connection.closing = script.parts, script.closing
         connection.part = NOTHING
-        connection.slot = self.place(number, at_once=script_of is answerer)
+        connection.slot = self.place(number, at_once=path == b"/v1/messages")
         self.wheel[connection.slot].append(connection)
         self.running += 1
         self.next_part(connection)
@@ -202,6 +217,7 @@ class Upstream:
         return {
             "late": spread(self.late),
             "needless": self.needless,
+            "reasoned": self.reasoned,
             "cpu": usage.ru_utime + usage.ru_stime,
         }
 

@@ -24,6 +24,17 @@ class Load:
     rate: float
     seconds: float
     reasoning: float
+    mixed: bool = False
+    """Whether some of the streams are loops of calls, and some ask for JSON."""
+
+    def kind(self, stream: int) -> str:
+        """Of ten streams two call a tool, and two are to answer with JSON."""
+        return {3: "loop", 8: "loop", 1: "json", 6: "json"}.get(stream % 10 * self.mixed, "text")
+
+    @property
+    def called(self) -> int:
+        """Where the tokens of a loop's call end: half of those behind the reasoning."""
+        return (self.thoughts + self.tokens) // 2
 
     @property
     def thoughts(self) -> int:
@@ -36,12 +47,15 @@ class Load:
     @property
     def words(self) -> list[str]:
         """As arguments of a process that takes part."""
-        return [str(self.streams), str(self.rate), str(self.seconds), str(self.reasoning)]
+        return [
+            *(str(self.streams), str(self.rate), str(self.seconds), str(self.reasoning)),
+            str(int(self.mixed)),
+        ]
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Load:
-        streams, rate, seconds, reasoning = words
-        return cls(int(streams), float(rate), float(seconds), float(reasoning))
+        streams, rate, seconds, reasoning, mixed = words
+        return cls(int(streams), float(rate), float(seconds), float(reasoning), mixed == "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,34 @@ def both(load: Load, stream: int) -> Script:
     return Script(_head() + _chat_opening(), parts, _chat_closing(load))
 
 
+def calling(load: Load, stream: int) -> Script:
+    """The Messages stream of a call: the first half of the tokens are its arguments."""
+    delta = f'"delta":{{"type":"input_json_delta","partial_json":" s{stream:03d}.{_STAMP}"}}'
+    chunk = _named("content_block_delta", f'"index":0,{delta}')
+    block = (
+        f'"index":0,"content_block":{{"type":"tool_use","id":"toolu_{stream}","name":"look",'
+        '"input":{}}'
+    )
+    begun = _named("content_block_delta", f'"index":0,{_partial("{")}')
+    opening = _messages_opening(load, block) + begun
+    ended = _named("content_block_delta", f'"index":0,{_partial("}")}')
+    parts = (Part(chunk, load.thoughts, load.called),)
+    return Script(_head() + opening, parts, ended + _messages_closing(load, "tool_use"))
+
+
+def _partial(mark: str) -> str:
+    """What opens or closes the arguments: the tokens are a text in them."""
+    text = '{\\"text\\":\\"' if mark == "{" else '\\"}'
+    return f'"delta":{{"type":"input_json_delta","partial_json":"{text}"}}'
+
+
+def answering_results(load: Load, stream: int) -> Script:
+    """The answer to what a call brought: the other half of the tokens."""
+    script = answerer(load, stream)
+    (part,) = script.parts
+    return Script(script.opening, (Part(part.chunk, load.called, part.end),), script.closing)
+
+
 def answerer(load: Load, stream: int) -> Script:
     """The Messages stream (api.anthropic.com): the answer, numbered on from the reasoning."""
     delta = f'"delta":{{"type":"text_delta","text":" s{stream:03d}.{_STAMP}"}}'
@@ -163,19 +205,21 @@ def _named(event: str, rest: str) -> bytes:
     return _chunk(f'event: {event}\ndata: {{"type":"{event}"{"," if rest else ""}{rest}}}\n\n')
 
 
-def _messages_opening(load: Load) -> bytes:
+TEXT_BLOCK = '"index":0,"content_block":{"type":"text","text":""}'
+
+
+def _messages_opening(load: Load, block: str = TEXT_BLOCK) -> bytes:
     message = (
         '"message":{"id":"msg_load_test","type":"message","role":"assistant",'
         '"model":"claude-sonnet-4-5-20250929","content":[],"stop_reason":null,'
         f'"stop_sequence":null,"usage":{{"input_tokens":{load.thoughts + 40},"output_tokens":1}}}}'
     )
-    block = '"index":0,"content_block":{"type":"text","text":""}'
     return _named("message_start", message) + _named("content_block_start", block)
 
 
-def _messages_closing(load: Load) -> bytes:
+def _messages_closing(load: Load, reason: str = "end_turn") -> bytes:
     delta = (
-        '"delta":{"stop_reason":"end_turn","stop_sequence":null},'
+        f'"delta":{{"stop_reason":"{reason}","stop_sequence":null}},'
         f'"usage":{{"output_tokens":{load.tokens - load.thoughts}}}'
     )
     ends = (_named("content_block_stop", '"index":0'), _named("message_delta", delta))
