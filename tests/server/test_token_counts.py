@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -39,6 +40,21 @@ def test_where_another_host_answers_there_is_an_estimate(
     answer = count(path, keys, flags)
     name = {"object": "response.input_tokens"} if FORMATS[path] == RESPONSES else {}
     assert (answer.status, answer.json) == (200, name | {"input_tokens": 7, "estimated": True})
+
+
+def test_what_claude_code_counts_is_counted_without_a_turn() -> None:
+    """`/context` sends the system prompt in pieces, then each tool beside a word."""
+    schema = {"type": "object", "properties": {"command": {"type": "string"}}}
+    tools = [{"name": "Bash", "description": "Runs it.", "input_schema": schema}]
+    service = Service(load_settings(None, {"history": False, "backend": "demo"}, KEYS))
+    scope = post_scope(f"{MESSAGES}/count_tokens") | {"query_string": b"beta=true"}
+    counts = []
+    for fields in ({}, {"tools": tools}):
+        asked = {"model": "deepreasoning", "messages": [{"role": "user", "content": "foo"}]}
+        answer = call(application(service), scope, pieces(json.dumps(asked | fields).encode()))
+        assert (answer.status, answer.json["estimated"]) == (200, True)
+        counts.append(answer.json["input_tokens"])
+    assert counts[0] < counts[1]
 
 
 def test_callers_who_bring_keys_count_with_their_own() -> None:
