@@ -6,9 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from support.runner import CompletedRun, run
+from support.runner import PROGRAM, CompletedRun, run
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "cassettes.md").read_text("utf-8")
 
@@ -22,9 +20,7 @@ def test_the_lines_of_the_page_are_a_cassette(tmp_path: Path) -> None:
     assert note.strip().decode() in " ".join(PAGE.split())
 
 
-def test_a_miss_is_worded_as_the_page_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_miss_is_worded_as_the_page_has_it(tmp_path: Path) -> None:
     (expected,) = re.findall(r"^```\n(error: .*?)^```", PAGE, re.M | re.S)
     header, line = re.findall(r"^```json\n(.*?)^```", PAGE, re.M | re.S)
     reasoner = (
@@ -36,7 +32,7 @@ def test_a_miss_is_worded_as_the_page_has_it(
         .replace("Say yes.", "What is 6 times 7?")
     )
     (tmp_path / "tape.jsonl").write_text(header + reasoner)
-    monkeypatch.chdir(tmp_path)
-    done = run("ask", "What is 6 times 8?", "--replay", "tape.jsonl")
+    there = ("sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path), *PROGRAM)
+    done = run("ask", "What is 6 times 8?", "--replay", "tape.jsonl", program=there)
     assert done.code == 4
     assert done.stderr.decode().endswith(expected)

@@ -40,6 +40,8 @@ Environment
                              with __, as DEEPREASONING_KEYS__LINKUP
   DEEPREASONING_CONFIG       the config file
   DEEPREASONING_DATA_DIR     where the history is kept
+  DEEPREASONING_CASSETTE     FILE:record keeps all calls in FILE, FILE:replay
+                             plays them again and sends nothing
   VENDOR_API_KEY             the key of DEEPSEEK, ANTHROPIC, OPENROUTER,
                              DEEPINFRA, NOVITA, EMPIRIOLABS, LINKUP
   VENDOR_BASE_URL            where that vendor is reached; also OLLAMA_BASE_URL

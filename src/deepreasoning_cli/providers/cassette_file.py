@@ -79,7 +79,7 @@ class CassetteRecorder:
             size = os.fstat(descriptor).st_size
             try:
                 _write(descriptor, line if size else header_line() + line)
-            except OSError:
+            except BaseException:  # Ctrl-C, too
                 os.ftruncate(descriptor, size)
                 raise
 

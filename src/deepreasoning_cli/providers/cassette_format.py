@@ -119,7 +119,8 @@ def _is_said(field: Field[Any], values: Mapping[str, Any]) -> bool:
 
 
 def _error(error: DeepReasoningError) -> Payload:
-    kind = next(name for name, each in ERRORS.items() if isinstance(error, each))
+    kinds = (name for name, each in ERRORS.items() if isinstance(error, each))
+    kind = next(kinds, "unavailable")
     said = {name: getattr(error, name) for name in ERROR_FIELDS if getattr(error, name) is not None}
     return {"class": kind, **said, "hints": list(error.hints)}
 
