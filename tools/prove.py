@@ -77,6 +77,27 @@ PROMISES: Final = (
         tests=("tests/faults/test_faults.py", "tests/faults/test_compound_faults.py"),
     ),
     Promise(
+        name="damages",
+        holds="Whatever file is damaged, every command works or says one clear error",
+        tried="damages, 1,000 of each file",
+        least=10_000,
+        tests=("tests/e2e/test_damage.py",),
+    ),
+    Promise(
+        name="streams",
+        holds="Server-sent events are read as the standard says, however they are cut",
+        tried="streams",
+        least=100_000,
+        tests=("tests/transport/test_sse.py",),
+    ),
+    Promise(
+        name="replies",
+        holds="Whatever bytes a vendor sends, there is text or one error, and no key in either",
+        tried="mutated replies",
+        least=20_000,
+        tests=("tests/transport/test_any_reply.py",),
+    ),
+    Promise(
         name="hostile",
         holds="No text from outside drives the terminal",
         tried="hostile texts",

@@ -497,6 +497,8 @@ def test_what_is_wrong_inside_a_reasoner_is_found_at_its_line(
     ("text", "line", "name", "hint"),
     [
         ("modle = 1", 1, "modle", "did you mean model?"),
+        ('Model = "haiku"', 1, "Model", "did you mean model?"),
+        ('[Keys]\nlab = "x"', 1, "Keys", "did you mean keys?"),
         ("max-tokens = 1", 1, "max-tokens", "did you mean max_tokens?"),
         ("xyzzy = 1", 1, "xyzzy", SHOW),
         ('[gateway]\nendpont = "x"', 2, "gateway.endpont", "did you mean endpoint?"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import random
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -17,6 +19,7 @@ from deepreasoning_cli.transport import Timeouts, TransportLimits
 from deepreasoning_cli.transport.sse import StallGuard, event_data, payloads
 from support.calls import said
 from support.loopback import Reply, claude_stream, reasoner_stream
+from support.often import RecordProperty, often
 
 
 class Pieces:
@@ -227,3 +230,42 @@ def test_an_error_event_that_is_no_json_is_the_error_that_it_says() -> None:
         {"a": 1},
         {"error": "out of tokens"},
     ]
+
+
+def events_by_the_standard(body: bytes) -> list[str]:
+    """The data of each event, by the words of
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
+    """
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    *lines, _unfinished = re.split("\r\n|\n|\r", text)
+    events, buffer = [], ""
+    for line in lines:
+        if not line:
+            if buffer:
+                events.append(buffer.removesuffix("\n"))
+            buffer = ""
+            continue
+        name, _, value = line.partition(":")
+        if name == "data":
+            buffer += value.removeprefix(" ") + "\n"
+    return [event for event in events if event]
+
+
+FRAMING = (
+    *(b"data", b"data:", b"data: ", b":", b" ", b"event: error", b"id: 1", b"retry", b"\x00"),
+    *(b"\n", b"\n", b"\n", b"\n\n", b"\r", b"\r\n", b"\r\r", b"\xef\xbb\xbf", b"\xef", b"\xff"),
+    *(b'{"a":1}', b"[DONE]", "é".encode(), b"\xf0\x9f", "😀\u2028\u0085".encode(), b"\x0b\x0c\x1c"),
+)
+STREAMS, SHARES = often(4_000, 100_000), 4
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_streams_are_read_as_the_standard_says(share: int, record_property: RecordProperty) -> None:
+    dice = random.Random(share)
+    for _ in range(STREAMS // SHARES):
+        body = b"".join(dice.choices(FRAMING, k=dice.randint(1, 24)))
+        cuts = sorted(dice.randint(0, len(body)) for _ in range(dice.randint(0, 6)))
+        pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+        read_events = [data.decode("utf-8", "replace") for data in event_data(pieces) if data]
+        assert read_events == events_by_the_standard(body), (body, cuts)
+    record_property("streams", STREAMS // SHARES)

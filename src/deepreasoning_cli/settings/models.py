@@ -269,7 +269,9 @@ HOSTS = "a host name, or a list without repeats such as "
 class Settings(BaseSettings):
     """Every setting with its default; money is USD, `timeout` seconds without any text."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, case_sensitive=True
+    )
 
     model: str | None = Field(default=None, min_length=1, description='a string such as "sonnet"')
     backend: Literal["auto", "direct", "gateway", "demo"] = "auto"
