@@ -1,4 +1,4 @@
-"""The pipeline as an HTTP API: an ASGI app that speaks three formats.
+"""The pipeline as an HTTP API: an ASGI app that speaks the formats of OpenAI, Anthropic and Ollama.
 
 It may import every room but `cli`. `app` puts it together and is the file to open first; a request
 passes `guard` → `handler` → `turn` → `response`; `run` is our own `serve` on uvicorn.

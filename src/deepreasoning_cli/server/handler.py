@@ -46,7 +46,7 @@ CALLER_KEY_HEADERS: Final = {
 
 
 class TurnHandler:
-    """Answers requests on the three formats' paths.
+    """Answers requests on the formats' paths.
 
     `on_streams` is called with the number of running turns whenever it changes. When the server
     stops, `close` waits up to `shutdown_seconds` for turns to be saved.

@@ -1,4 +1,4 @@
-"""Write a reply part by part: what the three formats share."""
+"""Write a reply part by part: what the formats share."""
 
 from __future__ import annotations
 
