@@ -68,6 +68,8 @@ def test_who_leaves_early_calls_nobody_else_and_keeps_what_came(vendors: Vendors
     with ask("6 x 7?") as answer:
         next(event for event in answer if isinstance(event, events.Thought))
     assert answer.reasoning_so_far == THOUGHTS[0]
+    with pytest.raises(IncompleteError, match="closed before its end"):
+        answer.text  # noqa: B018
     assert len(vendors.claude.requests) == 0
     kept = json.loads(vendors.run("history", "show", answer.turn_id, "--json").stdout)
     assert (kept["status"], kept["reasoning"]) == ("incomplete", THOUGHTS[0])
@@ -83,6 +85,9 @@ def test_an_answer_that_is_cut_raises_each_time_and_has_what_came(vendors: Vendo
     assert (caught.value.kind, caught.value.exit_code) == ("cut", 6)
     assert caught.value.resume == f"deepreasoning resume {answer.turn_id}"
     assert answer.text_so_far == ANSWER
+    vendors.claude.reply(claude_stream(TEXTS))
+    assert ask("6 x 7?", reasoning=answer, save=False).text == ANSWER
+    assert len(vendors.reasoner.requests) == 1
     assert "incomplete" in repr(answer)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -137,8 +137,14 @@ class Answer(Iterator[Event]):
 
     @property
     def reasoner_output(self) -> ReasonerOutput:
-        """What `ask(reasoning=…)` takes from this turn. Raises UsageError where it has none."""
+        """What `ask(reasoning=…)` takes from this turn, which may be without an answer.
+
+        Raises UsageError where it has none, and what came before that.
+        """
         record = self._record
+        with suppress(IncompleteError):
+            for _ in self:
+                pass
         if not record.reasoning.strip():
             raise UsageError(
                 f"turn {self.turn_id} has no reasoning",
@@ -160,6 +166,10 @@ class Answer(Iterator[Event]):
             pass
         if self._failure:
             raise self._failure
+        if not self._record.complete:
+            raise IncompleteError(
+                "the answer was closed before its end", kind="stopped", hint="use text_so_far"
+            )
         return self._record
 
 

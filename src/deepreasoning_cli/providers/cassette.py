@@ -256,17 +256,14 @@ class RecordedSearch:
 
     def search(self, query: str) -> tuple[SearchResult, ...]:
         """The pages found. Raises what the search raises."""
-        began, error, results = time.monotonic(), None, tuple[SearchResult, ...]()
+        began, request = time.monotonic(), describe_search(self.searcher, query)
         try:
             results = self.searcher.search(query)
-        except DeepReasoningError as failure:
-            error = failure
+        except DeepReasoningError as error:
+            self.recording.add(RecordedCall(request=request, reply=(), error=error))
             raise
-        finally:
-            seconds = time.monotonic() - began
-            reply = [(seconds, page) for page in results]
-            request = describe_search(self.searcher, query)
-            self.recording.add(RecordedCall(request=request, reply=reply, error=error))
+        reply = [(time.monotonic() - began, page) for page in results]
+        self.recording.add(RecordedCall(request=request, reply=reply))
         return results
 
 
