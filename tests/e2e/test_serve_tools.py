@@ -10,7 +10,7 @@ import anthropic
 import pytest
 
 from support.replies import claude_stream, reasoner_stream
-from support.serve_process import MODEL, Server, serving_at
+from support.serve_process import MODEL, Server, eventually, serving_at
 from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS
 
 QUESTION = "What do the five files say?"
@@ -240,3 +240,15 @@ def test_another_worker_finds_the_reasoning_in_the_history(
         # each request on a connection of its own, which any worker may take
         assert chat(server, stream=True, headers={"connection": "close"}) == (ANSWER, CALLS)
         assert server.vendors.counts() == (1, CALLS)
+
+
+def test_a_loop_under_a_cap_sets_aside_what_it_needs_and_no_more(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("capped")
+    with serving_at(home, env={"DEEPREASONING_DAILY_COST": "1"}) as server:
+        script(server)
+        assert chat(server, stream=True) == (ANSWER, CALLS)
+        assert server.vendors.counts() == (1, CALLS)
+        folder = home / ".local/share/deepreasoning/reserved"
+        eventually(lambda: not list(folder.glob("*.usd")))

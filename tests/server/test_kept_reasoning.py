@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.pipeline.events import Message, Prompt, ToolCall
@@ -37,6 +39,20 @@ LATER = replace(
 )
 
 
+words = st.text(st.sampled_from('ab"[]\\\n,')) | st.sampled_from(["me", "null", "user"])
+parts = words | st.builds(Image, st.just("image/png"), words) | st.builds(ToolResult, words)
+messages = st.builds(
+    Message,
+    st.sampled_from(["user", "assistant"]),
+    st.just(""),
+    st.lists(parts, min_size=1, max_size=2).map(tuple),
+)
+conversations = st.tuples(
+    words, st.builds(Prompt, st.lists(messages, min_size=1, max_size=2).map(tuple), words)
+)
+"""A caller and what is asked, of marks that a fingerprint might take for its own."""
+
+
 def kept(text: str, turn: str = "1") -> KeptReasoning:
     return KeptReasoning(turn, ReasonerOutput(text))
 
@@ -58,6 +74,13 @@ class TestFingerprint:
     )
     def test_everything_before_it_does(self, other: Prompt) -> None:
         assert fingerprint_of(other, "me") != fingerprint_of(ASKED, "me")
+
+    @given(one=conversations, other=conversations)
+    def test_two_conversations_have_two(
+        self, one: tuple[str, Prompt], other: tuple[str, Prompt]
+    ) -> None:
+        same = fingerprint_of(one[1], one[0]) == fingerprint_of(other[1], other[0])
+        assert same == (one == other)
 
     def test_the_caller_is_a_part_of_it(self) -> None:
         assert fingerprint_of(ASKED, "me") != fingerprint_of(ASKED, "you")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from deepreasoning_cli.pipeline.events import (
     StageFinished,
     Text,
     Thought,
+    ToolArguments,
+    ToolCallStarted,
     TurnStarted,
 )
 from deepreasoning_cli.pipeline.money import Usage
@@ -152,6 +155,26 @@ def test_a_caller_who_gave_up_while_claude_wrote_need_not_pay_again(serve: Serve
         caller.leave()
         await caller.task
         again = Caller.of(server.app)
+        await again.task
+        assert (again.status, server.reasoner.begun) == (200, 1)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("cut", [(), (ToolArguments('{"path": "a'),), (ToolArguments("{}"),)])
+def test_a_caller_who_gave_up_amid_a_call_need_not_pay_again(
+    serve: Serve, cut: tuple[Any, ...]
+) -> None:
+    async def main() -> None:
+        called = (Text("Let me look."), ToolCallStarted("c1", "look"), *cut, asyncio.Event())
+        server = failing(serve, called)
+        tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+        caller = Caller.of(server.app, stream=True, tools=tools)
+        last = json.dumps(cut[0].text) if cut else "look"
+        await caller.until(lambda: last.encode() in caller.body)
+        caller.leave()
+        await caller.task
+        again = Caller.of(server.app, tools=tools)
         await again.task
         assert (again.status, server.reasoner.begun) == (200, 1)
 
