@@ -104,6 +104,13 @@ PROMISES: Final = (
         least=100_000,
         tests=("tests/views/test_hostile.py",),
     ),
+    Promise(
+        name="environments",
+        holds="In any locale, on any terminal, with closed streams and low limits, commands do their work",
+        tried="runs",
+        least=200,
+        tests=("tests/e2e/test_environments.py",),
+    ),
 )
 
 

@@ -636,7 +636,7 @@ def test_check_goes_on_after_a_failure_and_ends_with_its_code(
     vendors["anthropic"].reply(error_reply_anthropic(403, "permission_error", "not here"))
     outcome = run("check")
     assert outcome.code == 3
-    assert "rejected the key deepseek from config.toml (…mX77) (401)" in outcome.stdout
+    assert "rejected the deepseek key …mX77 from config.toml (401)" in outcome.stdout
     assert "hint:  replace it: `deepreasoning config set keys.deepseek`" in outcome.stdout
     assert "access denied (403): not here" in outcome.stdout
 

@@ -158,8 +158,8 @@ def test_a_rejected_reasoner_key_is_named_by_its_origin_and_last_letters(vendors
     vendors.reasoner.reply(error_reply_openai(401, echo, type="authentication_error"))
     assert vendors.ask("6 x 7?") == failed(
         3,
-        f"reason: {host(vendors.reasoner)}: rejected the key deepseek from environment"
-        f" DEEPSEEK_API_KEY (…{key[-4:]}) (401): Authentication Fails, Your api key: [key] is"
+        f"reason: {host(vendors.reasoner)}: rejected the deepseek key …{key[-4:]} from"
+        f" environment DEEPSEEK_API_KEY (401): Authentication Fails, Your api key: [key] is"
         " invalid",
         "correct DEEPSEEK_API_KEY: the environment outranks the config file",
     )
@@ -176,8 +176,8 @@ def test_a_key_that_claude_rejects_after_the_reasoning_leaves_it_incomplete(
     assert error_of(named(result)) == told_to_resume(
         "answer",
         "key_rejected",
-        f"{host(vendors.claude)}: rejected the key anthropic from environment ANTHROPIC_API_KEY"
-        f" (…{key[-4:]}) (401): invalid key [key]",
+        f"{host(vendors.claude)}: rejected the anthropic key …{key[-4:]} from environment"
+        f" ANTHROPIC_API_KEY (401): invalid key [key]",
         "correct ANTHROPIC_API_KEY: the environment outranks the config file",
         status=401,
         request_id="req_011Loopback",

@@ -21,7 +21,6 @@ from support.vendors import PRINTED, REASONING, TEXTS, THOUGHTS, Vendors, error_
 
 QUIET = CompletedRun(0, PRINTED, b"")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-PROMPTLY = 2.0  # seconds; a machine that runs other tests too needs some of it
 Process = subprocess.Popen[bytes]
 
 
@@ -63,7 +62,7 @@ GO_ON = b"hint: `deepreasoning resume ID` continues from here\n"
 
 
 def asked(vendor: str) -> Callable[[Vendors, Process], object]:
-    return lambda vendors, _: getattr(vendors, vendor).wait_for_requests(1, 10)
+    return lambda vendors, _: getattr(vendors, vendor).wait_for_requests(1)
 
 
 def refused(vendor: str) -> Callable[[Vendors, Process], object]:
@@ -76,7 +75,7 @@ def refused(vendor: str) -> Callable[[Vendors, Process], object]:
     return come
 
 
-MUTE = Reply(before=[Stall()])
+MUTE = Reply(before=[Stall(100)])
 BUSY = error_reply_openai(429, "slow down", headers={"retry-after": "30"})
 THINKING, ANSWERING = reasoner_stream(THOUGHTS, ["42"]), claude_stream(TEXTS)
 THOUGHT = f"{REASONING}\n".encode()
@@ -85,7 +84,7 @@ MOMENTS = [
     Moment("waiting for the reasoner", BUSY, ANSWERING, refused("reasoner")),
     Moment(
         "in the reasoning",
-        THINKING.failing(4, Stall()),
+        THINKING.failing(4, Stall(100)),
         ANSWERING,
         lambda _, process: read_until(process.stderr, b"is 42."),
         stderr=b"\n" + GO_ON,
@@ -98,7 +97,7 @@ MOMENTS = [
     Moment(
         "in the answer",
         THINKING,
-        ANSWERING.failing(4, Stall()),
+        ANSWERING.failing(4, Stall(100)),
         lambda _, process: read_until(process.stdout, b"**42**"),
         b"\n",
         THOUGHT + GO_ON,
@@ -115,12 +114,11 @@ def test_a_signal_ends_the_turn_and_its_connections(
     vendors.reply(moment.thoughts, moment.texts)
     with vendors.started("ask", "--reasoning", "stderr", "6 x 7?") as process:
         moment.come(vendors, process)
-        began = time.monotonic()
         result = vendors.outcome(process, stop)
         ended = CompletedRun(128 + stop, moment.stdout, moment.stderr)
         assert (named(result) if moment.kept else result) == ended
     for connection in (*vendors.reasoner.connections, *vendors.claude.connections):
-        assert connection.wait_closed() - began < PROMPTLY
+        connection.wait_closed()
         assert connection.closed_by == "peer"
 
 
@@ -137,7 +135,7 @@ def test_json_of_an_interrupted_answer_holds_what_came(vendors: Vendors) -> None
 
 def when_sent(vendor: Loopback, text: bytes) -> None:
     """Return when the text has been sent, and the program has had the time to read it."""
-    vendor.wait_for_requests(1, 10)
+    vendor.wait_for_requests(1)
     until = time.monotonic() + 60
     while not any(text in sent.piece for each in vendor.connections for sent in each.sent):
         assert time.monotonic() < until
@@ -145,14 +143,17 @@ def when_sent(vendor: Loopback, text: bytes) -> None:
     time.sleep(0.3)
 
 
-def test_jsonl_of_an_interrupted_turn_ends_with_a_last_line(vendors: Vendors) -> None:
+def test_jsonl_of_an_interrupted_turn_names_the_way_on_in_its_last_line(vendors: Vendors) -> None:
     vendors.reply(texts=claude_stream(TEXTS).failing(4, Stall()))
     with vendors.started("ask", "--jsonl", "6 x 7?") as process:
         read_until(process.stdout, b'"**42**"}\n')
         result = vendors.outcome(process, signal.SIGTERM)
     assert result.code == 143
     (last,) = result.stdout.decode().splitlines()
-    assert json.loads(last)["type"] in ("finished", "error")
+    error = json.loads(last)
+    listed = json.loads(vendors.run("history", "list", "--json").stdout)
+    resume = f"deepreasoning resume {listed[0]['id']}"
+    assert (error["type"], error["error"]["resume"]) == ("error", resume)
 
 
 def test_an_interrupted_answer_never_replaces_a_file(vendors: Vendors, tmp_path: Path) -> None:
@@ -215,9 +216,7 @@ def long_answer() -> Reply:
 def test_a_closed_pipe_ends_quietly_and_stops_the_call(vendors: Vendors, flags: str) -> None:
     vendors.reply(texts=long_answer())
     script = f'deepreasoning ask {flags} "6 x 7?" | head -n 1 >/dev/null; echo "${{PIPESTATUS[0]}}"'
-    began = time.monotonic()
     assert vendors.shell(script) == CompletedRun(0, b"141\n", b"")
-    assert time.monotonic() - began < 10
     (claude,) = vendors.claude.connections
     claude.wait_closed()
     assert claude.closed_by == "peer"

@@ -107,9 +107,9 @@ def test_a_callers_key_that_is_rejected_is_the_callers_to_replace(
 ) -> None:
     byok.vendors.reasoner.reply(error_reply_openai(401, "Authentication Fails"))
     byok.vendors.claude.reply(error_reply_anthropic(401, "authentication_error", "invalid"))
-    with pytest.raises(openai.AuthenticationError, match="rejected the key deepseek"):
+    with pytest.raises(openai.AuthenticationError, match="rejected the deepseek key"):
         asked_openai(byok, **callers)
-    with pytest.raises(anthropic.AuthenticationError, match="rejected the key deepseek"):
+    with pytest.raises(anthropic.AuthenticationError, match="rejected the deepseek key"):
         asked_anthropic(byok, **callers)
 
 

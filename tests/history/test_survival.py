@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,10 @@ def test_whichever_call_fails_the_answer_is_shown_and_the_store_opens(
 
 def open_below(folder: Path) -> list[str]:
     """The files of the folder that this process has open, where the system tells."""
-    opened = Path("/proc/self/fd")
-    links = [str(link.readlink()) for link in opened.glob("*") if link.is_symlink()]
+    links = []
+    for link in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # it may be another thread's, closed meanwhile
+            links.append(str(link.readlink()))
     return [link for link in links if link.startswith(f"{folder}/")]
 
 

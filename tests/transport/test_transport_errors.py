@@ -23,7 +23,7 @@ CHANGE = "change the request as the message says"
 SHORTER = "shorten the prompt, drop files, or choose a model with a larger context"
 TOP_UP = "top up the account at https://example.com/top_up"
 RIGHTS = "check the rights of the key and whether your region is served"
-WRONG_KEY = "rejected the key deepseek from DEEPSEEK_API_KEY (…vBn5) (401)"
+WRONG_KEY = "rejected the deepseek key …vBn5 from DEEPSEEK_API_KEY (401)"
 REPLACE = "replace it: `deepreasoning config set keys.deepseek`"
 FINAL = [
     (400, RefusedError, "bad_request", "request refused (400)", CHANGE),

@@ -24,7 +24,7 @@ from support.calls import seen as seen
 Case = tuple[int, Payload, type[DeepReasoningError], str, str, str]
 
 LATER = "try again later"
-KEY = "rejected the key deepseek from DEEPSEEK_API_KEY (…vBn5)"
+KEY = "rejected the deepseek key …vBn5 from DEEPSEEK_API_KEY"
 REPLACE = "replace it: `deepreasoning config set keys.deepseek`"
 TOP_UP = "top up the account at https://example.com/top_up"
 MODEL = "unknown model or address"

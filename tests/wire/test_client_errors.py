@@ -46,7 +46,7 @@ def test_advice_on_a_rejected_key_says_where_it_is_set(origin: str, hint: str) -
     assert (type(error), error.kind, error.message, error.hint, error.status) == (
         ConfigError,
         "key_rejected",
-        f"api.x.org: rejected the key deepseek from {origin} (…vBn5) (401)",
+        f"api.x.org: rejected the deepseek key …vBn5 from {origin} (401)",
         hint,
         401,
     )

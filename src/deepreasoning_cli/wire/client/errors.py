@@ -314,7 +314,7 @@ def _meaning(details: ErrorDetails, account: ApiAccount) -> Meaning:
 def _key_meaning(key: Key | None) -> Meaning:
     if key is None:
         return Meaning(ConfigError, "a key is needed", "set a key for this host")
-    what = f"rejected the key {key.name} from {key.origin} ({key.masked})"
+    what = f"rejected the {key.name} key {key.masked} from {key.origin}"
     variable = key.origin.removeprefix("environment ")
     if variable != key.origin:  # a key set in the file would not be heard
         hint = f"correct {variable}: the environment outranks the config file"
