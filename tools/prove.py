@@ -106,7 +106,7 @@ PROMISES: Final = (
     ),
     Promise(
         name="environments",
-        holds="In any locale, on any terminal, with closed streams and low limits, commands do their work",
+        holds="In any locale, with closed streams and low limits, each command does its work",
         tried="runs",
         least=200,
         tests=("tests/e2e/test_environments.py",),
