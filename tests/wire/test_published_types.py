@@ -212,7 +212,7 @@ def test_a_failure_in_a_stream_is_of_the_sdks_type(failure: str) -> None:
         check_type(event, ResponseStreamEvent)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def demo() -> ASGIApp:
     return create_app(flags={"backend": "demo", "history": False})
 
