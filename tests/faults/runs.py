@@ -226,7 +226,7 @@ class World:
         for name, address in self.places.addresses.items():
             text = text.replace(address, name.upper())
         for name, key in self.vendors.keys.items():
-            text = text.replace(f"(…{key[-4:]})", f"(…{name[0]})")
+            text = text.replace(f"…{key[-4:]}", f"…{name[0]}")
         text = text.replace(str(self.vendors.home), "HOME")
         return STAMP.sub("STAMP", TURN_ID_TEXT.sub("ID", text))
 
