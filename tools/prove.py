@@ -98,6 +98,13 @@ PROMISES: Final = (
         tests=("tests/transport/test_any_reply.py",),
     ),
     Promise(
+        name="doors",
+        holds="Whatever is typed, piped or set, there is an outcome or one clear error",
+        tried="naughty strings, by eleven doors",
+        least=5_000,
+        tests=("tests/e2e/test_input_doors.py",),
+    ),
+    Promise(
         name="hostile",
         holds="No text from outside drives the terminal",
         tried="hostile texts",

@@ -1,10 +1,13 @@
 """Kill a process that streams turns, again and again; print what became of what it had shown.
 
+One half of the processes is killed at a random moment, the other at a random call to the disk.
+
 kill_loop.py FOLDER KILLS SEED → one JSON object. Forks, so it is a program of its own.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -14,13 +17,16 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.events import Event, Text, Thought
+from failing_calls import NthCallFails
 from support.sample_turns import answer_events, journalled_with, reason_events, turn_started
 
 KILLS_PER_FOLDER = 25  # the database is made anew, and killed while it is made
@@ -44,9 +50,30 @@ class Shown:
         pass
 
 
+class KilledAtCall(NthCallFails):
+    """The Nth of all calls kills the process before it does anything."""
+
+    def wrapped(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        counted = super().wrapped(call)
+
+        def kills(*given: Any, **options: Any) -> Any:
+            try:
+                return counted(*given, **options)
+            except OSError:
+                if self.struck:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise
+
+        return kills
+
+
 def stream(folder: Path, life: int, pipe: int) -> None:
     """One life of the program: recover, then turn after turn until it is killed."""
     chance = random.Random(life)
+    if life % 2:
+        fatal = KilledAtCall(chance.randrange(1, 120), errno.EIO, for_ever=False)
+        for name in ("open", "fsync", "rename", "unlink", "mkdir", "replace", "write"):
+            setattr(os, name, fatal.wrapped(getattr(os, name)))
     with Store.open(folder, lambda _: None) as store:
         recover(folder, store, lambda _: None)
     for number in count():
@@ -72,7 +99,9 @@ def lived_and_died(folder: Path, life: int, seconds: float) -> bytes:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if select.select([reader], [], [], left)[0]:
-            shown += os.read(reader, 1 << 20)
+            if not (data := os.read(reader, 1 << 20)):
+                break  # it was killed
+            shown += data
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):

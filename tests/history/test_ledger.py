@@ -134,7 +134,9 @@ def test_what_cannot_be_written_is_kept_in_memory(
     assert ledger.spent([NOON - timedelta(days=9)]) == [Decimal("0.25")]
 
 
-@pytest.mark.parametrize("text", [b"", b"much", b"\xff\xfe", b"9" * 60 + b"\n" + b"x" * 999])
+@pytest.mark.parametrize(
+    "text", [b"", b"much", b"\xff\xfe", b"NaN", b"-5", b"9" * 60 + b"\n" + b"x" * 999]
+)
 def test_a_damaged_reservation_stops_nobody(folder: Path, text: bytes) -> None:
     mine, other = of(folder), of(folder)
     reserve(other, "a", "1")

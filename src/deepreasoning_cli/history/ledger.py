@@ -113,7 +113,9 @@ class Ledger:
                 continue
             with suppress(OSError, InvalidOperation, UnicodeError):
                 if path.stem in self._held or self._is_alive(path):
-                    yield Decimal(path.read_text("ascii")[:LONGEST].strip())
+                    amount = Decimal(path.read_text("ascii")[:LONGEST].strip())
+                    if amount.is_finite() and amount > 0:
+                        yield amount
 
     def _is_alive(self, path: Path) -> bool:
         descriptor = try_lock_path(path, create=False)
