@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -270,3 +273,32 @@ def test_a_record_keeps_no_second_copy_of_what_the_stage_has() -> None:
     kept.apply(ANSWER)
     kept.apply(Thought("own"))
     assert (kept.reasoning, kept.own_thinking) == ("so", "own")
+
+
+class Stopped(BaseException):
+    """What a signal raises."""
+
+
+@pytest.mark.parametrize("event", ["c_call", "c_return"])
+@pytest.mark.parametrize("at", range(1, 12))
+def test_a_signal_amid_a_piece_costs_no_text_and_doubles_none(event: str, at: int) -> None:
+    """A signal raises in a call or right behind one."""
+    seen = 0
+
+    def interrupt(frame: FrameType, happened: str, _argument: object) -> None:
+        nonlocal seen
+        seen += happened == event and frame.f_code.co_filename.endswith("pipeline/record.py")
+        if seen == at:
+            seen += 1
+            raise Stopped
+
+    text = GrowingText(["a"])
+    sys.setprofile(interrupt)
+    try:
+        with suppress(Stopped):
+            text.append("b" * 1_000)
+    finally:
+        sys.setprofile(None)
+    assert str(text) in ("a", "a" + "b" * 1_000)
+    text.append("c")
+    assert str(text) in ("ac", "a" + "b" * 1_000 + "c")

@@ -46,11 +46,11 @@ class GrowingText:
 
     def _encode(self) -> None:
         text = repair_surrogates("".join(self._pieces))
-        self._pieces.clear()
-        for start in range(0, len(text), BLOCK):
-            block = text[start : start + BLOCK].encode()
-            self._blocks.append(block)
-            self._size += len(block)
+        blocks = [text[at : at + BLOCK].encode() for at in range(0, len(text), BLOCK)]
+        size, pieces = self._size + sum(map(len, blocks)), list[str]()
+        # a signal may raise in any call: there is none between these, and no text is lost or twice
+        self._blocks += blocks
+        self._pieces, self._size = pieces, size
 
     @property
     def size(self) -> int:
