@@ -4,4 +4,4 @@ import { ChatAnthropic } from "@langchain/anthropic";
 import { performWith } from "./langchain_tasks.mjs";
 import { MODEL, URL } from "./tasks.mjs";
 
-await performWith(new ChatAnthropic({ model: MODEL, apiKey: "unused", anthropicApiUrl: URL }));
+await performWith(new ChatAnthropic({ model: MODEL, apiKey: "unused", maxRetries: 2, anthropicApiUrl: URL }));

@@ -7,5 +7,5 @@ import { MODEL, URL } from "./tasks.mjs";
 const configuration = { baseURL: `${URL}/v1` };
 const useResponsesApi = true;
 await performWith(
-  new ChatOpenAI({ model: MODEL, apiKey: "unused", configuration, useResponsesApi }),
+  new ChatOpenAI({ model: MODEL, apiKey: "unused", maxRetries: 2, configuration, useResponsesApi }),
 );

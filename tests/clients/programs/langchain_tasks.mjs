@@ -1,4 +1,5 @@
-// The tasks by any chat model of LangChain's for JavaScript.
+// The tasks by any chat model of LangChain for JavaScript, which repeats six times over minutes
+// unless it is told otherwise.
 
 import { HumanMessage, createAgent, tool } from "langchain";
 import { z } from "zod";
