@@ -1186,3 +1186,15 @@ def test_a_vendor_without_a_variable_for_its_address_is_configured_by_the_file_a
     environ = {"LAB_API_KEY": "sk-lab-0123456789", "LAB_BASE_URL": "http://x"}
     layer = from_environment(environ, Settings.model_fields, vendors)
     assert layer.origins == {"keys.lab": "environment LAB_API_KEY"}
+
+
+def test_a_folder_that_cannot_be_looked_at_is_told_as_a_file_that_cannot_be_read(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(reader, "writable_by_others", closed)
+    with pytest.raises(ConfigError) as caught:
+        load(config)
+    assert caught.value.message == f"cannot read {config}: Permission denied"
