@@ -267,6 +267,10 @@ def test_the_efforts_of_a_reasoner_are_those_its_host_takes() -> None:
     }
 
 
+def test_of_the_reasoners_deepseek_flash_sees_images() -> None:
+    assert [row.model for row in CATALOG.reasoners if row.images] == ["deepseek-flash"]
+
+
 # --- lifecycle
 
 

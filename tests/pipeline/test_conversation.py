@@ -14,6 +14,7 @@ from deepreasoning_cli.pipeline.conversation import (
 from deepreasoning_cli.pipeline.events import Handoff, Message, TurnStarted
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.record import GrowingText, TurnRecord
+from deepreasoning_cli.pipeline.tools import Image
 
 
 def turn(
@@ -106,6 +107,15 @@ def test_the_newest_exchanges_that_fit_are_sent(count: int) -> None:
     room = RESERVE + QUESTION + count * EACH
     assert fit_to_context(EARLIER, "and?", room) == (EARLIER[10 - 2 * count :], 5 - count)
     assert fit_to_context(EARLIER, "and?", room - 1)[1] == min(5, 6 - count)
+
+
+def test_images_of_earlier_messages_count() -> None:
+    image = Image("image/png", "aQ==")
+    shown = (Message("user", "Look.", ("Look.", image)), Message("assistant", "I did."))
+    words = sum(estimate_tokens(message.text) for message in shown)
+    room = RESERVE + QUESTION + words + image.tokens
+    assert fit_to_context(shown, "and?", room) == (shown, 0)
+    assert fit_to_context(shown, "and?", room - 1) == ((), 1)
 
 
 @given(st.lists(st.text(max_size=400), max_size=8), st.text(max_size=400), st.integers(-10, 3000))

@@ -31,6 +31,7 @@ READ = Tool("read", "Read\n a file.", {"properties": {"path": {}, "lines": {}}})
 OPTIONS = AnswerOptions(tools=(READ,))
 QUESTION = Message("user", "What is in a.txt?")
 CALL = ToolCall("c1", "read", '{"path": "a.txt"}')
+HERE = Image("image/png", "aQ==")
 ASKED = Prompt((QUESTION,), "Be brief.", options=OPTIONS)
 WITH_RESULT = replace(
     ASKED,
@@ -57,6 +58,7 @@ class Scripted:
     rates: Any = None
     context: int | None = None
     host: str | None = None
+    sees_images: bool = False
     prompts: list[Prompt] = field(default_factory=list)
 
     def preconnect(self, *, once: bool = False) -> None:
@@ -172,6 +174,30 @@ def test_notes_below_an_image_are_a_part_of_their_own() -> None:
     assert message.text == f"What?\n\n{message.parts[2]}"
 
 
+@pytest.mark.parametrize("sees", [[True, False], [False, True]])
+def test_a_host_that_steps_in_reads_what_it_can(sees: list[bool]) -> None:
+    pictured = Message("user", "What?", ("What?", HERE))
+    down = UnavailableError("refused", kind="connect")
+    thinkers = [Scripted([down]), Scripted([Thought("A cat."), End("stop")])]
+    for thinker, each in zip(thinkers, sees, strict=True):
+        thinker.sees_images = each
+    turn = plan(
+        Text("A cat."),
+        End("end_turn"),
+        prompt=Prompt((pictured,)),
+        reasoner=thinkers[0],
+        fallbacks={Stage.REASON: thinkers[1:]},
+    )
+    record, _ = recorded(turn)
+    assert record.complete
+    for thinker, each in zip(thinkers, sees, strict=True):
+        (prompt,) = thinker.prompts
+        (message,) = prompt.messages
+        assert message.parts == (pictured.parts if each else ())
+        assert message.text == "What?\n\n[an image, image/png]"
+        assert prompt.tokens - estimate_tokens(prompt.text) == (1_600 if each else 0)
+
+
 class TestInWords:
     def test_calls_and_results_are_told(self) -> None:
         assert [message.text for message in in_words(WITH_RESULT, None).messages] == [
@@ -184,6 +210,37 @@ class TestInWords:
         assert in_words(replace(ASKED, options=AnswerOptions()), None) == Prompt(
             (QUESTION,), "Be brief."
         )
+
+    def test_one_that_sees_gets_the_images_that_are_here(self) -> None:
+        there = Image("", url="https://a.example/x.png")
+        seen = ("What?", HERE, "And?", there)
+        prompt = replace(
+            WITH_RESULT,
+            messages=(
+                Message("user", "", seen),
+                Message("assistant", "So."),
+                *WITH_RESULT.messages,
+            ),
+            question_at=2,
+        )
+        first, *_, last = in_words(prompt, None, sees_images=True).messages
+        assert first.parts == ("What?", HERE, "And?", "[an image]")
+        assert last.parts == ("[result of read:\nsix\n[an image, image/png]\n]", HERE)
+        blind = in_words(prompt, None)
+        assert blind.is_plain
+        assert [message.text for message in blind.messages] == [
+            message.text for message in in_words(prompt, None, sees_images=True).messages
+        ]
+
+    def test_an_image_counts_in_what_fits(self) -> None:
+        earlier = (Message("user", "Look.", ("Look.", HERE)), Message("assistant", "I did."))
+        prompt = replace(ASKED, messages=(*earlier, *earlier, Message("user", "", ("So?", HERE))))
+        around = 1_000 + 100  # what stands around the messages, and their words
+        for images in (2, 3):
+            *kept, last = in_words(prompt, around + 1_600 * images, sees_images=True).messages
+            assert len(kept) == 2 * (images - 1)
+            note = ("[2 earlier messages are left out here]",) if images == 2 else ()
+            assert last.parts == (*note, "So?", HERE)
 
     def test_long_results_are_shortened_those_before_the_question_more(self) -> None:
         results = (

@@ -164,6 +164,7 @@ endpoint = "responses"
         "key": "lab",
         "rates": None,
         "opens_thinking": False,
+        "images": False,
         "context": None,
     }
     assert settings.gateway.endpoint == "responses"

@@ -152,8 +152,8 @@ class Reasoner:
     `key` names the key it needs, None for none. `body` is added to each request. `opens_thinking`
     marks a host whose replies begin inside the thought, without `<think>`. Only a `builtin` one
     is ever chosen by default. `context` and `max_output` are tokens, None where unknown. The host
-    takes `efforts` in the request's `effort_field`, whose dots lead into objects. `doubt` says why
-    the model may not be served there any more, None where it is.
+    takes `efforts` in the request's `effort_field`, whose dots lead into objects, and `images`, if
+    true, in messages. `doubt` says why the model may not be served there, None where it is.
     """
 
     name: str
@@ -166,6 +166,7 @@ class Reasoner:
     samplers: Samplers = Samplers.BOTH
     body: Mapping[str, Any] = field(default_factory=dict)
     opens_thinking: bool = False
+    images: bool = False
     builtin: bool = False
     rates: RateCard | None = None
     aliases: tuple[str, ...] = ()

@@ -51,13 +51,17 @@ def _exchange(turn: TurnRecord) -> tuple[Message, Message]:
 def fit_to_context(
     earlier: tuple[Message, ...], question: str, room: int | None
 ) -> tuple[tuple[Message, ...], int]:
-    """The newest exchanges that fit with `question` into `room` tokens, and how many do not."""
+    """The newest exchanges that fit with `question` into `room` tokens, and how many do not.
+
+    Images and documents in them count.
+    """
     if room is None:
         return earlier, 0
     left = room - RESERVE - estimate_tokens(question)
     start = len(earlier)
     while start >= 2:
-        left -= sum(estimate_tokens(message.text) for message in earlier[start - 2 : start])
+        pair = earlier[start - 2 : start]
+        left -= sum(estimate_tokens(each.text) + each.media_tokens for each in pair)
         if left < 0:
             break
         start -= 2

@@ -56,6 +56,11 @@ class Message:
     text: str
     parts: tuple[MessagePart, ...] = ()
 
+    @property
+    def media_tokens(self) -> int:
+        """An estimate of what its images and documents take to read, beside its text."""
+        return sum(getattr(part, "tokens", 0) for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -84,8 +89,7 @@ class Prompt:
     @property
     def tokens(self) -> int:
         """An estimate of what it takes to read, its images and documents too."""
-        parts = (part for message in self.messages for part in message.parts)
-        return estimate_tokens(self.text) + sum(getattr(part, "tokens", 0) for part in parts)
+        return estimate_tokens(self.text) + sum(each.media_tokens for each in self.messages)
 
     @property
     def is_plain(self) -> bool:

@@ -140,7 +140,8 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
 def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
     """The stages that will run, as far as their input is known."""
     if plan.reasoner and not plan.reused:
-        yield StageRun(Stage.REASON, plan.reasoner, reasoner_prompt(plan)).started()
+        prompt = reasoner_prompt(plan, plan.reasoner)
+        yield StageRun(Stage.REASON, plan.reasoner, prompt).started()
     if plan.answerer:
         known = plan.reused or plan.continued
         prompt = answer_prompt(plan, plan.reused or ReasonerOutput()) if known else plan.prompt
@@ -153,8 +154,8 @@ def _reason(
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
     ask = partial(_read_reasoner, plan, calls=calls, meter=meter, paid=paid)
     others = plan.fallbacks.get(Stage.REASON, ())
-    prompt = reasoner_prompt(plan)
-    run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt, ask)
+    prompt_for = partial(reasoner_prompt, plan)
+    run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt_for, ask)
     goes_on = plan.caps.answers and plan.answerer is not None
     yield from finish_stage(run, meter, goes_on=goes_on)
     if run.thoughts.is_blank:
@@ -239,7 +240,7 @@ def _answer(
     prompt = answer_prompt(plan, work)
     if plan.continued:
         yield plan.continued
-    run = yield from ask_in_order(Stage.ANSWER, (answerer, *others), prompt, ask)
+    run = yield from ask_in_order(Stage.ANSWER, (answerer, *others), lambda _: prompt, ask)
     if plan.search and plan.search.lists and results and run.is_whole and not meter.is_full:
         from deepreasoning_cli.pipeline.search import sources_section
 
@@ -281,15 +282,20 @@ ANSWER_PIECES = (events.Thought, events.Text, events.ToolCallStarted, events.Too
 """What of the answerer's reply is shown and kept."""
 
 
-def reasoner_prompt(plan: Plan) -> Prompt:
-    """What the reasoner reads: the prompt, with a client's tools and images in words."""
+def reasoner_prompt(plan: Plan, reasoner: Provider) -> Prompt:
+    """What the reasoner reads: the prompt, with a client's tools in words.
+
+    Images are for one that sees them, as its provider says by `sees_images`; others are told that
+    there is one.
+    """
     if plan.prompt.is_plain:
         return plan.prompt
     from deepreasoning_cli.pipeline.tools import in_words
 
     reasoners = [each for each in (plan.reasoner, *plan.fallbacks.get(Stage.REASON, ())) if each]
-    contexts = [reasoner.context for reasoner in reasoners if reasoner.context]
-    return in_words(plan.prompt, min(contexts, default=None))
+    contexts = [each.context for each in reasoners if each.context]
+    sees: bool = getattr(reasoner, "sees_images", False)
+    return in_words(plan.prompt, min(contexts, default=None), sees_images=sees)
 
 
 def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:

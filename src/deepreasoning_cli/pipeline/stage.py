@@ -237,13 +237,17 @@ does not heal soon. A host that fell silent may have begun, and may bill what it
 
 
 def ask_in_order(
-    stage: Stage, providers: Sequence[Provider], prompt: Prompt, ask: Ask
+    stage: Stage,
+    providers: Sequence[Provider],
+    prompt_for: Callable[[Provider], Prompt],
+    ask: Ask,
 ) -> Generator[Event, None, StageRun]:
     """The run of the first provider that could be asked; the next one only where nothing came.
 
-    Raises what `ask` raises of the last of them.
+    Each reads what `prompt_for` makes for it: not all see images. Raises what `ask` raises of the
+    last of them.
     """
-    run = StageRun(stage, providers[0], prompt)
+    run = StageRun(stage, providers[0], prompt_for(providers[0]))
     for other in providers[1:]:
         try:
             yield from ask(run)
@@ -252,7 +256,7 @@ def ask_in_order(
                 raise
             failed, used = (each.host or each.model for each in (run.provider, other))
             yield events.Fallback(stage, failed, used, error.message)
-            run = StageRun(stage, other, prompt)
+            run = StageRun(stage, other, prompt_for(other))
         else:
             return run
     yield from ask(run)

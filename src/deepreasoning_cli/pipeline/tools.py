@@ -157,11 +157,13 @@ RESULT: Final = re.compile(
 """A result as `text_of` writes it, up to its bracket."""
 
 
-def in_words(prompt: Prompt, context: int | None) -> Prompt:
+def in_words(prompt: Prompt, context: int | None, *, sees_images: bool = False) -> Prompt:
     """`prompt` for a model that only thinks: its tools, calls, results and images as text.
 
-    Long results are shortened, those from before the question more than the others; what does
-    not fit into `context` tokens is left out, the oldest first.
+    One that `sees_images` gets those that are here; of one at an address it reads as others do: not
+    every host fetches it, and one of the user's own should not. Long results are shortened, those
+    from before the question more than the others; what does not fit into `context` tokens is left
+    out, the oldest first.
     """
     question_at = prompt.question_at % len(prompt.messages)
     names: dict[str, str] = {}
@@ -169,14 +171,34 @@ def in_words(prompt: Prompt, context: int | None) -> Prompt:
     for place, message in enumerate(prompt.messages):
         limit = LONGEST_EARLIER if place < question_at else LONGEST_RESULT
         texts = [_words(part, names, limit) for part in message.parts] or [message.text]
-        messages.append(Message(message.role, "\n\n".join(filter(None, texts))))
+        shown = _with_images(message.parts, texts) if sees_images else ()
+        messages.append(Message(message.role, "\n\n".join(filter(None, texts)), shown))
     listed = _tool_list(prompt.options.tools) if prompt.options else ""
     system = "\n\n".join(filter(None, [prompt.system, listed])) or None
     *earlier, last = messages
-    kept, _ = fit_to_context(tuple(earlier), (system or "") + last.text, context)
+    room = None if context is None else context - last.media_tokens
+    kept, _ = fit_to_context(tuple(earlier), (system or "") + last.text, room)
     if count := len(earlier) - len(kept):
-        last = Message(last.role, f"{LEFT_OUT.format(count=count)}\n\n{last.text}")
+        note = LEFT_OUT.format(count=count)
+        parts = (note, *last.parts) if last.parts else ()
+        last = Message(last.role, f"{note}\n\n{last.text}", parts)
     return Prompt((*kept, last), system)
+
+
+def _with_images(parts: Sequence[MessagePart], texts: Sequence[str]) -> tuple[str | Image, ...]:
+    """The parts as `texts`, but images that are here as they are, those of a result below it.
+
+    Nothing where there is none.
+    """
+    shown: list[str | Image] = []
+    for part, text in zip(parts, texts, strict=False):  # a message without parts has a text alone
+        if isinstance(part, Image) and part.url is None:
+            shown.append(part)
+            continue
+        shown += [text] if text else []
+        if isinstance(part, ToolResult):
+            shown += [each for each in part.content if isinstance(each, Image) and not each.url]
+    return tuple(shown) if any(isinstance(each, Image) for each in shown) else ()
 
 
 def _tool_list(tools: Sequence[Tool]) -> str:

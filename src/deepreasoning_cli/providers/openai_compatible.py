@@ -96,6 +96,11 @@ class ReasonerProvider(ApiProvider):
         """What it costs, if known."""
         return self.preset.rates
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether it takes images; others are told that there is one."""
+        return self.preset.images
+
     def call_settings(self, prompt: Prompt) -> Payload:
         """What besides the prompt decides the reply, in no vendor's words."""
         effort: Any = self.preset.body

@@ -179,6 +179,7 @@ class CustomReasoner(ConfigTable):
     )
     rates: CustomRates | None = Field(default=None, description="{ input = …, output = … } in USD")
     opens_thinking: bool = False
+    images: bool = False
     context: Integer | None = Field(
         default=None, ge=1, description="a whole number of tokens above 0"
     )

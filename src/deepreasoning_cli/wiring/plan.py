@@ -87,7 +87,8 @@ def build_plan(
         plan = cassette.apply_to(plan)
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None:
-            prompt = plan.prompt if provider is plan.answerer else reasoner_prompt(plan)
+            thinks = provider is not plan.answerer
+            prompt = reasoner_prompt(plan, provider) if thinks else plan.prompt
             check_fits(prompt.tokens, provider.context, provider.model)
         if check_route := getattr(provider, "check_route", None):  # the demo calls nobody
             check_route()
@@ -209,6 +210,8 @@ class PlanBuilder:
         room = None if context is None else context - self._settings.max_tokens - notes
         question = (request.system or "") + request.question
         question += request.options.text if request.options else ""
+        if room is not None and request.conversation:
+            room -= request.conversation.messages[-1].media_tokens
         earlier, left_out = fit_to_context(request.earlier, question, room)
         if left_out:
             turns, are = ("turn does", "is") if left_out == 1 else ("turns do", "are")
