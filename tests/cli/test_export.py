@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from html import escape
+
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepreasoning_cli.cli.history.export import markdown
-from deepreasoning_cli.pipeline.events import Source
+from deepreasoning_cli.cli.history.export import html, markdown
+from deepreasoning_cli.pipeline.events import Source, ToolArguments, ToolCallStarted
 from support.scripted_chat import turn
 
 
@@ -25,6 +27,17 @@ def test_a_session_is_a_document() -> None:
         "### Answer\n\n(none)\n\n"
         "*r1 · 150 tokens · $0.0010 · 3.0 s · incomplete*\n"
     )
+
+
+def test_an_answer_that_only_calls_tools_has_its_calls() -> None:
+    called = turn("List it.", "")
+    called.calls.add(ToolCallStarted("c1", "bash"))
+    called.calls.add(ToolArguments('{"command":\n "ls <b>"}'))
+    line = 'calls bash({"command": "ls <b>"})'
+    assert f"### Answer\n\n> {line}\n" in markdown("s", [called])
+    page = html("s", [called])
+    assert escape(line) in page
+    assert "(none)" not in page
 
 
 def test_a_fence_that_was_cut_is_closed() -> None:

@@ -16,6 +16,7 @@ from deepreasoning_cli.files import write_atomically
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.search import parse_sources
+from deepreasoning_cli.pipeline.tools import describe_call
 from deepreasoning_cli.sanitize import Sink, dump_json, sanitize, single_line
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.views.notes import turn_summary
@@ -88,7 +89,12 @@ def _markdown_parts(number: int, turn: TurnRecord) -> Iterator[str]:
         yield f"### Reasoning{_by(turn, Stage.ANSWER)}"
         yield _quoted(turn.own_thinking)
     yield f"### Answer{_by(turn, Stage.ANSWER)}"
-    yield _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")) or "(none)"
+    if answer := _closed(sanitize(turn.answer, Sink.PIPE).strip("\n")):
+        yield answer
+    if calls := _calls(turn):
+        yield _quoted(calls)
+    if not (answer or calls):
+        yield "(none)"
     if turn.sources and not parse_sources(turn.answer):
         yield "\n".join(
             f"- {single_line(s.title, 200)} <{single_line(s.url, 2000)}>" for s in turn.sources
@@ -133,7 +139,13 @@ def _section(turn: TurnRecord) -> Iterator[str]:
         yield _as_sent(turn.own_thinking)
         yield "</details>"
     yield f"<h3>Answer{escape(_by(turn, Stage.ANSWER))}</h3>"
-    yield _rendered(turn.answer) if turn.answer.strip() else "<p>(none)</p>"
+    calls = _calls(turn)
+    if turn.answer.strip():
+        yield _rendered(turn.answer)
+    if calls:
+        yield _as_sent(calls)
+    if not (turn.answer.strip() or calls):
+        yield "<p>(none)</p>"
     if turn.sources and not parse_sources(turn.answer):
         yield "<ol>"
         for source in turn.sources:
@@ -142,6 +154,11 @@ def _section(turn: TurnRecord) -> Iterator[str]:
         yield "</ol>"
     yield f"<footer>{escape(_summary(turn))}</footer>"
     yield "</section>"
+
+
+def _calls(turn: TurnRecord) -> str:
+    """A line for each call of a client's tool that the answer has."""
+    return "\n".join(describe_call(call, full=True) for call in turn.calls)
 
 
 def _by(turn: TurnRecord, name: Stage) -> str:
