@@ -431,6 +431,15 @@ def test_show_of_the_users_own_reasoner_says_what_is_unknown(config: Path) -> No
     )
 
 
+def test_show_says_of_a_reasoner_whether_it_sees_images(config: Path) -> None:
+    own = '[reasoners.lab]\nbase_url = "http://gpu:8000/v1"\nmodel = "r1"\n'
+    write(config, own)
+    assert json.loads(models("show", "lab", "--json").stdout)["images"] is False
+    write(config, f"{own}images = true\n")
+    assert json.loads(models("show", "lab", "--json").stdout)["images"] is True
+    assert "images    seen" in models("show", "lab").stdout.splitlines()
+
+
 def test_a_terminal_gets_no_line_longer_than_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pager, "output_width", lambda: 80)
     for words in ((), ("--all",)):

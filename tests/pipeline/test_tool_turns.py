@@ -16,6 +16,7 @@ from deepreasoning_cli.pipeline.events import (
     Message,
     Prompt,
     Stage,
+    StageStarted,
     Text,
     Thought,
     ToolArguments,
@@ -196,6 +197,17 @@ def test_a_host_that_steps_in_reads_what_it_can(sees: list[bool]) -> None:
         assert message.parts == (pictured.parts if each else ())
         assert message.text == "What?\n\n[an image, image/png]"
         assert prompt.tokens - estimate_tokens(prompt.text) == (1_600 if each else 0)
+
+
+def test_an_image_counts_in_what_a_reasoner_that_sees_is_estimated_to_read() -> None:
+    pictured = Prompt((Message("user", "What?", ("What?", HERE)),))
+    read = []
+    for sees in (False, True):
+        thinker = Scripted([Thought("A cat."), End("stop")], sees_images=sees)
+        turn = plan(Text("A cat."), End("end_turn"), prompt=pictured, reasoner=thinker)
+        (first, _) = [each for each in run_turn(turn) if isinstance(each, StageStarted)]
+        read.append(first.input_tokens)
+    assert read[1] - read[0] == 1_600
 
 
 class TestInWords:

@@ -41,7 +41,7 @@ from deepreasoning_cli.pipeline.events import (
 from deepreasoning_cli.pipeline.handoff import with_notes
 from deepreasoning_cli.pipeline.money import RateCard, Usage
 from deepreasoning_cli.pipeline.search import SearchResult
-from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool, ToolResult
+from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool, ToolResult, in_words
 from deepreasoning_cli.providers import cassette_file
 from deepreasoning_cli.providers.cassette import Playback, Recording
 from deepreasoning_cli.providers.cassette_file import CassettePlayer, CassetteRecorder
@@ -411,5 +411,12 @@ def test_tools_calls_results_and_images_are_described_without_their_data() -> No
     assert "QUJD" not in json.dumps(described)
     assert described["system"] == "Be brief."
     assert [tool["name"] for tool in described["tools"]] == ["f"]
+    told = Prompt((Message("user", "look\n\n[an image, image/png]"),), "Be brief.")
+    shown = Prompt((Message("user", "", ("look", image)),), "Be brief.")
+    assert describe_prompt(in_words(shown, None)) == describe_prompt(told)
+    seen = describe_prompt(in_words(shown, None, sees_images=True))
+    assert (
+        seen["messages"] == describe_prompt(shown)["messages"] != describe_prompt(told)["messages"]
+    )
     other = Prompt((Message("user", "look", (*parts[:2], ToolResult("1", ("ok",)))),), "Be brief.")
     assert fingerprint(described) != fingerprint(describe_prompt(other))

@@ -28,6 +28,7 @@ from deepreasoning_cli.pipeline.tools import (
     Tool,
     ToolChoice,
     ToolResult,
+    in_words,
 )
 from deepreasoning_cli.wire.client import chat_completions as chat_client
 from deepreasoning_cli.wire.client import messages as messages_client
@@ -510,6 +511,26 @@ def test_images_and_documents_are_read_in_every_shape(
     assert message.text == f"What is it?\n\n{read.text}"
     (message,) = ask(name, {"role": "user", "content": [part]}).prompt.messages
     assert message.parts == (read,)
+
+
+@every_format
+@pytest.mark.parametrize(("part", "read"), MEDIA)
+def test_a_reasoner_that_sees_gets_images_as_data_and_the_rest_in_words(
+    name: str, part: Payload, read: Image | Document
+) -> None:
+    text = {"type": "text", "text": "What is it?"}
+    prompt = ask(name, {"role": "user", "content": [text, part]}).prompt
+    body = chat_client.request_body(
+        in_words(prompt, None, sees_images=True), model="m", samplers={}
+    )
+    (message,) = body["messages"]
+    if isinstance(read, Image) and not read.url:
+        data = f"data:{read.media_type};base64,{PNG}"
+        assert message["content"] == [text, {"type": "image_url", "image_url": {"url": data}}]
+        (back,) = ask("chat_completions", message).prompt.messages
+        assert back == prompt.messages[0]
+    else:
+        assert message["content"] == f"What is it?\n\n{read.text}"
 
 
 @every_format

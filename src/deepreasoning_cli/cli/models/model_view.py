@@ -355,5 +355,6 @@ def _reasoner_fields(view: ModelView, reasoner: Reasoner) -> dict[str, Any]:
         "model": reasoner.model,
         "base_url": view.base_url(reasoner),
         "key": key and {"name": key, "set": view.loaded.has_key(key)},
+        "images": reasoner.images,
         "doubt": reasoner.doubt,
     }

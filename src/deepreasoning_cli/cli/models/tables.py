@@ -300,6 +300,7 @@ def _reasoner_facts(view: ModelView, reasoner: Reasoner) -> dict[str, str]:
         "model": reasoner.model,
         "address": view.base_url(reasoner),
         "key": ", ".join(filter(None, [reasoner.key, _key_state(view, reasoner.key)])),
+        "images": "seen" if reasoner.images else "",
         "doubtful": reasoner.doubt or "",
     }
 
