@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +15,9 @@ from deepreasoning_cli.catalog.load import load_catalog
 from deepreasoning_cli.errors import ConfigError, UsageError
 from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.pipeline.budget import NO_CAPS, Cap
-from deepreasoning_cli.pipeline.events import Handoff, Message
+from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.tools import Document
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.providers.demo import DemoProvider
 from deepreasoning_cli.providers.gateway import GatewayProvider
@@ -214,6 +216,22 @@ def test_the_oldest_turns_are_left_out_where_the_models_read_no_more(config: Pat
     turn = plan(["anthropic"], {"reasoner": "gpu", "max_tokens": 100}, earlier=earlier)
     assert turn.prompt.messages == (Message("user", "6×7?"),)
     assert turn.warnings == ("the 1 oldest turn does not fit into 1,000 tokens and is not sent",)
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_images_count_in_what_of_earlier_turns_the_models_read(images: int) -> None:
+    size = 65_000  # of 200,000 tokens that this model reads; the answer has its share
+    pages = Document("application/pdf", base64.b64encode(bytes(size * 20)).decode())
+    assert pages.tokens == size
+    earlier = (Message("user", "Look.", ("Look.", pages)), Message("assistant", "I did."))
+    question = Message("user", "6×7?", ("6×7?", *[pages] * images))
+    turn = plan(
+        DIRECT,
+        {"model": "claude-haiku-4-5"},
+        earlier=earlier,
+        conversation=Prompt((*earlier, question)),
+    )
+    assert len(turn.prompt.messages) == (3 if images == 1 else 1)
 
 
 def test_a_question_that_no_model_reads_is_refused(config: Path) -> None:
