@@ -375,7 +375,7 @@ def expected(case: Case) -> dict[str, Any]:
             "message": message,
             "status": outcome.status,
             "hint": "\n".join(outcome.hints) or None,
-            "resume": "deepreasoning resume ID" if _names_resume(outcome) else None,
+            "resume": _resume_command(outcome),
         }
         told = outcome.told
         if told is None:
@@ -389,8 +389,10 @@ def expected(case: Case) -> dict[str, Any]:
     return common | {"stdout": printed(outcome), "stderr": lines}
 
 
-def _names_resume(outcome: Outcome) -> bool:
-    return any("deepreasoning resume ID" in hint for hint in outcome.hints)
+def _resume_command(outcome: Outcome) -> str | None:
+    """The command that a hint names between backquotes."""
+    commands = [part for hint in outcome.hints for part in hint.split("`")[1::2]]
+    return next((each for each in commands if each.startswith("deepreasoning resume")), None)
 
 
 def _split(error: str) -> tuple[str | None, str]:
