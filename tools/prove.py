@@ -112,6 +112,14 @@ PROMISES: Final = (
         tests=("tests/views/test_hostile.py",),
     ),
     Promise(
+        name="signals",
+        holds="A signal in any state ends or continues the command as it should: what was paid for"
+        " is kept, and the terminal is as before",
+        tried="signals on a terminal",
+        least=73,
+        tests=("tests/faults/test_signals_everywhere.py",),
+    ),
+    Promise(
         name="environments",
         holds="In any locale, with closed streams and low limits, each command does its work",
         tried="runs",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import single_line
@@ -248,6 +249,13 @@ class World:
             elif turn.sources:
                 state = "pages"
         return state, turn
+
+    def turns(self) -> list[tuple[str, str, str]]:
+        """All of the history, journals of dead processes recovered: status, reasoning, answer."""
+        with Store.open(self.data, lambda _: None) as store:
+            recover(self.data, store, lambda _: None)
+            found = [(row.status, store.turn(row.id)) for row in store.listing()]
+        return [(status, turn.reasoning, turn.answer) for status, turn in found]
 
     def has_journal(self) -> bool:
         """Whether a journal is left, as a second Ctrl-C leaves it while the first one saves."""

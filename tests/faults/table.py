@@ -81,6 +81,17 @@ class Fault:
     outcomes: Mapping[str, Outcome]
 
 
+NOTHING: Final = Fault(
+    name="none",
+    about="Nothing goes wrong by itself.",
+    env={},
+    files={},
+    streams={},
+    sinks=("pipe",),
+    outcomes={"call": Outcome()},
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One run: a fault in a phase, seen at a sink."""

@@ -10,20 +10,13 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from deepreasoning_cli.history.recovery import recover
-from deepreasoning_cli.history.store import Store
-from faults.places import Places
 from faults.runs import QUESTION, World
-from faults.table import Case, Fault, Outcome
-from support.forking import Forked, Forker
-from support.loopback import Loopback
+from faults.table import NOTHING, Case
+from support.forking import Forked
 from support.replies import (
     Call,
     Reset,
@@ -33,36 +26,7 @@ from support.replies import (
 )
 from support.runner import read_terminal
 from support.screen import Terminal, foreign
-from support.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS, Vendors
-
-NOTHING = Fault(
-    name="none",
-    about="Nothing goes wrong by itself.",
-    env={},
-    files={},
-    streams={},
-    sinks=("pipe",),
-    outcomes={"call": Outcome()},
-)
-
-
-@pytest.fixture
-def world(forker: Forker, clean_environment: None) -> Iterator[World]:
-    with ExitStack() as open_:
-        reasoner, claude, search = (open_.enter_context(Loopback()) for _ in range(3))
-        vendors = Vendors(reasoner, claude, search, Path(os.environ["HOME"]))
-        places = open_.enter_context(Places())
-        (vendors.home / "tmp").mkdir()
-        yield World(Case(NOTHING, "call", "pipe"), vendors, places, forker)
-
-
-def turns(world: World) -> list[tuple[str, str, str]]:
-    """What the history has, journals of dead processes recovered: status, reasoning, answer."""
-    with Store.open(world.data, lambda _: None) as store:
-        recover(world.data, store, lambda _: None)
-        rows = list(store.listing())
-        found = [(row.status, store.turn(row.id)) for row in rows]
-    return [(status, turn.reasoning, turn.answer) for status, turn in found]
+from support.vendors import ANSWER, OWN_ANSWER, REASONING, TEXTS, THOUGHTS
 
 
 def with_limit(world: World, size: int) -> World:
@@ -78,7 +42,7 @@ def test_a_cut_on_a_full_disk_loses_no_text(world: World, size: int) -> None:
     result = with_limit(world, size).run("ask", QUESTION)
     assert result.code == 6
     assert result.stdout == b"**42**\n"
-    kept = "".join(reasoning for _, reasoning, _ in turns(world))
+    kept = "".join(reasoning for _, reasoning, _ in world.turns())
     assert "".join(thoughts).strip() in (kept.strip() + result.stderr.decode())
 
 
@@ -89,7 +53,7 @@ def test_ctrl_c_while_it_waits_for_an_overloaded_claude_keeps_the_reasoning(worl
     world.vendors.reply(texts=replace(busy, body=(*busy.body, interrupt)))
     result = world.run("ask", QUESTION)
     assert (result.code, result.stdout) == (130, b"")
-    assert turns(world) == [("incomplete", REASONING, "")]
+    assert world.turns() == [("incomplete", REASONING, "")]
     world.forget()
     resumed = world.run("resume", "--json")
     assert (resumed.code, json.loads(resumed.stdout)["answer"]) == (0, ANSWER)
@@ -107,7 +71,7 @@ def test_a_reset_and_a_signal_at_once_end_as_one_of_them(world: World, name: str
     world.vendors.reply(reasoner_stream(THOUGHTS).failing(3, Call(kill), Reset()))
     result = world.run("ask", QUESTION)
     assert result.code in (128 + number, 6)
-    [(status, reasoning, answer)] = turns(world)
+    [(status, reasoning, answer)] = world.turns()
     assert (status, answer) == ("incomplete", "")
     assert reasoning == "".join(THOUGHTS[:2])
 
@@ -124,7 +88,7 @@ def test_a_reader_that_leaves_while_two_others_write_loses_no_turn(world: World)
     os.close(null)
     assert (result.code, codes) == (141, [0, 0])
     assert result.stderr == b""
-    kept = turns(world)
+    kept = world.turns()
     assert sorted(status for status, _, _ in kept) == ["complete", "complete", "incomplete"]
     assert all(reasoning == REASONING for _, reasoning, _ in kept)
 
@@ -176,7 +140,7 @@ def test_ctrl_c_while_it_redraws_for_a_new_size_leaves_the_terminal_whole(world:
     assert foreign(shown) == ""
     assert shown.count("\x1b[?25l") <= shown.count("\x1b[?25h")
     assert shown.count("\x1b[?2026h") == shown.count("\x1b[?2026l")
-    [(status, reasoning, _)] = turns(world)
+    [(status, reasoning, _)] = world.turns()
     assert (status, reasoning) == ("incomplete", "".join(thoughts[:3]))
     terminal = Terminal()
     terminal.write(shown)

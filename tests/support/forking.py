@@ -130,7 +130,9 @@ def _become_the_program(asked: dict[str, Any], streams: Sequence[int], others: l
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest_file"],) * 2)
     if asked["terminal"]:
         os.setsid()
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+    if asked["job"]:
+        _run_as_a_job()
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["folder"])
@@ -148,6 +150,36 @@ def _become_the_program(asked: dict[str, Any], streams: Sequence[int], others: l
         main()
     finally:
         os._exit(1)  # `main` has ended the process, unless it failed
+
+
+def _run_as_a_job() -> None:
+    """Return in a child that is the job in the foreground; stay behind as its shell.
+
+    The shell continues what stops, and ends as the job does. It says both on the terminal, and
+    whether the modes are those of the beginning. A process alone on a terminal cannot be stopped,
+    and when it leaves, the system itself puts the modes back.
+    """
+    before = termios.tcgetattr(2)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    job = os.fork()
+    os.setpgid(job, 0)
+    os.tcsetpgrp(2, job or os.getpid())
+    if job == 0:
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        return
+    while True:
+        _, status = os.waitpid(job, os.WUNTRACED)
+        os.tcsetpgrp(2, os.getpid())
+        modes = termios.tcgetattr(2)
+        modes[3] &= ~termios.PENDIN  # the system's own note
+        before[3] &= ~termios.PENDIN
+        kept = "kept" if modes == before else "changed"
+        if not os.WIFSTOPPED(status):
+            os.write(2, f"[ended, modes {kept}]".encode())
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+        os.write(2, f"[stopped, modes {kept}]".encode())
+        os.tcsetpgrp(2, job)
+        os.killpg(job, signal.SIGCONT)
 
 
 def _set_stream(number: int, *, is_open: bool) -> None:
@@ -254,15 +286,18 @@ class Forker:
         streams: tuple[int, int, int],
         env: Mapping[str, str],
         terminal: bool = False,
+        job: bool = False,
         hurried: bool = True,
         folder: Path | None = None,
         largest_file: int | None = None,
     ) -> Forked:
         """Run the program on these descriptors, -1 for a closed one.
 
+        As a `job` of a shell it is in the foreground of its terminal, and its id is not ours.
         `hurried` shortens the waits between retries; a file cannot grow beyond `largest_file`.
         """
         asked = {"args": args, "env": dict(env), "terminal": terminal, "hurried": hurried}
+        asked["job"] = job
         asked |= {"open": [fd >= 0 for fd in streams], "largest_file": largest_file}
         report, theirs = os.pipe()
         text = json.dumps(asked | {"folder": str(folder or Path.cwd())}).encode()

@@ -112,16 +112,19 @@ class PanelsView:
 
     def close(self, failure: BaseException | None) -> None:
         """Close what is open, print the bill, give the cursor back."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.ident:
-            self._thread.join()
-        self._suspend_key.release()
-        if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
-            if failure is not None and not self._discard_empty(failure):
-                self._finish(_failure_words(failure), alarm=True)
-            with self._lock:
-                self._guard(self._print_bill)
+        try:
+            self._stop.set()
+            self._wake.set()
+            if self._thread.ident:
+                self._thread.join()
+            self._suspend_key.release()
+            if not (isinstance(failure, OSError) or self._fatal):  # else nobody reads any more
+                if failure is not None and not self._discard_empty(failure):
+                    self._finish(_failure_words(failure), alarm=True)
+                with self._lock:
+                    self._guard(self._print_bill)
+        finally:  # a second Ctrl-C can come anywhere before
+            if not (isinstance(failure, OSError) or self._fatal):
                 self._write(SHOW_CURSOR)
         raise_bug(self._bug, failure)
 
