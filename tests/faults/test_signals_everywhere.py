@@ -42,7 +42,7 @@ CTRL_D: Final = b"\x04"
 PROMPT: Final = b"\x1b[?2004h"
 SHOWN: Final = b"is the answer."
 WAITING: Final = b"waiting for stdin"
-CUT: Final = 3
+FIRST_TWO: Final = 3
 
 
 @dataclass(slots=True)
@@ -197,7 +197,7 @@ def waits_to_ask_again(job: Job) -> None:
 
 
 def thinks(job: Job) -> None:
-    job.world.vendors.reply(paused(job, THINKING, CUT), ANSWERING)
+    job.world.vendors.reply(paused(job, THINKING, FIRST_TWO), ANSWERING)
     job.start("ask", "6 x 7?")
     job.until(b"6 times 7")
 
@@ -228,7 +228,7 @@ def types_in_chat(job: Job) -> None:
 
 def thinks_in_chat(job: Job) -> None:
     begins_to_chat(job)
-    job.world.vendors.reply(paused(job, THINKING, CUT), ANSWERING)
+    job.world.vendors.reply(paused(job, THINKING, FIRST_TWO), ANSWERING)
     job.press(b"6 x 7?\r")
     job.until(b"6 times 7")
 
@@ -241,7 +241,7 @@ def answers_in_chat(job: Job) -> None:
 
 
 def asks_how_to_resume(job: Job) -> None:
-    job.world.vendors.reply(THINKING.failing(CUT))
+    job.world.vendors.reply(THINKING.failing(FIRST_TWO))
     assert job.world.run("ask", "6 x 7?").code == 6
     job.start("resume")
     job.until(b"[q]uit: ")
