@@ -158,6 +158,6 @@ def test_nothing_is_drawn_over_a_pager(
     tmux.start(script, environment(vendors.environment), columns=columns, rows=rows)
     tmux.wait_for("The night is dark")
     tmux.press("G")
-    tmux.wait_for("Olbers")
+    tmux.wait_for("(END)")
     shown = tmux.run("capture-pane", "-p", "-t", "run").rstrip("\n").split("\n")
     check("less", columns, rows, [line.rstrip() for line in shown], vendors.home)
