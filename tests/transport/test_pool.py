@@ -29,6 +29,26 @@ def connect(backend: httpcore.NetworkBackend | None = None) -> httpx.Client:
     return httpx.Client(transport=PoolTransport(pool))
 
 
+class BrokenBackend(httpcore.MockBackend):
+    """Has a bug."""
+
+    def connect_tcp(self, *_arguments: object, **_options: object) -> httpcore.NetworkStream:
+        raise LookupError("a bug")
+
+
+def test_a_bug_below_the_pool_is_not_taken_for_a_proxy_without_socks() -> None:
+    with connect(BrokenBackend([])) as client, pytest.raises(LookupError, match="a bug"):
+        client.post("http://a.example/")
+
+
+def test_what_is_no_socks_proxy_is_told_as_a_proxy() -> None:
+    backend = httpcore.MockBackend([b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nothing here speaks TLS
+    pool = create_pool(context, backend, TransportLimits(), "socks5://p.example:1")
+    with httpx.Client(transport=PoolTransport(pool)) as client, pytest.raises(httpx.ProxyError):
+        client.post("http://a.example/")
+
+
 def test_httpcore_says_when_a_request_is_out() -> None:
     events: list[str] = []
     with Loopback(json_reply(200, {})) as vendor, connect() as client:
