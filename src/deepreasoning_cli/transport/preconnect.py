@@ -228,6 +228,7 @@ class PreconnectBackend(httpcore.NetworkBackend):
         self._timeout = timeout
         self._early = early
         self._preconnections: dict[tuple[str, int], _Preconnection] = {}
+        self._opening = threading.Lock()  # turns in threads of their own share a transport
 
     def preconnect(
         self, origin: httpcore.Origin, has_idle: Callable[[], bool], *, once: bool
@@ -237,12 +238,13 @@ class PreconnectBackend(httpcore.NetworkBackend):
         Nothing is opened as long as `has_idle` says that the pool has a connection for it.
         """
         key = _key(origin)
-        current = self._preconnections.get(key)
-        if current is None or not current.expect(once=once):
-            connect = partial(self._connect, *key, tls=origin.scheme == b"https")
-            self._preconnections[key] = _Preconnection(
-                key[0], connect, has_idle, self._limits, once=once
-            )
+        with self._opening:
+            current = self._preconnections.get(key)
+            if current is None or not current.expect(once=once):
+                connect = partial(self._connect, *key, tls=origin.scheme == b"https")
+                self._preconnections[key] = _Preconnection(
+                    key[0], connect, has_idle, self._limits, once=once
+                )
 
     def expect(self, origin: httpcore.Origin | None) -> None:
         """A request to `origin` comes: an early connection elsewhere, or for none, is closed."""

@@ -87,12 +87,18 @@ def open_transport(
     wrap_backend: WrapBackend | None = None,
     while_waiting: Callable[[], None] = lambda: None,
     early: EarlyConnection | None = None,
+    at_once: int = 0,
 ) -> Transport:
-    """The transport of this run, with the user's timeout. Raises ConfigError."""
-    from deepreasoning_cli.transport import Timeouts, Transport
+    """The transport of this run, with the user's timeout. Raises ConfigError.
+
+    Where so many turns run `at_once`, the connections of all are kept for the next ones.
+    """
+    from deepreasoning_cli.transport import Timeouts, Transport, TransportLimits
 
     seconds = loaded.settings.timeout
     timeouts = Timeouts.all_of(seconds) if seconds else Timeouts()
+    usual = TransportLimits()
+    limits = TransportLimits(idle_connections=max(2 * at_once, usual.idle_connections))
     return Transport(
         timeouts,
         notify=notify,
@@ -100,6 +106,7 @@ def open_transport(
         sleep=runtime.sleep,
         while_waiting=while_waiting,
         wrap_backend=wrap_backend,
+        limits=limits,
         early=early,
     )
 
