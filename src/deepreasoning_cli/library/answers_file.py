@@ -1,0 +1,182 @@
+"""The file of answers of a run, and what is kept beside it until every row is answered.
+
+OUT has a line of JSON for each row that is over. `OUT.state` names the turns that were begun for
+each row, so that a later run goes on from what they have paid for; its lock keeps a second run
+away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self
+
+from deepreasoning_cli.errors import UsageError, WriteError
+from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
+from deepreasoning_cli.library.rows import prompt_digest
+from deepreasoning_cli.sanitize import dump_json
+
+SUFFIX: Final = ".state"
+ASIDE: Final = ".tidied"
+OURS: Final = b'{"id":'
+"""How each line begins, so that one that was cut is told from somebody else's text."""
+SYNC_SECONDS: Final = 1.0
+
+
+class AnswersFile:
+    """OUT, locked for this run; enter it with `with`. Any thread may call it.
+
+    `done` has the digest of the prompt of each row that is answered, by the row's key; `turns` the
+    ids of the turns that were begun for the others. A line that was cut is taken out when it is
+    entered, and so are rows that failed: they are asked again.
+
+    Raises UsageError where another run has it or it is somebody else's file, and WriteError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._state_path = path.with_name(path.name + SUFFIX)
+        self.done: dict[str, bytes] = {}
+        self.turns: dict[str, list[str]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._synced_at = 0.0
+        self._file: BinaryIO | None = None
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise UsageError(f"{self.path} is not a file", hint="name a file with -o")
+            state = try_lock_path(self._state_path)
+            if state is None:
+                hint = "wait until it has ended, or name another file with -o"
+                raise UsageError(
+                    f"another run is writing {self.path}", kind="file_in_use", hint=hint
+                )
+            self._state = state
+            try:
+                self._tidy()
+                self._read_state()
+            except BaseException:
+                os.close(state)
+                raise
+        except OSError as exc:
+            raise self._write_error(exc) from exc
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._file:
+            with suppress(OSError):
+                os.fsync(self._file.fileno())
+            self._file.close()
+        if self._is_over or not os.fstat(self._state).st_size:
+            close_and_remove(self._state, self._state_path)
+        else:
+            os.close(self._state)
+
+    def forget_turns(self) -> None:
+        """Every row is answered: no later run goes on from a turn."""
+        self._is_over = True
+
+    def begin_turn(self, key: str, turn: str) -> None:
+        """A turn is about to be run for the row."""
+        with self._lock:
+            self._write(self._state, f"{dump_json({'row': key, 'turn': turn})}\n".encode())
+
+    def append(self, answer: dict[str, Any]) -> None:
+        """Add the line of a row that is over. Raises WriteError."""
+        with self._lock:
+            try:
+                self._file = self._file or self.path.open("ab")
+                self._file.write(f"{dump_json(answer)}\n".encode())
+                self._file.flush()
+                if time.monotonic() - self._synced_at > SYNC_SECONDS:
+                    os.fsync(self._file.fileno())
+                    self._synced_at = time.monotonic()
+            except OSError as exc:
+                raise self._write_error(exc) from exc
+
+    def _write(self, descriptor: int, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(descriptor, line) :]
+        except OSError as exc:
+            raise self._write_error(exc) from exc
+
+    def _write_error(self, exc: OSError) -> WriteError:
+        return WriteError(
+            f"cannot write {self.path}: {exc.strerror or exc}",
+            hint="make room, and run it again: what was paid for is in the history",
+        )
+
+    def _tidy(self) -> None:
+        """Read the lines of earlier runs; leave only those of rows that are answered."""
+        if not self.path.exists():
+            return
+        left_out = 0
+        with self.path.open("rb") as file:
+            for line in self._lines(file):
+                left_out += not self._is_answered(line)
+        if not left_out:
+            return
+        aside = self.path.with_name(self.path.name + ASIDE)
+        self.done.clear()
+        with self.path.open("rb") as file, aside.open("wb") as kept:
+            os.fchmod(kept.fileno(), self.path.stat().st_mode & 0o777)
+            kept.writelines(line for line in self._lines(file) if self._is_answered(line))
+            kept.flush()
+            os.fsync(kept.fileno())
+        aside.replace(self.path.resolve())
+
+    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """The lines; raises UsageError for one that no run has written."""
+        for number, line in enumerate(file, 1):
+            is_cut = not line.endswith(b"\n")
+            if not (line.startswith(OURS) or (is_cut and OURS.startswith(line))):
+                raise UsageError(
+                    f"{self.path} has other text in line {number}",
+                    kind="file_not_ours",
+                    hint="name another file with -o; this one is left as it is",
+                )
+            yield line
+
+    def _is_answered(self, line: bytes) -> bool:
+        """Whether it is the first whole line of its row, and that has an answer."""
+        if not line.endswith(b"\n"):
+            return False
+        try:
+            answer = json.loads(line)
+            key, error, prompt = str(answer["id"]), answer["error"], answer["prompt"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False
+        if turn := answer.get("turn"):
+            self.turns[key].append(str(turn))
+        if error is not None or key in self.done:
+            return False
+        self.done[key] = prompt_digest(str(prompt))
+        return True
+
+    def _read_state(self) -> None:
+        """The turns of rows that are not answered; a line that was cut is taken out."""
+        whole = 0
+        with os.fdopen(os.dup(self._state), "rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                try:
+                    entry = json.loads(line)
+                    self.turns[str(entry["row"])].append(str(entry["turn"]))
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue
+        os.ftruncate(self._state, whole)
+        os.lseek(self._state, 0, os.SEEK_END)
+        self.turns = defaultdict(
+            list, {key: ids for key, ids in self.turns.items() if key not in self.done}
+        )

@@ -1,0 +1,175 @@
+"""A row → its turn → its line of the answers, going on from what earlier turns have paid for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
+from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns
+from deepreasoning_cli.library.rows import Row, RowError
+from deepreasoning_cli.pipeline.continuation import kept_answer
+from deepreasoning_cli.pipeline.money import decimal_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.run import ReasonerOutput
+from deepreasoning_cli.pipeline.search import found_pages
+from deepreasoning_cli.settings.loaded import LoadedSettings
+from deepreasoning_cli.views.json import turn_object
+from deepreasoning_cli.wiring.resources import TurnRequest
+
+LoadSettings = Callable[[Mapping[str, object]], LoadedSettings]
+"""The settings of the run with those of a row; raises UsageError and ConfigError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOutcome:
+    """A row that is over: its line, what it has cost in this run, what ended it early."""
+
+    row: Row
+    answer: dict[str, Any] = field(repr=False)
+    cost: Decimal = NOTHING
+    error: DeepReasoningError | None = None
+    capped: bool = False
+
+    @property
+    def ends_the_run(self) -> bool:
+        """Whether the next rows would meet the same: a cap, a key that is wrong, no credit."""
+        error = self.error
+        return self.capped or isinstance(error, ConfigError) or _is_no_credit(error)
+
+
+def _is_no_credit(error: DeepReasoningError | None) -> bool:
+    return error is not None and error.kind == "no_credit"
+
+
+class RowTurns:
+    """Asks rows, by way of `turns`; any thread may. `load` makes the settings of a row."""
+
+    def __init__(self, turns: ManyTurns, load: LoadSettings, system: str | None = None) -> None:
+        self._turns = turns
+        self._load = load
+        self._system = system
+        self._loading = threading.Lock()
+        self._settings: dict[str, LoadedSettings | RowError] = {}
+
+    def check(self, row: Row) -> None:
+        """Raise RowError where the row cannot be asked: by its settings, or its length."""
+        before = len(self._settings)
+        self._settings_of(row)
+        if len(self._settings) > before or len(row.prompt) > LONG:
+            try:
+                self._turns.plan(self._request(row))
+            except (UsageError, RefusedError) as error:
+                raise RowError(f"cannot be asked: {error.message}") from None
+
+    def answer(self, row: Row, earlier: Sequence[str], begin: Callable[[str], None]) -> RowOutcome:
+        """Ask the row, or finish what the `earlier` turns have begun, by their ids.
+
+        `begin` is told the id of the turn before that runs, if it is kept.
+        """
+        kept = self._kept_turns(row, earlier)
+        paid = sum((record.cost or NOTHING for record in kept), NOTHING)
+        if kept and kept[-1].complete:
+            return RowOutcome(row=row, answer=_answer(row, kept[-1].start.id, kept[-1], paid))
+        try:
+            plan = self._turns.plan(self._request(row, kept))
+        except DeepReasoningError as error:
+            ended = EndedTurn(id="", record=TurnRecord(), error=error)
+        else:
+            if self._turns.saves:
+                begin(plan.id)
+            ended = self._turns.run(plan)
+        cost = ended.record.cost
+        total = None if cost is None else cost + paid
+        return RowOutcome(
+            row=row,
+            answer=_answer(row, ended.id or None, ended.record, total, ended.error),
+            cost=cost or NOTHING,
+            error=ended.error,
+            capped=ended.capped,
+        )
+
+    def _settings_of(self, row: Row) -> LoadedSettings:
+        """The settings of the row, made once for all rows that set the same."""
+        if not row.values:
+            return self._turns.loaded
+        key = repr(sorted(row.values.items()))
+        with self._loading:
+            found = self._settings.get(key)
+            if found is None:
+                try:
+                    valid = self._load(row.values).settings
+                    values = {name: getattr(valid, name) for name in row.values}
+                    found = self._turns.loaded.with_values(values, "of the row")
+                except (UsageError, ConfigError) as error:
+                    found = RowError(f"cannot be asked: {error.message}")
+                self._settings[key] = found
+        if isinstance(found, RowError):
+            raise RowError(str(found))
+        return found
+
+    def _kept_turns(self, row: Row, ids: Sequence[str]) -> list[TurnRecord]:
+        """The turns of that prompt in the history, the one to go on from last."""
+        if not ids or not self._turns.has_history():
+            return []
+        found: list[TurnRecord] = []
+        with self._turns.history() as store:
+            for turn in dict.fromkeys(ids):
+                with suppress(UsageError):  # it was deleted, or had not begun
+                    found.append(store.turn(turn))
+        kept = [record for record in found if record.start.prompt == row.prompt]
+        return sorted(kept, key=lambda record: (record.complete, _is_usable(record)))
+
+    def _request(self, row: Row, kept: Sequence[TurnRecord] = ()) -> TurnRequest:
+        """The row's turn; it goes on from the last of the kept ones, as `resume` does."""
+        loaded = self._settings_of(row)
+        system = row.system if row.system is not None else self._system
+        last = kept[-1] if kept else None
+        if last is None or not (_is_usable(last) or found_pages(last.sources)):
+            return TurnRequest(loaded=loaded, question=row.prompt, system=system)
+        has_reasoning = _is_usable(last) and _has_reasoning(last)
+        reused = ReasonerOutput.of(last) if has_reasoning else None
+        return TurnRequest(
+            loaded=loaded,
+            question=row.prompt,
+            system=system,
+            reused=reused,
+            reasoning_from=last.start.id if reused else None,
+            continued=kept_answer(last),
+            resumes=last.start.id,
+            found=found_pages(last.sources),
+            thinking_room=2 * last.thought_in_vain,
+        )
+
+
+LONG: Final = 100_000  # characters of a prompt that may be longer than a model reads
+
+
+def _is_usable(record: TurnRecord) -> bool:
+    """Whether the turn has the beginning of an answer, or whole reasoning, to go on from."""
+    return bool(record.answer.strip()) or (record.reasoned_to_the_end and _has_reasoning(record))
+
+
+def _has_reasoning(record: TurnRecord) -> bool:
+    return bool((record.reasoning + record.draft).strip())
+
+
+def _answer(
+    row: Row,
+    turn: str | None,
+    record: TurnRecord,
+    cost: Decimal | None,
+    error: DeepReasoningError | None = None,
+) -> dict[str, Any]:
+    """The line of the row: the object of `--json`, under the row's id, and its error."""
+    fields = turn_object(record)
+    del fields["id"], fields["session"]
+    fields |= {"prompt": row.prompt, "cost_usd": decimal_usd(cost)}
+    fields["error"] = error.as_json()["error"] if error else None
+    if row.meta is not None:
+        fields["meta"] = row.meta
+    return {"id": row.id, "turn": turn, **fields}

@@ -1,0 +1,101 @@
+"""How far a run of many questions is, in one line: for stderr, where that is a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Final
+
+from deepreasoning_cli.pipeline.money import format_usd
+from deepreasoning_cli.views.terminal import crop
+
+HOUR: Final = 3600
+MINUTE: Final = 60
+FEWEST: Final = 3  # that are over before a rate says anything
+
+
+class RunProgress:
+    """Counts of `total` questions, of which `before` were answered by earlier runs.
+
+    `write` shows the line, redrawn in place, each time that `tick` is called and it has changed;
+    None where nobody looks. `columns` is the width of the terminal.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        before: int = 0,
+        *,
+        write: Callable[[str], None] | None = None,
+        columns: int = 80,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.total = total
+        self.answered = before
+        self.failed = 0
+        self.cost = Decimal(0)
+        self._before = before
+        self._write = write
+        self._columns = columns
+        self._clock = clock
+        self._began = clock()
+        self._shown = ""
+
+    @property
+    def left(self) -> int:
+        """How many are neither answered nor failed."""
+        return self.total - self.answered - self.failed
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return self._clock() - self._began
+
+    def count(self, cost: Decimal, *, failed: bool) -> None:
+        """One more is over; `cost` is USD."""
+        self.answered += not failed
+        self.failed += failed
+        self.cost += cost
+
+    def line(self) -> str:
+        """`312 of 2,000 · 3 failed · 41 a minute · $1.2034 · about 41 min left`."""
+        over, seconds = self.answered + self.failed - self._before, self.seconds
+        fields = [f"{self.answered:,} of {self.total:,}"]
+        if self.failed:
+            fields.append(f"{self.failed:,} failed")
+        if over >= FEWEST and seconds > 0:
+            fields.append(f"{over * MINUTE / seconds:,.0f} a minute")
+        fields.append(format_usd(self.cost))
+        if over >= FEWEST and self.left:
+            fields.append(f"about {format_duration(seconds / over * self.left)} left")
+        return " · ".join(fields)
+
+    def tick(self) -> None:
+        """Draw the line, if it says something new."""
+        line = crop(self.line(), max(self._columns - 1, 1))
+        if self._write and line != self._shown:
+            self._try_write(f"\r{line}\x1b[0K")
+            self._shown = line
+
+    def erase(self) -> None:
+        """Take the line away: other text comes."""
+        if self._shown:
+            self._try_write("\r\x1b[0K")
+            self._shown = ""
+
+    def _try_write(self, text: str) -> None:
+        if self._write:
+            with suppress(OSError, ValueError):  # closed or full: nobody is looking
+                self._write(text)
+
+
+def format_duration(seconds: float) -> str:
+    """A time as people read it: `12 s`, `4 min`, `2 h 10 min`."""
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / MINUTE)
+    if minutes < HOUR // MINUTE:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
