@@ -171,6 +171,8 @@ class ManyTurns:
         self._stopped = threading.Event()
 
     def __enter__(self) -> Self:
+        if self.saves:
+            self._history.recover_orphans()  # at once: threads will look for what these hold
         return self
 
     def __exit__(self, *failure: object) -> None:
