@@ -79,3 +79,209 @@ def test_a_run_that_is_killed_again_and_again_answers_each_row_once(
     asked_before = len(world.log)
     assert world.run(command) == 0
     assert len(world.log) == asked_before
+
+
+@long_run
+def test_memory_does_not_grow_with_the_rows(vendors: Vendors, source: Path, output: Path) -> None:
+    world = RowVendors(vendors, thoughts=2_000)  # 40 kB: all of them are 80 MB
+    write_rows(source, 2_000)
+    with world.running("batch", str(source), "-o", str(output), "-j", "50") as process:
+        held = []
+        for goal in (400, 1_900):
+            vendors.claude.wait_for_requests(goal, 600)
+            held.append(resident(process.pid))
+        process.communicate(timeout=600)
+        assert process.returncode == 0
+    assert held[1] - held[0] < 10 * MEGABYTE, held
+    assert len(answers_in(output)) == 2_000
+
+
+def resident(process: int) -> int:
+    """The bytes that a process has in memory."""
+    pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_row_that_failed_has_its_error_and_is_asked_again_from_its_reasoning(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+    refuses = True
+
+    def answer(request: Received) -> Reply:
+        if row_of(request) == "1" and refuses:
+            return error_reply_anthropic(400, "invalid_request_error", "not this one")
+        return world.answer(request)
+
+    vendors.claude.forget()
+    vendors.claude.reply(answer)
+    write_rows(source, 3)
+    command = ("batch", str(source), "-o", str(output))
+    first = vendors.run(*command)
+    assert first.code == 6
+    assert b"error: 1 of 3 rows failed\n" in first.stderr
+    failed = {each["id"]: each for each in answers_in(output)}["row-1"]
+    assert failed["error"]["kind"] == "bad_request"
+    assert failed["error"]["stage"] == "answer"
+    assert failed["status"] == "incomplete"
+    assert failed["reasoning"].startswith(thought_about("1"))
+    refuses = False
+    second = vendors.run(*command)
+    assert second.code == 0
+    check_answers(output, 3)
+    assert Counter(world.asked("reasoner")) == {"0": 1, "1": 1, "2": 1}
+    again = {each["id"]: each for each in answers_in(output)}["row-1"]
+    whole = {each["id"]: each for each in answers_in(output)}["row-0"]
+    assert again["cost_usd"] == whole["cost_usd"]  # with the reasoning that the first turn paid
+
+
+def test_rows_of_every_format_with_settings_of_their_own(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+    table = source.with_name("in.csv")
+    table.write_text(
+        'id,prompt,effort,max_tokens,meta\nx,"question number 1,\nof two lines",low,500,mine\n'
+        "y,question number 2,,,\n"
+    )
+    assert vendors.run("batch", str(table), "-o", str(output)).code == 0
+    answers = {each["id"]: each for each in answers_in(output)}
+    assert set(answers) == {"x", "y"}
+    assert answers["x"]["answer"] == answer_to("1")
+    assert answers["x"]["prompt"] == "question number 1,\nof two lines"
+    assert answers["x"]["meta"] == "mine"
+    assert "meta" not in answers["y"]
+    first = next(each for each in vendors.claude.requests if row_of(each) == "1").body
+    assert first["output_config"] == {"effort": "low"}
+    text = b"question number 7\n\nquestion number 8\n"
+    other = output.with_name("other.jsonl")
+    assert vendors.run("batch", "-", "-o", str(other), stdin=text).code == 0
+    assert {each["id"]: each["answer"] for each in answers_in(other)} == {
+        1: answer_to("7"),
+        3: answer_to("8"),
+    }
+    assert len(world.log) == 8
+
+
+BAD: Final = (
+    ("not json", "line 2: is not JSON: Expecting value"),
+    ('["a"]', "line 2: is not a JSON object"),
+    ('{"id": "b"}', "line 2: has no prompt"),
+    ('{"id": "b", "prompt": " "}', "line 2: has no prompt"),
+    ('{"id": "b", "prompt": 7}', "line 2: has a prompt that is no text"),
+    ('{"id": "a", "prompt": "?"}', "line 2: has the id 'a', as line 1 has"),
+    ('{"id": [], "prompt": "?"}', "line 2: has an id that is neither text nor a whole number"),
+    ('{"prompt": "?", "efort": "low"}', "line 2: has no setting 'efort'; did you mean effort?"),
+    ('{"prompt": "?", "max_tokens": 0}', "line 2: cannot be asked: --max-tokens must be"),
+    ('{"prompt": "?", "model": "sonet"}', "line 2: cannot be asked: "),
+    ('{"prompt": "' + "x" * 10_000_000 + '"}', "line 2: is longer than 8.0 MB"),
+    ("\ud800", "line 2: is not UTF-8"),
+)
+
+
+@pytest.mark.parametrize(("line", "said"), BAD, ids=range(len(BAD)))
+def test_a_row_that_cannot_be_asked_is_named_before_anything_is_sent(
+    vendors: Vendors, source: Path, output: Path, line: str, said: str
+) -> None:
+    world = RowVendors(vendors)
+    good = '{"id": "a", "prompt": "question number 1"}\n'
+    source.write_bytes(f"{good}{line}\n".encode("utf-8", "surrogatepass"))
+    told = vendors.run("batch", str(source), "-o", str(output))
+    assert told.code == 2
+    assert b"error: 1 of 2 rows cannot be asked; nothing was sent\n" in told.stderr
+    assert f"hint: {said}" in told.stderr.decode()
+    assert (vendors.connections(), list(output.parent.glob("out*"))) == (0, [])
+    skipped = vendors.run("batch", str(source), "-o", str(output), "--skip-bad")
+    assert skipped.code == 0
+    assert f"warning: left out: {said}" in skipped.stderr.decode()
+    assert [each["id"] for each in answers_in(output)] == ["a"]
+    assert len(world.log) == 2
+
+
+def test_a_cap_holds_for_all_rows_and_the_next_run_goes_on(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    RowVendors(vendors)
+    write_rows(source, 30)
+    command = ("batch", str(source), "-o", str(output), "-j", "10")
+    capped = vendors.run(*command, "--max-cost", "0.01", "--json")
+    assert capped.code == 4
+    receipt = json.loads(capped.stdout)
+    spent = sum(Decimal(each["cost_usd"]) for each in answers_in(output))
+    assert 0 < spent <= Decimal("0.0101")
+    assert receipt["cost_usd"] == str(spent.normalize())
+    assert receipt["answered"] + receipt["left"] + receipt["failed"] == 30
+    assert receipt["left"] > 0
+    assert json.loads(capped.stderr.splitlines()[-1])["error"]["kind"] == "cost_cap"
+    assert vendors.run(*command).code == 0
+    check_answers(output, 30)
+
+
+def test_a_wrong_key_ends_the_run_at_once(vendors: Vendors, source: Path, output: Path) -> None:
+    RowVendors(vendors)
+    vendors.reasoner.forget()
+    vendors.reasoner.reply(error_reply_anthropic(401, "authentication_error", "no such key"))
+    write_rows(source, 100)
+    told = vendors.run("batch", str(source), "-o", str(output), "-j", "2")
+    assert told.code == 3
+    assert b"100 rows are left: run it again to go on" in told.stderr
+    assert len(vendors.reasoner.requests) <= 4
+    assert not output.exists()
+
+
+def test_two_runs_do_not_write_one_file(vendors: Vendors, source: Path, output: Path) -> None:
+    world = RowVendors(vendors)
+    write_rows(source, 2)
+    waiting = vendors.claude
+    waiting.forget()
+    waiting.reply(claude_stream(["never"]))
+    output.write_bytes(b"")
+    from deepreasoning_cli.library.answers_file import AnswersFile
+
+    with AnswersFile(output):
+        told = vendors.run("batch", str(source), "-o", str(output))
+    assert told.code == 2
+    assert b"another run is writing" in told.stderr
+    assert world.log == []
+
+
+@pytest.mark.parametrize("text", ["notes\n", '{"a": 1}\n', "x"])
+def test_a_file_with_other_text_is_left_as_it_is(
+    vendors: Vendors, source: Path, output: Path, text: str
+) -> None:
+    RowVendors(vendors)
+    write_rows(source, 2)
+    output.write_text(text)
+    told = vendors.run("batch", str(source), "-o", str(output))
+    assert told.code == 2
+    assert b"has other text in line 1" in told.stderr
+    assert output.read_text() == text
+    assert vendors.sent() == 0
+
+
+def test_a_line_that_was_cut_is_written_again_and_its_turn_is_not_paid_again(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+    write_rows(source, 3)
+    command = ("batch", str(source), "-o", str(output), "-j", "1")
+    killed = world.run([*command], kill_at=2)
+    assert killed == KILLED
+    output.write_bytes(output.read_bytes()[:-5])  # as a disk that was full leaves it
+    assert vendors.run(*command).code == 0
+    check_answers(output, 3)
+    assert Counter(world.asked("claude"))["0"] == 1
+    assert Counter(world.asked("reasoner")) == {"0": 1, "1": 1, "2": 1}
+
+
+def test_an_answer_of_another_prompt_is_not_taken_for_the_row_s(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    RowVendors(vendors)
+    write_rows(source, 2)
+    command = ("batch", str(source), "-o", str(output))
+    assert vendors.run(*command).code == 0
+    source.write_text(source.read_text().replace("question number 1", "question number 5"))
+    told = vendors.run(*command)
+    assert told.code == 2
+    assert b"line 2: has another prompt than the answer of 'row-1'" in told.stderr

@@ -66,7 +66,7 @@ class RowVendors:
         """The answer to the row, in two pieces; it has to have been told that row's thoughts."""
         row = row_of(request)
         self.log.append(("claude", row))
-        others = {each for each in re.findall(r"thoughts on row (\d+)", text_of(request))}
+        others = set(re.findall(r"thoughts on row (\d+)", text_of(request)))
         assert others == {row}, f"row {row} was handed the thoughts on {others}"
         text = answer_to(row)
         return claude_stream([text[:6], text[6:]])
