@@ -1,8 +1,8 @@
 """The file of answers of a run, and what is kept beside it until every row is answered.
 
 OUT has a line of JSON for each row that is over. `OUT.state` names the turns that were begun for
-each row, so that a later run goes on from what they have paid for; its lock keeps a second run
-away.
+each row, and the batches that were sent, so that a later run goes on from what is paid for; its
+lock keeps a second run away.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
@@ -29,8 +30,18 @@ OURS: Final = b'{"id":'
 SYNC_SECONDS: Final = 1.0
 
 
+class UnclearBatch(NamedTuple):
+    """A batch that was about to be sent when its run ended: its turns with their rows, and when."""
+
+    rows: dict[str, str]
+    at: datetime
+
+
 class AnswersFile:
     """OUT, locked for this run; enter it with `with`. Any thread may call it.
+
+    `batches` are those whose answers are still to be collected: by its id, the turns of each with
+    the keys of their rows. `unclear` is one of which it is not known whether the vendor took it.
 
     `done` has the digest of the prompt of each row that is answered, by the row's key; `turns` the
     ids of the turns that were begun for the others. A line that was cut is taken out when it is
@@ -44,6 +55,8 @@ class AnswersFile:
         self._state_path = path.with_name(path.name + SUFFIX)
         self.done: dict[str, bytes] = {}
         self.turns: dict[str, list[str]] = defaultdict(list)
+        self.batches: dict[str, dict[str, str]] = {}
+        self.unclear: UnclearBatch | None = None
         self._lock = threading.Lock()
         self._synced_at = 0.0
         self._file: BinaryIO | None = None
@@ -80,14 +93,38 @@ class AnswersFile:
         else:
             os.close(self._state)
 
+    @property
+    def waits(self) -> bool:
+        """Whether there may be batches whose answers are still to be collected."""
+        return bool(self.batches or self.unclear)
+
     def forget_turns(self) -> None:
         """Every row is answered: no later run goes on from a turn."""
         self._is_over = True
 
     def begin_turn(self, key: str, turn: str) -> None:
         """A turn is about to be run for the row."""
+        self._note({"row": key, "turn": turn})
+
+    def submit(self, rows: dict[str, str]) -> None:
+        """A batch is about to be sent: its turns, each with the key of its row."""
+        self._note({"submits": rows, "at": datetime.now(UTC).isoformat()})
+
+    def submitted(self, batch: str | None, rows: dict[str, str]) -> None:
+        """It was taken, under this id; or refused, with None."""
+        self._note({"batch": batch})
+        if batch is not None:
+            self.batches[batch] = rows
+        self.unclear = None
+
+    def collected(self, batch: str) -> None:
+        """Every row of the batch is in the file."""
+        self._note({"collected": batch})
+        self.batches.pop(batch, None)
+
+    def _note(self, entry: dict[str, Any]) -> None:
         with self._lock:
-            self._write(self._state, f"{dump_json({'row': key, 'turn': turn})}\n".encode())
+            self._write(self._state, f"{dump_json(entry)}\n".encode())
 
     def append(self, answer: dict[str, Any]) -> None:
         """Add the line of a row that is over. Raises WriteError."""
@@ -170,13 +207,23 @@ class AnswersFile:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                try:
-                    entry = json.loads(line)
-                    self.turns[str(entry["row"])].append(str(entry["turn"]))
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    continue
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    self._apply(json.loads(line))
         os.ftruncate(self._state, whole)
         os.lseek(self._state, 0, os.SEEK_END)
         self.turns = defaultdict(
             list, {key: ids for key, ids in self.turns.items() if key not in self.done}
         )
+
+    def _apply(self, entry: dict[str, Any]) -> None:
+        match entry:
+            case {"row": key, "turn": turn}:
+                self.turns[str(key)].append(str(turn))
+            case {"submits": dict(rows), "at": str(at)}:
+                self.unclear = UnclearBatch(rows, datetime.fromisoformat(at))
+            case {"batch": batch}:
+                if self.unclear and batch is not None:
+                    self.batches[str(batch)] = self.unclear.rows
+                self.unclear = None
+            case {"collected": batch}:
+                self.batches.pop(str(batch), None)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from queue import Empty, Queue
-from typing import Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
@@ -30,7 +30,7 @@ from deepreasoning_cli.history.journal import Journal, JournalFile, Syncer
 from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.history.recovery import HistoryAccess
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.pipeline.budget import Cap
+from deepreasoning_cli.pipeline.budget import Cap, Caps
 from deepreasoning_cli.pipeline.events import COST_CAP, REPLAY, Event
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
@@ -41,6 +41,9 @@ from deepreasoning_cli.views.notes import RESUME_COMMAND, advise_to_resume
 from deepreasoning_cli.wiring.cassette import open_cassette
 from deepreasoning_cli.wiring.plan import build_plan
 from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.transport import Transport
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -79,6 +82,11 @@ class RunCap:
                 release=partial(self._release, plan.id, caps.release),
             ),
         )
+
+    def count_only(self, plan: Plan) -> Plan:
+        """The plan of a turn that is paid for already: what it cost counts, and stops nothing."""
+        release = partial(self._release, plan.id, lambda _: None)
+        return replace(plan, caps=Caps(release=release))
 
     def was_short(self, turn: str) -> bool:
         """Whether a shared cap did not leave what the turn has asked for."""
@@ -186,8 +194,11 @@ class ManyTurns:
         """Whether there is one; the check creates no file."""
         return self._history.exists
 
-    def plan(self, request: TurnRequest) -> Plan:
-        """The plan of a turn under all caps; nothing is sent. Raises what `build_plan` does."""
+    def plan(self, request: TurnRequest, turn: str | None = None) -> Plan:
+        """The plan of a turn under all caps; nothing is sent. Raises what `build_plan` does.
+
+        `turn` is its id, where it has one already.
+        """
         plan = build_plan(
             request,
             self.catalog,
@@ -196,7 +207,7 @@ class ManyTurns:
             saves=self.saves,
             cassette=self._cassette,
         )
-        return self.cap.apply_to(plan)
+        return self.cap.apply_to(replace(plan, id=turn) if turn else plan)
 
     def run(self, plan: Plan, watch: Callable[[Event], None] | None = None) -> EndedTurn:
         """Run the turn to its end; `watch` is called with each event once that is kept.
@@ -225,6 +236,13 @@ class ManyTurns:
             plan.caps.release(record.cost)
         capped = error is not None and error.kind == COST_CAP and self.cap.was_short(plan.id)
         return EndedTurn(id=plan.id, record=record, error=error, capped=capped)
+
+    def connect(self) -> Transport:
+        """The connections, for calls that are no turn. Raises ConfigError."""
+        with self._opening:
+            self._transport.open()
+            self._is_open = True
+        return self._transport.opened
 
     def stop(self) -> None:
         """End every running turn at its next event, and each later one at its first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,9 +13,10 @@ from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedErr
 from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns
 from deepreasoning_cli.library.rows import Row, RowError
 from deepreasoning_cli.pipeline.continuation import kept_answer
+from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
-from deepreasoning_cli.pipeline.run import ReasonerOutput
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.search import found_pages
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.json import turn_object
@@ -31,9 +32,12 @@ class RowOutcome:
 
     row: Row
     answer: dict[str, Any] = field(repr=False)
+    record: TurnRecord | None = field(default=None, repr=False)
     cost: Decimal = NOTHING
     error: DeepReasoningError | None = None
     capped: bool = False
+    batched: bool = False
+    """Whether its answer came in a batch."""
 
     @property
     def ends_the_run(self) -> bool:
@@ -55,16 +59,22 @@ class RowTurns:
         self._system = system
         self._loading = threading.Lock()
         self._settings: dict[str, LoadedSettings | RowError] = {}
+        self._checked: set[str] = set()
 
-    def check(self, row: Row) -> None:
-        """Raise RowError where the row cannot be asked: by its settings, or its length."""
-        before = len(self._settings)
-        self._settings_of(row)
-        if len(self._settings) > before or len(row.prompt) > LONG:
-            try:
-                self._turns.plan(self._request(row))
-            except (UsageError, RefusedError) as error:
-                raise RowError(f"cannot be asked: {error.message}") from None
+    def check(self, row: Row) -> Plan | None:
+        """Raise RowError where the row cannot be asked: by its settings, or its length.
+
+        Returns the plan of the first row with these settings, and of each that is long.
+        """
+        key = settings_key(row)
+        loaded = self._settings_of(row)
+        if key in self._checked and len(row.prompt) <= LONG:
+            return None
+        self._checked.add(key)
+        try:
+            return self._turns.plan(TurnRequest(loaded=loaded, question=row.prompt))
+        except (UsageError, RefusedError) as error:
+            raise RowError(f"cannot be asked: {error.message}") from None
 
     def answer(self, row: Row, earlier: Sequence[str], begin: Callable[[str], None]) -> RowOutcome:
         """Ask the row, or finish what the `earlier` turns have begun, by their ids.
@@ -72,32 +82,74 @@ class RowTurns:
         `begin` is told the id of the turn before that runs, if it is kept.
         """
         kept = self._kept_turns(row, earlier)
-        paid = sum((record.cost or NOTHING for record in kept), NOTHING)
-        if kept and kept[-1].complete:
-            return RowOutcome(row=row, answer=_answer(row, kept[-1].start.id, kept[-1], paid))
+        if answered := _answered(row, kept):
+            return answered
+        return self._run(row, kept, begin)
+
+    def reason(
+        self, row: Row, earlier: Sequence[str], begin: Callable[[str], None]
+    ) -> RowOutcome | None:
+        """Have the row thought about; None where nobody is to, or it has been."""
+        kept = self._kept_turns(row, earlier)
+        alone = Handoff(self._settings_of(row).settings.handoff) is Handoff.NONE
+        if alone or (kept and (_is_answered(kept[-1]) or _is_usable(kept[-1]))):
+            return None
+        return self._run(row, kept, begin, reasoning_only=True)
+
+    def answer_plan(self, row: Row, earlier: Sequence[str]) -> Plan | None:
+        """The plan of the answer from the reasoning that there is; None where it is answered.
+
+        Raises what `build_plan` does.
+        """
+        kept = self._kept_turns(row, earlier)
+        if kept and _is_answered(kept[-1]):
+            return None
+        return self._turns.plan(self._request(row, kept))
+
+    def refuse(self, row: Row, error: DeepReasoningError, earlier: Sequence[str]) -> RowOutcome:
+        """The row that cannot be answered, for that reason."""
+        return _not_planned(row, error, self._kept_turns(row, earlier))
+
+    def take(
+        self, row: Row, earlier: Sequence[str], turn: str, receive: Callable[[Plan], Plan]
+    ) -> RowOutcome:
+        """The answer that came another way: `receive` puts it into the plan of `turn`.
+
+        It is kept as any other; one that was kept already is not kept twice.
+        """
+        kept = self._kept_turns(row, [*earlier, turn])
+        if answered := _answered(row, kept):
+            return answered
+        others = [record for record in kept if record.start.id != turn]
         try:
-            plan = self._turns.plan(self._request(row, kept))
+            plan = receive(self._turns.plan(self._request(row, others), turn))
         except DeepReasoningError as error:
-            ended = EndedTurn(id="", record=TurnRecord(), error=error)
-        else:
-            if self._turns.saves:
-                begin(plan.id)
-            ended = self._turns.run(plan)
-        cost = ended.record.cost
-        total = None if cost is None else cost + paid
-        return RowOutcome(
-            row=row,
-            answer=_answer(row, ended.id or None, ended.record, total, ended.error),
-            cost=cost or NOTHING,
-            error=ended.error,
-            capped=ended.capped,
-        )
+            return _not_planned(row, error, others)
+        ended = self._turns.run(self._turns.cap.count_only(plan))
+        return replace(_outcome(row, ended, others), batched=True)
+
+    def _run(
+        self,
+        row: Row,
+        kept: Sequence[TurnRecord],
+        begin: Callable[[str], None],
+        *,
+        reasoning_only: bool = False,
+    ) -> RowOutcome:
+        try:
+            request = replace(self._request(row, kept), reasoning_only=reasoning_only)
+            plan = self._turns.plan(request)
+        except DeepReasoningError as error:
+            return _not_planned(row, error, kept)
+        if self._turns.saves:
+            begin(plan.id)
+        return _outcome(row, self._turns.run(plan), kept)
 
     def _settings_of(self, row: Row) -> LoadedSettings:
         """The settings of the row, made once for all rows that set the same."""
         if not row.values:
             return self._turns.loaded
-        key = repr(sorted(row.values.items()))
+        key = settings_key(row)
         with self._loading:
             found = self._settings.get(key)
             if found is None:
@@ -122,7 +174,7 @@ class RowTurns:
                 with suppress(UsageError):  # it was deleted, or had not begun
                     found.append(store.turn(turn))
         kept = [record for record in found if record.start.prompt == row.prompt]
-        return sorted(kept, key=lambda record: (record.complete, _is_usable(record)))
+        return sorted(kept, key=lambda record: (_is_answered(record), _is_usable(record)))
 
     def _request(self, row: Row, kept: Sequence[TurnRecord] = ()) -> TurnRequest:
         """The row's turn; it goes on from the last of the kept ones, as `resume` does."""
@@ -147,6 +199,46 @@ class RowTurns:
 
 
 LONG: Final = 100_000  # characters of a prompt that may be longer than a model reads
+
+
+def settings_key(row: Row) -> str:
+    """What rows with the same settings have in common."""
+    return repr(sorted(row.values.items()))
+
+
+def _paid(kept: Sequence[TurnRecord]) -> Decimal:
+    return sum((record.cost or NOTHING for record in kept), NOTHING)
+
+
+def _answered(row: Row, kept: Sequence[TurnRecord]) -> RowOutcome | None:
+    """The row, if the last of its turns has the answer; that was paid for before."""
+    if not (kept and _is_answered(kept[-1])):
+        return None
+    last = kept[-1]
+    return RowOutcome(row=row, answer=_answer(row, last.start.id, last, _paid(kept)), record=last)
+
+
+def _outcome(row: Row, ended: EndedTurn, kept: Sequence[TurnRecord]) -> RowOutcome:
+    """The row after its turn, which came after those that are kept."""
+    cost = ended.record.cost
+    total = None if cost is None else cost + _paid(kept)
+    return RowOutcome(
+        row=row,
+        answer=_answer(row, ended.id or None, ended.record, total, ended.error),
+        record=ended.record,
+        cost=cost or NOTHING,
+        error=ended.error,
+        capped=ended.capped,
+    )
+
+
+def _not_planned(row: Row, error: DeepReasoningError, kept: Sequence[TurnRecord]) -> RowOutcome:
+    return _outcome(row, EndedTurn(id="", record=TurnRecord(), error=error), kept)
+
+
+def _is_answered(record: TurnRecord) -> bool:
+    """Whether nothing is missing: a turn that was only to reason is complete, too."""
+    return record.complete and record.answers
 
 
 def _is_usable(record: TurnRecord) -> bool:

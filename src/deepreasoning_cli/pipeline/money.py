@@ -73,6 +73,16 @@ class Rates:
             return Decimal(0)
         return self.cost(replace(usage, cached_tokens=0, cache_write_tokens=0)) - self.cost(usage)
 
+    def times(self, factor: Decimal) -> Rates:
+        """All of them, by this factor."""
+        read, write = self.cache_read, self.cache_write
+        return Rates(
+            self.input * factor,
+            self.output * factor,
+            None if read is None else read * factor,
+            None if write is None else write * factor,
+        )
+
     @property
     def prices_caching(self) -> bool:
         """Whether it is known what a cache costs and saves."""
@@ -102,6 +112,14 @@ class Hours:
         if moment.weekday() not in self.weekdays or moment.date() in self.holidays:
             return False
         return any(start <= moment.time() < end for start, end in self.spans)
+
+    def end_of(self, when: datetime) -> datetime:
+        """When the span ends that `when` (aware) lies in; `when` itself where it lies in none."""
+        moment = when.astimezone(UTC)
+        ends = [end for start, end in self.spans if start <= moment.time() < end]
+        if not (ends and self.hold(when)):
+            return when
+        return datetime.combine(moment.date(), ends[0], UTC)
 
     def as_json(self) -> dict[str, Any]:
         """Names of weekdays, spans as `HH:MM` in UTC, dates."""
@@ -148,6 +166,16 @@ class RateCard:
     def saved(self, usage: Usage, when: datetime) -> Decimal:
         """USD that caches spared a request sent at `when` (aware), as `Rates.saved` has it."""
         return self.at(when, usage.input_tokens).saved(usage)
+
+    def times(self, factor: Decimal, source: str) -> RateCard:
+        """All rates by this factor, which is from `source`."""
+        return replace(
+            self,
+            base=self.base.times(factor),
+            bands=tuple((above, rates.times(factor)) for above, rates in self.bands),
+            peak=self.peak and self.peak.times(factor),
+            source=source,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The base rates, and what departs from them; None where there is no such thing."""

@@ -36,6 +36,7 @@ class RunProgress:
         self.answered = before
         self.failed = 0
         self.cost = Decimal(0)
+        self.waits_for = ""
         self._before = before
         self._write = write
         self._columns = columns
@@ -70,7 +71,14 @@ class RunProgress:
         fields.append(format_usd(self.cost))
         if over >= FEWEST and self.left:
             fields.append(f"about {format_duration(seconds / over * self.left)} left")
+        if self.waits_for:
+            fields = [fields[0], self.waits_for, format_usd(self.cost)]
         return " · ".join(fields)
+
+    def wait_for(self, what: str) -> None:
+        """Say what is waited for; nothing, with an empty text."""
+        self.waits_for = what
+        self.tick()
 
     def tick(self) -> None:
         """Draw the line, if it says something new."""

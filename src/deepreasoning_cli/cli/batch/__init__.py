@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from datetime import datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, Literal
@@ -47,6 +48,17 @@ def batch(
     skip_bad: Annotated[
         bool, o.input_option("--skip-bad", help="Leave out rows that cannot be asked.")
     ] = False,
+    cheap: Annotated[
+        bool,
+        o.limits_option(
+            "--cheap",
+            help="Reason off-peak, answer by Message Batches at half price; takes up to a day.",
+        ),
+    ] = False,
+    by: Annotated[
+        str | None,
+        o.limits_option("--by", metavar="HH:MM", help="Don't wait for off-peak hours beyond this."),
+    ] = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
     answerer: o.AnswererOption = None,
@@ -96,6 +108,8 @@ def batch(
         saves=not no_save,
         skip_bad=skip_bad,
         as_json=json,
+        cheap=cheap,
+        by=_next_time(by),
     )
     with ExitStack() as files:
         run.answer(*_open(source, form, files), output)
@@ -111,6 +125,19 @@ def _dollars(text: str | None) -> Decimal | None:
     if not (amount.is_finite() and 0 < amount <= 1_000_000):
         raise UsageError("--max-cost must be an amount in USD above 0", hint="--max-cost 5")
     return amount
+
+
+def _next_time(text: str | None) -> datetime | None:
+    """When the clock of this computer shows that time next."""
+    if text is None:
+        return None
+    try:
+        wanted = time.fromisoformat(text)
+    except ValueError:
+        raise UsageError("--by must be a time such as 06:00") from None
+    now = datetime.now().astimezone()
+    day = now.date() if wanted.replace(tzinfo=None) > now.time() else now.date() + timedelta(1)
+    return datetime.combine(day, wanted.replace(tzinfo=None)).astimezone()
 
 
 def _open(source: str, form: str | None, files: ExitStack) -> tuple[BinaryIO, RowFormat]:

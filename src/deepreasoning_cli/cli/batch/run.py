@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,21 @@ from typing import Any, BinaryIO, Final
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.batch.check import RowCheck
+from deepreasoning_cli.cli.batch.check import RowCheck, quote
 from deepreasoning_cli.cli.messages import debug_log, message
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
     RefusedError,
     UnavailableError,
+    UsageError,
 )
 from deepreasoning_cli.library.answers_file import AnswersFile
+from deepreasoning_cli.library.cheap import CheapAnswers, off_peak
 from deepreasoning_cli.library.many import NOTHING, STOPPED, AtOnce, ManyTurns
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
 from deepreasoning_cli.library.rows import Row, RowFormat, read_rows
+from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
@@ -48,6 +51,8 @@ class BatchRun:
     saves: bool
     skip_bad: bool
     as_json: bool
+    cheap: bool = False
+    by: datetime | None = None
 
     def answer(self, file: BinaryIO, form: RowFormat, output: Path) -> None:
         """Check all rows, then ask those that are not in the output.
@@ -55,100 +60,78 @@ class BatchRun:
         Raises UsageError before anything is paid, IncompleteError where rows failed, RefusedError
         where a cap ended it, and what keeps all rows from being asked.
         """
-        with AnswersFile(output) as answers, ExitStack() as run:
-            report = Reporter(self.global_options)
-            turns = run.enter_context(
-                ManyTurns(
-                    self.loaded,
-                    at_once=self.at_once,
-                    max_cost=self.max_cost,
-                    saves=self.saves,
-                    report=report,
-                    log=report.log,
-                )
-            )
+        reporter = Reporter(self.global_options)
+        with (
+            AnswersFile(output) as answers,
+            ManyTurns(
+                self.loaded,
+                at_once=self.at_once,
+                max_cost=self.max_cost,
+                saves=self.saves,
+                report=reporter,
+                log=debug_log(self.global_options),
+            ) as turns,
+        ):
+            if self.cheap and not turns.saves:
+                hint = "leave --no-save out, or --cheap"
+                raise UsageError("--cheap keeps the reasoning in the history", hint=hint)
             row_turns = RowTurns(turns, self._load, self.system)
-            checked = RowCheck(row_turns, answers)
+            checked = RowCheck(row_turns, answers, batched=self.cheap or answers.waits)
             for row in read_rows(file, form):
                 checked.add(row)
             checked.report(self.global_options, skip_bad=self.skip_bad)
-            progress = report.begin(checked.count, checked.answered)
-            file.seek(0)
-            rows = checked.left(read_rows(file, form))
-            self._ask(rows, row_turns, turns, answers, progress)
+            progress = reporter.begin(checked.count, checked.answered)
+
+            def rows() -> Iterator[Row]:
+                file.seek(0)
+                return checked.left(read_rows(file, form))
+
+            run = RowRun(
+                turns=turns,
+                row_turns=row_turns,
+                answers=answers,
+                checked=checked,
+                rows=rows,
+                progress=progress,
+                say=reporter.say,
+                at_once=self.at_once,
+            )
+            self._finish(run, partial(self._ask, run, reporter), reporter)
 
     def _load(self, values: Any) -> LoadedSettings:
         return load_settings(self.global_options.config, {**self.settings, **values})
 
-    def _ask(
-        self,
-        rows: Iterator[Row],
-        row_turns: RowTurns,
-        turns: ManyTurns,
-        answers: AnswersFile,
-        progress: RunProgress,
-    ) -> None:
-        def ask(row: Row) -> RowOutcome:
-            earlier = answers.turns.get(row.key, ())
-            return row_turns.answer(row, earlier, partial(answers.begin_turn, row.key))
+    def _ask(self, run: RowRun, reporter: Reporter) -> None:
+        if run.answers.waits:
+            run.collect()
+        if not self.cheap:
+            run.ask_all(run.row_turns.answer)
+            return
+        reporter.say(quote(run.checked.plans, run.turns))
+        run.reason_all(self.by)
+        if not run.end.error:
+            run.send()
+            run.collect()
 
-        work = AtOnce(ask, rows, self.at_once, progress.tick)
-        end = RunEnd()
-        interrupted: BaseException | None = None
-        while True:
-            try:
-                for outcome in work:
-                    if not end.is_unsent(outcome):
-                        answers.append(outcome.answer)
-                        progress.count(outcome.cost, failed=outcome.error is not None)
-                    if end.note(outcome):
-                        work.end()
-                break
-            except KeyboardInterrupt as exc:
-                progress.erase()
-                if interrupted:
-                    turns.stop()
-                else:
-                    self._say("finishing the rows that run; Ctrl-C again stops them")
-                interrupted = exc
-                work.end()
+    def _finish(self, run: RowRun, ask: Callable[[], None], reporter: Reporter) -> None:
+        """Do it, and say what it came to, however it ends."""
+        failure: BaseException | None = None
+        try:
+            ask()
+        except (DeepReasoningError, KeyboardInterrupt) as exc:
+            failure = exc
+        progress = run.progress
         progress.erase()
         if not (progress.left or progress.failed):
-            answers.forget_turns()
-        self._finish(progress, answers.path, end, interrupted)
-
-    def _say(self, text: str) -> None:
-
-        message(self.global_options, "", text)
-
-    def _finish(
-        self,
-        progress: RunProgress,
-        output: Path,
-        end: RunEnd,
-        interrupted: BaseException | None,
-    ) -> None:
-        """Say what the run came to; raise what kept it from more."""
+            run.answers.forget_turns()
         if self.as_json:
-            receipt = {
-                "rows": progress.total,
-                "answered": progress.answered,
-                "failed": progress.failed,
-                "left": progress.left,
-                "cost_usd": decimal_usd(progress.cost),
-                "seconds": round(progress.seconds, 3),
-                "output": str(output),
-            }
-            typer.echo(dump_json(receipt))
-        parts = [f"{progress.answered:,} of {progress.total:,} rows are answered in {output}"]
-        if progress.failed:
-            parts.append(f"{progress.failed:,} failed")
-        parts += [format_usd(progress.cost), format_duration(progress.seconds)]
-        self._say(" · ".join(parts))
-        if interrupted:
-            self._say("run it again to go on")
-            raise interrupted
-        end.raise_error(progress)
+            typer.echo(dump_json(run.receipt()))
+        reporter.say(run.summary())
+        if isinstance(failure, KeyboardInterrupt):
+            reporter.say("run it again to go on")
+        if failure:
+            raise failure
+        run.end.raise_error(progress)
 
 
 class RunEnd:
@@ -197,13 +180,152 @@ class RunEnd:
             )
 
 
+@dataclass(slots=True, kw_only=True)
+class RowRun:
+    """The rows that are asked, and what became of them. `rows` begins anew at the first left."""
+
+    turns: ManyTurns
+    row_turns: RowTurns
+    answers: AnswersFile
+    checked: RowCheck
+    rows: Callable[[], Iterator[Row]]
+    progress: RunProgress
+    say: Callable[[str], None]
+    at_once: int
+    end: RunEnd = field(default_factory=RunEnd)
+    is_ending: bool = False
+    list_cost: Decimal = NOTHING
+    """USD that the same had cost without `--cheap`."""
+
+    def take(self, outcome: RowOutcome) -> None:
+        """A row is over: add its line."""
+        self.list_cost += list_price(outcome)
+        if self.end.is_unsent(outcome):
+            return
+        self.answers.append(outcome.answer)
+        self.checked.over.add(outcome.row.key)
+        self.progress.count(outcome.cost, failed=outcome.error is not None)
+
+    def ask_all(
+        self,
+        ask: Callable[[Row, Sequence[str], Callable[[str], None]], RowOutcome | None],
+        rows: Iterator[Row] | None = None,
+    ) -> None:
+        """Ask many at once. The first Ctrl-C lets those that run end, the second stops them."""
+
+        def work(row: Row) -> RowOutcome | None:
+            earlier = tuple(self.answers.turns.get(row.key, ()))
+            return ask(row, earlier, partial(self._begin_turn, row.key))
+
+        work_left = AtOnce(work, rows or self.rows(), self.at_once, self.progress.tick)
+        interrupted: KeyboardInterrupt | None = None
+        while True:
+            try:
+                for outcome in work_left:
+                    if outcome is not None:
+                        self._take_or_count(outcome)
+                        if self.end.note(outcome):
+                            work_left.end()
+                break
+            except KeyboardInterrupt as exc:
+                self.progress.erase()
+                if interrupted:
+                    self.turns.stop()
+                else:
+                    self.say("finishing the rows that run; Ctrl-C again stops them")
+                interrupted, self.is_ending = exc, True
+                work_left.end()
+        if interrupted:
+            raise interrupted
+
+    def _begin_turn(self, key: str, turn: str) -> None:
+        self.answers.begin_turn(key, turn)
+        self.answers.turns[key].append(turn)
+
+    def _take_or_count(self, outcome: RowOutcome) -> None:
+        """A row that has only been reasoned about is not over."""
+        record = outcome.record
+        if outcome.error is None and record is not None and not record.answers:
+            self.progress.cost += outcome.cost
+            self.list_cost += list_price(outcome)
+        else:
+            self.take(outcome)
+
+    def reason_all(self, by: datetime | None) -> None:
+        """Have every row reasoned about, out of the peak hours of its reasoner."""
+        rows = off_peak(
+            self.rows(),
+            self.checked.reasoner_rates,
+            by,
+            goes_on=lambda: not self.is_ending,
+            show=self.progress.wait_for,
+        )
+        self.ask_all(self.row_turns.reason, rows)
+        self.progress.wait_for("")
+
+    def _cheap(self) -> CheapAnswers:
+        if self.checked.claude is None:
+            raise UsageError("a batch was sent for these rows, and no row has Anthropic answer now")
+        return CheapAnswers(
+            self.turns,
+            self.row_turns,
+            self.answers,
+            self.checked.claude,
+            self.rows,
+            self.take,
+            show=self.progress.wait_for,
+        )
+
+    def send(self) -> None:
+        """Send what is to be answered, in batches."""
+        self._cheap().send()
+
+    def collect(self) -> None:
+        """Wait for all batches, and take what they have."""
+        self._cheap().collect()
+        self.progress.wait_for("")
+
+    def receipt(self) -> dict[str, Any]:
+        """What the run came to, for programs."""
+        progress = self.progress
+        return {
+            "rows": progress.total,
+            "answered": progress.answered,
+            "failed": progress.failed,
+            "left": progress.left,
+            "list_usd": decimal_usd(self.list_cost),
+            "cost_usd": decimal_usd(progress.cost),
+            "seconds": round(progress.seconds, 3),
+            "output": str(self.answers.path),
+        }
+
+    def summary(self) -> str:
+        """The same for people."""
+        progress = self.progress
+        counts = f"{progress.answered:,} of {progress.total:,} rows"
+        parts = [f"{counts} are answered in {self.answers.path}"]
+        if progress.failed:
+            parts.append(f"{progress.failed:,} failed")
+        paid = format_usd(progress.cost)
+        saved = self.list_cost > progress.cost
+        parts.append(f"list {format_usd(self.list_cost)}, paid {paid}" if saved else paid)
+        return " · ".join([*parts, format_duration(progress.seconds)])
+
+
+def list_price(outcome: RowOutcome) -> Decimal:
+    """USD of the row's turn in this run without `--cheap`: an answer in a batch costs half."""
+    stages = outcome.record.stages if outcome.record and outcome.cost else {}
+    answer = stages.get(Stage.ANSWER)
+    by_batch = answer is not None and outcome.batched
+    return outcome.cost + ((answer.cost or NOTHING) if answer and by_batch else NOTHING)
+
+
 class Reporter:
     """What is told while rows are asked: lines on stderr, above the progress."""
 
     def __init__(self, options: o.GlobalOptions) -> None:
         self._options = options
         self._progress: RunProgress | None = None
-        self._debug = debug_log(options)
 
     def begin(self, total: int, before: int) -> RunProgress:
         """The progress of the rows, drawn where a person looks at a terminal."""
@@ -221,9 +343,9 @@ class Reporter:
             self._progress.erase()
         message(self._options, kind, text)
 
-    def log(self, line: str) -> None:
-        """Print a line of the request log."""
-        self._debug(line)
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        self("", text)
 
 
 def _write_stderr(text: str) -> None:

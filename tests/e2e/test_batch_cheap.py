@@ -1,0 +1,172 @@
+"""Files of rows answered by Message Batches, at half price."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.message_batches import USAGE, MessageBatchesVendor, PlayedBatch
+from support.replies import error_reply_anthropic
+from support.row_vendors import PATIENCE, RowVendors, answer_to, answers_in, write_rows
+from support.vendors import Vendors
+
+HOST: Final = """
+[reasoners.steady]
+base_url = "{url}"
+model = "thinker"
+key = "deepseek"
+rates = {{ input = 1, output = 2 }}
+"""
+"""A reasoner without peak hours: a test does not wait for the clock."""
+SONNET: Final = Decimal(3) * USAGE["input_tokens"] + Decimal(15) * USAGE["output_tokens"]
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+
+
+def cheap(vendors: Vendors, world: MessageBatchesVendor) -> RowVendors:
+    """The reasoner of rows, and Claude by batches alone."""
+    rows = RowVendors(vendors)
+    vendors.claude.forget()
+    vendors.claude.reply(world)
+    vendors.config(HOST.format(url=vendors.reasoner.url))
+    return rows
+
+
+def command(source: Path, output: Path, *more: str) -> tuple[str, ...]:
+    return ("batch", str(source), "-o", str(output), "--cheap", "-r", "steady", *more)
+
+
+def test_a_batch_costs_half_and_says_so(vendors: Vendors, paths: tuple[Path, Path]) -> None:
+    world = MessageBatchesVendor()
+    rows = cheap(vendors, world)
+    write_rows(paths[0], 5)
+    told = vendors.run(*command(*paths, "--json", "-m", "claude-sonnet-4-6"))
+    assert told.code == 0, told.stderr
+    answers = answers_in(paths[1])
+    assert {each["id"]: each["answer"] for each in answers} == {
+        f"row-{row}": answer_to(str(row)) for row in range(5)
+    }
+    receipt = json.loads(told.stdout)
+    paid, listed = Decimal(receipt["cost_usd"]), Decimal(receipt["list_usd"])
+    assert listed - paid == 5 * SONNET / 2 / 1_000_000
+    assert {each["answerer"]["cost_usd"] for each in answers} == {
+        f"{(SONNET / 2 / 1_000_000).normalize():f}"
+    }
+    assert sum(Decimal(each["cost_usd"]) for each in answers) == paid
+    assert b"5 rows: \xe2\x89\x88$" in told.stderr  # the quote
+    assert b"list $" in told.stderr
+    assert Counter(rows.asked("reasoner")) == Counter(map(str, range(5)))
+    assert sorted(world.asked) == sorted(map(str, range(5)))
+
+
+def test_rows_that_expired_or_failed_are_sent_again_by_the_next_run(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    fails = {"1": "expired", "2": "errored", "3": "canceled"}
+    world = MessageBatchesVendor(fails=fails)
+    rows = cheap(vendors, world)
+    write_rows(paths[0], 6)
+    first = vendors.run(*command(*paths))
+    assert first.code == 6
+    errors = {each["id"]: each["error"] for each in answers_in(paths[1])}
+    assert [errors[f"row-{row}"]["kind"] for row in (1, 2, 3)] == [
+        "batch_expired",
+        "bad_request",
+        "batch_expired",
+    ]
+    assert [errors[f"row-{row}"] for row in (0, 4, 5)] == [None] * 3
+    assert vendors.run(*command(*paths)).code == 0
+    answers = {each["id"]: each for each in answers_in(paths[1])}
+    assert {name: each["answer"] for name, each in answers.items()} == {
+        f"row-{row}": answer_to(str(row)) for row in range(6)
+    }
+    assert Counter(rows.asked("reasoner")) == Counter(map(str, range(6)))
+    assert Counter(world.asked) == Counter([*map(str, range(6)), *fails])
+    assert not paths[1].with_name("out.jsonl.state").exists()
+
+
+def test_a_run_that_is_killed_while_it_waits_collects_the_same_batch_later(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    world = MessageBatchesVendor(looks=1_000_000)
+    rows = cheap(vendors, world)
+    write_rows(paths[0], 4)
+    with rows.running(*command(*paths)) as process:
+        vendors.claude.wait_for_requests(2, PATIENCE)  # sent, and looked at once
+        process.kill()
+    world.looks = 0
+    told = vendors.run("batch", str(paths[0]), "-o", str(paths[1]), "-r", "steady")
+    assert told.code == 0, told.stderr
+    assert len(answers_in(paths[1])) == 4
+    assert (len(world.batches), len(rows.asked("reasoner"))) == (1, 4)
+
+
+def test_a_batch_is_found_whose_id_never_arrived(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    world = MessageBatchesVendor(looks=0)
+    rows = cheap(vendors, world)
+    write_rows(paths[0], 4)
+    with rows.running(*command(*paths)) as process:
+
+        def kill(_batch: PlayedBatch) -> None:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+        world.after_create = kill
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    world.after_create = lambda _: None
+    told = vendors.run(*command(*paths))
+    assert told.code == 0, told.stderr
+    assert len(answers_in(paths[1])) == 4
+    assert (len(world.batches), len(rows.asked("reasoner"))) == (1, 4)
+
+
+def test_a_host_without_batches_is_told_and_the_reasoning_is_kept(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    rows = cheap(vendors, MessageBatchesVendor())
+    vendors.claude.forget()
+    vendors.claude.reply(error_reply_anthropic(404, "not_found_error", "no such page"))
+    write_rows(paths[0], 3)
+    told = vendors.run(*command(*paths))
+    assert told.code == 4
+    assert b"takes no Message Batches" in told.stderr
+    assert b"run it again without --cheap" in told.stderr
+    vendors.claude.forget()
+    vendors.claude.reply(rows.answer)
+    assert vendors.run("batch", str(paths[0]), "-o", str(paths[1]), "-r", "steady").code == 0
+    assert Counter(rows.asked("reasoner")) == {"0": 1, "1": 1, "2": 1}
+
+
+def test_a_batch_that_does_not_fit_under_the_cap_is_not_sent(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    world = MessageBatchesVendor()
+    cheap(vendors, world)
+    write_rows(paths[0], 10)
+    told = vendors.run(*command(*paths, "--max-cost", "0.05", "-m", "claude-sonnet-4-6"))
+    assert told.code == 4
+    assert b"the next batch does not fit: max_cost of this run is $0.05" in told.stderr
+    assert world.batches == {}
+
+
+def test_only_anthropic_takes_batches(vendors: Vendors, paths: tuple[Path, Path]) -> None:
+    cheap(vendors, MessageBatchesVendor())
+    paths[0].write_text('{"prompt": "question number 1", "web": true}\n')
+    told = vendors.run(*command(*paths), env={"LINKUP_API_KEY": vendors.keys["LINKUP_API_KEY"]})
+    assert told.code == 2
+    assert b"it searches the web" in told.stderr
+    told = vendors.run(*command(*paths, "--no-save"))
+    assert told.code == 2
+    assert b"--cheap keeps the reasoning in the history" in told.stderr
+    assert vendors.sent() == 0
