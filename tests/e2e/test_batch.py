@@ -204,15 +204,15 @@ def test_a_cap_holds_for_all_rows_and_the_next_run_goes_on(
     RowVendors(vendors)
     write_rows(source, 30)
     command = ("batch", str(source), "-o", str(output), "-j", "10")
-    capped = vendors.run(*command, "--max-cost", "0.01", "--json")
-    assert capped.code == 4
-    receipt = json.loads(capped.stdout)
+    stopped = vendors.run(*command, "--max-cost", "0.01", "--json")
+    assert stopped.code == 4
+    receipt = json.loads(stopped.stdout)
     spent = sum(Decimal(each["cost_usd"]) for each in answers_in(output))
     assert 0 < spent <= Decimal("0.0101")
     assert receipt["cost_usd"] == str(spent.normalize())
     assert receipt["answered"] + receipt["left"] + receipt["failed"] == 30
     assert receipt["left"] > 0
-    assert json.loads(capped.stderr.splitlines()[-1])["error"]["kind"] == "cost_cap"
+    assert json.loads(stopped.stderr.splitlines()[-1])["error"]["kind"] == "cost_cap"
     assert vendors.run(*command).code == 0
     check_answers(output, 30)
 

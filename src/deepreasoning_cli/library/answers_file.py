@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from deepreasoning_cli.errors import UsageError, WriteError
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
-from deepreasoning_cli.library.rows import prompt_digest
+from deepreasoning_cli.library.question_rows import prompt_digest
 from deepreasoning_cli.sanitize import dump_json
 
 SUFFIX: Final = ".state"

@@ -16,8 +16,8 @@ from typing import Final
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, ManyTurns
+from deepreasoning_cli.library.question_rows import Row, RowError
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
-from deepreasoning_cli.library.rows import Row, RowError
 from deepreasoning_cli.pipeline.budget import USUAL_OUTPUT
 from deepreasoning_cli.pipeline.events import COST_CAP, Payload
 from deepreasoning_cli.pipeline.money import RateCard, Usage

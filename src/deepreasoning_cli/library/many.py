@@ -127,13 +127,13 @@ class RunCap:
 class EndedTurn:
     """A turn that is over: its record as far as it came, and what ended it early.
 
-    `capped` tells that a cap of the whole run, a day or a month did: the next ones cannot begin.
+    `reached_cap` tells that a cap of the run, a day or a month did: the next ones cannot begin.
     """
 
     id: str
     record: TurnRecord = field(repr=False)
     error: DeepReasoningError | None = None
-    capped: bool = False
+    reached_cap: bool = False
 
 
 class ManyTurns:
@@ -176,7 +176,7 @@ class ManyTurns:
             )
         )
         self._is_open = False
-        self._stopped = threading.Event()
+        self._ending = threading.Event()
 
     def __enter__(self) -> Self:
         if self.saves:
@@ -226,16 +226,16 @@ class ManyTurns:
                     keep(event)
                     if watch:
                         watch(event)
-                    if self._stopped.is_set():
-                        raise _stopped(paid=bool(record.thoughts or record.texts))
+                    if self._ending.is_set():
+                        raise _stop_error(paid=bool(record.thoughts or record.texts))
         except DeepReasoningError as failure:
             error = failure
             if isinstance(failure, IncompleteError) and journal and journal.is_complete:
                 advise_to_resume(failure, plan.id, RESUME_COMMAND)
         finally:
             plan.caps.release(record.cost)
-        capped = error is not None and error.kind == COST_CAP and self.cap.was_short(plan.id)
-        return EndedTurn(id=plan.id, record=record, error=error, capped=capped)
+        reached_cap = error is not None and error.kind == COST_CAP and self.cap.was_short(plan.id)
+        return EndedTurn(id=plan.id, record=record, error=error, reached_cap=reached_cap)
 
     def connect(self) -> Transport:
         """The connections, for calls that are no turn. Raises ConfigError."""
@@ -246,7 +246,7 @@ class ManyTurns:
 
     def stop(self) -> None:
         """End every running turn at its next event, and each later one at its first."""
-        self._stopped.set()
+        self._ending.set()
 
     def warn(self, text: str) -> None:
         """Report a warning, once."""
@@ -269,7 +269,7 @@ class ManyTurns:
         )
 
 
-def _stopped(*, paid: bool) -> DeepReasoningError:
+def _stop_error(*, paid: bool) -> DeepReasoningError:
     error = IncompleteError if paid else UnavailableError
     return error("the run was stopped", kind=STOPPED)
 

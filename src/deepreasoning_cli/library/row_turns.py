@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns
-from deepreasoning_cli.library.rows import Row, RowError
+from deepreasoning_cli.library.question_rows import Row, RowError
 from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import decimal_usd
@@ -35,7 +35,7 @@ class RowOutcome:
     record: TurnRecord | None = field(default=None, repr=False)
     cost: Decimal = NOTHING
     error: DeepReasoningError | None = None
-    capped: bool = False
+    reached_cap: bool = False
     batched: bool = False
     """Whether its answer came in a batch."""
 
@@ -43,7 +43,7 @@ class RowOutcome:
     def ends_the_run(self) -> bool:
         """Whether the next rows would meet the same: a cap, a key that is wrong, no credit."""
         error = self.error
-        return self.capped or isinstance(error, ConfigError) or _is_no_credit(error)
+        return self.reached_cap or isinstance(error, ConfigError) or _is_no_credit(error)
 
 
 def _is_no_credit(error: DeepReasoningError | None) -> bool:
@@ -228,7 +228,7 @@ def _outcome(row: Row, ended: EndedTurn, kept: Sequence[TurnRecord]) -> RowOutco
         record=ended.record,
         cost=cost or NOTHING,
         error=ended.error,
-        capped=ended.capped,
+        reached_cap=ended.reached_cap,
     )
 
 

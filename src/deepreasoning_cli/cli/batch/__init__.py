@@ -18,7 +18,7 @@ from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from deepreasoning_cli.library.rows import RowFormat
+    from deepreasoning_cli.library.question_rows import RowFormat
 
 AT_ONCE: Final = 8
 STDIN: Final = "-"
@@ -142,7 +142,7 @@ def _next_time(text: str | None) -> datetime | None:
 
 def _open(source: str, form: str | None, files: ExitStack) -> tuple[BinaryIO, RowFormat]:
     """IN, which can be read twice, and how it is written; a pipe is copied to where nobody sees."""
-    from deepreasoning_cli.library.rows import RowFormat, guess_format
+    from deepreasoning_cli.library.question_rows import RowFormat, guess_format
 
     if source == STDIN:
         if sys.stdin is None or sys.stdin.isatty():

@@ -13,8 +13,8 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.cheap import claude_of
 from deepreasoning_cli.library.many import NOTHING, ManyTurns
+from deepreasoning_cli.library.question_rows import BadRow, Row, RowError, prompt_digest
 from deepreasoning_cli.library.row_turns import RowTurns, settings_key
-from deepreasoning_cli.library.rows import BadRow, Row, RowError, prompt_digest
 from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens, format_usd
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
@@ -25,7 +25,7 @@ TYPICAL: Final = 1  # of the low, the typical and the high case of a forecast
 
 
 @dataclass(slots=True)
-class PlannedRows:
+class RowGroup:
     """Rows with the same settings: the plan of the first, how many, and the tokens of all."""
 
     plan: Plan
@@ -47,7 +47,7 @@ class RowCheck:
         self.over: set[str] = set()
         self.claude: ClaudeProvider | None = None
         """Who answers, where batches are sent."""
-        self.plans: dict[str, PlannedRows] = {}
+        self.plans: dict[str, RowGroup] = {}
 
     @property
     def count(self) -> int:
@@ -81,14 +81,14 @@ class RowCheck:
         if plan and self._batched:
             self.claude = claude_of(plan)
         if plan and key not in self.plans:
-            self.plans[key] = PlannedRows(plan)
+            self.plans[key] = RowGroup(plan)
         self.plans[key].count += 1
         self.plans[key].tokens += estimate_tokens(row.prompt)
 
     def reasoner_rates(self, row: Row) -> RateCard | None:
         """What the row's reasoner costs; None where nobody reasons, or it is unknown."""
-        planned = self.plans.get(settings_key(row))
-        return planned.plan.reasoner.rates if planned and planned.plan.reasoner else None
+        group = self.plans.get(settings_key(row))
+        return group.plan.reasoner.rates if group and group.plan.reasoner else None
 
     def report(self, options: GlobalOptions, *, skip_bad: bool) -> None:
         """Name the bad rows. Raises UsageError unless they are to be skipped, or all are bad."""
@@ -118,7 +118,7 @@ class RowCheck:
                 yield row
 
 
-def quote(planned: Mapping[str, PlannedRows], turns: ManyTurns) -> str:
+def quote(group: Mapping[str, RowGroup], turns: ManyTurns) -> str:
     """What the rows will cost by the user's own turns, at list prices and cheaply.
 
     The list price of a reasoner with peak hours is that of now.
@@ -129,7 +129,7 @@ def quote(planned: Mapping[str, PlannedRows], turns: ManyTurns) -> str:
         forecast = UsageForecast.of(store.spending())
     thought, written = forecast.reasoning[TYPICAL], forecast.answer[TYPICAL]
     listed, paid, now = NOTHING, NOTHING, datetime.now(UTC)
-    for rows in planned.values():
+    for rows in group.values():
         reasoner, answerer = rows.plan.reasoner, rows.plan.answerer
         read = rows.tokens
         if reasoner and reasoner.rates:
@@ -141,7 +141,7 @@ def quote(planned: Mapping[str, PlannedRows], turns: ManyTurns) -> str:
             usage = Usage(read, rows.count * written)
             listed += answerer.rates.base.cost(usage)
             paid += answerer.rates.base.cost(usage) * SHARE
-    count = sum(rows.count for rows in planned.values())
+    count = sum(rows.count for rows in group.values())
     return (
         f"{count:,} rows: {format_usd(paid, estimated=True)};"
         f" without --cheap {format_usd(listed, estimated=True)}"

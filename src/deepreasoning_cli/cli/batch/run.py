@@ -26,8 +26,8 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.cheap import CheapAnswers, off_peak
 from deepreasoning_cli.library.many import NOTHING, STOPPED, AtOnce, ManyTurns
+from deepreasoning_cli.library.question_rows import Row, RowFormat, read_rows
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
-from deepreasoning_cli.library.rows import Row, RowFormat, read_rows
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
 from deepreasoning_cli.sanitize import dump_json
@@ -93,7 +93,7 @@ class BatchRun:
                 checked=checked,
                 rows=rows,
                 progress=progress,
-                say=reporter.say,
+                tell=reporter.tell,
                 at_once=self.at_once,
             )
             self._finish(run, partial(self._ask, run, reporter), reporter)
@@ -107,7 +107,7 @@ class BatchRun:
         if not self.cheap:
             run.ask_all(run.row_turns.answer)
             return
-        reporter.say(quote(run.checked.plans, run.turns))
+        reporter.tell(quote(run.checked.plans, run.turns))
         run.reason_all(self.by)
         if not run.end.error:
             run.send()
@@ -126,9 +126,9 @@ class BatchRun:
             run.answers.forget_turns()
         if self.as_json:
             typer.echo(dump_json(run.receipt()))
-        reporter.say(run.summary())
+        reporter.tell(run.summary())
         if isinstance(failure, KeyboardInterrupt):
-            reporter.say("run it again to go on")
+            reporter.tell("run it again to go on")
         if failure:
             raise failure
         run.end.raise_error(progress)
@@ -139,7 +139,7 @@ class RunEnd:
 
     def __init__(self) -> None:
         self.error: DeepReasoningError | None = None
-        self._capped = False
+        self._reached_cap = False
         self._unreachable = 0
 
     def is_unsent(self, outcome: RowOutcome) -> bool:
@@ -156,13 +156,13 @@ class RunEnd:
         self._unreachable = self._unreachable + 1 if is_away else 0
         if outcome.ends_the_run or self._unreachable >= OUTAGE:
             self.error = self.error or outcome.error
-            self._capped = self._capped or outcome.capped
+            self._reached_cap = self._reached_cap or outcome.reached_cap
         return self.error is not None
 
     def raise_error(self, progress: RunProgress) -> None:
         """Raise what ended the run, or that rows failed."""
         left = f"{progress.left:,} rows are left"
-        if self._capped and self.error:
+        if self._reached_cap and self.error:
             raise RefusedError(
                 f"{left}: {self.error.message}",
                 kind=self.error.kind,
@@ -190,7 +190,7 @@ class RowRun:
     checked: RowCheck
     rows: Callable[[], Iterator[Row]]
     progress: RunProgress
-    say: Callable[[str], None]
+    tell: Callable[[str], None]
     at_once: int
     end: RunEnd = field(default_factory=RunEnd)
     is_ending: bool = False
@@ -232,7 +232,7 @@ class RowRun:
                 if interrupted:
                     self.turns.stop()
                 else:
-                    self.say("finishing the rows that run; Ctrl-C again stops them")
+                    self.tell("finishing the rows that run; Ctrl-C again stops them")
                 interrupted, self.is_ending = exc, True
                 work_left.end()
         if interrupted:
@@ -343,7 +343,7 @@ class Reporter:
             self._progress.erase()
         message(self._options, kind, text)
 
-    def say(self, text: str) -> None:
+    def tell(self, text: str) -> None:
         """Print a line as it is."""
         self("", text)
 
