@@ -29,7 +29,7 @@ class PlayedBatch:
     looks: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class MessageBatchesVendor:
     """Answers the paths of Message Batches; all else is refused.
 
@@ -40,6 +40,7 @@ class MessageBatchesVendor:
     looks: int = 1
     fails: Mapping[str, str] = field(default_factory=dict)
     batches: dict[str, PlayedBatch] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=lambda: USAGE)
     asked: list[str] = field(default_factory=list)
     """The rows in the order in which they were sent."""
     after_create: Callable[[PlayedBatch], None] = lambda _: None
@@ -67,7 +68,7 @@ class MessageBatchesVendor:
         assert all("stream" not in each for each in params.values())
         batch = PlayedBatch(f"msgbatch_{len(self.batches)}", params, datetime.now(UTC).isoformat())
         self.batches[batch.id] = batch
-        self.asked += [row_in(each) for each in params.values()]
+        self.asked += [self.row_of(each) for each in params.values()]
         self.after_create(batch)
         return json_reply(200, self._state(batch))
 
@@ -93,7 +94,7 @@ class MessageBatchesVendor:
         return Reply(body=(body,), content_type="application/x-jsonl", framing="length")
 
     def _result(self, params: dict[str, Any]) -> dict[str, Any]:
-        row = row_in(params)
+        row = self.row_of(params)
         failure = self.fails.get(row)
         if failure and self.asked.count(row) == 1:
             if failure == "errored":
@@ -107,16 +108,19 @@ class MessageBatchesVendor:
                 "type": "message",
                 "role": "assistant",
                 "model": params["model"],
-                "content": [{"type": "text", "text": answer_to(row)}],
+                "content": [{"type": "text", "text": self.answer_to(row)}],
                 "stop_reason": "end_turn",
-                "usage": USAGE,
+                "usage": dict(self.usage),
             },
         }
 
+    def row_of(self, params: dict[str, Any]) -> str:
+        """The row that a request asks about; it has that row's thoughts and no others."""
+        asked = Received("POST", PATH, {}, params, b"", 0.0)
+        row = row_of(asked)
+        assert f"thoughts on row {row};" in text_of(asked)
+        return row
 
-def row_in(params: dict[str, Any]) -> str:
-    """The row that a request in a batch asks about; it has that row's thoughts and no others."""
-    asked = Received("POST", PATH, {}, params, b"", 0.0)
-    row = row_of(asked)
-    assert f"thoughts on row {row};" in text_of(asked)
-    return row
+    def answer_to(self, row: str) -> str:
+        """What Claude answers to it."""
+        return answer_to(row)

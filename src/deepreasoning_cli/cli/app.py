@@ -57,6 +57,8 @@ def register(app: typer.Typer, name: str) -> None:
     extras = {"cls": module.AskCommand, "epilog": module.EPILOG} if name == "ask" else {}
     if name == "resume":
         extras = {"cls": TurnCommand}
+    if name == "batch":
+        extras = {"epilog": module.EPILOG}
     app.command(context_settings=CONTEXT_SETTINGS, **extras)(getattr(module, name))
 
 

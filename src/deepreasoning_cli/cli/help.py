@@ -92,6 +92,12 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "dr chat -c",
     ),
     "resume": ("dr resume", "dr resume 3", "dr resume last --again"),
+    "batch": (
+        "dr batch questions.jsonl -o answers.jsonl",
+        "dr batch questions.csv -o answers.jsonl -j 50 --max-cost 20",
+        "dr batch questions.jsonl -o answers.jsonl --cheap --by 06:00",
+        "dr batch - -o answers.jsonl < prompts.txt",
+    ),
     "models": ("dr models", "dr models opus", "dr models --all", "dr models default opus"),
     "models list": ("dr models", "dr models --all", "dr models --backend gateway"),
     "models show": ("dr models opus", "dr models show deepseek --json"),

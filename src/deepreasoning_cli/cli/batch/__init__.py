@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 8
 STDIN: Final = "-"
+EPILOG: Final = (
+    "Exit codes: 0 every row is answered · 2 usage, or rows that cannot be asked · 3 set-up"
+    " · 4 a cap was reached · 5 unavailable · 6 rows failed · 7 cannot write · 130 interrupted"
+)
 BEGINNING: Final = 4096  # bytes by which a format is told
 
 
@@ -39,7 +43,9 @@ def batch(
     ],
     at_once: Annotated[
         int,
-        o.limits_option("-j", metavar="N", min=1, max=200, help="Ask this many rows at once."),
+        o.limits_option(
+            "--jobs", "-j", metavar="N", min=1, max=200, help="Ask this many rows at once."
+        ),
     ] = AT_ONCE,
     form: Annotated[
         Literal["jsonl", "csv", "text"] | None,
@@ -57,7 +63,9 @@ def batch(
     ] = False,
     by: Annotated[
         str | None,
-        o.limits_option("--by", metavar="HH:MM", help="Don't wait for off-peak hours beyond this."),
+        o.limits_option(
+            "--by", metavar="TIME", help="Don't wait beyond this time, such as 06:00, for off-peak."
+        ),
     ] = None,
     model: o.ModelOption = None,
     reasoner: o.ReasonerOption = None,
@@ -74,7 +82,10 @@ def batch(
     json: Annotated[
         bool, o.output_option("--json", help="Print what the run came to as one JSON object.")
     ] = False,
-    no_save: o.NoSaveOption = False,
+    no_save: Annotated[
+        bool,
+        o.output_option("--no-save", help="Keep no history: a run that is killed pays again."),
+    ] = False,
     max_reasoning: o.MaxReasoningOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: Annotated[
