@@ -199,15 +199,16 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
     $commands['batch'] = @()
-    $flags['batch'] = @('--output', '-o', '-j', '--format', '--skip-bad', '--cheap', '--by', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--no-web', '--web', '-w', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--help', '-h')
+    $flags['batch'] = @('--output', '-o', '--jobs', '-j', '--format', '--skip-bad', '--cheap', '--by', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--no-web', '--web', '-w', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--help', '-h')
     $help['batch'] = 'Answer many questions: each row of IN becomes a line of OUT.'
     $help['batch --output'] = 'Add the answers to this file of JSON Lines.'
     $help['batch -o'] = 'Add the answers to this file of JSON Lines.'
+    $help['batch --jobs'] = 'Ask this many rows at once.'
     $help['batch -j'] = 'Ask this many rows at once.'
     $help['batch --format'] = 'How IN is written; by default its name says so.'
     $help['batch --skip-bad'] = 'Leave out rows that cannot be asked.'
     $help['batch --cheap'] = 'Reason off-peak, answer by Message Batches at half price; takes up to a day.'
-    $help['batch --by'] = 'Don''t wait for off-peak hours beyond this.'
+    $help['batch --by'] = 'Don''t wait beyond this time, such as 06:00, for off-peak.'
     $help['batch --model'] = 'Claude model: sonnet, haiku, opus or an id.'
     $help['batch -m'] = 'Claude model: sonnet, haiku, opus or an id.'
     $help['batch --reasoner'] = 'Reasoner: deepseek, openrouter, … or one of your own.'
@@ -228,7 +229,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['batch --web'] = 'Search the web first (Linkup).'
     $help['batch -w'] = 'Search the web first (Linkup).'
     $help['batch --json'] = 'Print what the run came to as one JSON object.'
-    $help['batch --no-save'] = 'Save nothing to disk.'
+    $help['batch --no-save'] = 'Keep no history: a run that is killed pays again.'
     $help['batch --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
     $help['batch --max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
     $help['batch --max-cost'] = 'Stop at this cost of all rows.'
@@ -627,6 +628,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['resume --max-cost'] = @()
     $words['resume --timeout'] = @()
     $words['resume --replay-pace'] = @()
+    $words['batch --jobs'] = @()
     $words['batch -j'] = @()
     $words['batch --by'] = @()
     $words['batch --system'] = @()
