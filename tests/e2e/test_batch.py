@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -12,7 +15,7 @@ from typing import Final
 import pytest
 
 from support.loopback import Received
-from support.replies import Reply, claude_stream, error_reply_anthropic
+from support.replies import Gate, Reply, claude_stream, error_reply_anthropic
 from support.row_vendors import (
     RowVendors,
     answer_to,
@@ -285,3 +288,117 @@ def test_an_answer_of_another_prompt_is_not_taken_for_the_row_s(
     told = vendors.run(*command)
     assert told.code == 2
     assert b"line 2: has another prompt than the answer of 'row-1'" in told.stderr
+
+
+def test_a_recorded_run_is_replayed_without_a_network(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+    write_rows(source, 20)
+    tape = str(output.with_name("tape.jsonl"))
+    assert vendors.run("batch", str(source), "-o", str(output), "--record", tape).code == 0
+    asked = len(world.log)
+    other = output.with_name("replayed.jsonl")
+    replayed = vendors.run("batch", str(source), "-o", str(other), "--replay", tape, "--json")
+    assert replayed.code == 0, replayed.stderr
+    check_answers(other, 20)
+    assert json.loads(replayed.stdout)["cost_usd"] == "0"
+    assert len(world.log) == asked
+
+
+def test_ctrl_c_lets_the_rows_that_run_end(vendors: Vendors, source: Path, output: Path) -> None:
+    world = RowVendors(vendors)
+    release = threading.Event()
+    vendors.claude.forget()
+    vendors.claude.reply(lambda request: replace(world.answer(request), before=[Gate(release)]))
+    write_rows(source, 10)
+    command = ("batch", str(source), "-o", str(output), "-j", "3")
+    with world.running(*command) as process:
+        vendors.claude.wait_for_requests(3)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline() == (
+            b"finishing the rows that run; Ctrl-C again stops them\n"
+        )
+        release.set()
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"3 of 10 rows are answered in " in stderr
+    assert stderr.endswith(b"run it again to go on\n")
+    assert len(answers_in(output)) == 3
+    assert vendors.run(*command).code == 0
+    check_answers(output, 10)
+    assert set(Counter(world.asked("reasoner")).values()) == {1}
+
+
+def test_a_second_ctrl_c_stops_the_rows_and_the_next_run_goes_on_from_their_words(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+
+    def long_answer(request: Received) -> Reply:
+        row_of(request)
+        return claude_stream(["and so on, "] * 400, pace=0.1)
+
+    vendors.claude.forget()
+    vendors.claude.reply(long_answer)
+    write_rows(source, 2)
+    command = ("batch", str(source), "-o", str(output), "-j", "2")
+    with world.running(*command) as process:
+        vendors.claude.wait_for_requests(2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"finishing")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    vendors.claude.forget()
+    vendors.claude.reply(world.answer)
+    assert vendors.run(*command).code == 0
+    assert set(Counter(world.asked("reasoner")).values()) == {1}
+    for each in answers_in(output):
+        assert each["error"] is None
+        assert each["answer"].endswith(answer_to(each["id"].removeprefix("row-")))
+
+
+def test_nothing_but_the_answers_is_written_without_a_history(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    RowVendors(vendors)
+    write_rows(source, 5)
+    assert vendors.run("batch", str(source), "-o", str(output), "--no-save").code == 0
+    check_answers(output, 5)
+    assert sorted(path.name for path in output.parent.glob("*.jsonl*")) == ["in.jsonl", "out.jsonl"]
+    assert not list(vendors.home.rglob("history.db"))
+    assert not list(vendors.home.rglob("journal"))
+
+
+def test_a_person_sees_how_far_it_is(vendors: Vendors, source: Path, output: Path) -> None:
+    RowVendors(vendors)
+    write_rows(source, 30)
+    shown = vendors.on_terminal("batch", str(source), "-o", str(output), "-j", "1")
+    assert shown.code == 0
+    assert b"\r1 of 30 \xc2\xb7 " in shown.output
+    assert b"30 of 30 rows are answered in" in shown.colorless
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("id,text\n1,hello\n", "line 1 has no column named prompt"),
+        ("prompt,prompt\na,b\n", "line 1 names 'prompt' twice"),
+        ("prompt,modle\na,b\n", "line 1 has no setting 'modle'; did you mean model?"),
+        ("prompt,effort\na\n", "line 2: has 1 cells; the header has 2"),
+        ('prompt\n"a\n', "is not CSV"),
+        ("", "line 1 has no column named prompt"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_told(
+    vendors: Vendors, output: Path, table: str, said: str
+) -> None:
+    source = output.with_name("in.csv")
+    source.write_text(table)
+    told = vendors.run("batch", str(source), "-o", str(output))
+    assert told.code == 2
+    assert said in told.stderr.decode()
+    assert (vendors.sent(), output.exists()) == (0, False)

@@ -96,7 +96,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "dr batch questions.jsonl -o answers.jsonl",
         "dr batch questions.csv -o answers.jsonl -j 50 --max-cost 20",
         "dr batch questions.jsonl -o answers.jsonl --cheap --by 06:00",
-        "dr batch - -o answers.jsonl < prompts.txt",
+        "cat prompts.txt | dr batch - -o answers.jsonl",
     ),
     "models": ("dr models", "dr models opus", "dr models --all", "dr models default opus"),
     "models list": ("dr models", "dr models --all", "dr models --backend gateway"),

@@ -13,6 +13,7 @@ from deepreasoning_cli.views.terminal import crop
 
 HOUR: Final = 3600
 MINUTE: Final = 60
+TICK: Final = 0.1  # seconds between two draws
 FEWEST: Final = 3  # that are over before a rate says anything
 
 
@@ -43,6 +44,7 @@ class RunProgress:
         self._clock = clock
         self._began = clock()
         self._shown = ""
+        self._drawn_at = self._began - TICK
 
     @property
     def left(self) -> int:
@@ -59,6 +61,7 @@ class RunProgress:
         self.answered += not failed
         self.failed += failed
         self.cost += cost
+        self.tick()
 
     def line(self) -> str:
         """`312 of 2,000 · 3 failed · 41 a minute · $1.2034 · about 41 min left`."""
@@ -81,11 +84,14 @@ class RunProgress:
         self.tick()
 
     def tick(self) -> None:
-        """Draw the line, if it says something new."""
+        """Draw the line, if it says something new and the last one could be read."""
+        now = self._clock()
+        if self._write is None or now - self._drawn_at < TICK:
+            return
         line = crop(self.line(), max(self._columns - 1, 1))
-        if self._write and line != self._shown:
+        if line != self._shown:
             self._try_write(f"\r{line}\x1b[0K")
-            self._shown = line
+            self._shown, self._drawn_at = line, now
 
     def erase(self) -> None:
         """Take the line away: other text comes."""
