@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,9 @@ from support.replies import error_reply_anthropic
 from support.row_vendors import PATIENCE, RowVendors, answer_to, answers_in, write_rows
 from support.vendors import Vendors
 
+long_run = pytest.mark.skipif(
+    not os.environ.get("DEEPREASONING_LONG_BATCH"), reason="DEEPREASONING_LONG_BATCH asks for it"
+)
 HOST: Final = """
 [reasoners.steady]
 base_url = "{url}"
@@ -170,3 +176,59 @@ def test_only_anthropic_takes_batches(vendors: Vendors, paths: tuple[Path, Path]
     assert told.code == 2
     assert b"--cheap keeps the reasoning in the history" in told.stderr
     assert vendors.sent() == 0
+
+
+def kill_when(rows: RowVendors, args: Sequence[str], happened: Callable[[], bool]) -> None:
+    """Run the program, killed as soon as it has happened."""
+    with rows.running(*args) as process:
+        until = time.monotonic() + PATIENCE
+        while not happened():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        process.kill()
+
+
+@pytest.mark.parametrize("count", [120, pytest.param(2_000, marks=long_run)])
+def test_a_run_that_is_killed_at_every_stage_pays_for_nothing_twice(
+    vendors: Vendors, paths: tuple[Path, Path], count: int
+) -> None:
+    fails = {str(row): ("expired", "errored", "canceled")[row % 3] for row in range(0, count, 7)}
+    world = MessageBatchesVendor(fails=fails, looks=0)
+    rows = cheap(vendors, world)
+    write_rows(paths[0], count)
+    args, output = command(*paths, "-j", "20"), paths[1]
+    kills = 0
+
+    def kill_at(happened: Callable[[], bool]) -> None:
+        nonlocal kills
+        kill_when(rows, args, happened)
+        kills += 1
+
+    for part in range(1, 6):  # while it is reasoned about
+        kill_at(lambda goal=count * part // 6: len(rows.asked("reasoner")) >= goal)
+    world.looks = 1_000_000
+    batches = -(-count // 1_000)
+    for _ in range(2):  # while batches are waited for
+        kill_at(lambda: len(world.batches) == batches and world.is_looked_at())
+    world.looks = 0
+    for part in (1, 2, 3):  # while their answers are kept
+        kill_at(lambda goal=count * part // 5: lines_in(output) >= goal)
+    assert kills == 10
+    assert vendors.run(*args, timeout=PATIENCE).code == 6
+    assert vendors.run(*args, timeout=PATIENCE).code == 0
+    answers = answers_in(output)
+    assert len(answers) == count
+    assert {each["id"]: each["answer"] for each in answers} == {
+        f"row-{row}": answer_to(str(row)) for row in range(count)
+    }
+    sent = Counter(world.asked)
+    assert sent == Counter(map(str, range(count))) + Counter(list(fails))
+    asked = Counter(rows.asked("reasoner"))
+    assert len(asked) == count
+    assert sum(asked.values()) <= count + 5 * 20  # those that ran when it was killed
+
+
+def lines_in(path: Path) -> int:
+    """How many lines are in the file, which may not be there yet."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0

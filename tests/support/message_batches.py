@@ -114,6 +114,13 @@ class MessageBatchesVendor:
             },
         }
 
+    def is_looked_at(self) -> bool:
+        """Whether somebody waits for a batch; from now on it is as if nobody had looked."""
+        looks = sum(batch.looks for batch in self.batches.values())
+        for batch in self.batches.values():
+            batch.looks = 0
+        return looks > 0
+
     def row_of(self, params: dict[str, Any]) -> str:
         """The row that a request asks about; it has that row's thoughts and no others."""
         asked = Received("POST", PATH, {}, params, b"", 0.0)
