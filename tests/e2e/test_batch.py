@@ -55,7 +55,7 @@ def check_answers(output: Path, count: int) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "at_once", "kills"),
-    [(200, 20, 3), pytest.param(2_000, 50, 10, marks=long_run)],
+    [(200, 20, 3), pytest.param(2_000, 50, 10, marks=(long_run, pytest.mark.timeout(900)))],
 )
 def test_a_run_that_is_killed_again_and_again_answers_each_row_once(
     vendors: Vendors, source: Path, output: Path, rows: int, at_once: int, kills: int
@@ -85,6 +85,7 @@ def test_a_run_that_is_killed_again_and_again_answers_each_row_once(
 
 
 @long_run
+@pytest.mark.timeout(900)
 def test_memory_does_not_grow_with_the_rows(vendors: Vendors, source: Path, output: Path) -> None:
     world = RowVendors(vendors, thoughts=2_000)  # 40 kB: all of them are 80 MB
     write_rows(source, 2_000)

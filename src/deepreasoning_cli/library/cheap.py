@@ -6,7 +6,7 @@ Each answer becomes an ordinary turn, whose answerer has its reply already.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +28,8 @@ from deepreasoning_cli.providers.message_batches import ABSENT, BatchedReply, Me
 from deepreasoning_cli.transport import Request
 from deepreasoning_cli.wire.client.message_batches import SHARE, BatchState
 
+AskRow = Callable[[Row, Sequence[str], Callable[[str], None]], RowOutcome | None]
+"""Asks a row, told the ids of its earlier turns and what to call with that of a new one."""
 MOST_ROWS: Final = 1_000
 MOST_BYTES: Final = 32_000_000
 """Of a batch; Anthropic takes more, but a batch is in memory while it is sent and collected."""
@@ -48,8 +50,9 @@ def claude_of(plan: Plan) -> ClaudeProvider:
 class CheapAnswers:
     """Sends what is to be answered, and collects it. `rows` begins anew at the first row.
 
-    `take` is handed each row that is over. `pause` waits for so many seconds; `show` is told what
-    is waited for.
+    `take` is handed a row that is over without having been sent. `ask_all` is handed a function
+    that is to be called for each of some rows, at once, with the row and its earlier turns; what it
+    returns is over. `pause` waits for so many seconds; `show` is told what is waited for.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class CheapAnswers:
         claude: ClaudeProvider,
         rows: Callable[[], Iterator[Row]],
         take: Callable[[RowOutcome], None],
+        ask_all: Callable[[AskRow, Iterator[Row]], None],
         *,
         pause: Callable[[float], None] = time.sleep,
         show: Callable[[str], None] = lambda _: None,
@@ -70,6 +74,7 @@ class CheapAnswers:
         self._batches = MessageBatches(claude, turns.connect())
         self._rows = rows
         self._take = take
+        self._ask_all = ask_all
         self._pause = pause
         self._show = show
         self._reserved = NOTHING
@@ -134,11 +139,13 @@ class CheapAnswers:
             self._wait(batch)
             results = self._batches.results(batch)
             turn_of = {key: turn for turn, key in turns.items()}
-            for row in self._rows():
-                if turn := turn_of.get(row.key):
-                    earlier = self._answers.turns.get(row.key, ())
-                    receive = partial(_received, results.get(turn, ABSENT))
-                    self._take(self._row_turns.take(row, earlier, turn, receive))
+
+            def receive(row: Row, earlier: Sequence[str], _begin: object) -> RowOutcome:
+                turn = turn_of[row.key]  # noqa: B023 - it is called within this round
+                reply = partial(_received, results.get(turn, ABSENT))  # noqa: B023 - as above
+                return self._row_turns.take(row, earlier, turn, reply)
+
+            self._ask_all(receive, (row for row in self._rows() if row.key in turn_of))
             self._answers.collected(batch)
         if self._holder:
             self._holder.caps.release(None)

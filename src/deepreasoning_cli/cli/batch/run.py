@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.library.answers_file import AnswersFile
-from deepreasoning_cli.library.cheap import CheapAnswers, off_peak
+from deepreasoning_cli.library.cheap import AskRow, CheapAnswers, off_peak
 from deepreasoning_cli.library.many import NOTHING, STOPPED, AtOnce, ManyTurns
 from deepreasoning_cli.library.question_rows import Row, RowFormat, read_rows
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
@@ -152,6 +152,8 @@ class RunEnd:
 
     def note(self, outcome: RowOutcome) -> bool:
         """Whether no more rows are to be asked after this one."""
+        if outcome.batched:  # each row of a batch has what became of it, the others too
+            return False
         is_away = isinstance(outcome.error, UnavailableError)
         self._unreachable = self._unreachable + 1 if is_away else 0
         if outcome.ends_the_run or self._unreachable >= OUTAGE:
@@ -206,11 +208,7 @@ class RowRun:
         self.checked.over.add(outcome.row.key)
         self.progress.count(outcome.cost, failed=outcome.error is not None)
 
-    def ask_all(
-        self,
-        ask: Callable[[Row, Sequence[str], Callable[[str], None]], RowOutcome | None],
-        rows: Iterator[Row] | None = None,
-    ) -> None:
+    def ask_all(self, ask: AskRow, rows: Iterator[Row] | None = None) -> None:
         """Ask many at once. The first Ctrl-C lets those that run end, the second stops them."""
 
         def work(row: Row) -> RowOutcome | None:
@@ -273,6 +271,7 @@ class RowRun:
             self.checked.claude,
             self.rows,
             self.take,
+            self.ask_all,
             show=self.progress.wait_for,
         )
 
