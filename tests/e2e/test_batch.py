@@ -87,17 +87,18 @@ def test_a_run_that_is_killed_again_and_again_answers_each_row_once(
 @long_run
 @pytest.mark.timeout(900)
 def test_memory_does_not_grow_with_the_rows(vendors: Vendors, source: Path, output: Path) -> None:
-    world = RowVendors(vendors, thoughts=1_000)  # 20 kB, and its line as much: 40 MB of 1,000
-    write_rows(source, 2_000)
-    with world.running("batch", str(source), "-o", str(output), "-j", "50") as process:
+    world = RowVendors(vendors, thoughts=1_000)  # 20 kB: all of them are 34 MB
+    write_rows(source, 1_700)
+    # few at once: what those that run hold would drown the rest
+    with world.running("batch", str(source), "-o", str(output), "-j", "8") as process:
         held = []
-        for goal in (900, 1_900):  # each of the threads has its memory by then
+        for goal in (800, 1_600):  # each of the threads has its memory by then
             vendors.claude.wait_for_requests(goal, 600)
             held.append(resident(process.pid))
         process.communicate(timeout=600)
         assert process.returncode == 0
-    assert held[1] - held[0] < 10 * MEGABYTE, held
-    assert len(answers_in(output)) == 2_000
+    assert held[1] - held[0] < 8 * MEGABYTE, held
+    assert len(answers_in(output)) == 1_700
 
 
 def resident(process: int) -> int:
