@@ -212,7 +212,7 @@ def test_a_cap_holds_for_all_rows_and_the_next_run_goes_on(
     stopped = vendors.run(*command, "--max-cost", "0.01", "--json")
     assert stopped.code == 4
     receipt = json.loads(stopped.stdout)
-    spent = sum(Decimal(each["cost_usd"]) for each in answers_in(output))
+    spent = sum((Decimal(each["cost_usd"]) for each in answers_in(output)), Decimal(0))
     assert 0 < spent <= Decimal("0.0101")
     assert receipt["cost_usd"] == str(spent.normalize())
     assert receipt["answered"] + receipt["left"] + receipt["failed"] == 30

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -208,14 +209,14 @@ def test_a_run_that_is_killed_at_every_stage_pays_for_nothing_twice(
         kills += 1
 
     for part in range(1, 6):  # while it is reasoned about
-        kill_at(lambda goal=count * part // 6: len(rows.asked("reasoner")) >= goal)
+        kill_at(partial(reasoned, rows, count * part // 6))
     world.looks = 1_000_000
     batches = -(-count // 1_000)
     for _ in range(2):  # while batches are waited for
         kill_at(lambda: len(world.batches) == batches and world.is_looked_at())
     world.looks = 0
     for part in (1, 2, 3):  # while their answers are kept
-        kill_at(lambda goal=count * part // 5: lines_in(output) >= goal)
+        kill_at(partial(has_lines, output, count * part // 5))
     assert kills == 10
     assert vendors.run(*args, timeout=600).code == 6
     assert vendors.run(*args, timeout=600).code == 0
@@ -231,6 +232,11 @@ def test_a_run_that_is_killed_at_every_stage_pays_for_nothing_twice(
     assert sum(asked.values()) <= count + 5 * 20  # those that ran when it was killed
 
 
-def lines_in(path: Path) -> int:
-    """How many lines are in the file, which may not be there yet."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+def reasoned(rows: RowVendors, goal: int) -> bool:
+    """Whether the reasoner was asked so often."""
+    return len(rows.asked("reasoner")) >= goal
+
+
+def has_lines(path: Path, goal: int) -> bool:
+    """Whether there are so many lines in the file, which may not be there yet."""
+    return path.exists() and path.read_bytes().count(b"\n") >= goal

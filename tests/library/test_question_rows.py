@@ -20,7 +20,7 @@ from deepreasoning_cli.library.question_rows import (
     read_rows,
 )
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 IDS = st.one_of(TEXTS.map(lambda text: text[:100]).filter(str.strip), st.integers())
 
 

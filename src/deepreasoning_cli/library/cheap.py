@@ -30,6 +30,7 @@ from deepreasoning_cli.wire.client.message_batches import SHARE, BatchState
 
 AskRow = Callable[[Row, Sequence[str], Callable[[str], None]], RowOutcome | None]
 """Asks a row, told the ids of its earlier turns and what to call with that of a new one."""
+WITHOUT_CHEAP: Final = "run it without --cheap"
 MOST_ROWS: Final = 1_000
 MOST_BYTES: Final = 32_000_000
 """Of a batch; Anthropic takes more, but a batch is in memory while it is sent and collected."""
@@ -188,7 +189,7 @@ def _request_and_cost(plan: Plan) -> tuple[Request, Decimal]:
     try:
         claude = claude_of(plan)
     except RowError as error:
-        raise RefusedError(str(error), kind="no_batches") from None
+        raise RefusedError(str(error), kind="no_batches", hint=WITHOUT_CHEAP) from None
     prompt = answer_prompt(plan, plan.reused or ReasonerOutput())
     check_fits(prompt.tokens, claude.context, claude.model)
     cost = NOTHING
@@ -205,7 +206,11 @@ def _received(result: Payload, plan: Plan) -> Plan:
     """The plan, its answerer with the reply that came."""
     claude = plan.answerer
     if not isinstance(claude, ClaudeProvider):
-        raise RefusedError("its batch was sent to another host", kind="no_batches")
+        raise RefusedError(
+            "its batch was sent to another host",
+            kind="no_batches",
+            hint="run it with the settings that the batch was sent with",
+        )
     return replace(plan, answerer=BatchedReply(claude=claude, result=result), fallbacks={})
 
 

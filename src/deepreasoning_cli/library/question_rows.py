@@ -199,10 +199,14 @@ def _csv_rows(file: BinaryIO) -> Iterator[Row | BadRow]:
             except RowError as error:
                 yield BadRow(rows.line_num, str(error))
     except csv.Error as error:
-        raise UsageError(f"line {rows.line_num} is not CSV: {error}", kind="bad_rows") from None
+        raise UsageError(
+            f"line {rows.line_num} is not CSV: {error}",
+            kind="bad_rows",
+            hint="put a cell with commas, quotes or line ends in double quotes",
+        ) from None
     except UnicodeDecodeError:
         message = f"the file is not UTF-8, behind line {rows.line_num}"
-        raise UsageError(message, kind="bad_rows") from None
+        raise UsageError(message, kind="bad_rows", hint="save the file as UTF-8") from None
     finally:
         text.detach()  # the file is the caller's
 

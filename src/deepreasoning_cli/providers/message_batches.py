@@ -45,7 +45,7 @@ class MessageBatches:
             return self._state(self._request(body=batch_body(requests)))
         except RefusedError as error:
             if error.status in NO_BATCHES:
-                hint = "run it again without --cheap: it goes on from the reasoning that is there"
+                hint = "run it again without --cheap: the reasoning is kept"
                 raise RefusedError(
                     f"{self._claude.vendor or self._claude.base_url} takes no Message Batches",
                     kind="no_batches",
@@ -71,7 +71,9 @@ class MessageBatches:
     def _state(self, request: Request) -> BatchState:
         state = read_state(self._transport.fetch(request))
         if state is None:
-            raise UnavailableError(f"{request.host} sent no batch", kind="wrong_shape")
+            raise UnavailableError(
+                f"{request.host} sent no batch", kind="wrong_shape", hint="run it again later"
+            )
         return state
 
     def _request(self, path: str = "", body: Payload | None = None) -> Request:

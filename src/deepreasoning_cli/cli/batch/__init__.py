@@ -145,7 +145,7 @@ def _next_time(text: str | None) -> datetime | None:
     try:
         wanted = time.fromisoformat(text)
     except ValueError:
-        raise UsageError("--by must be a time such as 06:00") from None
+        raise UsageError("--by must be a time", hint="write it as 06:00") from None
     now = datetime.now().astimezone()
     day = now.date() if wanted.replace(tzinfo=None) > now.time() else now.date() + timedelta(1)
     return datetime.combine(day, wanted.replace(tzinfo=None)).astimezone()
@@ -165,7 +165,9 @@ def _open(source: str, form: str | None, files: ExitStack) -> tuple[BinaryIO, Ro
             file = file if file.seekable() else _copy(file, files)
         except (OSError, ValueError) as exc:
             reason = getattr(exc, "strerror", None) or "the name is not usable"
-            raise UsageError(f"cannot read {source}: {reason}", kind="unreadable_file") from None
+            raise UsageError(
+                f"cannot read {source}: {reason}", kind="unreadable_file", hint="check the name"
+            ) from None
     start = file.read(BEGINNING)
     file.seek(0)
     return file, RowFormat(form) if form else guess_format(source, start)

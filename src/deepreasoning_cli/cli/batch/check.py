@@ -106,7 +106,11 @@ class RowCheck:
         for text in shown:
             warn(options, f"left out: {text}")
         if not self.count:
-            raise UsageError("there is no row to ask", kind="empty_prompt", hint="look at IN")
+            raise UsageError(
+                "there is no row to ask",
+                kind="empty_prompt",
+                hint="check that the file is the right one",
+            )
 
     def left(self, rows: Iterator[Row | BadRow]) -> Iterator[Row]:
         """The rows that are to be asked, in their order."""

@@ -168,7 +168,7 @@ class RunEnd:
             raise RefusedError(
                 f"{left}: {self.error.message}",
                 kind=self.error.kind,
-                hint="run it again with more: it goes on from here",
+                hint="run it again with a higher cap: what was paid for is kept",
             )
         if self.error:
             self.error.resume = None
@@ -263,7 +263,10 @@ class RowRun:
 
     def _cheap(self) -> CheapAnswers:
         if self.checked.claude is None:
-            raise UsageError("a batch was sent for these rows, and no row has Anthropic answer now")
+            raise UsageError(
+                "a batch was sent for these rows, and no row has Anthropic answer now",
+                hint="run it with the settings that the batch was sent with",
+            )
         return CheapAnswers(
             self.turns,
             self.row_turns,
