@@ -42,6 +42,17 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "out.jsonl"
 
 
+STEADY: Final = """
+reasoner = "steady"
+[reasoners.steady]
+base_url = "{url}"
+model = "thinker"
+key = "deepseek"
+rates = {{ input = 1, output = 2 }}
+"""
+"""A reasoner without peak hours: what it costs does not depend on when a test runs."""
+
+
 def check_answers(output: Path, count: int) -> None:
     """Each row is there once, with its own thoughts and its own answer."""
     answers = answers_in(output)
@@ -111,6 +122,7 @@ def test_a_row_that_failed_has_its_error_and_is_asked_again_from_its_reasoning(
     vendors: Vendors, source: Path, output: Path
 ) -> None:
     world = RowVendors(vendors)
+    vendors.config(STEADY.format(url=vendors.reasoner.url))
     refuses = True
 
     def answer(request: Received) -> Reply:
@@ -207,16 +219,21 @@ def test_a_cap_holds_for_all_rows_and_the_next_run_goes_on(
     vendors: Vendors, source: Path, output: Path
 ) -> None:
     RowVendors(vendors)
+    vendors.config(STEADY.format(url=vendors.reasoner.url))
+    first = source.with_name("first.jsonl")
+    write_rows(source, 1)
+    assert vendors.run("batch", str(source), "-o", str(first)).code == 0
+    cap = 10 * Decimal(answers_in(first)[0]["cost_usd"])
     write_rows(source, 30)
     command = ("batch", str(source), "-o", str(output), "-j", "10")
-    stopped = vendors.run(*command, "--max-cost", "0.01", "--json")
+    stopped = vendors.run(*command, "--max-cost", str(cap), "--json")
     assert stopped.code == 4
     receipt = json.loads(stopped.stdout)
     spent = sum((Decimal(each["cost_usd"]) for each in answers_in(output)), Decimal(0))
-    assert 0 < spent <= Decimal("0.0101")
-    assert receipt["cost_usd"] == str(spent.normalize())
+    assert cap / 2 < spent <= cap * Decimal("1.1")
+    assert receipt["cost_usd"] == f"{spent.normalize():f}"
     assert receipt["answered"] + receipt["left"] + receipt["failed"] == 30
-    assert receipt["left"] > 0
+    assert 15 <= receipt["left"] <= 25
     assert json.loads(stopped.stderr.splitlines()[-1])["error"]["kind"] == "cost_cap"
     assert vendors.run(*command).code == 0
     check_answers(output, 30)
