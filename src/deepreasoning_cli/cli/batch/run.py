@@ -203,6 +203,7 @@ class RowRun:
         """A row is over: add its line."""
         self.list_cost += list_price(outcome)
         if self.end.is_unsent(outcome):
+            self.progress.cost += outcome.cost
             return
         self.answers.append(outcome.answer)
         self.checked.over.add(outcome.row.key)
