@@ -62,7 +62,7 @@ def with_blocks(
     return replace(prompt, messages=(*prompt.messages[:at], question, *prompt.messages[at:][1:]))
 
 
-_MARK: Final = re.compile(r"\b(beginning|notes|web)-[0-9a-f]{12}\b")
+_MARK: Final = re.compile(r"\b(beginning|judge|notes|web)-[0-9a-f]{12}\b")
 
 
 def without_marks(text: str) -> str:
