@@ -21,7 +21,7 @@ from deepreasoning_cli.evaluation.checkers import (
     ExpectedWords,
     JudgeCriterion,
 )
-from deepreasoning_cli.evaluation.rows import RowError, read_row, read_rows
+from deepreasoning_cli.evaluation.question_file import RowError, read_row, read_rows
 
 
 def checker(**fields: Any) -> Checker:
