@@ -21,7 +21,7 @@ from deepreasoning_cli.evaluation.checkers import (
     ExpectedWords,
     JudgeCriterion,
 )
-from deepreasoning_cli.evaluation.question_file import RowError, read_row, read_rows
+from deepreasoning_cli.evaluation.question_file import QuestionRowError, read_row, read_rows
 
 
 def checker(**fields: Any) -> Checker:
@@ -116,15 +116,15 @@ def test_rows_keep_their_order_their_lines_and_their_ids() -> None:
     ],
 )
 def test_a_wrong_row_is_told_in_words(text: str, mistake: str) -> None:
-    with pytest.raises(RowError) as caught:
+    with pytest.raises(QuestionRowError) as caught:
         read_row(text.encode(), 1)
     assert str(caught.value) == mistake
 
 
 def test_a_row_that_is_not_utf_8_or_too_long_is_told() -> None:
-    with pytest.raises(RowError, match="is not UTF-8"):
+    with pytest.raises(QuestionRowError, match="is not UTF-8"):
         read_row(b'{"prompt": "\xff"}', 1)
-    with pytest.raises(RowError, match="is longer than 1 MB"):
+    with pytest.raises(QuestionRowError, match="is longer than 1 MB"):
         read_row(b'{"prompt": "' + b"a" * 10_000_000, 1)
 
 

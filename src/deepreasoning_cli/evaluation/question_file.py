@@ -46,7 +46,7 @@ class EvaluationRow:
         return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
-class RowError(ValueError):
+class QuestionRowError(ValueError):
     """What is wrong with one row, in words."""
 
 
@@ -66,9 +66,9 @@ def read_rows(data: bytes, name: str, *, allow_run: bool = False) -> list[Evalua
             row = read_row(text, line, allow_run=allow_run)
             first = lines_of_ids.setdefault(row.id, line)
             if first != line:
-                raise RowError(f"has the id {row.id!r}, as line {first} has")
+                raise QuestionRowError(f"has the id {row.id!r}, as line {first} has")
             rows.append(row)
-        except RowError as mistake:
+        except QuestionRowError as mistake:
             mistakes.append(f"line {line} {mistake}")
     if mistakes:
         raise _refusal(name, mistakes)
@@ -91,20 +91,22 @@ def _refusal(name: str, mistakes: list[str]) -> UsageError:
 
 
 def read_row(text: bytes, line: int, *, allow_run: bool = False) -> EvaluationRow:
-    """One row. Raises RowError."""
+    """One row. Raises QuestionRowError."""
     if len(text) > LONGEST_ROW:
-        raise RowError(f"is longer than {LONGEST_ROW // 1_000_000} MB")
+        raise QuestionRowError(f"is longer than {LONGEST_ROW // 1_000_000} MB")
     row = _read_object(text)
     for field in row:
         if field not in FIELDS:
             close = did_you_mean(field, FIELDS)
-            raise RowError(f"has an unknown field {field!r}" + (f"; {close}" if close else ""))
+            raise QuestionRowError(
+                f"has an unknown field {field!r}" + (f"; {close}" if close else "")
+            )
     prompt = row.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
-        raise RowError("has no prompt")
+        raise QuestionRowError("has no prompt")
     system = row.get("system")
     if not isinstance(system, str | None):
-        raise RowError("has a system prompt that is no text")
+        raise QuestionRowError("has a system prompt that is no text")
     return EvaluationRow(
         id=_read_id(row, line),
         line=line,
@@ -118,13 +120,13 @@ def _read_object(text: bytes) -> dict[str, Any]:
     try:
         row = json.loads(text.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
     except UnicodeDecodeError as exc:
-        raise RowError("is not UTF-8") from exc
+        raise QuestionRowError("is not UTF-8") from exc
     except json.JSONDecodeError as exc:
-        raise RowError(f"is not JSON: {exc.msg} at column {exc.colno}") from exc
+        raise QuestionRowError(f"is not JSON: {exc.msg} at column {exc.colno}") from exc
     except (RecursionError, ValueError, DecimalException) as exc:
-        raise RowError("is not JSON that can be read") from exc
+        raise QuestionRowError("is not JSON that can be read") from exc
     if not isinstance(row, dict):
-        raise RowError("is not a JSON object")
+        raise QuestionRowError("is not a JSON object")
     return row
 
 
@@ -135,7 +137,7 @@ def _refuse_constant(constant: str) -> None:
 def _read_id(row: Mapping[str, Any], line: int) -> str:
     given = row.get("id", line)
     if isinstance(given, bool) or not isinstance(given, str | int) or not str(given).strip():
-        raise RowError("has an id that is neither a text nor a whole number")
+        raise QuestionRowError("has an id that is neither a text nor a whole number")
     return str(given)
 
 
@@ -143,11 +145,11 @@ def _read_checker(row: Mapping[str, Any], *, allow_run: bool) -> Checker:
     named = [name for name in CHECKERS if name in row]
     if len(named) != 1:
         found = " and ".join(named) if named else "none of them"
-        raise RowError(f"needs one of {', '.join(CHECKERS)}; it has {found}")
+        raise QuestionRowError(f"needs one of {', '.join(CHECKERS)}; it has {found}")
     if "tolerance" in row and named != ["number"]:
-        raise RowError("has a tolerance, which only a number can have")
+        raise QuestionRowError("has a tolerance, which only a number can have")
     if named == ["run"] and not allow_run:
-        raise RowError("runs a command, which --allow-run has to allow")
+        raise QuestionRowError("runs a command, which --allow-run has to allow")
     return READERS[named[0]](row)
 
 
@@ -158,14 +160,14 @@ def _read_expect(row: Mapping[str, Any]) -> Checker:
 def _read_contains(row: Mapping[str, Any]) -> Checker:
     texts = row["contains"] if isinstance(row["contains"], list) else [row["contains"]]
     if not texts:
-        raise RowError("has an empty contains")
+        raise QuestionRowError("has an empty contains")
     return ExpectedWords(tuple(_text(text, "contains") for text in texts))
 
 
 def _read_number(row: Mapping[str, Any]) -> Checker:
     tolerance = _number(row.get("tolerance", 0), "tolerance")
     if tolerance < 0:
-        raise RowError("has a tolerance below 0")
+        raise QuestionRowError("has a tolerance below 0")
     return ExpectedNumber(_number(row["number"], "number"), tolerance)
 
 
@@ -175,7 +177,7 @@ def _read_regex(row: Mapping[str, Any]) -> Checker:
         with warnings.catch_warnings(action="ignore"):
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as exc:
-        raise RowError(f"has a regex that is none: {exc}") from exc
+        raise QuestionRowError(f"has a regex that is none: {exc}") from exc
     return ExpectedPattern(pattern)
 
 
@@ -203,7 +205,7 @@ READERS: Final[dict[str, Callable[[Mapping[str, Any]], Checker]]] = {
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         hint = "; number is the field for one" if isinstance(value, int | Decimal) else ""
-        raise RowError(f"has a value of {field} that is no text{hint}")
+        raise QuestionRowError(f"has a value of {field} that is no text{hint}")
     return value
 
 
@@ -213,5 +215,5 @@ def _number(value: object, field: str) -> Decimal:
         with suppress(DecimalException):
             number = Decimal(value)
     if number is None or not number.is_finite():
-        raise RowError(f"has a value of {field} that is no number")
+        raise QuestionRowError(f"has a value of {field} that is no number")
     return number
