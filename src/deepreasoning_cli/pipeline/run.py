@@ -61,6 +61,8 @@ class Plan:
     fallbacks: Mapping[Stage, Sequence[Provider]] = field(default_factory=dict)
     """Who is asked, one after the other, where the reasoner or the answerer cannot be."""
     handoff: Handoff = Handoff.REASONING
+    drafts: bool = False
+    """Whether the reasoner writes an answer of its own to its end, though nobody else needs it."""
     reused: ReasonerOutput | None = None
     continued: events.Continued | None = None
     resumes: str | None = None
@@ -202,6 +204,7 @@ def _read_reasoner(
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
     is_enough = plan.max_reasoning.begin()
+    drafts = plan.drafts or (answerer is not None and plan.handoff is not Handoff.REASONING)
     for chunk in meter.limit(started, run.consume(reply, paid=paid), then):
         match chunk:
             case events.Thought(text):
@@ -212,7 +215,7 @@ def _read_reasoner(
                 if plan.answer_now():
                     run.stopped = events.ANSWER_NOW
                     break
-            case events.Text(text) if answerer and plan.handoff is not Handoff.REASONING:
+            case events.Text(text) if drafts:
                 yield events.Draft(text)
             case events.Text() if not run.texts.is_blank:
                 break  # its own answer is not used, and so not paid for

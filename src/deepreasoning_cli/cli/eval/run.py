@@ -1,0 +1,244 @@
+"""Ask the questions of an evaluation, keep the answers, and show what they came to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.cli.batch.run import Reporter
+from deepreasoning_cli.cli.messages import message
+from deepreasoning_cli.cli.pager import print_json
+from deepreasoning_cli.cli.price.estimate import ASSUMED
+from deepreasoning_cli.errors import (
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
+from deepreasoning_cli.evaluation.arms import EvaluationArm, make_arms
+from deepreasoning_cli.evaluation.question_file import EvaluationRow, read_rows
+from deepreasoning_cli.evaluation.report import EvaluationReport
+from deepreasoning_cli.evaluation.turns import EvaluationTurns, QuestionOutcome
+from deepreasoning_cli.files import check_writable, write_atomically
+from deepreasoning_cli.library.answers_file import AnswersFile
+from deepreasoning_cli.library.many import NOTHING, AtOnce, ManyTurns
+from deepreasoning_cli.pipeline.events import REPLAY
+from deepreasoning_cli.pipeline.money import Usage, decimal_usd, format_usd
+from deepreasoning_cli.pipeline.run import Plan
+from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
+from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.run_progress import RunProgress, format_duration
+
+OUTAGE: Final = 10  # questions in a row that say that nobody can be reached
+USUAL_MODEL: Final = "sonnet"
+TOKENS_PER_SECOND: Final = {"reason": 40, "answer": 60}
+"""About how fast a model writes, for an estimate of the time before anything is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRun:
+    """What one call of `eval` was told; `evaluate` does it."""
+
+    global_options: o.GlobalOptions
+    settings: dict[str, object]
+    loaded: LoadedSettings
+    kinds: Sequence[str]
+    models: Sequence[str]
+    efforts: Sequence[str]
+    judge: str | None
+    at_once: int
+    max_cost: str | None
+    saves: bool
+    confirmed: bool
+    as_json: bool
+    html: Path | None
+
+    def evaluate(self, source: Path, output: Path | None, *, allow_run: bool) -> None:
+        """Ask what has not been asked; print the report.
+
+        Raises UsageError before anything is paid, IncompleteError where answers are missing,
+        RefusedError where a cap ended it, and what keeps all questions from being asked.
+        """
+        rows = read_rows(_read(source), str(source), allow_run=allow_run)
+        models = self.models or [self.loaded.settings.model or USUAL_MODEL]
+        arms = make_arms(self.kinds, models, self.efforts)
+        limit = self._load({"max_cost": self.max_cost}).settings.max_cost if self.max_cost else None
+        if self.html:
+            check_writable(self.html)
+        report = Reporter(self.global_options)
+        kept = output or source.with_name(f"{source.stem}.answers.jsonl")
+        with (
+            AnswersFile(kept) as answers,
+            ManyTurns(
+                self.loaded,
+                at_once=self.at_once,
+                max_cost=limit,
+                saves=self.saves,
+                report=report,
+                log=report.log,
+            ) as turns,
+        ):
+            lines = read_lines(kept)
+            judge = {"model": self.judge or models[0]}
+            asking = EvaluationTurns(turns, answers, lines, arms, self._load, judge)
+            unknown = [row for row in rows if not asking.is_known(row)]
+            if unknown and not self._begins(asking.plans(unknown[0]), len(unknown), arms):
+                return
+            progress = report.begin(len(rows), 0)
+            QuestionsRun(self, turns, asking, answers, progress).ask(rows, arms)
+
+    def _load(self, values: Mapping[str, object]) -> LoadedSettings:
+        return load_settings(self.global_options.config, {**self.settings, **values})
+
+    def _begins(self, plans: Sequence[Plan], questions: int, arms: Sequence[EvaluationArm]) -> bool:
+        """Say what it will come to, and ask; True where nothing is paid, or nobody is to be asked.
+
+        Raises UsageError where nobody can be asked.
+        """
+        if any(plan.backend in ("demo", REPLAY) for plan in plans):
+            return True
+        cost, seconds = estimate(plans)
+        text = f"{questions:,} questions, {len(arms)} arms: {len(plans) * questions:,} calls"
+        text += f", about {format_usd(cost * questions)}" if cost is not None else ""
+        text += f", about {format_duration(seconds * questions / self.at_once)}"
+        if self.confirmed:
+            message(self.global_options, "", text)
+            return True
+        if not (sys.stdin and sys.stdin.isatty()):
+            hint = "add --yes to begin without asking"
+            raise UsageError(f"refusing to begin: {text}", kind="unconfirmed", hint=hint)
+        return typer.confirm(f"{text}. Begin?", default=False, err=True)
+
+    def show(self, report: EvaluationReport, progress: RunProgress) -> None:
+        """Print the report, and write the page."""
+        spent = {"paid_usd": decimal_usd(progress.cost), "seconds": round(progress.seconds, 3)}
+        if self.html:
+            from deepreasoning_cli.evaluation.page import report_page
+
+            write_atomically(self.html, report_page(report), mode=None)
+        if self.as_json:
+            print_json(report.as_json() | spent)
+            return
+        on_terminal = terminal.is_terminal(sys.stdout)
+        width = terminal.terminal_size()[0] if on_terminal else None
+        for line in report.lines(width):
+            typer.echo(line)
+        paid = f"paid {format_usd(progress.cost)} in {format_duration(progress.seconds)}"
+        message(self.global_options, "", paid)
+
+
+class QuestionsRun:
+    """The questions while they are asked, and what ends that early."""
+
+    def __init__(
+        self,
+        run: EvaluationRun,
+        turns: ManyTurns,
+        asking: EvaluationTurns,
+        answers: AnswersFile,
+        progress: RunProgress,
+    ) -> None:
+        self._run = run
+        self._turns = turns
+        self._asking = asking
+        self._answers = answers
+        self._progress = progress
+        self._unreachable = 0
+        self._error: DeepReasoningError | None = None
+
+    def ask(self, rows: Sequence[EvaluationRow], arms: Sequence[EvaluationArm]) -> None:
+        """Ask all, show the report of what there is. Raises what ended it early."""
+        work = AtOnce(self._asking.answer, rows, self._run.at_once, self._progress.tick)
+        outcomes: list[QuestionOutcome] = []
+        interrupted: BaseException | None = None
+        while True:
+            try:
+                for outcome in work:
+                    outcomes.append(outcome)
+                    self._progress.count(outcome.paid, failed=outcome.error is not None)
+                    if self._note(outcome):
+                        work.end()
+                break
+            except KeyboardInterrupt as exc:
+                interrupted = exc
+                self._turns.stop()
+                work.end()
+        self._progress.erase()
+        place = {row.id: number for number, row in enumerate(rows)}
+        outcomes.sort(key=lambda outcome: place[outcome.row.id])
+        report = EvaluationReport(arms, outcomes)
+        if not (report.failed or self._progress.left):
+            self._answers.forget_turns()
+        if any(arm.asked for arm in report.results):
+            self._run.show(report, self._progress)
+        if interrupted:
+            message(self._run.global_options, "", "run it again to go on")
+            raise interrupted
+        self._raise_error(report)
+
+    def _note(self, outcome: QuestionOutcome) -> bool:
+        """Whether no more are to be asked after this one."""
+        is_away = isinstance(outcome.error, UnavailableError)
+        self._unreachable = self._unreachable + 1 if is_away else 0
+        if outcome.ends_the_run or self._unreachable >= OUTAGE:
+            self._error = self._error or outcome.error
+        return self._error is not None
+
+    def _raise_error(self, report: EvaluationReport) -> None:
+        if error := self._error:
+            error.resume = None
+            error.advise("run it again to go on: nothing is paid for twice")
+            if isinstance(error, IncompleteError) and error.kind == "cost_cap":
+                raise RefusedError(error.message, kind=error.kind, hint=error.hints)
+            raise error
+        if report.failed:
+            raise IncompleteError(
+                f"{len(report.failed)} answers are missing: {report.failed[0].failure}",
+                kind="rows_failed",
+                hint="run it again: it asks for those alone",
+            )
+
+
+def estimate(plans: Sequence[Plan]) -> tuple[Decimal | None, float]:
+    """USD and seconds of one question, by what turns usually come to; no USD without all rates."""
+    now = datetime.now(UTC)
+    cost, seconds = NOTHING, 0.0
+    is_known = True
+    for plan in plans:
+        provider = plan.answerer or plan.reasoner
+        assert provider is not None
+        stage = "answer" if plan.answerer else "reason"
+        read = plan.prompt.tokens + (ASSUMED["reason"][1] if plan.reused else 0)
+        written = ASSUMED[stage][1]
+        seconds += written / TOKENS_PER_SECOND[stage]
+        if provider.rates is None:
+            is_known = False
+        else:
+            cost += provider.rates.cost(Usage(read, written), now)
+    return (cost if is_known else None), seconds
+
+
+def read_lines(path: Path) -> dict[str, dict[str, Any]]:
+    """The calls that earlier runs have written down, by their ids."""
+    if not path.exists():
+        return {}
+    lines = (json.loads(line) for line in path.read_bytes().splitlines())
+    return {str(line["id"]): line for line in lines}
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or "the name is not usable"
+        raise UsageError(f"cannot read {source}: {reason}", kind="unreadable_file") from None
