@@ -15,15 +15,21 @@ from typing import Any, Final
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.evaluation.arms import ArmKind, EvaluationArm
-from deepreasoning_cli.evaluation.checkers import CheckResult, JudgeCriterion, read_judgement
+from deepreasoning_cli.evaluation.checkers import (
+    JUDGEMENT,
+    CheckResult,
+    JudgeCriterion,
+    read_judgement,
+)
 from deepreasoning_cli.evaluation.question_file import EvaluationRow
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, STOPPED, EndedTurn, ManyTurns
 from deepreasoning_cli.pipeline.continuation import kept_answer
-from deepreasoning_cli.pipeline.events import COST_CAP
+from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.tools import AnswerOptions, OutputFormat
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.wiring.resources import TurnRequest
@@ -38,6 +44,8 @@ SAME_FOR_ALL: Final = (
     *("max_tokens", "max_reasoning", "web_search_linkup"),
 )
 """Settings that what is answered depends on, beside those in which arms differ."""
+
+JUDGEMENT_ALONE: Final = AnswerOptions(output_format=OutputFormat(JUDGEMENT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +186,11 @@ class EvaluationTurns:
         if not isinstance(row.checker, JudgeCriterion):
             return self._outcome(row, arm, lines, row.checker.check(answer))
         question = row.checker.prompt(row.prompt, answer)
-        request = TurnRequest(loaded=self._judge, question=question)
+        request = TurnRequest(
+            loaded=self._judge,
+            question=question,
+            conversation=Prompt((Message("user", question),), options=JUDGEMENT_ALONE),
+        )
         line = self._line(self._key(row, "judge", request), request, outcome)
         if line["error"]:
             return _failed(row, arm, line)
