@@ -98,11 +98,11 @@ class EvaluationReport:
 
     def __init__(self, arms: Sequence[EvaluationArm], outcomes: Sequence[QuestionOutcome]) -> None:
         self._arms = arms
-        self._outcomes = outcomes
+        self.outcomes = outcomes
         self.questions = len(outcomes)
 
     def _of(self, arm: EvaluationArm) -> list[ArmOutcome]:
-        return [one for outcome in self._outcomes for one in outcome.arms if one.arm == arm]
+        return [one for outcome in self.outcomes for one in outcome.arms if one.arm == arm]
 
     @cached_property
     def results(self) -> list[ArmResult]:
@@ -152,18 +152,24 @@ class EvaluationReport:
     @property
     def failed(self) -> list[ArmOutcome]:
         """What was not answered: the next run asks it again."""
-        return [one for outcome in self._outcomes for one in outcome.arms if one.failure]
+        return [one for outcome in self.outcomes for one in outcome.arms if one.failure]
+
+    @property
+    def missing(self) -> str:
+        """`1 answer is missing`, `2 answers are missing`."""
+        count = len(self.failed)
+        return "1 answer is missing" if count == 1 else f"{count:,} answers are missing"
 
     @property
     def unchecked(self) -> list[ArmOutcome]:
         """Answers that nobody could say of whether they are right."""
-        every = [one for outcome in self._outcomes for one in outcome.arms]
+        every = [one for outcome in self.outcomes for one in outcome.arms]
         return [one for one in every if one.check.right is None and not one.failure]
 
     @property
     def is_opinion(self) -> bool:
         """Whether any answer was judged by a model."""
-        return any(isinstance(one.row.checker, JudgeCriterion) for one in self._outcomes)
+        return any(isinstance(one.row.checker, JudgeCriterion) for one in self.outcomes)
 
     def as_json(self) -> dict[str, Any]:
         """The object of `--json`, without what the run cost."""
@@ -191,14 +197,14 @@ class EvaluationReport:
         if self.is_opinion:
             notes.append("answers were judged by a model: what is right is its opinion")
         if self.failed:
-            notes.append(f"{len(self.failed)} answers are missing; run it again to ask for them")
+            notes.append(f"{self.missing}; run it again to go on")
         unchecked = self.unchecked
         notes += [
             f"{one.row.id}, {one.arm.name}: not checked: {one.check.note}"
             for one in unchecked[:MOST_NOTES]
         ]
         if len(unchecked) > MOST_NOTES:
-            notes.append(f"and {len(unchecked) - MOST_NOTES} more answers were not checked")
+            notes.append(f"not checked, besides these: {len(unchecked) - MOST_NOTES:,}")
         return notes
 
 

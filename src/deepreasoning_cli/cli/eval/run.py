@@ -40,6 +40,10 @@ from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.run_progress import RunProgress, format_duration
 
 OUTAGE: Final = 10  # questions in a row that say that nobody can be reached
+NOTES: Final = {
+    "demo": "demo: these are scripted replies, no model was called",
+    REPLAY: "replay: these are recorded replies, no model was called",
+}
 USUAL_MODEL: Final = "sonnet"
 TOKENS_PER_SECOND: Final = {"reason": 40, "answer": 60}
 """About how fast a model writes, for an estimate of the time before anything is measured."""
@@ -105,10 +109,12 @@ class EvaluationRun:
 
         Raises UsageError where nobody can be asked.
         """
-        if any(plan.backend in ("demo", REPLAY) for plan in plans):
+        if note := NOTES.get(plans[0].backend):
+            message(self.global_options, "", note)
             return True
         cost, seconds = estimate(plans)
-        text = f"{questions:,} questions, {len(arms)} arms: {len(plans) * questions:,} calls"
+        asked = "1 question" if questions == 1 else f"{questions:,} questions"
+        text = f"{asked}, {len(arms)} arms: {len(plans) * questions:,} calls"
         text += f", about {format_usd(cost * questions)}" if cost is not None else ""
         text += f", about {format_duration(seconds * questions / self.at_once)}"
         if self.confirmed:
@@ -203,7 +209,7 @@ class QuestionsRun:
             raise error
         if report.failed:
             raise IncompleteError(
-                f"{len(report.failed)} answers are missing: {report.failed[0].failure}",
+                f"{report.missing}: {report.failed[0].failure}",
                 kind="rows_failed",
                 hint="run it again: it asks for those alone",
             )
