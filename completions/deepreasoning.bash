@@ -3,14 +3,14 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'batch' | 'models' | 'models list' | 'models show' | 'models default' | 'price' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'serve' | 'completion' | 'help') ;;
+    'ask' | 'chat' | 'resume' | 'batch' | 'eval' | 'models' | 'models list' | 'models show' | 'models default' | 'price' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'serve' | 'completion' | 'help') ;;
     *) return 1 ;;
     esac
 }
 
 _deepreasoning_commands() {
     case $1 in
-    '') words='ask chat resume batch models price history config serve completion help' ;;
+    '') words='ask chat resume batch eval models price history config serve completion help' ;;
     'models') words='list show default' ;;
     'history') words='list show search sessions rename export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
@@ -25,6 +25,7 @@ _deepreasoning_options() {
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --file -f --no-web --web -w --no-stdin --continue -c --session --reasoning --no-sources --plain --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
     'batch') words='--output -o --jobs -j --format --skip-bad --cheap --by --model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --no-web --web -w --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --help -h' ;;
+    'eval') words='--make --seed --allow-run --arm --model -m --effort --judge --reasoner -r --answerer -a --backend --think --temperature -t --max-reasoning --max-tokens -j --max-cost --timeout --yes -y --output -o --html --json --no-save --record --replay --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
     'models list') words='--backend --all --live --json --help -h' ;;
     'models show') words='--json --help -h' ;;
@@ -56,23 +57,24 @@ _deepreasoning_options() {
 
 _deepreasoning_option() {
     case $1 in
-    '--config' | '--file' | '-f' | '--output' | '-o' | '--record' | '--replay' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'ask --record' | 'ask --replay' | 'chat --file' | 'chat -f' | 'chat --record' | 'chat --replay' | 'resume --output' | 'resume -o' | 'resume --record' | 'resume --replay' | 'batch --output' | 'batch -o' | 'batch --record' | 'batch --replay' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o' | 'serve --record' | 'serve --replay') words='' files=1 kept= ;;
+    '--config' | '--file' | '-f' | '--output' | '-o' | '--record' | '--replay' | 'ask --file' | 'ask -f' | 'ask --output' | 'ask -o' | 'ask --record' | 'ask --replay' | 'chat --file' | 'chat -f' | 'chat --record' | 'chat --replay' | 'resume --output' | 'resume -o' | 'resume --record' | 'resume --replay' | 'batch --output' | 'batch -o' | 'batch --record' | 'batch --replay' | 'eval --output' | 'eval -o' | 'eval --html' | 'eval --record' | 'eval --replay' | 'price --file' | 'price -f' | 'history export --output' | 'history export -o' | 'serve --record' | 'serve --replay') words='' files=1 kept= ;;
     '--color') words='auto always never' files= kept= ;;
     '--model' | '-m' | 'ask --model' | 'ask -m' | 'chat --model' | 'chat -m' | 'resume --model' | 'resume -m' | 'batch --model' | 'batch -m' | 'price --model' | 'price -m' | 'history --model' | 'history -m' | 'history list --model' | 'history list -m' | 'config init --model' | 'config init -m' | 'serve --model' | 'serve -m') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= kept= ;;
-    '--reasoner' | '-r' | 'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'batch --reasoner' | 'batch -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r' | 'serve --reasoner' | 'serve -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
-    '--answerer' | '-a' | 'ask --answerer' | 'ask -a' | 'chat --answerer' | 'chat -a' | 'resume --answerer' | 'resume -a' | 'batch --answerer' | 'batch -a' | 'price --answerer' | 'price -a' | 'config init --answerer' | 'config init -a' | 'serve --answerer' | 'serve -a') words='anthropic openrouter ollama deepseek' files= kept='answerer' ;;
+    '--reasoner' | '-r' | 'ask --reasoner' | 'ask -r' | 'chat --reasoner' | 'chat -r' | 'batch --reasoner' | 'batch -r' | 'eval --reasoner' | 'eval -r' | 'price --reasoner' | 'price -r' | 'config init --reasoner' | 'config init -r' | 'serve --reasoner' | 'serve -r') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
+    '--answerer' | '-a' | 'ask --answerer' | 'ask -a' | 'chat --answerer' | 'chat -a' | 'resume --answerer' | 'resume -a' | 'batch --answerer' | 'batch -a' | 'eval --answerer' | 'eval -a' | 'price --answerer' | 'price -a' | 'config init --answerer' | 'config init -a' | 'serve --answerer' | 'serve -a') words='anthropic openrouter ollama deepseek' files= kept='answerer' ;;
     '--fallback' | 'ask --fallback' | 'chat --fallback' | 'resume --fallback' | 'batch --fallback' | 'serve --fallback') words='deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow anthropic' files= kept='reasoner answerer' ;;
-    '--backend' | 'ask --backend' | 'chat --backend' | 'batch --backend' | 'config init --backend' | 'serve --backend') words='auto direct gateway demo' files= kept= ;;
-    '--system' | '-s' | '--temperature' | '-t' | '--top-p' | '--max-reasoning' | '--max-tokens' | '--max-cost' | '--timeout' | '--replay-pace' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'ask --replay-pace' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'chat --replay-pace' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'resume --replay-pace' | 'batch --jobs' | 'batch -j' | 'batch --by' | 'batch --system' | 'batch -s' | 'batch --temperature' | 'batch -t' | 'batch --top-p' | 'batch --max-reasoning' | 'batch --max-tokens' | 'batch --max-cost' | 'batch --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'history --since' | 'history --limit' | 'history -n' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --max-cost' | 'serve --replay-pace') words='' files= kept= ;;
+    '--backend' | 'ask --backend' | 'chat --backend' | 'batch --backend' | 'eval --backend' | 'config init --backend' | 'serve --backend') words='auto direct gateway demo' files= kept= ;;
+    '--system' | '-s' | '--temperature' | '-t' | '--top-p' | '--max-reasoning' | '--max-tokens' | '--max-cost' | '--timeout' | '--replay-pace' | 'ask --system' | 'ask -s' | 'ask --temperature' | 'ask -t' | 'ask --top-p' | 'ask --max-reasoning' | 'ask --max-tokens' | 'ask --max-cost' | 'ask --timeout' | 'ask --replay-pace' | 'chat --system' | 'chat -s' | 'chat --temperature' | 'chat -t' | 'chat --top-p' | 'chat --max-reasoning' | 'chat --max-tokens' | 'chat --max-cost' | 'chat --timeout' | 'chat --replay-pace' | 'resume --max-reasoning' | 'resume --max-tokens' | 'resume --max-cost' | 'resume --timeout' | 'resume --replay-pace' | 'batch --jobs' | 'batch -j' | 'batch --by' | 'batch --system' | 'batch -s' | 'batch --temperature' | 'batch -t' | 'batch --top-p' | 'batch --max-reasoning' | 'batch --max-tokens' | 'batch --max-cost' | 'batch --timeout' | 'eval --make' | 'eval --seed' | 'eval --model' | 'eval -m' | 'eval --effort' | 'eval --judge' | 'eval --temperature' | 'eval -t' | 'eval --max-reasoning' | 'eval --max-tokens' | 'eval -j' | 'eval --max-cost' | 'eval --timeout' | 'price --input' | 'price --output' | 'price --reasoning-tokens' | 'price --since' | 'history --since' | 'history --limit' | 'history -n' | 'history list --since' | 'history list --limit' | 'history list -n' | 'history search --limit' | 'history search -n' | 'history delete --older-than' | 'config init --key-command' | 'serve --host' | 'serve --port' | 'serve --token-command' | 'serve --allow-host' | 'serve --cors' | 'serve --workers' | 'serve --streams' | 'serve --drain' | 'serve --max-cost' | 'serve --replay-pace') words='' files= kept= ;;
     '--handoff' | 'ask --handoff' | 'chat --handoff' | 'batch --handoff' | 'serve --handoff') words='reasoning answer both none' files= kept= ;;
     '--effort' | 'ask --effort' | 'chat --effort' | 'resume --effort' | 'batch --effort') words='auto none low medium high xhigh max' files= kept= ;;
-    '--think' | 'ask --think' | 'chat --think' | 'resume --think' | 'batch --think') words='auto low medium high max' files= kept= ;;
+    '--think' | 'ask --think' | 'chat --think' | 'resume --think' | 'batch --think' | 'eval --think') words='auto low medium high max' files= kept= ;;
     '--session' | 'ask --session' | 'chat --session' | 'history --session' | 'history list --session' | 'history delete --session') words='' files= kept='session' ;;
     '--reasoning-from' | 'ask --reasoning-from') words='last' files=1 kept='turn' ;;
     '--reasoning' | 'ask --reasoning' | 'resume --reasoning') words='show tail hide only stderr' files=1 kept= ;;
     '--on-cap' | 'ask --on-cap' | 'chat --on-cap' | 'resume --on-cap' | 'batch --on-cap') words='stop answer' files= kept= ;;
     'chat --reasoning') words='show tail hide' files= kept= ;;
     'batch --format') words='jsonl csv text' files= kept= ;;
+    'eval --arm') words='alone reasoner reasoning answer both' files= kept= ;;
     'models --backend' | 'models list --backend' | 'price --backend') words='direct gateway demo' files= kept= ;;
     'price --by') words='day model stage session' files= kept= ;;
     'history --status' | 'history list --status') words='complete incomplete' files= kept= ;;
@@ -85,6 +87,7 @@ _deepreasoning_option() {
 _deepreasoning_argument() {
     case $1 in
     'resume 0' | 'history show 0' | 'history delete 0' | 'history delete 1' | 'history delete 2' | 'history delete 3' | 'history delete 4' | 'history delete 5' | 'history delete 6' | 'history delete 7' | 'history delete 8') words='last' files= kept='turn' ;;
+    'eval 0') words='' files=1 kept= ;;
     'models show 0') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101 deepseek deepseek-pro openrouter deepinfra novita ollama huggingface together fireworks siliconflow' files= kept='reasoner' ;;
     'models default 0' | 'config set model') words='fable mythos opus sonnet haiku claude-fable-5-2 claude-mythos-5-2 claude-fable-5-1 claude-mythos-5-1 claude-fable-5 claude-mythos-5 claude-opus-5-5 claude-opus-5 claude-opus-4-8 claude-opus-4-7 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6 claude-haiku-5-5 claude-sonnet-4-5-20250929 claude-haiku-4-5-20251001 claude-opus-4-5-20251101' files= kept= ;;
     'history rename 0') words='' files= kept='session' ;;
@@ -107,7 +110,7 @@ _deepreasoning_argument() {
     'config set serve.reason') words='question always never' files= kept= ;;
     'config set serve.log') words='text json' files= kept= ;;
     'completion 0') words='bash zsh fish powershell' files= kept= ;;
-    'help 0') words='ask chat resume batch models price history config serve completion help exit-codes environment config' files= kept= ;;
+    'help 0') words='ask chat resume batch eval models price history config serve completion help exit-codes environment config' files= kept= ;;
     *) words= files= kept= ;;
     esac
 }

@@ -7,7 +7,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     # Of this type, and not @{}, because -v and -V are two options.
     $commands, $flags, $words, $files, $help = 1..5 |
         ForEach-Object { [System.Collections.Hashtable]::new() }
-    $commands[''] = @('ask', 'chat', 'resume', 'batch', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help')
+    $commands[''] = @('ask', 'chat', 'resume', 'batch', 'eval', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help')
     $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run')
     $help['--config'] = 'Use this config file.'
     $help['--debug'] = 'Log requests to stderr, keys masked.'
@@ -239,6 +239,41 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['batch --replay'] = 'Replay the calls recorded in FILE; nothing is sent.'
     $help['batch --help'] = 'Show this message and exit.'
     $help['batch -h'] = 'Show this message and exit.'
+    $commands['eval'] = @()
+    $flags['eval'] = @('--make', '--seed', '--allow-run', '--arm', '--model', '-m', '--effort', '--judge', '--reasoner', '-r', '--answerer', '-a', '--backend', '--think', '--temperature', '-t', '--max-reasoning', '--max-tokens', '-j', '--max-cost', '--timeout', '--yes', '-y', '--output', '-o', '--html', '--json', '--no-save', '--record', '--replay', '--help', '-h')
+    $help['eval'] = 'Measure whether the pair beats Claude alone on your own questions, and for what money.'
+    $help['eval --make'] = 'Print N questions that have one right answer, and ask nothing.'
+    $help['eval --seed'] = 'Seed of --make; 1 if left out.'
+    $help['eval --allow-run'] = 'Let rows with `run` run their commands.'
+    $help['eval --arm'] = 'What to compare with Claude alone: reasoner, or a hand-off: reasoning (the default), answer, both. Repeatable.'
+    $help['eval --model'] = 'Claude model: sonnet, haiku, opus. Repeatable.'
+    $help['eval -m'] = 'Claude model: sonnet, haiku, opus. Repeatable.'
+    $help['eval --effort'] = 'How much Claude thinks: auto, none, low … Repeatable.'
+    $help['eval --judge'] = 'Claude model for rows with `judge`; else the first -m.'
+    $help['eval --reasoner'] = 'Reasoner: deepseek, openrouter, … or one of your own.'
+    $help['eval -r'] = 'Reasoner: deepseek, openrouter, … or one of your own.'
+    $help['eval --answerer'] = 'Host of the Claude model: anthropic, openrouter, … or one of your own.'
+    $help['eval -a'] = 'Host of the Claude model: anthropic, openrouter, … or one of your own.'
+    $help['eval --backend'] = 'auto, direct, gateway, or demo (calls no model).'
+    $help['eval --think'] = 'How much the reasoner thinks: auto, low, medium, high or max.'
+    $help['eval --temperature'] = 'Sampling temperature, 0 to 2.'
+    $help['eval -t'] = 'Sampling temperature, 0 to 2.'
+    $help['eval --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
+    $help['eval --max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
+    $help['eval -j'] = 'Ask this many at once.'
+    $help['eval --max-cost'] = 'Stop at this cost of all questions.'
+    $help['eval --timeout'] = 'Give up after this many seconds of silence.'
+    $help['eval --yes'] = 'Don''t ask before it begins.'
+    $help['eval -y'] = 'Don''t ask before it begins.'
+    $help['eval --output'] = 'Keep the answers here; FILE.answers.jsonl if not.'
+    $help['eval -o'] = 'Keep the answers here; FILE.answers.jsonl if not.'
+    $help['eval --html'] = 'Write a page with plots to FILE.'
+    $help['eval --json'] = 'Print one JSON object.'
+    $help['eval --no-save'] = 'Save nothing to disk.'
+    $help['eval --record'] = 'Record all calls of models in FILE.'
+    $help['eval --replay'] = 'Replay the calls recorded in FILE; nothing is sent.'
+    $help['eval --help'] = 'Show this message and exit.'
+    $help['eval -h'] = 'Show this message and exit.'
     $commands['models'] = @('list', 'show', 'default')
     $flags['models'] = @('--backend', '--all', '--live', '--json', '--help', '-h')
     $help['models'] = 'List Claude models and reasoners; show one; set the default.'
@@ -518,6 +553,16 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $files['batch --record'] = $true
     $words['batch --replay'] = @()
     $files['batch --replay'] = $true
+    $words['eval --output'] = @()
+    $files['eval --output'] = $true
+    $words['eval -o'] = @()
+    $files['eval -o'] = $true
+    $words['eval --html'] = @()
+    $files['eval --html'] = $true
+    $words['eval --record'] = @()
+    $files['eval --record'] = $true
+    $words['eval --replay'] = @()
+    $files['eval --replay'] = $true
     $words['price --file'] = @()
     $files['price --file'] = $true
     $words['price -f'] = @()
@@ -559,6 +604,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['batch --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['batch -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $words['eval --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $words['eval -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['price --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['price -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['config init --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
@@ -575,6 +622,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['resume -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['batch --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['batch -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $words['eval --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $words['eval -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['price --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['price -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['config init --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
@@ -591,6 +640,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['ask --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['chat --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['batch --backend'] = @('auto', 'direct', 'gateway', 'demo')
+    $words['eval --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['config init --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['serve --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['--system'] = @()
@@ -640,6 +690,19 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['batch --max-tokens'] = @()
     $words['batch --max-cost'] = @()
     $words['batch --timeout'] = @()
+    $words['eval --make'] = @()
+    $words['eval --seed'] = @()
+    $words['eval --model'] = @()
+    $words['eval -m'] = @()
+    $words['eval --effort'] = @()
+    $words['eval --judge'] = @()
+    $words['eval --temperature'] = @()
+    $words['eval -t'] = @()
+    $words['eval --max-reasoning'] = @()
+    $words['eval --max-tokens'] = @()
+    $words['eval -j'] = @()
+    $words['eval --max-cost'] = @()
+    $words['eval --timeout'] = @()
     $words['price --input'] = @()
     $words['price --output'] = @()
     $words['price --reasoning-tokens'] = @()
@@ -679,6 +742,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['chat --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['resume --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['batch --think'] = @('auto', 'low', 'medium', 'high', 'max')
+    $words['eval --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['--session'] = @()
     $words['ask --session'] = @()
     $words['chat --session'] = @()
@@ -702,6 +766,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['batch --on-cap'] = @('stop', 'answer')
     $words['chat --reasoning'] = @('show', 'tail', 'hide')
     $words['batch --format'] = @('jsonl', 'csv', 'text')
+    $words['eval --arm'] = @('alone', 'reasoner', 'reasoning', 'answer', 'both')
     $words['models --backend'] = @('direct', 'gateway', 'demo')
     $words['models list --backend'] = @('direct', 'gateway', 'demo')
     $words['price --backend'] = @('direct', 'gateway', 'demo')
@@ -721,6 +786,8 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history delete 6'] = @('last')
     $words['history delete 7'] = @('last')
     $words['history delete 8'] = @('last')
+    $words['eval 0'] = @()
+    $files['eval 0'] = $true
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['config set model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
@@ -751,7 +818,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['config set serve.reason'] = @('question', 'always', 'never')
     $words['config set serve.log'] = @('text', 'json')
     $words['completion 0'] = @('bash', 'zsh', 'fish', 'powershell')
-    $words['help 0'] = @('ask', 'chat', 'resume', 'batch', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help', 'exit-codes', 'environment', 'config')
+    $words['help 0'] = @('ask', 'chat', 'resume', 'batch', 'eval', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help', 'exit-codes', 'environment', 'config')
 
     $path = ''; $option = ''; $ended = $false; $count = 0; $given = ''
     $before = $commandAst.CommandElements | Select-Object -Skip 1 |

@@ -206,6 +206,8 @@ def test_an_answer_that_failed_is_asked_again_and_nothing_else(
     report = json.loads(first.stdout)
     assert [arm["asked"] for arm in report["arms"]] == [5, 5]
     assert [each["id"] for each in report["failed"]] == ["q3", "q3"]
+    drafts = {line["draft"] for line in lines_in(source.with_name("q.answers.jsonl"))}
+    assert drafts == {""}, "the reasoner's own answer was paid for, which no arm needs"
     refuses = False
     second = vendors.run(*command, timeout=PATIENCE)
     assert second.code == 0, second.stderr
@@ -257,8 +259,8 @@ def test_a_cap_holds_for_all_and_the_next_run_goes_on(vendors: Vendors, source: 
     world = QuestionVendors(vendors, EVERY)
     write_questions(source, 12)
     command = ("eval", str(source), "--yes", "--json")
-    capped = vendors.run(*command, "--max-cost", "0.01", timeout=PATIENCE)
-    assert capped.code == 4, capped.stderr
+    refused = vendors.run(*command, "--max-cost", "0.01", timeout=PATIENCE)
+    assert refused.code == 4, refused.stderr
     kept = source.with_name("q.answers.jsonl")
     assert sum(Decimal(line["cost_usd"]) for line in lines_in(kept)) <= Decimal("0.0101")
     done = vendors.run(*command, timeout=PATIENCE)

@@ -98,6 +98,11 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "dr batch questions.jsonl -o answers.jsonl --cheap --by 06:00",
         "cat prompts.txt | dr batch - -o answers.jsonl",
     ),
+    "eval": (
+        "dr eval --make 60 > questions.jsonl",
+        "dr eval questions.jsonl --html report.html",
+        "dr eval questions.jsonl --arm reasoner --arm both -m sonnet -m haiku",
+    ),
     "models": ("dr models", "dr models opus", "dr models --all", "dr models default opus"),
     "models list": ("dr models", "dr models --all", "dr models --backend gateway"),
     "models show": ("dr models opus", "dr models show deepseek --json"),

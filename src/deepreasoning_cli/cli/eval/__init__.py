@@ -1,6 +1,6 @@
 """`deepreasoning eval`: does the pair beat one model, on the user's own questions.
 
-`run.py` asks the questions and shows what they came to.
+`evaluation.py` asks the questions and shows what they came to.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def eval(  # noqa: A001 - what the command is called
         raise UsageError("--seed is for --make", hint="--make 60 --seed 7")
     if source is None:
         raise UsageError("name a file of questions", hint="--make 60 > questions.jsonl makes one")
-    from deepreasoning_cli.cli.eval.run import EvaluationRun
+    from deepreasoning_cli.cli.eval.evaluation import EvaluationRun
     from deepreasoning_cli.cli.messages import load_with_notes
 
     global_options = o.global_options_of(context)
