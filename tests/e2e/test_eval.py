@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -183,6 +184,85 @@ def test_a_run_that_is_killed_pays_for_nothing_twice(vendors: Vendors, source: P
     assert not source.with_name("q.answers.jsonl.state").exists()
 
 
+def test_what_a_killed_run_had_not_written_down_is_taken_from_the_history(
+    vendors: Vendors, source: Path
+) -> None:
+    """As if it had been killed behind the last answer, and the disk had lost the file."""
+    world = QuestionVendors(vendors, EVERY)
+    write_questions(source, 4)
+    command = ("eval", str(source), *ARMS, "--yes", "--json")
+    first = vendors.run(*command, timeout=PATIENCE)
+    asked = len(world.log)
+    kept = source.with_name("q.answers.jsonl")
+    begun = [json.dumps({"row": line["id"], "turn": line["turn"]}) for line in lines_in(kept)]
+    kept.write_bytes(b"")
+    kept.with_name(f"{kept.name}.state").write_text("".join(f"{line}\n" for line in begun))
+    second = vendors.run(*command, timeout=PATIENCE)
+    assert second.code == 0, second.stderr
+    assert len(world.log) == asked
+    without_seconds = [
+        [{**arm, "seconds": None} for arm in json.loads(told.stdout)["arms"]]
+        for told in (first, second)
+    ]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_ctrl_c_ends_it_and_the_next_run_goes_on(vendors: Vendors, source: Path) -> None:
+    world = QuestionVendors(vendors, EVERY)
+    write_questions(source, 16)
+    command = ("eval", str(source), "--yes", "-j", "2")
+    with vendors.started(*command) as process:
+        vendors.claude.wait_for_requests(6, PATIENCE)
+        told = vendors.outcome(process, signal.SIGINT)
+    assert told.code == 130
+    assert b"run it again to go on" in told.stderr
+    assert vendors.run(*command, timeout=PATIENCE).code == 0
+    for who in ("reasoner", "alone", "reasoning"):
+        assert set(world.asked(who)) == set(range(1, 17))
+    assert len(world.log) <= 16 * 3 + 2 * 2
+
+
+def test_a_recorded_evaluation_is_replayed(vendors: Vendors, source: Path) -> None:
+    QuestionVendors(vendors, EVERY)
+    write_questions(source, 3)
+    tape = source.with_name("tape.jsonl")
+    command = ("eval", str(source), *ARMS, "--json")
+    first = vendors.run(*command, "--yes", "--record", str(tape), timeout=PATIENCE)
+    assert first.code == 0, first.stderr
+    sent = vendors.sent()
+    replayed = ("--replay", str(tape), "-o", str(source.with_name("other.jsonl")))
+    second = vendors.run(*command, *replayed, timeout=PATIENCE)
+    assert second.code == 0, second.stderr
+    assert vendors.sent() == sent
+    assert b"replay: these are recorded replies, no model was called" in second.stderr
+    rights = [[arm["right"] for arm in json.loads(told.stdout)["arms"]] for told in (first, second)]
+    assert rights[0] == rights[1]
+
+
+def test_a_refusal_is_a_wrong_answer_and_not_asked_again(vendors: Vendors, source: Path) -> None:
+    QuestionVendors(vendors, EVERY)
+    vendors.claude.forget()
+    vendors.claude.reply(claude_stream(["I"], stop_reason="refusal"))
+    write_questions(source, 2)
+    told = vendors.run("eval", str(source), "--yes", "--json", timeout=PATIENCE)
+    assert told.code == 0, told.stderr
+    assert [(arm["asked"], arm["right"]) for arm in json.loads(told.stdout)["arms"]] == [(2, 0)] * 2
+    sent = vendors.sent()
+    assert vendors.run("eval", str(source), timeout=PATIENCE).code == 0
+    assert vendors.sent() == sent
+
+
+def test_a_file_of_another_command_is_left_as_it_is(vendors: Vendors, source: Path) -> None:
+    write_questions(source, 1)
+    other = source.with_name("other.jsonl")
+    text = '{"id": "a", "prompt": "?", "error": null, "answer": "b"}\n'
+    other.write_text(text)
+    told = vendors.run("eval", str(source), "--yes", "-o", str(other))
+    assert told.code == 2
+    assert b"has no answers of an evaluation" in told.stderr
+    assert (other.read_text(), vendors.sent()) == (text, 0)
+
+
 def test_an_answer_that_failed_is_asked_again_and_nothing_else(
     vendors: Vendors, source: Path
 ) -> None:
@@ -241,6 +321,7 @@ def test_a_changed_prompt_is_asked_anew_and_a_changed_checker_is_not(
         ('{"prompt": "a", "run": "true"}', ("--yes",), b"hint: line 1 runs a command, which"),
         ('{"prompt": "a", "number": 1}', ("--yes", "-m", "sonet"), b"did you mean sonnet"),
         ('{"prompt": "a", "number": 1}', ("--yes", "--arm", "alone"), b"nothing to compare"),
+        ('{"prompt": "a", "judge": "b"}', ("--yes", "--judge", "opuz"), b"did you mean opus"),
         ('{"prompt": "a", "number": 1}', ("--make", "3"), b"use either FILE or --make"),
     ],
 )

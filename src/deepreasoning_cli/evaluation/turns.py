@@ -45,6 +45,13 @@ SAME_FOR_ALL: Final = (
 )
 """Settings that what is answered depends on, beside those in which arms differ."""
 
+LINE_FIELDS: Final = frozenset(
+    (
+        *("id", "turn", "prompt", "model", "reasoning", "draft", "whole", "answer"),
+        *("cost_usd", "seconds", "failed", "error"),
+    )
+)
+"""What each line of the file of answers has."""
 JUDGEMENT_ALONE: Final = AnswerOptions(output_format=OutputFormat(JUDGEMENT))
 
 
@@ -108,7 +115,7 @@ class EvaluationTurns:
         return self._turns.loaded.with_values(checked, "of the arm")
 
     def plans(self, row: EvaluationRow) -> list[Plan]:
-        """What will be asked about the row, the judge left out. Raises what `build_plan` does."""
+        """What will be asked about the row. Raises what `build_plan` does."""
         requests = [self._request(row, self._settings[arm]) for arm in self._arms if arm.model]
         plans = [
             self._turns.plan(replace(request, reused=ReasonerOutput()))
@@ -118,6 +125,9 @@ class EvaluationTurns:
         ]
         if any(arm.needs_reasoner for arm in self._arms):
             plans.append(self._turns.plan(self._reasoner_request(row)))
+        if isinstance(row.checker, JudgeCriterion):
+            question = row.checker.prompt(row.prompt, "")
+            plans += [self._turns.plan(self._judge_request(question)) for _ in self._arms]
         if any(plan.hosted for plan in plans):
             raise UsageError(
                 "the gateway reasons and answers in one call: it has no arms",
@@ -186,11 +196,7 @@ class EvaluationTurns:
         if not isinstance(row.checker, JudgeCriterion):
             return self._outcome(row, arm, lines, row.checker.check(answer))
         question = row.checker.prompt(row.prompt, answer)
-        request = TurnRequest(
-            loaded=self._judge,
-            question=question,
-            conversation=Prompt((Message("user", question),), options=JUDGEMENT_ALONE),
-        )
+        request = self._judge_request(question)
         line = self._line(self._key(row, "judge", request), request, outcome)
         if line["error"]:
             return _failed(row, arm, line)
@@ -213,6 +219,10 @@ class EvaluationTurns:
 
     def _reasoner_request(self, row: EvaluationRow) -> TurnRequest:
         return replace(self._request(row, self._reasoner), reasoning_only=True)
+
+    def _judge_request(self, question: str) -> TurnRequest:
+        prompt = Prompt((Message("user", question),), options=JUDGEMENT_ALONE)
+        return TurnRequest(loaded=self._judge, question=question, conversation=prompt)
 
     def _key(self, row: EvaluationRow, name: str, request: TurnRequest) -> str:
         """The id of a call: the same only where all is the same that the answer depends on."""
@@ -258,7 +268,7 @@ class EvaluationTurns:
         cost = ended.record.cost
         outcome.paid += cost or NOTHING
         line = _line(key, ended.record, None if cost is None else cost + paid, ended.error)
-        if ended.error:
+        if line["error"]:
             outcome.error = outcome.error or ended.error
             outcome.ends_the_run = _ends_the_run(ended)
         if not (ended.error and _is_for_the_next_run(ended)):

@@ -26,9 +26,10 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.evaluation.arms import EvaluationArm, make_arms
+from deepreasoning_cli.evaluation.checkers import JudgeCriterion
 from deepreasoning_cli.evaluation.question_file import EvaluationRow, read_rows
 from deepreasoning_cli.evaluation.report import EvaluationReport
-from deepreasoning_cli.evaluation.turns import EvaluationTurns, QuestionOutcome
+from deepreasoning_cli.evaluation.turns import LINE_FIELDS, EvaluationTurns, QuestionOutcome
 from deepreasoning_cli.files import check_writable, write_atomically
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, AtOnce, ManyTurns
@@ -81,6 +82,7 @@ class EvaluationRun:
             check_writable(self.html)
         report = Reporter(self.global_options)
         kept = output or source.with_name(f"{source.stem}.answers.jsonl")
+        check_ours(kept)
         with (
             AnswersFile(kept) as answers,
             ManyTurns(
@@ -96,7 +98,7 @@ class EvaluationRun:
             judge = {"model": self.judge or models[0]}
             asking = EvaluationTurns(turns, answers, lines, arms, self._load, judge)
             unknown = [row for row in rows if not asking.is_known(row)]
-            if unknown and not self._begins(asking.plans(unknown[0]), len(unknown), arms):
+            if unknown and not self._begins(_plans(asking, unknown), len(unknown), arms):
                 return
             progress = report.begin(len(rows), 0)
             QuestionsRun(self, turns, asking, answers, progress).ask(rows, arms)
@@ -234,12 +236,43 @@ def estimate(plans: Sequence[Plan]) -> tuple[Decimal | None, float]:
     return (cost if is_known else None), seconds
 
 
+def _plans(asking: EvaluationTurns, rows: Sequence[EvaluationRow]) -> list[Plan]:
+    """The plans of one of the rows: of one that needs a judge, if there is any."""
+    judged = (row for row in rows if isinstance(row.checker, JudgeCriterion))
+    return asking.plans(next(judged, rows[0]))
+
+
+def check_ours(path: Path) -> None:
+    """Raise UsageError where another command has written the file, `batch` for instance."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+    except (OSError, ValueError):
+        return  # it is new, or opening it to write says what is wrong
+    if first.endswith(b"\n") and _read_line(first) is None:
+        raise UsageError(
+            f"{path} has no answers of an evaluation",
+            kind="file_not_ours",
+            hint="name another file with -o; this one is left as it is",
+        )
+
+
 def read_lines(path: Path) -> dict[str, dict[str, Any]]:
     """The calls that earlier runs have written down, by their ids."""
     if not path.exists():
         return {}
-    lines = (json.loads(line) for line in path.read_bytes().splitlines())
-    return {str(line["id"]): line for line in lines}
+    lines = map(_read_line, path.read_bytes().splitlines())
+    return {str(line["id"]): line for line in lines if line}
+
+
+def _read_line(text: bytes) -> dict[str, Any] | None:
+    """The line of a call; None for anything else."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    is_ours = isinstance(line, dict) and line.keys() >= LINE_FIELDS
+    return line if is_ours else None
 
 
 def _read(source: Path) -> bytes:
