@@ -96,8 +96,8 @@ def money_plot(arms: Sequence[ArmReport]) -> Iterator[str]:
         yield _line(LEFT, y, WIDTH - RIGHT, y, "var(--line)", 1)
         yield _label(LEFT - 12, y + 4, f"{percent} %", "end", soft=True)
     for part in range(5):
-        cost = format_usd(top * part / 4)
-        yield _label(_across(part / 4), HEIGHT - 14, cost, "middle", soft=True)
+        dollars = format_usd(top * part / 4)
+        yield _label(_across(part / 4), HEIGHT - 14, dollars, "middle", soft=True)
     points = [(arm, _across(float(cost / top)), up(arm.result.accuracy)) for arm, cost in known]
     front = sorted((x, y) for arm, x, y in points if arm.is_on_front)
     for (x, y), (next_x, next_y) in pairwise(front):

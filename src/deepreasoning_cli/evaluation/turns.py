@@ -351,12 +351,14 @@ def _ends_the_run(ended: EndedTurn) -> bool:
     error = ended.error
     if error is None:
         return False
-    return ended.capped or isinstance(error, ConfigError) or error.kind in ("no_credit", STOPPED)
+    return (
+        ended.reached_cap or isinstance(error, ConfigError) or error.kind in ("no_credit", STOPPED)
+    )
 
 
 def _is_for_the_next_run(ended: EndedTurn) -> bool:
     """Whether it was kept from being asked, or stopped on the way: that is no failure."""
     error = ended.error
     return error is not None and (
-        error.kind == STOPPED or (error.kind == COST_CAP and ended.capped)
+        error.kind == STOPPED or (error.kind == COST_CAP and ended.reached_cap)
     )

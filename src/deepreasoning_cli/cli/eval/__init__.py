@@ -132,7 +132,7 @@ def eval(  # noqa: A001 - what the command is called
         global_options=global_options,
         settings=settings,
         loaded=load_with_notes(global_options, settings),
-        kinds=list(arms or ["reasoning"]),
+        kinds=arms or [ArmKind.REASONING],
         models=models or [],
         efforts=list(efforts or []),
         judge=judge,

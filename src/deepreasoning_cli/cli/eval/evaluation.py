@@ -15,7 +15,7 @@ import typer
 
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.batch.run import Reporter
-from deepreasoning_cli.cli.messages import message
+from deepreasoning_cli.cli.messages import debug_log, message
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.cli.price.estimate import ASSUMED
 from deepreasoning_cli.errors import (
@@ -91,7 +91,7 @@ class EvaluationRun:
                 max_cost=limit,
                 saves=self.saves,
                 report=report,
-                log=report.log,
+                log=debug_log(self.global_options),
             ) as turns,
         ):
             lines = read_lines(kept)
