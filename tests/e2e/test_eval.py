@@ -322,6 +322,7 @@ def test_a_changed_prompt_is_asked_anew_and_a_changed_checker_is_not(
         ('{"prompt": "a", "number": 1}', ("--yes", "-m", "sonet"), b"did you mean sonnet"),
         ('{"prompt": "a", "number": 1}', ("--yes", "--arm", "alone"), b"nothing to compare"),
         ('{"prompt": "a", "judge": "b"}', ("--yes", "--judge", "opuz"), b"did you mean opus"),
+        ('{"prompt": "a", "number": 1}', ("--yes", "--arm", "reason"), b"did you mean reasoner"),
         ('{"prompt": "a", "number": 1}', ("--make", "3"), b"use either FILE or --make"),
     ],
 )

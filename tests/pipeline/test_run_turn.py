@@ -655,3 +655,15 @@ def test_of_reasoning_that_is_longer_than_claude_reads_the_ends_are_sent(reused:
     assert (prompt.has_reasoning, "are left out]" in prompt.text) == (False, True)
     whole = [each.text for each in seen if isinstance(each, Thought)]
     assert "".join(whole) == ("" if reused else LONG)
+
+
+@pytest.mark.parametrize(("drafts", "expected"), [(True, [Draft("Blue")]), (False, [])])
+def test_without_an_answerer_the_reasoner_writes_its_own_answer_only_where_it_is_wanted(
+    drafts: bool, expected: list[Event]
+) -> None:
+    seen, failure = events(plan(thinking(), None, handoff=Handoff.BOTH, drafts=drafts))
+    assert failure is None
+    assert [event for event in seen if isinstance(event, Draft)] == expected
+    ended = [event for event in seen if isinstance(event, StageFinished)]
+    # one that is stopped before its answer says nothing of what it has used
+    assert [bool(stage.usage and stage.usage.estimated) for stage in ended] == [not drafts]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from deepreasoning_cli.errors import UsageError
+from deepreasoning_cli.errors import UsageError, alternatives, did_you_mean
 
 MOST_ARMS: Final = 24
 
@@ -20,6 +20,9 @@ class ArmKind(StrEnum):
     REASONING = "reasoning"
     ANSWER = "answer"
     BOTH = "both"
+
+
+ALL_KINDS: Final = tuple(map(str, ArmKind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +67,16 @@ def make_arms(
 ) -> list[EvaluationArm]:
     """The arms: each kind with each model and each effort; Claude alone is always among them.
 
-    Raises UsageError for something that is there twice, for too many, and where there is nothing
-    to compare.
+    Raises UsageError for an unknown kind, for something that is there twice, for too many, and
+    where there is nothing to compare.
     """
     for option, values in (("--arm", kinds), ("-m", models), ("--effort", efforts)):
         if twice := next((value for value in values if values.count(value) > 1), None):
             raise UsageError(f"{option} {twice} is there twice", hint="leave one of them out")
+    for kind in kinds:
+        if kind not in ALL_KINDS:
+            hint = did_you_mean(kind, ALL_KINDS) or f"use {alternatives(ALL_KINDS)}"
+            raise UsageError(f"there is no arm {kind!r}", hint=hint)
     wanted = [ArmKind.ALONE, *(ArmKind(kind) for kind in kinds if kind != ArmKind.ALONE)]
     arms = [
         EvaluationArm(kind=kind, model=model, effort=effort)
@@ -85,7 +92,7 @@ def make_arms(
     if len(arms) > MOST_ARMS:
         raise UsageError(
             f"that makes {len(arms)} arms; at most {MOST_ARMS} are compared",
-            hint="each kind is combined with each model and each effort",
+            hint="name fewer: each --arm is combined with each -m and each --effort",
         )
     return arms
 

@@ -52,7 +52,9 @@ def run_limited(command: str | Sequence[str], data: bytes, seconds: float) -> Pr
             )
         except (OSError, ValueError) as exc:
             reason = getattr(exc, "strerror", None) or "the command is not usable"
-            raise RefusedError(f"cannot be started: {reason}", kind="check_failed") from exc
+            hint = "check the command"
+            message = f"cannot be started: {reason}"
+            raise RefusedError(message, kind="check_failed", hint=hint) from exc
     words = bytearray()
     reader = threading.Thread(target=_keep_beginning, args=(process.stderr, words), daemon=True)
     reader.start()

@@ -74,7 +74,8 @@ def read_rows(data: bytes, name: str, *, allow_run: bool = False) -> list[Evalua
         raise _refusal(name, mistakes)
     if not rows:
         raise UsageError(
-            f"{name} has no rows", hint='a row is {"prompt": "6 times 7?", "number": 42}'
+            f"{name} has no rows",
+            hint='write a line such as {"prompt": "6 times 7?", "number": 42}',
         )
     return rows
 

@@ -12,7 +12,6 @@ import typer
 
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.evaluation.arms import ArmKind
 
 AT_ONCE: Final = 4
 MOST_MADE: Final = 10_000
@@ -42,7 +41,7 @@ def eval(  # noqa: A001 - what the command is called
         bool, o.input_option("--allow-run", help="Let rows with `run` run their commands.")
     ] = False,
     arms: Annotated[
-        list[ArmKind] | None,
+        list[str] | None,
         o.models_option(
             "--arm",
             metavar="ARM",
@@ -132,7 +131,7 @@ def eval(  # noqa: A001 - what the command is called
         global_options=global_options,
         settings=settings,
         loaded=load_with_notes(global_options, settings),
-        kinds=arms or [ArmKind.REASONING],
+        kinds=arms or ["reasoning"],
         models=models or [],
         efforts=list(efforts or []),
         judge=judge,

@@ -280,4 +280,8 @@ def _read(source: Path) -> bytes:
         return source.read_bytes()
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or "the name is not usable"
-        raise UsageError(f"cannot read {source}: {reason}", kind="unreadable_file") from None
+        raise UsageError(
+            f"cannot read {source}: {reason}",
+            kind="unreadable_file",
+            hint="name a file of questions; --make 60 prints some",
+        ) from None
