@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -209,13 +210,27 @@ def test_what_a_killed_run_had_not_written_down_is_taken_from_the_history(
 
 def test_ctrl_c_ends_it_and_the_next_run_goes_on(vendors: Vendors, source: Path) -> None:
     world = QuestionVendors(vendors, EVERY)
+    goes_on = threading.Event()
+
+    def answer(request: Received) -> Reply:
+        if number_of(request) > 4:
+            assert goes_on.wait(PATIENCE)
+        return world.answer(request)
+
+    vendors.claude.forget()
+    vendors.claude.reply(answer)
     write_questions(source, 16)
     command = ("eval", str(source), "--yes", "-j", "2")
     with vendors.started(*command) as process:
-        vendors.claude.wait_for_requests(6, PATIENCE)
-        told = vendors.outcome(process, signal.SIGINT)
+        vendors.claude.wait_for_requests(10, PATIENCE)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        assert b"stopping;" in process.stderr.readline() + process.stderr.readline()
+        goes_on.set()
+        told = vendors.outcome(process)
     assert told.code == 130
     assert b"run it again to go on" in told.stderr
+    assert len(world.log) <= 4 * 3 + 2 * 3
     assert vendors.run(*command, timeout=PATIENCE).code == 0
     for who in ("reasoner", "alone", "reasoning"):
         assert set(world.asked(who)) == set(range(1, 17))

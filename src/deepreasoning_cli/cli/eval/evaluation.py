@@ -178,6 +178,10 @@ class QuestionsRun:
                         work.end()
                 break
             except KeyboardInterrupt as exc:
+                self._progress.erase()
+                if interrupted:
+                    raise  # a call that says nothing is not waited for; its journal is adopted
+                self._tell("stopping; Ctrl-C again does not wait for the calls that run")
                 interrupted = exc
                 self._turns.stop()
                 work.end()
@@ -190,9 +194,12 @@ class QuestionsRun:
         if any(arm.asked for arm in report.results):
             self._run.show(report, self._progress)
         if interrupted:
-            message(self._run.global_options, "", "run it again to go on")
+            self._tell("run it again to go on")
             raise interrupted
         self._raise_error(report)
+
+    def _tell(self, text: str) -> None:
+        message(self._run.global_options, "", text)
 
     def _note(self, outcome: QuestionOutcome) -> bool:
         """Whether no more are to be asked after this one."""
