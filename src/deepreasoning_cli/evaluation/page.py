@@ -72,41 +72,52 @@ def interval_plot(arms: Sequence[ArmReport]) -> Iterator[str]:
         y = ROW * place + ROW / 2
         low, high = arm.result.interval
         colour = "var(--front)" if arm.is_on_front else "var(--mark)"
-        yield _label(LEFT - 12, y + 4, arm.arm.name, "end")
+        yield _label(LEFT - 12, y + 4, f"{arm.arm.name} · {place + 1}", "end")
         yield _line(_across(low), y, _across(high), y, colour, 2)
         yield _dot(_across(arm.result.accuracy), y, colour, arm)
     yield "</svg>"
 
 
 def money_plot(arms: Sequence[ArmReport]) -> Iterator[str]:
-    """Accuracy over dollars a question; a line joins the arms that no other beats."""
-    known = [(arm, cost) for arm in arms if (cost := arm.result.cost_per_question) is not None]
+    """Accuracy over dollars a question; a line joins the arms that no other beats.
+
+    The arms have the numbers that they have in the plot of intervals: names would overlap.
+    """
+    known = [
+        (number, arm, cost)
+        for number, arm in enumerate(arms, 1)
+        if (cost := arm.result.cost_per_question) is not None
+    ]
     if not known:
         yield "<p>No rate is known, so that nobody can say what an arm costs.</p>"
         return
-    top = _round_up(max(cost for _, cost in known))
-    yield _opening(HEIGHT, "accuracy over dollars a question")
-    bottom = HEIGHT - 40
+    highest = _round_up(max(cost for _, _, cost in known))
+    lowest = min(3, floor(4 * min(arm.result.accuracy for _, arm, _ in known))) / 4
+    bottom, left = HEIGHT - 40, 70
 
     def up(share: float) -> float:
-        return bottom - share * (bottom - 20)
+        return bottom - (share - lowest) / (1 - lowest) * (bottom - 20)
 
-    for percent in range(0, 101, 25):
-        y = up(percent / 100)
-        yield _line(LEFT, y, WIDTH - RIGHT, y, "var(--line)", 1)
-        yield _label(LEFT - 12, y + 4, f"{percent} %", "end", soft=True)
+    def across(part: float) -> float:
+        return left + part * (WIDTH - RIGHT - left)
+
+    yield _opening(HEIGHT, "accuracy over dollars a question")
+    for share in (lowest + part * (1 - lowest) / 4 for part in range(5)):
+        yield _line(left, up(share), WIDTH - RIGHT, up(share), "var(--line)", 1)
+        yield _label(left - 12, up(share) + 4, f"{100 * share:g} %", "end", soft=True)
     for part in range(5):
-        dollars = format_usd(top * part / 4)
-        yield _label(_across(part / 4), HEIGHT - 14, dollars, "middle", soft=True)
-    points = [(arm, _across(float(cost / top)), up(arm.result.accuracy)) for arm, cost in known]
-    front = sorted((x, y) for arm, x, y in points if arm.is_on_front)
+        dollars = format_usd(highest * part / 4)
+        yield _label(across(part / 4), HEIGHT - 14, dollars, "middle", soft=True)
+    points = [
+        (number, arm, across(float(cost / highest)), up(arm.result.accuracy))
+        for number, arm, cost in known
+    ]
+    front = sorted((x, y) for _, arm, x, y in points if arm.is_on_front)
     for (x, y), (next_x, next_y) in pairwise(front):
         yield _line(x, y, next_x, next_y, "var(--front)", 1.5)
-    for arm, x, y in points:
-        colour = "var(--front)" if arm.is_on_front else "var(--mark)"
-        yield _dot(x, y, colour, arm)
-        anchor = "end" if x > (LEFT + WIDTH) / 2 else "start"
-        yield _label(x + (-9 if anchor == "end" else 9), y - 8, arm.arm.name, anchor)
+    for number, arm, x, y in points:
+        yield _dot(x, y, "var(--front)" if arm.is_on_front else "var(--mark)", arm)
+        yield _label(x, y - 10, str(number), "middle")
     yield "</svg>"
 
 

@@ -126,7 +126,8 @@ def eval(  # noqa: A001 - what the command is called
     global_options = o.global_options_of(context)
     own = ("max_cost", "model", "effort")
     flags = {name: value for name, value in context.params.items() if name not in own}
-    settings = o.settings_from(flags)
+    # each arm would search for itself, and find something else
+    settings = o.settings_from(flags) | {"web_search_linkup": False}
     run = EvaluationRun(
         global_options=global_options,
         settings=settings,
