@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -124,6 +124,15 @@ def test_every_arm_is_asked_once_and_the_reasoner_once_a_question(
     assert len(lines) == 100
     paid = sum(Decimal(line["cost_usd"]) for line in lines)
     assert Decimal(report["paid_usd"]) == paid
+    own: dict[str, Decimal] = defaultdict(Decimal)  # USD of each arm's own calls
+    for line in lines:
+        own[line["id"].split(" · ")[1]] += Decimal(line["cost_usd"])
+    reasoned = own.pop("reasoner with its answer")
+    assert {arm["name"]: Decimal(arm["cost_usd"]) for arm in report["arms"]} == {
+        "sonnet alone": own["sonnet alone"],
+        **{name: own[name] + reasoned for name in own if "+" in name},
+        "reasoner alone": reasoned,
+    }
     again = vendors.run("eval", str(source), *ARMS, "--json", timeout=PATIENCE)
     assert len(world.log) == 100
     assert json.loads(again.stdout)["arms"] == report["arms"]

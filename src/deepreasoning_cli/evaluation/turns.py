@@ -163,24 +163,22 @@ class EvaluationTurns:
         reasoning: dict[str, Any] | None,
         outcome: QuestionOutcome,
     ) -> ArmOutcome:
-        if arm.needs_reasoner:
-            assert reasoning is not None
-            if reasoning["error"]:
-                return _failed(row, arm, reasoning)
-            if reasoning["failed"]:
-                return self._outcome(row, arm, [reasoning], CheckResult(False, reasoning["failed"]))
-        if arm.kind is ArmKind.REASONER:
-            assert reasoning is not None
-            return self._checked(row, arm, [reasoning], reasoning["draft"], outcome)
+        used = reasoning if arm.needs_reasoner else None
+        if used and used["error"]:
+            return _failed(row, arm, used)
+        if used and used["failed"]:
+            return self._outcome(row, arm, [used], CheckResult(False, used["failed"]))
+        if used and arm.kind is ArmKind.REASONER:
+            return self._checked(row, arm, [used], used["draft"], outcome)
         request = self._request(row, self._settings[arm])
-        if reasoning:
-            text, draft, model = (reasoning[name] for name in ("reasoning", "draft", "model"))
-            work = ReasonerOutput(text, draft, model, whole=reasoning["whole"])
-            request = replace(request, reused=work, reasoning_from=reasoning["turn"])
+        if used:
+            text, draft, model = (used[name] for name in ("reasoning", "draft", "model"))
+            work = ReasonerOutput(text, draft, model, whole=used["whole"])
+            request = replace(request, reused=work, reasoning_from=used["turn"])
         line = self._line(self._key(row, arm.name, request), request, outcome)
         if line["error"]:
             return _failed(row, arm, line)
-        lines = [line, reasoning] if reasoning else [line]
+        lines = [line, used] if used else [line]
         if line["failed"]:
             return self._outcome(row, arm, lines, CheckResult(False, line["failed"]))
         return self._checked(row, arm, lines, line["answer"], outcome)
