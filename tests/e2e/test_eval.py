@@ -276,6 +276,25 @@ def test_a_refusal_is_a_wrong_answer_and_not_asked_again(vendors: Vendors, sourc
     assert vendors.sent() == sent
 
 
+def test_a_reasoner_that_says_nothing_is_wrong_and_not_asked_again(
+    vendors: Vendors, source: Path
+) -> None:
+    QuestionVendors(vendors, EVERY)
+    vendors.reasoner.forget()
+    vendors.reasoner.reply(reasoner_stream([], ["Answer: 1"]))
+    write_questions(source, 2)
+    told = vendors.run("eval", str(source), "--yes", "--json", timeout=PATIENCE)
+    assert told.code == 0, told.stderr
+    assert [(arm["asked"], arm["right"]) for arm in json.loads(told.stdout)["arms"]] == [
+        (2, 1),
+        (2, 0),
+    ]
+    counts = vendors.counts()
+    assert counts == (2, 2)
+    assert vendors.run("eval", str(source), timeout=PATIENCE).code == 0
+    assert vendors.counts() == counts
+
+
 def test_a_file_of_another_command_is_left_as_it_is(vendors: Vendors, source: Path) -> None:
     write_questions(source, 1)
     other = source.with_name("other.jsonl")
@@ -392,13 +411,17 @@ def test_a_judge_is_asked_once_an_answer_and_called_an_opinion(
 
     vendors.claude.forget()
     vendors.claude.reply(answer)
+    write_questions(source, 2)
+    assert vendors.run("eval", str(source), "--yes", timeout=PATIENCE).code == 0
     write_questions(source, 2, judge="It names the number.")
+    unasked = vendors.run("eval", str(source), timeout=PATIENCE)
+    assert (unasked.code, judged) == (2, [])
     told = vendors.run("eval", str(source), "--yes", timeout=PATIENCE)
     assert told.code == 0, told.stderr
     assert b"note: answers were judged by a model: what is right is its opinion" in told.stdout
     assert len(judged) == 3  # two arms gave the same answer to the second question
     assert judged[0]["output_config"]["format"]["schema"]["required"] == ["why", "right"]
-    again = vendors.run("eval", str(source), "--yes", "--json", timeout=PATIENCE)
+    again = vendors.run("eval", str(source), "--json", timeout=PATIENCE)
     assert json.loads(again.stdout)["opinion"] is True
     assert len(judged) == 3
 

@@ -136,14 +136,21 @@ class EvaluationTurns:
         return plans
 
     def is_known(self, row: EvaluationRow) -> bool:
-        """Whether every arm has answered it in an earlier run."""
-        keys = [
-            self._key(row, arm.name, self._request(row, self._settings[arm]))
-            if arm.model
-            else self._reasoner_key(row)
-            for arm in self._arms
-        ]
-        return all(key in self._lines for key in keys)
+        """Whether nothing of it has to be asked: all arms have answered, and were judged."""
+        return all(self._is_answered(row, arm) for arm in self._arms)
+
+    def _is_answered(self, row: EvaluationRow, arm: EvaluationArm) -> bool:
+        reasoning = self._lines.get(self._reasoner_key(row)) if arm.needs_reasoner else None
+        if reasoning and reasoning["failed"]:
+            return True
+        line = reasoning
+        if arm.model:
+            request = self._request(row, self._settings[arm])
+            line = self._lines.get(self._key(row, arm.name, request))
+        if line is None or line["failed"] or not isinstance(row.checker, JudgeCriterion):
+            return line is not None
+        question = row.checker.prompt(row.prompt, line["answer"] if arm.model else line["draft"])
+        return self._key(row, "judge", self._judge_request(question)) in self._lines
 
     def answer(self, row: EvaluationRow) -> QuestionOutcome:
         """Ask what has not been asked about the row; check every answer."""
