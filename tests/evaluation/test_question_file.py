@@ -153,16 +153,6 @@ def test_a_file_without_rows_is_refused() -> None:
         read_rows(b"\n\n", "q.jsonl")
 
 
-def test_a_fingerprint_is_of_what_is_asked() -> None:
-    first, other_check, other_prompt, other_system = read_rows(
-        b'{"prompt": "a", "number": 1}\n{"prompt": "a", "number": 2}\n'
-        b'{"prompt": "b", "number": 1}\n{"prompt": "a", "system": "s", "number": 1}',
-        "q.jsonl",
-    )
-    assert first.fingerprint == other_check.fingerprint
-    assert len({row.fingerprint for row in (first, other_prompt, other_system)}) == 3
-
-
 @given(st.binary(max_size=200))
 def test_any_bytes_are_rows_or_a_usage_error(data: bytes) -> None:
     with contextlib.suppress(UsageError):

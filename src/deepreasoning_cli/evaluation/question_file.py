@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import warnings
@@ -38,12 +37,6 @@ class EvaluationRow:
     prompt: str
     system: str | None
     checker: Checker
-
-    @property
-    def fingerprint(self) -> str:
-        """What the models are asked: the same for the same prompt and system prompt."""
-        asked = json.dumps([self.system, self.prompt])
-        return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 class QuestionRowError(ValueError):
