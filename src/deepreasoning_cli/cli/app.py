@@ -23,7 +23,19 @@ from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnComman
 from deepreasoning_cli.errors import ConfigError, UsageError, nearest
 
 COMMANDS = (
-    *("ask", "chat", "resume", "batch", "eval", "models", "price", "history", "config", "serve"),
+    *(
+        "ask",
+        "chat",
+        "resume",
+        "compare",
+        "eval",
+        "batch",
+        "models",
+        "price",
+        "history",
+        "config",
+        "serve",
+    ),
     *("completion", "help"),
 )
 GROUPS = frozenset({"models", "history", "config"})

@@ -162,7 +162,7 @@ class TurnRunner:
             from deepreasoning_cli.wiring.cassette import open_cassette
 
             self._cassette = self._cassette or open_cassette(
-                loaded.settings, self._warn_once, records=self._sends
+                loaded.settings, self.warn_once, records=self._sends
             )
             if self._cassette:
                 loaded = self._cassette.with_keys(loaded, current_catalog(loaded))
@@ -231,7 +231,7 @@ class TurnRunner:
         self, plan: Plan, settings: Settings, output: OutputOptions, record: TurnRecord
     ) -> None:
         self._reasoner = plan.reasoner
-        journal = Journal(paths.data_dir(), record, self._warn_once) if self.saves else None
+        journal = Journal(paths.data_dir(), record, self.warn_once) if self.saves else None
 
         def is_saved() -> bool:
             return journal is not None and journal.is_complete
@@ -311,9 +311,9 @@ class TurnRunner:
 
     def _report(self, kind: str, text: str) -> None:
         """Print what the history reports; the same warning only once."""
-        (self._warn_once if kind == "warning" else self.note)(text)
+        (self.warn_once if kind == "warning" else self.note)(text)
 
-    def _warn_once(self, text: str) -> None:
+    def warn_once(self, text: str) -> None:
         """Warn, except where an earlier warning is the same text or its beginning."""
         if not text.startswith(tuple(self._warnings)):
             self._warnings.append(text)

@@ -109,11 +109,18 @@ CALLS: Final[Migration] = (
 a turn that a client can refer to later, the messages themselves. They have no index: the schema
 fills one page, and one page more is one more whose damage would cost the history."""
 LONG_REASONING: Final[Migration] = ("ALTER TABLE turns ADD COLUMN reasoning_rest BLOB",)
-"""The UTF-8 of a chain of thought behind its first million bytes. It is the last column, so that
-SQLite writes it piece by piece: a text is copied twice on its way into a row."""
+"""The UTF-8 of a chain of thought behind its first million bytes. It is the last column with
+text, so that SQLite writes it piece by piece: a text is copied twice on its way into a row."""
+COMPARED: Final[Migration] = (
+    "ALTER TABLE turns ADD COLUMN comparison TEXT",
+    "ALTER TABLE turns ADD COLUMN arms TEXT",
+    "ALTER TABLE turns ADD COLUMN picked INTEGER",
+)
+"""Which comparison of answers a turn belongs to, what its first turn was to compare, and whether
+the answer was picked. In other turns they are NULL, which takes no room behind the long text."""
 MIGRATIONS: Final[Sequence[Migration]] = (
     *(FIRST, HOSTS, RESUMED, OWN_THINKING, CALLS),
-    LONG_REASONING,
+    *(LONG_REASONING, COMPARED),
 )
 """Step n leads from version n to version n + 1; a step that was released is never changed."""
 

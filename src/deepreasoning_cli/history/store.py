@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.history import delete, queries, recent, sessions
@@ -20,6 +20,9 @@ from deepreasoning_cli.history.sessions import Claim, Session, lock_session
 from deepreasoning_cli.pipeline.events import StageStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import repair_surrogates
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.comparisons import ModelPicks
 
 T = TypeVar("T")
 MOST_HITS: Final = 100
@@ -135,6 +138,25 @@ class Store:
         )
         turns = self._turns(find)
         return turns[0] if turns else None
+
+    def comparison(self, first: TurnRecord) -> list[TurnRecord]:
+        """All turns of the comparison that began with this one, those that finish others too."""
+        from deepreasoning_cli.history.comparisons import compared_turns
+
+        return self._turns(partial(compared_turns, first=first.start))
+
+    def pick(self, turn: str) -> None:
+        """Note down that this answer was picked among those of its comparison."""
+        from deepreasoning_cli.history.comparisons import pick_answer
+
+        self._database.write(pick_answer, turn)
+
+    def picks(self) -> list[ModelPicks]:
+        """How often each model's answer was compared and picked, the one picked most often first.
+        """
+        from deepreasoning_cli.history.comparisons import model_picks
+
+        return self._database.read(model_picks)
 
     def last_unfinished(self) -> TurnRecord | None:
         """The newest turn that has something to go on from and was not finished by another."""

@@ -191,7 +191,8 @@ class TurnStarted:
     `answerer` the id of the model that is to answer and `answerer_host` the name of the answerer
     that has it, so that the turn can be finished by the same. `fingerprint` is what the question
     with its conversation is known by, `conversation` the JSON of the messages, where a client of
-    `serve` may come back to them.
+    `serve` may come back to them. `comparison` is the id of the turn that a comparison of answers
+    begins with, in all of its turns, and `arms` the JSON of them all, in that one alone.
     """
 
     id: str
@@ -207,6 +208,8 @@ class TurnStarted:
     resumes: str | None = None
     fingerprint: str | None = None
     conversation: str | None = None
+    comparison: str | None = None
+    arms: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ class Plan:
     answerer_name: str | None = None
     fingerprint: str | None = None
     conversation: str | None = None
+    comparison: str | None = None
+    arms: str | None = None
     answer_now: Callable[[], bool] = lambda: False
     """Called at each thought: whether the user wants the answer now, from what there is."""
     max_reasoning: ReasoningLimit = NO_LIMIT
@@ -136,7 +138,14 @@ def _turn_started(plan: Plan) -> events.TurnStarted:
         resumes=plan.resumes,
         fingerprint=plan.fingerprint,
         conversation=plan.conversation,
+        comparison=plan.comparison,
+        arms=plan.arms,
     )
+
+
+def check_budget(plan: Plan) -> None:
+    """Set aside what the turn usually costs, under caps that turns share. Raises RefusedError."""
+    BudgetMeter(plan.caps).check_input(*_planned_stages(plan))
 
 
 def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:

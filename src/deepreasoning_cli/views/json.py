@@ -29,9 +29,9 @@ def turn_object(record: TurnRecord, *, reasoning: str | None = None) -> dict[str
         "reasoning": record.reasoning if reasoning is None else reasoning,
         "answer": record.answer,
         "sources": list(map(_source_object, record.sources)),
-        "reasoner": _stage_object(stages.get(Stage.REASON)),
-        "answerer": _stage_object(stages.get(Stage.ANSWER), record.own_thinking),
-        "search": _stage_object(stages.get(Stage.SEARCH)),
+        "reasoner": stage_object(stages.get(Stage.REASON)),
+        "answerer": stage_object(stages.get(Stage.ANSWER), record.own_thinking),
+        "search": stage_object(stages.get(Stage.SEARCH)),
         "fallbacks": list(map(_fallback_object, record.fallbacks)),
         "cost_usd": decimal_usd(record.cost),
         "stop_reason": last.stop_reason if last else None,
@@ -58,7 +58,7 @@ def _fallback_object(fallback: events.Fallback) -> dict[str, str]:
     }
 
 
-def _stage_object(stage: events.StageFinished | None, thinking: str = "") -> dict[str, Any] | None:
+def stage_object(stage: events.StageFinished | None, thinking: str = "") -> dict[str, Any] | None:
     """The object of a stage; `thinking`, where there is any, is what the model let see of its own.
 
     How many tokens of it were billed is in the usage.

@@ -1,0 +1,266 @@
+"""Run a comparison: its turns are kept, shown and summed up, and what failed can be resumed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from deepreasoning_cli import paths
+from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.pager import print_json
+from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, Interrupted
+from deepreasoning_cli.history.journal import Journal
+from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun, arm_labels
+from deepreasoning_cli.pipeline.events import REPLAY, Stage, Text, TurnStarted, TurnWarning
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import Sink
+from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.base import ViewGroup
+from deepreasoning_cli.views.comparison import (
+    ComparedAnswer,
+    ComparedAnswers,
+    comparison_object,
+    comparison_table,
+)
+from deepreasoning_cli.views.plain import TextView, stream_writer
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.cli.options import GlobalOptions
+    from deepreasoning_cli.cli.runner import TurnRunner
+
+NOTES: Final = {
+    "demo": "demo: these are scripted replies, no model was called",
+    REPLAY: "replay: these are recorded replies, no model was called",
+}
+
+
+def run_comparison(
+    runner: TurnRunner,
+    comparison: Comparison,
+    *,
+    global_options: GlobalOptions,
+    as_json: bool,
+    kept: Sequence[ComparedAnswer] = (),
+    first: TurnRecord | None = None,
+    earlier_cost: Decimal | None = Decimal(0),
+) -> None:
+    """Run and show the comparison.
+
+    `kept` are answers that are there already, `first` the turn that it began with, if that is not
+    among those that run, `earlier_cost` what its cut turns have cost. Raises what the reasoner's
+    stage raises, and IncompleteError where an answer failed after something was paid for.
+    """
+    turns = ComparisonTurns(runner, comparison)
+    compared = ComparedAnswers(
+        id=comparison.id,
+        answers=[*kept, *turns.answers],
+        first=first or turns.answers[comparison.reasons or 0].record,
+        earlier_cost=earlier_cost,
+    )
+    shown = None if as_json else AnswerPrinter(turns.answers)
+    began = time.monotonic()
+    try:
+        turns.run(shown)
+    finally:
+        compared.seconds = time.monotonic() - began
+    if as_json and any(answer.record.stages for answer in compared.answers):
+        print_json(comparison_object(compared))
+    elif shown and any(answer.stage for answer in compared.answers):
+        _print_table(compared, quiet=global_options.quiet)
+    failed = [answer for answer in turns.answers if not answer.is_complete]
+    if failed:
+        raise turns.failure(failed, compared)
+
+
+def _print_table(compared: ComparedAnswers, *, quiet: bool) -> None:
+    """Print it below the answers; where those are in a pipe, on stderr."""
+    on_terminal = terminal.is_terminal(sys.stdout)
+    width = terminal.terminal_size()[0] if on_terminal else None
+    text = "\n".join(comparison_table(compared, width))
+    if on_terminal:
+        stream_writer(sys.stdout)(f"\n{text}\n")
+    elif not quiet:
+        write_stderr(text)
+
+
+class ComparisonTurns:
+    """The turns while they run, each with its record and its journal."""
+
+    def __init__(self, runner: TurnRunner, comparison: Comparison) -> None:
+        models = {
+            arm.id: _model_label(plan.answerer.model, plan.answerer_name)
+            for arm, plan in zip(comparison.arms, comparison.plans, strict=True)
+            if plan.answerer
+        }
+        labels = arm_labels(comparison.arms, models)
+        self._runner = runner
+        self._comparison = comparison
+        self.answers = [
+            ComparedAnswer(arm=arm, record=TurnRecord(), label=label)
+            for arm, label in zip(comparison.arms, labels, strict=True)
+        ]
+        self._journals = [
+            Journal(paths.data_dir(), answer.record, runner.warn_once) if runner.saves else None
+            for answer in self.answers
+        ]
+        self._groups = [
+            ViewGroup(answer.record, (), journal)
+            for answer, journal in zip(self.answers, self._journals, strict=True)
+        ]
+        self._open: set[int] = set()
+        self._said: set[str] = set()
+
+    def run(self, shown: AnswerPrinter | None) -> None:
+        """Take every step: it is kept first, then shown."""
+        run = ComparisonRun(self._comparison, [answer.record for answer in self.answers])
+        try:
+            for step in run:
+                if step is None:
+                    continue
+                self._keep(step)
+                self._note(step)
+                if shown and step.event is None:
+                    shown.show_ended(step.place)
+        except BaseException as stop:
+            for step in run.stop():
+                with suppress(OSError):
+                    self._keep(step)
+            for place in sorted(self._open):
+                self._end(place, stop)
+            if isinstance(stop, KeyboardInterrupt | Interrupted) and self._is_saved:
+                write_stderr(f"hint: `{self._resume_command}` continues from here")
+            raise
+        finally:
+            for answer, plan in zip(self.answers, self._comparison.plans, strict=True):
+                plan.caps.release(answer.record.cost)
+        if shown:
+            shown.finish()
+
+    def failure(self, failed: Sequence[ComparedAnswer], compared: ComparedAnswers) -> Exception:
+        """What to raise where answers failed: their own error where nothing was paid for."""
+        errors = [answer.failure for answer in failed if answer.failure]
+        first = errors[0]
+        for answer in failed:
+            if answer.failure and not isinstance(answer.failure, DeepReasoningError):
+                first = answer.failure  # a bug
+        is_paid = any(
+            stage.usage or stage.complete
+            for answer in compared.answers
+            for stage in answer.record.stages.values()
+        )
+        if not isinstance(first, DeepReasoningError) or not is_paid:
+            assert isinstance(first, Exception)
+            return first
+        reasoned = any(
+            answer.record.reasoning.strip() or answer.record.reused_model
+            for answer in compared.answers
+        )
+        words = [
+            f"{answer.label}: {getattr(answer.failure, 'message', 'not asked')}"
+            for answer in failed
+        ]
+        count = f"{len(failed)} of {len(compared.answers)} answers are missing"
+        if not reasoned:
+            count = "there is no answer"
+            words = [first.message]
+        error = IncompleteError(
+            f"{count}: {'; '.join(words)}",
+            kind=first.kind,
+            stage=first.stage or Stage.ANSWER,
+            hint=first.hints,
+            status=first.status,
+            request_id=first.request_id,
+        )
+        if self._is_saved:
+            error.resume = self._resume_command
+            error.advise(f"`{error.resume}` continues from what is kept", first=True)
+        return error
+
+    def _keep(self, step: ArmStep) -> None:
+        if step.event is None:
+            self._end(step.place, step.failure)
+            return
+        if isinstance(step.event, TurnStarted):
+            self._open.add(step.place)
+        self._groups[step.place](step.event)
+
+    def _end(self, place: int, failure: BaseException | None) -> None:
+        """Close the turn's journal: it is in the history from then on."""
+        self.answers[place].failure = failure
+        if place not in self._open:
+            return
+        self._open.discard(place)
+        kind = type(failure) if failure else None
+        self._groups[place].__exit__(kind, failure, None)
+        self._comparison.plans[place].caps.release(self.answers[place].record.cost)
+
+    def _note(self, step: ArmStep) -> None:
+        """Say what concerns all of them once."""
+        match step.event:
+            case TurnStarted(backend=backend) if backend in NOTES:
+                if backend not in self._said:
+                    write_stderr(NOTES[backend])
+                self._said.add(backend)
+            case TurnWarning(message):
+                self._runner.warn_once(message)
+
+    @property
+    def _is_saved(self) -> bool:
+        begun = [
+            journal
+            for journal, answer in zip(self._journals, self.answers, strict=True)
+            if answer.record.start.id
+        ]
+        return bool(begun) and all(journal and journal.is_complete for journal in begun)
+
+    @property
+    def _resume_command(self) -> str:
+        return f"deepreasoning resume {self._comparison.id}"
+
+
+def _model_label(model: str, host: str | None) -> str:
+    from deepreasoning_cli.views.base import model_label
+
+    return model_label(model, host)
+
+
+class AnswerPrinter:
+    """Prints each answer below a heading: in the order of the models, as soon as it is its turn."""
+
+    def __init__(self, answers: Sequence[ComparedAnswer]) -> None:
+        self._answers = answers
+        self._ended: set[int] = set()
+        self._printed: list[int] = []
+
+    def show_ended(self, place: int) -> None:
+        """The turn at that place is over."""
+        self._ended.add(place)
+        while (following := len(self._printed)) in self._ended:
+            self._print(following)
+
+    def finish(self) -> None:
+        """Print what still waits for one that never began."""
+        for place in sorted(self._ended.difference(self._printed)):
+            self._print(place)
+
+    def _print(self, place: int) -> None:
+        answer, is_first = self._answers[place], not any(
+            self._answers[each].record.answer.strip() for each in self._printed
+        )
+        self._printed.append(place)
+        if not answer.record.answer.strip():
+            return
+        write = stream_writer(sys.stdout)
+        sink = Sink.TERMINAL if terminal.is_terminal(sys.stdout) else Sink.PIPE
+        cut = "" if answer.is_complete else " (cut)"
+        for text in (f"{'' if is_first else chr(10)}# {answer.label}{cut}\n", answer.record.answer):
+            if text is not answer.record.answer:
+                write(text + "\n")
+                continue
+            view = TextView(Text, write, sink)
+            view(Text(text))
+            view.close(None)

@@ -1,0 +1,188 @@
+"""Answers to one question side by side: as JSON, as text, as a table, and what they differ in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.pipeline.comparison import Arm
+from deepreasoning_cli.pipeline.events import Stage, StageFinished
+from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
+from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.views.base import model_label
+from deepreasoning_cli.views.json import stage_object
+from deepreasoning_cli.views.notes import format_duration
+from deepreasoning_cli.views.table import Column, table
+
+COLUMNS: Final = (
+    Column("answer", min_width=12),
+    Column("tokens", right=True, drop_order=2),
+    Column("cost", right=True),
+    Column("time", right=True, drop_order=1),
+    Column("status", drop_order=3),
+    Column("last line", drop_order=4, min_width=16),
+)
+NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+MARKS: Final = " \t*_`#>$"
+"""What Markdown puts around a line."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ComparedAnswer:
+    """One answer: its turn as far as it has come, and what ended that early."""
+
+    arm: Arm
+    record: TurnRecord
+    label: str
+    failure: BaseException | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer is whole."""
+        return self.record.complete
+
+    @property
+    def stage(self) -> StageFinished | None:
+        """What writing it took."""
+        return self.record.stages.get(Stage.ANSWER)
+
+
+@dataclass(slots=True, kw_only=True)
+class ComparedAnswers:
+    """A comparison as far as it has come: `seconds` it took, `earlier_cost` in USD of turns that
+    were cut before, None where that is unknown; `picked` is the id of the answer that was picked.
+    """
+
+    id: str
+    answers: Sequence[ComparedAnswer]
+    seconds: float = 0.0
+    earlier_cost: Decimal | None = Decimal(0)
+    first: TurnRecord
+    picked: str | None = None
+
+    @property
+    def reasoning(self) -> TurnRecord:
+        """The turn that has the chain of thought that the answers rest on."""
+        turns = [answer.record for answer in self.answers if answer.record.reasoning]
+        return next((turn for turn in turns if Stage.REASON in turn.stages), self.first)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD of all of it, the reasoning once; None where a rate is unknown."""
+        costs = [self.earlier_cost, *(answer.record.cost for answer in self.answers)]
+        return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
+
+
+def comparison_object(compared: ComparedAnswers) -> dict[str, Any]:
+    """The object of `--json`: money as decimal strings, seconds as numbers."""
+    reasoning = compared.reasoning
+    return {
+        "id": compared.id,
+        "backend": compared.first.start.backend,
+        "prompt": compared.first.start.prompt,
+        "reasoning": reasoning.reasoning,
+        "reasoner": stage_object(reasoning.stages.get(Stage.REASON)),
+        "answers": list(map(_answer_object, compared.answers)),
+        "cost_usd": decimal_usd(compared.cost),
+        "seconds": round(compared.seconds, 3),
+        "picked": compared.picked,
+    }
+
+
+def _answer_object(answer: ComparedAnswer) -> dict[str, Any]:
+    arm, record = answer.arm, answer.record
+    unasked = {"model": arm.model, "served_model": None, "host": arm.answerer}
+    unasked |= dict.fromkeys(("usage", "cost_usd", "seconds", "stop_reason"))
+    failure = answer.failure
+    error = failure.as_json()["error"] if isinstance(failure, DeepReasoningError) else None
+    return {
+        "id": record.start.id or arm.id,
+        "status": "complete" if record.complete else "incomplete",
+        "effort": arm.effort,
+        "handoff": str(arm.handoff),
+        "answer": record.answer,
+        **(stage_object(answer.stage, record.own_thinking) or unasked),
+        "error": error,
+    }
+
+
+def comparison_table(compared: ComparedAnswers, width: int | None) -> list[str]:
+    """A line for each answer, then what they differ in, and what all of it took."""
+    rows = [_cells(answer) for answer in compared.answers]
+    return [*table(COLUMNS, rows, width).lines, "", *_summary(compared)]
+
+
+def _cells(answer: ComparedAnswer) -> list[str]:
+    stage = answer.stage
+    status = "" if answer.is_complete else "incomplete" if answer.record.answer else "no answer"
+    if stage is None or stage.usage is None:
+        return [answer.label, "", "", "", status, ""]
+    usage = stage.usage
+    return [
+        answer.label,
+        format_tokens(usage.output_tokens, estimated=usage.estimated),
+        format_usd(stage.cost, estimated=usage.estimated),
+        format_duration(stage.seconds),
+        status,
+        last_line(answer.record.answer),
+    ]
+
+
+def _summary(compared: ComparedAnswers) -> Iterator[str]:
+    answers = [answer for answer in compared.answers if answer.is_complete]
+    if len(answers) > 1:
+        yield disagreement([(answer.label, answer.record.answer) for answer in answers])
+    reasoned = compared.reasoning.stages.get(Stage.REASON)
+    if reasoned:
+        model = model_label(reasoned.served_model or reasoned.model, reasoned.host)
+        cost = format_usd(reasoned.cost, estimated=bool(reasoned.usage and reasoned.usage.estimated))
+        yield f"reasoning by {model}: {cost}, once; {format_duration(reasoned.seconds)}"
+    estimated = any(answer.record.estimated for answer in compared.answers)
+    total = format_usd(compared.cost, estimated=estimated)
+    yield f"in all: {total}, {format_duration(compared.seconds)}"
+
+
+def last_line(text: str) -> str:
+    """The last line with words, without the marks of Markdown around it."""
+    lines = (line.strip(MARKS) for line in reversed(text.splitlines()) if line.strip("`~ \t"))
+    return next(filter(None, lines), "")
+
+
+def disagreement(answers: Sequence[tuple[str, str]]) -> str:
+    """What the answers, each behind its label, differ in, as far as their last lines tell.
+
+    No model is asked: equal words in another order are a difference, too.
+    """
+    lengths = [len(text) for _, text in answers]
+    length = f"{min(lengths):,} to {max(lengths):,} characters"
+    ends = [(label, last_line(text)) for label, text in answers]
+    if len({_folded(line) for _, line in ends}) == 1:
+        return f"they end in the same line; {length}"
+    numbers = [(label, _last_number(line)) for label, line in ends]
+    if all(number for _, number in numbers):
+        groups = _groups(numbers)
+        if len(groups) == 1:
+            return f"they end in the same number, {next(iter(groups))}; {length}"
+        found = "; ".join(f"{number}: {', '.join(who)}" for number, who in groups.items())
+        return f"the last number differs ({found}); {length}"
+    return f"the last lines differ; {length}"
+
+
+def _folded(line: str) -> str:
+    return " ".join(re.findall(r"\w+", line.casefold()))
+
+
+def _last_number(line: str) -> str:
+    found = NUMBER.findall(line)
+    return found[-1].replace(",", "") if found else ""
+
+
+def _groups(named: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for label, value in named:
+        groups.setdefault(value, []).append(label)
+    return groups
