@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import json
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from support.loopback import Received, Reply, claude_stream, error_reply_anthropic, reasoner_stream
-from support.runner import CompletedRun
-from support.vendors import OWN_ANSWER, REASONING, THOUGHTS, Vendors, error_of
+from support.loopback import (
+    Received,
+    Reply,
+    Stall,
+    claude_stream,
+    error_reply_anthropic,
+    error_reply_openai,
+    reasoner_stream,
+)
+from support.runner import CompletedRun, run
+from support.vendors import OWN_ANSWER, REASONING, THOUGHTS, Vendors, error_of, turn_id
 
 FIVE: Final = (
+    "claude-opus-5-5",
+    "claude-sonnet-5-5",
+    "claude-haiku-5-5",
     "claude-opus-4-8",
     "claude-opus-4-7",
-    "claude-sonnet-5",
-    "claude-sonnet-4-6",
-    "claude-haiku-4-5",
 )
 MODELS: Final = tuple(word for model in FIVE for word in ("-m", model))
+COMPARE: Final = ("compare", "6 x 7?", *MODELS)
 
 
 def asked(request: Received) -> str:
@@ -28,19 +41,33 @@ def asked(request: Received) -> str:
     return str(request.body["model"])
 
 
-def texts_of(model: str) -> tuple[str, str]:
-    return f"It is **{len(model)}**", ".\n\nThat is all."
+def texts_of(model: str) -> tuple[str, str, str]:
+    return "The answer of ", model, ": it is **42**."
+
+
+def answer_of(model: str) -> str:
+    return "".join(texts_of(model))
 
 
 def by_model(request: Received) -> Reply:
     """An answer that only this model gives."""
-    model = asked(request)
-    return claude_stream(texts_of(model), model=model)
+    return claude_stream(texts_of(asked(request)), model=asked(request))
+
+
+def but(model: str, reply: Reply) -> Callable[[Received], Reply]:
+    """That model gets the reply, all others answer."""
+    return lambda request: reply if asked(request) == model else by_model(request)
 
 
 def compared(result: CompletedRun) -> dict[str, Any]:
+    """The object of `--json`."""
     found: dict[str, Any] = json.loads(result.stdout)
     return found
+
+
+def in_pipe(models: tuple[str, ...] = FIVE) -> bytes:
+    """What a pipe gets."""
+    return "\n".join(f"# {model}\n\n{answer_of(model)}\n" for model in models).encode()
 
 
 @pytest.fixture
@@ -52,20 +79,192 @@ def answering(vendors: Vendors) -> Vendors:
 
 
 def test_five_models_answer_from_one_chain_of_thought(answering: Vendors) -> None:
-    result = answering.run("compare", "6 x 7?", *MODELS, "--json")
+    result = answering.run(*COMPARE, "--json")
     assert (result.code, result.stderr) == (0, b"")
     assert answering.counts() == (1, 5)
     found = compared(result)
     assert found["reasoning"] == REASONING
-    assert [each["answer"] for each in found["answers"]] == ["".join(texts_of(m)) for m in FIVE]
-    assert [each["model"] for each in found["answers"]] == [*found_models(answering, found)]
+    assert [(each["model"], each["answer"], each["status"]) for each in found["answers"]] == [
+        (model, answer_of(model), "complete") for model in FIVE
+    ]
+    assert all(REASONING in str(request.body) for request in answering.claude.requests)
     parts = [found["reasoner"], *found["answers"]]
     assert Decimal(found["cost_usd"]) == sum(Decimal(part["cost_usd"]) for part in parts)
+    spent = json.loads(answering.run("price", "--spent", "--json").stdout)
+    assert Decimal(spent["cost_usd"]) == Decimal(found["cost_usd"])
 
 
-def found_models(vendors: Vendors, found: dict[str, Any]) -> list[str]:
-    """The models that were asked, in the order of the answers."""
-    reached = {asked(request) for request in vendors.claude.requests}
-    named = [each["model"] for each in found["answers"]]
-    assert reached == set(named)
-    return named
+def test_a_pipe_gets_the_answers_in_the_order_of_the_models(answering: Vendors) -> None:
+    result = answering.run(*COMPARE)
+    assert (result.code, result.stdout) == (0, in_pipe())
+    table = result.stderr.decode().splitlines()
+    assert [line.split()[0] for line in table[1:6]] == list(FIVE)
+    assert table[7].startswith("they end in the same number, 42; ")
+
+
+def test_each_answer_is_a_turn_of_the_history(answering: Vendors) -> None:
+    found = compared(answering.run(*COMPARE, "--json"))
+    for each in found["answers"]:
+        turn = json.loads(answering.run("history", "show", each["id"], "--json").stdout)
+        assert (turn["answer"], turn["reasoning"]) == (each["answer"], REASONING)
+    assert found["id"] == found["answers"][0]["id"]
+
+
+def test_one_that_fails_is_finished_by_resume_alone(answering: Vendors) -> None:
+    answering.claude.forget()
+    answering.claude.reply(but(FIVE[2], error_reply_anthropic(400, "invalid_request_error", "No.")))
+    failed = answering.run(*COMPARE)
+    assert failed.code == 6
+    others = (*FIVE[:2], *FIVE[3:])
+    assert failed.stdout == in_pipe(others)
+    assert b"1 of 5 answers are missing: claude-haiku-5-5: " in failed.stderr
+    answering.claude.forget()
+    answering.claude.reply(by_model)
+    resumed = answering.run("resume", turn_id(failed), "--json")
+    assert (resumed.code, answering.counts()) == (0, (1, 1))
+    found = compared(resumed)
+    assert [each["answer"] for each in found["answers"]] == list(map(answer_of, FIVE))
+    spent = json.loads(answering.run("price", "--spent", "--json").stdout)
+    assert Decimal(spent["cost_usd"]) == Decimal(found["cost_usd"])
+
+
+def test_last_is_the_comparison_too(answering: Vendors) -> None:
+    answering.claude.forget()
+    answering.claude.reply(but(FIVE[0], error_reply_anthropic(400, "invalid_request_error", "No.")))
+    assert answering.run(*COMPARE).code == 6
+    answering.claude.forget()
+    answering.claude.reply(by_model)
+    resumed = answering.run("resume")
+    assert (resumed.code, resumed.stdout) == (0, in_pipe(FIVE[:1]))
+    assert answering.counts() == (1, 1)
+
+
+def test_a_reasoner_that_fails_costs_nothing_and_asks_nobody(vendors: Vendors) -> None:
+    vendors.reasoner.reply(error_reply_openai(402, "Insufficient Balance"))
+    result = vendors.run(*COMPARE, "--json")
+    assert (result.code, result.stdout, vendors.counts()) == (4, b"", (1, 0))
+    assert error_of(result)["stage"] == "reason"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("-m", "sonnet"), 2, b"a comparison needs two answers"),
+        (("-m", "sonnet", "-m", "claude-sonnet-5-5"), 2, b"would answer twice in the same way"),
+        (("-m", "sonnet", "-m", "sonnet"), 2, b"--model sonnet is there twice"),
+        (("-m", "sonnet", "-m", "sonet"), 2, b"did you mean sonnet"),
+        (("-m", "sonnet", "--effort", "low", "--effort", "hihg"), 2, b"effort"),
+        ((*MODELS, "--effort", "low", "--effort", "high", "--effort", "max"), 2, b"15 answers"),
+        (("--max-cost", "0.0001"), 4, b"max_cost is $0.0001"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_paid(
+    vendors: Vendors, words: tuple[str, ...], code: int, message: bytes
+) -> None:
+    result = vendors.run("compare", "6 x 7?", *words)
+    assert (result.code, result.stdout, vendors.sent()) == (code, b"", 0)
+    assert message in result.stderr
+
+
+def test_efforts_and_handoffs_are_compared(answering: Vendors) -> None:
+    words = ("-m", "sonnet", "--handoff", "reasoning", "--handoff", "both", "--handoff", "none")
+    found = compared(answering.run("compare", "6 x 7?", *words, "--json"))
+    assert [each["handoff"] for each in found["answers"]] == ["reasoning", "both", "none"]
+    assert answering.counts() == (1, 3)
+    seen = Counter(
+        (REASONING in str(request.body), OWN_ANSWER[0] in str(request.body))
+        for request in answering.claude.requests
+    )
+    assert seen == {(True, False): 1, (True, True): 1, (False, False): 1}
+
+
+def test_reasoning_of_an_earlier_turn_is_compared(vendors: Vendors) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?")
+    vendors.claude.forget()
+    vendors.claude.reply(by_model)
+    result = vendors.run(*COMPARE, "--reasoning-from", "last")
+    assert (result.code, result.stdout, vendors.counts()) == (0, in_pipe(), (1, 5))
+
+
+@pytest.mark.parametrize("words", [COMPARE, (*COMPARE, "--handoff", "both")])
+def test_a_replay_prints_what_was_recorded(answering: Vendors, words: tuple[str, ...]) -> None:
+    tape = str(answering.home / "tape.jsonl")
+    recorded = answering.run(*words, "--record", tape)
+    assert recorded.code == 0
+    sent = answering.sent()
+    replayed = run(*words, "--replay", tape)
+    assert (replayed.code, replayed.stdout) == (0, recorded.stdout)
+    assert replayed.stderr.startswith(b"replay: these are recorded replies, no model was called\n")
+    assert answering.sent() == sent
+
+
+def test_nothing_is_written_where_nothing_is_to_be_kept(answering: Vendors) -> None:
+    assert answering.run(*COMPARE, "--no-save").stdout == in_pipe()
+    assert not (answering.home / ".local/share").exists()
+
+
+THREE: Final = FIVE[:3]
+PLACES: Final = [
+    *((f"reasoning {size}", size, {}) for size in (1, 3, 4)),
+    *((f"{size} of each", None, dict.fromkeys(THREE, size)) for size in (0, 1, 3, 4, 6)),
+    ("one whole", None, {THREE[1]: 4, THREE[2]: 0}),
+    ("the first whole", None, {THREE[1]: 3, THREE[2]: 5}),
+]
+
+
+NAMES: Final = [name for name, *_ in PLACES]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing ends a process so elsewhere")
+@pytest.mark.parametrize(("thought", "answered"), [rest for _, *rest in PLACES], ids=NAMES)
+def test_killed_and_resumed_it_pays_for_nothing_twice(
+    vendors: Vendors, thought: int | None, answered: dict[str, int]
+) -> None:
+    whole = reasoner_stream(THOUGHTS, OWN_ANSWER)
+    vendors.reasoner.reply(whole if thought is None else whole.failing(thought, Stall()))
+
+    def script(request: Received) -> Reply:
+        reply, size = by_model(request), answered.get(asked(request))
+        return reply if size is None else reply.failing(size, Stall())
+
+    vendors.claude.reply(script)
+    models = tuple(word for model in THREE for word in ("-m", model))
+    with vendors.started("compare", "6 x 7?", *models) as process:
+        vendors.reasoner.wait_for_requests(1)
+        if thought is None:
+            vendors.claude.wait_for_requests(3)
+            wait_for_answers(vendors, set(THREE) - set(answered))
+        process.kill()
+        process.wait()
+    vendors.claude.forget()
+    vendors.claude.reply(by_model)
+    resumed = vendors.run("resume", "last", "--json", "--again")
+    assert resumed.code == 0, resumed.stderr
+    found = compared(resumed)
+    assert {each["status"] for each in found["answers"]} == {"complete"}
+    assert len(vendors.reasoner.requests) == (1 if thought is None else 2)
+    assert sorted(map(asked, vendors.claude.requests)) == sorted(answered or THREE)
+
+
+def wait_for_answers(vendors: Vendors, whole: set[str]) -> None:
+    """Wait until the history has the answers of these models."""
+    import time
+
+    path = vendors.home / ".local/share/deepreasoning/history.db"
+    until = time.monotonic() + 30
+    while whole and time.monotonic() < until:
+        if path.exists() and len(_answered(path)) >= len(whole):
+            return
+        time.sleep(0.02)
+
+
+def _answered(path: Path) -> list[Any]:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return connection.execute("SELECT 1 FROM turns WHERE status = 'complete'").fetchall()
+    except sqlite3.Error:  # it is being made
+        return []
+    finally:
+        connection.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, Interrupted
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun, arm_labels
+from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun
 from deepreasoning_cli.pipeline.events import REPLAY, Stage, Text, TurnStarted, TurnWarning
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sink
@@ -23,6 +23,7 @@ from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.comparison import (
     ComparedAnswer,
     ComparedAnswers,
+    arm_labels,
     comparison_object,
     comparison_table,
 )
@@ -31,6 +32,7 @@ from deepreasoning_cli.views.plain import TextView, stream_writer
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.options import GlobalOptions
     from deepreasoning_cli.cli.runner import TurnRunner
+    from deepreasoning_cli.cli.unfinished_comparison import UnfinishedComparison
 
 NOTES: Final = {
     "demo": "demo: these are scripted replies, no model was called",
@@ -44,22 +46,24 @@ def run_comparison(
     *,
     global_options: GlobalOptions,
     as_json: bool,
-    kept: Sequence[ComparedAnswer] = (),
-    first: TurnRecord | None = None,
-    earlier_cost: Decimal | None = Decimal(0),
+    kept: UnfinishedComparison | None = None,
 ) -> None:
     """Run and show the comparison.
 
-    `kept` are answers that are there already, `first` the turn that it began with, if that is not
-    among those that run, `earlier_cost` what its cut turns have cost. Raises what the reasoner's
-    stage raises, and IncompleteError where an answer failed after something was paid for.
+    `kept` is what there is of one that is finished now. Raises what the reasoner's stage raises, and
+    IncompleteError where an answer failed after something was paid for.
     """
-    turns = ComparisonTurns(runner, comparison)
+    arms = kept.arms if kept else comparison.arms
+    labels = arm_labels(arms)
+    turns = ComparisonTurns(runner, comparison, labels)
+    whole = kept.whole if kept else []
+    answers = [ComparedAnswer(arm=arm, record=turn, label=labels[arm.id]) for arm, turn in whole]
+    by_arm = {answer.arm.id: answer for answer in [*answers, *turns.answers]}
     compared = ComparedAnswers(
         id=comparison.id,
-        answers=[*kept, *turns.answers],
-        first=first or turns.answers[comparison.reasons or 0].record,
-        earlier_cost=earlier_cost,
+        answers=[by_arm[arm.id] for arm in arms],
+        first=kept.first if kept else turns.answers[comparison.reasons or 0].record,
+        earlier_cost=kept.earlier_cost if kept else Decimal(0),
     )
     shown = None if as_json else AnswerPrinter(turns.answers)
     began = time.monotonic()
@@ -67,7 +71,7 @@ def run_comparison(
         turns.run(shown)
     finally:
         compared.seconds = time.monotonic() - began
-    if as_json and any(answer.record.stages for answer in compared.answers):
+    if as_json and any(each.record.thoughts or each.record.texts for each in turns.answers):
         print_json(comparison_object(compared))
     elif shown and any(answer.stage for answer in compared.answers):
         _print_table(compared, quiet=global_options.quiet)
@@ -90,18 +94,14 @@ def _print_table(compared: ComparedAnswers, *, quiet: bool) -> None:
 class ComparisonTurns:
     """The turns while they run, each with its record and its journal."""
 
-    def __init__(self, runner: TurnRunner, comparison: Comparison) -> None:
-        models = {
-            arm.id: _model_label(plan.answerer.model, plan.answerer_name)
-            for arm, plan in zip(comparison.arms, comparison.plans, strict=True)
-            if plan.answerer
-        }
-        labels = arm_labels(comparison.arms, models)
+    def __init__(
+        self, runner: TurnRunner, comparison: Comparison, labels: Mapping[str, str]
+    ) -> None:
         self._runner = runner
         self._comparison = comparison
         self.answers = [
-            ComparedAnswer(arm=arm, record=TurnRecord(), label=label)
-            for arm, label in zip(comparison.arms, labels, strict=True)
+            ComparedAnswer(arm=arm, record=TurnRecord(), label=labels[arm.id])
+            for arm in comparison.arms
         ]
         self._journals = [
             Journal(paths.data_dir(), answer.record, runner.warn_once) if runner.saves else None
@@ -222,12 +222,6 @@ class ComparisonTurns:
         return f"deepreasoning resume {self._comparison.id}"
 
 
-def _model_label(model: str, host: str | None) -> str:
-    from deepreasoning_cli.views.base import model_label
-
-    return model_label(model, host)
-
-
 class AnswerPrinter:
     """Prints each answer below a heading: in the order of the models, as soon as it is its turn."""
 
@@ -248,8 +242,9 @@ class AnswerPrinter:
             self._print(place)
 
     def _print(self, place: int) -> None:
-        answer, is_first = self._answers[place], not any(
-            self._answers[each].record.answer.strip() for each in self._printed
+        answer, is_first = (
+            self._answers[place],
+            not any(self._answers[each].record.answer.strip() for each in self._printed),
         )
         self._printed.append(place)
         if not answer.record.answer.strip():

@@ -20,6 +20,7 @@ from deepreasoning_cli.errors import DeepReasoningError, UsageError
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import TurnRunner
+    from deepreasoning_cli.cli.unfinished_comparison import UnfinishedComparison
     from deepreasoning_cli.history.store import Store
     from deepreasoning_cli.pipeline.events import Continued, Message
     from deepreasoning_cli.pipeline.record import TurnRecord
@@ -87,6 +88,9 @@ def resume(
     if output_options.reasoning_only:
         raise UsageError("--reasoning only has no answer to finish", hint="leave it out")
     with TurnRunner(o.global_options_of(context)) as runner, ExitStack() as claims:
+        if comparison := _unfinished_comparison(runner, turn):
+            _finish_comparison(runner, comparison, context)
+            return
         unfinished = _unfinished_turn(runner, turn)
         opened = unfinished.start
         settings: dict[str, object] = {"handoff": str(opened.handoff)}
@@ -119,6 +123,41 @@ def resume(
         if unfinished.thought_in_vain:
             runner.note(_room_note(unfinished, plan))
         runner.run(plan, loaded.settings, output_options)
+
+
+def _unfinished_comparison(runner: TurnRunner, name: str | None) -> UnfinishedComparison | None:
+    """The comparison that is meant, if one is."""
+    with runner.history() as store:
+        turn = store.turn(name) if name is not None else store.last()
+        if turn is None or turn.start.comparison is None:
+            return None
+        from deepreasoning_cli.cli.unfinished_comparison import UnfinishedComparison
+
+        return UnfinishedComparison.find(store, name)
+
+
+def _finish_comparison(
+    runner: TurnRunner, comparison: UnfinishedComparison, context: typer.Context
+) -> None:
+    """Ask for the answers that are missing."""
+    from deepreasoning_cli.cli.comparison import run_comparison
+    from deepreasoning_cli.cli.unfinished_comparison import refuse_single_options
+    from deepreasoning_cli.wiring.comparison import plan_comparison
+
+    params = context.params
+    refuse_single_options(params)
+    again, partial = params["again"], params["partial"]
+
+    def choose(turn: TurnRecord, anew: TurnRequest) -> ReasonerOutput | None:
+        return _output_to_reuse(runner, turn, anew, partial=partial, again=again)
+
+    settings = o.settings_from(params)
+    requests = comparison.requests(runner, settings, choose, again=again)
+    planned = plan_comparison(
+        requests, runner.plan, resumed=(comparison.first.start.id, comparison.missing)
+    )
+    options = o.global_options_of(context)
+    run_comparison(runner, planned, global_options=options, as_json=params["json"], kept=comparison)
 
 
 def _unfinished_turn(runner: TurnRunner, name: str | None) -> TurnRecord:

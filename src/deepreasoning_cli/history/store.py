@@ -152,8 +152,7 @@ class Store:
         self._database.write(pick_answer, turn)
 
     def picks(self) -> list[ModelPicks]:
-        """How often each model's answer was compared and picked, the one picked most often first.
-        """
+        """How often each model answered and was picked, the one picked most often first."""
         from deepreasoning_cli.history.comparisons import model_picks
 
         return self._database.read(model_picks)

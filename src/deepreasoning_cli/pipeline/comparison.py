@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -219,17 +219,3 @@ class ComparisonRun:
         except BaseException as exc:  # noqa: BLE001 - raised where the steps are taken
             failure = exc
         self._steps.put(ArmStep(place, None, failure))
-
-
-def arm_labels(arms: Sequence[Arm], models: Mapping[str, str]) -> list[str]:
-    """A name for each arm: its model (`models` has those by the arms' ids), and what else differs
-    among them.
-    """
-    efforts, handoffs = ({getattr(arm, name) for arm in arms} for name in ("effort", "handoff"))
-    labels = []
-    for arm in arms:
-        words = [models[arm.id]]
-        words += [f"effort {arm.effort}"] if len(efforts) > 1 else []
-        words += [f"handoff {arm.handoff}"] if len(handoffs) > 1 else []
-        labels.append(" · ".join(words))
-    return labels

@@ -77,6 +77,18 @@ class ComparedAnswers:
         return None if None in costs else sum((cost for cost in costs if cost), Decimal(0))
 
 
+def arm_labels(arms: Sequence[Arm]) -> dict[str, str]:
+    """A name for each arm, by its id: its model, and what else differs among them."""
+    efforts, handoffs = ({getattr(arm, name) for arm in arms} for name in ("effort", "handoff"))
+    labels = {}
+    for arm in arms:
+        words = [model_label(arm.model, arm.answerer)]
+        words += [f"effort {arm.effort}"] if len(efforts) > 1 else []
+        words += [f"hand-off {arm.handoff}"] if len(handoffs) > 1 else []
+        labels[arm.id] = " · ".join(words)
+    return labels
+
+
 def comparison_object(compared: ComparedAnswers) -> dict[str, Any]:
     """The object of `--json`: money as decimal strings, seconds as numbers."""
     reasoning = compared.reasoning
@@ -139,7 +151,8 @@ def _summary(compared: ComparedAnswers) -> Iterator[str]:
     reasoned = compared.reasoning.stages.get(Stage.REASON)
     if reasoned:
         model = model_label(reasoned.served_model or reasoned.model, reasoned.host)
-        cost = format_usd(reasoned.cost, estimated=bool(reasoned.usage and reasoned.usage.estimated))
+        usage = reasoned.usage
+        cost = format_usd(reasoned.cost, estimated=bool(usage and usage.estimated))
         yield f"reasoning by {model}: {cost}, once; {format_duration(reasoned.seconds)}"
     estimated = any(answer.record.estimated for answer in compared.answers)
     total = format_usd(compared.cost, estimated=estimated)
@@ -158,7 +171,8 @@ def disagreement(answers: Sequence[tuple[str, str]]) -> str:
     No model is asked: equal words in another order are a difference, too.
     """
     lengths = [len(text) for _, text in answers]
-    length = f"{min(lengths):,} to {max(lengths):,} characters"
+    shortest, longest = min(lengths), max(lengths)
+    length = f"{shortest:,}{f' to {longest:,}' if longest > shortest else ''} characters"
     ends = [(label, last_line(text)) for label, text in answers]
     if len({_folded(line) for _, line in ends}) == 1:
         return f"they end in the same line; {length}"

@@ -31,7 +31,8 @@ def arm_settings(given: dict[str, Sequence[str]]) -> list[dict[str, str]]:
     for axis, each in values.items():
         if twice := next((value for value in each if each.count(value) > 1), None):
             raise UsageError(f"--{axis} {twice} is there twice", hint="leave one of them out")
-    arms = [dict(zip(values, combination, strict=True)) for combination in product(*values.values())]
+    combinations = product(*values.values())
+    arms = [dict(zip(values, combination, strict=True)) for combination in combinations]
     if len(arms) < 2:
         raise UsageError("a comparison needs two answers", hint="-m sonnet -m opus")
     if len(arms) > MOST_ARMS:
@@ -82,9 +83,7 @@ def plan_comparison(
         compared = [plan if plan.resumes else replace(plan, id=arm.id) for plan, arm in begun]
     else:
         compared[opening] = replace(compared[opening], arms=arms_to_json(arms))
-    return Comparison(
-        id=id_, arms=arms, plans=tuple(compared), reasons=reasons
-    ).with_shared_caps()
+    return Comparison(id=id_, arms=arms, plans=tuple(compared), reasons=reasons).with_shared_caps()
 
 
 def _would_reason(request: TurnRequest) -> bool:
@@ -105,10 +104,10 @@ def _place_that_reasons(requests: Sequence[TurnRequest]) -> int | None:
 
 def _arm(request: TurnRequest, plan: Plan) -> Arm:
     settings = request.loaded.settings
-    is_named = plan.answerer_name is not None  # the demo's answerer has no other name
+    model = settings.model or USUAL_MODELS[0]  # the demo's answerer is the same for all
     return Arm(
         id=plan.id,
-        model=plan.answerer.model if plan.answerer and is_named else settings.model or USUAL_MODELS[0],
+        model=plan.answerer.model if plan.answerer and plan.answerer_name else model,
         answerer=plan.answerer_name,
         effort=settings.effort,
         handoff=plan.handoff,
