@@ -41,7 +41,7 @@ class UnfinishedComparison:
         turn = store.turn(name) if name is not None else store.last()
         if turn is None or turn.start.comparison is None:
             return None
-        if name is None and turn.start.arms is None:
+        if name in (None, "last") and turn.start.arms is None:
             turn = store.turn(turn.start.comparison)
         if turn.start.arms is None:  # one answer is meant
             return None
