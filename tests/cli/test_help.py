@@ -159,7 +159,7 @@ def test_commands_come_in_the_order_of_their_use() -> None:
     lines = helped()
     start = next(n for n, line in enumerate(lines) if line.startswith("╭─ Commands"))
     names = [found[1] for line in lines[start:] if (found := re.match(r"│ (\w+) ", line))]
-    assert names[:7] == ["ask", "chat", "resume", "batch", "eval", "models", "price"]
+    assert names[:7] == ["ask", "chat", "resume", "compare", "eval", "batch", "models"]
     assert names[-2:] == ["completion", "help"]
 
 

@@ -155,7 +155,11 @@ def as_read(event: Event | TurnClosed) -> Event | TurnClosed:
 
 def test_the_lines_of_version_1_are_still_written_to_the_byte() -> None:
     lines = [event_line(event, 0.12345678, began) for event, began in VERSION_1]
-    for later in (b"answerer_host", b"host", b"resumes", b"fingerprint", b"conversation"):
+    later_fields = (
+        *(b"answerer_host", b"host", b"resumes", b"fingerprint", b"conversation"),
+        *(b"comparison", b"arms"),
+    )
+    for later in later_fields:
         lines = [line.replace(b', "%s": null' % later, b"") for line in lines]
     assert lines == JOURNAL_V1.read_bytes().splitlines(keepends=True)
 

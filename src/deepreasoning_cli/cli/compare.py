@@ -87,7 +87,8 @@ def compare(
     with TurnRunner(options, save=not no_save) as runner:
         requests = _build_requests(runner, context)
         comparison = plan_comparison(requests, runner.plan)
-        run_comparison(runner, comparison, global_options=options, as_json=json)
+        settings = requests[0].loaded.settings
+        run_comparison(runner, comparison, settings=settings, global_options=options, as_json=json)
 
 
 def _build_requests(runner: TurnRunner, context: typer.Context) -> list[TurnRequest]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from deepreasoning_cli import paths
@@ -15,10 +16,11 @@ from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, Interrupted
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun
-from deepreasoning_cli.pipeline.events import REPLAY, Stage, Text, TurnStarted, TurnWarning
+from deepreasoning_cli.pipeline.events import REPLAY, Stage, TurnStarted, TurnWarning
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.sanitize import Sink
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.answers import AnswerPanels, AnswerPrinter
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.comparison import (
     ComparedAnswer,
@@ -27,12 +29,13 @@ from deepreasoning_cli.views.comparison import (
     comparison_object,
     comparison_table,
 )
-from deepreasoning_cli.views.plain import TextView, stream_writer
+from deepreasoning_cli.views.plain import stream_writer
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.options import GlobalOptions
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.cli.unfinished_comparison import UnfinishedComparison
+    from deepreasoning_cli.settings.models import Settings
 
 NOTES: Final = {
     "demo": "demo: these are scripted replies, no model was called",
@@ -44,14 +47,15 @@ def run_comparison(
     runner: TurnRunner,
     comparison: Comparison,
     *,
+    settings: Settings,
     global_options: GlobalOptions,
     as_json: bool,
     kept: UnfinishedComparison | None = None,
 ) -> None:
     """Run and show the comparison.
 
-    `kept` is what there is of one that is finished now. Raises what the reasoner's stage raises, and
-    IncompleteError where an answer failed after something was paid for.
+    `kept` is what there is of one that is finished now. Raises what the reasoner's stage raises,
+    and IncompleteError where an answer failed after something was paid for.
     """
     arms = kept.arms if kept else comparison.arms
     labels = arm_labels(arms)
@@ -65,7 +69,7 @@ def run_comparison(
         first=kept.first if kept else turns.answers[comparison.reasons or 0].record,
         earlier_cost=kept.earlier_cost if kept else Decimal(0),
     )
-    shown = None if as_json else AnswerPrinter(turns.answers)
+    shown = None if as_json else _choose_view(turns.answers, settings, global_options)
     began = time.monotonic()
     try:
         turns.run(shown)
@@ -78,6 +82,27 @@ def run_comparison(
     failed = [answer for answer in turns.answers if not answer.is_complete]
     if failed:
         raise turns.failure(failed, compared)
+
+
+def _choose_view(
+    answers: Sequence[ComparedAnswer], settings: Settings, options: GlobalOptions
+) -> AnswerPrinter | AnswerPanels:
+    """Panels on a terminal; text in a pipe, and where the log of the requests stands between."""
+    if not terminal.supports_cursor(sys.stdout) or options.debug:
+        sink = Sink.TERMINAL if terminal.is_terminal(sys.stdout) else Sink.PIPE
+        return AnswerPrinter(answers, stream_writer(sys.stdout), sink)
+    from deepreasoning_cli.views.panel import PanelRenderer, PanelStyle
+
+    style = PanelStyle(
+        box=settings.panels == "box",
+        color=terminal.uses_color(sys.stdout, options.color),
+        code_theme=settings.code_theme,
+        demo=settings.backend == "demo",
+        replayed=settings.is_replay,
+    )
+    panels = AnswerPanels.on(sys.stdout, answers, PanelRenderer(sys.stdout, style))
+    panels.shows_reasoning = settings.reasoning == "show"
+    return panels
 
 
 def _print_table(compared: ComparedAnswers, *, quiet: bool) -> None:
@@ -114,31 +139,36 @@ class ComparisonTurns:
         self._open: set[int] = set()
         self._said: set[str] = set()
 
-    def run(self, shown: AnswerPrinter | None) -> None:
+    def run(self, shown: AnswerPrinter | AnswerPanels | None) -> None:
         """Take every step: it is kept first, then shown."""
         run = ComparisonRun(self._comparison, [answer.record for answer in self.answers])
         try:
             for step in run:
-                if step is None:
-                    continue
-                self._keep(step)
-                self._note(step)
-                if shown and step.event is None:
-                    shown.show_ended(step.place)
-        except BaseException as stop:
-            for step in run.stop():
-                with suppress(OSError):
+                if step:
                     self._keep(step)
-            for place in sorted(self._open):
-                self._end(place, stop)
-            if isinstance(stop, KeyboardInterrupt | Interrupted) and self._is_saved:
-                write_stderr(f"hint: `{self._resume_command}` continues from here")
+                    self._note(step, shown)
+                if shown:
+                    shown.take(step) if step else shown.tick()
+        except BaseException as stop:
+            self._stop(run, stop)
+            if isinstance(shown, AnswerPanels):
+                shown.close()
             raise
         finally:
             for answer, plan in zip(self.answers, self._comparison.plans, strict=True):
                 plan.caps.release(answer.record.cost)
         if shown:
-            shown.finish()
+            shown.close()
+
+    def _stop(self, run: ComparisonRun, stop: BaseException) -> None:
+        """Keep what has come, and say how it goes on."""
+        for step in run.stop():
+            with suppress(OSError):
+                self._keep(step)
+        for place in sorted(self._open):
+            self._end(place, stop)
+        if isinstance(stop, KeyboardInterrupt | Interrupted) and self._is_saved:
+            write_stderr(f"hint: `{self._resume_command}` continues from here")
 
     def failure(self, failed: Sequence[ComparedAnswer], compared: ComparedAnswers) -> Exception:
         """What to raise where answers failed: their own error where nothing was paid for."""
@@ -198,15 +228,17 @@ class ComparisonTurns:
         self._groups[place].__exit__(kind, failure, None)
         self._comparison.plans[place].caps.release(self.answers[place].record.cost)
 
-    def _note(self, step: ArmStep) -> None:
+    def _note(self, step: ArmStep, shown: AnswerPrinter | AnswerPanels | None) -> None:
         """Say what concerns all of them once."""
         match step.event:
-            case TurnStarted(backend=backend) if backend in NOTES:
-                if backend not in self._said:
-                    write_stderr(NOTES[backend])
+            case TurnStarted(backend=backend) if backend in NOTES and backend not in self._said:
                 self._said.add(backend)
+                say = partial(write_stderr, NOTES[backend])
             case TurnWarning(message):
-                self._runner.warn_once(message)
+                say = partial(self._runner.warn_once, message)
+            case _:
+                return
+        shown.print_above(say) if shown else say()
 
     @property
     def _is_saved(self) -> bool:
@@ -220,42 +252,3 @@ class ComparisonTurns:
     @property
     def _resume_command(self) -> str:
         return f"deepreasoning resume {self._comparison.id}"
-
-
-class AnswerPrinter:
-    """Prints each answer below a heading: in the order of the models, as soon as it is its turn."""
-
-    def __init__(self, answers: Sequence[ComparedAnswer]) -> None:
-        self._answers = answers
-        self._ended: set[int] = set()
-        self._printed: list[int] = []
-
-    def show_ended(self, place: int) -> None:
-        """The turn at that place is over."""
-        self._ended.add(place)
-        while (following := len(self._printed)) in self._ended:
-            self._print(following)
-
-    def finish(self) -> None:
-        """Print what still waits for one that never began."""
-        for place in sorted(self._ended.difference(self._printed)):
-            self._print(place)
-
-    def _print(self, place: int) -> None:
-        answer, is_first = (
-            self._answers[place],
-            not any(self._answers[each].record.answer.strip() for each in self._printed),
-        )
-        self._printed.append(place)
-        if not answer.record.answer.strip():
-            return
-        write = stream_writer(sys.stdout)
-        sink = Sink.TERMINAL if terminal.is_terminal(sys.stdout) else Sink.PIPE
-        cut = "" if answer.is_complete else " (cut)"
-        for text in (f"{'' if is_first else chr(10)}# {answer.label}{cut}\n", answer.record.answer):
-            if text is not answer.record.answer:
-                write(text + "\n")
-                continue
-            view = TextView(Text, write, sink)
-            view(Text(text))
-            view.close(None)

@@ -92,16 +92,21 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
         "dr chat -c",
     ),
     "resume": ("dr resume", "dr resume 3", "dr resume last --again"),
-    "batch": (
-        "dr batch questions.jsonl -o answers.jsonl",
-        "dr batch questions.csv -o answers.jsonl -j 50 --max-cost 20",
-        "dr batch questions.jsonl -o answers.jsonl --cheap --by 06:00",
-        "cat prompts.txt | dr batch - -o answers.jsonl",
+    "compare": (
+        'dr compare "is 1009 a prime number?"',
+        'dr compare -m sonnet -m opus "why does the test fail?" -f test.py',
+        'dr compare -m opus --effort low --effort high "and why?" --reasoning-from last',
     ),
     "eval": (
         "dr eval --make 60 > questions.jsonl",
         "dr eval questions.jsonl --html report.html",
         "dr eval questions.jsonl --arm reasoner --arm both -m sonnet -m haiku",
+    ),
+    "batch": (
+        "dr batch questions.jsonl -o answers.jsonl",
+        "dr batch questions.csv -o answers.jsonl -j 50 --max-cost 20",
+        "dr batch questions.jsonl -o answers.jsonl --cheap --by 06:00",
+        "cat prompts.txt | dr batch - -o answers.jsonl",
     ),
     "models": ("dr models", "dr models opus", "dr models --all", "dr models default opus"),
     "models list": ("dr models", "dr models --all", "dr models --backend gateway"),
@@ -163,6 +168,7 @@ COMMON: Final[Mapping[str, Sequence[str]]] = {
     "ask": ("--model", "--reasoner", "--file", "--continue"),
     "chat": ("--model", "--reasoner", "--continue", "--session"),
     "resume": ("--model", "--whole", "--partial", "--again"),
+    "compare": ("--model", "--reasoner", "--effort", "--reasoning-from"),
 }
 """The options that one needs, by command: they stand on top."""
 SHORT: Final[Mapping[str, Sequence[str]]] = {

@@ -153,11 +153,17 @@ def _finish_comparison(
 
     settings = o.settings_from(params)
     requests = comparison.requests(runner, settings, choose, again=again)
-    planned = plan_comparison(
+    plan = plan_comparison(
         requests, runner.plan, resumed=(comparison.first.start.id, comparison.missing)
     )
-    options = o.global_options_of(context)
-    run_comparison(runner, planned, global_options=options, as_json=params["json"], kept=comparison)
+    run_comparison(
+        runner,
+        plan,
+        settings=requests[0].loaded.settings,
+        global_options=o.global_options_of(context),
+        as_json=params["json"],
+        kept=comparison,
+    )
 
 
 def _unfinished_turn(runner: TurnRunner, name: str | None) -> TurnRecord:

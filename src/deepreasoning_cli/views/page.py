@@ -46,6 +46,21 @@ def render_turn(
     return renderer.encodable("".join(lines))
 
 
+def reasoning_panel(record: TurnRecord, renderer: PanelRenderer) -> list[Row]:
+    """The panel of a chain of thought that is over; no rows where there is none."""
+    return _TurnPage(record, renderer).thoughts()
+
+
+def answer_panel(
+    record: TurnRecord, renderer: PanelRenderer, name: str, *, blind: bool = False
+) -> list[Row]:
+    """The panel of an answer that is over, under a name of its own; no rows without an answer.
+
+    A `blind` one does not tell who wrote it, nor what that took.
+    """
+    return _TurnPage(record, renderer).answer(full=False, name=name, blind=blind)
+
+
 class _TurnPage:
     """One turn on a terminal of a certain width."""
 
@@ -77,7 +92,7 @@ class _TurnPage:
         title = self._renderer.title(Stage.REASON, done.served_model or done.model)
         return self._panel(Stage.REASON, title, "", rows)
 
-    def answer(self, *, full: bool) -> list[Row]:
+    def answer(self, *, full: bool, name: str | None = None, blind: bool = False) -> list[Row]:
         """The answer's Markdown; below it the sources, unless it ends with them, and the calls."""
         text, theme = self._record.answer, self._renderer.style.code_theme
         console = self._renderer.console
@@ -89,7 +104,10 @@ class _TurnPage:
         if calls:
             gap: list[Row] = [[]] if rows else []
             rows += [*gap, *render_plain(self._safe(calls), self._width, style=DIM)]
-        return self._stage_panel(Stage.ANSWER, rows)
+        if blind:
+            title = self._renderer.title(Stage.ANSWER, name or "")
+            return self._panel(Stage.ANSWER, title, "", rows) if rows else []
+        return self._stage_panel(Stage.ANSWER, rows, name)
 
     def bill(self) -> list[Row]:
         """Id, session, models, tokens, money, time."""
@@ -104,7 +122,7 @@ class _TurnPage:
         line = self._safe(single_line(" · ".join(words), 400))
         return render_plain(line, self._renderer.size()[0], style=DIM)
 
-    def _stage_panel(self, stage: Stage, rows: list[Row]) -> list[Row]:
+    def _stage_panel(self, stage: Stage, rows: list[Row], name: str | None = None) -> list[Row]:
         """The panel of a stage that has rows, and what it took in its last border."""
         if not rows:
             return []
@@ -113,7 +131,7 @@ class _TurnPage:
             origin = self._record.start.reasoning_from if stage is Stage.REASON else None
             words = f"of turn {single_line(origin)}" if origin else ""
             return self._panel(stage, TITLES[stage], words, rows)
-        model = model_label(done.served_model or done.model, done.host)
+        model = name or model_label(done.served_model or done.model, done.host)
         title = self._renderer.title(stage, model)
         words = stage_summary(done) if done.complete else f"cut short · {stage_summary(done)}"
         return self._panel(stage, title, words, rows)

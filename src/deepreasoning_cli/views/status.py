@@ -85,6 +85,11 @@ class Progress:
                 self._pause = self._running = None
                 self._spent = _sum(self._spent, cost)
 
+    @property
+    def stage(self) -> Stage | None:
+        """The stage that runs, or ran last."""
+        return self._stage
+
     def note_retry(self, why: str, seconds: float) -> None:
         """The next attempt waits."""
         self._pause = (single_line(why, 200), self._clock() + seconds)

@@ -38,7 +38,7 @@ def arm_settings(given: dict[str, Sequence[str]]) -> list[dict[str, str]]:
     if len(arms) > MOST_ARMS:
         raise UsageError(
             f"that makes {len(arms)} answers; at most {MOST_ARMS} are compared",
-            hint="each model is combined with each host, effort and hand-off",
+            hint="leave some out: each model is combined with each host, effort and hand-off",
         )
     return arms
 
