@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from support.loopback import (
     error_reply_openai,
     reasoner_stream,
 )
-from support.runner import CompletedRun, run
+from support.runner import CompletedRun, run, run_in_pty
 from support.vendors import OWN_ANSWER, REASONING, THOUGHTS, Vendors, error_of, turn_id
 
 FIVE: Final = (
@@ -205,6 +206,56 @@ def test_nothing_is_written_where_nothing_is_to_be_kept(answering: Vendors) -> N
     assert not (answering.home / ".local/share").exists()
 
 
+def test_what_a_person_picks_is_kept(answering: Vendors) -> None:
+    words = ("compare", "6 x 7?", "-m", FIVE[0], "-m", FIVE[1])
+    keys = [(b"(Enter for none)", b"2\r")]
+    shown = run_in_pty(*words, env=answering.environment, keys=keys)
+    assert shown.code == 0
+    picks = json.loads(answering.run("history", "picks", "--json").stdout)
+    assert [(each["model"], each["wins"], each["comparisons"]) for each in picks] == [
+        (FIVE[1], 1, 1),
+        (FIVE[0], 0, 1),
+    ]
+    assert all(Decimal(each["cost_usd"]) > 0 for each in picks)
+
+
+def test_names_are_hidden_until_one_is_picked(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, OWN_ANSWER))
+    vendors.claude.reply(claude_stream(("Forty-two.",)))
+    words = ("compare", "6 x 7?", "-m", FIVE[0], "-m", FIVE[1], "--blind")
+    shown = run_in_pty(*words, env=vendors.environment, keys=[(b"(Enter for none)", b"A\r")])
+    before, _, after = shown.colorless.partition(b"Which answer is best? 1 A")
+    assert (shown.code, b"claude-" in before, before.count(b"Forty-two.")) == (0, False, 2)
+    assert after.count(b": claude-") == 2
+    (winner, _) = json.loads(vendors.run("history", "picks", "--json").stdout)
+    assert f"A: {winner['model']}".encode() in after
+
+
+def test_ctrl_c_keeps_what_came_of_every_answer(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, OWN_ANSWER))
+    vendors.claude.reply(lambda request: by_model(request).failing(5, Stall()))
+    with vendors.started(*COMPARE) as process:
+        wait_until_kept(vendors, 3, 2 * len(FIVE), 0)
+        stopped = vendors.outcome(process, signal.SIGINT)
+    assert stopped.code == 130
+    turns = json.loads(vendors.run("history", "list", "--json").stdout)
+    assert {turn["status"] for turn in turns} == {"incomplete"}
+    kept = [
+        json.loads(vendors.run("history", "show", turn["id"], "--json").stdout)["answer"]
+        for turn in turns
+    ]
+    assert sorted(kept) == sorted("".join(texts_of(model)[:2]) for model in FIVE)
+    assert f"`deepreasoning resume {min(turn['id'] for turn in turns)}`".encode() in stopped.stderr
+
+
+def test_one_cap_holds_for_all_of_it(answering: Vendors) -> None:
+    result = answering.run(*COMPARE, "--max-cost", "1", "--json")
+    assert result.code == 0
+    refused = answering.run(*COMPARE, "--max-cost", "0.06")
+    assert (refused.code, answering.counts()) == (4, (1, 5))
+    assert b"are set aside for turns that run" in refused.stderr
+
+
 THREE: Final = FIVE[:3]
 PLACES: Final = [
     *((f"reasoning {size}", size, {}) for size in (1, 3, 4)),
@@ -265,13 +316,20 @@ def wait_until_kept(vendors: Vendors, thoughts: int, texts: int, answers: int) -
     folder = vendors.home / ".local/share/deepreasoning"
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        lines = b"".join(path.read_bytes() for path in folder.glob("journal/*.jsonl"))
+        lines = b"".join(map(_text_of, folder.glob("journal/*.jsonl")))
         pieces = lines.count(b'"event":"thought"'), lines.count(b'"event":"text"')
         whole = _whole_answers(folder / "history.db")
         if whole >= answers and pieces[1] >= texts and (answers or pieces[0] >= thoughts):
             return
         time.sleep(0.02)
     raise AssertionError(f"{pieces} and {whole} of {thoughts}, {texts} and {answers} are kept")
+
+
+def _text_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # it is in the history by now
+        return b""
 
 
 def _whole_answers(path: Path) -> int:

@@ -63,6 +63,10 @@ def compare(
     files: o.FileOption = None,
     no_stdin: o.NoStdinOption = False,
     reasoning_from: o.ReasoningFromOption = None,
+    blind: Annotated[
+        bool,
+        o.output_option("--blind", help="Hide who wrote which answer until you have picked one."),
+    ] = False,
     json: o.JsonOption = False,
     no_save: o.NoSaveOption = False,
     max_reasoning: o.MaxReasoningOption = None,
@@ -80,15 +84,26 @@ def compare(
     terminal as they end. All of it is kept, and `resume` finishes what failed.
     """
     from deepreasoning_cli.cli.comparison import run_comparison
+    from deepreasoning_cli.cli.picks import require_person
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.wiring.comparison import plan_comparison
 
     options = o.global_options_of(context)
+    if blind:
+        require_person()
+    o.at_most_one({"--blind": blind, "--json": json})
     with TurnRunner(options, save=not no_save) as runner:
         requests = _build_requests(runner, context)
         comparison = plan_comparison(requests, runner.plan)
         settings = requests[0].loaded.settings
-        run_comparison(runner, comparison, settings=settings, global_options=options, as_json=json)
+        run_comparison(
+            runner,
+            comparison,
+            settings=settings,
+            global_options=options,
+            as_json=json,
+            blind=blind,
+        )
 
 
 def _build_requests(runner: TurnRunner, context: typer.Context) -> list[TurnRequest]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from deepreasoning_cli import paths
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.pager import print_json
+from deepreasoning_cli.cli.picks import ask_for_pick, can_pick, hidden_names
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, Interrupted
 from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun
@@ -50,6 +51,7 @@ def run_comparison(
     settings: Settings,
     global_options: GlobalOptions,
     as_json: bool,
+    blind: bool = False,
     kept: UnfinishedComparison | None = None,
 ) -> None:
     """Run and show the comparison.
@@ -70,6 +72,9 @@ def run_comparison(
         earlier_cost=kept.earlier_cost if kept else Decimal(0),
     )
     shown = None if as_json else _choose_view(turns.answers, settings, global_options)
+    names = hidden_names(len(turns.answers)) if blind else None
+    if isinstance(shown, AnswerPanels) and names:
+        shown.names, shown.blind = names, True
     began = time.monotonic()
     try:
         turns.run(shown)
@@ -78,7 +83,11 @@ def run_comparison(
     if as_json and any(each.record.thoughts or each.record.texts for each in turns.answers):
         print_json(comparison_object(compared))
     elif shown and any(answer.stage for answer in compared.answers):
+        if names:
+            _pick(runner, compared, {names[n]: each for n, each in enumerate(turns.answers)})
         _print_table(compared, quiet=global_options.quiet)
+        if not names:
+            _pick(runner, compared, {each.label: each for each in compared.answers})
     failed = [answer for answer in turns.answers if not answer.is_complete]
     if failed:
         raise turns.failure(failed, compared)
@@ -101,8 +110,27 @@ def _choose_view(
         replayed=settings.is_replay,
     )
     panels = AnswerPanels.on(sys.stdout, answers, PanelRenderer(sys.stdout, style))
-    panels.shows_reasoning = settings.reasoning == "show"
+    panels.shows_reasoning = settings.reasoning in (None, "show")
     return panels
+
+
+def _pick(
+    runner: TurnRunner, compared: ComparedAnswers, shown: Mapping[str, ComparedAnswer]
+) -> None:
+    """Ask which of the answers, by the names that they were shown under, is best; keep it.
+
+    From then on a hidden name stands beside the real one.
+    """
+    whole = {name: answer for name, answer in shown.items() if answer.is_complete}
+    if len(whole) > 1 and can_pick():
+        picked = ask_for_pick(whole)
+        if picked and runner.saves:
+            compared.picked = picked.record.start.id
+            with runner.history() as store:
+                store.pick(compared.picked)
+    for name, answer in shown.items():
+        if name != answer.label:
+            answer.label = f"{name}: {answer.label}"
 
 
 def _print_table(compared: ComparedAnswers, *, quiet: bool) -> None:

@@ -128,6 +128,7 @@ EXAMPLES: Final[Mapping[str, Sequence[str]]] = {
     "history show": ("dr history show", "dr history 3 --reasoning", "dr history last --json"),
     "history search": ("dr history search prime numbers", "dr history search kelv -n 5"),
     "history sessions": ("dr history sessions", "dr history sessions --json"),
+    "history picks": ("dr history picks", "dr history picks --json"),
     "history rename": ("dr history rename physics optics", 'dr history rename optics "light"'),
     "history export": (
         "dr history export last -o answer.md",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from deepreasoning_cli.history.queries import fetch
+from deepreasoning_cli.history.queries import FREE, fetch
 from deepreasoning_cli.pipeline.comparison import arms_from_json
 from deepreasoning_cli.pipeline.events import TurnStarted
 
@@ -50,7 +50,7 @@ def pick_answer(connection: sqlite3.Connection, turn: str) -> None:
 PICKS: Final = (
     "SELECT stages.model, turns.picked, stages.cost FROM turns"
     " JOIN stages ON stages.turn = turns.seq AND stages.stage = 'answer'"
-    " WHERE turns.status = 'complete' AND turns.comparison IN"
+    " WHERE turns.status = 'complete' AND turns.backend NOT IN (?, ?) AND turns.comparison IN"
     " (SELECT comparison FROM turns WHERE picked)"
 )
 
@@ -58,7 +58,7 @@ PICKS: Final = (
 def model_picks(connection: sqlite3.Connection) -> list[ModelPicks]:
     """The picks of each model, the one picked most often first."""
     rows: dict[str, list[sqlite3.Row]] = {}
-    for row in connection.execute(PICKS):
+    for row in connection.execute(PICKS, FREE):
         rows.setdefault(row["model"], []).append(row)
     found = []
     for model, answers in rows.items():

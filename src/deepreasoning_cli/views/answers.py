@@ -101,7 +101,7 @@ class AnswerPanels:
         answer, name = self.answers[step.place], self.names[step.place]
         if step.event is None:
             self._progress.pop(step.place, None)
-            self._draw(answer_panel(answer.record, self.renderer, name, blind=self.blind))
+            self._draw([] if self.blind else answer_panel(answer.record, self.renderer, name))
             return
         self._progress.setdefault(step.place, Progress()).apply(step.event)
         match step.event:
@@ -118,8 +118,12 @@ class AnswerPanels:
         write()
 
     def close(self) -> None:
-        """Take the lines away."""
+        """Take the lines away; hidden answers come now, since who is quick is known."""
         self._progress.clear()
+        hidden = sorted(self.names, key=self.names.__getitem__) if self.blind else []
+        for place in hidden:
+            record, name = self.answers[place].record, self.names[place]
+            self._draw(answer_panel(record, self.renderer, name, blind=True))
         self._draw([])
 
     def _draw(self, final: list[Row]) -> None:

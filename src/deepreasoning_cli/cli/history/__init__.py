@@ -150,6 +150,20 @@ def sessions(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def picks(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show which models' answers you picked in comparisons."""
+    from deepreasoning_cli.cli.history import access
+    from deepreasoning_cli.cli.picks import print_picks
+
+    options = global_options_of(context)
+    with access.open_history(options) as store:
+        found = store.picks()
+    print_picks(found, as_json=as_json)
+    if not (found or as_json):
+        note(options, "no answer was picked yet: `deepreasoning compare` asks for one")
+
+
+@app.command()
 def rename(
     context: typer.Context,
     session: Annotated[str, typer.Argument(metavar="SESSION", help="Session to rename.")],
