@@ -199,7 +199,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
     $commands['compare'] = @()
-    $flags['compare'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-stdin', '--reasoning-from', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--help', '-h')
+    $flags['compare'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-stdin', '--reasoning-from', '--blind', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--help', '-h')
     $help['compare'] = 'Reason once, then let several models answer at the same time.'
     $help['compare --model'] = 'Claude model to compare. Repeatable; without any: sonnet, opus and haiku.'
     $help['compare -m'] = 'Claude model to compare. Repeatable; without any: sonnet, opus and haiku.'
@@ -221,6 +221,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['compare -f'] = 'Attach a text file; - is stdin. Repeatable.'
     $help['compare --no-stdin'] = 'Ignore piped input.'
     $help['compare --reasoning-from'] = 'Reuse the reasoning of an earlier turn (ID, last) or a file; skips the reasoner.'
+    $help['compare --blind'] = 'Hide who wrote which answer until you have picked one.'
     $help['compare --json'] = 'Print one JSON object.'
     $help['compare --no-save'] = 'Save nothing to disk.'
     $help['compare --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
@@ -365,7 +366,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['price --csv'] = 'Print spending as CSV.'
     $help['price --help'] = 'Show this message and exit.'
     $help['price -h'] = 'Show this message and exit.'
-    $commands['history'] = @('list', 'show', 'search', 'sessions', 'rename', 'export', 'delete', 'recover')
+    $commands['history'] = @('list', 'show', 'search', 'sessions', 'picks', 'rename', 'export', 'delete', 'recover')
     $flags['history'] = @('--session', '--model', '-m', '--status', '--since', '--limit', '-n', '--json', '--help', '-h')
     $help['history'] = 'List, show, search, export and delete earlier turns.'
     $help['history --session'] = 'Only turns in this session.'
@@ -413,6 +414,12 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['history sessions --json'] = 'Print JSON; money as decimal strings.'
     $help['history sessions --help'] = 'Show this message and exit.'
     $help['history sessions -h'] = 'Show this message and exit.'
+    $commands['history picks'] = @()
+    $flags['history picks'] = @('--json', '--help', '-h')
+    $help['history picks'] = 'Show which models'' answers you picked in comparisons.'
+    $help['history picks --json'] = 'Print JSON; money as decimal strings.'
+    $help['history picks --help'] = 'Show this message and exit.'
+    $help['history picks -h'] = 'Show this message and exit.'
     $commands['history rename'] = @()
     $flags['history rename'] = @('--help', '-h')
     $help['history rename'] = 'Rename a session.'

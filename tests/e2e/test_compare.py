@@ -343,3 +343,11 @@ def _whole_answers(path: Path) -> int:
         return 0
     finally:
         connection.close()
+
+
+def test_a_dry_run_shows_one_reasoner_and_all_answers(vendors: Vendors) -> None:
+    result = vendors.run(*COMPARE, "--dry-run", "--json")
+    stages = json.loads(result.stdout)["stages"]
+    assert (result.code, vendors.sent()) == (0, 0)
+    assert [stage["stage"] for stage in stages] == ["reason", *["answer"] * 5]
+    assert all("the reasoner's text stands here" in str(each["request"]) for each in stages[1:])

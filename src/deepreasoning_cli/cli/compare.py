@@ -77,6 +77,7 @@ def compare(
     record: o.RecordOption = None,
     replay: o.ReplayOption = None,
     replay_pace: o.ReplayPaceOption = None,
+    dry_run: o.DryRunOption = False,
 ) -> None:
     """Reason once, then let several models answer at the same time.
 
@@ -92,9 +93,14 @@ def compare(
     if blind:
         require_person()
     o.at_most_one({"--blind": blind, "--json": json})
-    with TurnRunner(options, save=not no_save) as runner:
+    with TurnRunner(options, save=not no_save, sends=not dry_run) as runner:
         requests = _build_requests(runner, context)
         comparison = plan_comparison(requests, runner.plan)
+        if dry_run:
+            from deepreasoning_cli.cli.dry_run import show_comparison
+
+            show_comparison(comparison, as_json=json)
+            return
         settings = requests[0].loaded.settings
         run_comparison(
             runner,

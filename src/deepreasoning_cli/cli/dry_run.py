@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from deepreasoning_cli.sanitize import dump_json, sanitize
 from deepreasoning_cli.transport import Request
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.pipeline.comparison import Comparison
     from deepreasoning_cli.providers.linkup import LinkupProvider
 
 NOT_YET = "(the reasoner's text stands here)"
@@ -93,14 +94,25 @@ def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
     )
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """Print the steps on stdout, as text or as one JSON object."""
+def show_plan(*plans: Plan, as_json: bool) -> None:
+    """Print the steps of all of them on stdout, as text or as one JSON object."""
+    found = [step for plan in plans for step in steps(plan)]
     if as_json:
-        stages = [_as_json(step) for step in steps(plan)]
-        typer.echo(dump_json({"backend": plan.backend, "stages": stages}))
+        stages = list(map(_as_json, found))
+        typer.echo(dump_json({"backend": plans[0].backend, "stages": stages}))
         return
-    for step in steps(plan):
+    for step in found:
         typer.echo(sanitize("\n".join(_lines(step))))
+
+
+def show_comparison(comparison: Comparison, *, as_json: bool) -> None:
+    """Print what a comparison would send: the reasoner's request once, then one for each answer."""
+    opening = comparison.plans[comparison.reasons or 0]
+    others = [plan for plan in comparison.plans if plan is not opening]
+    if comparison.reasons is not None and opening.reasoner:
+        work = ReasonerOutput(NOT_YET, NOT_YET, opening.reasoner.model)
+        others = [replace(plan, reused=work) if plan.reused else plan for plan in others]
+    show_plan(opening, *others, as_json=as_json)
 
 
 def _as_json(step: Step) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class UnfinishedComparison:
         opened = self.first.start
         source, missing = self.reasoned, self.missing
         plain = [self._anew(runner, settings, arm) for arm in missing]
-        uses = [request for request in plain if request.loaded.settings.handoff != Handoff.NONE]
+        uses = [request for request in plain if request.loaded.settings.handoff != "none"]
         work = choose(source, uses[0]) if uses else None
         requests = []
         for arm, request in zip(missing, plain, strict=True):

@@ -88,7 +88,7 @@ def plan_comparison(
 
 def _would_reason(request: TurnRequest) -> bool:
     has_work = request.reused is not None or request.continued is not None
-    return request.loaded.settings.handoff != Handoff.NONE and not has_work
+    return request.loaded.settings.handoff != "none" and not has_work
 
 
 def _place_that_reasons(requests: Sequence[TurnRequest]) -> int | None:
