@@ -122,8 +122,8 @@ class SharedCap:
 
     def _release(self, turn: str, cost: Decimal | None) -> None:
         with self._lock:
-            self._reserved.pop(turn, None)
-            self._spent += cost or 0
+            if self._reserved.pop(turn, None) is not None:
+                self._spent += cost or 0
 
 
 class ArmStep(NamedTuple):
