@@ -8,10 +8,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from deepreasoning_cli.library.answer import Answer as Answer
     from deepreasoning_cli.library.answer import ask as ask
+    from deepreasoning_cli.library.compare import ModelAnswer as ModelAnswer
+    from deepreasoning_cli.library.compare import ModelAnswers as ModelAnswers
+    from deepreasoning_cli.library.compare import compare as compare
     from deepreasoning_cli.pipeline import events as events
 
 __version__ = "0.1.0"
-PUBLIC = {"Answer": "library.answer", "ask": "library.answer", "events": "pipeline.events"}
+PUBLIC = {
+    **dict.fromkeys(("Answer", "ask"), "library.answer"),
+    **dict.fromkeys(("ModelAnswer", "ModelAnswers", "compare"), "library.compare"),
+    "events": "pipeline.events",
+}
 """The names that programs use, besides the module `errors`, and where they are."""
 
 

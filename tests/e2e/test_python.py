@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deepreasoning_cli import ask, events
+from deepreasoning_cli import ask, compare, events
 from deepreasoning_cli.errors import (
     ConfigError,
     IncompleteError,
@@ -20,7 +21,15 @@ from deepreasoning_cli.errors import (
     UsageError,
 )
 from deepreasoning_cli.pipeline.events import Handoff, Stage
-from support.loopback import Reply, claude_stream, error_reply_openai
+from support.loopback import (
+    Received,
+    Reply,
+    Stall,
+    claude_stream,
+    error_reply_anthropic,
+    error_reply_openai,
+    reasoner_stream,
+)
 from support.runner import environment
 from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS, Vendors, refusing
 
@@ -205,3 +214,54 @@ def test_it_is_imported_late_and_touches_no_signal_and_no_terminal() -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == (b"well\n", b"")
+
+
+def by_model(request: Received) -> Reply:
+    return claude_stream((f"from {request.body['model']}",))
+
+
+def test_models_are_compared_and_each_answer_comes_when_it_has_ended(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ("x",)))
+    vendors.claude.reply(by_model)
+    answers = compare("6 x 7?", ["sonnet", "opus", "haiku"])
+    assert vendors.connections() == 0
+    found = {answer.name: answer for answer in answers}
+    assert {name: answer.text for name, answer in found.items()} == {
+        name: f"from {name}"
+        for name in ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5")
+    }
+    assert (answers.reasoning, vendors.counts()) == (REASONING, (1, 3))
+    whole = answers.to_dict()
+    costs = [Decimal(part["cost_usd"]) for part in (whole["reasoner"], *whole["answers"])]
+    assert answers.cost_usd == sum(costs) == Decimal(whole["cost_usd"])
+    for answer in found.values():
+        kept = json.loads(vendors.run("history", "show", answer.turn_id, "--json").stdout)
+        assert (kept["answer"], kept["reasoning"]) == (answer.text, REASONING)
+
+
+def test_a_failed_answer_of_a_comparison_comes_too_and_is_raised_last(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ("x",)))
+    refusal = error_reply_anthropic(400, "invalid_request_error", "No.")
+    vendors.claude.reply(
+        lambda request: refusal if "opus" in request.body["model"] else by_model(request)
+    )
+    answers, found = compare("6 x 7?", ["sonnet", "opus"]), dict[str, bool]()
+    with pytest.raises(IncompleteError, match="1 of 2 answers are missing") as caught:
+        found.update((answer.model, answer.error is None) for answer in answers)
+    assert found == {"claude-sonnet-5-5": True, "claude-opus-5-5": False}
+    assert caught.value.resume == f"deepreasoning resume {answers.comparison_id}"
+
+
+def test_a_comparison_that_is_closed_keeps_what_came(vendors: Vendors) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ("x",)))
+    vendors.claude.reply(lambda request: by_model(request).failing(4, Stall()))
+    with compare("6 x 7?", ["sonnet", "opus"]) as answers:
+        texts = 0
+        for _, event in answers.events():
+            texts += isinstance(event, events.Text)
+            if texts == 2:
+                break
+    turns = json.loads(vendors.run("history", "list", "--json").stdout)
+    shown = [vendors.run("history", "show", turn["id"], "--json").stdout for turn in turns]
+    kept = sorted(json.loads(text)["answer"] for text in shown)
+    assert kept == ["from claude-opus-5-5", "from claude-sonnet-5-5"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from support.loopback import Loopback, claude_stream, reasoner_stream
+from support.loopback import Loopback, Received, Reply, claude_stream, reasoner_stream
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
 EXAMPLES: Final = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", PAGE, re.M | re.S)
@@ -24,12 +24,18 @@ ANSWERS: Final = ("**42**", "**42**", "**42**", "**42**", "It is 42.", "**48**",
 """What Claude writes for each of the page's questions."""
 
 
+def answer_of_model(request: Received) -> Reply:
+    """What is compared."""
+    is_opus = "opus" in request.body["model"]
+    return claude_stream(("**42**" if is_opus else "7 times 6 is **42**.",))
+
+
 @contextlib.contextmanager
 def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Vendors on this machine, whose replies are recorded anew."""
     CASSETTE.unlink(missing_ok=True)
     thinker = reasoner_stream(("Six times seven: ", "42."), ("It is 42.",))
-    writers = (claude_stream((text,)) for text in ANSWERS)
+    writers = [*(claude_stream((text,)) for text in ANSWERS), answer_of_model]
     with Loopback(thinker) as reasoner, Loopback(*writers) as claude:
         for name, vendor in (("DEEPSEEK", reasoner), ("ANTHROPIC", claude)):
             monkeypatch.setenv(f"{name}_API_KEY", "sk-0123456789abcdef")
@@ -55,4 +61,4 @@ def test_the_page_shows_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPREASONING_CASSETTE", f"{CASSETTE}:replay")
     shown = [[line.rstrip() for line in text.splitlines()] for _, text in EXAMPLES]
     assert list(printed_by_the_page(threads=8)) == shown
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7

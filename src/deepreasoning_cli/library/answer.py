@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from contextlib import closing, suppress
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
-from deepreasoning_cli import paths
 from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UsageError
 from deepreasoning_cli.history.journal import Journal
-from deepreasoning_cli.history.ledger import Ledger
-from deepreasoning_cli.history.recovery import HistoryAccess
-from deepreasoning_cli.pipeline.events import REPLAY, Event, Message, Source, Stage, StageFinished
+from deepreasoning_cli.library.planner import (
+    LOGGER,
+    TurnPlanner,
+    require_prompt,
+    setting_flags,
+)
+from deepreasoning_cli.pipeline.events import Event, Message, Source, Stage, StageFinished
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
-from deepreasoning_cli.sanitize import repair_surrogates
 from deepreasoning_cli.settings.loaded import load_settings
-from deepreasoning_cli.transport import DeferredTransport, RetryNotice
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.notes import RESUME_COMMAND
-from deepreasoning_cli.wiring.cassette import open_cassette
-from deepreasoning_cli.wiring.plan import build_plan
-from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
+from deepreasoning_cli.wiring.resources import TurnRequest
 
-LOGGER: Final = logging.getLogger("deepreasoning_cli")
-"""Where warnings go that are no events: of the settings, the history and the network."""
 Names = str | Sequence[str]
 
 
@@ -213,33 +207,29 @@ def ask(
     answer is read: UnavailableError where nothing was paid for, IncompleteError where something
     was, and the same three.
     """
-    if record and replay:
-        raise UsageError("use either record or replay", hint="leave one of them out")
-    cassette = f"{record}:record" if record else f"{replay}:replay" if replay else None
-    flags = {
-        "model": model,
-        "reasoner": reasoner,
-        "answerer": answerer,
-        "fallback": fallback,
-        "backend": backend,
-        "handoff": handoff,
-        "effort": effort,
-        "think": think,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "max_reasoning": max_reasoning,
-        "max_cost": None if max_cost is None else str(max_cost),
-        "on_cap": on_cap,
-        "web_search_linkup": web,
-        "timeout": timeout,
-        "history": save,
-        "cassette": cassette,
-        "replay_pace": replay_pace or None,
-    }
-    text = repair_surrogates(prompt)
-    if not text.strip():
-        raise UsageError("the prompt is empty", kind="empty_prompt", hint="write a question")
+    flags = setting_flags(
+        model=model,
+        reasoner=reasoner,
+        answerer=answerer,
+        fallback=fallback,
+        backend=backend,
+        handoff=handoff,
+        effort=effort,
+        think=think,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        max_reasoning=max_reasoning,
+        max_cost=max_cost,
+        on_cap=on_cap,
+        web_search_linkup=web,
+        timeout=timeout,
+        history=save,
+        record=record,
+        replay=replay,
+        replay_pace=replay_pace,
+    )
+    text = require_prompt(prompt)
     loaded = load_settings(Path(config) if config else None, flags)
     for note in loaded.notes:
         LOGGER.info(note)
@@ -260,44 +250,23 @@ def ask(
 
 def _answer(request: TurnRequest) -> Answer:
     """The answer to the request, planned. Raises what `build_plan` raises."""
-    loaded, folder = request.loaded, paths.data_dir()
-    settings, saves, catalog = loaded.settings, loaded.settings.history, current_catalog(loaded)
-    cassette = open_cassette(settings, LOGGER.warning, paced=False)
-    if cassette:
-        request = replace(request, loaded=cassette.with_keys(loaded, catalog))
-    calls = ExitStack()
-    transport = DeferredTransport(
-        lambda: calls.enter_context(open_transport(loaded, _note_retry, LOGGER.debug))
-    )
-
-    def make_ledger() -> Ledger:
-        read = partial(HistoryAccess(folder, _report).spending, recover_orphaned=saves)
-        return Ledger(folder, read, saves=saves)
-
-    plan = build_plan(
-        request, catalog, lambda: transport, make_ledger, saves=saves, cassette=cassette
-    )
-    record = TurnRecord()
-    journal = Journal(folder, record, LOGGER.warning) if saves else None
-    return Answer(plan, record, _events(plan, record, journal, transport, calls))
+    planner, record = TurnPlanner(request.loaded), TurnRecord()
+    plan = planner.plan(request)
+    journal = Journal(planner.folder, record, LOGGER.warning) if planner.folder else None
+    return Answer(plan, record, _events(plan, record, journal, planner))
 
 
 def _events(
-    plan: Plan,
-    record: TurnRecord,
-    journal: Journal | None,
-    transport: DeferredTransport,
-    calls: ExitStack,
+    plan: Plan, record: TurnRecord, journal: Journal | None, planner: TurnPlanner
 ) -> Generator[Event, None, None]:
     """The events of the turn: each is in the journal before it is handed on."""
     try:
         with (
-            calls,
+            planner.calls,
             closing(run_turn(plan)) as events,
             ViewGroup(record, (), journal) as keep,
         ):
-            if plan.backend not in ("demo", REPLAY):
-                transport.open()
+            planner.connect(plan)
             try:
                 for event in events:
                     keep(event)
@@ -309,11 +278,3 @@ def _events(
                 raise
     finally:
         plan.caps.release(record.cost)
-
-
-def _note_retry(notice: RetryNotice) -> None:
-    LOGGER.info("%s: trying again in %.1f s", notice.why, notice.seconds)
-
-
-def _report(kind: str, text: str) -> None:
-    LOGGER.log(logging.WARNING if kind == "warning" else logging.INFO, text)

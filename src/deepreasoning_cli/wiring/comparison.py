@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Final
@@ -19,7 +19,7 @@ AXES: Final = ("model", "answerer", "effort", "handoff")
 """The settings in which arms may differ."""
 
 
-def arm_settings(given: dict[str, Sequence[str]]) -> list[dict[str, str]]:
+def arm_settings(given: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     """The settings of each arm: all combinations of the values `given` for the axes.
 
     Without any choice, these are the three usual models. Raises UsageError for one arm, or too
