@@ -3,7 +3,7 @@
 
 _deepreasoning_command() {
     case $1 in
-    'ask' | 'chat' | 'resume' | 'compare' | 'eval' | 'batch' | 'models' | 'models list' | 'models show' | 'models default' | 'price' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'serve' | 'completion' | 'help') ;;
+    'ask' | 'chat' | 'resume' | 'compare' | 'eval' | 'batch' | 'models' | 'models list' | 'models show' | 'models default' | 'price' | 'history' | 'history list' | 'history show' | 'history search' | 'history sessions' | 'history picks' | 'history rename' | 'history export' | 'history delete' | 'history recover' | 'config' | 'config init' | 'config show' | 'config set' | 'config unset' | 'config path' | 'config edit' | 'config check' | 'serve' | 'completion' | 'help') ;;
     *) return 1 ;;
     esac
 }
@@ -12,7 +12,7 @@ _deepreasoning_commands() {
     case $1 in
     '') words='ask chat resume compare eval batch models price history config serve completion help' ;;
     'models') words='list show default' ;;
-    'history') words='list show search sessions rename export delete recover' ;;
+    'history') words='list show search sessions picks rename export delete recover' ;;
     'config') words='init show set unset path edit check' ;;
     *) : ;;
     esac
@@ -24,7 +24,7 @@ _deepreasoning_options() {
     'ask') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-web --web -w --web-optional --no-stdin --continue -c --session --reasoning-from --reasoning --no-sources --json --jsonl --plain --raw --extract -x --extract-all --output -o --copy --no-stream --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --dry-run --help -h' ;;
     'chat') words='--model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --file -f --no-web --web -w --no-stdin --continue -c --session --reasoning --no-sources --plain --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
-    'compare') words='--model -m --reasoner -r --answerer -a --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --reasoning-from --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
+    'compare') words='--model -m --reasoner -r --answerer -a --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --reasoning-from --blind --columns --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --dry-run --help -h' ;;
     'eval') words='--make --seed --allow-run --arm --model -m --effort --judge --reasoner -r --answerer -a --backend --think --temperature -t --max-reasoning --max-tokens -j --max-cost --timeout --yes -y --output -o --html --json --no-save --record --replay --help -h' ;;
     'batch') words='--output -o --jobs -j --format --skip-bad --cheap --by --model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --no-web --web -w --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
@@ -37,6 +37,7 @@ _deepreasoning_options() {
     'history show') words='--reasoning --full --json --help -h' ;;
     'history search') words='--limit -n --json --help -h' ;;
     'history sessions') words='--json --help -h' ;;
+    'history picks') words='--json --help -h' ;;
     'history rename') words='--help -h' ;;
     'history export') words='--format --output -o --help -h' ;;
     'history delete') words='--older-than --session --all --yes -y --json --help -h' ;;

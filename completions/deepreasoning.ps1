@@ -199,7 +199,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['resume --help'] = 'Show this message and exit.'
     $help['resume -h'] = 'Show this message and exit.'
     $commands['compare'] = @()
-    $flags['compare'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-stdin', '--reasoning-from', '--blind', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--help', '-h')
+    $flags['compare'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-stdin', '--reasoning-from', '--blind', '--columns', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run', '--help', '-h')
     $help['compare'] = 'Reason once, then let several models answer at the same time.'
     $help['compare --model'] = 'Claude model to compare. Repeatable; without any: sonnet, opus and haiku.'
     $help['compare -m'] = 'Claude model to compare. Repeatable; without any: sonnet, opus and haiku.'
@@ -222,6 +222,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['compare --no-stdin'] = 'Ignore piped input.'
     $help['compare --reasoning-from'] = 'Reuse the reasoning of an earlier turn (ID, last) or a file; skips the reasoner.'
     $help['compare --blind'] = 'Hide who wrote which answer until you have picked one.'
+    $help['compare --columns'] = 'Show the answers side by side, on a terminal wide enough.'
     $help['compare --json'] = 'Print one JSON object.'
     $help['compare --no-save'] = 'Save nothing to disk.'
     $help['compare --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
@@ -232,6 +233,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['compare --record'] = 'Record all calls of models in FILE.'
     $help['compare --replay'] = 'Replay the calls recorded in FILE; nothing is sent.'
     $help['compare --replay-pace'] = 'Speed of a replay: 1 as recorded (default on a terminal), 0 at once (in a pipe).'
+    $help['compare --dry-run'] = 'Print the requests and the estimated cost; send nothing.'
     $help['compare --help'] = 'Show this message and exit.'
     $help['compare -h'] = 'Show this message and exit.'
     $commands['eval'] = @()

@@ -24,6 +24,7 @@ from support.loopback import (
     reasoner_stream,
 )
 from support.runner import CompletedRun, run, run_in_pty
+from support.screen import Terminal
 from support.vendors import OWN_ANSWER, REASONING, THOUGHTS, Vendors, error_of, turn_id
 
 FIVE: Final = (
@@ -229,6 +230,17 @@ def test_names_are_hidden_until_one_is_picked(vendors: Vendors) -> None:
     assert after.count(b": claude-") == 2
     (winner, _) = json.loads(vendors.run("history", "picks", "--json").stdout)
     assert f"A: {winner['model']}".encode() in after
+
+
+def test_answers_stand_side_by_side_on_a_wide_terminal(answering: Vendors) -> None:
+    words = ("compare", "6 x 7?", "-m", FIVE[0], "-m", FIVE[1], "--columns")
+    keys = [(b"(Enter for none)", b"\r")]
+    shown = run_in_pty(*words, columns=120, env=answering.environment, keys=keys)
+    screen = Terminal(120, 24)
+    screen.write(shown.output.decode())
+    (row,) = [line for line in screen.lines() if "The answer of" in line and "│" not in line][:1]
+    first, second = (f"The answer of {model}: it is 42." for model in FIVE[:2])
+    assert row == first.ljust(61) + second
 
 
 def test_ctrl_c_keeps_what_came_of_every_answer(vendors: Vendors) -> None:

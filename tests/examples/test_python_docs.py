@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from support.loopback import Loopback, Received, Reply, claude_stream, reasoner_stream
+from support.loopback import Loopback, Received, Reply, Script, claude_stream, reasoner_stream
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
 EXAMPLES: Final = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", PAGE, re.M | re.S)
@@ -35,7 +35,7 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Vendors on this machine, whose replies are recorded anew."""
     CASSETTE.unlink(missing_ok=True)
     thinker = reasoner_stream(("Six times seven: ", "42."), ("It is 42.",))
-    writers = [*(claude_stream((text,)) for text in ANSWERS), answer_of_model]
+    writers: list[Script] = [*(claude_stream((text,)) for text in ANSWERS), answer_of_model]
     with Loopback(thinker) as reasoner, Loopback(*writers) as claude:
         for name, vendor in (("DEEPSEEK", reasoner), ("ANTHROPIC", claude)):
             monkeypatch.setenv(f"{name}_API_KEY", "sk-0123456789abcdef")

@@ -67,6 +67,12 @@ def compare(
         bool,
         o.output_option("--blind", help="Hide who wrote which answer until you have picked one."),
     ] = False,
+    columns: Annotated[
+        bool,
+        o.output_option(
+            "--columns", help="Show the answers side by side, on a terminal wide enough."
+        ),
+    ] = False,
     json: o.JsonOption = False,
     no_save: o.NoSaveOption = False,
     max_reasoning: o.MaxReasoningOption = None,
@@ -109,6 +115,7 @@ def compare(
             global_options=options,
             as_json=json,
             blind=blind,
+            columns=columns,
         )
 
 

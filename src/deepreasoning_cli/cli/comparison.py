@@ -48,6 +48,7 @@ def run_comparison(
     global_options: GlobalOptions,
     as_json: bool,
     blind: bool = False,
+    columns: bool = False,
     kept: UnfinishedComparison | None = None,
 ) -> None:
     """Run and show the comparison.
@@ -72,8 +73,8 @@ def run_comparison(
         compared.first, compared.earlier_cost = kept.first, kept.earlier_cost
     shown = None if as_json else _choose_view(turns.answers, settings, global_options)
     names = hidden_names(len(turns.answers)) if blind else None
-    if isinstance(shown, AnswerPanels) and names:
-        shown.names, shown.blind = names, True
+    if isinstance(shown, AnswerPanels):
+        shown.names, shown.blind, shown.side_by_side = names or shown.names, blind, columns
     _show(turns, shown, runner)
     if as_json and any(each.record.thoughts or each.record.texts for each in turns.answers):
         print_json(comparison_object(compared))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -42,7 +43,8 @@ class UnfinishedComparison:
         if turn is None or turn.start.comparison is None:
             return None
         if name in (None, "last") and turn.start.arms is None:
-            turn = store.turn(turn.start.comparison)
+            with suppress(UsageError):  # it was deleted
+                turn = store.turn(turn.start.comparison)
         if turn.start.arms is None:  # one answer is meant
             return None
         arms = arms_from_json(turn.start.arms)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from itertools import zip_longest
+from typing import Final, TextIO
 
 from rich.segment import Segment
 
@@ -18,6 +19,9 @@ from deepreasoning_cli.views.page import answer_panel, reasoning_panel
 from deepreasoning_cli.views.panel import PanelRenderer
 from deepreasoning_cli.views.plain import TextView
 from deepreasoning_cli.views.status import Progress
+
+NARROWEST: Final = 40  # cells of an answer that stands beside others
+GAP: Final = 3  # cells between two
 
 
 class AnswerPrinter:
@@ -78,6 +82,8 @@ class AnswerPanels:
     area: LiveArea
     names: Mapping[int, str]
     blind: bool = False
+    side_by_side: bool = False
+    """Whether the answers stand in columns, where the terminal is wide enough."""
     shows_reasoning: bool = True
     _progress: dict[int, Progress] = field(default_factory=dict)
     _columns: int = 0
@@ -101,7 +107,8 @@ class AnswerPanels:
         answer, name = self.answers[step.place], self.names[step.place]
         if step.event is None:
             self._progress.pop(step.place, None)
-            self._draw([] if self.blind else answer_panel(answer.record, self.renderer, name))
+            waits = self.blind or self._count_fitting() > 1
+            self._draw([] if waits else answer_panel(answer.record, self.renderer, name))
             return
         self._progress.setdefault(step.place, Progress()).apply(step.event)
         match step.event:
@@ -118,13 +125,34 @@ class AnswerPanels:
         write()
 
     def close(self) -> None:
-        """Take the lines away; hidden answers come now, since who is quick is known."""
+        """Take the lines away; answers that stand side by side, or are hidden, come now.
+
+        Hidden ones have waited since who is quick is known.
+        """
         self._progress.clear()
-        hidden = sorted(self.names, key=self.names.__getitem__) if self.blind else []
-        for place in hidden:
-            record, name = self.answers[place].record, self.names[place]
-            self._draw(answer_panel(record, self.renderer, name, blind=True))
+        count = self._count_fitting()
+        if self.blind or count > 1:
+            places = sorted(self.names, key=self.names.__getitem__ if self.blind else None)
+            for first in range(0, len(places), count):
+                self._draw(self._beside(places[first : first + count]))
         self._draw([])
+
+    def _count_fitting(self) -> int:
+        """How many answers stand beside each other."""
+        fitting = (self.renderer.size()[0] + GAP) // (NARROWEST + GAP) if self.side_by_side else 1
+        return max(1, min(fitting, len(self.answers)))
+
+    def _beside(self, places: Sequence[int]) -> list[Row]:
+        """The panels of these answers in columns of one width."""
+        columns, lines = self.renderer.size()
+        count = self._count_fitting()
+        width = (columns - GAP * (count - 1)) // count
+        renderer = PanelRenderer(self.renderer.stream, self.renderer.style, lambda: (width, lines))
+        panels = [
+            answer_panel(self.answers[place].record, renderer, self.names[place], blind=self.blind)
+            for place in places
+        ]
+        return [_joined(row, width) for row in zip_longest(*panels, fillvalue=list[Segment]())]
 
     def _draw(self, final: list[Row]) -> None:
         columns, lines = self.renderer.size()
@@ -146,3 +174,15 @@ class AnswerPanels:
             words = f"{name} {progress.line(model=False, width=room - len(name) - 1)}"
         line = terminal.crop(f"{sign} {single_line(words)}", width)
         return [Segment(self.renderer.encodable(line))]
+
+
+def _joined(parts: Sequence[Row], width: int) -> Row:
+    """One row of several columns, without blanks at its end."""
+    row: Row = []
+    missing = 0
+    for part in parts:
+        if part:
+            row += [Segment(" " * missing), *part] if missing else part
+            missing = 0
+        missing += width + GAP - sum(terminal.cell_width(piece.text) for piece in part)
+    return row

@@ -68,7 +68,8 @@ class ComparedAnswers:
     def reasoning(self) -> TurnRecord:
         """The turn that has the chain of thought that the answers rest on."""
         turns = [answer.record for answer in self.answers if answer.record.reasoning]
-        return next((turn for turn in turns if Stage.REASON in turn.stages), self.first)
+        reasoned = [turn for turn in turns if Stage.REASON in turn.stages]
+        return next(iter([*reasoned, *turns, self.first]))
 
     @property
     def cost(self) -> Decimal | None:
