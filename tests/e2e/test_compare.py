@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 
 from support.loopback import (
+    Cut,
     Received,
     Reply,
     Stall,
@@ -128,6 +129,31 @@ def test_one_that_fails_is_finished_by_resume_alone(answering: Vendors) -> None:
     assert [each["answer"] for each in found["answers"]] == list(map(answer_of, FIVE))
     spent = json.loads(answering.run("price", "--spent", "--json").stdout)
     assert Decimal(spent["cost_usd"]) == Decimal(found["cost_usd"])
+
+
+def test_one_that_fails_twice_is_finished_the_third_time(answering: Vendors) -> None:
+    cut = by_model_cut(FIVE[2])
+    answering.claude.forget()
+    answering.claude.reply(cut)
+    failed = answering.run(*COMPARE)
+    assert failed.code == 6
+    for reply, code in ((error_reply_anthropic(400, "invalid_request_error", "No."), 6), (None, 0)):
+        answering.claude.forget()
+        answering.claude.reply(reply or by_model)
+        resumed = answering.run("resume", turn_id(failed), "--json")
+        assert (resumed.code, answering.counts()) == (code, (1, 1))
+    found = compared(resumed)
+    assert {each["status"] for each in found["answers"]} == {"complete"}
+    assert found["answers"][2]["answer"].startswith("".join(texts_of(FIVE[2])[:2]))
+    spent = json.loads(answering.run("price", "--spent", "--json").stdout)
+    assert Decimal(spent["cost_usd"]) == Decimal(found["cost_usd"])
+
+
+def by_model_cut(model: str) -> Callable[[Received], Reply]:
+    """All answer, but that model's answer is cut after two pieces."""
+    return lambda request: (
+        by_model(request).failing(5, Cut()) if asked(request) == model else by_model(request)
+    )
 
 
 def test_last_is_the_comparison_too(answering: Vendors) -> None:
