@@ -23,20 +23,8 @@ from deepreasoning_cli.cli.typer_hooks import Boundary, LazyCommands, TurnComman
 from deepreasoning_cli.errors import ConfigError, UsageError, nearest
 
 COMMANDS = (
-    *(
-        "ask",
-        "chat",
-        "resume",
-        "compare",
-        "eval",
-        "batch",
-        "models",
-        "price",
-        "history",
-        "config",
-        "serve",
-    ),
-    *("completion", "help"),
+    *("ask", "chat", "resume", "compare", "eval", "batch", "models", "price", "history"),
+    *("config", "serve", "completion", "help"),
 )
 GROUPS = frozenset({"models", "history", "config"})
 SUBCOMMANDS = frozenset({"list", "show", "search", "export", "delete", "set", "unset", "get"})
