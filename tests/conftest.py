@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli import keys
+from support import alarm
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -25,6 +30,65 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 FOREIGN = ("_API_KEY", "_BASE_URL", "_PROXY", "_proxy")
 COLOUR = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
+
+HANDLED: Final = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH", "SIGTSTP", "SIGCONT", "SIGPIPE")
+    if hasattr(signal, name)
+)
+
+
+def pytest_configure() -> None:
+    """Undo what was inherited: under nohup, or in the background of a script, signals are ignored.
+
+    A handler of Python's is no child's, so what the tests start heeds them as a user's run does.
+    """
+    for number in HANDLED:
+        if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGPIPE:
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else _heeded
+            )
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+
+def _heeded(_number: int, _frame: FrameType | None) -> None:
+    """The tests themselves go on, as who started them wants it."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
+    """The alarm of pytest-timeout, but one that goes on: what cleans up may hang, too."""
+    return alarm.set_for(item.nodeid, settings.timeout)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector) -> None:
+    """pytest-timeout stops at a failure; what the test still has to clean up gets its time."""
+    if isinstance(node, pytest.Item):
+        alarm.set_for(node.nodeid, alarm.TO_CLEAN_UP)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_cancel_timer() -> bool:
+    return alarm.cancel()
+
+
+def pytest_enter_pdb() -> None:
+    """A person looks at it."""
+    alarm.cancel()
+
+
+@pytest.fixture(autouse=True)
+def handlers_as_before() -> Iterator[None]:
+    """The program leaves its handlers to the process that it ends; here it ends none."""
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    hook = sys.unraisablehook
+    yield
+    sys.unraisablehook = hook
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
