@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -15,9 +13,19 @@ from typing import Final
 
 import pytest
 
+from support.loopback import Received
 from support.message_batches import USAGE, MessageBatchesVendor, PlayedBatch
-from support.replies import error_reply_anthropic
-from support.row_vendors import PATIENCE, RowVendors, answer_to, answers_in, write_rows
+from support.replies import Reply, Reset, error_reply_anthropic, reasoner_stream
+from support.row_vendors import (
+    PATIENCE,
+    RowVendors,
+    answer_to,
+    answers_in,
+    has_lines,
+    kill_when,
+    thought_about,
+    write_rows,
+)
 from support.vendors import Vendors
 
 long_run = pytest.mark.skipif(
@@ -107,7 +115,7 @@ def test_a_run_that_is_killed_while_it_waits_collects_the_same_batch_later(
     world = MessageBatchesVendor(looks=1_000_000)
     rows = cheap(vendors, world)
     write_rows(paths[0], 4)
-    with rows.running(*command(*paths)) as process:
+    with vendors.started(*command(*paths)) as process:
         vendors.claude.wait_for_requests(2, PATIENCE)  # sent, and looked at once
         process.kill()
     world.looks = 0
@@ -123,11 +131,11 @@ def test_a_batch_is_found_whose_id_never_arrived(
     world = MessageBatchesVendor(looks=0)
     rows = cheap(vendors, world)
     write_rows(paths[0], 4)
-    with rows.running(*command(*paths)) as process:
+    with vendors.started(*command(*paths)) as process:
 
         def kill(_batch: PlayedBatch) -> None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
+            process.wait(PATIENCE)
 
         world.after_create = kill
         assert process.wait(PATIENCE) == -signal.SIGKILL
@@ -136,6 +144,94 @@ def test_a_batch_is_found_whose_id_never_arrived(
     assert told.code == 0, told.stderr
     assert len(answers_in(paths[1])) == 4
     assert (len(world.batches), len(rows.asked("reasoner"))) == (1, 4)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_batch_that_was_sent_without_a_word_back_is_not_sent_twice(
+    vendors: Vendors, paths: tuple[Path, Path], *, is_there: bool
+) -> None:
+    world = MessageBatchesVendor(looks=0)
+    rows = cheap(vendors, world)
+    posts = 0
+
+    def lose(request: Received) -> Reply:
+        nonlocal posts
+        if request.method == "GET" or posts:
+            return world(request)
+        posts += 1
+        if is_there:
+            world(request)
+            return Reply(before=[Reset()])
+        return error_reply_anthropic(500, "api_error", "something broke")
+
+    vendors.claude.forget()
+    vendors.claude.reply(lose)
+    write_rows(paths[0], 4)
+    told = vendors.run(*command(*paths))
+    if not is_there:
+        assert (told.code, len(world.batches)) == (5, 0)
+        assert b"it looks first whether the batch is there after all" in told.stderr
+        told = vendors.run(*command(*paths))
+    assert told.code == 0, told.stderr
+    assert len(answers_in(paths[1])) == 4
+    assert (len(world.batches), len(rows.asked("reasoner"))) == (1, 4)
+
+
+def test_reasoning_that_is_longer_than_claude_reads_is_cut(
+    vendors: Vendors, paths: tuple[Path, Path]
+) -> None:
+    world = MessageBatchesVendor()
+    cheap(vendors, world)
+    most = 200_000  # tokens that it reads; the thoughts are 225,000
+    vendors.reasoner.forget()
+    vendors.reasoner.reply(reasoner_stream([thought_about("0") * 1_000] * 45, ["so it is"]))
+    write_rows(paths[0], 1)
+    with vendors.started(*command(*paths, "-m", "claude-haiku-4-5-20251001")) as process:
+        _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, stderr
+    (batch,) = world.batches.values()
+    sent = json.dumps(list(batch.params.values()))
+    assert "characters in the middle of the reasoning are left out" in sent
+    assert len(sent) / 4 < most
+    (answer,) = answers_in(paths[1])
+    assert answer["reasoning"].count("thoughts on row 0; ") == 45_000
+
+
+def test_a_dry_run_sends_and_changes_nothing(vendors: Vendors, paths: tuple[Path, Path]) -> None:
+    cheap(vendors, MessageBatchesVendor())
+    write_rows(paths[0], 3)
+    failed = b'{"id":"row-1","prompt":"question number 1","error":{"kind":"server"}}\n'
+    paths[1].write_bytes(failed)
+    args = command(*paths, "-m", "claude-sonnet-4-6", "--dry-run")
+    told = vendors.run(*args)
+    assert (told.code, told.stderr) == (0, b"")
+    lines = told.stdout.decode().splitlines()
+    assert lines[0] == "# reason: thinker"
+    assert "# answer: claude-sonnet-4-6" in lines
+    assert lines[-1].startswith("3 rows: \u2248$0.0")
+    assert "; without --cheap \u2248$0.0" in lines[-1]
+    told = vendors.run(*args, "--json")
+    found = json.loads(told.stdout)
+    assert (found["rows"], found["answered"], found["left"]) == (3, 0, 3)
+    assert [stage["stage"] for stage in found["first"]["stages"]] == ["reason", "answer"]
+    assert 0 < Decimal(found["estimate_usd"]) < 1
+    assert (vendors.sent(), paths[1].read_bytes()) == (0, failed)
+    assert sorted(path.name for path in paths[1].parent.glob("*.jsonl*")) == [
+        "in.jsonl",
+        "out.jsonl",
+    ]
+    assert not list(vendors.home.rglob("history.db"))
+
+
+def test_a_cap_that_cannot_hold_is_warned_of(vendors: Vendors, paths: tuple[Path, Path]) -> None:
+    cheap(vendors, MessageBatchesVendor())
+    vendors.config(HOST.format(url=vendors.reasoner.url).rpartition("rates")[0])
+    write_rows(paths[0], 3)
+    told = vendors.run(*command(*paths, "--max-cost", "5", "--dry-run"))
+    assert told.code == 0
+    warning = "the cost of thinker is unknown: max_cost of this run cannot be enforced"
+    assert told.stderr.decode().splitlines() == [f"warning: {warning}"]
+    assert told.stdout.decode().rstrip().endswith("; without thinker, whose cost is unknown")
 
 
 def test_a_host_without_batches_is_told_and_the_reasoning_is_kept(
@@ -179,17 +275,6 @@ def test_only_anthropic_takes_batches(vendors: Vendors, paths: tuple[Path, Path]
     assert vendors.sent() == 0
 
 
-def kill_when(rows: RowVendors, args: Sequence[str], happened: Callable[[], bool]) -> None:
-    """Run the program, killed as soon as it has happened."""
-    with rows.running(*args) as process:
-        until = time.monotonic() + PATIENCE
-        while not happened():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < until
-            time.sleep(0.005)
-        process.kill()
-
-
 @pytest.mark.parametrize(
     "count", [120, pytest.param(2_000, marks=(long_run, pytest.mark.timeout(900)))]
 )
@@ -197,28 +282,24 @@ def test_a_run_that_is_killed_at_every_stage_pays_for_nothing_twice(
     vendors: Vendors, paths: tuple[Path, Path], count: int
 ) -> None:
     fails = {str(row): ("expired", "errored", "canceled")[row % 3] for row in range(0, count, 7)}
-    world = MessageBatchesVendor(fails=fails, looks=0)
+    world = MessageBatchesVendor(fails=fails, looks=1_000_000)
     rows = cheap(vendors, world)
     write_rows(paths[0], count)
     args, output = command(*paths, "-j", "20"), paths[1]
-    kills = 0
-
-    def kill_at(happened: Callable[[], bool]) -> None:
-        nonlocal kills
-        kill_when(rows, args, happened)
-        kills += 1
-
     for part in range(1, 6):  # while it is reasoned about
-        kill_at(partial(reasoned, rows, count * part // 6))
-    world.looks = 1_000_000
+        assert kill_when(vendors, args, partial(reasoned, rows, count * part // 6))
     batches = -(-count // 1_000)
     for _ in range(2):  # while batches are waited for
-        kill_at(lambda: len(world.batches) == batches and world.is_looked_at())
+        assert kill_when(
+            vendors, args, lambda: len(world.batches) == batches and world.is_looked_at()
+        )
     world.looks = 0
-    for part in (1, 2, 3):  # while their answers are kept
-        kill_at(partial(has_lines, output, count * part // 5))
-    assert kills == 10
-    assert vendors.run(*args, timeout=600).code == 6
+    killed = [  # while their answers are kept, which nothing slows down
+        kill_when(vendors, args, partial(has_lines, output, count * part // 10))
+        for part in (1, 2, 3)
+    ]
+    if all(killed):
+        assert vendors.run(*args, timeout=600).code == 6
     assert vendors.run(*args, timeout=600).code == 0
     answers = answers_in(output)
     assert len(answers) == count
@@ -235,8 +316,3 @@ def test_a_run_that_is_killed_at_every_stage_pays_for_nothing_twice(
 def reasoned(rows: RowVendors, goal: int) -> bool:
     """Whether the reasoner was asked so often."""
     return len(rows.asked("reasoner")) >= goal
-
-
-def has_lines(path: Path, goal: int) -> bool:
-    """Whether there are so many lines in the file, which may not be there yet."""
-    return path.exists() and path.read_bytes().count(b"\n") >= goal

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from support.loopback import Received
-from support.replies import Reply, claude_stream, reasoner_stream
-from support.runner import PROGRAM, environment
+from support.replies import Reply, Stall, claude_stream, reasoner_stream
 from support.vendors import Vendors
 
 ROW: Final = re.compile(r"question number (\d+)")
-PATIENCE: Final = 120.0  # seconds
+PATIENCE: Final = 60.0  # seconds without the next thing that has to come
 
 
 def thought_about(row: str) -> str:
@@ -51,6 +50,8 @@ class RowVendors:
     thoughts: int = 4
     """How many times a thought is repeated."""
     log: list[tuple[str, str]] = field(default_factory=list)
+    most_answers: int | None = None
+    """How often Claude answers: who asks again, waits."""
 
     def __post_init__(self) -> None:
         self.vendors.reasoner.reply(self.reason)
@@ -69,36 +70,45 @@ class RowVendors:
         others = set(re.findall(r"thoughts on row (\d+)", text_of(request)))
         assert others == {row}, f"row {row} was handed the thoughts on {others}"
         text = answer_to(row)
-        return claude_stream([text[:6], text[6:]])
+        reply = claude_stream([text[:6], text[6:]])
+        if self.most_answers is not None and len(self.vendors.claude.requests) > self.most_answers:
+            return replace(reply, before=[Stall(PATIENCE)])
+        return reply
 
     def asked(self, who: str) -> list[str]:
         """The rows that it was asked about."""
         return [row for vendor, row in self.log if vendor == who]
 
-    @contextmanager
-    def running(self, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The program; it is killed if it still runs at the end."""
-        process = subprocess.Popen(
-            [*PROGRAM, *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(self.vendors.environment),
-        )
-        with process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def run(self, args: Sequence[str], *, kill_at: int | None = None, more: int = 0) -> int:
+        """Run the program, killed when Claude has been asked so often; its exit code.
 
-    def run(self, args: Sequence[str], *, kill_at: int | None = None) -> int:
-        """Run the program, killed when Claude has been asked so often; its exit code."""
-        with self.running(*args) as process:
+        So many `more` are answered until it is dead, and no others: it cannot come to its end.
+        """
+        self.most_answers = None if kill_at is None else kill_at + more
+        with self.vendors.started(*args) as process:
             if kill_at is not None:
                 self.vendors.claude.wait_for_requests(kill_at, PATIENCE)
                 process.kill()
             process.communicate(timeout=PATIENCE)
             return process.returncode
+
+
+def kill_when(vendors: Vendors, args: Sequence[str], happened: Callable[[], bool]) -> bool:
+    """Run the program, killed as soon as it has happened; False where it was over before that."""
+    with vendors.started(*args) as process:
+        until = time.monotonic() + 2 * PATIENCE
+        while not happened():
+            if process.poll() is not None:
+                return False
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        process.kill()
+        return process.wait(PATIENCE) == -signal.SIGKILL
+
+
+def has_lines(path: Path, goal: int) -> bool:
+    """Whether there are so many lines in the file, which may not be there yet."""
+    return path.exists() and path.read_bytes().count(b"\n") >= goal
 
 
 def text_of(request: Received) -> str:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
+from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.transport import RetryNotice, Transport
-from deepreasoning_cli.transport.retry import backoff, requested_wait
+from deepreasoning_cli.transport.request import AttemptFailed
+from deepreasoning_cli.transport.retry import backoff, next_wait, requested_wait
 from support.calls import HOST, REQUEST, Witness, to
 from support.calls import no_jitter as no_jitter
 from support.calls import seen as seen
@@ -40,6 +42,26 @@ DATE = "Mon, 23 Nov 2026 09:00:00 GMT"  # the server's clock, three hours behind
 )
 def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
     assert requested_wait(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "is_tried"),
+    [
+        ("rate_limit", 429, True),
+        ("overloaded", 529, True),
+        ("connect", None, True),
+        ("overloaded", 503, False),  # a gateway's word, after which it may be there
+        ("server", 500, False),
+        ("timeout", None, False),
+        ("connection_lost", None, False),
+    ],
+)
+def test_what_creates_something_is_not_tried_again_once_it_may_be_there(
+    kind: str, status: int | None, *, is_tried: bool
+) -> None:
+    failed = AttemptFailed(UnavailableError("failed", kind=kind, status=status), retryable=True)
+    assert (next_wait(failed, [], creates=True) is not None) is is_tried
+    assert next_wait(failed, []) is not None
 
 
 NO_SENSE = [

@@ -96,13 +96,18 @@ def _step(stage: Stage, provider: Provider, prompt: Prompt) -> Step:
 
 def show_plan(*plans: Plan, as_json: bool) -> None:
     """Print the steps of all of them on stdout, as text or as one JSON object."""
-    found = [step for plan in plans for step in steps(plan)]
     if as_json:
-        stages = list(map(_as_json, found))
-        typer.echo(dump_json({"backend": plans[0].backend, "stages": stages}))
+        typer.echo(dump_json(plan_object(*plans)))
         return
-    for step in found:
-        typer.echo(sanitize("\n".join(_lines(step))))
+    for plan in plans:
+        for step in steps(plan):
+            typer.echo(sanitize("\n".join(_lines(step))))
+
+
+def plan_object(*plans: Plan) -> dict[str, Any]:
+    """The steps of all of them for programs, which begin at the first one's backend."""
+    stages = [_as_json(step) for plan in plans for step in steps(plan)]
+    return {"backend": plans[0].backend, "stages": stages}
 
 
 def show_comparison(comparison: Comparison, *, as_json: bool) -> None:

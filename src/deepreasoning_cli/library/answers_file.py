@@ -45,12 +45,13 @@ class AnswersFile:
 
     `done` has the digest of the prompt of each row that is answered, by the row's key; `turns` the
     ids of the turns that were begun for the others. A line that was cut is taken out when it is
-    entered, and so are rows that failed: they are asked again.
+    entered, and so are rows that failed: they are asked again. With `writes` false all of it is
+    only read.
 
     Raises UsageError where another run has it or it is somebody else's file, and WriteError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = path
         self._state_path = path.with_name(path.name + SUFFIX)
         self.done: dict[str, bytes] = {}
@@ -61,6 +62,7 @@ class AnswersFile:
         self._synced_at = 0.0
         self._file: BinaryIO | None = None
         self._is_over = False
+        self._writes = writes
 
     def __enter__(self) -> Self:
         try:
@@ -77,7 +79,7 @@ class AnswersFile:
                 self._tidy()
                 self._read_state()
             except BaseException:
-                os.close(state)
+                self._close_state()
                 raise
         except OSError as exc:
             raise self._write_error(exc) from exc
@@ -88,6 +90,10 @@ class AnswersFile:
             with suppress(OSError):
                 os.fsync(self._file.fileno())
             self._file.close()
+        self._close_state()
+
+    def _close_state(self) -> None:
+        """Leave the file with what a later run goes on from; none where there is nothing."""
         if self._is_over or not os.fstat(self._state).st_size:
             close_and_remove(self._state, self._state_path)
         else:
@@ -108,7 +114,8 @@ class AnswersFile:
 
     def submit(self, rows: dict[str, str]) -> None:
         """A batch is about to be sent: its turns, each with the key of its row."""
-        self._note({"submits": rows, "at": datetime.now(UTC).isoformat()})
+        self.unclear = UnclearBatch(rows, datetime.now(UTC))
+        self._note({"submits": rows, "at": self.unclear.at.isoformat()})
 
     def submitted(self, batch: str | None, rows: dict[str, str]) -> None:
         """It was taken, under this id; or refused, with None."""
@@ -160,7 +167,7 @@ class AnswersFile:
         with self.path.open("rb") as file:
             for line in self._lines(file):
                 left_out += not self._is_answered(line)
-        if not left_out:
+        if not (left_out and self._writes):
             return
         aside = self.path.with_name(self.path.name + ASIDE)
         self.done.clear()

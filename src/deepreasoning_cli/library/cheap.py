@@ -13,7 +13,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
+from deepreasoning_cli.errors import (
+    ConfigError,
+    DeepReasoningError,
+    RefusedError,
+    UnavailableError,
+    UsageError,
+)
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, ManyTurns
 from deepreasoning_cli.library.question_rows import Row, RowError
@@ -21,7 +27,7 @@ from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
 from deepreasoning_cli.pipeline.budget import USUAL_OUTPUT
 from deepreasoning_cli.pipeline.events import COST_CAP, Payload
 from deepreasoning_cli.pipeline.money import RateCard, Usage
-from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt
+from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt, fit_reasoning
 from deepreasoning_cli.prompt import check_fits
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.providers.message_batches import ABSENT, BatchedReply, MessageBatches
@@ -120,6 +126,11 @@ class CheapAnswers:
         except (RefusedError, ConfigError, UsageError):
             self._answers.submitted(None, {})
             raise
+        except UnavailableError as error:
+            if self._find_unclear():
+                return
+            error.hint = "run it again: it looks first whether the batch is there after all"
+            raise
         self._answers.submitted(batch.id, keys)
 
     def _reserve(self, cost: Decimal) -> None:
@@ -135,7 +146,8 @@ class CheapAnswers:
 
     def collect(self) -> None:
         """Wait for every batch that was sent, by this run or an earlier one, and take its rows."""
-        self._find_unclear()
+        if self._answers.unclear and not self._find_unclear():
+            self._answers.submitted(None, {})
         for batch, turns in list(self._answers.batches.items()):
             self._wait(batch)
             results = self._batches.results(batch)
@@ -158,11 +170,11 @@ class CheapAnswers:
             self._pause(seconds)
             seconds = min(seconds * 2, LONGEST_WAIT)
 
-    def _find_unclear(self) -> None:
-        """A run ended while it sent a batch: look whether Anthropic took it."""
+    def _find_unclear(self) -> bool:
+        """Look whether Anthropic took the batch that was sent without a word of its id."""
         unclear = self._answers.unclear
         if unclear is None:
-            return
+            return False
 
         def may_be_it(state: BatchState) -> bool:
             is_new = state.created is not None and state.created > unclear.at - CLOCKS_DIFFER
@@ -176,21 +188,22 @@ class CheapAnswers:
             self._wait(state.id)
             if not unclear.rows.keys().isdisjoint(self._batches.results(state.id)):
                 self._answers.submitted(state.id, unclear.rows)
-                return
-        self._answers.submitted(None, {})
+                return True
+        return False
 
 
 def _request_and_cost(plan: Plan) -> tuple[Request, Decimal]:
     """The request for the answer, and what it usually costs in a batch.
 
-    Raises UsageError where it is longer than the model reads, RefusedError where it passes the cap
-    of its row.
+    Of reasoning that is longer than the model reads, the middle is left out, as in any turn. Raises
+    UsageError where the rest is too long, RefusedError where it passes the cap of its row.
     """
     try:
         claude = claude_of(plan)
     except RowError as error:
         raise RefusedError(str(error), kind="no_batches", hint=WITHOUT_CHEAP) from None
-    prompt = answer_prompt(plan, plan.reused or ReasonerOutput())
+    work, _ = fit_reasoning(plan, plan.reused or ReasonerOutput())
+    prompt = answer_prompt(plan, work)
     check_fits(prompt.tokens, claude.context, claude.model)
     cost = NOTHING
     if claude.rates:

@@ -38,6 +38,7 @@ from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import DeferredTransport, RetryNotice
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.notes import RESUME_COMMAND, advise_to_resume
+from deepreasoning_cli.wiring.budget import unenforced
 from deepreasoning_cli.wiring.cassette import open_cassette
 from deepreasoning_cli.wiring.plan import build_plan
 from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
@@ -72,11 +73,14 @@ class RunCap:
 
     def apply_to(self, plan: Plan) -> Plan:
         """The plan under this cap, and under those that it has."""
-        caps = plan.caps
+        caps, warnings = plan.caps, plan.warnings
+        if self._amount is not None:
+            warnings = (*warnings, *unenforced(plan, RUN_CAP))
         reserve = partial(self._reserve, plan.id, caps.reserve)
         shares = self._amount is not None or caps.reserve is not None
         return replace(
             plan,
+            warnings=warnings,
             caps=caps._replace(
                 reserve=reserve if shares else None,
                 release=partial(self._release, plan.id, caps.release),

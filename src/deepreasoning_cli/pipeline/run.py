@@ -115,7 +115,7 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
         work = plan.reused or ReasonerOutput()
         if plan.reused:
             yield events.Reused(work.reasoning, work.answer, work.model)
-            work = yield from _fit_reasoning(plan, work, GrowingText([work.reasoning]))
+            work = yield from _fitting(plan, work)
         if plan.reasoner and not plan.reused:
             work = yield from _reason(plan, plan.reasoner, calls, meter, paid=paid)
         if plan.answerer:
@@ -173,28 +173,42 @@ def _reason(
         _require_reasoning(plan, run)
     model = run.served or run.provider.model
     work = ReasonerOutput("", run.answer, model, paid=True, whole=run.stopped is None)
-    return (yield from _fit_reasoning(plan, work, run.thoughts))
+    return (yield from _fitting(plan, work, run.thoughts))
 
 
-def _fit_reasoning(
-    plan: Plan, work: ReasonerOutput, thoughts: GrowingText
+def _fitting(
+    plan: Plan, work: ReasonerOutput, thoughts: GrowingText | None = None
 ) -> Generator[Event, None, ReasonerOutput]:
+    """The work as the answerer reads it, with a warning where that is not all of it."""
+    work, warning = fit_reasoning(plan, work, thoughts)
+    if warning:
+        yield events.TurnWarning(warning)
+    return work
+
+
+def fit_reasoning(
+    plan: Plan, work: ReasonerOutput, thoughts: GrowingText | None = None
+) -> tuple[ReasonerOutput, str | None]:
     """The work with as much of its thoughts as all answerers read: a longer text would be refused.
 
-    The end of it matters most, and its beginning says what it is about.
+    The end of it matters most, and its beginning says what it is about. `thoughts` are those of the
+    work where it does not have them yet. Returned with it: what to tell where some are left out.
     """
     if plan.answerer is None:
-        return work
+        return work, None
+    if thoughts is None:
+        thoughts = GrowingText([work.reasoning])
     answerers = [plan.answerer, *plan.fallbacks.get(Stage.ANSWER, ())]
     context = min(answerer.context or LARGEST_CONTEXT for answerer in answerers)
     room = context - ROOM_BESIDE - plan.prompt.tokens - estimate_tokens(work.answer)
     if thoughts.tokens <= room:
-        return replace(work, reasoning=str(thoughts))
+        return replace(work, reasoning=str(thoughts)), None
     first, last = thoughts.ends(max(room, 0) * BYTES_PER_TOKEN)
     left_out = sum(map(len, thoughts)) - len(first) - len(last)
     missing = f"{left_out:,} characters in the middle of the reasoning"
-    yield events.TurnWarning(f"{missing} are not sent: the answerer reads {context:,} tokens")
-    return replace(work, reasoning=f"{first}\n\n[{missing} are left out]\n\n{last}", whole=False)
+    cut = f"{first}\n\n[{missing} are left out]\n\n{last}"
+    warning = f"{missing} are not sent: the answerer reads {context:,} tokens"
+    return replace(work, reasoning=cut, whole=False), warning
 
 
 LARGEST_CONTEXT: Final = 2_000_000  # tokens; more than any model of November 2026 reads

@@ -40,9 +40,13 @@ class MessageBatches:
         self._transport = transport
 
     def create(self, requests: Mapping[str, Payload]) -> BatchState:
-        """Send these requests, each with an id of ours; RefusedError where there are no batches."""
+        """Send these requests, each with an id of ours; RefusedError where there are no batches.
+
+        After an UnavailableError the batch may be there all the same: `recent` lists it then.
+        """
+        request = replace(self._request(body=batch_body(requests)), creates=True)
         try:
-            return self._state(self._request(body=batch_body(requests)))
+            return self._state(request)
         except RefusedError as error:
             if error.status in NO_BATCHES:
                 hint = "run it again without --cheap: the reasoning is kept"

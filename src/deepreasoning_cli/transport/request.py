@@ -41,6 +41,8 @@ class Request:
     vendor: str | None = None
     read_timeout: float | None = None
     """Seconds without a byte after which this call is given up, where that is sooner than usual."""
+    creates: bool = False
+    """Whether it makes something at the vendor that a repeat might make twice."""
 
     @property
     def host(self) -> str:

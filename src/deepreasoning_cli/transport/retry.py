@@ -17,6 +17,8 @@ from deepreasoning_cli.wire.client.errors import RETRYABLE
 
 RETRIES = 2
 LONGEST_WAIT = 60.0  # seconds in total; a longer one is the user's to choose
+UNREACHED = ("dns", "connect")  # kinds of errors before a request is sent
+TURNED_AWAY = (429, 529)
 LONGEST_SENSIBLE = 31 * 86_400.0  # seconds; quotas are renewed by the month at the latest
 
 
@@ -30,11 +32,17 @@ def is_retryable(kind: str, headers: Mapping[str, str]) -> bool:
     return kind in RETRYABLE
 
 
-def next_wait(failed: AttemptFailed, waits: Sequence[float]) -> float | None:
+def next_wait(
+    failed: AttemptFailed, waits: Sequence[float], *, creates: bool = False
+) -> float | None:
     """Seconds until the next attempt, after `waits`; None when there is none, and the hint of the
     error says why.
+
+    What `creates` something is tried again only where the vendor has surely not begun with it.
     """
     if not failed.retryable or len(waits) >= RETRIES:
+        return None
+    if creates and not (failed.error.kind in UNREACHED or failed.error.status in TURNED_AWAY):
         return None
     wait = backoff(len(waits)) if failed.wait is None else failed.wait
     if sum(waits) + wait <= LONGEST_WAIT:

@@ -41,7 +41,10 @@ def apply_budget(
     if not (own or shared):
         return plan
     names = [cap.name for cap in own] + [name for name, _, _ in shared]
-    warnings = (*plan.warnings, *_warnings(plan, names, saves=saves))
+    warnings = [*plan.warnings, *unenforced(plan, *names)]
+    if not saves and shared:
+        uncounted = "daily_cost and monthly_cost will not count it"
+        warnings.append(f"this turn is not kept, so that {uncounted}")
     caps = Caps(own, answers=settings.on_cap == "answer")
     if shared:
         ledger = make_ledger()
@@ -49,7 +52,7 @@ def apply_budget(
             reserve=partial(_reserve, ledger, plan.id, shared, runtime),
             release=partial(_release, ledger, plan.id, runtime),
         )
-    return replace(plan, caps=caps, warnings=warnings)
+    return replace(plan, caps=caps, warnings=tuple(warnings))
 
 
 def _shared(settings: Settings, today: date) -> Iterator[tuple[str, Decimal, datetime]]:
@@ -91,10 +94,9 @@ def _release(ledger: Ledger, turn: str, runtime: Runtime, cost: Decimal | None) 
     runtime.run_blocking(partial(ledger.release, turn, cost))
 
 
-def _warnings(plan: Plan, caps: Sequence[str], *, saves: bool) -> Iterator[str]:
+def unenforced(plan: Plan, *caps: str) -> Iterator[str]:
+    """What to tell of caps by these names where the rates of a model are unknown."""
     names = " and ".join(caps)
     for provider in (plan.reasoner, plan.answerer):
         if provider is not None and provider.rates is None:
             yield f"the cost of {provider.model} is unknown: {names} cannot be enforced"
-    if not saves and any(name != "max_cost" for name in caps):
-        yield "this turn is not kept, so that daily_cost and monthly_cost will not count it"

@@ -94,6 +94,12 @@ def batch(
     ] = None,
     on_cap: o.OnCapOption = None,
     timeout: o.TimeoutOption = None,
+    dry_run: Annotated[
+        bool,
+        o.limits_option(
+            "--dry-run", help="Print the first row's requests and what all may cost; send nothing."
+        ),
+    ] = False,
     record: o.RecordOption = None,
     replay: o.ReplayOption = None,
 ) -> None:
@@ -121,6 +127,7 @@ def batch(
         as_json=json,
         cheap=cheap,
         by=_next_time(by),
+        dry_run=dry_run,
     )
     with ExitStack() as files:
         run.answer(*_open(source, form, files), output)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Self
+
+import typer
 
 from deepreasoning_cli.cli.messages import warn
 from deepreasoning_cli.cli.options import GlobalOptions
@@ -15,10 +18,20 @@ from deepreasoning_cli.library.cheap import claude_of
 from deepreasoning_cli.library.many import NOTHING, ManyTurns
 from deepreasoning_cli.library.question_rows import BadRow, Row, RowError, prompt_digest
 from deepreasoning_cli.library.row_turns import RowTurns, settings_key
-from deepreasoning_cli.pipeline.money import RateCard, Usage, estimate_tokens, format_usd
+from deepreasoning_cli.pipeline.money import (
+    RateCard,
+    Usage,
+    decimal_usd,
+    estimate_tokens,
+    format_usd,
+)
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
+from deepreasoning_cli.sanitize import dump_json, sanitize
 from deepreasoning_cli.wire.client.message_batches import SHARE
+
+if TYPE_CHECKING:
+    from deepreasoning_cli.history.queries import StageCost
 
 MOST_SHOWN: Final = 20  # bad rows
 TYPICAL: Final = 1  # of the low, the typical and the high case of a forecast
@@ -42,6 +55,7 @@ class RowCheck:
         self._lines: dict[str, int] = {}
         self._bad_lines: set[int] = set()
         self._shown: list[str] = []
+        self._warnings: dict[str, None] = {}
         self._batched = batched
         self.answered = 0
         self.over: set[str] = set()
@@ -55,8 +69,7 @@ class RowCheck:
         return len(self._lines)
 
     def add(self, row: Row | BadRow) -> None:
-        """Look at one row. Raises UsageError where it was answered for another prompt."""
-
+        """Look at one row."""
         try:
             if isinstance(row, BadRow):
                 raise RowError(row.why)
@@ -82,6 +95,7 @@ class RowCheck:
             self.claude = claude_of(plan)
         if plan and key not in self.plans:
             self.plans[key] = RowGroup(plan)
+            self._warnings |= dict.fromkeys(plan.warnings)
         self.plans[key].count += 1
         self.plans[key].tokens += estimate_tokens(row.prompt)
 
@@ -91,8 +105,10 @@ class RowCheck:
         return group.plan.reasoner.rates if group and group.plan.reasoner else None
 
     def report(self, options: GlobalOptions, *, skip_bad: bool) -> None:
-        """Name the bad rows. Raises UsageError unless they are to be skipped, or all are bad."""
+        """Name the bad rows, and what else there is to warn of.
 
+        Raises UsageError unless bad rows are to be skipped, or where all are bad.
+        """
         bad = len(self._bad_lines)
         shown = [*self._shown]
         if bad > len(shown):
@@ -105,6 +121,8 @@ class RowCheck:
             )
         for text in shown:
             warn(options, f"left out: {text}")
+        for text in self._warnings:
+            warn(options, text)
         if not self.count:
             raise UsageError(
                 "there is no row to ask",
@@ -114,7 +132,6 @@ class RowCheck:
 
     def left(self, rows: Iterator[Row | BadRow]) -> Iterator[Row]:
         """The rows that are to be asked, in their order."""
-
         for row in rows:
             if isinstance(row, BadRow) or row.key in self._answers.done or row.key in self.over:
                 continue
@@ -122,31 +139,76 @@ class RowCheck:
                 yield row
 
 
-def quote(group: Mapping[str, RowGroup], turns: ManyTurns) -> str:
-    """What the rows will cost by the user's own turns, at list prices and cheaply.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsEstimate:
+    """What `rows` will cost in USD by the user's own turns: at list prices, and with `--cheap`.
 
-    The list price of a reasoner with peak hours is that of now.
+    The list price of a reasoner with peak hours is that of now. `unknown` are models whose rates
+    nobody knows: both sums are without them.
     """
-    from deepreasoning_cli.cli.price.estimate import UsageForecast
 
-    with turns.history() as store:
-        forecast = UsageForecast.of(store.spending())
-    thought, written = forecast.reasoning[TYPICAL], forecast.answer[TYPICAL]
-    listed, paid, now = NOTHING, NOTHING, datetime.now(UTC)
-    for rows in group.values():
-        reasoner, answerer = rows.plan.reasoner, rows.plan.answerer
-        read = rows.tokens
-        if reasoner and reasoner.rates:
-            usage = Usage(rows.tokens, rows.count * thought)
-            listed += reasoner.rates.at(now).cost(usage)
-            paid += reasoner.rates.base.cost(usage)
-            read += rows.count * thought
-        if answerer and answerer.rates:
-            usage = Usage(read, rows.count * written)
-            listed += answerer.rates.base.cost(usage)
-            paid += answerer.rates.base.cost(usage) * SHARE
-    count = sum(rows.count for rows in group.values())
-    return (
-        f"{count:,} rows: {format_usd(paid, estimated=True)};"
-        f" without --cheap {format_usd(listed, estimated=True)}"
-    )
+    rows: int
+    listed: Decimal
+    cheap: Decimal
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, groups: Collection[RowGroup], turns: ManyTurns) -> Self:
+        """The estimate for rows in groups of the same settings."""
+        from deepreasoning_cli.cli.price.estimate import UsageForecast
+
+        past: Sequence[StageCost] = ()
+        if turns.has_history():
+            with turns.history() as store:
+                past = store.spending()
+        forecast = UsageForecast.of(past)
+        thought, written = forecast.reasoning[TYPICAL], forecast.answer[TYPICAL]
+        listed, cheap, now = NOTHING, NOTHING, datetime.now(UTC)
+        unknown: dict[str, None] = {}
+        for group in groups:
+            reasoner, answerer = group.plan.reasoner, group.plan.answerer
+            read = group.tokens
+            if reasoner:
+                usage = Usage(read, group.count * thought)
+                read += group.count * thought
+                if reasoner.rates:
+                    listed += reasoner.rates.at(now).cost(usage)
+                    cheap += reasoner.rates.base.cost(usage)
+                else:
+                    unknown[reasoner.model] = None
+            if answerer and answerer.rates:
+                cost = answerer.rates.base.cost(Usage(read, group.count * written))
+                listed, cheap = listed + cost, cheap + cost * SHARE
+            elif answerer:
+                unknown[answerer.model] = None
+        rows = sum(group.count for group in groups)
+        return cls(rows=rows, listed=listed, cheap=cheap, unknown=tuple(unknown))
+
+    def words(self, *, cheaply: bool) -> str:
+        """`3 rows: ≈$0.0345; without --cheap ≈$0.0571`."""
+        words = f"{self.rows:,} rows: {format_usd(self.listed, estimated=True)}"
+        if cheaply:
+            paid = format_usd(self.cheap, estimated=True)
+            listed = format_usd(self.listed, estimated=True)
+            words = f"{self.rows:,} rows: {paid}; without --cheap {listed}"
+        if self.unknown:
+            words += f"; without {' and '.join(self.unknown)}, whose cost is unknown"
+        return words
+
+
+def show_dry_run(
+    checked: RowCheck, estimate: RowsEstimate, *, cheaply: bool, as_json: bool
+) -> None:
+    """Print what the first row that is left would send, and what all of them may cost."""
+    from deepreasoning_cli.cli.dry_run import plan_object, show_plan
+
+    plans = [group.plan for group in checked.plans.values()]
+    if as_json:
+        usd = None if estimate.unknown else estimate.cheap if cheaply else estimate.listed
+        counts = {"rows": checked.count, "answered": checked.answered, "left": estimate.rows}
+        first = plan_object(plans[0]) if plans else None
+        typer.echo(dump_json({**counts, "estimate_usd": decimal_usd(usd), "first": first}))
+        return
+    if plans:
+        show_plan(plans[0], as_json=False)
+    typer.echo(sanitize(estimate.words(cheaply=cheaply)))

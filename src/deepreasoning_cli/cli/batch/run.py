@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.batch.check import RowCheck, quote
+from deepreasoning_cli.cli.batch.check import RowCheck, RowsEstimate, show_dry_run
 from deepreasoning_cli.cli.messages import debug_log, message
 from deepreasoning_cli.errors import (
     DeepReasoningError,
@@ -29,7 +29,7 @@ from deepreasoning_cli.library.many import NOTHING, STOPPED, AtOnce, ManyTurns
 from deepreasoning_cli.library.question_rows import Row, RowFormat, read_rows
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
 from deepreasoning_cli.pipeline.events import Stage
-from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
+from deepreasoning_cli.pipeline.money import RateCard, decimal_usd, format_usd
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.views.run_progress import RunProgress, format_duration
@@ -53,16 +53,18 @@ class BatchRun:
     as_json: bool
     cheap: bool = False
     by: datetime | None = None
+    dry_run: bool = False
 
     def answer(self, file: BinaryIO, form: RowFormat, output: Path) -> None:
         """Check all rows, then ask those that are not in the output.
 
         Raises UsageError before anything is paid, IncompleteError where rows failed, RefusedError
-        where a cap ended it, and what keeps all rows from being asked.
+        where a cap ended it, and what keeps all rows from being asked. A dry run only says what it
+        would do.
         """
         reporter = Reporter(self.global_options)
         with (
-            AnswersFile(output) as answers,
+            AnswersFile(output, writes=not self.dry_run) as answers,
             ManyTurns(
                 self.loaded,
                 at_once=self.at_once,
@@ -72,7 +74,7 @@ class BatchRun:
                 log=debug_log(self.global_options),
             ) as turns,
         ):
-            if self.cheap and not turns.saves:
+            if self.cheap and not (turns.saves or self.dry_run):
                 hint = "leave --no-save out, or --cheap"
                 raise UsageError("--cheap keeps the reasoning in the history", hint=hint)
             row_turns = RowTurns(turns, self._load, self.system)
@@ -80,6 +82,10 @@ class BatchRun:
             for row in read_rows(file, form):
                 checked.add(row)
             checked.report(self.global_options, skip_bad=self.skip_bad)
+            if self.dry_run:
+                estimate = RowsEstimate.of(checked.plans.values(), turns)
+                show_dry_run(checked, estimate, cheaply=self.cheap, as_json=self.as_json)
+                return
             progress = reporter.begin(checked.count, checked.answered)
 
             def rows() -> Iterator[Row]:
@@ -107,7 +113,8 @@ class BatchRun:
         if not self.cheap:
             run.ask_all(run.row_turns.answer)
             return
-        reporter.tell(quote(run.checked.plans, run.turns))
+        estimate = RowsEstimate.of(run.checked.plans.values(), run.turns)
+        reporter.tell(estimate.words(cheaply=True))
         run.reason_all(self.by)
         if not run.end.error:
             run.send()
@@ -196,6 +203,7 @@ class RowRun:
     at_once: int
     end: RunEnd = field(default_factory=RunEnd)
     is_ending: bool = False
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     list_cost: Decimal = NOTHING
     """USD that the same had cost without `--cheap`."""
 
@@ -246,7 +254,9 @@ class RowRun:
         record = outcome.record
         if outcome.error is None and record is not None and not record.answers:
             self.progress.cost += outcome.cost
-            self.list_cost += list_price(outcome)
+            self.list_cost += list_price(
+                outcome, self.checked.reasoner_rates(outcome.row), self.began
+            )
         else:
             self.take(outcome)
 
@@ -315,12 +325,21 @@ class RowRun:
         return " · ".join([*parts, format_duration(progress.seconds)])
 
 
-def list_price(outcome: RowOutcome) -> Decimal:
-    """USD of the row's turn in this run without `--cheap`: an answer in a batch costs half."""
+def list_price(
+    outcome: RowOutcome, reasoner: RateCard | None = None, began: datetime | None = None
+) -> Decimal:
+    """USD of the row's turn in this run without `--cheap`: an answer in a batch costs half.
+
+    The `reasoner` of a row that has waited for cheaper hours is priced at when the run `began`.
+    """
     stages = outcome.record.stages if outcome.record and outcome.cost else {}
-    answer = stages.get(Stage.ANSWER)
-    by_batch = answer is not None and outcome.batched
-    return outcome.cost + ((answer.cost or NOTHING) if answer and by_batch else NOTHING)
+    answer, thought = stages.get(Stage.ANSWER), stages.get(Stage.REASON)
+    cost = outcome.cost
+    if outcome.batched and answer:
+        cost += answer.cost or NOTHING
+    if reasoner and began and thought and thought.usage and thought.cost is not None:
+        cost += max(reasoner.cost(thought.usage, began) - thought.cost, NOTHING)
+    return cost
 
 
 class Reporter:
