@@ -26,7 +26,7 @@ _deepreasoning_options() {
     'resume') words='--model -m --answerer -a --fallback --whole --partial --again --reasoning --json --jsonl --plain --raw --output -o --copy --effort --think --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --help -h' ;;
     'compare') words='--model -m --reasoner -r --answerer -a --backend --system -s --handoff --effort --think --temperature -t --top-p --allow-empty-reasoning --file -f --no-stdin --reasoning-from --blind --columns --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --replay-pace --dry-run --help -h' ;;
     'eval') words='--make --seed --allow-run --arm --model -m --effort --judge --reasoner -r --answerer -a --backend --think --temperature -t --max-reasoning --max-tokens -j --max-cost --timeout --yes -y --output -o --html --json --no-save --record --replay --help -h' ;;
-    'batch') words='--output -o --jobs -j --format --skip-bad --cheap --by --model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --no-web --web -w --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --record --replay --help -h' ;;
+    'batch') words='--output -o --jobs -j --format --skip-bad --cheap --by --model -m --reasoner -r --answerer -a --fallback --backend --system -s --handoff --effort --think --temperature -t --top-p --no-web --web -w --json --no-save --max-reasoning --max-tokens --max-cost --on-cap --timeout --dry-run --record --replay --help -h' ;;
     'models') words='--backend --all --live --json --help -h' ;;
     'models list') words='--backend --all --live --json --help -h' ;;
     'models show') words='--json --help -h' ;;

@@ -272,7 +272,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['eval --help'] = 'Show this message and exit.'
     $help['eval -h'] = 'Show this message and exit.'
     $commands['batch'] = @()
-    $flags['batch'] = @('--output', '-o', '--jobs', '-j', '--format', '--skip-bad', '--cheap', '--by', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--no-web', '--web', '-w', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--help', '-h')
+    $flags['batch'] = @('--output', '-o', '--jobs', '-j', '--format', '--skip-bad', '--cheap', '--by', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--no-web', '--web', '-w', '--json', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--dry-run', '--record', '--replay', '--help', '-h')
     $help['batch'] = 'Answer many questions: each row of IN becomes a line of OUT.'
     $help['batch --output'] = 'Add the answers to this file of JSON Lines.'
     $help['batch -o'] = 'Add the answers to this file of JSON Lines.'
@@ -308,6 +308,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['batch --max-cost'] = 'Stop at this cost of all rows.'
     $help['batch --on-cap'] = 'At the cost cap: stop, or answer from the reasoning so far.'
     $help['batch --timeout'] = 'Give up after this many seconds of silence.'
+    $help['batch --dry-run'] = 'Print the first row''s requests and what all may cost; send nothing.'
     $help['batch --record'] = 'Record all calls of models in FILE.'
     $help['batch --replay'] = 'Replay the calls recorded in FILE; nothing is sent.'
     $help['batch --help'] = 'Show this message and exit.'
