@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from tools import prove as tool
 from tools.prove import NOT_RUN, PAGE, PROMISES, ROOT, Promise, Proof, last_figures, with_figures
 
 ODD = Promise(name="odd", holds="It holds", tried="tries", least=1_000, tests=("a.py", "b.py"))
@@ -29,7 +32,7 @@ def test_the_page_has_each_promise_with_a_figure_that_is_enough() -> None:
     assert list(figures) == [promise.name for promise in PROMISES]
     for promise in PROMISES:
         figure = figures[promise.name]
-        assert figure == NOT_RUN or int(figure.replace(",", "")) >= promise.least
+        assert figure == NOT_RUN or int(figure.split()[0].replace(",", "")) >= promise.least
 
 
 def test_the_tests_of_each_promise_are_there() -> None:
@@ -52,6 +55,48 @@ def test_tests_are_counted_where_nobody_says_what_was_tried() -> None:
     for each in chain(reports("a.py::one"), reports("b.py::two"), reports("c.py::three")):
         proof.pytest_runtest_logreport(each)
     assert proof.figure(ODD) == 2
+
+
+@pytest.fixture
+def tries(tmp_path: Path) -> Promise:
+    """A promise whose test tries enough; beside it are one that fails and one that hangs."""
+    file = tmp_path / "test_tries.py"
+    file.write_text(
+        "import time\n"
+        "def test_tries(record_property): record_property('odd', 1_000)\n"
+        "def test_breaks(): assert not 'broken'\n"
+        "def test_hangs(): time.sleep(1_000)\n"
+    )
+    return replace(ODD, tests=(f"{file}::test_tries",))
+
+
+def also(promise: Promise, test: str) -> Promise:
+    """The promise with another test of the same file."""
+    file = promise.tests[0].partition("::")[0]
+    return replace(promise, tests=(*promise.tests, f"{file}::{test}"))
+
+
+def test_a_promise_is_proved_in_a_process_of_its_own(tries: Promise) -> None:
+    proof, problem = tool.prove(tries, "0")
+    assert (proof.figure(tries), proof.failed, problem) == (1_000, [], "")
+    proof, problem = tool.prove(replace(tries, least=1_001), "0")
+    assert (proof.figure(tries), problem) == (1_000, "tried too little")
+
+
+def test_what_fails_is_named(tries: Promise, capfd: pytest.CaptureFixture[str]) -> None:
+    broken = also(tries, "test_breaks")
+    proof, problem = tool.prove(broken, "0")
+    assert (proof.figure(broken), problem) == (1_000, "1 tests failed")
+    assert [name.partition("::")[2] for name in proof.failed] == ["test_breaks"]
+    assert f"FAILED {proof.failed[0]}\n" in capfd.readouterr().out
+
+
+def test_a_promise_that_takes_too_long_is_ended(
+    tries: Promise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "ONE_PROMISE", 1)
+    _, problem = tool.prove(also(tries, "test_hangs"), "0")
+    assert problem == "is longer than its limit"
 
 
 def test_figures_are_written_over_the_last_ones() -> None:

@@ -1,8 +1,12 @@
 """Proves what docs/reliability.md promises: runs its tests at length, and counts what they tried.
 
-`python -m tools.prove` proves everything, in about 25 minutes on two cores, and
-`python -m tools.prove cuts kills` these two. It prints a table, and exits with 1 where a test fails
-or tried less than was promised. `--write` puts the figures into docs/reliability.md.
+`python -m tools.prove` proves everything, one promise after another, and `python -m tools.prove
+cuts kills` these two. Each runs in a process of its own, which is ended at its limit. What fails is
+named at once; the last line says what is proved, and the exit code is 1 where something is not.
+
+`--write` puts each figure into docs/reliability.md as soon as there is one, and `--rest` leaves out
+what that page has of today, to go on where a run was stopped. `-n 1` takes so many processes, in
+place of one for each core and one more.
 
 A test says what it has tried by pytest's `record_property(NAME, COUNT)`, and asks tests/support how
 often to try. A promise of which nobody records the name counts tests that pass.
@@ -10,12 +14,19 @@ often to try. A promise of which nobody records the name counts tests that pass.
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import re
+import signal
+import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +36,10 @@ ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "reliability.md"
 BEGIN: Final = "<!-- figures -->"
 END: Final = "<!-- end of figures -->"
-HEAD: Final = "| promise | tried | at least | last figure | command |\n|---|---|---:|---:|---|\n"
+HEAD: Final = "| promise | tried | at least | last figure | command |\n|---|---|---:|---|---|\n"
 NOT_RUN: Final = "not run"
-LONGEST: Final = 1_500  # seconds that one test may take
+ONE_TEST: Final = 600  # seconds that one test may take
+ONE_PROMISE: Final = 1_800  # seconds for all its tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +143,7 @@ PROMISES: Final = (
 
 @dataclass(slots=True)
 class Proof:
-    """A plugin of pytest that adds up what the tests tried."""
+    """A plugin of pytest that adds up what the tests tried, and names each that fails."""
 
     counts: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
@@ -141,11 +153,17 @@ class Proof:
         """Take note of a test's end, or of one that failed before or after it."""
         if report.failed:
             self.failed.append(report.nodeid)
+            print(f"\nFAILED {report.nodeid}", flush=True)
         if report.when == "call" and report.passed:
             self.passed[report.nodeid.partition("::")[0]] += 1
         if report.when == "teardown":  # then fixtures have counted, too
             for name, count in report.user_properties:
                 self.counts[name] += int(str(count))
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Leave what came of it where `prove` looks."""
+        said = {"counts": self.counts, "passed": self.passed, "failed": self.failed}
+        Path(os.environ["DEEPREASONING_PROVE"]).write_text(json.dumps(said), encoding="utf-8")
 
     def figure(self, promise: Promise) -> int:
         """How much of it was tried."""
@@ -153,9 +171,10 @@ class Proof:
         return self.counts.get(promise.name, tests)
 
 
-def tests_of(promises: Iterable[Promise]) -> list[str]:
-    """Their files, each once."""
-    return list(dict.fromkeys(test for promise in promises for test in promise.tests))
+def pytest_configure(config: pytest.Config) -> None:
+    """`pytest -p tools.prove`: count in the process that hears of all tests."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proof())
 
 
 def last_figures(page: str) -> dict[str, str]:
@@ -165,43 +184,98 @@ def last_figures(page: str) -> dict[str, str]:
     return {name: figure for figure, name in rows}
 
 
-def with_figures(page: str, figures: dict[str, str]) -> str:
+def with_figures(page: str, figures: Mapping[str, str]) -> str:
     """The page with these figures in its table; a promise that has none keeps its last one."""
-    known = last_figures(page) | figures
+    known = last_figures(page) | dict(figures)
     rows = "".join(each.row(known.get(each.name, NOT_RUN)) for each in PROMISES)
     head, _, rest = page.partition(BEGIN)
     return f"{head}{BEGIN}\n{HEAD}{rows}{END}{rest.partition(END)[2]}"
 
 
-def prove(promises: Sequence[Promise]) -> Proof:
-    """Run their tests at length."""
-    os.environ["DEEPREASONING_PROVE"] = "1"  # for the workers, too
-    proof = Proof()
-    os.chdir(ROOT)
-    pytest.main([*tests_of(promises), "-q", f"--timeout={LONGEST}"], plugins=[proof])
-    return proof
+def prove(promise: Promise, processes: str) -> tuple[Proof, str]:
+    """Run its tests at length: what they tried, and why it is not proved, or nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "proof.json"
+        code = _run(
+            [*promise.tests, "-q", "-n", processes, "-p", "tools.prove", f"--timeout={ONE_TEST}"],
+            {"DEEPREASONING_PROVE": str(file)},  # the workers see it, too
+        )
+        if not file.exists():
+            return Proof(), "ended too early" if code else "is longer than its limit"
+        said = json.loads(file.read_text(encoding="utf-8"))
+    proof = Proof(Counter(said["counts"]), Counter(said["passed"]), said["failed"])
+    if proof.failed or code:
+        return proof, f"{len(proof.failed)} tests failed"
+    return proof, "" if proof.figure(promise) >= promise.least else "tried too little"
+
+
+def _run(arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run pytest, and end all of it at the limit; the exit code, 0 for the limit."""
+    # What the settings say of a test that hangs is shorter than a test may take here.
+    patience = ["-o", f"faulthandler_timeout={ONE_TEST + 60}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments, *patience],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **env},
+        process_group=0,
+    )
+    try:
+        return process.wait(ONE_PROMISE)
+    except subprocess.TimeoutExpired:
+        return 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
 
 
 def main() -> int:
     """Prove what is named, or all; the exit code."""
-    words = sys.argv[1:]
-    names = [word for word in words if word != "--write"]
-    if strange := set(names) - {each.name for each in PROMISES}:
-        print(f"no promise is named {', '.join(sorted(strange))}", file=sys.stderr)
-        return 2
-    promises = [each for each in PROMISES if each.name in names or not names]
-    proof = prove(promises)
-    figures = {each.name: f"{proof.figure(each):,}" for each in promises}
-    missed = [each.name for each in promises if proof.figure(each) < each.least]
-    print(f"{HEAD}{''.join(each.row(figures[each.name]) for each in promises)}", end="")
-    for name in missed:
-        print(f"error: {name} tried too little", file=sys.stderr)
-    if proof.failed or missed:
-        print(f"error: {len(proof.failed)} tests failed", file=sys.stderr)
+    wanted = _arguments()
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    known = last_figures(PAGE.read_text(encoding="utf-8")) if wanted.rest else {}
+    promises = [
+        each
+        for each in PROMISES
+        if (each.name in wanted.names or not wanted.names) and today not in known.get(each.name, "")
+    ]
+    rows: list[str] = []
+    missed: list[str] = []
+    begun = time.monotonic()
+    for promise in promises:
+        print(f"+ {promise.name}: {promise.holds.lower()}", flush=True)
+        began = time.monotonic()
+        proof, problem = prove(promise, wanted.processes)
+        took = time.monotonic() - began
+        figure = f"{proof.figure(promise):,} ({today}, {_minutes(took)})"
+        rows.append(promise.row(figure))
+        if problem:
+            missed.append(f"{promise.name} ({problem})")
+        elif wanted.write:
+            page = PAGE.read_text(encoding="utf-8")
+            PAGE.write_text(with_figures(page, {promise.name: figure}), encoding="utf-8")
+    print(f"\n{HEAD}{''.join(rows)}", end="")
+    if missed:
+        print(f"not proved: {', '.join(missed)}")
         return 1
-    if "--write" in words:
-        PAGE.write_text(with_figures(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    took = time.monotonic() - begun
+    print(f"proved: {len(promises)} of {len(PROMISES)} promises in {_minutes(took)}")
     return 0
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.prove")
+    names = [each.name for each in PROMISES]
+    parser.add_argument("names", nargs="*", choices=[*names, []], metavar="NAME")
+    parser.add_argument("--write", action="store_true", help=f"put the figures into {PAGE.name}")
+    parser.add_argument("--rest", action="store_true", help="what has no figure of today yet")
+    parser.add_argument("-n", dest="processes", default=str((os.cpu_count() or 1) + 1))
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

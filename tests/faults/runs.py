@@ -229,6 +229,7 @@ class World:
         for name, key in self.vendors.keys.items():
             text = text.replace(f"…{key[-4:]}", f"…{name[0]}")
         text = text.replace(str(self.vendors.home), "HOME")
+        text = text.replace("python -m deepreasoning_cli", "deepreasoning")  # as it was started
         return STAMP.sub("STAMP", TURN_ID_TEXT.sub("ID", text))
 
     def kept(self) -> tuple[str, TurnRecord | None]:
@@ -273,7 +274,7 @@ class World:
 
 TURN_ID_TEXT: Final = re.compile(
     "|".join(
-        rf"(?<={word}){TURN_ID.pattern.decode()}"
+        rf"(?<={word})(?=0){TURN_ID.pattern.decode()}"  # it begins with the time
         for word in ("resume ", "show ", "turn ", "journal/", "resume", "show", "turn")
     )
 )
