@@ -360,8 +360,8 @@ def test_a_changed_prompt_is_asked_anew_and_a_changed_checker_is_not(
     ("rows", "args", "said"),
     [
         ('{"prompt": "a", "number": 1}', (), b"refusing to begin: 1 question, 2 arms: 3 calls"),
-        ('{"prompt": "a"}', ("--yes",), b"hint: line 1 needs one of expect, regex"),
-        ('{"prompt": "a", "run": "true"}', ("--yes",), b"hint: line 1 runs a command, which"),
+        ('{"prompt": "a"}', ("--yes",), b"hint: line 1: needs one of expect, regex"),
+        ('{"prompt": "a", "run": "true"}', ("--yes",), b"hint: line 1: runs a command, which"),
         ('{"prompt": "a", "number": 1}', ("--yes", "-m", "sonet"), b"did you mean sonnet"),
         ('{"prompt": "a", "number": 1}', ("--yes", "--arm", "alone"), b"nothing to compare"),
         ('{"prompt": "a", "judge": "b"}', ("--yes", "--judge", "opuz"), b"did you mean opus"),

@@ -9,6 +9,7 @@ import string
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
+from io import BytesIO
 from itertools import permutations, product
 from typing import Any, Final
 
@@ -241,7 +242,7 @@ def test_a_seed_is_the_same_questions_everywhere() -> None:
 
 
 def test_made_rows_are_rows_that_can_be_read_and_their_answers_are_right() -> None:
-    rows = read_rows("\n".join(make_rows(60, 5)).encode(), "made")
+    rows = read_rows(BytesIO("\n".join(make_rows(60, 5)).encode()), "made")
     for row, made in zip(rows, make_rows(60, 5), strict=True):
         right = right_answer(json.loads(made))
         assert row.checker.check(f"Let me see.\n\nAnswer: {right}").right  # type: ignore[union-attr]

@@ -6,13 +6,14 @@ import os
 import random
 import re
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from deepreasoning_cli.evaluation.arms import make_arms
 from deepreasoning_cli.evaluation.checkers import CheckResult
 from deepreasoning_cli.evaluation.made_questions import make_rows
-from deepreasoning_cli.evaluation.question_file import CHECKERS, read_rows
+from deepreasoning_cli.evaluation.question_file import CHECKERS, read_row, read_rows
 from deepreasoning_cli.evaluation.report import EvaluationReport
 from deepreasoning_cli.evaluation.turns import ArmOutcome, QuestionOutcome
 
@@ -45,7 +46,7 @@ def simulated_report() -> list[str]:
                 for arm in arms
             ],
         )
-        for row in read_rows("\n".join(make_rows(60, 7)).encode(), "made")
+        for row in read_rows(BytesIO("\n".join(make_rows(60, 7)).encode()), "made")
     ]
     return [line.rstrip() for line in EvaluationReport(arms, outcomes).lines(None)]
 
@@ -66,5 +67,5 @@ def test_the_page_has_every_checker() -> None:
     rows = re.findall(r'^\| `("(\w+)": .*?)` \|', PAGE, re.M)
     assert {name for _, name in rows} == set(CHECKERS)
     for fields, name in rows:
-        [row] = read_rows(f'{{"prompt": "?", {fields}}}'.encode(), name, allow_run=True)
+        row = read_row(f'{{"prompt": "?", {fields}}}', 1, allow_run=True)
         assert row.prompt == "?"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from deepreasoning_cli.errors import UsageError, did_you_mean
 from deepreasoning_cli.evaluation.checkers import (
@@ -21,10 +20,17 @@ from deepreasoning_cli.evaluation.checkers import (
     ExpectedWords,
     JudgeCriterion,
 )
+from deepreasoning_cli.library.question_rows import (
+    BadRow,
+    RowError,
+    read_object,
+    row_id,
+    row_text,
+    text_lines,
+)
 
 CHECKERS: Final = ("expect", "regex", "number", "contains", "run", "judge")
 FIELDS: Final = ("id", "prompt", "system", "tolerance", *CHECKERS)
-LONGEST_ROW: Final = 1_000_000  # bytes
 MOST_NAMED: Final = 10  # mistakes that are told at once
 
 
@@ -39,30 +45,27 @@ class EvaluationRow:
     checker: Checker
 
 
-class QuestionRowError(ValueError):
-    """What is wrong with one row, in words."""
-
-
-def read_rows(data: bytes, name: str, *, allow_run: bool = False) -> list[EvaluationRow]:
+def read_rows(file: BinaryIO, name: str, *, allow_run: bool = False) -> list[EvaluationRow]:
     """The rows of a file, in their order; empty lines are skipped.
 
     A row without an `id` has the number of its line. Raises UsageError that names the file and each
     wrong line, before anything is sent; `run` is a mistake without `allow_run`.
     """
     rows: list[EvaluationRow] = []
-    mistakes: list[str] = []
+    mistakes: list[BadRow] = []
     lines_of_ids: dict[str, int] = {}
-    for line, text in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if not text.strip():
+    for line, text in text_lines(file):
+        if isinstance(text, BadRow):
+            mistakes.append(text)
             continue
         try:
             row = read_row(text, line, allow_run=allow_run)
             first = lines_of_ids.setdefault(row.id, line)
             if first != line:
-                raise QuestionRowError(f"has the id {row.id!r}, as line {first} has")
+                raise RowError(f"has the id {row.id!r}, as line {first} has")
             rows.append(row)
-        except QuestionRowError as mistake:
-            mistakes.append(f"line {line} {mistake}")
+        except RowError as mistake:
+            mistakes.append(BadRow(line, str(mistake)))
     if mistakes:
         raise _refusal(name, mistakes)
     if not rows:
@@ -73,77 +76,49 @@ def read_rows(data: bytes, name: str, *, allow_run: bool = False) -> list[Evalua
     return rows
 
 
-def _refusal(name: str, mistakes: list[str]) -> UsageError:
+def _refusal(name: str, mistakes: list[BadRow]) -> UsageError:
     rest = len(mistakes) - MOST_NAMED
     more = [f"and {rest} more"] if rest > 0 else []
     what = "one row" if len(mistakes) == 1 else f"{len(mistakes)} rows"
     return UsageError(
         f"{name}: {what} cannot be used; nothing was sent",
         kind="bad_rows",
-        hint=[*mistakes[:MOST_NAMED], *more],
+        hint=[*map(str, mistakes[:MOST_NAMED]), *more],
     )
 
 
-def read_row(text: bytes, line: int, *, allow_run: bool = False) -> EvaluationRow:
-    """One row. Raises QuestionRowError."""
-    if len(text) > LONGEST_ROW:
-        raise QuestionRowError(f"is longer than {LONGEST_ROW // 1_000_000} MB")
-    row = _read_object(text)
+def read_row(text: str, line: int, *, allow_run: bool = False) -> EvaluationRow:
+    """One row. Raises RowError."""
+    row = read_object(text, parse_float=Decimal, parse_constant=_refuse_constant)
     for field in row:
         if field not in FIELDS:
             close = did_you_mean(field, FIELDS)
-            raise QuestionRowError(
-                f"has an unknown field {field!r}" + (f"; {close}" if close else "")
-            )
-    prompt = row.get("prompt")
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise QuestionRowError("has no prompt")
-    system = row.get("system")
-    if not isinstance(system, str | None):
-        raise QuestionRowError("has a system prompt that is no text")
+            raise RowError(f"has an unknown field {field!r}" + (f"; {close}" if close else ""))
+    prompt = row_text(row, "prompt")
+    if prompt is None:
+        raise RowError("has no prompt")
     return EvaluationRow(
-        id=_read_id(row, line),
+        id=str(row_id(row.get("id", line))),
         line=line,
         prompt=prompt,
-        system=system,
+        system=row_text(row, "system"),
         checker=_read_checker(row, allow_run=allow_run),
     )
-
-
-def _read_object(text: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(text.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
-    except UnicodeDecodeError as exc:
-        raise QuestionRowError("is not UTF-8") from exc
-    except json.JSONDecodeError as exc:
-        raise QuestionRowError(f"is not JSON: {exc.msg} at column {exc.colno}") from exc
-    except (RecursionError, ValueError, DecimalException) as exc:
-        raise QuestionRowError("is not JSON that can be read") from exc
-    if not isinstance(row, dict):
-        raise QuestionRowError("is not a JSON object")
-    return row
 
 
 def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _read_id(row: Mapping[str, Any], line: int) -> str:
-    given = row.get("id", line)
-    if isinstance(given, bool) or not isinstance(given, str | int) or not str(given).strip():
-        raise QuestionRowError("has an id that is neither a text nor a whole number")
-    return str(given)
-
-
 def _read_checker(row: Mapping[str, Any], *, allow_run: bool) -> Checker:
     named = [name for name in CHECKERS if name in row]
     if len(named) != 1:
         found = " and ".join(named) if named else "none of them"
-        raise QuestionRowError(f"needs one of {', '.join(CHECKERS)}; it has {found}")
+        raise RowError(f"needs one of {', '.join(CHECKERS)}; it has {found}")
     if "tolerance" in row and named != ["number"]:
-        raise QuestionRowError("has a tolerance, which only a number can have")
+        raise RowError("has a tolerance, which only a number can have")
     if named == ["run"] and not allow_run:
-        raise QuestionRowError("runs a command, which --allow-run has to allow")
+        raise RowError("runs a command, which --allow-run has to allow")
     return READERS[named[0]](row)
 
 
@@ -154,14 +129,14 @@ def _read_expect(row: Mapping[str, Any]) -> Checker:
 def _read_contains(row: Mapping[str, Any]) -> Checker:
     texts = row["contains"] if isinstance(row["contains"], list) else [row["contains"]]
     if not texts:
-        raise QuestionRowError("has an empty contains")
+        raise RowError("has an empty contains")
     return ExpectedWords(tuple(_text(text, "contains") for text in texts))
 
 
 def _read_number(row: Mapping[str, Any]) -> Checker:
     tolerance = _number(row.get("tolerance", 0), "tolerance")
     if tolerance < 0:
-        raise QuestionRowError("has a tolerance below 0")
+        raise RowError("has a tolerance below 0")
     return ExpectedNumber(_number(row["number"], "number"), tolerance)
 
 
@@ -171,7 +146,7 @@ def _read_regex(row: Mapping[str, Any]) -> Checker:
         with warnings.catch_warnings(action="ignore"):
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as exc:
-        raise QuestionRowError(f"has a regex that is none: {exc}") from exc
+        raise RowError(f"has a regex that is none: {exc}") from exc
     return ExpectedPattern(pattern)
 
 
@@ -199,7 +174,7 @@ READERS: Final[dict[str, Callable[[Mapping[str, Any]], Checker]]] = {
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         hint = "; number is the field for one" if isinstance(value, int | Decimal) else ""
-        raise QuestionRowError(f"has a value of {field} that is no text{hint}")
+        raise RowError(f"has a value of {field} that is no text{hint}")
     return value
 
 
@@ -209,5 +184,5 @@ def _number(value: object, field: str) -> Decimal:
         with suppress(DecimalException):
             number = Decimal(value)
     if number is None or not number.is_finite():
-        raise QuestionRowError(f"has a value of {field} that is no number")
+        raise RowError(f"has a value of {field} that is no number")
     return number

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, BinaryIO, Final
@@ -99,29 +99,33 @@ def read_rows(file: BinaryIO, form: RowFormat) -> Iterator[Row | BadRow]:
         yield from _csv_rows(file)
         return
     read = _json_row if form is RowFormat.JSONL else _text_row
-    for number, line in _lines(file):
+    for number, text in text_lines(file):
         try:
-            if line is None:
-                raise RowError(f"is longer than {format_size(LARGEST_INPUT)}")
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                raise RowError("is not UTF-8") from None
-            if text.strip():
-                yield read(text, number)
+            yield text if isinstance(text, BadRow) else read(text, number)
         except RowError as error:
             yield BadRow(number, str(error))
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """The lines with their numbers, from 1; None in place of one that is too long."""
+def text_lines(file: BinaryIO) -> Iterator[tuple[int, str | BadRow]]:
+    """The lines with their numbers, from 1; blank ones are left out.
+
+    A line that is too long, or is not UTF-8, is a bad row. One at a time is in memory.
+    """
     number = 0
     while line := file.readline(LARGEST_INPUT + 1):
         number += 1
-        is_long = len(line) > LARGEST_INPUT
-        while len(line) > LARGEST_INPUT and not line.endswith(b"\n"):
-            line = file.readline(LARGEST_INPUT + 1)
-        yield number, None if is_long else line
+        if len(line) > LARGEST_INPUT:
+            while len(line) > LARGEST_INPUT and not line.endswith(b"\n"):
+                line = file.readline(LARGEST_INPUT + 1)
+            yield number, BadRow(number, f"is longer than {format_size(LARGEST_INPUT)}")
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            yield number, BadRow(number, "is not UTF-8")
+            continue
+        if text.strip():
+            yield number, text
 
 
 def _text_row(text: str, number: int) -> Row:
@@ -129,14 +133,24 @@ def _text_row(text: str, number: int) -> Row:
 
 
 def _json_row(text: str, number: int) -> Row:
+    return make_row(read_object(text), number)
+
+
+def read_object(text: str, **readers: Callable[[str], object]) -> dict[str, Any]:
+    """The JSON object that a line is. Raises RowError.
+
+    `readers` are those of numbers and constants that `json.loads` takes; what cannot be read by
+    them is the row's mistake.
+    """
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-        raise RowError(f"is not JSON: {reason}") from None
+        fields = json.loads(text, **readers)  # type: ignore[arg-type]  # by their own names
+    except json.JSONDecodeError as error:
+        raise RowError(f"is not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, ArithmeticError, RecursionError):
+        raise RowError("is not JSON that can be read") from None
     if not isinstance(fields, dict):
         raise RowError("is not a JSON object")
-    return make_row(fields, number)
+    return fields
 
 
 def make_row(fields: Mapping[str, Any], line: int) -> Row:
@@ -145,10 +159,10 @@ def make_row(fields: Mapping[str, Any], line: int) -> Row:
     if unknown := [name for name in named if name not in (*OWN_FIELDS, *ROW_SETTINGS)]:
         raise RowError(unknown_field(unknown[0]))
     return Row(
-        id=_id(named.get("id", line)),
-        prompt=_text(named, "prompt") or _no_prompt(),
+        id=row_id(named.get("id", line)),
+        prompt=row_text(named, "prompt") or _no_prompt(),
         line=line,
-        system=_text(named, "system"),
+        system=row_text(named, "system"),
         values={ROW_SETTINGS[name]: named[name] for name in named if name in ROW_SETTINGS},
         meta=named.get("meta"),
     )
@@ -165,7 +179,8 @@ def _no_prompt() -> str:
     raise RowError("has no prompt")
 
 
-def _id(value: object) -> str | int:
+def row_id(value: object) -> str | int:
+    """The id of a row. Raises RowError."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("has an id that is neither text nor a whole number")
     if isinstance(value, str) and not 0 < len(value.strip()) <= len(value) <= LONGEST_ID:
@@ -173,7 +188,8 @@ def _id(value: object) -> str | int:
     return repair_surrogates(value) if isinstance(value, str) else value
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
+def row_text(fields: Mapping[str, Any], name: str) -> str | None:
+    """The text of a field; None where there is none, or only blanks. Raises RowError."""
     value = fields.get(name)
     if value is None:
         return None

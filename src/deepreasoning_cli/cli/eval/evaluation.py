@@ -74,7 +74,7 @@ class EvaluationRun:
         Raises UsageError before anything is paid, IncompleteError where answers are missing,
         RefusedError where a cap ended it, and what keeps all questions from being asked.
         """
-        rows = read_rows(_read(source), str(source), allow_run=allow_run)
+        rows = _read(source, allow_run=allow_run)
         models = self.models or [self.loaded.settings.model or USUAL_MODEL]
         arms = make_arms(self.kinds, models, self.efforts)
         limit = self._load({"max_cost": self.max_cost}).settings.max_cost if self.max_cost else None
@@ -282,9 +282,10 @@ def _read_line(text: bytes) -> dict[str, Any] | None:
     return line if is_ours else None
 
 
-def _read(source: Path) -> bytes:
+def _read(source: Path, *, allow_run: bool) -> list[EvaluationRow]:
     try:
-        return source.read_bytes()
+        with source.open("rb") as file:
+            return read_rows(file, str(source), allow_run=allow_run)
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or "the name is not usable"
         raise UsageError(
