@@ -7,7 +7,6 @@ alone what has a line, and goes on from turns that were begun and not written do
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +23,6 @@ from deepreasoning_cli.evaluation.checkers import (
 from deepreasoning_cli.evaluation.question_file import EvaluationRow
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, STOPPED, EndedTurn, ManyTurns
-from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -107,7 +105,6 @@ class EvaluationTurns:
         self._reasoner = self._with(load, {"handoff": handoff})
         self._judge = self._with(load, {**judge, "handoff": "none"})
         self._same = {name: getattr(turns.loaded.settings, name) for name in SAME_FOR_ALL}
-        self._lock = threading.Lock()
 
     def _with(self, load: LoadValues, values: Mapping[str, object]) -> LoadedSettings:
         valid = load(values).settings
@@ -262,7 +259,7 @@ class EvaluationTurns:
         if outcome.ends_the_run:
             return _unsent(key, outcome)
         try:
-            plan = self._turns.plan(_going_on(request, last, reasons=reasons))
+            plan = self._turns.plan(request if reasons else _going_on(request, last))
         except DeepReasoningError as error:
             ended = EndedTurn(id="", record=TurnRecord(), error=error)
         else:
@@ -287,30 +284,13 @@ class EvaluationTurns:
 
     def _kept_turns(self, key: str, question: str) -> list[TurnRecord]:
         """The turns of that call in the history, the one to go on from last."""
-        ids = self._answers.turns.get(key, ())
-        if not ids or not self._turns.has_history():
-            return []
-        found: list[TurnRecord] = []
-        with self._lock, self._turns.history() as store:
-            for turn in dict.fromkeys(ids):
-                try:
-                    found.append(store.turn(turn))
-                except UsageError:  # it was deleted, or had not begun
-                    continue
-        kept = [record for record in found if record.start.prompt == question]
-        return sorted(kept, key=lambda record: (record.complete, bool(record.answer.strip())))
+        kept = self._turns.kept_turns(self._answers.turns.get(key, ()), question)
+        return sorted(kept, key=lambda record: (record.complete, record.answers))
 
 
-def _going_on(request: TurnRequest, last: TurnRecord | None, *, reasons: bool) -> TurnRequest:
-    """The request, going on with an answer that was cut; reasoning that was cut begins anew."""
-    if last is None or reasons or not last.answer.strip():
-        return request
-    return replace(
-        request,
-        continued=kept_answer(last),
-        resumes=last.start.id,
-        thinking_room=2 * last.thought_in_vain,
-    )
+def _going_on(request: TurnRequest, last: TurnRecord | None) -> TurnRequest:
+    """The request, going on with an answer that was cut."""
+    return request.going_on_from(last) if last and last.answers else request
 
 
 def _line(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -25,7 +25,12 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
+from deepreasoning_cli.errors import (
+    DeepReasoningError,
+    IncompleteError,
+    UnavailableError,
+    UsageError,
+)
 from deepreasoning_cli.history.journal import Journal, JournalFile, Syncer
 from deepreasoning_cli.history.ledger import Ledger
 from deepreasoning_cli.history.recovery import HistoryAccess
@@ -197,6 +202,18 @@ class ManyTurns:
     def has_history(self) -> bool:
         """Whether there is one; the check creates no file."""
         return self._history.exists
+
+    def kept_turns(self, ids: Iterable[str], question: str) -> list[TurnRecord]:
+        """The turns of these ids that the history has, and that asked this question."""
+        wanted = dict.fromkeys(ids)
+        if not wanted or not self.has_history():
+            return []
+        found: list[TurnRecord] = []
+        with self.history() as store:
+            for turn in wanted:
+                with suppress(UsageError):  # it was deleted, or had not begun
+                    found.append(store.turn(turn))
+        return [record for record in found if record.start.prompt == question]
 
     def plan(self, request: TurnRequest, turn: str | None = None) -> Plan:
         """The plan of a turn under all caps; nothing is sent. Raises what `build_plan` does.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -12,7 +11,6 @@ from typing import Any, Final
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
 from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns
 from deepreasoning_cli.library.question_rows import Row, RowError
-from deepreasoning_cli.pipeline.continuation import kept_answer
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
@@ -166,36 +164,21 @@ class RowTurns:
 
     def _kept_turns(self, row: Row, ids: Sequence[str]) -> list[TurnRecord]:
         """The turns of that prompt in the history, the one to go on from last."""
-        if not ids or not self._turns.has_history():
-            return []
-        found: list[TurnRecord] = []
-        with self._turns.history() as store:
-            for turn in dict.fromkeys(ids):
-                with suppress(UsageError):  # it was deleted, or had not begun
-                    found.append(store.turn(turn))
-        kept = [record for record in found if record.start.prompt == row.prompt]
+        kept = self._turns.kept_turns(ids, row.prompt)
         return sorted(kept, key=lambda record: (_is_answered(record), _is_usable(record)))
 
     def _request(self, row: Row, kept: Sequence[TurnRecord] = ()) -> TurnRequest:
         """The row's turn; it goes on from the last of the kept ones, as `resume` does."""
         loaded = self._settings_of(row)
         system = row.system if row.system is not None else self._system
+        request = TurnRequest(loaded=loaded, question=row.prompt, system=system)
         last = kept[-1] if kept else None
         if last is None or not (_is_usable(last) or found_pages(last.sources)):
-            return TurnRequest(loaded=loaded, question=row.prompt, system=system)
-        has_reasoning = _is_usable(last) and _has_reasoning(last)
-        reused = ReasonerOutput.of(last) if has_reasoning else None
-        return TurnRequest(
-            loaded=loaded,
-            question=row.prompt,
-            system=system,
-            reused=reused,
-            reasoning_from=last.start.id if reused else None,
-            continued=kept_answer(last),
-            resumes=last.start.id,
-            found=found_pages(last.sources),
-            thinking_room=2 * last.thought_in_vain,
-        )
+            return request
+        request = request.going_on_from(last)
+        if not (_is_usable(last) and _has_reasoning(last)):
+            return request
+        return replace(request, reused=ReasonerOutput.of(last), reasoning_from=last.start.id)
 
 
 LONG: Final = 100_000  # characters of a prompt that may be longer than a model reads

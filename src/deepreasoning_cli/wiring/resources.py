@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deepreasoning_cli.connect import EarlyConnection, LastOrigin
     from deepreasoning_cli.errors import DeepReasoningError
     from deepreasoning_cli.pipeline.events import Continued, Message, Prompt
+    from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
     from deepreasoning_cli.pipeline.search import SearchResult
     from deepreasoning_cli.pipeline.tools import AnswerOptions
@@ -72,6 +73,19 @@ class TurnRequest:
     def continues(self) -> bool:
         """Whether another turn is likely to begin with what this one does."""
         return self.session is not None or bool(self.earlier)
+
+    def going_on_from(self, turn: TurnRecord) -> TurnRequest:
+        """The request, with the answer of `turn` going on from its last word."""
+        from deepreasoning_cli.pipeline.continuation import kept_answer
+        from deepreasoning_cli.pipeline.search import found_pages
+
+        return replace(
+            self,
+            continued=kept_answer(turn),
+            resumes=turn.start.id,
+            found=found_pages(turn.sources),
+            thinking_room=2 * turn.thought_in_vain,
+        )
 
     @property
     def options(self) -> AnswerOptions | None:
