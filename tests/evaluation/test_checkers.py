@@ -19,9 +19,10 @@ from deepreasoning_cli.evaluation.checkers import (
     ExpectedText,
     ExpectedWords,
     JudgeCriterion,
+    environment_without_keys,
     read_judgement,
+    run_limited,
 )
-from deepreasoning_cli.evaluation.processes import environment_without_keys, run_limited
 from deepreasoning_cli.keys import validate_and_remember
 
 

@@ -66,6 +66,6 @@ def test_the_page_shows_made_questions_and_a_report() -> None:
 def test_the_page_has_every_checker() -> None:
     rows = re.findall(r'^\| `("(\w+)": .*?)` \|', PAGE, re.M)
     assert {name for _, name in rows} == set(CHECKERS)
-    for fields, name in rows:
+    for fields, _ in rows:
         row = read_row(f'{{"prompt": "?", {fields}}}', 1, allow_run=True)
         assert row.prompt == "?"

@@ -7,6 +7,7 @@ Each is one line that cannot drive the terminal. `--quiet` silences all but the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.cli.boundary import write_stderr
@@ -14,6 +15,7 @@ from deepreasoning_cli.cli.options import GlobalOptions
 
 if TYPE_CHECKING:
     from deepreasoning_cli.settings.loaded import LoadedSettings
+    from deepreasoning_cli.views.run_progress import Reporter
 
 LONGEST: Final = 1000  # characters of a message
 LONGEST_LOG: Final = 4000  # characters of a line of the debug log
@@ -36,6 +38,14 @@ def message(options: GlobalOptions, kind: str, text: str) -> None:
     """
     if not options.quiet:
         _print(f"{kind}: {text}" if kind else text, LONGEST)
+
+
+def run_reporter(options: GlobalOptions) -> Reporter:
+    """Messages of a run of many questions, above its progress."""
+    from deepreasoning_cli.views.run_progress import Reporter
+
+    is_drawn = not (options.quiet or options.debug)
+    return Reporter(partial(message, options), is_drawn=is_drawn)
 
 
 def debug_log(options: GlobalOptions) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from deepreasoning_cli.pipeline.money import format_usd
-from deepreasoning_cli.views.terminal import crop
+from deepreasoning_cli.views.terminal import crop, supports_cursor, terminal_size
 
 HOUR: Final = 3600
 MINUTE: Final = 60
@@ -103,6 +104,41 @@ class RunProgress:
         if self._write:
             with suppress(OSError, ValueError):  # closed or full: nobody is looking
                 self._write(text)
+
+
+class Reporter:
+    """What is told while questions are asked, with the progress out of its way.
+
+    `say` is called with a kind and a text. The progress `is_drawn` if that is wanted and a person
+    looks at a terminal.
+    """
+
+    def __init__(self, say: Callable[[str, str], None], *, is_drawn: bool) -> None:
+        self._say = say
+        self._is_drawn = is_drawn and supports_cursor(sys.stderr)
+        self._progress: RunProgress | None = None
+
+    def begin(self, total: int, before: int) -> RunProgress:
+        """The progress of the questions, of which `before` were answered by earlier runs."""
+        write = _write_stderr if self._is_drawn else None
+        columns = terminal_size(sys.stderr)[0] if write else 80
+        self._progress = RunProgress(total, before, write=write, columns=columns)
+        return self._progress
+
+    def __call__(self, kind: str, text: str) -> None:
+        """Say a warning or a note."""
+        if self._progress:
+            self._progress.erase()
+        self._say(kind, text)
+
+    def tell(self, text: str) -> None:
+        """Say a line as it is."""
+        self("", text)
+
+
+def _write_stderr(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def format_duration(seconds: float) -> str:

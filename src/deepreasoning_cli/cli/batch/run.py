@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import typer
 
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.batch.check import RowCheck, RowsEstimate, show_dry_run
-from deepreasoning_cli.cli.messages import debug_log, message
+from deepreasoning_cli.cli.messages import debug_log, run_reporter
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
@@ -32,8 +31,7 @@ from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.money import RateCard, decimal_usd, format_usd
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
-from deepreasoning_cli.views.run_progress import RunProgress, format_duration
-from deepreasoning_cli.views.terminal import supports_cursor, terminal_size
+from deepreasoning_cli.views.run_progress import Reporter, RunProgress, format_duration
 
 OUTAGE: Final = 20  # failures in a row that say that nobody can be reached
 
@@ -62,7 +60,7 @@ class BatchRun:
         where a cap ended it, and what keeps all rows from being asked. A dry run only says what it
         would do.
         """
-        reporter = Reporter(self.global_options)
+        reporter = run_reporter(self.global_options)
         with (
             AnswersFile(output, writes=not self.dry_run) as answers,
             ManyTurns(
@@ -340,36 +338,3 @@ def list_price(
     if reasoner and began and thought and thought.usage and thought.cost is not None:
         cost += max(reasoner.cost(thought.usage, began) - thought.cost, NOTHING)
     return cost
-
-
-class Reporter:
-    """What is told while rows are asked: lines on stderr, above the progress."""
-
-    def __init__(self, options: o.GlobalOptions) -> None:
-        self._options = options
-        self._progress: RunProgress | None = None
-
-    def begin(self, total: int, before: int) -> RunProgress:
-        """The progress of the rows, drawn where a person looks at a terminal."""
-        write = None
-        if supports_cursor(sys.stderr) and not (self._options.quiet or self._options.debug):
-            write = _write_stderr
-        columns = terminal_size(sys.stderr)[0] if write else 80
-        self._progress = RunProgress(total, before, write=write, columns=columns)
-        return self._progress
-
-    def __call__(self, kind: str, text: str) -> None:
-        """Print a warning or a note."""
-
-        if self._progress:
-            self._progress.erase()
-        message(self._options, kind, text)
-
-    def tell(self, text: str) -> None:
-        """Print a line as it is."""
-        self("", text)
-
-
-def _write_stderr(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

@@ -14,8 +14,7 @@ from typing import Any, Final
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.batch.run import Reporter
-from deepreasoning_cli.cli.messages import debug_log, message
+from deepreasoning_cli.cli.messages import debug_log, message, run_reporter
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.cli.price.estimate import ASSUMED
 from deepreasoning_cli.errors import (
@@ -80,7 +79,7 @@ class EvaluationRun:
         limit = self._load({"max_cost": self.max_cost}).settings.max_cost if self.max_cost else None
         if self.html:
             check_writable(self.html)
-        report = Reporter(self.global_options)
+        report = run_reporter(self.global_options)
         kept = output or source.with_name(f"{source.stem}.answers.jsonl")
         check_ours(kept)
         with (
