@@ -23,12 +23,14 @@ from support.replies import (
     error_reply_anthropic,
     reasoner_stream,
 )
+from support.runner import read_until
 from support.vendors import Vendors
 
 QUESTION: Final = re.compile(r"question number (\d+)")
 ARMS: Final = ("--arm", "reasoner", "--arm", "reasoning", "--arm", "answer", "--arm", "both")
 PATIENCE: Final = 120.0  # seconds
 KILLED: Final = -9
+MOST_BILLED: Final = Decimal("0.00075")  # USD for a call: 100 and 30 tokens of Sonnet, or less
 
 
 def text_of(request: Received) -> str:
@@ -233,8 +235,7 @@ def test_ctrl_c_ends_it_and_the_next_run_goes_on(vendors: Vendors, source: Path)
     with vendors.started(*command) as process:
         vendors.claude.wait_for_requests(10, PATIENCE)
         process.send_signal(signal.SIGINT)
-        assert process.stderr
-        assert b"stopping;" in process.stderr.readline() + process.stderr.readline()
+        read_until(process.stderr, b"stopping;", PATIENCE)
         goes_on.set()
         told = vendors.outcome(process)
     assert told.code == 130
@@ -387,7 +388,8 @@ def test_a_cap_holds_for_all_and_the_next_run_goes_on(vendors: Vendors, source: 
     refused = vendors.run(*command, "--max-cost", "0.01", timeout=PATIENCE)
     assert refused.code == 4, refused.stderr
     kept = source.with_name("q.answers.jsonl")
-    assert sum(Decimal(line["cost_usd"]) for line in lines_in(kept)) <= Decimal("0.0101")
+    spent = sum(Decimal(line["cost_usd"]) for line in lines_in(kept))
+    assert spent <= Decimal("0.01") + MOST_BILLED
     done = vendors.run(*command, timeout=PATIENCE)
     assert done.code == 0, done.stderr
     assert [arm["asked"] for arm in json.loads(done.stdout)["arms"]] == [12, 12]

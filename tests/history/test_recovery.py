@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from deepreasoning_cli.history.journal_format import TurnOutcome, event_line, or
 from deepreasoning_cli.history.locks import try_lock, try_lock_path
 from deepreasoning_cli.history.recovery import HistoryAccess, recover
 from deepreasoning_cli.history.store import Store
-from deepreasoning_cli.pipeline.events import Event, Text, Thought
+from deepreasoning_cli.pipeline.events import Event, Text, Thought, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.json import turn_object
 from support.sample_turns import (
@@ -81,6 +82,16 @@ def test_a_turn_that_had_finished_its_answer_is_complete(tmp_path: Path) -> None
     left_behind(tmp_path, turn_events())
     assert recovered(tmp_path) == (1, [])
     assert turn_object(kept(tmp_path))["status"] == "complete"
+
+
+def test_a_turn_that_was_only_to_reason_is_complete_with_its_reasoning(tmp_path: Path) -> None:
+    started, *events = [*turn_events()[:1], *reason_events()]
+    assert isinstance(started, TurnStarted)
+    left_behind(tmp_path, [started, *events], "turn1")
+    left_behind(tmp_path, [replace(started, id="turn2"), *events[:-1]], "turn2")
+    left_behind(tmp_path, [replace(started, id="turn3", answerer="opus"), *events], "turn3")
+    assert recovered(tmp_path) == (3, [])
+    assert [kept(tmp_path, f"turn{n}").complete for n in (1, 2, 3)] == [True, False, False]
 
 
 def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from support.screen import foreign
 
@@ -92,6 +92,23 @@ def run(
             process.kill()
             raise
         return CompletedRun(process.returncode, stdout, stderr)
+
+
+def read_until(stream: IO[bytes] | None, words: bytes, seconds: float = 30) -> bytes:
+    """What a running program writes into a pipe, up to what has these words.
+
+    Fails where they do not come in so many seconds, or the program ends without them.
+    """
+    assert stream is not None
+    said = b""
+    until = time.monotonic() + seconds
+    while words not in said:
+        ready, _, _ = select.select([stream], [], [], max(until - time.monotonic(), 0))
+        assert ready, f"{words!r} did not come in {seconds} s: {said!r}"
+        more = os.read(stream.fileno(), 65536)
+        assert more, f"it ended without {words!r}: {said!r}"
+        said += more
+    return said
 
 
 def run_in_pty(

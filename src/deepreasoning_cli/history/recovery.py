@@ -79,8 +79,7 @@ def _readable(lines: Iterable[bytes], turn: Replay) -> Iterable[JournalLine]:
 def _close(turn: Replay, closed: TurnClosed | None) -> None:
     record = turn.record
     if closed is None:  # the process died: whole is only what its last stage had finished
-        last = record.stages.get(Stage.ANSWER)
-        record.close(complete=bool(last and last.complete and record.answers))
+        record.close(complete=_is_whole(record))
         turn.outcome = outcome_of(record)
         return
     record.close(complete=closed.complete)
@@ -88,6 +87,16 @@ def _close(turn: Replay, closed: TurnClosed | None) -> None:
     record.first_reasoning = closed.first_reasoning
     record.first_answer = closed.first_answer
     record.total = closed.total
+
+
+def _is_whole(record: TurnRecord) -> bool:
+    """Whether the last stage of the turn is complete, with what it was to bring."""
+    if answered := record.stages.get(Stage.ANSWER):
+        return answered.complete and record.answers
+    if record.start.answerer or record.running:
+        return False
+    reasoned = record.stages.get(Stage.REASON)  # it was only to reason
+    return bool(reasoned and reasoned.complete and not record.thoughts.is_blank)
 
 
 UNREADABLE: Final = ".unreadable"
