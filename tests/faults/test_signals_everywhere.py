@@ -302,8 +302,6 @@ class SignalState:
     """How it ends then."""
     stays: Callable[[Job], object] | None = None
     """What the person does after a Ctrl-C that does not end the program."""
-    stops: bool = True
-    """Whether TSTP is tried."""
     keeps_modes: bool = True
     """Whether the shell gets its own modes when it stops: line editors leave that to the shell."""
 
@@ -316,6 +314,11 @@ def speak(job: Job) -> None:
 def leave_at_prompt(job: Job) -> None:
     job.until(PROMPT)
     job.press(CTRL_D)
+
+
+def finish_and_leave(job: Job) -> None:
+    job.go.set()
+    leave_at_prompt(job)
 
 
 def leave_cleared(job: Job) -> None:
@@ -356,14 +359,14 @@ STATES: Final = {
         come=thinks_in_chat,
         kept=THOUGHTS_KEPT,
         finished=WHOLE,
-        stops=False,
+        go_on=finish_and_leave,
         stays=leave_at_prompt,
     ),
     "answers in chat": SignalState(
         come=answers_in_chat,
         kept=PART_KEPT,
         finished=WHOLE,
-        stops=False,
+        go_on=finish_and_leave,
         stays=leave_at_prompt,
     ),
     "asks how to resume": SignalState(
@@ -400,9 +403,9 @@ STATES: Final = {
 
 ROWS: Final = [
     (name, sent)
-    for name, state in STATES.items()
+    for name in STATES
     for sent in SIGNALS
-    if AT_LENGTH and (state.stops or sent != "TSTP")
+    if AT_LENGTH
 ]
 """All by `python -m tools.prove signals`, and none in an ordinary test run."""
 

@@ -202,7 +202,9 @@ def ordinary_modes() -> Iterator[None]:
 
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
-    ordinary = [*before[:3], before[3] | termios.ECHO | termios.ICANON, *before[4:]]
+    ordinary = [*before]
+    ordinary[0] |= termios.ICRNL
+    ordinary[3] |= termios.ECHO | termios.ICANON | termios.IEXTEN
     termios.tcsetattr(terminal, termios.TCSADRAIN, ordinary)
     yield
     if os.tcgetpgrp(terminal) == os.getpgrp():  # after `bg` they are the shell's to set
