@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import socket
+import sqlite3
 import struct
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from deepreasoning_cli.history.database import NAME
+from deepreasoning_cli.history.store import Store
 from faults.runs import PATIENCE, World
 from faults.script import TEXT_SEEN, THOUGHTS_SEEN
 from support.forking import Forked
-from support.often import AT_LENGTH
 from support.replies import (
     Gate,
     Reply,
@@ -43,6 +46,7 @@ PROMPT: Final = b"\x1b[?2004h"
 SHOWN: Final = b"is the answer."
 WAITING: Final = b"waiting for stdin"
 FIRST_TWO: Final = 3
+CSI: Final = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Job:
     group: int = 0
     """The job's processes."""
     sockets: list[socket.socket] = field(default_factory=list)
+    locks: list[sqlite3.Connection] = field(default_factory=list)
 
     def start(self, *args: str, piped: bool = False, **env: str) -> None:
         """Start it; `piped` gives it a silent pipe as stdin."""
@@ -111,8 +116,9 @@ class Job:
         """To the job, as the terminal does."""
         self.group = self.group or os.tcgetpgrp(self.master)
         self.until_asleep()
-        for number in numbers:
-            os.killpg(self.group, number)
+        with suppress(ProcessLookupError):  # the first of two may have ended it
+            for number in numbers:
+                os.killpg(self.group, number)
 
     def until_asleep(self) -> None:
         """Wait until it waits: a signal just before a read is only heard after it."""
@@ -240,6 +246,35 @@ def answers_in_chat(job: Job) -> None:
     job.world.wait_until_kept(TEXT_SEEN)
 
 
+def chooses_in_chat(job: Job) -> None:
+    """The menu of what could be meant is open."""
+    begins_to_chat(job)
+    job.press(b"/re\t")
+    job.until(b"resume ")
+
+
+def saves(job: Job) -> None:
+    """Another process keeps the history locked."""
+    with Store.open(job.world.data, pytest.fail):  # there is one
+        pass
+    other = job.open.enter_context(
+        closing(sqlite3.connect(job.world.data / NAME, isolation_level=None))
+    )
+    job.open.callback(let_it_save, job)
+    hands_over(job)
+    other.execute("BEGIN IMMEDIATE")
+    job.locks.append(other)
+    job.go.set()
+    job.until(SHOWN)
+    job.world.wait_until_kept('"event": "closed"')
+
+
+def let_it_save(job: Job) -> None:
+    for other in job.locks:
+        if other.in_transaction:
+            other.rollback()
+
+
 def asks_how_to_resume(job: Job) -> None:
     job.world.vendors.reply(THINKING.failing(FIRST_TWO))
     assert job.world.run("ask", "6 x 7?").code == 6
@@ -268,10 +303,58 @@ def lists_models(job: Job) -> None:
     job.world.vendors.claude.wait_for_requests(1)
 
 
+def asks_to_delete(job: Job) -> None:
+    job.world.vendors.reply()
+    assert job.world.run("ask", "6 x 7?").code == 0
+    job.start("history", "delete", "last")
+    job.until(b"[y/N]: ")
+
+
 def serves(job: Job) -> None:
     job.start("serve", "--port", "0")
-    job.until(b"serving on ")
+    job.until(b"serving on http://127.0.0.1:")
     job.until(b"\n")
+
+
+def serves_a_stream(job: Job) -> None:
+    job.world.vendors.reply(paused(job, THINKING, FIRST_TWO), ANSWERING)
+    serves(job)
+    caller = job.open.enter_context(socket.create_connection(address_of(job), PATIENCE))
+    caller.sendall(request_head(len(STREAMED)) + STREAMED)
+    received = b""
+    while b"6 times 7" not in received:
+        received += (piece := caller.recv(65_536))
+        assert piece, received
+
+
+def address_of(job: Job) -> tuple[str, int]:
+    port = job.output[: job.read_to].rpartition(b":")[2]
+    return "127.0.0.1", int(port)
+
+
+STREAMED: Final = (
+    b'{"model": "deepreasoning", "stream": true,'
+    b' "messages": [{"role": "user", "content": "6 x 7?"}]}'
+)
+
+
+def request_head(size: int) -> bytes:
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % size
+    )
+
+
+def drains(job: Job) -> None:
+    """A Ctrl-C has come, and a stream is not at its end."""
+    serves_a_stream(job)
+    job.send(signal.SIGINT)
+    deadline = time.monotonic() + PATIENCE
+    with suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection(address_of(job), PATIENCE).close()
+            assert time.monotonic() < deadline, "it takes new callers"
+            time.sleep(0.01)
 
 
 SIGNALS: Final = {
@@ -300,6 +383,12 @@ class SignalState:
     """What the vendors or the person do after TSTP and CONT."""
     code: int = 0
     """How it ends then."""
+    after: Callable[[Job], object] = lambda _: None
+    """What has to come before it can hear the signal, or end by it."""
+    others: Mapping[str, tuple[int, Kept]] = field(default_factory=dict)
+    """How it ends by a signal at once, and what is kept then."""
+    untried: str = ""
+    """A signal that two signals at once can be taken for."""
     stays: Callable[[Job], object] | None = None
     """What the person does after a Ctrl-C that does not end the program."""
     keeps_modes: bool = True
@@ -329,6 +418,11 @@ def leave_cleared(job: Job) -> None:
 def clear_and_leave(job: Job) -> None:
     job.press(b"\x03")
     leave_cleared(job)
+
+
+def serve_to_the_end(job: Job) -> None:
+    job.go.set()
+    job.send(signal.SIGTERM)
 
 
 def pressed(keys: bytes) -> Callable[[Job], None]:
@@ -369,6 +463,21 @@ STATES: Final = {
         go_on=finish_and_leave,
         stays=leave_at_prompt,
     ),
+    "chooses in chat": SignalState(
+        come=chooses_in_chat,
+        kept=NOTHING_KEPT,
+        finished=NOTHING_KEPT,
+        go_on=clear_and_leave,
+        stays=leave_cleared,
+        keeps_modes=False,
+    ),
+    "saves": SignalState(come=saves, kept=WHOLE, finished=WHOLE, after=let_it_save),
+    "asks to delete": SignalState(
+        come=asks_to_delete,
+        kept=WHOLE,
+        finished=WHOLE,
+        go_on=pressed(b"n\n"),
+    ),
     "asks how to resume": SignalState(
         come=asks_how_to_resume,
         kept=THOUGHTS_KEPT,
@@ -398,16 +507,35 @@ STATES: Final = {
         go_on=lambda job: job.send(signal.SIGTERM),
         code=143,
     ),
+    "serves a stream": SignalState(
+        come=serves_a_stream,
+        kept=WHOLE,
+        finished=WHOLE,
+        go_on=serve_to_the_end,
+        code=143,
+        after=lambda job: job.go.set(),
+        untried="INT twice",
+    ),
+    "drains": SignalState(
+        come=drains,
+        kept=WHOLE,
+        finished=WHOLE,
+        code=130,
+        after=lambda job: job.go.set(),
+        others={"INT": (130, THOUGHTS_KEPT), "INT twice": (130, THOUGHTS_KEPT)},
+    ),
 }
 
 
 ROWS: Final = [
-    (name, sent)
-    for name in STATES
-    for sent in SIGNALS
-    if AT_LENGTH
+    (name, sent) for name, state in STATES.items() for sent in SIGNALS if sent != state.untried
 ]
-"""All by `python -m tools.prove signals`, and none in an ordinary test run."""
+
+
+SHOWING: Final = {name for name, state in STATES.items() if state.finished is WHOLE} - {
+    *("pages", "asks to delete", "serves a stream", "drains")
+}
+"""The states that end with the answer on the terminal."""
 
 
 @pytest.mark.parametrize(("name", "sent"), ROWS)
@@ -415,7 +543,9 @@ def test_a_signal_has_its_outcome_in_every_state(job: Job, name: str, sent: str)
     state, numbers = STATES[name], SIGNALS[sent]
     state.come(job)
     job.send(*numbers)
-    code, kept = 128 + numbers[0], state.kept
+    code, kept = state.others.get(sent, (128 + numbers[0], state.kept))
+    if sent not in state.others:
+        state.after(job)
     if numbers[0] is signal.SIGTSTP:
         job.until(b"[stopped, modes " + (b"kept]" if state.keeps_modes else b""))
         state.go_on(job)
@@ -426,10 +556,13 @@ def test_a_signal_has_its_outcome_in_every_state(job: Job, name: str, sent: str)
     done = job.end()
     assert (done.code, job.world.turns()) == (code, kept)
     shown = done.stdout.decode()
-    assert "[ended, modes kept]" in shown
+    before, ended, _ = shown.partition("[ended, modes kept]")
+    assert ended
+    text = CSI.sub("", before).replace("[stopped, modes kept]", "")
+    assert not text or text.endswith("\n")
     for mode, off in (("?25l", "?25h"), ("?2004h", "?2004l"), ("?2026h", "?2026l")):
         assert shown.rfind(f"\x1b[{mode}") <= shown.rfind(f"\x1b[{off}")
-    if kept is WHOLE and name != "pages":
+    if kept is WHOLE and name in SHOWING:
         assert SHOWN.decode() in shown
     is_ask = name in ("thinks", "hands over", "answers")
     assert ("deepreasoning resume" in shown) == (is_ask and kept is not WHOLE)

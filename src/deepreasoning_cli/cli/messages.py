@@ -1,4 +1,4 @@
-"""Notes, warnings, confirmations and the debug log: lines on stderr beside a command's output.
+"""Notes, warnings, questions and the debug log: lines on stderr beside a command's output.
 
 Each is one line that cannot drive the terminal. `--quiet` silences all but the debug log, which
 `--debug` turns on. `--json` does not change them: on stderr only errors become JSON (`boundary`).
@@ -6,12 +6,14 @@ Each is one line that cannot drive the terminal. `--quiet` silences all but the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.options import GlobalOptions
+from deepreasoning_cli.errors import Interrupted
 
 if TYPE_CHECKING:
     from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -46,6 +48,39 @@ def run_reporter(options: GlobalOptions) -> Reporter:
 
     is_drawn = not (options.quiet or options.debug)
     return Reporter(partial(message, options), is_drawn=is_drawn)
+
+
+def ask_line(question: str, *, hidden: bool = False) -> str:
+    """What is typed behind the question, "" for Enter alone. Raises typer.Abort."""
+    import typer
+
+    from deepreasoning_cli.views.terminal import ordinary_modes
+
+    with open_question(), nullcontext() if hidden else ordinary_modes():
+        typed: str = typer.prompt(
+            question, default="", show_default=False, hide_input=hidden, err=True
+        )
+    return typed
+
+
+def ask_to_confirm(question: str) -> bool:
+    """Whether the answer is yes; Enter alone is no. Raises typer.Abort."""
+    import typer
+
+    from deepreasoning_cli.views.terminal import ordinary_modes
+
+    with open_question(), ordinary_modes():
+        return typer.confirm(question, default=False, err=True)
+
+
+@contextmanager
+def open_question() -> Iterator[None]:
+    """A question is asked inside: a signal that ends the program ends its line first."""
+    try:
+        yield
+    except Interrupted:
+        write_stderr("")
+        raise
 
 
 def debug_log(options: GlobalOptions) -> Callable[[str], None]:

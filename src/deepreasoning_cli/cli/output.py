@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.messages import ask_to_confirm
 from deepreasoning_cli.cli.options import GlobalOptions, at_most_one
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.pipeline.events import Stage, Text, Thought
@@ -393,7 +394,6 @@ def confirm_without_search(
         if options.structured or not all(map(terminal.is_terminal, streams)):
             return False
         typer.echo(f"search: {single_line(error.message, LONGEST_REASON)}", err=True)
-        with terminal.ordinary_modes():
-            return typer.confirm("Answer without the search?", default=False, err=True)
+        return ask_to_confirm("Answer without the search?")
 
     return confirm

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from deepreasoning_cli.cli.messages import ask_line
 from deepreasoning_cli.cli.pager import output_width, print_json, print_text
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.pipeline.money import decimal_usd, format_usd
@@ -58,9 +59,7 @@ def ask_for_pick(answers: Mapping[str, ComparedAnswer]) -> ComparedAnswer | None
     choices = " · ".join(f"{number} {name}" for number, name in enumerate(names, 1))
     question = f"Which answer is best? {choices} (Enter for none)"
     while True:
-        with terminal.ordinary_modes():
-            typed: str = typer.prompt(question, default="", show_default=False, err=True)
-        word = typed.strip().casefold()
+        word = ask_line(question).strip().casefold()
         if not word:
             return None
         for number, name in enumerate(names, 1):

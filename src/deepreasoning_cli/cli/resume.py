@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.cli.messages import ask_line
 from deepreasoning_cli.errors import DeepReasoningError, UsageError
 
 if TYPE_CHECKING:
@@ -264,8 +265,7 @@ def _asks_for_new_reasoning(runner: TurnRunner, record: TurnRecord, anew: TurnRe
     price = _price_of_reasoning(runner, anew)
     question = f"[a]nswer from what there is · [r]eason again{price} · [q]uit"
     while True:
-        typed: str = typer.prompt(question, default="", show_default=False, err=True)
-        word = typed.strip().lower()
+        word = ask_line(question).strip().lower()
         if word in ("a", "answer", "r", "reason"):
             return word.startswith("r")
         if word in ("q", "quit"):

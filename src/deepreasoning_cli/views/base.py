@@ -164,6 +164,7 @@ class LazyView:
         self._view: View | None = None
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._open, name="view", daemon=True)
+        self._opened = threading.Event()  # a join that a signal ends takes the thread for ended
 
     def __call__(self, event: Event) -> None:
         """Show the event, or keep it until there is a view."""
@@ -188,9 +189,9 @@ class LazyView:
         raise_bug(self._fault, failure)
 
     def _wait(self) -> None:
-        if self._thread.is_alive():
+        if not self._opened.is_set():
             self._request_sent.set()
-            self._thread.join()
+            self._opened.wait()
 
     def _open(self) -> None:
         self._request_sent.wait(CONNECTING)
@@ -200,6 +201,8 @@ class LazyView:
                 view(event)
         except Exception as exc:  # noqa: BLE001 (raised where the next event is handed in)
             self._fault = exc
+        finally:
+            self._opened.set()
 
 
 MAX_ERROR_LINE = 1000  # characters of a line

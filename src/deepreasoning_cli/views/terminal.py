@@ -176,9 +176,8 @@ class SuspendKey:
                 signal.signal(signal.SIGTSTP, self._stop)
 
     def release(self) -> None:
-        """From now on, stop as any program."""
-        if os.name == "posix" and _owner(signal.getsignal(signal.SIGTSTP)) is self:
-            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        """Nothing is live any more. The modes may still be ours: it goes on to give them back."""
+        self.suspended = nullcontext
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         with self.suspended(), ordinary_modes():

@@ -17,6 +17,7 @@ import typer
 
 from deepreasoning_cli.cli.boundary import write_stderr
 from deepreasoning_cli.cli.enter_key import is_listening, silent_terminal
+from deepreasoning_cli.cli.messages import ask_line, open_question
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.keys import is_like_a_key, validate_and_remember
 from deepreasoning_cli.views.terminal import supports_cursor, terminal_size
@@ -88,9 +89,7 @@ def ask_key(
     `refuse` says why it is not the right key, None for one that may be.
     """
     while True:
-        answer: str = typer.prompt(
-            question, default="", show_default=False, hide_input=True, err=True
-        )
+        answer = ask_line(question, hidden=True)
         if not answer.strip():
             return None
         try:
@@ -108,10 +107,11 @@ def ask_key(
 def _read_line(question: str) -> str:
     """The line that is typed behind the question, which stays out of stdout."""
     try:
-        if _can_echo():
-            return _read_keys(question)
-        typer.echo(f"{question} ", nl=False, err=True)
-        answer = input().strip()
+        with open_question():
+            if _can_echo():
+                return _read_keys(question)
+            typer.echo(f"{question} ", nl=False, err=True)
+            answer = input().strip()
     except (KeyboardInterrupt, EOFError):
         typer.echo(err=True)  # the cursor is still behind the question
         raise typer.Abort from None

@@ -14,7 +14,7 @@ from typing import Any, Final
 import typer
 
 from deepreasoning_cli.cli import options as o
-from deepreasoning_cli.cli.messages import debug_log, message, run_reporter
+from deepreasoning_cli.cli.messages import ask_to_confirm, debug_log, message, run_reporter
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.cli.price.estimate import ASSUMED
 from deepreasoning_cli.errors import (
@@ -124,7 +124,7 @@ class EvaluationRun:
         if not (sys.stdin and sys.stdin.isatty()):
             hint = "add --yes to begin without asking"
             raise UsageError(f"refusing to begin: {text}", kind="unconfirmed", hint=hint)
-        return typer.confirm(f"{text}. Begin?", default=False, err=True)
+        return ask_to_confirm(f"{text}. Begin?")
 
     def show(self, report: EvaluationReport, progress: RunProgress) -> None:
         """Print the report, and write the page."""

@@ -14,6 +14,7 @@ from deepreasoning_cli.cli.chat.prompt_history import FILE_NAME, PromptHistory
 from deepreasoning_cli.cli.dates import parse_time
 from deepreasoning_cli.cli.history.access import count_turns, require_session
 from deepreasoning_cli.cli.history.display import format_when
+from deepreasoning_cli.cli.messages import ask_to_confirm
 from deepreasoning_cli.connect import FILE_NAME as LAST_ORIGIN
 from deepreasoning_cli.connect import LastOrigin
 from deepreasoning_cli.errors import UsageError
@@ -101,4 +102,4 @@ def _confirm(question: str, rows: Sequence[TurnSummary]) -> bool:
         typer.echo(truncate(f"  {line}", terminal_size()[0] - 1), err=True)
     if len(rows) > SHOWN:
         typer.echo(f"  … and {len(rows) - SHOWN:,} more", err=True)
-    return typer.confirm(question, default=False, err=True)
+    return ask_to_confirm(question)
