@@ -19,8 +19,8 @@ from decimal import Decimal
 from typing import IO, Any, Final
 
 from deepreasoning_cli.errors import RefusedError
-from deepreasoning_cli.evaluation.final_answer import final_number, final_texts, normalise
 from deepreasoning_cli.keys import redact_known
+from deepreasoning_cli.pipeline.final_answer import final_number, final_texts, normalise
 from deepreasoning_cli.pipeline.handoff import delimiter_for
 from deepreasoning_cli.sanitize import repair_surrogates
 

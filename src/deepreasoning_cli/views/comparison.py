@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any, Final
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.comparison import Arm
 from deepreasoning_cli.pipeline.events import Stage, StageFinished
+from deepreasoning_cli.pipeline.final_answer import folded, last_number
 from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.views.base import model_label
@@ -26,7 +26,6 @@ COLUMNS: Final = (
     Column("status", drop_order=3),
     Column("last line", drop_order=4, min_width=16),
 )
-NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 MARKS: Final = " \t*_`#>$"
 """What Markdown puts around a line."""
 
@@ -175,9 +174,9 @@ def disagreement(answers: Sequence[tuple[str, str]]) -> str:
     shortest, longest = min(lengths), max(lengths)
     length = f"{shortest:,}{f' to {longest:,}' if longest > shortest else ''} characters"
     ends = [(label, last_line(text)) for label, text in answers]
-    if len({_folded(line) for _, line in ends}) == 1:
+    if len({folded(line) for _, line in ends}) == 1:
         return f"they end in the same line; {length}"
-    numbers = [(label, _last_number(line)) for label, line in ends]
+    numbers = [(label, last_number(line)) for label, line in ends]
     if all(number for _, number in numbers):
         groups = _groups(numbers)
         if len(groups) == 1:
@@ -185,15 +184,6 @@ def disagreement(answers: Sequence[tuple[str, str]]) -> str:
         found = "; ".join(f"{number}: {', '.join(who)}" for number, who in groups.items())
         return f"the last number differs ({found}); {length}"
     return f"the last lines differ; {length}"
-
-
-def _folded(line: str) -> str:
-    return " ".join(re.findall(r"\w+", line.casefold()))
-
-
-def _last_number(line: str) -> str:
-    found = NUMBER.findall(line)
-    return found[-1].replace(",", "") if found else ""
 
 
 def _groups(named: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepreasoning_cli.evaluation.final_answer import (
+from deepreasoning_cli.pipeline.final_answer import (
     boxed,
     final_number,
     final_texts,
+    folded,
     last_line,
+    last_number,
     normalise,
 )
 
@@ -132,3 +134,29 @@ def test_the_last_line_is_one_with_words_in_it() -> None:
 )
 def test_case_and_emphasis_make_no_difference(written: str) -> None:
     assert normalise(written) == "paris"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("It is **42**.", "it is 42", True),
+        ("$1,234", "1234", True),
+        ("x^2 + 1", "x^3 + 1", False),
+        ("-5", "5", False),
+        ("− 5 −", "5", True),
+        ("−5", "-5", True),
+        ("8-5", "8 - 5", True),
+        ("3.5", "35", False),
+        ("Ada, then Ben", "Ben, then Ada", False),
+    ],
+)
+def test_lines_are_alike_by_their_words_and_numbers(one: str, other: str, alike: bool) -> None:
+    assert (folded(one) == folded(other)) is alike
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [("so -1,200.50 it is", "-1200.50"), ("7 of 9", "9"), ("8-5", "5"), ("", "")],
+)
+def test_the_last_number_of_a_line_is_read_as_it_is_written(line: str, number: str) -> None:
+    assert last_number(line) == number

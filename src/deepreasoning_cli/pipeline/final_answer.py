@@ -1,4 +1,6 @@
-"""What an answer says in the end: the text and the number that are compared with the right one."""
+"""What an answer says in the end: the text and the number that are compared with the right one,
+or with those of other answers.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ from typing import Final
 LONGEST: Final = 100_000  # characters from the end; what is before them is not the final answer
 LARGEST_EXPONENT: Final = 400  # of powers that are worked out
 AROUND: Final = " \t*_`$\"'“”‘’«».!:"  # signs around an answer that say nothing
+
+_AMOUNT: Final = re.compile(r"(?:(?<![\w)\]])[-−])?\d[\d,]*(?:\.\d+)?")
+_WORDS: Final = re.compile(rf"{_AMOUNT.pattern}|\w+")
 
 _LABEL: Final = re.compile(r"(?i)\banswer\b[*_\s]*(?:\bis\b|[:=])[*_:\s]*")
 _IN_BRACKETS: Final = re.compile(r"\([^()\n]*\)")
@@ -86,6 +91,20 @@ def final_texts(answer: str) -> list[str]:
 def normalise(text: str) -> str:
     """A text as it is compared: one case, single blanks, no emphasis, quotes or stop around it."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(AROUND)
+
+
+def folded(line: str) -> str:
+    """A line as it is compared with another: its words and numbers, in one case, and no signs but
+    those of numbers.
+    """
+    words = _WORDS.findall(line.casefold())
+    return " ".join(word.replace(",", "").replace("−", "-") for word in words)
+
+
+def last_number(line: str) -> str:
+    """The last number as it is written, without commas; empty without one."""
+    found = _AMOUNT.findall(line)
+    return found[-1].replace(",", "").replace("−", "-") if found else ""
 
 
 def final_number(answer: str) -> Decimal | None:
