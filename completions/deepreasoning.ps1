@@ -8,7 +8,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $commands, $flags, $words, $files, $help = 1..5 |
         ForEach-Object { [System.Collections.Hashtable]::new() }
     $commands[''] = @('ask', 'chat', 'resume', 'compare', 'eval', 'batch', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help')
-    $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run')
+    $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--stop', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run')
     $help['--config'] = 'Use this config file.'
     $help['--debug'] = 'Log requests to stderr, keys masked.'
     $help['--quiet'] = 'Hide the status line, notes and warnings.'
@@ -61,6 +61,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['--no-stream'] = 'Wait for the whole answer instead of streaming.'
     $help['--no-save'] = 'Save nothing to disk.'
     $help['--max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
+    $help['--stop'] = 'When reasoning stops: at its end, or settled: once probes agree on an answer.'
     $help['--max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
     $help['--max-cost'] = 'Stop at this cost.'
     $help['--on-cap'] = 'At the cost cap: stop, or answer from the reasoning so far.'
@@ -70,7 +71,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['--replay-pace'] = 'Speed of a replay: 1 as recorded (default on a terminal), 0 at once (in a pipe).'
     $help['--dry-run'] = 'Print the requests and the estimated cost; send nothing.'
     $commands['ask'] = @()
-    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run', '--help', '-h')
+    $flags['ask'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--stop', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run', '--help', '-h')
     $help['ask'] = 'Ask a question: the reasoner thinks, Claude answers.'
     $help['ask --model'] = 'Claude model: sonnet, haiku, opus or an id.'
     $help['ask -m'] = 'Claude model: sonnet, haiku, opus or an id.'
@@ -115,6 +116,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --no-stream'] = 'Wait for the whole answer instead of streaming.'
     $help['ask --no-save'] = 'Save nothing to disk.'
     $help['ask --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
+    $help['ask --stop'] = 'When reasoning stops: at its end, or settled: once probes agree on an answer.'
     $help['ask --max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
     $help['ask --max-cost'] = 'Stop at this cost.'
     $help['ask --on-cap'] = 'At the cost cap: stop, or answer from the reasoning so far.'
@@ -126,7 +128,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['ask --help'] = 'Show this message and exit.'
     $help['ask -h'] = 'Show this message and exit.'
     $commands['chat'] = @()
-    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--file', '-f', '--no-web', '--web', '-w', '--no-stdin', '--continue', '-c', '--session', '--reasoning', '--no-sources', '--plain', '--no-save', '--max-reasoning', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--help', '-h')
+    $flags['chat'] = @('--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--file', '-f', '--no-web', '--web', '-w', '--no-stdin', '--continue', '-c', '--session', '--reasoning', '--no-sources', '--plain', '--no-save', '--max-reasoning', '--stop', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--help', '-h')
     $help['chat'] = 'Chat in the terminal, with sessions and slash commands; PROMPT is the first question.'
     $help['chat --model'] = 'Claude model: sonnet, haiku, opus or an id.'
     $help['chat -m'] = 'Claude model: sonnet, haiku, opus or an id.'
@@ -158,6 +160,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['chat --plain'] = 'Plain text: no panels, no Markdown rendering.'
     $help['chat --no-save'] = 'Save nothing to disk.'
     $help['chat --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
+    $help['chat --stop'] = 'When reasoning stops: at its end, or settled: once probes agree on an answer.'
     $help['chat --max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
     $help['chat --max-cost'] = 'Stop at this cost.'
     $help['chat --on-cap'] = 'At the cost cap: stop, or answer from the reasoning so far.'
@@ -237,7 +240,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['compare --help'] = 'Show this message and exit.'
     $help['compare -h'] = 'Show this message and exit.'
     $commands['eval'] = @()
-    $flags['eval'] = @('--make', '--seed', '--allow-run', '--arm', '--model', '-m', '--effort', '--judge', '--reasoner', '-r', '--answerer', '-a', '--backend', '--think', '--temperature', '-t', '--max-reasoning', '--max-tokens', '-j', '--max-cost', '--timeout', '--yes', '-y', '--output', '-o', '--html', '--json', '--no-save', '--record', '--replay', '--help', '-h')
+    $flags['eval'] = @('--make', '--seed', '--allow-run', '--arm', '--model', '-m', '--effort', '--judge', '--reasoner', '-r', '--answerer', '-a', '--backend', '--think', '--temperature', '-t', '--max-reasoning', '--stop', '--max-tokens', '-j', '--max-cost', '--timeout', '--yes', '-y', '--output', '-o', '--html', '--json', '--no-save', '--record', '--replay', '--help', '-h')
     $help['eval'] = 'Measure whether the pair beats Claude alone on your own questions, and for what money.'
     $help['eval --make'] = 'Print N questions that have one right answer, and ask nothing.'
     $help['eval --seed'] = 'Seed of --make; 1 if left out.'
@@ -256,6 +259,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $help['eval --temperature'] = 'Sampling temperature, 0 to 2.'
     $help['eval -t'] = 'Sampling temperature, 0 to 2.'
     $help['eval --max-reasoning'] = 'Stop reasoning after this much and answer: 4000 (tokens) or 90s.'
+    $help['eval --stop'] = 'When reasoning stops: at its end, or settled: once probes agree on an answer.'
     $help['eval --max-tokens'] = 'Maximum length of Claude''s answer, in tokens.'
     $help['eval -j'] = 'Ask this many at once.'
     $help['eval --max-cost'] = 'Stop at this cost of all questions.'
@@ -835,6 +839,10 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $files['ask --reasoning'] = $true
     $words['resume --reasoning'] = @('show', 'tail', 'hide', 'only', 'stderr')
     $files['resume --reasoning'] = $true
+    $words['--stop'] = @('end', 'settled')
+    $words['ask --stop'] = @('end', 'settled')
+    $words['chat --stop'] = @('end', 'settled')
+    $words['eval --stop'] = @('end', 'settled')
     $words['--on-cap'] = @('stop', 'answer')
     $words['ask --on-cap'] = @('stop', 'answer')
     $words['chat --on-cap'] = @('stop', 'answer')
@@ -869,15 +877,16 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['config set model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['history rename 0'] = @()
     $words['history export 0'] = @('last')
-    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
-    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
-    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
+    $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
+    $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
+    $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
     $words['config set backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['config set reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
     $words['config set answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
     $words['config set fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
     $words['config set effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
     $words['config set think'] = @('auto', 'low', 'medium', 'high', 'max')
+    $words['config set stop'] = @('end', 'settled')
     $words['config set web_search_linkup'] = @('true', 'false')
     $words['config set disable_formatting'] = @('true', 'false')
     $words['config set history'] = @('true', 'false')

@@ -24,7 +24,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-MODULES: Final = 250  # at most
+MODULES: Final = 252  # at most
 FILES_AT_THE_ROOT: Final = 12  # at most
 SHORTEST, LONGEST = 40, 400  # lines of a module
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from deepreasoning_cli.cli.price.bill import Tokens
-from deepreasoning_cli.cli.price.estimate import ASSUMED, UsageForecast
-from deepreasoning_cli.history.queries import StageCost
+from deepreasoning_cli.cli.price.estimate import UsageForecast
+from deepreasoning_cli.history.queries import ASSUMED, StageCost
 from deepreasoning_cli.pipeline.money import Usage
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=UTC)

@@ -85,6 +85,7 @@ def test_each_stage_of_a_turn_is_a_row_with_what_it_cost(tmp_path: Path) -> None
             model="claude-sonnet-5",
             usage=Usage(60, 5),
             cost=Decimal("1.5E-7"),
+            stop_reason="end_turn",
         ),
         turn1(
             stage="reason",

@@ -83,6 +83,8 @@ def test_without_anything_every_setting_has_its_default(config: Path) -> None:
         "effort": "auto",
         "think": "auto",
         "max_reasoning": None,
+        "stop": "end",
+        "probe_model": "haiku",
         "temperature": 0.7,
         "top_p": 0.9,
         "max_tokens": 8192,

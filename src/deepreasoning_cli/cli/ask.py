@@ -95,6 +95,7 @@ def ask(
     no_stream: o.NoStreamOption = False,
     no_save: o.NoSaveOption = False,
     max_reasoning: o.MaxReasoningOption = None,
+    stop: o.StopOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,

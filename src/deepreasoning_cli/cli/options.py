@@ -48,7 +48,7 @@ def global_options_of(context: typer.Context) -> GlobalOptions:
 SETTINGS: Final = {
     **{name: name for name in ("model", "reasoner", "answerer", "fallback", "backend")},
     **{name: name for name in ("handoff", "temperature", "top_p")},
-    **{name: name for name in ("effort", "think", "max_reasoning")},
+    **{name: name for name in ("effort", "think", "max_reasoning", "stop")},
     **{name: name for name in ("max_tokens", "max_cost", "on_cap", "timeout")},
     "web": "web_search_linkup",
     "no_sources": "disable_formatting",
@@ -175,6 +175,14 @@ MaxReasoningOption = Annotated[
         "--max-reasoning",
         metavar="TOKENS|SECONDS",
         help="Stop reasoning after this much and answer: 4000 (tokens) or 90s.",
+    ),
+]
+StopOption = Annotated[
+    Literal["end", "settled"] | None,
+    limits_option(
+        "--stop",
+        metavar="WHEN",
+        help="When reasoning stops: at its end, or settled: once probes agree on an answer.",
     ),
 ]
 TemperatureOption = Annotated[

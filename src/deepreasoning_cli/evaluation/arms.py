@@ -48,7 +48,7 @@ class EvaluationArm:
     def settings(self) -> dict[str, object]:
         """The settings of its turns, beside those of the run."""
         handoff = "none" if self.kind is ArmKind.ALONE else str(self.kind)
-        settings: dict[str, object] = {"handoff": handoff, "model": self.model}
+        settings: dict[str, object] = {"handoff": handoff, "model": self.model, "stop": "end"}
         return settings | ({"effort": self.effort} if self.effort else {})
 
     @property

@@ -39,7 +39,7 @@ FINAL_FAILURES: Final = frozenset({"max_tokens", "refusal", "empty_answer", "emp
 """Kinds of errors that are the model's own: no answer, which is a wrong one, and paid for."""
 SAME_FOR_ALL: Final = (
     *("reasoner", "answerer", "backend", "think", "temperature", "top_p"),
-    *("max_tokens", "max_reasoning", "web_search_linkup"),
+    *("max_tokens", "max_reasoning", "stop", "web_search_linkup"),
 )
 """Settings that what is answered depends on, beside those in which arms differ."""
 
@@ -103,7 +103,7 @@ class EvaluationTurns:
         self._settings = {arm: self._with(load, arm.settings) for arm in arms if arm.model}
         handoff = "both" if self._drafts else "reasoning"
         self._reasoner = self._with(load, {"handoff": handoff})
-        self._judge = self._with(load, {**judge, "handoff": "none"})
+        self._judge = self._with(load, {**judge, "handoff": "none", "stop": "end"})
         self._same = {name: getattr(turns.loaded.settings, name) for name in SAME_FOR_ALL}
 
     def _with(self, load: LoadValues, values: Mapping[str, object]) -> LoadedSettings:

@@ -22,7 +22,13 @@ from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.history import journal_format
 from deepreasoning_cli.history.journal_format import FOLDER, SUFFIX, TurnClosed, TurnOutcome, Warn
 from deepreasoning_cli.history.locks import NEW_FILE, close_and_remove, create_private, try_lock
-from deepreasoning_cli.pipeline.events import Event, StageFinished, StageStarted, TurnStarted
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    ProbeStarted,
+    StageFinished,
+    StageStarted,
+    TurnStarted,
+)
 from deepreasoning_cli.pipeline.record import TurnRecord
 
 SYNC_SECONDS: Final = 1.0
@@ -254,6 +260,8 @@ class Journal:
             return
         if isinstance(event, StageStarted):
             self._starts.append(event)
+        elif isinstance(event, ProbeStarted):
+            self._starts.append(event.start)
         elif isinstance(event, StageFinished):
             self._finished.append(event)
         if not self._whole or self._file is None:

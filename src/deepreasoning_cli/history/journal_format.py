@@ -111,6 +111,8 @@ KINDS: Final[dict[str, type[Any]]] = {
     "call": events.ToolCallStarted,
     "arguments": ToolArguments,
     "finished": events.StageFinished,
+    "probe": events.ProbeStarted,
+    "probed": events.ProbeFinished,
     "fell_back": events.Fallback,
     "warned": events.TurnWarning,
     "closed": TurnClosed,
@@ -149,7 +151,15 @@ def event_line(event: Event | TurnClosed, seconds: float, began: datetime | None
     fields: dict[str, Any] = {"event": NAMES[type(event)], "t": seconds}
     if began:
         fields |= {"version": VERSION, "began": began.isoformat()}
-    fields |= _stage_started(event) if isinstance(event, StageStarted) else asdict(event)
+    match event:
+        case StageStarted():
+            fields |= _stage_started(event)
+        case events.ProbeStarted(start, expected):
+            fields |= {**_stage_started(start), "expected": expected}
+        case events.ProbeFinished(finished):
+            fields |= asdict(finished)
+        case _:
+            fields |= asdict(event)
     for source in fields.get("sources", ()):
         if not source["text"]:
             del source["text"]
@@ -184,7 +194,13 @@ def read_line(data: bytes) -> JournalLine:
         decoded = {}
         if rates := fields.get("rates"):
             decoded["rates"] = decode(RateCard, rates, base=decode(Rates, rates))
-        event = decode(KINDS[fields["event"]], fields, **decoded)
+        match kind := KINDS[fields["event"]]:
+            case events.ProbeStarted:
+                event = kind(decode(StageStarted, fields, **decoded), fields["expected"])
+            case events.ProbeFinished:
+                event = kind(decode(events.StageFinished, fields))
+            case _:
+                event = decode(kind, fields, **decoded)
         return decode(JournalLine, fields | {"seconds": fields["t"]}, event=event)
     except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
         raise ValueError("not a line of a journal") from exc

@@ -14,7 +14,7 @@ from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.history.decoder import DAMAGE, decode
 from deepreasoning_cli.history.journal_format import TurnOutcome, Warn
 from deepreasoning_cli.history.mapping import LARGEST, read_usage, timestamp
-from deepreasoning_cli.pipeline.events import REPLAY
+from deepreasoning_cli.pipeline.events import CUT_SHORT, REPLAY, SETTLED
 from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.sanitize import repair_surrogates
 
@@ -221,8 +221,8 @@ FREE: Final = ("demo", REPLAY)
 """The backends that call no model: their turns are no spending."""
 SPENDING: Final = (
     "SELECT turns.id AS turn, turns.session, turns.started, turns.status = 'complete' AS complete,"
-    " stages.stage, stages.model, stages.cost, input_tokens, output_tokens, reasoning_tokens,"
-    " cached_tokens, cache_write_tokens, estimated"
+    " stages.stage, stages.model, stages.stop_reason, stages.cost,"
+    " input_tokens, output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, estimated"
     " FROM turns JOIN stages ON stages.turn = turns.seq"
     " WHERE turns.backend NOT IN (?, ?) AND turns.started >= ?"
     " AND (stages.cost NOTNULL OR stages.input_tokens NOTNULL) ORDER BY turns.seq"
@@ -244,6 +244,7 @@ class StageCost:
     model: str
     usage: Usage | None
     cost: Decimal | None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +313,35 @@ GROUPINGS: Final[Mapping[str, Callable[[StageCost], str]]] = {
     "session": lambda row: row.session or "(none)",
 }
 """How spending can be grouped."""
+
+
+FEWEST: Final = 5  # turns; from fewer a percentile says nothing
+NEWEST: Final = 1_000  # turns that count: older ones were answered by other models
+ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
+    "reason": (500, 2_000, 8_000),
+    "answer": (150, 600, 2_500),
+}
+"""Output tokens of a short, a usual and a hard question, for a user without a history."""
+STOPPED: Final = CUT_SHORT | {SETTLED}
+
+
+def thought_lengths(rows: Iterable[StageCost], model: str) -> Sequence[int]:
+    """How many tokens each chain of thought of that reasoner had that came to its end.
+
+    Where there are too few, those of an assumption: as many between any two of them.
+    """
+    lengths = [
+        row.usage.output_tokens
+        for row in rows
+        if row.complete and row.stage == "reason" and row.model == model and row.usage
+        if row.stop_reason not in STOPPED
+    ][-NEWEST:]
+    if len(lengths) >= FEWEST:
+        return lengths
+    low, typical, high = ASSUMED["reason"]
+    halves = ((low, typical), (typical, high))
+    steps = [round(a * (b / a) ** (step / 4)) for a, b in halves for step in range(4)]
+    return [*steps, high]
 
 
 def output_lengths(rows: Iterable[StageCost], stage: str) -> Sequence[int]:

@@ -24,7 +24,7 @@ from deepreasoning_cli.history.journal_format import (
     read_line,
 )
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
-from deepreasoning_cli.pipeline.events import Stage, StageStarted, TurnStarted
+from deepreasoning_cli.pipeline.events import ProbeStarted, Stage, StageStarted, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def replay(lines: Iterable[bytes]) -> Replay:
             continue
         if isinstance(each.event, StageStarted):
             turn.starts.append(each.event)
+        elif isinstance(each.event, ProbeStarted):
+            turn.starts.append(each.event.start)
         turn.record.apply(each.event)
     _close(turn, closed)
     return turn

@@ -147,6 +147,7 @@ class BudgetMeter:
         self._reserved = Decimal(0) if caps.reserve else UNLIMITED.amount
         self._answers = caps.answers
         self._spent = Decimal(0)
+        self._aside = Decimal(0)
         self.is_full = False
 
     def check_input(self, *starts: StageStarted) -> None:
@@ -195,6 +196,18 @@ class BudgetMeter:
         self._spent += finished.cost or 0
         return finished
 
+    def set_aside(self) -> Decimal:
+        """Keep a tenth of what is left for calls beside the stages; how many USD that is."""
+        self._aside = Decimal(0)
+        if self._left == UNLIMITED.amount:
+            return self._left
+        self._aside = max(self._left, self._aside) / 10
+        return self._aside
+
+    def charge_aside(self, cost: Decimal) -> None:
+        """Add what those calls have cost; the rest of what was set aside is free again."""
+        self._spent, self._aside = self._spent + cost, Decimal(0)
+
     def stopped(self, stage: str) -> IncompleteError:
         """The error that the stage was ended by the cap."""
         message = f"stopped at {self._running}: {self._cap.words}"
@@ -218,7 +231,7 @@ class BudgetMeter:
 
     @property
     def _left(self) -> Decimal:
-        return min(self._cap.left, self._reserved) - self._spent
+        return min(self._cap.left, self._reserved) - self._spent - self._aside
 
     @property
     def _running(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -24,6 +24,8 @@ class Stage(StrEnum):
 
     SEARCH = "search"
     REASON = "reason"
+    PROBE = "probe"
+    """The probes of `--stop settled`, all in one, which run while the reasoner thinks."""
     ANSWER = "answer"
 
 
@@ -142,6 +144,8 @@ COST_CAP: Final = "cost_cap"
 """The stop reason of a stage that a cap ended, and the kind of the errors."""
 MAX_REASONING: Final = "max_reasoning"
 """The stop reason of a reasoner that has thought as long as the setting of that name allows."""
+SETTLED: Final = "settled"
+"""The stop reason of a reasoner whose thoughts led two probes in a row to the same answer."""
 REPLAY: Final = "replay"
 """The backend of a turn whose calls were played from a cassette: no model was called."""
 RECORDING_ENDED: Final = "recording_ended"
@@ -260,6 +264,24 @@ class StageStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeStarted:
+    """A probe is sent, while the reasoner thinks: a model is asked for its answer so far.
+
+    `expected` are the tokens that the whole chain of thought is likely to have.
+    """
+
+    start: StageStarted
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFinished:
+    """The last probe is over, with what it took; without `usage` it cost nothing."""
+
+    finished: StageFinished
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """The search results, in the order of their numbers."""
 
@@ -284,6 +306,17 @@ class StageFinished:
     stop_reason: str | None
     complete: bool = True
     host: str | None = None
+
+    def with_next(self, other: StageFinished) -> StageFinished:
+        """This stage and another call of the same model in one."""
+        usages = [each.usage for each in (self, other) if each.usage]
+        costs = (self.cost, other.cost)
+        return replace(
+            other,
+            usage=usages[0] + usages[-1] if len(usages) > 1 else next(iter(usages), None),
+            cost=None if costs[0] is None or costs[1] is None else costs[0] + costs[1],
+            seconds=self.seconds + other.seconds,
+        )
 
     def thought_in_vain(self, text: str) -> int:
         """The tokens that an answerer thought for where its limit came before any `text`, else 0.
@@ -358,6 +391,8 @@ Event = (
     | ToolCallStarted
     | ToolArguments
     | StageFinished
+    | ProbeStarted
+    | ProbeFinished
     | Fallback
     | TurnWarning
 )

@@ -40,6 +40,18 @@ class Usage:
         del counts["cache_write_tokens"]
         return counts
 
+    def __add__(self, other: Usage) -> Usage:
+        """Both in one."""
+        thoughts = (self.reasoning_tokens, other.reasoning_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            None if thoughts == (None, None) else sum(count or 0 for count in thoughts),
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.estimated or other.estimated,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:

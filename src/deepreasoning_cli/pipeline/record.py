@@ -177,6 +177,10 @@ class TurnRecord:
     saved: Decimal = Decimal(0)
     """USD that the vendors' caches spared; below 0 where more was paid for writing to them."""
     running: events.StageStarted | None = None
+    probe: events.StageStarted | None = None
+    """The probe that runs, while the reasoner does."""
+    expected_reasoning: int | None = None
+    """Tokens that the chain of thought was likely to have; known where probes were sent."""
     complete: bool = False
     first_reasoning: float | None = None
     first_answer: float | None = None
@@ -201,6 +205,10 @@ class TurnRecord:
                 self.calls.add(event)
             case events.Draft(text):
                 self.drafts.append(text)
+            case events.ProbeStarted(start, expected):
+                self.probe, self.expected_reasoning = start, expected
+            case events.ProbeFinished(finished):
+                self._add_probe(self.probe, finished)
             case _:
                 self._apply_other(event)
 
@@ -231,12 +239,25 @@ class TurnRecord:
                 self.kept_answer, self.earlier_cost, self.sources = text, cost, sources
 
     def close(self, *, complete: bool) -> None:
-        """End the turn; a stage that is still running gets an estimate."""
+        """End the turn; a stage or a probe that is still running gets an estimate."""
         self.complete = complete
         self.total = self.clock() - self._began
+        if self.probe:
+            self._add_probe(self.probe, self.probe.finish(self.probe.estimate(), 0.0))
         if self.running:
             self.stages[self.running.stage] = self._unfinished(self.running)
             self.running = None
+
+    def _add_probe(
+        self, started: events.StageStarted | None, finished: events.StageFinished
+    ) -> None:
+        """Count a probe among those before it; one without usage was not paid for."""
+        self.probe = None
+        if finished.usage is None:
+            return
+        self.saved += _saved(started, finished)
+        before = self.stages.get(Stage.PROBE)
+        self.stages[Stage.PROBE] = before.with_next(finished) if before else finished
 
     def _unfinished(self, started: events.StageStarted) -> events.StageFinished:
         reasons = started.stage is Stage.REASON
@@ -256,6 +277,13 @@ class TurnRecord:
         """Whether the chain of thought is whole; one from elsewhere is taken for it."""
         stage = self.stages.get(Stage.REASON)
         return stage is None or (stage.complete and stage.stop_reason not in events.CUT_SHORT)
+
+    @property
+    def settled_after(self) -> int | None:
+        """After how many tokens the reasoner was stopped since it had settled, if it was."""
+        stage = self.stages.get(Stage.REASON)
+        settled = stage is not None and stage.stop_reason == events.SETTLED
+        return stage.usage.output_tokens if settled and stage and stage.usage else None
 
     @property
     def own_thinking(self) -> str:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from deepreasoning_cli.errors import IncompleteError, RefusedError
+from deepreasoning_cli.errors import IncompleteError
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import NO_CAPS, NO_LIMIT, BudgetMeter, Caps, ReasoningLimit
-from deepreasoning_cli.pipeline.events import Event, Handoff, Prompt, Stage
+from deepreasoning_cli.pipeline.events import SETTLED, Event, Handoff, Prompt, Stage
 from deepreasoning_cli.pipeline.money import BYTES_PER_TOKEN, estimate_tokens
 from deepreasoning_cli.pipeline.record import GrowingText
 from deepreasoning_cli.pipeline.stage import Provider, StageRun, ask_in_order, finish_stage
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.hosted import Hosted
+    from deepreasoning_cli.pipeline.probes import Probes, Probing
     from deepreasoning_cli.pipeline.record import TurnRecord
     from deepreasoning_cli.pipeline.search import Search, SearchResult
 
@@ -81,6 +82,8 @@ class Plan:
     answer_now: Callable[[], bool] = lambda: False
     """Called at each thought: whether the user wants the answer now, from what there is."""
     max_reasoning: ReasoningLimit = NO_LIMIT
+    probing: Probing | None = None
+    """How it is found out that the reasoner has settled, where that is to end its thinking."""
     caps: Caps = NO_CAPS
     hosted: Hosted | None = None
     search: Search | None = None
@@ -111,16 +114,23 @@ def run_turn(plan: Plan) -> Generator[Event, None, None]:
         paid = found is not None and plan.search.searcher is not None
         results = found or ()
         plan = replace(plan, prompt=with_search_results(plan.prompt, results))
+    probes: Probes | None = None
+    if plan.probing:
+        from deepreasoning_cli.pipeline.probes import Probes
+
+        probes = Probes(plan.probing, plan.prompt, replayed=plan.backend == events.REPLAY)
     with ExitStack() as calls:
         work = plan.reused or ReasonerOutput()
         if plan.reused:
             yield events.Reused(work.reasoning, work.answer, work.model)
             work = yield from _fitting(plan, work)
         if plan.reasoner and not plan.reused:
-            work = yield from _reason(plan, plan.reasoner, calls, meter, paid=paid)
+            work = yield from _reason(plan, plan.reasoner, calls, meter, probes, paid=paid)
         if plan.answerer:
             paid = paid or work.paid
             yield from _answer(plan, plan.answerer, work, calls, meter, results, paid=paid)
+    if probes:
+        yield from probes.collect()  # the last one may have run beside the answer
 
 
 def _turn_started(plan: Plan) -> events.TurnStarted:
@@ -160,19 +170,27 @@ def _planned_stages(plan: Plan) -> Iterator[events.StageStarted]:
 
 
 def _reason(
-    plan: Plan, reasoner: Provider, calls: ExitStack, meter: BudgetMeter, *, paid: bool
+    plan: Plan,
+    reasoner: Provider,
+    calls: ExitStack,
+    meter: BudgetMeter,
+    probes: Probes | None,
+    *,
+    paid: bool,
 ) -> Generator[Event, None, ReasonerOutput]:
     """The reasoner's stage. Its call stays open in `calls`: the answerer's goes out first."""
-    ask = partial(_read_reasoner, plan, calls=calls, meter=meter, paid=paid)
+    ask = partial(_read_reasoner, plan, calls=calls, meter=meter, probes=probes, paid=paid)
     others = plan.fallbacks.get(Stage.REASON, ())
     prompt_for = partial(reasoner_prompt, plan)
     run = yield from ask_in_order(Stage.REASON, (reasoner, *others), prompt_for, ask)
+    if probes:
+        probes.end(meter)
     goes_on = plan.caps.answers and plan.answerer is not None
     yield from finish_stage(run, meter, goes_on=goes_on)
     if run.thoughts.is_blank:
         _require_reasoning(plan, run)
     model = run.served or run.provider.model
-    work = ReasonerOutput("", run.answer, model, paid=True, whole=run.stopped is None)
+    work = ReasonerOutput("", run.answer, model, paid=True, whole=run.stopped in (None, SETTLED))
     return (yield from _fitting(plan, work, run.thoughts))
 
 
@@ -216,34 +234,55 @@ ROOM_BESIDE: Final = 10_000  # tokens of the answer, and of what stands around t
 
 
 def _read_reasoner(
-    plan: Plan, run: StageRun, *, calls: ExitStack, meter: BudgetMeter, paid: bool
+    plan: Plan,
+    run: StageRun,
+    *,
+    calls: ExitStack,
+    meter: BudgetMeter,
+    probes: Probes | None,
+    paid: bool,
 ) -> Generator[Event, None, None]:
     answerer = plan.answerer
     started = run.started()
     (meter.check_next_stage if paid else meter.check_input)(started)
     yield started
-    when_sent = answerer.preconnect if answerer else lambda: None
+    when_sent: Callable[[], None] = answerer.preconnect if answerer else lambda: None
+    if probes:
+        probes.begin(run, meter)
+        when_sent = partial(probes.prepare, when_sent)
     reply = calls.enter_context(closing(run.provider.stream(run.prompt, when_sent)))
     # money is left for the answer while the reasoner thinks
     then = StageRun(Stage.ANSWER, answerer, plan.prompt).started() if answerer else None
-    is_enough = plan.max_reasoning.begin()
+    why_stop = _begin_thinking(plan)
     drafts = plan.drafts or (answerer is not None and plan.handoff is not Handoff.REASONING)
-    for chunk in meter.limit(started, run.consume(reply, paid=paid), then):
+    chunks = meter.limit(started, run.consume(reply, paid=paid), then)
+    for chunk in probes.follow(chunks) if probes else chunks:
         match chunk:
             case events.Thought(text):
                 yield chunk
-                if is_enough(text):
-                    run.stopped = events.MAX_REASONING
+                if reason := why_stop(text):
+                    run.stopped = reason
                     break
-                if plan.answer_now():
-                    run.stopped = events.ANSWER_NOW
-                    break
+            case events.ProbeStarted() | events.ProbeFinished():
+                yield chunk
             case events.Text(text) if drafts:
                 yield events.Draft(text)
             case events.Text() if not run.texts.is_blank:
                 break  # its own answer is not used, and so not paid for
     if plan.handoff is Handoff.REASONING and run.thoughts.is_blank and not run.texts.is_blank:
         yield events.Draft(run.answer)  # it was paid for, and may be the thought itself
+
+
+def _begin_thinking(plan: Plan) -> Callable[[str], str | None]:
+    """A function that is told each thought, and says why it is to be the last one, if it is."""
+    is_enough = plan.max_reasoning.begin()
+
+    def why_stop(text: str) -> str | None:
+        if is_enough(text):
+            return events.MAX_REASONING
+        return events.ANSWER_NOW if plan.answer_now() else None
+
+    return why_stop
 
 
 def _answer(
@@ -350,22 +389,5 @@ def answer_prompt(plan: Plan, work: ReasonerOutput) -> Prompt:
 def _require_reasoning(plan: Plan, run: StageRun) -> None:
     """Stop before Claude is billed for an answer without the reasoning that it should rest on."""
     required = plan.handoff in (Handoff.REASONING, Handoff.BOTH) or plan.answerer is None
-    if not required or plan.allow_empty_reasoning:
-        return
-    sent, hints = "no reasoning", ["choose another reasoner with -r"]
-    if run.hidden:
-        sent = "its reasoning encrypted"
-    elif text := run.answer.strip():
-        sent = f"no reasoning, only {len(text):,} characters of text"
-        table = f"[reasoners.{plan.reasoner_name or 'NAME'}]"
-        hints.append(f"if that text is its reasoning, set opens_thinking = true under {table}")
-    raise RefusedError(
-        f"{run.provider.model} sent {sent}; Claude was not called",
-        kind="empty_reasoning",
-        stage=Stage.REASON,
-        hint=(
-            *hints,
-            "use --handoff none to ask Claude alone",
-            "add --allow-empty-reasoning to continue without reasoning",
-        ),
-    )
+    if required and not plan.allow_empty_reasoning:
+        raise run.without_reasoning(plan.reasoner_name or "NAME")

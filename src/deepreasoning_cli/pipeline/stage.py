@@ -8,7 +8,12 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from deepreasoning_cli.errors import DeepReasoningError, IncompleteError, UnavailableError
+from deepreasoning_cli.errors import (
+    DeepReasoningError,
+    IncompleteError,
+    RefusedError,
+    UnavailableError,
+)
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
 from deepreasoning_cli.pipeline.events import Chunk, Event, Prompt, Stage
@@ -223,6 +228,26 @@ class StageRun:
         said = " ".join(self.end.details.split())[:LONGEST_DETAILS] if self.end else ""
         message = f"{self.provider.model} {fault} ({self._reason}{f'; {said}' if said else ''})"
         raise IncompleteError(message, kind=kind, stage=self.stage, hint=hint)
+
+    def without_reasoning(self, reasoner: str) -> RefusedError:
+        """The error of a reasoner, by its name in the settings, that sent no reasoning."""
+        sent, hints = "no reasoning", ["choose another reasoner with -r"]
+        if self.hidden:
+            sent = "its reasoning encrypted"
+        elif text := self.answer.strip():
+            sent = f"no reasoning, only {len(text):,} characters of text"
+            table = f"[reasoners.{reasoner}]"
+            hints.append(f"if that text is its reasoning, set opens_thinking = true under {table}")
+        return RefusedError(
+            f"{self.provider.model} sent {sent}; Claude was not called",
+            kind="empty_reasoning",
+            stage=Stage.REASON,
+            hint=(
+                *hints,
+                "use --handoff none to ask Claude alone",
+                "add --allow-empty-reasoning to continue without reasoning",
+            ),
+        )
 
 
 UNPAID: Final = frozenset({"cassette_miss", "cassette_broken"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deepreasoning_cli.catalog.models import Samplers
 from deepreasoning_cli.errors import DeepReasoningError
@@ -17,6 +17,8 @@ from deepreasoning_cli.pipeline.money import Usage
 if TYPE_CHECKING:
     from deepreasoning_cli.transport import DeferredTransport, Request, Transport
     from deepreasoning_cli.wire.client.errors import ApiAccount
+
+SHORT_PATIENCE: Final = 20.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class ApiProvider(ABC):
     """What a person calls who answers there; None where it is known by its address alone."""
     host: str | None = None
     """The name of the reasoner or answerer that it is in the settings."""
+    is_optional: bool = False
+    """Whether nobody waits for its reply: a call is made once, and given up soon."""
 
     def check_route(self) -> None:
         """Raise ConfigError where the way there is known to be closed, before anything is paid."""
@@ -57,6 +61,8 @@ class ApiProvider(ABC):
     def _reply(
         self, request: Request, when_sent: Callable[[], None]
     ) -> Generator[Chunk, None, None]:
+        if self.is_optional:
+            request = replace(request, is_retried=False, read_timeout=SHORT_PATIENCE)
         with closing(self.transport.stream(request, when_sent)) as payloads:
             chunks = self.read(payloads, request.account)
             if self.key and len(self.key.value) >= SHORTEST_RECOGNISED:

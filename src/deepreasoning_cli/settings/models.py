@@ -284,6 +284,8 @@ class Settings(BaseSettings):
     max_reasoning: ReasoningAmount | None = Field(
         default=None, description='tokens such as 4000, or a time such as "90s"'
     )
+    stop: Literal["end", "settled"] = "end"
+    probe_model: str = Field(default="haiku", min_length=1, description='a string such as "haiku"')
     temperature: Real = Field(default=0.7, ge=0, le=2, description="a number from 0 to 2")
     top_p: Real = Field(default=0.9, ge=0, le=1, description="a number from 0 to 1")
     max_tokens: Integer = Field(

@@ -166,7 +166,8 @@ class Transport:
                 except AttemptFailed as failed:
                     from deepreasoning_cli.transport.retry import next_wait
 
-                    wait = None if received else next_wait(failed, waits, creates=request.creates)
+                    is_last = received or not request.is_retried
+                    wait = None if is_last else next_wait(failed, waits, creates=request.creates)
                     if wait is None:
                         raise failed.error from failed.__cause__
                     waits.append(wait)

@@ -43,6 +43,8 @@ class Request:
     """Seconds without a byte after which this call is given up, where that is sooner than usual."""
     creates: bool = False
     """Whether it makes something at the vendor that a repeat might make twice."""
+    is_retried: bool = True
+    """Whether it is sent again where it fails."""
 
     @property
     def host(self) -> str:

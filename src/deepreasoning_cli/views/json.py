@@ -32,6 +32,7 @@ def turn_object(record: TurnRecord, *, reasoning: str | None = None) -> dict[str
         "reasoner": stage_object(stages.get(Stage.REASON)),
         "answerer": stage_object(stages.get(Stage.ANSWER), record.own_thinking),
         "search": stage_object(stages.get(Stage.SEARCH)),
+        **({"probes": stage_object(stages[Stage.PROBE])} if Stage.PROBE in stages else {}),
         "fallbacks": list(map(_fallback_object, record.fallbacks)),
         "cost_usd": decimal_usd(record.cost),
         "stop_reason": last.stop_reason if last else None,

@@ -208,6 +208,18 @@ def _answerer(stage: StageFinished) -> str:
     return "Claude's" if "claude" in stage.model else "the answerer's"
 
 
+def _probes(record: TurnRecord) -> list[str]:
+    """`settled after 2,100 of about 5,000 tokens; probes $0.0011`, where probes were sent."""
+    stage = record.stages.get(Stage.PROBE)
+    estimated = bool(stage and stage.usage and stage.usage.estimated)
+    words = [f"probes {format_usd(stage.cost, estimated=estimated)}"] if stage else []
+    if after := record.settled_after:
+        expected = record.expected_reasoning
+        of = f" of about {round(expected, -2):,}" if expected and expected > after else ""
+        words.insert(0, f"settled after {format_tokens(after)}{of} tokens")
+    return ["; ".join(words)] if words else []
+
+
 def turn_summary(record: TurnRecord) -> str:
     """`deepseek-flash → claude-sonnet-5-5 · 3,412 tokens · $0.0123 · 52 s`.
 
@@ -216,7 +228,7 @@ def turn_summary(record: TurnRecord) -> str:
     what both have cost stands at the end.
     """
     stages = record.stages.values()
-    named = [stage for stage in stages if stage.stage is not Stage.SEARCH]
+    named = [stage for stage in stages if stage.stage not in (Stage.SEARCH, Stage.PROBE)]
     models = " → ".join(
         model_label(stage.served_model or stage.model, stage.host) for stage in named or stages
     )
@@ -230,6 +242,7 @@ def turn_summary(record: TurnRecord) -> str:
     if record.saved >= SMALLEST_SHOWN:
         cached = sum(stage.usage.cached_tokens for stage in stages if stage.usage)
         parts.append(f"{cached:,} cached, {format_usd(record.saved)} saved")
+    parts += _probes(record)
     parts += ["replayed"] if record.start.backend == events.REPLAY else []
     parts += [f"{each.used} instead of {each.failed}" for each in record.fallbacks]
     parts.append(format_duration(record.total))

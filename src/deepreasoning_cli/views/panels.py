@@ -338,6 +338,8 @@ def _result_words(stage: events.StageFinished, *, has_answer: bool) -> tuple[str
         return f"stopped by you after {words}", False
     if stage.stop_reason == events.MAX_REASONING:
         return f"stopped by max_reasoning after {words}", False
+    if stage.stop_reason == events.SETTLED:
+        return f"settled after {words}", False
     if not has_answer and (thought := stage.thought_in_vain("")):
         return f"thought for {thought:,} tokens and wrote nothing · {words}", True
     bad_news = BAD_NEWS.get(ending_of(stage.stop_reason))

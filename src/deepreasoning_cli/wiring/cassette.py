@@ -78,12 +78,18 @@ class Cassette:
         search, hosted = plan.search, plan.hosted
         if search and search.searcher:
             search = replace(search, searcher=tape.searcher(search.searcher))
+        probing = plan.probing
+        if probing:
+            at_once = tape._replace(pace=0.0) if isinstance(tape, Playback) else tape
+            probe = at_once.provider(probing.provider, str(Stage.PROBE), None)
+            probing = replace(probing, provider=probe)
         reason, answer = (HOSTED, HOSTED) if hosted else (str(Stage.REASON), str(Stage.ANSWER))
         handoff = None if hosted else plan.handoff
         return replace(
             plan,
             backend=REPLAY if isinstance(tape, Playback) else plan.backend,
             search=search,
+            probing=probing,
             hosted=tape.provider(hosted, HOSTED, None) if hosted else None,
             reasoner=plan.reasoner and tape.provider(plan.reasoner, reason, handoff),
             answerer=plan.answerer and tape.provider(plan.answerer, answer, handoff),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from deepreasoning_cli.catalog.models import (
 from deepreasoning_cli.errors import ConfigError, RefusedError, UsageError
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.pipeline.budget import NO_LIMIT, ReasoningLimit
-from deepreasoning_cli.pipeline.events import Handoff, Message, Prompt, Stage
+from deepreasoning_cli.pipeline.events import SETTLED, Handoff, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.run import Plan, reasoner_prompt
 from deepreasoning_cli.pipeline.stage import Provider
@@ -50,11 +50,7 @@ from deepreasoning_cli.wiring.backend import (
     vendor_of,
     with_keys,
 )
-from deepreasoning_cli.wiring.resources import (
-    TurnRequest,
-    name_at,
-    new_id,
-)
+from deepreasoning_cli.wiring.resources import TurnRequest, name_at, new_id
 
 if TYPE_CHECKING:
     from deepreasoning_cli.pipeline.search import Search
@@ -82,7 +78,12 @@ def build_plan(
     there is one; for a replay the request has the settings of `Cassette.with_keys`. Raises
     ConfigError, RefusedError, and UsageError where a model cannot read so much.
     """
-    plan = PlanBuilder(request, catalog, connect, runtime).build()
+    builder = PlanBuilder(request, catalog, connect, runtime)
+    plan = builder.build()
+    if request.loaded.settings.stop == SETTLED and runtime is BLOCKING:
+        from deepreasoning_cli.wiring.services import with_probes
+
+        plan = with_probes(plan, request.loaded, builder.answerer)
     if cassette:
         plan = cassette.apply_to(plan)
     for provider in (plan.reasoner, plan.answerer):
@@ -192,10 +193,6 @@ class PlanBuilder:
         return date.min if self._settings.is_replay else datetime.now(UTC).date()
 
     @property
-    def _wants_json(self) -> bool:
-        return self.request.options is not None and self.request.options.output_format is not None
-
-    @property
     def _is_plain(self) -> bool:
         return self.request.conversation is None or self.request.conversation.is_plain
 
@@ -257,6 +254,13 @@ class PlanBuilder:
             except (RefusedError, UsageError) as error:
                 self._warnings.append(f"{host.name} cannot step in: {error.message}")
         return providers
+
+    def answerer(self, values: Mapping[str, object]) -> Provider:
+        """The first answerer, under these settings. Raises as `build` does."""
+        loaded = self._loaded.with_values(values, "of a probe")
+        request = replace(self.request, loaded=loaded, thinking_room=0)
+        builder = PlanBuilder(request, self.catalog, self.connect, self.runtime)
+        return builder._answerers()[0]
 
     def _usable(self, hosts: Sequence[Host]) -> Sequence[Host]:
         """Those that can be asked; those that lack a key are warned of."""
@@ -383,7 +387,8 @@ class PlanBuilder:
         if not request.found:
             key = key_of(self._loaded, self.catalog, "linkup")
             searcher = open_search(settings, self.catalog, key, self._transport)
-        lists, go_on = not (settings.disable_formatting or self._wants_json), request.without_search
+        as_json = request.options is not None and request.options.output_format is not None
+        lists, go_on = not (settings.disable_formatting or as_json), request.without_search
         return Search(searcher, request.question, go_on, lists=lists, found=request.found)
 
     def _max_tokens(self, most: int | None, model: str) -> int:

@@ -37,6 +37,7 @@ def chat(
     plain: o.PlainOption = False,
     no_save: o.NoSaveOption = False,
     max_reasoning: o.MaxReasoningOption = None,
+    stop: o.StopOption = None,
     max_tokens: o.MaxTokensOption = None,
     max_cost: o.MaxCostOption = None,
     on_cap: o.OnCapOption = None,

@@ -77,6 +77,7 @@ def eval(  # noqa: A001 - what the command is called
     think: o.ThinkOption = None,
     temperature: o.TemperatureOption = None,
     max_reasoning: o.MaxReasoningOption = None,
+    stop: o.StopOption = None,
     max_tokens: o.MaxTokensOption = None,
     at_once: Annotated[
         int, o.limits_option("-j", metavar="N", min=1, max=200, help="Ask this many at once.")

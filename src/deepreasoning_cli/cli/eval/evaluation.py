@@ -16,7 +16,6 @@ import typer
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.messages import ask_to_confirm, debug_log, message, run_reporter
 from deepreasoning_cli.cli.pager import print_json
-from deepreasoning_cli.cli.price.estimate import ASSUMED
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
@@ -30,6 +29,7 @@ from deepreasoning_cli.evaluation.question_file import EvaluationRow, read_rows
 from deepreasoning_cli.evaluation.report import EvaluationReport
 from deepreasoning_cli.evaluation.turns import LINE_FIELDS, EvaluationTurns, QuestionOutcome
 from deepreasoning_cli.files import check_writable, write_atomically
+from deepreasoning_cli.history.queries import ASSUMED
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, AtOnce, ManyTurns
 from deepreasoning_cli.pipeline.events import REPLAY

@@ -18,7 +18,14 @@ from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.cli.price.bill import Pair, Tokens
 from deepreasoning_cli.cli.price.rate_card import PriceContext
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError
-from deepreasoning_cli.history.queries import StageCost, output_lengths, thinking_lengths
+from deepreasoning_cli.history.queries import (
+    ASSUMED,
+    FEWEST,
+    NEWEST,
+    StageCost,
+    output_lengths,
+    thinking_lengths,
+)
 from deepreasoning_cli.pipeline.events import Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
 from deepreasoning_cli.providers.anthropic import ClaudeThinking, accept_effort
@@ -28,14 +35,6 @@ from deepreasoning_cli.wiring.resources import open_transport
 CASES: Final = ("low", "typical", "high")
 SHARES: Final = (10, 50, 90)
 """The percentiles of the user's own turns that the three cases stand for."""
-FEWEST: Final = 5  # turns; from fewer a percentile says nothing
-NEWEST: Final = 1_000  # turns that count: older ones were answered by other models
-
-ASSUMED: Final[Mapping[str, tuple[int, int, int]]] = {
-    "reason": (500, 2_000, 8_000),
-    "answer": (150, 600, 2_500),
-}
-"""Output tokens of a short, a usual and a hard question, for a user without a history."""
 COSTS = (
     Column(" "),
     Column("name"),
