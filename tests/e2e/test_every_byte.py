@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +30,7 @@ from deepreasoning_cli.providers.gateway import Endpoint, GatewayProvider, Param
 from deepreasoning_cli.providers.linkup import LinkupProvider
 from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.transport import Timeouts, Transport
-from deepreasoning_cli.views.base import ViewGroup
+from deepreasoning_cli.views.base import ViewGroup, error_lines
 from support.cut_replies import (
     ANSWERERS,
     BREAKS,
@@ -40,11 +39,13 @@ from support.cut_replies import (
     REASONERS,
     Break,
     BreakingNetwork,
+    Plays,
     RecordedReply,
     Said,
 )
 from support.loopback import Cut, Loopback, Reply, Reset, Stall
 from support.often import AT_LENGTH, RecordProperty, often
+from support.vendors import canary, traces
 
 pytestmark = pytest.mark.no_cover  # the same lines at each cut: only slower
 STRIDE, WIDE_STRIDE = (1, 7) if AT_LENGTH else (199, 199)  # bytes from one cut to the next
@@ -52,7 +53,10 @@ PROMPT = Prompt((Message("user", "What is 6×7?"),))
 WITH_TOOLS = Prompt(
     PROMPT.messages, options=AnswerOptions(tools=(Tool("read", "Reads.", {"type": "object"}),))
 )
-KEY = Key("k", "sk-0123456789abcdefghij", "a test")
+KEY = Key("k", canary("sk-"), "a test")
+TRACES = tuple(traces(KEY.value, "sk-"))
+ECHO = json.dumps({"error": {"message": f"the key {KEY.value} is wrong, {KEY.value}"}}).encode()
+"""What a careless vendor says of a request, with its key in it, also cut in two."""
 R1 = load_catalog().reasoners[0]
 
 
@@ -90,10 +94,11 @@ class Words(NamedTuple):
 
 @dataclass
 class Cuts:
-    """Turns whose replies are cut; `tried` counts them."""
+    """Turns whose replies are cut; `tried` counts them, `told` are the lines of their errors."""
 
     folder: Path
     tried: int = 0
+    told: list[str] = field(default_factory=list)
 
     def words(
         self,
@@ -106,17 +111,20 @@ class Cuts:
         said: list[str] = []
         turn, shown = f"turn{self.tried:06}", Shown()
         record = TurnRecord()
-        with (
-            suppress(DeepReasoningError),
-            Transport(
-                Timeouts(read=patience),
-                wrap_backend=lambda real: network or real,
-                sleep=lambda _: None,
-            ) as transport,
-            ViewGroup(record, [shown], Journal(self.folder, record, said.append)) as show,
-        ):
-            for event in run_turn(plan(turn, transport)):
-                show(event)
+        try:
+            with (
+                Transport(
+                    Timeouts(read=patience),
+                    wrap_backend=lambda real: network or real,
+                    log=self.told.append,
+                    sleep=lambda _: None,
+                ) as transport,
+                ViewGroup(record, [shown], Journal(self.folder, record, said.append)) as show,
+            ):
+                for event in run_turn(plan(turn, transport)):
+                    show(event)
+        except DeepReasoningError as error:
+            self.told += error_lines(error)
         with Store.open(self.folder, said.append) as store:
             kept = Words.of(store.turn(turn))
         assert (kept, said) == (Words.of(shown.record), [])
@@ -165,6 +173,10 @@ def cuts(folder_in_memory: Path, record_property: RecordProperty) -> Iterator[Cu
     cuts = Cuts(folder_in_memory)
     yield cuts
     record_property("cuts", cuts.tried)
+    left = [file.read_bytes() for file in folder_in_memory.rglob("*") if file.is_file()]
+    assert left
+    for text in ("\n".join(cuts.told).encode(), *left):
+        assert not any(trace in text for trace in TRACES)
 
 
 @pytest.mark.parametrize("how", BREAKS)
@@ -198,6 +210,27 @@ def test_an_answerer_that_is_cut(kind: str, handoff: Handoff, how: Break, cuts: 
         words = cuts.words(turn, network)
         assert words.answerer == reply.said_by(cut)
         assert handoff is Handoff.NONE or words.reasoner.thoughts == thoughts.said[-1].thoughts
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("status", [200, 401, 529])
+@pytest.mark.parametrize("who", ["reasoner", "claude"])
+def test_an_error_with_the_key_in_it_that_is_cut(
+    who: str, status: int, how: Break, cuts: Cuts
+) -> None:
+    """As an event of a stream, and as the body of a refusal: no piece of the key is told."""
+    thoughts = REASONERS["reasoning_content"].wire
+    body = b"event: error\ndata: " + ECHO + b"\n\n" if status == 200 else ECHO
+    kind = b"text/event-stream" if status == 200 else b"application/json"
+    head = b"HTTP/1.1 %d Hm\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+    wire = head % (status, kind, len(body)) + body
+    for cut in (*range(len(wire) - len(body), len(wire), STRIDE // 9 + 1), len(wire)):
+        replies: dict[str, Plays] = {"reasoner": (thoughts, len(thoughts), "FIN")}
+        words = cuts.words(
+            two_stages(Handoff.REASONING), BreakingNetwork(replies | {who: (wire, cut, how)})
+        )
+        assert words.answerer == Said()
+    assert "the key [key] is wrong" in "\n".join(cuts.told)
 
 
 @pytest.mark.parametrize("how", BREAKS)

@@ -36,8 +36,11 @@ from support.sample_turns import (
 )
 from support.serving import Serve
 from support.serving import serve as serve
+from support.vendors import canary, traces
 
 pytestmark = pytest.mark.no_cover  # the same lines hundreds of times: only slower
+KEY = canary("sk-")
+TRACES = tuple(traces(KEY, "sk-"))
 QUESTION = "How many r's are in strawberry?"
 FAULTS = [(code, ever) for code in CODES[:3] for ever in (False, True)]
 FAULTS += [("EMFILE", False), ("EROFS", False)] if AT_LENGTH else []
@@ -85,6 +88,7 @@ def each_failure(folder_in_memory: Path, record_property: RecordProperty) -> Ite
             assert "Traceback" not in result.output
             assert result.exception is None or isinstance(result.exception, SystemExit)
             check(folder, result)
+            check_for_key(folder if AT_LENGTH or nth % 40 == 1 else None, result)
             shutil.rmtree(folder)
             if not fault.struck:
                 assert nth > 4
@@ -96,11 +100,20 @@ def each_failure(folder_in_memory: Path, record_property: RecordProperty) -> Ite
     record_property("calls", tried)
 
 
+def check_for_key(folder: Path | None, result: Result) -> None:
+    """It is in nothing that is said, or left in the folder."""
+    files = folder.rglob("*") if folder else ()
+    left = [file.read_bytes() for file in files if file.is_file()]
+    for text in (result.output.encode(), *left):
+        assert not any(trace in text for trace in TRACES)
+
+
 def invoke(folder: Path, *words: str, stdin: str | None = None) -> Result:
     env = {
         "DEEPREASONING_BACKEND": "demo",
         "DEEPREASONING_DATA_DIR": str(folder / "data"),
         "DEEPREASONING_CONFIG": str(folder / "config" / "config.toml"),
+        "DEEPREASONING_KEYS__DEEPSEEK": KEY,
     }
     return CliRunner().invoke(app, list(words), input=stdin, env=env)
 
