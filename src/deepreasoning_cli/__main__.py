@@ -6,6 +6,7 @@ ENOUGH_FOR_IMPORTS = 100_000
 """New objects after which garbage is looked for: more than a start makes, which all stay."""
 
 
+ASKING = ("ask", "chat", "compare")
 ANOTHER_WAY = {
     *("--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--reasoning-from"),
     "--replay",
@@ -17,7 +18,7 @@ def asks_as_before(words: list[str]) -> bool:
     """Whether a command line plainly asks the host that the last one asked; a quick look at it."""
     first = next((word for word in words if not word.startswith("-")), "")
     names = {word.partition("=")[0] for word in words}
-    is_question = first in ("ask", "chat") or " " in first  # no command's name has a space
+    is_question = first in ASKING or " " in first  # no command's name has a space
     return is_question and not names & ANOTHER_WAY
 
 

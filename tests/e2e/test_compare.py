@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -179,7 +180,7 @@ def test_a_reasoner_that_fails_costs_nothing_and_asks_nobody(vendors: Vendors) -
     [
         (("-m", "sonnet"), 2, b"a comparison needs two answers"),
         (("-m", "sonnet", "-m", "claude-sonnet-5-5"), 2, b"would answer twice in the same way"),
-        (("-m", "sonnet", "-m", "sonnet"), 2, b"--model sonnet is there twice"),
+        (("-m", "sonnet", "-m", "sonnet"), 2, b"the model sonnet is named twice"),
         (("-m", "sonnet", "-m", "sonet"), 2, b"did you mean sonnet"),
         (("-m", "sonnet", "--effort", "low", "--effort", "hihg"), 2, b"effort"),
         ((*MODELS, "--effort", "low", "--effort", "high", "--effort", "max"), 2, b"15 answers"),
@@ -295,12 +296,18 @@ def test_one_cap_holds_for_all_of_it(answering: Vendors) -> None:
 
 
 THREE: Final = FIVE[:3]
-PLACES: Final = [
-    *((f"reasoning {size}", size, {}) for size in (1, 3, 4)),
-    *((f"{size} of each", None, dict.fromkeys(THREE, size)) for size in (0, 2, 3, 5)),
+FEW: Final = [
+    ("reasoning 3", 3, {}),
+    ("5 of each", None, dict.fromkeys(THREE, 5)),
     ("one whole", None, {THREE[1]: 4, THREE[2]: 0}),
+]
+MANY: Final = [
+    *((f"reasoning {size}", size, {}) for size in (1, 4)),
+    *((f"{size} of each", None, dict.fromkeys(THREE, size)) for size in (0, 2, 3)),
     ("the first whole", None, {THREE[1]: 3, THREE[2]: 5}),
 ]
+PLACES: Final = FEW + MANY if os.environ.get("DEEPREASONING_LONG_COMPARE") else FEW
+"""Where it is killed; `test_unfinished_comparison.py` takes every event, in one process."""
 NAMES: Final = [name for name, *_ in PLACES]
 
 
@@ -389,3 +396,80 @@ def test_a_dry_run_shows_one_reasoner_and_all_answers(vendors: Vendors) -> None:
     assert (result.code, vendors.sent()) == (0, 0)
     assert [stage["stage"] for stage in stages] == ["reason", *["answer"] * 5]
     assert all("the reasoner's text stands here" in str(each["request"]) for each in stages[1:])
+
+
+def test_a_file_gets_what_a_pipe_would(answering: Vendors) -> None:
+    file = answering.home / "answers.md"
+    result = answering.run(*COMPARE, "-o", str(file))
+    assert (result.code, result.stdout, file.read_bytes()) == (0, b"", in_pipe())
+    answering.claude.forget()
+    answering.claude.reply(but(FIVE[0], NO))
+    result = answering.run(*COMPARE, "-o", str(file))
+    assert (result.code, file.read_bytes()) == (6, in_pipe())
+    assert (answering.home / "answers.md.partial").read_bytes() == in_pipe(FIVE[1:])
+
+
+NO: Final = error_reply_anthropic(400, "invalid_request_error", "No.")
+
+
+def test_each_event_is_a_line_with_its_turn(answering: Vendors) -> None:
+    answering.claude.forget()
+    answering.claude.reply(by_model, by_model, but(FIVE[2], NO))
+    words = ("compare", "6 x 7?", *MODELS[:6], "--jsonl")
+    lines = [json.loads(line) for line in answering.run(*words[:6], "--jsonl").stdout.splitlines()]
+    *_, finished = lines
+    assert (finished["type"], answering.counts()) == ("finished", (1, 2))
+    for each in finished["answers"]:
+        texts = [
+            line["text"]
+            for line in lines
+            if line["type"] == "answer" and line["turn"] == each["id"]
+        ]
+        (ended,) = [line for line in lines if line["type"] == "ended" and line["id"] == each["id"]]
+        assert "".join(texts) == each["answer"] == ended["answer"] == answer_of(each["model"])
+    thoughts = [
+        line for line in lines if line["type"] == "reasoning" and line["turn"] == finished["id"]
+    ]
+    assert "".join(line["text"] for line in thoughts) == REASONING
+    result = answering.run(*words)
+    *_, error = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (result.code, error["type"]) == (6, "error")
+    assert error["error"]["resume"] == f"deepreasoning resume {turn_id(result)}"
+
+
+@pytest.mark.parametrize("words", [("-c",), ("--session", "work")])
+def test_a_comparison_in_a_conversation_is_refused_and_says_where_it_is_made(
+    vendors: Vendors, words: tuple[str, ...]
+) -> None:
+    result = vendors.run(*COMPARE, *words)
+    assert (result.code, result.stdout, vendors.sent()) == (2, b"", 0)
+    assert b"there /compare does it" in result.stderr
+
+
+@pytest.mark.parametrize("flag", ["--blind", "--copy"])
+def test_what_needs_a_person_is_refused_in_a_script(vendors: Vendors, flag: str) -> None:
+    result = vendors.run(*COMPARE, flag)
+    assert (result.code, vendors.sent()) == (2, 0)
+    assert f"{flag} needs a person at a terminal".encode() in result.stderr
+
+
+def test_a_resumed_comparison_is_replayed_as_it_was_recorded(answering: Vendors) -> None:
+    answering.claude.forget()
+    answering.claude.reply(but(FIVE[2], NO))
+    failed = [turn_id(answering.run(*COMPARE)) for _ in range(2)]
+    answering.claude.forget()
+    answering.claude.reply(by_model)
+    tape = str(answering.home / "tape.jsonl")
+    recorded = answering.run("resume", failed[0], "--record", tape)
+    sent = answering.sent()
+    replayed = answering.run("resume", failed[1], "--replay", tape)
+    assert (replayed.code, replayed.stdout) == (0, recorded.stdout) == (0, in_pipe(FIVE[2:3]))
+    assert answering.sent() == sent
+
+
+def test_the_next_comparison_finds_its_connection_open(answering: Vendors) -> None:
+    for _ in range(2):
+        assert answering.run(*COMPARE).code == 0
+        file = answering.home / ".local/share/deepreasoning/last-origin"
+        assert file.read_text() == f"{answering.reasoner.url}\n"
+    assert len(answering.reasoner.connections) == 2

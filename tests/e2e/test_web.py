@@ -406,3 +406,19 @@ def test_a_search_that_is_down_was_not_paid_for(web: Web) -> None:
     web.loopback.reply(refusal(500, "INTERNAL"))
     web.vendors.reasoner.reply(DOWN)
     assert web.ask("--web", "--web-optional", QUESTION).code == 5
+
+
+def test_a_comparison_searches_once_and_all_models_get_the_pages(web: Web) -> None:
+    web.loopback.reply(TWO)
+    web.vendors.reply()
+    web.vendors.claude.reply(claude_stream([ANSWER]))
+    words = ("compare", QUESTION, "-m", "sonnet", "-m", "opus", "-w", "--json")
+    result = web.vendors.run(*words, env=web.environment)
+    found = json.loads(result.stdout)
+    assert (result.code, web.vendors.counts()) == (0, (1, 2))
+    assert [each["answer"] for each in found["answers"]] == [f"{ANSWER}{FOOTER}"] * 2
+    for request in web.vendors.claude.requests:
+        assert "Tables\nhttps://example.org/6x7\n6 x 7 is 42." in str(
+            request.body["messages"][-1]["content"]
+        )
+    web.only_search()

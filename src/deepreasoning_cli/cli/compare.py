@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,6 +62,8 @@ def compare(
     top_p: o.TopPOption = None,
     allow_empty_reasoning: o.AllowEmptyOption = False,
     files: o.FileOption = None,
+    web: o.WebOption = None,
+    web_optional: o.WebOptionalOption = False,
     no_stdin: o.NoStdinOption = False,
     reasoning_from: o.ReasoningFromOption = None,
     blind: Annotated[
@@ -73,7 +76,32 @@ def compare(
             "--columns", help="Show the answers side by side, on a terminal wide enough."
         ),
     ] = False,
+    reasoning: Annotated[
+        o.Visibility | None,
+        o.output_option(
+            "--reasoning",
+            metavar="show|tail|hide",
+            help="How a terminal shows the chain of thought: all of it (default), its last rows and"
+            " then one line, or not.",
+        ),
+    ] = None,
+    hide_reasoning: o.HideReasoningOption = False,
+    no_sources: o.NoSourcesOption = None,
     json: o.JsonOption = False,
+    jsonl: o.JsonlOption = False,
+    plain: o.PlainOption = False,
+    output: Annotated[
+        Path | None,
+        o.output_option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the answers to FILE (only if all are complete).",
+        ),
+    ] = None,
+    copy: Annotated[
+        bool, o.output_option("--copy", help="Copy the answer that you pick to the clipboard.")
+    ] = False,
     no_save: o.NoSaveOption = False,
     max_reasoning: o.MaxReasoningOption = None,
     max_tokens: o.MaxTokensOption = None,
@@ -84,38 +112,40 @@ def compare(
     replay: o.ReplayOption = None,
     replay_pace: o.ReplayPaceOption = None,
     dry_run: o.DryRunOption = False,
+    resume_last: Annotated[bool, typer.Option("--continue", "-c", hidden=True)] = False,
+    session: Annotated[str | None, typer.Option("--session", hidden=True)] = None,
 ) -> None:
     """Reason once, then let several models answer at the same time.
 
     The reasoning is paid for once. In a pipe the answers come in the order of the models; on a
     terminal as they end. All of it is kept, and `resume` finishes what failed.
     """
-    from deepreasoning_cli.cli.comparison import run_comparison
-    from deepreasoning_cli.cli.picks import require_person
+    from deepreasoning_cli.cli.comparison import ComparisonOutput, run_comparison
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.wiring.comparison import plan_comparison
 
     options = o.global_options_of(context)
-    if blind:
-        require_person()
-    o.at_most_one({"--blind": blind, "--json": json})
+    shown = o.build_options(ComparisonOutput, context.params)
+    shown.check()
+    if resume_last or session is not None:
+        raise UsageError(
+            "compare asks a question of its own, outside any conversation",
+            hint="`deepreasoning chat -c`, or chat --session NAME; there /compare does it",
+        )
     with TurnRunner(options, save=not no_save, sends=not dry_run) as runner:
         requests = _build_requests(runner, context)
         comparison = plan_comparison(requests, runner.plan)
         if dry_run:
             from deepreasoning_cli.cli.dry_run import show_comparison
 
-            show_comparison(comparison, as_json=json)
+            show_comparison(comparison, as_json=shown.structured)
             return
         settings = requests[0].loaded.settings
         run_comparison(
             runner,
             comparison,
             settings=settings,
-            global_options=options,
-            as_json=json,
-            blind=blind,
-            columns=columns,
+            output=shown,
         )
 
 
@@ -130,6 +160,8 @@ def _build_requests(runner: TurnRunner, context: typer.Context) -> list[TurnRequ
     params = context.params
     arms = arm_settings({axis: params[axis] or () for axis in AXES})
     common = o.settings_from({name: value for name, value in params.items() if name not in AXES})
+    visibility = "hide" if params["hide_reasoning"] else params["reasoning"]
+    common |= {"reasoning": visibility} if visibility else {}
     loaded = [runner.load({**common, **arm}) for arm in arms]
     question = read_prompt(
         params["prompt"] or (),
@@ -151,6 +183,7 @@ def _build_requests(runner: TurnRunner, context: typer.Context) -> list[TurnRequ
             reused=reused if each.settings.handoff != "none" else None,
             reasoning_from=source if each.settings.handoff != "none" else None,
             allow_empty_reasoning=params["allow_empty_reasoning"],
+            without_search=lambda _: params["web_optional"],
         )
         for each in loaded
     ]

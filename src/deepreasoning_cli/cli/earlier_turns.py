@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,28 @@ def _find_session(
     runner: TurnRunner, options: AskOptions, store: Store, stack: ExitStack
 ) -> tuple[str | None, Sequence[TurnRecord]]:
     last = store.last() if options.resume_last else None
+    if last and last.start.comparison:
+        last = _went_on_with(store, last, last.start.comparison)
     name = _session_of(runner, store, last) if last else _new_session(options)
     if name is None:
         return None, [last] if last else ()
     if runner.saves:
         name = claim_session(runner, store, name, stack)
     return name, store.session_turns(name)
+
+
+def _went_on_with(store: Store, turn: TurnRecord, comparison: str) -> TurnRecord:
+    """What the conversation goes on with after a comparison: the answer that was picked, else the
+    last turn of the session that was compared in; the turn itself where there is neither.
+    """
+    from deepreasoning_cli.pipeline.comparison import session_from_json
+
+    if picked := store.picked(comparison):
+        return picked
+    with suppress(UsageError, ValueError):  # its first turn was deleted, or is damaged
+        session = session_from_json(store.turn(comparison).start.arms or "")
+        return (store.last(session) if session else None) or turn
+    return turn
 
 
 def claim_session(runner: TurnRunner, store: Store, session: str, stack: ExitStack) -> str:

@@ -6,7 +6,7 @@ import random
 import string
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,10 +38,10 @@ def can_pick() -> bool:
     return all(map(terminal.is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
 
 
-def require_person() -> None:
-    """Raise UsageError where nobody can pick, for a comparison whose names are hidden till then."""
+def require_person(flag: str) -> None:
+    """Raise UsageError where nobody can pick, for an option that is about what is picked."""
     if not can_pick():
-        raise UsageError("--blind needs a person at a terminal", hint="leave it out in a script")
+        raise UsageError(f"{flag} needs a person at a terminal", hint="leave it out in a script")
 
 
 def hidden_names(count: int) -> dict[int, str]:
@@ -51,21 +51,36 @@ def hidden_names(count: int) -> dict[int, str]:
     return dict(enumerate(letters))
 
 
-def ask_for_pick(answers: Mapping[str, ComparedAnswer]) -> ComparedAnswer | None:
-    """The answer that a person picks, by the name that it was shown under or its number among the
-    names; None where none is.
-    """
-    names = sorted(answers) if all(len(name) == 1 for name in answers) else list(answers)
-    choices = " · ".join(f"{number} {name}" for number, name in enumerate(names, 1))
-    question = f"Which answer is best? {choices} (Enter for none)"
-    while True:
-        word = ask_line(question).strip().casefold()
-        if not word:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """The question which answer is picked, from so many on, and what Enter alone means."""
+
+    question: str
+    enter: str
+    fewest: int = 2
+
+    def ask(self, answers: Mapping[str, ComparedAnswer]) -> ComparedAnswer | None:
+        """The answer that a person picks, by the name that it was shown under or its number among
+        the names; None where none is, or nobody can be asked.
+
+        What was typed before the question is no answer to it.
+        """
+        if len(answers) < self.fewest or not can_pick():
             return None
-        for number, name in enumerate(names, 1):
-            if word in (str(number), name.casefold()):
-                return answers[name]
-        typer.echo(f"type a number from 1 to {len(names)}", err=True)
+        names = sorted(answers) if all(len(name) == 1 for name in answers) else list(answers)
+        choices = " · ".join(f"{number} {name}" for number, name in enumerate(names, 1))
+        terminal.forget_input(sys.stdin)
+        while True:
+            word = ask_line(f"{self.question} {choices} ({self.enter})").strip().casefold()
+            if not word:
+                return None
+            for number, name in enumerate(names, 1):
+                if word in (str(number), name.casefold()):
+                    return answers[name]
+            typer.echo(f"type a number from 1 to {len(names)}", err=True)
+
+
+BEST: Final = Pick(question="Which answer is best?", enter="Enter for none")
 
 
 def print_picks(picks: Sequence[ModelPicks], *, as_json: bool) -> None:

@@ -141,12 +141,14 @@ def _finish_comparison(
     runner: TurnRunner, comparison: UnfinishedComparison, context: typer.Context
 ) -> None:
     """Ask for the answers that are missing."""
-    from deepreasoning_cli.cli.comparison import run_comparison
+    from deepreasoning_cli.cli.comparison import ComparisonOutput, run_comparison
     from deepreasoning_cli.cli.unfinished_comparison import refuse_single_options
     from deepreasoning_cli.wiring.comparison import plan_comparison
 
     params = context.params
     refuse_single_options(params)
+    output = o.build_options(ComparisonOutput, params)
+    output.check()
     again, partial = params["again"], params["partial"]
 
     def choose(turn: TurnRecord, anew: TurnRequest) -> ReasonerOutput | None:
@@ -161,8 +163,7 @@ def _finish_comparison(
         runner,
         plan,
         settings=requests[0].loaded.settings,
-        global_options=o.global_options_of(context),
-        as_json=params["json"],
+        output=output,
         kept=comparison,
     )
 

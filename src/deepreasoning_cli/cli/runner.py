@@ -106,7 +106,7 @@ class TurnRunner:
         connects: bool = True,
         sends: bool = True,
     ) -> None:
-        self._global_options = global_options
+        self.global_options = global_options
         self.note = partial(note, global_options)
         self.warn = partial(warn, global_options)
         self.saves = save
@@ -130,7 +130,8 @@ class TurnRunner:
         self._stack.close()
 
     @cached_property
-    def _progress(self) -> Progress:
+    def progress(self) -> Progress:
+        """What the live rows of a turn tell."""
         from deepreasoning_cli.views.status import Progress
 
         return Progress(tip=self._tip)
@@ -152,7 +153,7 @@ class TurnRunner:
         self, flags: Mapping[str, object], loaded: LoadedSettings | None = None
     ) -> LoadedSettings:
         """The settings with these flags; each note on them is printed once."""
-        loaded = loaded or load_settings(self._global_options.config, flags)
+        loaded = loaded or load_settings(self.global_options.config, flags)
         for text in loaded.notes:
             if text not in self._notes:  # a chat loads them again for each turn
                 self.note(text)
@@ -182,13 +183,13 @@ class TurnRunner:
         )
         if plan.backend not in ("demo", REPLAY):
             transport.open()
-        note_daily(self._global_options, plan.daily_note, saves=self.saves)
+        note_daily(self.global_options, plan.daily_note, saves=self.saves)
         return plan
 
     def _open_transport(self, plan: Plan, loaded: LoadedSettings) -> Transport:
         """The transport. Its first connection is begun before it is imported."""
         early = connect_early(loaded, plan, self._last_origin, begin=self._connects)
-        log, then = debug_log(self._global_options), self._load_the_rest
+        log, then = debug_log(self.global_options), self._load_the_rest
         transport = open_transport(loaded, self._pause, log, while_waiting=then, early=early)
         return self._stack.enter_context(transport)
 
@@ -203,17 +204,16 @@ class TurnRunner:
 
         The turn's events go into `record`, which the caller can read after a failure too.
         """
-        with self._answering_on_enter(plan, output) as plan:
+        with self.answering_on_enter(plan, panels=output.draws_panels) as plan:
             self._run(plan, settings, output, record or TurnRecord())
 
     @contextmanager
-    def _answering_on_enter(self, plan: Plan, output: OutputOptions) -> Iterator[Plan]:
+    def answering_on_enter(self, plan: Plan, *, panels: bool) -> Iterator[Plan]:
         """The plan, whose reasoner Enter stops where a person looks at its panel.
 
         A chat reads its keys itself.
         """
-        panels = output.draws_panels and not self._global_options.debug
-        if self._reads_keys or not panels:
+        if self._reads_keys or self.global_options.debug or not panels:
             yield plan
             return
         from deepreasoning_cli.cli.enter_key import TIP, answer_on_enter, is_listening
@@ -239,8 +239,8 @@ class TurnRunner:
         builder = ViewBuilder(
             output,
             record,
-            lambda: self._progress,
-            self._global_options,
+            lambda: self.progress,
+            self.global_options,
             settings,
             self._request_sent,
             self._resume_command,
@@ -268,9 +268,9 @@ class TurnRunner:
             raise
         finally:
             plan.caps.release(record.cost)
-        self._remember(settings)
+        self.remember(settings)
 
-    def _remember(self, settings: Settings) -> None:
+    def remember(self, settings: Settings) -> None:
         """Note down what the shells offer, and the host that the next run may ask again."""
         if self.saves:
             from deepreasoning_cli.history.recent import remember_hosts
@@ -320,7 +320,7 @@ class TurnRunner:
             self.warn(text)
 
     def _pause(self, notice: RetryNotice) -> None:
-        self._progress.note_retry(notice.why, notice.seconds)
+        self.progress.note_retry(notice.why, notice.seconds)
 
 
 def ask(global_options: GlobalOptions, options: AskOptions, loaded: LoadedSettings) -> None:

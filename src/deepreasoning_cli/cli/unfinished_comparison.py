@@ -6,21 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from deepreasoning_cli.errors import UsageError
-from deepreasoning_cli.pipeline.comparison import Arm, arms_from_json
+from deepreasoning_cli.pipeline.comparison import Arm, arms_from_json, session_from_json
 from deepreasoning_cli.pipeline.continuation import kept_answer
+from deepreasoning_cli.pipeline.conversation import to_messages
 from deepreasoning_cli.pipeline.events import REPLAY, Handoff
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import ReasonerOutput
+from deepreasoning_cli.pipeline.search import found_pages
 from deepreasoning_cli.wiring.resources import TurnRequest
 
 if TYPE_CHECKING:
     from deepreasoning_cli.cli.runner import TurnRunner
     from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.pipeline.events import Message
 
-NOT_FOR_ALL: Final = ("model", "answerer", "effort", "fallback", "output", "copy", "raw", "jsonl")
+NOT_FOR_ALL: Final = ("model", "answerer", "effort", "fallback", "raw")
 """Options of `resume` that mean one turn."""
 ChooseReasoning = Callable[[TurnRecord, TurnRequest], ReasonerOutput | None]
 """What to use of a chain of thought that may be cut; None where the reasoner is asked again."""
@@ -33,6 +37,8 @@ class UnfinishedComparison:
     first: TurnRecord
     arms: tuple[Arm, ...]
     turns: Sequence[TurnRecord]
+    earlier: tuple[Message, ...]
+    """The conversation that they answer in."""
 
     @classmethod
     def find(cls, store: Store, name: str | None) -> UnfinishedComparison | None:
@@ -48,7 +54,8 @@ class UnfinishedComparison:
         if turn.start.arms is None:  # one answer is meant
             return None
         arms = arms_from_json(turn.start.arms)
-        found = cls(first=turn, arms=arms, turns=store.comparison(turn))
+        earlier = _conversation(store, turn, arms)
+        found = cls(first=turn, arms=arms, turns=store.comparison(turn), earlier=earlier)
         return found if found.missing else None
 
     def newest(self, arm: Arm) -> TurnRecord | None:
@@ -103,6 +110,7 @@ class UnfinishedComparison:
         plain = [self._anew(runner, settings, arm) for arm in missing]
         uses = [request for request in plain if request.loaded.settings.handoff != "none"]
         work = choose(source, uses[0]) if uses else None
+        pages = found_pages(next((turn.sources for turn in self.turns if turn.sources), ()))
         requests = []
         for arm, request in zip(missing, plain, strict=True):
             turn = self.newest(arm)
@@ -117,6 +125,8 @@ class UnfinishedComparison:
                     reused=reused,
                     reasoning_from=origin if reused else None,
                     continued=kept_answer(turn) if turn and not again else None,
+                    found=pages,
+                    earlier=self.earlier,
                     thinking_room=2 * turn.thought_in_vain if turn else 0,
                 )
             )
@@ -132,6 +142,16 @@ class UnfinishedComparison:
         return TurnRequest(
             loaded=runner.load({**own, **settings}), question=opened.prompt, system=opened.system
         )
+
+
+def _conversation(store: Store, first: TurnRecord, arms: Sequence[Arm]) -> tuple[Message, ...]:
+    """The messages before the turn whose question was answered anew; none outside a session."""
+    session = session_from_json(first.start.arms or "")
+    if session is None:
+        return ()
+    ids = {first.start.reasoning_from, *(arm.id for arm in arms)}
+    turns = store.session_turns(session)
+    return to_messages(list(takewhile(lambda turn: turn.start.id not in ids, turns)))
 
 
 def refuse_single_options(params: Mapping[str, Any]) -> None:

@@ -8,13 +8,15 @@ from decimal import Decimal
 from typing import Final
 
 from deepreasoning_cli.history.queries import FREE, fetch
-from deepreasoning_cli.pipeline.comparison import arms_from_json
+from deepreasoning_cli.pipeline.comparison import arms_from_json, arms_to_json
 from deepreasoning_cli.pipeline.events import TurnStarted
+
+NO_ARMS: Final = arms_to_json(())
 
 
 def compared_turns(connection: sqlite3.Connection, first: TurnStarted) -> list[sqlite3.Row]:
     """The rows of a comparison, found by the ids that its first turn knows: there is no index."""
-    ids = {first.id, *(arm.id for arm in arms_from_json(first.arms or "[]"))}
+    ids = {first.id, *(arm.id for arm in arms_from_json(first.arms or NO_ARMS))}
     found: dict[int, sqlite3.Row] = {}
     while ids:
         marks = ", ".join("?" * len(ids))
@@ -45,6 +47,13 @@ def pick_answer(connection: sqlite3.Connection, turn: str) -> None:
     ).fetchone()
     connection.execute("UPDATE turns SET picked = NULL WHERE comparison = ?", (comparison,))
     connection.execute("UPDATE turns SET picked = 1 WHERE id = ?", (turn,))
+
+
+def picked_turn(connection: sqlite3.Connection, comparison: str) -> str | None:
+    """The id of the turn whose answer was picked; None where none was."""
+    query = "SELECT id FROM turns WHERE comparison = ? AND picked"
+    row = connection.execute(query, (comparison,)).fetchone()
+    return row["id"] if row else None
 
 
 PICKS: Final = (

@@ -73,10 +73,14 @@ def lock_session(folder: Path, session: str) -> Callable[[], None] | None:
     return None if descriptor is None else partial(close_and_remove, descriptor, path)
 
 
-def begin(connection: sqlite3.Connection, turn: str, session: str) -> None:
-    """Make a turn that has no session the first of one."""
-    query = "UPDATE turns SET session = ?, place = 1 WHERE id = ? AND session IS NULL"
-    connection.execute(query, (session, turn))
+def join(connection: sqlite3.Connection, turn: str, session: str) -> None:
+    """Make a turn that has no session the last of one."""
+    connection.execute(
+        "UPDATE turns SET session = ?1, place ="
+        " (SELECT coalesce(max(place), 0) + 1 FROM turns WHERE session = ?1)"
+        " WHERE id = ?2 AND session IS NULL",
+        (session, turn),
+    )
 
 
 def fork(connection: sqlite3.Connection, session: str) -> str:

@@ -151,6 +151,13 @@ class Store:
 
         self._database.write(pick_answer, turn)
 
+    def picked(self, comparison: str) -> TurnRecord | None:
+        """The turn whose answer was picked in a comparison; None where none was."""
+        from deepreasoning_cli.history.comparisons import picked_turn
+
+        turn = self._database.read(picked_turn, comparison)
+        return self.turn(turn) if turn else None
+
     def picks(self) -> list[ModelPicks]:
         """How often each model answered and was picked, the one picked most often first."""
         from deepreasoning_cli.history.comparisons import model_picks
@@ -201,8 +208,8 @@ class Store:
         return self._turns(lambda connection: sessions.session_rows(connection, name))
 
     def put_in_session(self, turn: str, session: str) -> None:
-        """Make a turn that has no session the first of one, so that it can be continued."""
-        self._database.write(sessions.begin, turn, repair_surrogates(session))
+        """Make a turn that has no session the last of one, so that it can be continued."""
+        self._database.write(sessions.join, turn, repair_surrogates(session))
 
     def leave_session(self, turn: str, session: str) -> None:
         """Take a turn out of the session, so that it is not sent again; the history keeps it."""

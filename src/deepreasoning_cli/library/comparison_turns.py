@@ -75,19 +75,15 @@ class ComparisonTurns:
                 plan.caps.release(None)
 
     @property
-    def is_saved(self) -> bool:
-        """Whether all that came is on the disk."""
+    def resume_command(self) -> str | None:
+        """What asks for the missing answers; None where not all that came is on the disk."""
         begun = [
             journal
             for journal, answer in zip(self._journals, self.answers, strict=True)
             if answer.record.start.id
         ]
-        return bool(begun) and all(journal and journal.is_complete for journal in begun)
-
-    @property
-    def resume_command(self) -> str:
-        """What asks for the missing answers."""
-        return RESUME_COMMAND.format(id=self._comparison.id)
+        is_saved = begun and all(journal and journal.is_complete for journal in begun)
+        return RESUME_COMMAND.format(id=self._comparison.id) if is_saved else None
 
     @property
     def failure(self) -> BaseException | None:
@@ -117,8 +113,8 @@ class ComparisonTurns:
             status=first.status,
             request_id=first.request_id,
         )
-        if self.is_saved:
-            error.resume = self.resume_command
+        if command := self.resume_command:
+            error.resume = command
             error.advise(f"`{error.resume}` continues from what is kept", first=True)
         return error
 

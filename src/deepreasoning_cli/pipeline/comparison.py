@@ -16,7 +16,14 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from deepreasoning_cli.pipeline.budget import Cap, Caps
-from deepreasoning_cli.pipeline.events import Event, Handoff, Stage, StageStarted, TurnStarted
+from deepreasoning_cli.pipeline.events import (
+    Event,
+    Handoff,
+    Source,
+    Stage,
+    StageStarted,
+    TurnStarted,
+)
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, check_budget, run_turn
 
@@ -42,19 +49,31 @@ class Arm:
         return (self.model, self.answerer, self.effort, self.handoff)
 
 
-def arms_to_json(arms: Sequence[Arm]) -> str:
-    """The arms as the first turn of a comparison keeps them."""
-    return json.dumps(list(map(asdict, arms)))
+def arms_to_json(arms: Sequence[Arm], session: str | None = None) -> str:
+    """The arms as the first turn of a comparison keeps them, and the session that they answer in.
+
+    None of them is a turn of that session before it is picked.
+    """
+    return json.dumps({"session": session, "arms": list(map(asdict, arms))})
 
 
 def arms_from_json(text: str) -> tuple[Arm, ...]:
     """The arms that `arms_to_json` wrote. Raises ValueError where they are damaged."""
     try:
         return tuple(
-            Arm(**each | {"handoff": Handoff(each["handoff"])}) for each in json.loads(text)
+            Arm(**each | {"handoff": Handoff(each["handoff"])}) for each in json.loads(text)["arms"]
         )
     except (TypeError, KeyError) as exc:
         raise ValueError("not the arms of a comparison") from exc
+
+
+def session_from_json(text: str) -> str | None:
+    """The session beside the arms. Raises ValueError where they are damaged."""
+    try:
+        session: str | None = json.loads(text)["session"]
+    except (TypeError, KeyError) as exc:
+        raise ValueError("not the arms of a comparison") from exc
+    return session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +88,11 @@ class Comparison:
     arms: tuple[Arm, ...]
     plans: tuple[Plan, ...]
     reasons: int | None
+
+    @property
+    def opening(self) -> int:
+        """The place of the turn that begins alone."""
+        return self.reasons or 0
 
     def with_shared_caps(self) -> Comparison:
         """The comparison under one cap for all of its turns, which set aside what they usually
@@ -143,18 +167,20 @@ class ComparisonRun:
     A step of None says that nothing came for a tenth of a second. `records` are those of the turns:
     each has taken in an event before the next step is asked for.
 
-    The turn that reasons runs alone until its reasoning is whole; then all others begin. Where none
-    does, they begin with the first, once its start is kept, which knows of them all.
+    The turn that reasons runs alone until its reasoning is whole; then all others begin, with the
+    pages that it has found, too. Where none searches or reasons, they begin with the first, once
+    its start is kept, which knows of them all.
     """
 
     def __init__(self, comparison: Comparison, records: Sequence[TurnRecord]) -> None:
         self._comparison = comparison
         self._records = records
-        self._steps: queue.SimpleQueue[ArmStep] = queue.SimpleQueue()
+        # a SimpleQueue waits for ever where a signal handler outlasts its timeout, as Ctrl-Z does
+        self._steps: queue.Queue[ArmStep] = queue.Queue()
         self._taken = [threading.Semaphore(0) for _ in records]
         self._running: set[int] = set()
         self._is_stopped = False
-        self._opening = comparison.reasons or 0
+        self._opening = comparison.opening
         self._began_others = False
 
     def __iter__(self) -> Iterator[ArmStep | None]:
@@ -187,7 +213,9 @@ class ComparisonRun:
     def _lets_others_begin(self, event: Event) -> bool:
         if self._began_others:
             return False
-        if self._comparison.reasons is None:
+        search = self._comparison.plans[self._opening].search
+        searches = search is not None and search.searcher is not None
+        if self._comparison.reasons is None and not searches:
             return isinstance(event, TurnStarted)
         return isinstance(event, StageStarted) and event.stage is Stage.ANSWER
 
@@ -195,9 +223,11 @@ class ComparisonRun:
         self._began_others = True
         source, plans = self._comparison.reasons, self._comparison.plans
         work = None if source is None else ReasonerOutput.of(self._records[source])
+        found = self._records[self._opening].sources
         for place, plan in enumerate(plans):
             if place == self._opening:
                 continue
+            plan = _with_pages(plan, found)  # noqa: PLW2901
             if work and source is not None and plan.reused is not None:
                 plan = replace(plan, reused=work, reasoning_from=plans[source].id)  # noqa: PLW2901
             self._begin(place, plan)
@@ -219,3 +249,13 @@ class ComparisonRun:
         except BaseException as exc:  # noqa: BLE001 - raised where the steps are taken
             failure = exc
         self._steps.put(ArmStep(place, None, failure))
+
+
+def _with_pages(plan: Plan, found: Sequence[Source]) -> Plan:
+    """The plan, whose search was made by another turn and has found these pages."""
+    if plan.search is None or plan.search.searcher is None:
+        return plan
+    from deepreasoning_cli.pipeline.search import found_pages
+
+    pages = found_pages(found)
+    return replace(plan, search=replace(plan.search, searcher=None, found=pages) if pages else None)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from deepreasoning_cli.errors import DeepReasoningError
-from deepreasoning_cli.pipeline.comparison import Arm
+from deepreasoning_cli.pipeline.comparison import Arm, ArmStep
 from deepreasoning_cli.pipeline.events import Stage, StageFinished
 from deepreasoning_cli.pipeline.final_answer import folded, last_number
 from deepreasoning_cli.pipeline.money import decimal_usd, format_tokens, format_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.views.base import model_label
-from deepreasoning_cli.views.json import stage_object
+from deepreasoning_cli.views.json import JsonlView, as_error, stage_object
 from deepreasoning_cli.views.notes import format_duration
 from deepreasoning_cli.views.table import Column, table
 
@@ -122,6 +124,57 @@ def _answer_object(answer: ComparedAnswer) -> dict[str, Any]:
     }
 
 
+class ComparisonLines:
+    """One JSON line for each event, at once, with the id of its `turn`; an answer that has `ended`
+    is a line, too. The last is `finished`, with the object of `--json`, or `error`.
+
+    `resume` is asked at the end: the command that asks for the missing answers, if any.
+    """
+
+    def __init__(
+        self,
+        compared: ComparedAnswers,
+        answers: Sequence[ComparedAnswer],
+        write: Callable[[str], None],
+        resume: Callable[[], str | None],
+    ) -> None:
+        self._compared = compared
+        self._answers = answers
+        self._write = write
+        self._resume = resume
+        self._views: dict[int, JsonlView] = {}
+
+    def take(self, step: ArmStep) -> None:
+        """Print what the step tells."""
+        answer = self._answers[step.place]
+        turn = answer.record.start.id
+        if step.event is None:
+            self._line("ended", turn=turn, **_answer_object(answer))
+            return
+        if step.place not in self._views:
+            self._views[step.place] = JsonlView(answer.record, self._write, turn=turn)
+        self._views[step.place](step.event)
+
+    def tick(self) -> None:
+        """Nothing is printed while nothing comes."""
+
+    def print_above(self, write: Callable[[], None]) -> None:
+        """Print a note, which stands elsewhere."""
+        write()
+
+    def close(self, failure: BaseException | None = None) -> None:
+        """Print the last line."""
+        if failure is None:
+            self._line("finished", **comparison_object(self._compared))
+            return
+        error = as_error(failure).as_json()["error"]
+        error["resume"] = error["resume"] or self._resume()
+        self._line("error", error=error)
+
+    def _line(self, kind: str, **fields: Any) -> None:
+        self._write(dump_json({"type": kind, **fields}) + "\n")
+
+
 def comparison_table(compared: ComparedAnswers, width: int | None) -> list[str]:
     """A line for each answer, then what they differ in, and what all of it took."""
     rows = [_cells(answer) for answer in compared.answers]
@@ -160,8 +213,12 @@ def _summary(compared: ComparedAnswers) -> Iterator[str]:
 
 
 def last_line(text: str) -> str:
-    """The last line with words, without the marks of Markdown around it."""
-    lines = (line.strip(MARKS) for line in reversed(text.splitlines()) if line.strip("`~ \t"))
+    """The last line with words, without the marks of Markdown around it, and of code and bold."""
+    lines = (
+        re.sub(r"`|\*\*", "", line).strip(MARKS)
+        for line in reversed(text.splitlines())
+        if line.strip("`~ \t")
+    )
     return next(filter(None, lines), "")
 
 

@@ -78,7 +78,8 @@ def stage_object(stage: events.StageFinished | None, thinking: str = "") -> dict
     }
 
 
-def _as_error(failure: BaseException) -> DeepReasoningError:
+def as_error(failure: BaseException) -> DeepReasoningError:
+    """What the JSON of a failure is made of, a bug's and a signal's too."""
     if isinstance(failure, DeepReasoningError):
         return failure
     if isinstance(failure, KeyboardInterrupt | Interrupted):
@@ -135,9 +136,12 @@ class JsonlView(RecordView):
         record: TurnRecord,
         write: Callable[[str], None],
         resume: Callable[[], str | None] = lambda: None,
+        **common: str,
     ) -> None:
+        """`common` are fields that stand in each line."""
         super().__init__(record, write)
         self._resume = resume
+        self._common = common
 
     def __call__(self, event: events.Event) -> None:
         """Print the event's line."""
@@ -159,9 +163,9 @@ class JsonlView(RecordView):
         if failure is None:
             write_object(self._write, self._record, type="finished")
         elif not isinstance(failure, BrokenPipeError):
-            error = _as_error(failure).as_json()["error"]
+            error = as_error(failure).as_json()["error"]
             error["resume"] = error["resume"] or self._resume()
             self._line("error", error=error)
 
     def _line(self, kind: str, **fields: Any) -> None:
-        self._write(dump_json({"type": kind, **fields}) + "\n")
+        self._write(dump_json({"type": kind, **self._common, **fields}) + "\n")

@@ -46,11 +46,6 @@ def render_turn(
     return renderer.encodable("".join(lines))
 
 
-def reasoning_panel(record: TurnRecord, renderer: PanelRenderer) -> list[Row]:
-    """The panel of a chain of thought that is over; no rows where there is none."""
-    return _TurnPage(record, renderer).thoughts()
-
-
 def answer_panel(
     record: TurnRecord, renderer: PanelRenderer, name: str, *, blind: bool = False
 ) -> list[Row]:
@@ -105,7 +100,7 @@ class _TurnPage:
             gap: list[Row] = [[]] if rows else []
             rows += [*gap, *render_plain(self._safe(calls), self._width, style=DIM)]
         if blind:
-            title = self._renderer.title(Stage.ANSWER, name or "")
+            title = self._renderer.title(Stage.ANSWER, "", name or "")
             return self._panel(Stage.ANSWER, title, "", rows) if rows else []
         return self._stage_panel(Stage.ANSWER, rows, name)
 
@@ -131,8 +126,8 @@ class _TurnPage:
             origin = self._record.start.reasoning_from if stage is Stage.REASON else None
             words = f"of turn {single_line(origin)}" if origin else ""
             return self._panel(stage, TITLES[stage], words, rows)
-        model = name or model_label(done.served_model or done.model, done.host)
-        title = self._renderer.title(stage, model)
+        model = model_label(done.served_model or done.model, done.host)
+        title = self._renderer.title(stage, model, name or "")
         words = stage_summary(done) if done.complete else f"cut short · {stage_summary(done)}"
         return self._panel(stage, title, words, rows)
 

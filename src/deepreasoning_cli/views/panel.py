@@ -146,10 +146,12 @@ class PanelRenderer:
         """The rows of the terminal, written in its colours."""
         return LiveArea(write, terminal.color_system(self.console))
 
-    def title(self, stage: Stage, model: str) -> str:
-        """The title of a stage's panel."""
-        model = "no model was called" if self.style.demo else single_line(model, 60)
-        return f"{TITLES[stage]} · {model}{' · replayed' if self.style.replayed else ''}"
+    def title(self, stage: Stage, model: str, name: str = "") -> str:
+        """The title of a stage's panel; `name` stands in it whoever was called."""
+        words = [TITLES[stage], single_line(name or model, 60)]
+        if self.style.demo:
+            words[1:] = [*filter(None, [single_line(name, 60)]), "no model was called"]
+        return " · ".join([*words, "replayed"] if self.style.replayed else words)
 
     def frame(self, stage: Stage) -> Frame:
         """The frame of the stage's panel, as wide as the terminal is now."""

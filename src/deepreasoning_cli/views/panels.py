@@ -43,13 +43,14 @@ BAD_NEWS = {
 class PanelsView:
     """The panels of one turn. A thread of its own draws, so that text never waits for a draw.
 
+    Without a `record` there is no bill below them.
     Where drawing fails from a bug, what is final stays, the rest of the turn is printed as plain
     text, and `close` raises what failed.
     """
 
     def __init__(
         self,
-        record: TurnRecord,
+        record: TurnRecord | None,
         progress: Progress,
         renderer: PanelRenderer,
         suspend_key: SuspendKey | None = None,
@@ -258,7 +259,7 @@ class PanelsView:
         return True
 
     def _print_bill(self) -> None:
-        if not has_bill(self._record):
+        if self._record is None or not has_bill(self._record):
             return
         words = single_line(turn_summary(self._record), 200)
         if self._bug:

@@ -167,6 +167,7 @@ class SuspendKey:
 
     def __init__(self) -> None:
         self.suspended: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._is_held = self._is_pressed = False
 
     def watch(self) -> None:
         """From now on, stop so."""
@@ -179,7 +180,22 @@ class SuspendKey:
         """Nothing is live any more. The modes may still be ours: it goes on to give them back."""
         self.suspended = nullcontext
 
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The main thread draws: a key that is pressed meanwhile has its effect afterwards."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            if self._is_pressed:
+                self._is_pressed = False
+                self._stop()
+
+    def _stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        if self._is_held:
+            self._is_pressed = True
+            return
         with self.suspended(), ordinary_modes():
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             # Sent to this thread it has its effect before the call returns, which is after `fg`.
@@ -189,6 +205,16 @@ class SuspendKey:
 
 def _owner(handler: object) -> object:
     return getattr(handler, "__self__", None)
+
+
+def forget_input(stream: TextIO) -> None:
+    """Drop what was typed and not read, where the stream is a terminal."""
+    if os.name != "posix" or not is_terminal(stream):
+        return
+    import termios
+
+    with suppress(termios.error):  # the terminal is gone
+        termios.tcflush(stream, termios.TCIFLUSH)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def arm_settings(given: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
         values = {"model": USUAL_MODELS, **values}
     for axis, each in values.items():
         if twice := next((value for value in each if each.count(value) > 1), None):
-            raise UsageError(f"--{axis} {twice} is there twice", hint="leave one of them out")
+            raise UsageError(f"the {axis} {twice} is named twice", hint="leave one of them out")
     combinations = product(*values.values())
     arms = [dict(zip(values, combination, strict=True)) for combination in combinations]
     if len(arms) < 2:
@@ -48,10 +48,12 @@ def plan_comparison(
     build: Callable[[TurnRequest], Plan],
     *,
     resumed: tuple[str, Sequence[Arm]] | None = None,
+    session: str | None = None,
 ) -> Comparison:
     """The turns of the requests, one for each arm, under one cap. Nothing is sent.
 
-    `resumed` is the id of the comparison that they finish, and the arms. Raises what `build`
+    `resumed` is the id of the comparison that they finish, and the arms; `session` is the
+    conversation that they answer in, and that the one that is picked goes into. Raises what `build`
     raises, UsageError for arms that are the same, and RefusedError where the whole would pass a
     cap.
     """
@@ -82,7 +84,7 @@ def plan_comparison(
         begun = zip(compared, arms, strict=True)
         compared = [plan if plan.resumes else replace(plan, id=arm.id) for plan, arm in begun]
     else:
-        compared[opening] = replace(compared[opening], arms=arms_to_json(arms))
+        compared[opening] = replace(compared[opening], arms=arms_to_json(arms, session))
     return Comparison(id=id_, arms=arms, plans=tuple(compared), reasons=reasons).with_shared_caps()
 
 

@@ -92,6 +92,7 @@ def test_what_tab_offers() -> None:
     assert offered(chat, "/") == [f"/{name}" for name in COMMANDS]
     assert offered(chat, "/RE") == ["/reasoner", "/reasoning", "/retry", "/resume"]
     assert offered(chat, "/model ") == ["/model sonnet", "/model opus", "/model haiku"]
+    assert offered(chat, "/compare opus ") == ["/compare opus sonnet", "/compare opus haiku"]
     assert offered(chat, "/resume w") == ["/resume web-shop", "/resume work"]
     assert offered(chat, "/help cop") == ["/help copy"]
     assert offered(chat, "/reasoning ") == [

@@ -34,6 +34,7 @@ PAGE: Final = (
     (
         "Answer",
         ("/retry [answer|all]", "answer again; all thinks again, too"),
+        ("/compare [MODEL…]", "several models answer again; pick one"),
         ("/edit, /undo", "change the last question; drop it"),
         ("/copy [N|code [N]|reasoning]", "copy the last answer, or a part"),
     ),

@@ -161,8 +161,10 @@ class CommandCompleter(Completer):
     def _arguments(self, command: SlashCommand, rest: str) -> Iterator[Completion]:
         if command.takes_files:
             yield from complete_files(rest)
-        elif " " not in rest:
-            yield from _matching(rest, dict.fromkeys(self._choices(command), ""))
+        elif " " not in rest or command.metavar.endswith("…]"):
+            *before, word = rest.split(" ")
+            choices = [each for each in self._choices(command) if each not in before]
+            yield from _matching(word, dict.fromkeys(choices, ""))
 
     def _choices(self, command: SlashCommand) -> Sequence[str]:
         choices = command.choices

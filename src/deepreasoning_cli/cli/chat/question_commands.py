@@ -142,6 +142,15 @@ def retry(chat: ChatSession, argument: str) -> None:
         raise UsageError("the last turn has no reasoning", kind="no_reasoning", hint="/retry all")
 
 
+@slash_command("[MODEL…]", choices=lambda chat: chat.names.models())
+def compare(chat: ChatSession, argument: str) -> None:
+    """Several models answer the last question again, from the same reasoning; pick one to go on."""
+    names = split_args(argument)
+    if len(names) == 1:
+        raise MisuseError("name two models, or none for the usual three")
+    chat.compare(chat.require_last(), names)
+
+
 @slash_command()
 def edit(chat: ChatSession, argument: str) -> None:
     """Change the last question in $EDITOR and ask it instead."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,15 +60,15 @@ class UsageTotals:
     written: int = 0
     saved: Decimal = Decimal(0)
 
-    def plus(self, record: TurnRecord) -> UsageTotals:
-        """The totals with one more turn, complete or not."""
+    def plus(self, record: TurnRecord, turns: int = 1) -> UsageTotals:
+        """The totals with one more turn, complete or not, which counts as so many."""
         stages = record.stages.values()
         usages = [stage.usage for stage in stages if stage.usage]
         used = sum(usage.input_tokens + usage.output_tokens for usage in usages)
         exact = [usage for usage in usages if not usage.estimated]
         cost = sum((s.cost for s in stages if s.cost is not None), Decimal(0))
         return UsageTotals(
-            turns=self.turns + 1,
+            turns=self.turns + turns,
             tokens=self.tokens + used,
             cost=self.cost + cost,
             estimated=self.estimated or record.estimated,
@@ -204,6 +204,20 @@ class ChatSession:
         """Go on with the answer of a cut turn. Raises DeepReasoningError."""
         outcome = self.turns.finish(turn, self.state)
         self._settle(outcome, is_last=bool(outcome.record.texts) or not outcome.code)
+
+    def compare(self, turn: TurnRecord, models: Sequence[str]) -> None:
+        """Have several models answer the question of the last turn anew, and go on with the answer
+        that is picked. Raises DeepReasoningError.
+        """
+        outcome = self.turns.compare(turn, models, self.state)
+        for place, record in enumerate(outcome.records):
+            asked = 0 if place else 1  # it is one question
+            self.session_totals = self.session_totals.plus(record, asked)
+            self.totals = self.totals.plus(record, asked)
+        self.last = outcome.picked or turn
+        self.code = outcome.code or self.code
+        if outcome.code == STOPPED:
+            self._settles_at = self.clock() + SETTLING
 
     def _settle(self, outcome: Outcome, *, is_last: bool = True) -> None:
         self.session_totals = self.session_totals.plus(outcome.record)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import typer
 
 from deepreasoning_cli.cli.boundary import report
 from deepreasoning_cli.cli.chat.prompt_history import PromptHistory
@@ -14,6 +16,7 @@ from deepreasoning_cli.cli.dry_run import steps
 from deepreasoning_cli.cli.earlier_turns import claim_session, require_reasoning
 from deepreasoning_cli.cli.options import Visibility
 from deepreasoning_cli.cli.output import OutputOptions
+from deepreasoning_cli.cli.picks import Pick
 from deepreasoning_cli.cli.runner import TurnRunner
 from deepreasoning_cli.cli.signals import sigint_once
 from deepreasoning_cli.errors import DeepReasoningError
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 STOPPED = 130
 """The exit code of a turn that Ctrl-C ended."""
+
+GOES_ON: Final = Pick(
+    question="Which answer goes on?", enter="Enter keeps the present one", fewest=1
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,15 @@ class Outcome:
     """A turn that is over, and the exit code that `ask` would have had."""
 
     record: TurnRecord
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonOutcome:
+    """The turns of a comparison that is over, the one that was picked, and the exit code."""
+
+    records: Sequence[TurnRecord]
+    picked: TurnRecord | None
     code: int = 0
 
 
@@ -142,6 +158,14 @@ class ChatArchive:
         )
         if self._claimed != session:  # a new session: nobody else knew of it until now
             self.enter(session)
+
+    def take_in(self, session: str, record: TurnRecord, *, instead_of: TurnRecord) -> TurnRecord:
+        """Let a kept turn that is in no session take the place of `instead_of`; return it."""
+        turn = record.start.id
+        self._use_store(lambda store: store.put_in_session(turn, session), None)
+        record = replace(record, start=replace(record.start, session=session))
+        self.add(session, record, instead_of)
+        return record
 
     def remove(self, session: str, record: TurnRecord) -> None:
         """Take a turn out of the session, where it is in it; the history keeps the turn."""
@@ -235,6 +259,58 @@ class ChatTurns:
         """What the next turn would cost, as far as that can be known before it."""
         plan = self.runner.plan(self._build_request(prompt or "?", state, None))
         return "\n".join(f"{step.model}: ≈{step.words}" for step in steps(plan))
+
+    def compare(
+        self, turn: TurnRecord, models: Sequence[str], state: ChatState
+    ) -> ComparisonOutcome:
+        """Have these models, or the usual ones, answer the question of `turn` from its reasoning.
+
+        The answer that is picked takes the place of the turn in the conversation.
+        """
+        from deepreasoning_cli.cli.comparison import ComparisonOutput, ShownComparison
+        from deepreasoning_cli.wiring.comparison import plan_comparison
+
+        requests = self._requests_to_compare(turn, models, state)
+        comparison = plan_comparison(requests, self.runner.plan, session=state.session)
+        settings, output = requests[0].loaded.settings, ComparisonOutput(plain=self.plain)
+        shown = ShownComparison(self.runner, comparison, settings=settings, output=output)
+        code = 0
+        try:
+            with sigint_once(), self.keys.collecting() if self.keys else nullcontext():
+                shown.run()
+            shown.sum_up(GOES_ON)
+        except (KeyboardInterrupt, typer.Abort):
+            code = STOPPED
+        if isinstance(shown.failure, Exception):
+            code = code or report(shown.failure, as_json=False, debug=self.debug)
+        if code and self.keys:
+            self.keys.unqueue()
+        picked = shown.picked
+        if picked:
+            picked = self.archive.take_in(state.session, picked, instead_of=turn)
+        return ComparisonOutcome(shown.records, picked, code)
+
+    def _requests_to_compare(
+        self, turn: TurnRecord, models: Sequence[str], state: ChatState
+    ) -> list[TurnRequest]:
+        from deepreasoning_cli.pipeline.search import found_pages
+        from deepreasoning_cli.wiring.comparison import arm_settings
+
+        work = source = None
+        if state.handoff is not Handoff.NONE:
+            work, source = require_reasoning(turn), turn.start.id
+        common = replace(
+            self._build_request(turn.start.prompt, state, turn),
+            session=None,  # that of the one alone that is picked
+            reused=work,
+            reasoning_from=source,
+            found=found_pages(turn.sources),
+        )
+        flags = {**self.settings, **state.settings, "web_search_linkup": False}
+        return [
+            replace(common, loaded=self.runner.load({**flags, **arm}))
+            for arm in arm_settings({"model": models})
+        ]
 
     def ask(
         self,
