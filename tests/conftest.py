@@ -52,6 +52,12 @@ def pytest_configure() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """An interpreter joins its threads when it ends."""
+    alarm.at_the_end()
+
+
 def _heeded(_number: int, _frame: FrameType | None) -> None:
     """The tests themselves go on, as who started them wants it."""
 

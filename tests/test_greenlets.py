@@ -200,7 +200,7 @@ def test_many_pauses_take_the_time_of_one() -> None:
 
     def pause() -> None:
         begun.append(time.monotonic())
-        sleep(0.1)
+        sleep(1)
         ended.append(time.monotonic())
 
     async def together() -> None:
@@ -208,7 +208,7 @@ def test_many_pauses_take_the_time_of_one() -> None:
 
     asyncio.run(together())
     assert max(begun) < min(ended)
-    assert min(ended) - min(begun) >= 0.1
+    assert min(ended) - min(begun) >= 1
 
 
 def test_what_a_caller_has_set_in_its_context_is_left_alone() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterable
 
 import pytest
@@ -14,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markdown import Markdown
 
+from deepreasoning_cli import sanitize as sanitize_module
 from deepreasoning_cli.sanitize import (
     Sanitiser,
     Sink,
@@ -296,15 +296,13 @@ def test_a_pipe_gets_no_control_but_line_ends_and_tabs(text: str) -> None:
 
 
 @pytest.mark.parametrize("sink", Sink)
-def test_a_megabyte_of_ascii_costs_milliseconds(sink: Sink) -> None:
+def test_plain_text_is_not_looked_at_character_by_character(
+    monkeypatch: pytest.MonkeyPatch, sink: Sink
+) -> None:
+    """A megabyte takes 3 ms."""
     text = "The quick brown fox.\n" * 50_000
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        sanitize(text, sink)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.03  # 3 ms on a slow machine; the rest is margin
+    monkeypatch.setattr(sanitize_module, "_translated", None)
+    assert sanitize(text, sink) is text
 
 
 # What Markdown brings back

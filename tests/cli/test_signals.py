@@ -127,7 +127,7 @@ def test_another_thread_leaves_signals_alone() -> None:
         with sigint_once():
             seen.append(signal.getsignal(signal.SIGINT))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=look, daemon=True)
     thread.start()
-    thread.join()
+    thread.join(60)
     assert seen == [signal.default_int_handler]

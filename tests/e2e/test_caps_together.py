@@ -47,7 +47,7 @@ def posting(
     """So many requests at once; their statuses, all of them at the end."""
     codes: list[int] = []
     given = (server, codes, [] if answers is None else answers)
-    threads = [threading.Thread(target=post, args=given) for _ in range(count)]
+    threads = [threading.Thread(target=post, args=given, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     yield codes

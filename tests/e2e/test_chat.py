@@ -408,7 +408,7 @@ def test_the_second_chat_on_a_session_goes_on_as_a_fork(vendors: Vendors, way: s
     def other() -> None:
         results.append(piped(vendors, "b\n", "--session", "x"))
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=other, daemon=True)
     thread.start()
     try:
         vendors.reasoner.wait_for_requests(2, 20)
@@ -420,7 +420,7 @@ def test_the_second_chat_on_a_session_goes_on_as_a_fork(vendors: Vendors, way: s
         )
     finally:
         go.set()
-        thread.join()
+        thread.join(60)
     assert b"note: session x is in use; continuing as x-2\n" in second.stderr
     assert [t.start.prompt for t in turns("x")] == ["a", "b"]
     assert [t.start.prompt for t in turns("x-2")] == ["a", "c"]

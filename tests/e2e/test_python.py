@@ -174,11 +174,11 @@ def test_a_cassette_is_recorded_and_replayed_in_threads(
         answer = ask("6 x 7?", handoff=handoff.value, replay=tape)
         found.append((answer.text, answer.reasoning, answer.cost_usd))
 
-    threads = [threading.Thread(target=replay) for _ in range(4)]
+    threads = [threading.Thread(target=replay, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert found == 4 * [(*expected, 0)]
     assert vendors.connections() == asked
     with pytest.raises(RefusedError) as caught:

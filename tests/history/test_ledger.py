@@ -89,7 +89,7 @@ def test_another_process_counts_until_it_dies(folder: Path) -> None:
         assert reserve(mine, "a", "1") == Decimal("0.75")
         assert reserve(unsaved, "b", "1") == Decimal("1.75")
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.wait(60)
     assert reserve(unsaved, "b", "1") == 1
     assert f"theirs{SUFFIX}" in files(folder)  # who writes nothing removes nothing
     assert reserve(mine, "a", "1") == 0
@@ -159,11 +159,11 @@ def test_threads_and_ledgers_together_never_reserve_more_than_there_is(folder: P
 
         ledgers[number % 2].reserve(str(number), decide)
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=take, args=(number,), daemon=True) for number in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sum(granted) == 1
 
 

@@ -44,7 +44,7 @@ def test_a_turn_waits_until_others_have_given_back_what_they_did_not_need() -> N
     first, second = (cap.apply_to(plan(name)).caps for name in ("first", "second"))
     assert reserve(first, "0.80") == Decimal("1.00")
     left: list[Decimal] = []
-    waiting = threading.Thread(target=lambda: left.append(reserve(second, "0.50")))
+    waiting = threading.Thread(target=lambda: left.append(reserve(second, "0.50")), daemon=True)
     waiting.start()
     waiting.join(0.05)
     assert left == []

@@ -215,11 +215,11 @@ def test_many_threads_record_into_one_file(tmp_path: Path) -> None:
             request = REQUEST | {"model": f"{number}-{place}"}
             recorder.add(RecordedCall(request=request, reply=[(0, Text("x" * 3000))]))
 
-    threads = [threading.Thread(target=record, args=(number,)) for number in range(5)]
+    threads = [threading.Thread(target=record, args=(number,), daemon=True) for number in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     player = CassettePlayer(tmp_path / "tape")
     for number in range(5):
         for place in range(20):

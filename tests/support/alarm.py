@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 AGAIN: Final = 15.0  # seconds that each `finally`, `__exit__` or fixture has from then on
-TO_CLEAN_UP: Final = 60.0  # seconds that a test has which has failed before its time was over
+TO_CLEAN_UP: Final = 60.0  # seconds for a test that has failed before its time was over
 STDERR: Final = 2
 
 
@@ -33,6 +33,11 @@ def set_for(name: str, seconds: float, again: float = AGAIN) -> bool | None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     signal.setitimer(signal.ITIMER_REAL, seconds, again)
     return True
+
+
+def at_the_end() -> None:
+    """End a process whose tests are over and that waits for a thread of theirs, and say where."""
+    faulthandler.dump_traceback_later(TO_CLEAN_UP, exit=True, file=STDERR)
 
 
 def cancel() -> bool:

@@ -33,6 +33,7 @@ STREAMS: Final = (
     ("stderr", "backslashreplace"),
 )
 LARGEST: Final = 1 << 16  # bytes of a request to fork
+START_SECONDS: Final = 60  # what the process that forks has to begin, to fork and to end
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE)
 IMPORTED: Final = (
     *(
@@ -268,7 +269,12 @@ class Forker:
                 stdin=subprocess.DEVNULL,
                 env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
             )
-        assert self._channel.recv(16) == b"ready"
+        try:
+            assert select.select([self._channel], [], [], START_SECONDS)[0], "it does not begin"
+            assert self._channel.recv(16) == b"ready"
+        except BaseException:
+            self._process.kill()
+            raise
         return self
 
     def __exit__(
@@ -278,7 +284,11 @@ class Forker:
         at: TracebackType | None,
     ) -> None:
         self._channel.close()
-        self._process.wait(30)
+        try:
+            self._process.wait(START_SECONDS)
+        finally:
+            self._process.kill()
+            self._process.wait(START_SECONDS)
 
     def start(
         self,
@@ -305,7 +315,11 @@ class Forker:
         os.close(theirs)
         pid = b""
         while not pid.endswith(b"\n"):
-            pid += os.read(report, 1)
+            if not select.select([report], [], [], START_SECONDS)[0]:
+                raise TimeoutError("the process that forks does not answer")
+            piece = os.read(report, 1)
+            assert piece, "the process that forks has ended"
+            pid += piece
         return Forked(int(pid), report)
 
 

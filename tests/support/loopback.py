@@ -139,7 +139,9 @@ class Loopback:
         return context
 
     def _start(self, work: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=self._guarded, args=(work, *args), name=work.__name__)
+        thread = threading.Thread(
+            target=self._guarded, args=(work, *args), name=work.__name__, daemon=True
+        )
         self._threads.append(thread)
         thread.start()
 

@@ -88,7 +88,7 @@ def run(
     ) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
+        except BaseException:
             process.kill()
             raise
         return CompletedRun(process.returncode, stdout, stderr)
@@ -153,7 +153,7 @@ def run_in_pty(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(timeout)
         os.close(master)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -130,7 +130,7 @@ class Server:
     def read(self) -> None:
         """Begin to read what it says."""
         for work in (self._read_stderr, self._read_stdout):
-            thread = threading.Thread(target=work)
+            thread = threading.Thread(target=work, daemon=True)
             thread.start()
             self._readers.append(thread)
 
@@ -248,15 +248,11 @@ class Server:
 
     def abandon(self) -> None:
         """End all its processes, whatever they do."""
-        self._open.close()
-        try:
+        with self._open, suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        finally:
-            self.process.wait()
-            for reader in self._readers:
-                reader.join(PATIENCE)
+        self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
 
 
 @contextmanager
@@ -330,7 +326,7 @@ def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
         except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
             outcome.append(partial(_raise, error))
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
     def result() -> Any:

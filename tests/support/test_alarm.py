@@ -52,7 +52,7 @@ def test_who_swallows_the_first_alarm_gets_another() -> None:
 
 def test_another_thread_has_no_alarm() -> None:
     said: list[object] = []
-    thread = threading.Thread(target=lambda: said.append(alarm.set_for("it", 60)))
+    thread = threading.Thread(target=lambda: said.append(alarm.set_for("it", 60)), daemon=True)
     thread.start()
     thread.join(60)
     assert said == [None]

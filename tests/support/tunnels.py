@@ -38,7 +38,7 @@ class Tunnels:
         self._open.close()
 
     def _start(self, work: object, *given: object) -> None:
-        thread = threading.Thread(target=work, args=given)  # type: ignore[arg-type] # callable
+        thread = threading.Thread(target=work, args=given, daemon=True)  # type: ignore[arg-type] # callable
         self._threads.append(thread)
         thread.start()
 
@@ -60,7 +60,7 @@ class Tunnels:
                 if self._kind == "socks5"
                 else b"HTTP/1.1 200 Connection established\r\n\r\n"
             )
-            back = threading.Thread(target=_relay, args=(target, peer))
+            back = threading.Thread(target=_relay, args=(target, peer), daemon=True)
             back.start()
             _relay(peer, target)
             back.join(60)

@@ -168,17 +168,19 @@ def test_a_certificate_out_of_its_time_gets_advice_of_its_own(
     issued.configure_cert(context)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
 
         def shake() -> None:
             peer, _ = listener.accept()
+            peer.settimeout(60)
             with peer, suppress(OSError):
                 context.wrap_socket(peer, server_side=True).close()
 
-        thread = threading.Thread(target=shake)
+        thread = threading.Thread(target=shake, daemon=True)
         thread.start()
         failure = seen.failure(to(url))
-        thread.join()
+        thread.join(60)
     assert failure.message.endswith(f": {why}")
     assert (failure.kind, failure.hint, seen.waits) == ("tls", hint, [])
 
@@ -191,14 +193,15 @@ def plain_http() -> Iterator[int]:
 
         def answer() -> None:
             peer, _ = listener.accept()
+            peer.settimeout(60)
             with peer:
                 peer.recv(65536)
                 peer.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join()
+        thread.join(60)
 
 
 def test_a_port_that_does_not_speak_tls_is_final(seen: Witness, plain_http: int) -> None:

@@ -194,6 +194,7 @@ def test_one_that_opens_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_one_that_the_vendor_has_closed_costs_no_retry(seen: Witness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
         early = begun(f"http://127.0.0.1:{listener.getsockname()[1]}")
         peer, _ = listener.accept()
         eventually(lambda: early.is_open)
@@ -201,6 +202,7 @@ def test_one_that_the_vendor_has_closed_costs_no_retry(seen: Witness) -> None:
 
         def answer() -> None:
             second, _ = listener.accept()
+            second.settimeout(60)
             with second:
                 second.recv(65536)
                 second.sendall(
@@ -208,12 +210,12 @@ def test_one_that_the_vendor_has_closed_costs_no_retry(seen: Witness) -> None:
                     b'content-length: 9\r\n\r\n{"id": 1}'
                 )
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         with using(seen, early) as transport:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             assert transport.fetch(to(url)) == {"id": 1}
-        thread.join()
+        thread.join(60)
     assert seen.waits == []
 
 
@@ -250,11 +252,12 @@ def test_what_fails_early_fails_and_is_tried_again_as_without_it(
 def test_a_time_out_is_not_waited_for_twice(seen: Witness, limits: tuple[float, float]) -> None:
     own, requests = limits
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the handshake is never answered
+        silent.settimeout(60)
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         early = begun(url, own)
         accepted: list[socket.socket] = []
         thread = threading.Thread(
-            target=lambda: accepted.extend(silent.accept()[0] for _ in range(3))
+            target=lambda: accepted.extend(silent.accept()[0] for _ in range(3)), daemon=True
         )
         thread.start()
         got = failure(seen, url, early, Timeouts(connect=requests))

@@ -168,10 +168,12 @@ class Listener:
 
     @contextmanager
     def serving(self, accept: Callable[[], socket.socket]) -> Iterator[None]:
-        thread = threading.Thread(target=lambda: self.serve(accept()))
+        thread = threading.Thread(target=lambda: self.serve(accept()), daemon=True)
         thread.start()
-        yield
-        thread.join()
+        try:
+            yield
+        finally:
+            thread.join(60)
 
 
 def fin(peer: socket.socket) -> None:

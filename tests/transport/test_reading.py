@@ -239,11 +239,11 @@ def test_events_without_text_are_waited_for_so_long_and_no_longer(
 
 
 def test_text_among_empty_events_is_waited_for_anew(seen: Witness) -> None:
-    pieces: list[bytes | Step] = [sse(EMPTY_EVENTS[0]), Pause(0.02)] * 5
+    pieces: list[bytes | Step] = [sse(EMPTY_EVENTS[0]), Pause(0.02)] * 5  # 0.1 s
     text = sse({"choices": [{"index": 0, "delta": {"reasoning": "a"}}]})
-    with Loopback(Reply(body=[*pieces, text] * 8)) as vendor:
-        clocks = Timeouts(read=60, first_progress=0.7, progress=0.7)
-        assert len(seen.answer(to(vendor.url), clocks)) == 48
+    with Loopback(Reply(body=[*pieces, text] * 25)) as vendor:
+        clocks = Timeouts(read=60, first_progress=2, progress=2)
+        assert len(seen.answer(to(vendor.url), clocks)) == 150
 
 
 def dribbled(data: bytes) -> Reply:
