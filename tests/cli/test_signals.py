@@ -26,7 +26,7 @@ class Connection:
 
 Connection()
 try:
-    time.sleep(5)
+    time.sleep(60)
 except (Interrupted, KeyboardInterrupt) as stopped:
     sys.exit(f"stopped by {{type(stopped).__name__}}{{stopped.args}}")
 """
@@ -51,7 +51,7 @@ def test_a_signal_that_falls_into_a_finaliser_still_stops_the_program(
 
 
 def test_a_fault_in_a_finaliser_is_reported_as_ever() -> None:
-    code = PROGRAM.format(finaliser="1 / 0").replace("time.sleep(5)", "pass")
+    code = PROGRAM.format(finaliser="1 / 0").replace("time.sleep(60)", "pass")
     result = run(program=(sys.executable, "-c", code))
     assert result.code == 0
     assert result.stderr.endswith(b"ZeroDivisionError: division by zero\n")

@@ -46,7 +46,7 @@ def shown(rows: list[Row]) -> list[str]:
 
 
 @pytest.mark.no_cover  # the same lines thousands of times: only slower
-@settings(max_examples=often(300))
+@settings(max_examples=often(150, 1000))
 @given(STEPS)
 def test_every_final_row_stands_once_and_the_live_ones_as_they_are_now(
     steps: list[tuple[list[Row], list[Row]]],
