@@ -275,20 +275,14 @@ def test_two_runs_do_not_write_one_file(vendors: Vendors, source: Path, output: 
     assert world.log == []
 
 
-def test_a_file_with_other_text_is_left_as_it_is(
-    vendors: Vendors, source: Path, output: Path
-) -> None:
+def test_the_rows_themselves_are_no_file_of_answers(vendors: Vendors, source: Path) -> None:
     write_rows(source, 2)
-    for text in ('{"a": 1}\n', "x", "notes\n"):
-        output.write_text(text)
-        with pytest.raises(UsageError, match="has other text in line 1"), AnswersFile(output):
-            pass
-        assert output.read_text() == text
-    told = vendors.run("batch", str(source), "-o", str(output))
+    rows = source.read_text()
+    told = vendors.run("batch", str(source), "-o", str(source))
     assert told.code == 2
     assert b"has other text in line 1" in told.stderr
-    assert output.read_text() == "notes\n"
-    assert not output.with_name("out.jsonl.state").exists()
+    assert source.read_text() == rows
+    assert not list(source.parent.glob("*.state"))
     assert vendors.sent() == 0
 
 

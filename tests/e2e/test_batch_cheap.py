@@ -200,7 +200,7 @@ def test_reasoning_that_is_longer_than_claude_reads_is_cut(
 def test_a_dry_run_sends_and_changes_nothing(vendors: Vendors, paths: tuple[Path, Path]) -> None:
     cheap(vendors, MessageBatchesVendor())
     write_rows(paths[0], 3)
-    failed = b'{"id":"row-1","prompt":"question number 1","error":{"kind":"server"}}\n'
+    failed = b'{"id":"row-1","turn":null,"prompt":"question number 1","error":{}}\n'
     paths[1].write_bytes(failed)
     args = command(*paths, "-m", "claude-sonnet-4-6", "--dry-run")
     told = vendors.run(*args)
@@ -265,10 +265,18 @@ def test_a_batch_that_does_not_fit_under_the_cap_is_not_sent(
 
 def test_only_anthropic_takes_batches(vendors: Vendors, paths: tuple[Path, Path]) -> None:
     cheap(vendors, MessageBatchesVendor())
-    paths[0].write_text('{"prompt": "question number 1", "web": true}\n')
+    too_long = "x" * 4_500_000  # the other row of its settings can be asked all the same
+    rows: list[dict[str, object]] = [{"prompt": too_long}, {"prompt": "question number 1"}]
+    rows += [{"prompt": "question number 2", "web": True}] * 2
+    paths[0].write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     told = vendors.run(*command(*paths), env={"LINKUP_API_KEY": vendors.keys["LINKUP_API_KEY"]})
     assert told.code == 2
-    assert b"it searches the web" in told.stderr
+    assert b"error: 3 of 4 rows cannot be asked; nothing was sent" in told.stderr
+    assert b"hint: line 1: cannot be asked: " in told.stderr
+    assert b"hint: line 4: cannot be asked with --cheap: it searches the web" in told.stderr
+    told = vendors.run("batch", str(paths[0]), "-o", str(paths[1]), "--by", "06:00")
+    assert told.code == 2
+    assert b"--by goes with --cheap" in told.stderr
     told = vendors.run(*command(*paths, "--no-save"))
     assert told.code == 2
     assert b"--cheap keeps the reasoning in the history" in told.stderr

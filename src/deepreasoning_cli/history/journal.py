@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -217,7 +217,9 @@ class Journal:
     memory.
 
     Two functions call what may wait for a disk, and return when it has ended:
-    `runtime.run_blocking` opens and closes, `run_append` adds a line.
+    `runtime.run_blocking` opens and closes, `run_append` adds a line. `saving` is held while the
+    turn goes into the store: many turns of a process that share a lock save one after the other,
+    where SQLite would have them try again and again until one is out of time.
     """
 
     def __init__(
@@ -231,7 +233,9 @@ class Journal:
         runtime: Runtime = BLOCKING,
         open_file: Callable[[Path], JournalFile] = JournalFile,
         run_append: Callable[[Callable[[], None]], None] = BLOCKING.run_blocking,
+        saving: AbstractContextManager[object] | None = None,
     ) -> None:
+        self._saving = saving or nullcontext()
         self._folder = folder
         self._record = record
         self._warn = warn
@@ -296,7 +300,7 @@ class Journal:
         try:
             from deepreasoning_cli.history.store import Store
 
-            with Store.open(self._folder, self._warn) as store:
+            with self._saving, Store.open(self._folder, self._warn) as store:
                 store.save(self._record, began=began, outcome=outcome, starts=self._starts)
             self._saved = True
         except BaseException as exc:

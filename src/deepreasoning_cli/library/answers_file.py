@@ -7,6 +7,7 @@ lock keeps a second run away.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -25,8 +26,11 @@ from deepreasoning_cli.sanitize import dump_json
 
 SUFFIX: Final = ".state"
 ASIDE: Final = ".tidied"
-OURS: Final = b'{"id":'
-"""How each line begins, so that one that was cut is told from somebody else's text."""
+FIELDS: Final = frozenset({"id", "turn", "prompt", "error"})
+"""What each line has, and no row of questions."""
+BEGINS: Final = b'{"id": '
+GOES_ON: Final = b'turn":'
+"""How each line begins, and goes on behind the id: one that was cut is told from other text."""
 SYNC_SECONDS: Final = 1.0
 
 
@@ -53,7 +57,7 @@ class AnswersFile:
 
     def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = path
-        self._state_path = path.with_name(path.name + SUFFIX)
+        self._state_path = path.parent / f"{path.name}{SUFFIX}"
         self.done: dict[str, bytes] = {}
         self.turns: dict[str, list[str]] = defaultdict(list)
         self.batches: dict[str, dict[str, str]] = {}
@@ -76,13 +80,16 @@ class AnswersFile:
                 )
             self._state = state
             try:
+                if self._writes and self.path.exists():
+                    self.path.open("ab").close()  # before anything is paid for
                 self._tidy()
                 self._read_state()
             except BaseException:
                 self._close_state()
                 raise
         except OSError as exc:
-            raise self._write_error(exc) from exc
+            hint = "name a file with -o, in a folder that you may write to"
+            raise self._write_error(exc, hint) from exc
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -153,11 +160,12 @@ class AnswersFile:
         except OSError as exc:
             raise self._write_error(exc) from exc
 
-    def _write_error(self, exc: OSError) -> WriteError:
-        return WriteError(
-            f"cannot write {self.path}: {exc.strerror or exc}",
-            hint="make room, and run it again: what was paid for is in the history",
-        )
+    def _write_error(
+        self, exc: OSError, hint: str = "run it again: what was paid for is in the history"
+    ) -> WriteError:
+        if exc.errno == errno.ENOSPC:
+            hint = f"make room; {hint}"
+        return WriteError(f"cannot write {self.path}: {exc.strerror or exc}", hint=hint)
 
     def _tidy(self) -> None:
         """Read the lines of earlier runs; leave only those of rows that are answered."""
@@ -165,45 +173,44 @@ class AnswersFile:
             return
         left_out = 0
         with self.path.open("rb") as file:
-            for line in self._lines(file):
-                left_out += not self._is_answered(line)
+            for _, answer in self._lines(file):
+                left_out += not self._is_answered(answer)
         if not (left_out and self._writes):
             return
         aside = self.path.with_name(self.path.name + ASIDE)
         self.done.clear()
         with self.path.open("rb") as file, aside.open("wb") as kept:
             os.fchmod(kept.fileno(), self.path.stat().st_mode & 0o777)
-            kept.writelines(line for line in self._lines(file) if self._is_answered(line))
+            kept.writelines(line for line, answer in self._lines(file) if self._is_answered(answer))
             kept.flush()
             os.fsync(kept.fileno())
         aside.replace(self.path.resolve())
 
-    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
-        """The lines; raises UsageError for one that no run has written."""
+    def _lines(self, file: BinaryIO) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+        """The lines, and what each says: None for one that was cut.
+
+        Raises UsageError for one that no run has written.
+        """
         for number, line in enumerate(file, 1):
-            is_cut = not line.endswith(b"\n")
-            if not (line.startswith(OURS) or (is_cut and OURS.startswith(line))):
+            answer = _read_answer(line)
+            if answer is None and not _was_cut(line):
                 raise UsageError(
                     f"{self.path} has other text in line {number}",
                     kind="file_not_ours",
                     hint="name another file with -o; this one is left as it is",
                 )
-            yield line
+            yield line, answer
 
-    def _is_answered(self, line: bytes) -> bool:
-        """Whether it is the first whole line of its row, and that has an answer."""
-        if not line.endswith(b"\n"):
+    def _is_answered(self, answer: dict[str, Any] | None) -> bool:
+        """Whether it is the first line of its row, and that has an answer."""
+        if answer is None:
             return False
-        try:
-            answer = json.loads(line)
-            key, error, prompt = str(answer["id"]), answer["error"], answer["prompt"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return False
-        if turn := answer.get("turn"):
+        key = str(answer["id"])
+        if turn := answer["turn"]:
             self.turns[key].append(str(turn))
-        if error is not None or key in self.done:
+        if answer["error"] is not None or key in self.done:
             return False
-        self.done[key] = prompt_digest(str(prompt))
+        self.done[key] = prompt_digest(str(answer["prompt"]))
         return True
 
     def _read_state(self) -> None:
@@ -234,3 +241,20 @@ class AnswersFile:
                 self.unclear = None
             case {"collected": batch}:
                 self.batches.pop(str(batch), None)
+
+
+def _read_answer(line: bytes) -> dict[str, Any] | None:
+    """The answer that a whole line has; None for anything else."""
+    try:
+        answer = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) and answer.keys() >= FIELDS else None
+
+
+def _was_cut(line: bytes) -> bool:
+    """Whether a run had begun to write the line; no id has a comma and a quote behind it."""
+    start, comma, rest = line.partition(b', "')
+    if line.endswith(b"\n") or not comma:
+        return (line.startswith(BEGINS) and not line.endswith(b"\n")) or BEGINS.startswith(line)
+    return start.startswith(BEGINS) and (rest.startswith(GOES_ON) or GOES_ON.startswith(rest))

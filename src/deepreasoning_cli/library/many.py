@@ -177,6 +177,7 @@ class ManyTurns:
         read = partial(self._history.spending, recover_orphaned=self.saves)
         self._ledger = Ledger(self._folder, read, saves=self.saves)
         self._open_file = partial(JournalFile, syncer=Syncer())
+        self._saving = threading.Lock()
         self._calls = ExitStack()
         self._opening = threading.Lock()
         self._transport = DeferredTransport(
@@ -238,7 +239,9 @@ class ManyTurns:
         record = TurnRecord()
         journal = None
         if self.saves:
-            journal = Journal(self._folder, record, self.warn, open_file=self._open_file)
+            journal = Journal(
+                self._folder, record, self.warn, open_file=self._open_file, saving=self._saving
+            )
         error: DeepReasoningError | None = None
         try:
             self._open_connections(plan)

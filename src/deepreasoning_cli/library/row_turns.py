@@ -68,11 +68,12 @@ class RowTurns:
         loaded = self._settings_of(row)
         if key in self._checked and len(row.prompt) <= LONG:
             return None
-        self._checked.add(key)
         try:
-            return self._turns.plan(TurnRequest(loaded=loaded, question=row.prompt))
+            plan = self._turns.plan(TurnRequest(loaded=loaded, question=row.prompt))
         except (UsageError, RefusedError) as error:
             raise RowError(f"cannot be asked: {error.message}") from None
+        self._checked.add(key)
+        return plan
 
     def answer(self, row: Row, earlier: Sequence[str], begin: Callable[[str], None]) -> RowOutcome:
         """Ask the row, or finish what the `earlier` turns have begun, by their ids.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from deepreasoning_cli.errors import IncompleteError, Interrupted, WriteError
 from deepreasoning_cli.pipeline import events
@@ -24,6 +25,11 @@ from deepreasoning_cli.views.base import RecordView, model_label
 
 MODEL_SUFFIX = re.compile(r"([-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|latest|free))*")
 """What hosts add to a model's id without meaning another model: a date, a tag."""
+UNCALLED: Final = {
+    "demo": "demo: these are scripted replies, no model was called",
+    events.REPLAY: "replay: these are recorded replies, no model was called",
+}
+"""What is told, with --quiet too, by the backends that call nobody: it is no answer."""
 RESUME_COMMAND = "deepreasoning resume {id}"
 CHAT_COMMAND = "/resume"
 """What finishes a turn, from the shell and in a chat."""
@@ -60,11 +66,8 @@ class Notes(RecordView):
     def __call__(self, event: Event) -> None:
         """Say it, if it is worth a line."""
         match event:
-            case TurnStarted(backend="demo"):
-                # Also with --quiet: nobody may take it for an answer.
-                self._write("demo: these are scripted replies, no model was called")
-            case TurnStarted(backend=events.REPLAY):
-                self._write("replay: these are recorded replies, no model was called")
+            case TurnStarted(backend=backend) if backend in UNCALLED:
+                self._write(UNCALLED[backend])
             case Fallback(_, failed, used, reason) if not self._quiet:
                 self._line("note", f"using {used} instead of {failed}: {reason}")
             case TurnWarning(message) if not self._quiet:

@@ -111,6 +111,8 @@ def batch(
     from deepreasoning_cli.cli.batch.run import BatchRun
     from deepreasoning_cli.cli.messages import load_with_notes
 
+    if by and not cheap:
+        raise UsageError("--by goes with --cheap", hint="add --cheap, or leave --by out")
     global_options = o.global_options_of(context)
     flags = {name: context.params[name] for name in context.params if name != "max_cost"}
     settings = o.settings_from(flags)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import typer
 
-from deepreasoning_cli.cli.messages import warn
+from deepreasoning_cli.cli.messages import message, warn
 from deepreasoning_cli.cli.options import GlobalOptions
 from deepreasoning_cli.errors import UsageError
 from deepreasoning_cli.library.answers_file import AnswersFile
@@ -28,6 +28,7 @@ from deepreasoning_cli.pipeline.money import (
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.sanitize import dump_json, sanitize
+from deepreasoning_cli.views.notes import UNCALLED
 from deepreasoning_cli.wire.client.message_batches import SHARE
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class RowCheck:
         self._lines: dict[str, int] = {}
         self._bad_lines: set[int] = set()
         self._shown: list[str] = []
+        self._refused: dict[str, str] = {}  # by the settings that cannot be batched: why
         self._warnings: dict[str, None] = {}
         self._batched = batched
         self.answered = 0
@@ -92,7 +94,12 @@ class RowCheck:
         plan = self._row_turns.check(row)
         key = settings_key(row)
         if plan and self._batched:
-            self.claude = claude_of(plan)
+            try:
+                self.claude = claude_of(plan)
+            except RowError as error:
+                self._refused[key] = str(error)
+        if key in self._refused:
+            raise RowError(self._refused[key])
         if plan and key not in self.plans:
             self.plans[key] = RowGroup(plan)
             self._warnings |= dict.fromkeys(plan.warnings)
@@ -123,6 +130,9 @@ class RowCheck:
             warn(options, f"left out: {text}")
         for text in self._warnings:
             warn(options, text)
+        backends = dict.fromkeys(group.plan.backend for group in self.plans.values())
+        for backend in backends.keys() & UNCALLED.keys():
+            message(options, "", UNCALLED[backend])
         if not self.count:
             raise UsageError(
                 "there is no row to ask",

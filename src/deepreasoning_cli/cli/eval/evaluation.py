@@ -32,18 +32,14 @@ from deepreasoning_cli.files import check_writable, write_atomically
 from deepreasoning_cli.history.queries import ASSUMED
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, AtOnce, ManyTurns
-from deepreasoning_cli.pipeline.events import REPLAY
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd, format_usd
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.views import terminal
+from deepreasoning_cli.views.notes import UNCALLED
 from deepreasoning_cli.views.run_progress import RunProgress, format_duration
 
 OUTAGE: Final = 10  # questions in a row that say that nobody can be reached
-NOTES: Final = {
-    "demo": "demo: these are scripted replies, no model was called",
-    REPLAY: "replay: these are recorded replies, no model was called",
-}
 USUAL_MODEL: Final = "sonnet"
 TOKENS_PER_SECOND: Final = {"reason": 40, "answer": 60}
 """About how fast a model writes, for an estimate of the time before anything is measured."""
@@ -110,7 +106,7 @@ class EvaluationRun:
 
         Raises UsageError where nobody can be asked.
         """
-        if note := NOTES.get(plans[0].backend):
+        if note := UNCALLED.get(plans[0].backend):
             message(self.global_options, "", note)
             return True
         cost, seconds = estimate(plans)
