@@ -7,6 +7,9 @@ ENOUGH_FOR_IMPORTS = 100_000
 
 
 ASKING = ("ask", "chat", "compare")
+OUT_OF_MEMORY = b"error: out of memory\nhint: close programs, or raise the limit: `ulimit -v`\n"
+
+
 ANOTHER_WAY = {
     *("--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--reasoning-from"),
     "--replay",
@@ -47,16 +50,19 @@ def main() -> None:
     gc.set_threshold(ENOUGH_FOR_IMPORTS)
     code, last_origin = 1, None
     with deferred_imports(*DEFERRED), without_imports(*LEFT_OUT), without_plugins():
-        if asks_as_before(sys.argv[1:]):
-            from deepreasoning_cli.connect import connect_to_last
-
-            last_origin = connect_to_last()
-        from deepreasoning_cli.cli.app import app
-
         try:
+            if asks_as_before(sys.argv[1:]):
+                from deepreasoning_cli.connect import connect_to_last
+
+                last_origin = connect_to_last()
+            from deepreasoning_cli.cli.app import app
+
             app(obj=last_origin)
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
+        except MemoryError:  # not even the app could be imported, or say it
+            os.write(2, OUT_OF_MEMORY)
+            code = 3
         finally:
             # Taking the interpreter down costs 30 to 45 ms; all that is open has been closed.
             for stream, lost in ((sys.stdout, 7), (sys.stderr, 0)):  # errors reach nobody: no fault

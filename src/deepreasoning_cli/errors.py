@@ -11,6 +11,7 @@ DeepReasoningError
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,9 @@ from typing import Any, ClassVar, Final
 
 PROGRAM: Final = "deepreasoning"
 """The program in our texts: in backquotes, `as_called` puts the name there that was called."""
+NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_NO_ROOM_TO_LOAD: Final = ("failed to map segment", "annot allocate memory")
+"""What glibc and musl say of a library for which there is no memory."""
 _COMMAND: Final = re.compile(rf"(?<=`){PROGRAM}(?=[ `])")
 
 
@@ -135,6 +139,26 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+
+
+def out_of_resources(failure: BaseException) -> ConfigError | None:
+    """What the system has no more of, where `failure` comes of that: files, memory or threads."""
+    match failure:
+        case OSError(errno=number) if number in NO_DESCRIPTORS:
+            what, kind = f"cannot open another file: {failure.strerror}", "too_many_files"
+            limit = "`ulimit -n`"
+        case ImportError() if "Too many open files" in str(failure):
+            what, kind, limit = "cannot open another file", "too_many_files", "`ulimit -n`"
+        case RuntimeError() if "start new thread" in str(failure):
+            what, kind = "cannot start another thread", "out_of_memory"
+            limit = "`ulimit -u`, `ulimit -v`"
+        case ImportError() if not any(words in str(failure) for words in _NO_ROOM_TO_LOAD):
+            return None
+        case MemoryError() | OSError(errno=errno.ENOMEM) | ImportError():
+            what, kind, limit = "out of memory", "out_of_memory", "`ulimit -v`"
+        case _:
+            return None
+    return ConfigError(what, hint=f"close programs, or raise the limit: {limit}", kind=kind)
 
 
 def program_name() -> str:

@@ -197,12 +197,37 @@ def test_a_file_that_is_closed_is_named(capsys: pytest.CaptureFixture[str], numb
     )
 
 
-def test_too_many_open_files_are_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = outcome(capsys, OSError(errno.EMFILE, "Too many open files"))
-    assert (code, err.splitlines()[0]) == (
-        3,
-        "error: cannot open another file: Too many open files",
-    )
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "cannot open another file"),
+        (OSError(errno.ENFILE, "Too many open files in system"), "cannot open another file"),
+        (ImportError("libz.so: Too many open files"), "cannot open another file"),
+        (MemoryError(), "out of memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out of memory"),
+        (ImportError("libssl.so.3: failed to map segment from shared object"), "out of memory"),
+        (RuntimeError("can't start new thread"), "cannot start another thread"),
+    ],
+    ids=repr,
+)
+def test_what_the_system_has_no_more_of_is_no_bug(
+    capsys: pytest.CaptureFixture[str], failure: Exception, told: str
+) -> None:
+    code, _, err = outcome(capsys, failure)
+    error, hint = err.splitlines()
+    assert (code, error.partition(": Too")[0]) == (3, f"error: {told}")
+    assert hint.startswith("hint: close programs, or raise the limit: `ulimit -")
+
+
+@pytest.mark.parametrize(
+    "failure", [ImportError("no module named x"), RuntimeError("generator raised")], ids=repr
+)
+def test_what_only_looks_like_it_is_a_bug(
+    capsys: pytest.CaptureFixture[str], failure: Exception
+) -> None:
+    code, _, err = outcome(capsys, failure)
+    assert code == 1
+    assert "this is a bug" in err
 
 
 def test_any_other_fault_of_the_system_is_not_taken_for_a_full_disk(

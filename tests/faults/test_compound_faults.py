@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import resource
 import signal
 import struct
 import termios
@@ -74,6 +75,36 @@ def test_a_reset_and_a_signal_at_once_end_as_one_of_them(world: World, name: str
     [(status, reasoning, answer)] = world.turns()
     assert (status, answer) == ("incomplete", "")
     assert reasoning == "".join(THOUGHTS[:2])
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+@pytest.mark.parametrize("after", [2, 3])
+def test_files_that_run_out_after_paid_thoughts_leave_what_resume_goes_on_from(
+    world: World, after: int
+) -> None:
+    """The connection to Claude may be open by then: that turn comes to its end."""
+
+    def use_up() -> None:
+        world.wait_until_kept("Let me think")
+        resource.prlimit(world.running[0].pid, resource.RLIMIT_NOFILE, (0, 0))
+
+    thinking = reasoner_stream(THOUGHTS, OWN_ANSWER)
+    world.vendors.reply(thinking.failing(after, Call(use_up), *thinking.body[after:]))
+    result = world.run("ask", QUESTION)
+    [(status, reasoning, answer)] = world.turns()
+    warning, *lines = result.stderr.decode().splitlines()
+    assert "this turn is in" in warning
+    assert reasoning == REASONING
+    if status == "complete":
+        assert (result.code, answer, lines) == (0, ANSWER, [])
+        return
+    error, hint, *_ = lines
+    assert (result.code, answer) == (6, "")
+    assert error == "error: answer: cannot open another file: Too many open files"
+    assert hint.startswith("hint: `deepreasoning resume ")
+    world.forget()
+    resumed = world.run("resume", "--json")
+    assert (resumed.code, world.asked()) == (0, "C")
 
 
 def test_a_reader_that_leaves_while_two_others_write_loses_no_turn(world: World) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -459,6 +460,19 @@ def test_a_cut_in_the_answer_is_incomplete() -> None:
 def test_claude_cut_before_its_first_word_is_incomplete_once_the_reasoning_was_paid_for() -> None:
     _, failure = events(plan(thinking(), claude()))
     assert told(failure) == (IncompleteError, cut("answer", "the reply was cut short"))
+
+
+@pytest.mark.parametrize(
+    "scarce", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr
+)
+def test_files_or_memory_that_end_after_paid_reasoning_leave_the_turn_incomplete(
+    scarce: Exception,
+) -> None:
+    _, failure = events(plan(thinking(), claude(scarce)))
+    assert isinstance(failure, IncompleteError)
+    assert (failure.stage, failure.kind in ("too_many_files", "out_of_memory")) == ("answer", True)
+    _, failure = events(plan(reasoner(scarce), claude()))
+    assert isinstance(failure, ConfigError)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from deepreasoning_cli.errors import (
     Interrupted,
     WriteError,
     as_called,
+    out_of_resources,
 )
 
 CLOSED_PIPE = 141
 INTERRUPTED = 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What only a writer meets."""
-NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 NOT_OURS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
 
@@ -66,19 +66,13 @@ def _options(words: Sequence[str]) -> Sequence[str]:
 
 
 def _as_error(exc: Exception) -> DeepReasoningError:
+    if scarce := out_of_resources(exc):
+        return scarce
     match exc:
         case DeepReasoningError():
             return exc
         case OSError() if exc.errno in NO_ROOM:
             return WriteError(f"cannot write: {exc.strerror or exc}", hint="make room, try again")
-        case OSError() if exc.errno in NO_DESCRIPTORS:
-            what, hint = exc.strerror or str(exc), "close programs, or raise the limit: `ulimit -n`"
-            return ConfigError(
-                f"cannot open another file: {what}", hint=hint, kind="too_many_files"
-            )
-        case MemoryError() | OSError(errno=errno.ENOMEM):
-            hint = "close programs, or raise the limit: `ulimit -v`"
-            return ConfigError("out of memory", hint=hint, kind="out_of_memory")
         case OSError() if exc.errno in NOT_OURS:
             what = f"cannot use {exc.filename or 'a file'}: {exc.strerror or exc}"
             hint = "look whose it is, and who may read and write it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from threading import Event as Flag
@@ -31,7 +31,7 @@ from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.settings.models import Settings
 from deepreasoning_cli.transport import DeferredTransport
 from deepreasoning_cli.views.base import ViewGroup
-from deepreasoning_cli.views.notes import RESUME_COMMAND, advise_to_resume, as_write_error
+from deepreasoning_cli.views.notes import RESUME_COMMAND, as_incomplete, as_write_error
 from deepreasoning_cli.wiring.plan import build_plan
 from deepreasoning_cli.wiring.resources import (
     TurnRequest,
@@ -251,10 +251,9 @@ class TurnRunner:
                 try:
                     for event in events:
                         show(event)
-                except IncompleteError as error:
-                    if is_saved():
-                        advise_to_resume(error, plan.id, self._resume_command)
-                    raise
+                except Exception as exc:  # noqa: BLE001 (raised again, as what it means here)
+                    command = self._resume_command if is_saved() else None
+                    raise as_incomplete(exc, record, command) from exc.__cause__
         except (WriteError, OSError) as failure:
             if not (isinstance(failure, WriteError) or failure.errno in NO_ROOM):
                 raise  # no writer's
@@ -301,13 +300,11 @@ class TurnRunner:
     def _load_the_rest(self) -> None:
         """Import what shows and saves a turn while the vendor works, not before and not after."""
         self._request_sent.set()
-        from deepreasoning_cli.pipeline import (  # noqa: F401 (each is used when a stage ends)
-            handoff,
-            stop_reasons,
-        )
+        with suppress(ImportError, MemoryError, OSError):  # it is said by whoever needs them
+            from deepreasoning_cli.pipeline import handoff, stop_reasons  # noqa: F401 (at the end)
 
-        if self.saves:
-            from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)
+            if self.saves:
+                from deepreasoning_cli.history import store  # noqa: F401 (`Journal.close` uses it)
 
     def _report(self, kind: str, text: str) -> None:
         """Print what the history reports; the same warning only once."""

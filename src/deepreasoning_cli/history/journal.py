@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import DeepReasoningError, out_of_resources
 from deepreasoning_cli.files import make_private_folder, sync_folder
 from deepreasoning_cli.greenlets import BLOCKING, Runtime
 from deepreasoning_cli.history import journal_format
@@ -305,11 +305,12 @@ class Journal:
             self._saved = True
         except BaseException as exc:
             self._sync_end()
-            if not isinstance(exc, DeepReasoningError):
+            error = exc if isinstance(exc, DeepReasoningError) else out_of_resources(exc)
+            if error is None:
                 raise
             if self._file:  # else it was said at the start
                 part = "" if self._whole else ", as far as it could be written"
-                self._warn(f"{exc.message}; this turn is in {self._file.path}{part}")
+                self._warn(f"{error.message}; this turn is in {self._file.path}{part}")
         finally:  # also where it is interrupted: the file is whole, and free for the next start
             if self._file:
                 with suppress(OSError):  # a file that stays is recovered, with the same content

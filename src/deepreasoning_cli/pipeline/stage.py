@@ -13,6 +13,7 @@ from deepreasoning_cli.errors import (
     IncompleteError,
     RefusedError,
     UnavailableError,
+    out_of_resources,
 )
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.budget import BudgetMeter
@@ -137,8 +138,11 @@ class StageRun:
             for chunk in _whole_characters(chunks):
                 self._record(chunk)
                 yield chunk
-        except DeepReasoningError as error:
-            raise self._as_incomplete(error, paid=paid) from error
+        except Exception as exc:
+            error = exc if isinstance(exc, DeepReasoningError) else out_of_resources(exc)
+            if error is None:
+                raise
+            raise self._as_incomplete(error, paid=paid) from exc
         if self.end is None:
             cut = UnavailableError("the reply was cut short", kind="cut", hint="try again")
             raise self._as_incomplete(cut, paid=paid)

@@ -124,7 +124,8 @@ class Transport:
         An idle connection serves. Otherwise one is opened, and kept ready until a request to that
         host goes out or no request is running any more; `once`: and not opened anew when it is old.
         """
-        with suppress(*NO_ADDRESS):  # the request meets the same fault, and words it
+        # the request meets the same fault, and words it; and it does without a thread of its own
+        with suppress(*NO_ADDRESS, RuntimeError):
             if self._is_proxied(url):
                 return
             origin = _origin(url)

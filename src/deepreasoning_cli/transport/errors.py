@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from deepreasoning_cli.errors import DeepReasoningError, UnavailableError
+from deepreasoning_cli.errors import DeepReasoningError, UnavailableError, out_of_resources
 from deepreasoning_cli.keys import redact
 from deepreasoning_cli.transport.proxy import without_login
 from deepreasoning_cli.transport.request import AttemptFailed, Request
@@ -186,6 +186,8 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
         return _from_proxy(exc, name, request.host)
     where = f"{request.host} through {name}" if proxy else request.host
     for cause in _causes(exc):
+        if scarce := out_of_resources(cause):
+            return AttemptFailed(scarce, retryable=False)
         match cause:
             case socket.gaierror():
                 retryable = cause.errno == socket.EAI_AGAIN

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from deepreasoning_cli.errors import IncompleteError, Interrupted, WriteError
+from deepreasoning_cli.errors import IncompleteError, Interrupted, WriteError, out_of_resources
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import (
     Event,
@@ -134,6 +134,18 @@ def advise_to_resume(error: IncompleteError, turn: str, command: str) -> None:
     if (error.kind, error.stage) == ("not_found", "answer") and command == RESUME_COMMAND:
         error.resume += " -m sonnet"  # the same name would be refused again
     error.advise(f"`{error.resume}` continues from what is kept", first=True)
+
+
+def as_incomplete(failure: Exception, record: TurnRecord, command: str | None) -> Exception:
+    """The failure, as IncompleteError where it ends a turn in which something was paid for.
+
+    `command` goes on with the turn, None where it is not kept.
+    """
+    scarce = out_of_resources(failure) if is_resumable(record) else None
+    error = scarce.as_incomplete(scarce.message) if scarce else failure
+    if isinstance(error, IncompleteError) and command:
+        advise_to_resume(error, record.start.id, command)
+    return error
 
 
 def as_write_error(failure: WriteError | OSError, record: TurnRecord) -> WriteError:
