@@ -11,10 +11,9 @@ OUT_OF_MEMORY = b"error: out of memory\nhint: close programs, or raise the limit
 
 
 ANOTHER_WAY = {
-    *("--backend", "--config", "--dry-run", "--help", "-h", "--no-save", "--reasoning-from"),
-    "--replay",
+    *("--backend", "--config", "--dry-run", "--help", "-h", "--reasoning-from", "--replay"),
 }
-"""Options of a call that may ask another host than the last one, or none, or leaves no trace."""
+"""Options of a call that may ask another host than the last one, or none."""
 
 
 def asks_as_before(words: list[str]) -> bool:
@@ -54,7 +53,7 @@ def main() -> None:
             if asks_as_before(sys.argv[1:]):
                 from deepreasoning_cli.connect import connect_to_last
 
-                last_origin = connect_to_last()
+                last_origin = connect_to_last(remembers="--no-save" not in sys.argv)
             from deepreasoning_cli.cli.app import app
 
             app(obj=last_origin)

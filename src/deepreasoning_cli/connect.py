@@ -322,14 +322,17 @@ class EarlyConnection:
             return None
 
 
-def connect_to_last() -> LastOrigin:
-    """The last run's origin; a connection to it is begun unless the environment says otherwise."""
+def connect_to_last(*, remembers: bool = True) -> LastOrigin:
+    """The last run's origin; a connection to it is begun unless the environment says otherwise.
+
+    One that does not remember this run's leaves no trace.
+    """
     from deepreasoning_cli import paths
 
     switch = os.environ.get("DEEPREASONING_CONNECT_AHEAD", "").strip().lower()
     elsewhere = ("DEEPREASONING_BACKEND", "DEEPREASONING_CASSETTE")
     is_off = switch in OFF or any(name in os.environ for name in elsewhere)
-    return LastOrigin(paths.data_dir() / FILE_NAME, connects=not is_off)
+    return LastOrigin(paths.data_dir() / FILE_NAME, connects=not is_off, remembers=remembers)
 
 
 class LastOrigin:
@@ -338,9 +341,9 @@ class LastOrigin:
     It is in `file`, which is the user's own; one that somebody else may have written is ignored.
     """
 
-    def __init__(self, file: Path, *, connects: bool = True) -> None:
+    def __init__(self, file: Path, *, connects: bool = True, remembers: bool = True) -> None:
         """Begin to connect, where there is such a file and unless `connects` is false."""
-        self._file = file
+        self._file, self._remembers = file, remembers
         self._known = _read(file) if connects else None
         self.connection = EarlyConnection(self._known) if self._known else None
 
@@ -354,7 +357,7 @@ class LastOrigin:
 
     def remember(self, origin: HttpOrigin | None) -> None:
         """Write down the origin of this run; None removes the file. What goes wrong is ignored."""
-        if origin is not None and origin == self._known:
+        if not self._remembers or (origin is not None and origin == self._known):
             return
         from deepreasoning_cli.files import write_atomically
 

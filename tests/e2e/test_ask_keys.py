@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -84,6 +85,22 @@ def test_what_is_typed_is_left_for_the_shell_and_cuts_nothing(
     lines = lines_of(done)
     assert lines[-1] == "read: some words"
     assert "thought 039" in lines
+    assert not any("stopped by you" in line for line in lines)
+
+
+GIVES_BACK = Path("/proc/sys/dev/tty/legacy_tiocsti")
+
+
+@pytest.mark.skipif(
+    not GIVES_BACK.exists() or GIVES_BACK.read_text().strip() == "0",
+    reason="the system takes no character back",
+)
+def test_a_character_that_ctrl_d_ends_is_left_for_the_shell(vendors: Vendors) -> None:
+    think(vendors)
+    keys: list[Key] = [(b"thought 003", b"x\x04"), (b"thought 020", b"y\r")]
+    done = in_shell(vendors, 'dr ask q; read line; echo "read: $line"', *keys)
+    lines = lines_of(done)
+    assert lines[-1] == "read: xy"
     assert not any("stopped by you" in line for line in lines)
 
 

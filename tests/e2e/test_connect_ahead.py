@@ -56,6 +56,17 @@ def test_nothing_is_remembered_of_a_run_that(
     assert remembered(vendors) is None
 
 
+def test_a_run_that_is_not_saved_connects_ahead_too_and_leaves_what_was_remembered(
+    vendors: Vendors,
+) -> None:
+    know(vendors, vendors.novita.url)
+    vendors.reply()
+    assert vendors.ask("--no-save", "6 x 7?").stdout == PRINTED
+    [connection] = vendors.novita.connections
+    connection.wait_closed()
+    assert (vendors.novita.requests, remembered(vendors)) == ([], line(vendors.novita))
+
+
 @pytest.mark.parametrize("setting", ["history = false", "connect_ahead = false"])
 def test_a_setting_that_says_no_removes_what_was_remembered(vendors: Vendors, setting: str) -> None:
     know(vendors, vendors.reasoner.url)

@@ -565,4 +565,5 @@ def test_a_signal_has_its_outcome_in_every_state(job: Job, name: str, sent: str)
     if kept is WHOLE and name in SHOWING:
         assert SHOWN.decode() in shown
     is_ask = name in ("thinks", "hands over", "answers")
-    assert ("deepreasoning resume" in shown) == (is_ask and kept is not WHOLE)
+    ends_chat = name in ("thinks in chat", "answers in chat") and sent in ("TERM", "HUP")
+    assert ("deepreasoning resume" in shown) == ((is_ask or ends_chat) and kept is not WHOLE)

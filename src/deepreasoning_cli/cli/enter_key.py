@@ -67,7 +67,18 @@ class EnterKey:
         can_answer, self._can_answer = self._can_answer, True
         if self._waiting() != 1 or not terminal.is_foreground(self._stdin):
             return False
-        return os.read(self._stdin.fileno(), 1) == b"\n" and can_answer
+        key = os.read(self._stdin.fileno(), 1)
+        if key != b"\n":
+            self._give_back(key)
+        return key == b"\n" and can_answer
+
+    def _give_back(self, key: bytes) -> None:
+        """A character alone that Ctrl-D ended is the shell's, too; not every system takes it."""
+        import fcntl
+        import termios
+
+        with suppress(OSError):
+            fcntl.ioctl(self._stdin, termios.TIOCSTI, key)
 
     def _waiting(self) -> int:
         """How many bytes of whole lines nobody has read."""

@@ -91,6 +91,8 @@ class Notes(RecordView):
             self._write(f"note: {count} control {characters} made visible")
         if self._bill and has_bill(self._record):
             self._bill(single_line(turn_summary(self._record), 200))
+        if isinstance(failure, Interrupted):  # a chat ends with its process
+            self._resume_command = RESUME_COMMAND
         stopped = isinstance(failure, KeyboardInterrupt | Interrupted)
         if stopped and is_resumable(self._record) and self._can_go_on:
             self._write(f"hint: {self._how_to_go_on}")
