@@ -211,14 +211,22 @@ def test_all_of_them_never_cost_more_than_stopping_then_would_have_saved() -> No
     dear = RateCard(Rates(Decimal(2), Decimal(10)))
     lengths = [1_000, 3_000, 9_000]
     turn = plan(thoughts(150), says("41", "42", "43", "44"), lengths, rates=dear)
-    spent = Decimal(0)
+    spent, thought = Decimal(0), 0
+
+    def saves(tokens: float) -> Decimal:
+        left = [length - int(tokens) for length in lengths if length > tokens]
+        rate = REASONING.base.output + READING.base.input
+        return sum(left) * rate / len(left) / MILLION if left else Decimal(0)
+
     for event in run_turn(turn):
-        if isinstance(event, ProbeStarted):
-            so_far = event.start.input_tokens
-            left = [length - so_far for length in lengths if length > so_far]
-            saves = sum(left) * (REASONING.base.output + READING.base.input) / len(left) / MILLION
-            spent += dear.base.cost(event.start.estimate(60))
-            assert spent <= saves
+        match event:
+            case Thought(text):
+                thought += len(text) // 4
+            case ProbeStarted(start):
+                cost = spent + dear.base.cost(start.estimate(60))
+                assert cost <= max(saves(thought), saves(thought * GROWTH))
+            case ProbeFinished(finished):
+                spent += finished.cost or 0
     assert sent(turn)
 
 

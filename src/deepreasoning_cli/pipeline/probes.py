@@ -34,7 +34,7 @@ from deepreasoning_cli.pipeline.stage import Provider, StageRun
 from deepreasoning_cli.sanitize import single_line
 
 FIRST: Final = 400  # tokens of thought before the first probe
-GROWTH: Final = 1.3  # how much more there is before each next one
+GROWTH: Final = 1.5
 MOST_READ: Final = 20_000  # tokens of thought that a probe reads
 LONGEST_PROBE: Final = 60  # tokens that it writes
 INTRODUCTION: Final = (
