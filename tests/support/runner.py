@@ -18,6 +18,21 @@ from typing import IO, Final
 from support.screen import foreign
 
 PROGRAM: Final = (sys.executable, "-m", "deepreasoning_cli")
+GUARD: Final = """
+import os, sys
+def refuse(event, arguments):
+    connects = event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname")
+    if connects and arguments[0] != "127.0.0.1":  # a server looks up where it listens
+        os.write(2, f"the network was used: {event} {arguments}\\n".encode())
+        os._exit(99)
+sys.addaudithook(refuse)
+"""
+OFFLINE: Final = (
+    sys.executable,
+    "-c",
+    f"{GUARD}\nfrom deepreasoning_cli.__main__ import main\nmain()",
+)
+"""The program in a process in which nobody connects and no name is looked up."""
 HOME: Final = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 NEEDED: Final = ("PATH", "SYSTEMROOT")
 

@@ -27,6 +27,7 @@ from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
+from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.pipeline.tools import AnswerOptions, OutputFormat
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -332,13 +333,15 @@ def _failed(row: EvaluationRow, arm: EvaluationArm, line: dict[str, Any]) -> Arm
 
 
 def _ends_the_run(ended: EndedTurn) -> bool:
-    """Whether the next calls would meet the same: a cap, a key that is wrong, no credit."""
+    """Whether the next calls would meet the same: a cap, a key that is wrong, no credit.
+
+    What a cassette lacks ends a replay, too.
+    """
     error = ended.error
     if error is None:
         return False
-    return (
-        ended.reached_cap or isinstance(error, ConfigError) or error.kind in ("no_credit", STOPPED)
-    )
+    ends = isinstance(error, ConfigError) or error.kind in ("no_credit", STOPPED, *UNPAID)
+    return ended.reached_cap or ends
 
 
 def _is_for_the_next_run(ended: EndedTurn) -> bool:

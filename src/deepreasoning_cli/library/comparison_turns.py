@@ -12,6 +12,7 @@ from deepreasoning_cli.history.journal import Journal
 from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison, ComparisonRun
 from deepreasoning_cli.pipeline.events import Stage, TurnStarted
 from deepreasoning_cli.pipeline.record import TurnRecord
+from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.views.base import ViewGroup
 from deepreasoning_cli.views.comparison import ComparedAnswer, ComparedAnswers
 from deepreasoning_cli.views.notes import RESUME_COMMAND
@@ -89,16 +90,17 @@ class ComparisonTurns:
     def failure(self) -> BaseException | None:
         """What to raise once the steps have ended; None where every answer is whole.
 
-        It is the failure of the first turn where nothing was paid for, and a bug as it is; else
-        an IncompleteError that says which answers are missing.
+        It is the failure of the first turn where nothing was paid for, a bug or what a cassette
+        lacks as it is; else an IncompleteError that says which answers are missing.
         """
         failed = [answer for answer in self.answers if not answer.is_complete]
         failures = [answer.failure for answer in failed if answer.failure]
         bugs = [each for each in failures if not isinstance(each, DeepReasoningError)]
         if bugs or not failures:
             return next(iter(bugs), None)
-        first = failures[0]
-        if not isinstance(first, DeepReasoningError) or not self._is_paid:
+        misses = [each for each in failures if getattr(each, "kind", None) in UNPAID]
+        first = (misses or failures)[0]
+        if not isinstance(first, DeepReasoningError) or misses or not self._is_paid:
             return first
         message = f"there is no answer: {first.message}"
         if any(each.record.reasoning.strip() for each in self.compared.answers):

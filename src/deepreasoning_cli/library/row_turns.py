@@ -16,6 +16,7 @@ from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.search import found_pages
+from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.wiring.resources import TurnRequest
@@ -39,13 +40,14 @@ class RowOutcome:
 
     @property
     def ends_the_run(self) -> bool:
-        """Whether the next rows would meet the same: a cap, a key that is wrong, no credit."""
+        """Whether the next rows would meet the same: a cap, a key that is wrong, no credit.
+
+        What a cassette lacks ends a replay, too.
+        """
         error = self.error
-        return self.reached_cap or isinstance(error, ConfigError) or _is_no_credit(error)
-
-
-def _is_no_credit(error: DeepReasoningError | None) -> bool:
-    return error is not None and error.kind == "no_credit"
+        kind = error.kind if error else None
+        ends = isinstance(error, ConfigError) or kind == "no_credit" or kind in UNPAID
+        return self.reached_cap or ends
 
 
 class RowTurns:

@@ -30,6 +30,8 @@ from deepreasoning_cli.providers.cassette_request import describe_prompt
 FREE: Final = RateCard(Rates(Decimal(0), Decimal(0)), source="a replay calls no model")
 HOSTED: Final = "hosted"
 """The stage of a call that searches, reasons and answers at once."""
+DEMO: Final = "demo"
+"""Stands for the host where nobody is asked."""
 
 
 class Recording(NamedTuple):
@@ -149,7 +151,7 @@ class CassetteProvider(ABC):
         settings: Callable[[Prompt], Payload] = getattr(
             self.provider, "call_settings", lambda _: {}
         )
-        names = {"stage": self.stage, "host": self.host, "model": self.model}
+        names = {"stage": self.stage, "host": self.host or DEMO, "model": self.model}
         handoff = {"handoff": str(self.handoff)} if self.handoff else {}
         return {**names, **handoff, **settings(prompt), **describe_prompt(prompt)}
 

@@ -13,7 +13,7 @@ from deepreasoning_cli.catalog.models import Answerer, Catalog, Reasoner
 from deepreasoning_cli.keys import Key
 from deepreasoning_cli.pipeline.events import REPLAY, Stage
 from deepreasoning_cli.pipeline.run import Plan
-from deepreasoning_cli.providers.cassette import HOSTED, Playback, Recording
+from deepreasoning_cli.providers.cassette import DEMO, HOSTED, Playback, Recording
 from deepreasoning_cli.providers.cassette_file import CassettePlayer, CassetteRecorder
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.settings.models import Settings
@@ -101,13 +101,18 @@ class Cassette:
 
     def with_keys(self, loaded: LoadedSettings, catalog: Catalog) -> LoadedSettings:
         """The settings of a replay: whoever was recorded, or is named, is chosen as if the keys
-        were there, and nobody else; the same on every machine. Others stay as they are.
+        were there, and nobody else; the same on every machine. Of the demo alone it is the demo's.
+        Others stay as they are.
         """
         if not isinstance(self._tape, Playback):
             return loaded
         recorded = self._tape.player.hosts
         names = _key_names(loaded, catalog, recorded)
-        return loaded.with_values({}, REPLAY, {name: Key(name, NO_KEY, REPLAY) for name in names})
+        is_demo = loaded.settings.backend == "auto" and {host for _, host in recorded} == {DEMO}
+        values = {"backend": DEMO} if is_demo else {}
+        return loaded.with_values(
+            values, REPLAY, {name: Key(name, NO_KEY, REPLAY) for name in names}
+        )
 
 
 def _key_names(

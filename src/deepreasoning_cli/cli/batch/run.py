@@ -75,6 +75,9 @@ class BatchRun:
             if self.cheap and not (turns.saves or self.dry_run):
                 hint = "leave --no-save out, or --cheap"
                 raise UsageError("--cheap keeps the reasoning in the history", hint=hint)
+            if self.cheap and self.loaded.settings.cassette:
+                hint = "leave --cheap out, or --record and --replay"
+                raise UsageError("--cheap sends batches, which no cassette holds", hint=hint)
             row_turns = RowTurns(turns, self._load, self.system)
             checked = RowCheck(row_turns, answers, batched=self.cheap or answers.waits)
             for row in read_rows(file, form):
