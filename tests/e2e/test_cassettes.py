@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +21,7 @@ from support.loopback import (
     json_reply,
     reasoner_stream,
 )
-from support.runner import OFFLINE, CompletedRun, run, run_in_pty
+from support.runner import OFFLINE, PROGRAM, CompletedRun, run, run_in_pty
 from support.screen import Terminal
 from support.serve_process import MODEL, serving
 from support.vendors import ANSWER, PRINTED, TEXTS, THOUGHTS, Vendors, error_of
@@ -308,3 +310,77 @@ def test_a_server_answers_what_was_not_recorded_with_a_refusal(
     assert reply.status_code == 400
     error = reply.json()["error"]
     assert (error["code"], "differs in prompt" in error["message"]) == ("cassette_miss", True)
+
+
+# ------------------------------------------------------------------------ what goes wrong
+
+
+def test_two_programs_record_into_one_file(vendors: Vendors, tape: Path) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ("x",)))
+    vendors.claude.reply(claude_stream(TEXTS * 500))
+    words = [("ask", f"6 x {number}?", "--record", str(tape)) for number in (7, 8)]
+    with vendors.started(*words[0]) as one, vendors.started(*words[1]) as other:
+        done = [vendors.outcome(each) for each in (one, other)]
+    assert [each.code for each in done] == [0, 0]
+    assert len(lines(tape)) == 4
+    for (_, question, *_), recorded in zip(words, done, strict=True):
+        assert replay(tape, "ask", question) == CompletedRun(0, recorded.stdout, NOTE)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit of POSIX stands for the full disk")
+def test_a_disk_that_fills_up_costs_the_recording_alone(vendors: Vendors, tape: Path) -> None:
+    vendors.reasoner.reply(reasoner_stream(THOUGHTS, ("x",)))
+    vendors.claude.reply(claude_stream(TEXTS), claude_stream(TEXTS * 2000))
+    assert vendors.ask("6 x 7?", "--no-save", "--record", str(tape)).code == 0
+    kept = tape.read_bytes()
+    small = ("sh", "-c", 'ulimit -f 16; exec "$@"', "sh", *PROGRAM)
+    words = ("ask", "6 x 8?", "--no-save", "--record", str(tape))
+    full = vendors.run(*words, program=small)
+    assert (full.code, full.stdout) == (0, f"{ANSWER * 2000}\n".encode())
+    assert b"warning: this call is not recorded: File too large\n" in full.stderr
+    assert tape.read_bytes().startswith(kept)
+    assert [each["request"]["stage"] for each in lines(tape)] == ["reason", "answer", "reason"]
+
+
+PACE: Final = "--replay-pace must be a number from 0 to 1000"
+BAD_WORDS: Final = {
+    "--record TAPE --replay TAPE": ["use either --record or --replay"],
+    "--replay=": [". is not a file", "name a cassette"],
+    "--replay FOLDER": ["FOLDER is not a file", "name a cassette"],
+    "--replay TAPE.not": [
+        "cannot read TAPE.not: No such file or directory",
+        "`--record FILE` makes one",
+    ],
+    "--replay TAPE --replay-pace -1": [PACE],
+    "--replay TAPE --replay-pace fast": [PACE],
+    "--replay TAPE --replay-pace nan": [PACE],
+    "--replay TAPE --replay-pace inf": [PACE],
+}
+
+
+@pytest.mark.parametrize("words", BAD_WORDS)
+def test_words_that_make_no_sense_are_refused_with_what_to_do(
+    vendors: Vendors, tape: Path, words: str
+) -> None:
+    tape.write_text('{"cassette": 1}\n')
+    places = {"TAPE": str(tape), "FOLDER": str(vendors.home)}
+
+    def named(text: str) -> str:
+        return re.sub("TAPE|FOLDER", lambda match: places[match[0]], text)
+
+    refused = vendors.ask("6 x 7?", *map(named, words.split()))
+    said = zip(("error", "hint"), map(named, BAD_WORDS[words]), strict=False)
+    assert refused == CompletedRun(2, b"", "".join(f"{a}: {b}\n" for a, b in said).encode())
+    assert vendors.connections() == 0
+
+
+def test_a_pace_that_is_very_slow_waits_and_can_be_stopped(vendors: Vendors, tape: Path) -> None:
+    vendors.reply()
+    vendors.ask("6 x 7?", "--record", str(tape))
+    tape.write_text(tape.read_text().replace('"t": ', '"t": 9'))
+    words = ("ask", "6 x 7?", "--replay", str(tape), "--replay-pace", "1e-300", "--jsonl")
+    with vendors.started(*words) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["type"] == "started"
+        stopped = vendors.outcome(process, signal.SIGINT)
+    assert stopped.code == 130, stopped

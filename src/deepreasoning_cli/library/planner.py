@@ -36,13 +36,17 @@ def setting_flags(
     **same: object,
 ) -> dict[str, object]:
     """The parameters of a call as the flags of settings. Raises UsageError for two cassettes."""
-    if record and replay:
+    named = [
+        f"{path}:{mode}"
+        for mode, path in (("record", record), ("replay", replay))
+        if path is not None
+    ]
+    if len(named) > 1:
         raise UsageError("use either record or replay", hint="leave one of them out")
-    cassette = f"{record}:record" if record else f"{replay}:replay" if replay else None
     return {
         **same,
         "max_cost": None if max_cost is None else str(max_cost),
-        "cassette": cassette,
+        "cassette": next(iter(named), None),
         "replay_pace": replay_pace or None,
     }
 

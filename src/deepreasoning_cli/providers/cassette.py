@@ -28,6 +28,7 @@ from deepreasoning_cli.providers.cassette_format import Piece, RecordedCall
 from deepreasoning_cli.providers.cassette_request import describe_prompt
 
 FREE: Final = RateCard(Rates(Decimal(0), Decimal(0)), source="a replay calls no model")
+LONGEST_PAUSE: Final = 86_400.0  # seconds
 HOSTED: Final = "hosted"
 """The stage of a call that searches, reasons and answers at once."""
 DEMO: Final = "demo"
@@ -79,7 +80,7 @@ class Playback(NamedTuple):
         now = 0.0
         for seconds, piece in call.reply:
             if self.pace and seconds > now:
-                self.sleep((seconds - now) / self.pace)
+                self.sleep(min((seconds - now) / self.pace, LONGEST_PAUSE))
                 now = seconds
             yield piece
         if call.error:

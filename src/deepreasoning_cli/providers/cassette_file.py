@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deepreasoning_cli.errors import RefusedError, UsageError, WriteError
 from deepreasoning_cli.files import PRIVATE
@@ -24,6 +24,7 @@ from deepreasoning_cli.providers.cassette_format import (
     call_line,
     header_line,
     read_call,
+    read_request,
 )
 from deepreasoning_cli.providers.cassette_request import differences, fingerprint, likeness
 
@@ -126,6 +127,16 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def _loaded(line: bytes) -> Any:
+    """The JSON of a line. Raises ValueError where it is none."""
+    try:
+        return json.loads(line)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc
+    except ValueError as exc:
+        raise ValueError("it is not JSON") from exc
+
+
 @dataclass(frozen=True, slots=True)
 class CallPlace:
     """Where a call stands in the file: the number of its line, and the offset of that in bytes."""
@@ -154,13 +165,11 @@ class CassettePlayer:
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise UsageError(f"{path} is not a file", kind=BROKEN, hint="name a cassette")
-            for place, request in self._requests():
-                self._places[fingerprint(request)].append(place)
+            for place, name, request in self._requests():
+                self._places[name].append(place)
                 self.hosts.add((str(request.get("stage")), str(request.get("host"))))
         except (OSError, ValueError) as exc:
-            reason = getattr(exc, "strerror", None) or "the name is not usable"
-            hint = "`--record FILE` makes one" if isinstance(exc, FileNotFoundError) else None
-            raise UsageError(f"cannot read {path}: {reason}", kind=BROKEN, hint=hint) from exc
+            raise self._unreadable(exc) from exc
 
     def find(self, request: Payload) -> RecordedCall:
         """The next call of that request.
@@ -175,32 +184,42 @@ class CassettePlayer:
                 raise self._miss(request)
             place = places[min(self._played[name], len(places) - 1)]
             self._played[name] += 1
-        with self.path.open("rb") as file:
-            file.seek(place.offset)
-            try:
-                return read_call(json.loads(file.readline()))
-            except ValueError as exc:
-                raise self._damaged(place.line, str(exc)) from exc
+        try:
+            with self.path.open("rb") as file:
+                file.seek(place.offset)
+                line = file.readline(LONGEST_LINE)
+        except OSError as exc:
+            raise self._unreadable(exc) from exc
+        try:
+            return read_call(_loaded(line))
+        except ValueError as exc:
+            raise self._damaged(place.line, str(exc)) from exc
 
-    def _requests(self) -> Iterator[tuple[CallPlace, Payload]]:
-        """Each line's request, one after the other: a cassette may be larger than the memory."""
+    def _requests(self) -> Iterator[tuple[CallPlace, str, Payload]]:
+        """Each line's request with its fingerprint, one after the other: a cassette may be larger
+        than the memory.
+        """
         with self.path.open("rb") as file:
             check_header(file.readline(LONGEST_HEADER), self.path)
             number, offset = 2, file.tell()
             while line := file.readline(LONGEST_LINE):
                 if not line.isspace():
                     try:
-                        fields = json.loads(line)
-                        request = fields["request"]
-                        if not (isinstance(request, dict) and isinstance(fields["reply"], list)):
-                            raise TypeError("request is no object, or reply no list")
-                    except (ValueError, TypeError, LookupError, RecursionError) as exc:
+                        request = read_request(_loaded(line))
+                        name = fingerprint(request)
+                    except (ValueError, RecursionError) as exc:
                         if not line.endswith(b"\n") and len(line) < LONGEST_LINE:
                             self.is_cut = True
                             return
-                        raise self._damaged(number, f"{type(exc).__name__}: {exc}") from exc
-                    yield CallPlace(number, offset), request
+                        raise self._damaged(number, str(exc)) from exc
+                    yield CallPlace(number, offset), name, request
                 number, offset = number + 1, offset + len(line)
+
+    def _unreadable(self, failure: Exception) -> UsageError:
+        reason = getattr(failure, "strerror", None) or "the name is not usable"
+        is_missing = isinstance(failure, FileNotFoundError)
+        hint = "`--record FILE` makes one" if is_missing else "name a file that you may read"
+        return UsageError(f"cannot read {self.path}: {reason}", kind=BROKEN, hint=hint)
 
     def _damaged(self, line: int, reason: str) -> UsageError:
         return UsageError(
@@ -211,7 +230,9 @@ class CassettePlayer:
 
     def _miss(self, request: Payload) -> RefusedError:
         """What to say of a request that was not recorded."""
-        recorded = (each for _, each in self._requests() if each.get("stage") == request["stage"])
+        recorded = (
+            each for _, _, each in self._requests() if each.get("stage") == request["stage"]
+        )
         nearest = max(recorded, key=lambda each: likeness(request, each), default=None)
         record = f"`--record {self.path}` adds it"
         if nearest is None:

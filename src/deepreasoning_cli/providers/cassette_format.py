@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, Final, Literal
+from types import NoneType
+from typing import Any, Final, Literal, get_args
 
 from deepreasoning_cli import __version__
 from deepreasoning_cli.errors import (
@@ -53,8 +54,17 @@ ERRORS: Final[dict[str, type[DeepReasoningError]]] = {
     "unavailable": UnavailableError,
     "incomplete": IncompleteError,
 }
-ERROR_FIELDS: Final = ("message", "kind", "status", "request_id", "retry_after")
+ERROR_FIELDS: Final[dict[str, tuple[type, ...]]] = {
+    "message": (str,),
+    "kind": (str,),
+    "status": (int,),
+    "request_id": (str,),
+    "retry_after": (int, float),
+}
 Ending = Literal["complete", "stopped", "failed"]
+ENDINGS: Final = get_args(Ending)
+LARGEST: Final = 1 << 53
+"""No number in a line is larger: up to here all programs read the same whole numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,37 +135,73 @@ def _error(error: DeepReasoningError) -> Payload:
     return {"class": kind, **said, "hints": list(error.hints)}
 
 
-def read_call(line: Mapping[str, Any]) -> RecordedCall:
-    """The call of a line. Raises ValueError where it is none."""
-    from deepreasoning_cli.history.decoder import DAMAGE  # only a replay reads
+def read_request(line: Any) -> Payload:
+    """What the call of a line asked. Raises ValueError where it is no call."""
+    match line:
+        case {"request": dict() as request, "reply": list()}:
+            messages = request.get("messages", [])
+            if isinstance(messages, list) and all(isinstance(each, dict) for each in messages):
+                return request
+            raise ValueError("messages: not a list of messages")
+    raise ValueError("it has no request with its reply")
 
+
+def read_call(line: Any) -> RecordedCall:
+    """The call of a line. Raises ValueError where it is none."""
+    request = read_request(line)
     try:
-        error = line.get("error")
-        return RecordedCall(
-            request=line["request"],
-            reply=[(float(each.get("t", 0)), _read_piece(each)) for each in line["reply"]],
-            error=_read_error(error) if error else None,
-            stopped=line.get("end") == "stopped",
-        )
-    except (AttributeError, *DAMAGE) as exc:
-        raise ValueError(str(exc) or type(exc).__name__) from exc
+        end, error = line.get("end", "complete"), line.get("error")
+        if end not in ENDINGS or (end == "failed") != bool(error):
+            raise ValueError(f"end: not one of {', '.join(ENDINGS)}, the last with an error")
+        _check_numbers([line["reply"], error])
+        reply = [(_seconds(each), _read_piece(each)) for each in line["reply"]]
+        failure = _read_error(error) if error else None
+    except LookupError as exc:
+        raise ValueError(f"it has no {exc}") from exc
+    except (AttributeError, TypeError, RecursionError) as exc:
+        raise ValueError(str(exc)) from exc
+    return RecordedCall(request=request, reply=reply, error=failure, stopped=end == "stopped")
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError where a number is negative, or larger than any that is written."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_numbers(each)
+    elif isinstance(value, int | float) and not 0 <= value <= LARGEST:
+        raise ValueError(f"{value} is not a number from 0 to {LARGEST}")
+
+
+def _seconds(piece: Mapping[str, Any]) -> float:
+    match piece.get("t", 0):
+        case int() | float() as seconds:
+            return float(seconds)
+    raise ValueError("t: not a number of seconds")
 
 
 def _read_piece(piece: Mapping[str, Any]) -> Piece:
-    from deepreasoning_cli.history.decoder import decode
+    from deepreasoning_cli.history.decoder import DAMAGE, decode  # only a replay reads
 
     for name, value in piece.items():
-        if name in TEXTS:
-            return decode(TEXTS[name], {fields(TEXTS[name])[0].name: value})  # type: ignore[no-any-return]
-        if name in OBJECTS:
-            return decode(OBJECTS[name], value)  # type: ignore[no-any-return]
-        if name == "page":
-            page = decode(Source, value)
-            return SearchResult(Source(page.title, page.url), page.text)
+        try:
+            if name in TEXTS:
+                return decode(TEXTS[name], {fields(TEXTS[name])[0].name: value})  # type: ignore[no-any-return]
+            if name in OBJECTS:
+                return decode(OBJECTS[name], value)  # type: ignore[no-any-return]
+            if name == "page":
+                page = decode(Source, value)
+                return SearchResult(Source(page.title, page.url), page.text)
+        except DAMAGE as exc:
+            raise ValueError(f"{name}: {exc}") from exc
     raise ValueError(f"no piece of a reply: {', '.join(piece)}")
 
 
 def _read_error(error: Mapping[str, Any]) -> DeepReasoningError:
+    kind = ERRORS.get(error["class"])
+    if kind is None:
+        raise ValueError(f"class: not one of {', '.join(ERRORS)}")
+    for name, types in ERROR_FIELDS.items():
+        if not isinstance(error.get(name), (*types, NoneType)):
+            raise TypeError(f"{name}: not of the type {types[-1].__name__}")
     words = {name: error.get(name) for name in ERROR_FIELDS if name != "message"}
-    kind = ERRORS[error["class"]]
     return kind(str(error["message"]), hint=tuple(map(str, error.get("hints", ()))), **words)
