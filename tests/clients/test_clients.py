@@ -12,7 +12,7 @@ import re
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from typing import Any, Final
 import pytest
 
 from support.installed import node_path, npm_install, pip_install
-from support.replies import Cut, Reply, claude_stream, error_reply_anthropic, reasoner_stream
-from support.serve_process import Server, serving_at
+from support.replies import Reply, claude_stream, reasoner_stream
+from support.serve_process import FAILURES, Server
+from support.serve_process import house as house
 from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS
 
 FOLDER: Final = os.environ.get("DEEPREASONING_CLIENTS")
@@ -175,20 +176,6 @@ LIBRARIES: Final = (
     Library("langchain_openai_responses.mjs", LANGCHAIN_JS, hides=True),
     Library("langchain_anthropic_messages.mjs", LANGCHAIN_JS, tool="City"),
 )
-SOON: Final = {"retry-after-ms": "10"}
-FAILURES: Final[Mapping[str, Reply]] = {
-    "overloaded": error_reply_anthropic(529, "overloaded_error", "Overloaded", headers=SOON),
-    "broken": error_reply_anthropic(500, "api_error", "Internal server error", headers=SOON),
-    "limited": error_reply_anthropic(429, "rate_limit_error", "Slow down", headers=SOON),
-    "rejected": error_reply_anthropic(401, "authentication_error", "invalid x-api-key"),
-    "cut": claude_stream(TEXTS).failing(4, Cut()),
-}
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving_at(tmp_path_factory.mktemp("house")) as server:
-        yield server
 
 
 @pytest.fixture

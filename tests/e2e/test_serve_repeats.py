@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import anthropic
 import openai
 import pytest
 
-from support.replies import Cut, Reply, claude_stream, error_reply_anthropic, reasoner_stream
-from support.serve_process import MODEL, Server, serving_at
+from support.replies import claude_stream, reasoner_stream
+from support.serve_process import FAILURES, MODEL, Server
+from support.serve_process import house as house
 from support.vendors import ANSWER, REASONING, TEXTS, THOUGHTS
 
 OWN_TRIES: Final = 3  # of the server's, before anything came
-SOON: Final = {"retry-after-ms": "10"}
-OVERLOADED: Final = error_reply_anthropic(529, "overloaded_error", "Overloaded", headers=SOON)
-FAILURES: Final[Mapping[str, Reply]] = {
-    "overloaded": OVERLOADED,
-    "broken": error_reply_anthropic(500, "api_error", "Internal server error", headers=SOON),
-    "limited": error_reply_anthropic(429, "rate_limit_error", "Slow down", headers=SOON),
-    "rejected": error_reply_anthropic(401, "authentication_error", "invalid x-api-key"),
-    "cut": claude_stream(TEXTS).failing(4, Cut()),
-}
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving_at(tmp_path_factory.mktemp("house")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -104,8 +90,8 @@ def test_a_claude_that_fails_each_time_has_the_reasoner_asked_once(
 def test_a_claude_that_recovers_answers_from_the_reasoning_that_was_paid_for(
     server: Server, ask: Ask
 ) -> None:
-    server.vendors.reply(reasoner_stream(THOUGHTS), OVERLOADED)
-    server.vendors.claude.reply(*[OVERLOADED] * (OWN_TRIES - 1), claude_stream(TEXTS))
+    server.vendors.reply(reasoner_stream(THOUGHTS), FAILURES["overloaded"])
+    server.vendors.claude.reply(*[FAILURES["overloaded"]] * (OWN_TRIES - 1), claude_stream(TEXTS))
     assert ask(server, stream=False) == (ANSWER, REASONING)
     assert len(server.ids) == 2
     assert server.vendors.counts() == (1, OWN_TRIES + 1)

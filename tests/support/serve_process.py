@@ -20,11 +20,19 @@ from typing import Any, Final
 import anthropic
 import httpx2
 import openai
+import pytest
 
 from deepreasoning_cli.history.store import Store
 from deepreasoning_cli.views.json import turn_object
 from support.loopback import Loopback
-from support.replies import Gate, Reply, claude_stream, reasoner_stream
+from support.replies import (
+    Cut,
+    Gate,
+    Reply,
+    claude_stream,
+    error_reply_anthropic,
+    reasoner_stream,
+)
 from support.runner import PROGRAM, CompletedRun, environment, homes
 from support.sample_turns import no_warning
 from support.vendors import HEEDING_SIGNALS, OWN_ANSWER, TEXTS, THOUGHTS, Vendors
@@ -36,6 +44,15 @@ SERVING: Final = r"serving on (http://\S+)"
 ASKED: Final[Any] = [{"role": "user", "content": "6 x 7?"}]
 ID_HEADERS: Final = ("request-id", "x-request-id")
 MODEL: Final = "deepreasoning"
+SOON: Final = {"retry-after-ms": "10"}
+FAILURES: Final[Mapping[str, Reply]] = {
+    "overloaded": error_reply_anthropic(529, "overloaded_error", "Overloaded", headers=SOON),
+    "broken": error_reply_anthropic(500, "api_error", "Internal server error", headers=SOON),
+    "limited": error_reply_anthropic(429, "rate_limit_error", "Slow down", headers=SOON),
+    "rejected": error_reply_anthropic(401, "authentication_error", "invalid x-api-key"),
+    "cut": claude_stream(TEXTS).failing(4, Cut()),
+}
+"""How Claude can fail; each would ask again soon."""
 CALLERS: Final = itertools.count()
 """Numbers callers: what failed for one of them is not kept for the next."""
 
@@ -296,6 +313,13 @@ def serving(vendors: Vendors, *args: str, env: Mapping[str, str] | None = None) 
 def serving_at(home: Path, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The same, for the tests of a module to share."""
     with vendors_at(home) as vendors, serving(vendors, *args, env=env) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests of a module that import it."""
+    with serving_at(tmp_path_factory.mktemp("house")) as server:
         yield server
 
 
