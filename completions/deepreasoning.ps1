@@ -5,7 +5,7 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     # Of this type, and not @{}, because -v and -V are two options.
-    $commands, $flags, $words, $files, $help = 1..5 |
+    $commands, $flags, $words, $files, $kept, $help = 1..6 |
         ForEach-Object { [System.Collections.Hashtable]::new() }
     $commands[''] = @('ask', 'chat', 'resume', 'compare', 'eval', 'batch', 'models', 'price', 'history', 'config', 'serve', 'completion', 'help')
     $flags[''] = @('--config', '--debug', '--quiet', '-q', '--color', '--version', '-V', '--help', '-h', '--model', '-m', '--reasoner', '-r', '--answerer', '-a', '--fallback', '--backend', '--system', '-s', '--handoff', '--effort', '--think', '--temperature', '-t', '--top-p', '--allow-empty-reasoning', '--file', '-f', '--no-web', '--web', '-w', '--web-optional', '--no-stdin', '--continue', '-c', '--session', '--reasoning-from', '--reasoning', '--no-sources', '--json', '--jsonl', '--plain', '--raw', '--extract', '-x', '--extract-all', '--output', '-o', '--copy', '--no-stream', '--no-save', '--max-reasoning', '--stop', '--max-tokens', '--max-cost', '--on-cap', '--timeout', '--record', '--replay', '--replay-pace', '--dry-run')
@@ -671,49 +671,93 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['serve --model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['serve -m'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['--reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['--reasoner'] = @('reasoner')
     $words['-r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['-r'] = @('reasoner')
     $words['ask --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['ask --reasoner'] = @('reasoner')
     $words['ask -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['ask -r'] = @('reasoner')
     $words['chat --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['chat --reasoner'] = @('reasoner')
     $words['chat -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['chat -r'] = @('reasoner')
     $words['compare --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['compare --reasoner'] = @('reasoner')
     $words['compare -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['compare -r'] = @('reasoner')
     $words['eval --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['eval --reasoner'] = @('reasoner')
     $words['eval -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['eval -r'] = @('reasoner')
     $words['batch --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['batch --reasoner'] = @('reasoner')
     $words['batch -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['batch -r'] = @('reasoner')
     $words['price --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['price --reasoner'] = @('reasoner')
     $words['price -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['price -r'] = @('reasoner')
     $words['config init --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['config init --reasoner'] = @('reasoner')
     $words['config init -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['config init -r'] = @('reasoner')
     $words['serve --reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['serve --reasoner'] = @('reasoner')
     $words['serve -r'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['serve -r'] = @('reasoner')
     $words['--answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['--answerer'] = @('answerer')
     $words['-a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['-a'] = @('answerer')
     $words['ask --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['ask --answerer'] = @('answerer')
     $words['ask -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['ask -a'] = @('answerer')
     $words['chat --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['chat --answerer'] = @('answerer')
     $words['chat -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['chat -a'] = @('answerer')
     $words['resume --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['resume --answerer'] = @('answerer')
     $words['resume -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['resume -a'] = @('answerer')
     $words['compare --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['compare --answerer'] = @('answerer')
     $words['compare -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['compare -a'] = @('answerer')
     $words['eval --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['eval --answerer'] = @('answerer')
     $words['eval -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['eval -a'] = @('answerer')
     $words['batch --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['batch --answerer'] = @('answerer')
     $words['batch -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['batch -a'] = @('answerer')
     $words['price --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['price --answerer'] = @('answerer')
     $words['price -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['price -a'] = @('answerer')
     $words['config init --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['config init --answerer'] = @('answerer')
     $words['config init -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['config init -a'] = @('answerer')
     $words['serve --answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['serve --answerer'] = @('answerer')
     $words['serve -a'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['serve -a'] = @('answerer')
     $words['--fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['--fallback'] = @('reasoner', 'answerer')
     $words['ask --fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['ask --fallback'] = @('reasoner', 'answerer')
     $words['chat --fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['chat --fallback'] = @('reasoner', 'answerer')
     $words['resume --fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['resume --fallback'] = @('reasoner', 'answerer')
     $words['batch --fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['batch --fallback'] = @('reasoner', 'answerer')
     $words['serve --fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['serve --fallback'] = @('reasoner', 'answerer')
     $words['--backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['ask --backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['chat --backend'] = @('auto', 'direct', 'gateway', 'demo')
@@ -837,17 +881,26 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['eval --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['batch --think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['--session'] = @()
+    $kept['--session'] = @('session')
     $words['ask --session'] = @()
+    $kept['ask --session'] = @('session')
     $words['chat --session'] = @()
+    $kept['chat --session'] = @('session')
     $words['history --session'] = @()
+    $kept['history --session'] = @('session')
     $words['history list --session'] = @()
+    $kept['history list --session'] = @('session')
     $words['history delete --session'] = @()
+    $kept['history delete --session'] = @('session')
     $words['--reasoning-from'] = @('last')
     $files['--reasoning-from'] = $true
+    $kept['--reasoning-from'] = @('turn')
     $words['ask --reasoning-from'] = @('last')
     $files['ask --reasoning-from'] = $true
+    $kept['ask --reasoning-from'] = @('turn')
     $words['compare --reasoning-from'] = @('last')
     $files['compare --reasoning-from'] = $true
+    $kept['compare --reasoning-from'] = @('turn')
     $words['--reasoning'] = @('show', 'tail', 'hide', 'only', 'stderr')
     $files['--reasoning'] = $true
     $words['ask --reasoning'] = @('show', 'tail', 'hide', 'only', 'stderr')
@@ -876,30 +929,47 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     $words['history export --format'] = @('md', 'json', 'html')
     $words['serve --log'] = @('text', 'json')
     $words['resume 0'] = @('last')
+    $kept['resume 0'] = @('turn')
     $words['history show 0'] = @('last')
+    $kept['history show 0'] = @('turn')
     $words['history delete 0'] = @('last')
+    $kept['history delete 0'] = @('turn')
     $words['history delete 1'] = @('last')
+    $kept['history delete 1'] = @('turn')
     $words['history delete 2'] = @('last')
+    $kept['history delete 2'] = @('turn')
     $words['history delete 3'] = @('last')
+    $kept['history delete 3'] = @('turn')
     $words['history delete 4'] = @('last')
+    $kept['history delete 4'] = @('turn')
     $words['history delete 5'] = @('last')
+    $kept['history delete 5'] = @('turn')
     $words['history delete 6'] = @('last')
+    $kept['history delete 6'] = @('turn')
     $words['history delete 7'] = @('last')
+    $kept['history delete 7'] = @('turn')
     $words['history delete 8'] = @('last')
+    $kept['history delete 8'] = @('turn')
     $words['eval 0'] = @()
     $files['eval 0'] = $true
     $words['models show 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['models show 0'] = @('reasoner')
     $words['models default 0'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['config set model'] = @('fable', 'mythos', 'opus', 'sonnet', 'haiku', 'claude-fable-5-2', 'claude-mythos-5-2', 'claude-fable-5-1', 'claude-mythos-5-1', 'claude-fable-5', 'claude-mythos-5', 'claude-opus-5-5', 'claude-opus-5', 'claude-opus-4-8', 'claude-opus-4-7', 'claude-opus-4-6', 'claude-sonnet-5-5', 'claude-sonnet-5', 'claude-sonnet-4-6', 'claude-haiku-5-5', 'claude-sonnet-4-5-20250929', 'claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101')
     $words['history rename 0'] = @()
+    $kept['history rename 0'] = @('session')
     $words['history export 0'] = @('last')
+    $kept['history export 0'] = @('turn', 'session')
     $words['config show 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
     $words['config set 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
     $words['config unset 0'] = @('model', 'backend', 'reasoner', 'answerer', 'fallback', 'effort', 'think', 'max_reasoning', 'stop', 'probe_model', 'temperature', 'top_p', 'max_tokens', 'web_search_linkup', 'disable_formatting', 'handoff', 'reasoning', 'panels', 'history', 'clipboard', 'max_cost', 'daily_cost', 'monthly_cost', 'on_cap', 'code_theme', 'timeout', 'connect_ahead', 'cassette', 'replay_pace', 'keys.deepseek', 'keys.anthropic', 'keys.empiriolabs', 'keys.linkup', 'keys.openrouter', 'keys.deepinfra', 'keys.novita', 'keys.ollama', 'keys.huggingface', 'keys.together', 'keys.fireworks', 'keys.siliconflow', 'keys.serve', 'base_urls.deepseek', 'base_urls.anthropic', 'base_urls.empiriolabs', 'base_urls.linkup', 'base_urls.openrouter', 'base_urls.deepinfra', 'base_urls.novita', 'base_urls.ollama', 'gateway.endpoint', 'search.depth', 'serve.host', 'serve.port', 'serve.workers', 'serve.drain', 'serve.byok', 'serve.reason', 'serve.hosts', 'serve.origins', 'serve.streams', 'serve.body_limit', 'serve.keep_alive', 'serve.log', 'serve.metrics')
     $words['config set backend'] = @('auto', 'direct', 'gateway', 'demo')
     $words['config set reasoner'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow')
+    $kept['config set reasoner'] = @('reasoner')
     $words['config set answerer'] = @('anthropic', 'openrouter', 'ollama', 'deepseek')
+    $kept['config set answerer'] = @('answerer')
     $words['config set fallback'] = @('deepseek', 'deepseek-pro', 'openrouter', 'deepinfra', 'novita', 'ollama', 'huggingface', 'together', 'fireworks', 'siliconflow', 'anthropic')
+    $kept['config set fallback'] = @('reasoner', 'answerer')
     $words['config set effort'] = @('auto', 'none', 'low', 'medium', 'high', 'xhigh', 'max')
     $words['config set think'] = @('auto', 'low', 'medium', 'high', 'max')
     $words['config set stop'] = @('end', 'settled')
@@ -949,12 +1019,38 @@ Register-ArgumentCompleter -Native -CommandName deepreasoning, dr -ScriptBlock {
     }
     if ($words.ContainsKey($key)) { $found = @($found) + @($words[$key]) }
 
+    # What the program keeps for the shells: lines of fields between tabs.
+    $places = @($env:DEEPREASONING_DATA_DIR)
+    if (-not $env:DEEPREASONING_DATA_DIR) {
+        $places = @("$env:LOCALAPPDATA/deepreasoning", "$env:XDG_DATA_HOME/deepreasoning",
+            "$HOME/.local/share/deepreasoning", "$HOME/Library/Application Support/deepreasoning")
+    }
+    $folder = $places | Where-Object { Test-Path -LiteralPath $_ } | Select-Object -First 1
+    if ($start -or -not $folder) { $kept.Clear() }
+    foreach ($kind in $kept[$key]) {
+        $file = 'own-hosts'
+        if ($kind -ceq 'turn' -or $kind -ceq 'session') { $file = 'recent' }
+        $lines = Get-Content "$folder/$file" -Encoding UTF8 -ErrorAction SilentlyContinue
+        foreach ($line in $lines) {
+            $first, $text, $session = $line -split "`t"
+            if ($kind -ceq 'turn') { $name = $first }
+            elseif ($kind -ceq 'session') { $name = $session }
+            elseif ($kind -ceq $first) { $name = $text; $text = '' }
+            else { $name = '' }
+            if (-not $name -or @($found) -ccontains $name) { continue }
+            $found = @($found) + $name
+            $help["$path $name".Trim()] = $text
+        }
+    }
+
     foreach ($name in $found) {
         if (-not $name -or -not $name.StartsWith($typed, [StringComparison]::Ordinal)) { continue }
         $text = $help["$path $name".Trim()]
         if (-not $text) { $text = $name }
+        $written = $name
+        if ($name -notmatch '^[\w./-]+$') { $written = "'" + $name.Replace("'", "''") + "'" }
         [System.Management.Automation.CompletionResult]::new(
-            "$start$name", $name, 'ParameterValue', $text)
+            "$start$written", $name, 'ParameterValue', $text)
     }
     if ($files.ContainsKey($key) -and -not $start) {
         [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed)

@@ -15,9 +15,16 @@ import typer
 from typer.testing import CliRunner
 
 from deepreasoning_cli.cli.app import app
+from deepreasoning_cli.history import recent
 from tools.completions import bash, fish, powershell, zsh
 from tools.completions.__main__ import WRITERS, main, scripts, stale
-from tools.completions.tree import Command, Option, tree_of
+from tools.completions.tree import (
+    Command,
+    Option,
+    argument_values,
+    option_values,
+    tree_of,
+)
 from tools.completions.values import Value, models, reasoners
 
 CURRENT = Path(__file__).parents[1] / "completions"
@@ -305,6 +312,21 @@ def test_powershell_keeps_texts_in_single_quotes_and_knows_every_key() -> None:
     assert "    $words['draw --out'] = @()\n    $files['draw --out'] = $true\n" in text
     assert "    $words['group one 0'] = @('small', 'large')\n" in text
     assert "    $commands[''] = @('draw', 'group')\n" in text
+    assert text.count("{") == text.count("}")
+    assert text.count("(") == text.count(")")
+
+
+def test_powershell_knows_where_turns_sessions_and_hosts_can_stand() -> None:
+    root = tree_of(app)
+    text = powershell.script(root)
+    for values in (option_values(root), argument_values(root)):
+        for value, keys in values.items():
+            kinds = ", ".join(f"'{kind}'" for kind in value.kept)
+            lines = [f"    $kept['{key}'] = @({kinds})\n" in text for key in keys]
+            assert lines == [bool(value.kept)] * len(keys), value
+    assert "    $kept['resume 0'] = @('turn')\n" in text
+    assert "    $kept['history export 0'] = @('turn', 'session')\n" in text
+    assert {recent.TURNS, recent.HOSTS} == set(re.findall(r"\$file = '([\w-]+)'", text))
     assert text.count("{") == text.count("}")
     assert text.count("(") == text.count(")")
 

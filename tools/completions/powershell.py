@@ -20,7 +20,7 @@ Register-ArgumentCompleter -Native -CommandName {", ".join(PROGRAMS)} -ScriptBlo
     param($wordToComplete, $commandAst, $cursorPosition)
 
     # Of this type, and not @{{}}, because -v and -V are two options.
-    $commands, $flags, $words, $files, $help = 1..5 |
+    $commands, $flags, $words, $files, $kept, $help = 1..6 |
         ForEach-Object {{ [System.Collections.Hashtable]::new() }}
 """
 
@@ -53,12 +53,38 @@ BODY = r"""
     }
     if ($words.ContainsKey($key)) { $found = @($found) + @($words[$key]) }
 
+    # What the program keeps for the shells: lines of fields between tabs.
+    $places = @($env:DEEPREASONING_DATA_DIR)
+    if (-not $env:DEEPREASONING_DATA_DIR) {
+        $places = @("$env:LOCALAPPDATA/deepreasoning", "$env:XDG_DATA_HOME/deepreasoning",
+            "$HOME/.local/share/deepreasoning", "$HOME/Library/Application Support/deepreasoning")
+    }
+    $folder = $places | Where-Object { Test-Path -LiteralPath $_ } | Select-Object -First 1
+    if ($start -or -not $folder) { $kept.Clear() }
+    foreach ($kind in $kept[$key]) {
+        $file = 'own-hosts'
+        if ($kind -ceq 'turn' -or $kind -ceq 'session') { $file = 'recent' }
+        $lines = Get-Content "$folder/$file" -Encoding UTF8 -ErrorAction SilentlyContinue
+        foreach ($line in $lines) {
+            $first, $text, $session = $line -split "`t"
+            if ($kind -ceq 'turn') { $name = $first }
+            elseif ($kind -ceq 'session') { $name = $session }
+            elseif ($kind -ceq $first) { $name = $text; $text = '' }
+            else { $name = '' }
+            if (-not $name -or @($found) -ccontains $name) { continue }
+            $found = @($found) + $name
+            $help["$path $name".Trim()] = $text
+        }
+    }
+
     foreach ($name in $found) {
         if (-not $name -or -not $name.StartsWith($typed, [StringComparison]::Ordinal)) { continue }
         $text = $help["$path $name".Trim()]
         if (-not $text) { $text = $name }
+        $written = $name
+        if ($name -notmatch '^[\w./-]+$') { $written = "'" + $name.Replace("'", "''") + "'" }
         [System.Management.Automation.CompletionResult]::new(
-            "$start$name", $name, 'ParameterValue', $text)
+            "$start$written", $name, 'ParameterValue', $text)
     }
     if ($files.ContainsKey($key) -and -not $start) {
         [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed)
@@ -91,6 +117,8 @@ def _values(root: Command) -> Iterator[str]:
                 yield _set("words", key, _list(value.words))
                 if value.files:
                     yield _set("files", key, "$true")
+                if value.kept:
+                    yield _set("kept", key, _list(value.kept))
 
 
 def _set(table: str, key: str, value: str) -> str:
