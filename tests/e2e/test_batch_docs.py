@@ -9,11 +9,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from deepreasoning_cli.views.run_progress import RunProgress
 from support.loopback import Received
 from support.message_batches import PATH, MessageBatchesVendor
 from support.replies import Reply, claude_stream, reasoner_stream
@@ -92,3 +94,12 @@ def test_the_page_shows_what_comes(vendors: Vendors, tmp_path: Path) -> None:
     if WRITES:
         PATH_OF_PAGE.write_text(page, "utf-8")
     assert len(CONSOLES) == 4
+
+
+def test_the_line_of_a_terminal_is_as_the_page_has_it() -> None:
+    now = [0.0]
+    progress = RunProgress(2000, clock=lambda: now[0])
+    for number in range(315):
+        progress.count(Decimal("1.2034") if number == 0 else Decimal(0), failed=number < 3)
+    now[0] = 315 / 41 * 60
+    assert f"`{progress.line()}`" in " ".join(PAGE.split())

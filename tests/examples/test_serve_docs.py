@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from deepreasoning_cli.cli import serve as command
 from deepreasoning_cli.settings.models import ServeSettings
 from support.runner import PROGRAM, environment
+from support.serve_process import SERVING, serving_at
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "README.md").read_text("utf-8")
@@ -24,6 +26,8 @@ PROGRAMS: Final = [
     for page in (README, MANUAL)
     for code in re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 ]
+QUESTION: Final = [{"role": "user", "content": "Show me binary search in Python"}]
+REFUSED: Final = re.search(r"chat/completions --json '(.*)'\n(.*)\n", MANUAL).groups()  # type: ignore[union-attr]
 USUAL: Final = "http://127.0.0.1:1337"
 THOUGHT: Final = 'Count the letter r in "strawberry".'
 ANSWER: Final = "There are **three**."
@@ -44,6 +48,25 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield said.split()[-1].decode()
         finally:
             process.terminate()
+
+
+def test_what_it_says_refuses_and_logs_is_as_it_is_printed(tmp_path: Path) -> None:
+    with serving_at(tmp_path / "home", "--backend", "demo") as server:
+        client = server.client()
+        asked = {"model": "deepreasoning", "max_tokens": 99, "messages": QUESTION}
+        assert client.post("/v1/messages", json=asked).is_success
+        refused = client.post("/v1/chat/completions", json=json.loads(REFUSED[0]))
+        (said,) = server.said(SERVING)
+        (logged,) = server.said(r"POST /v1/messages")
+    assert f"\n{said[0].replace(server.url, USUAL)}\n" in README
+    assert refused.json() == json.loads(REFUSED[1])
+    (printed,) = re.findall(r"^\S+Z POST .*", MANUAL, re.MULTILINE)
+    assert without_figures(logged.string) == without_figures(printed)
+
+
+def without_figures(line: str) -> str:
+    """A line of the log without its times, counts and ids."""
+    return re.sub(r"(?<=turn=)\w+|[\d.:TZ-]{4,}|(?<=s=)\d+", "…", line)
 
 
 @pytest.mark.parametrize("code", PROGRAMS, ids=range(len(PROGRAMS)))

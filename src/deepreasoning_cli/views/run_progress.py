@@ -65,7 +65,7 @@ class RunProgress:
         self.tick()
 
     def line(self) -> str:
-        """`312 of 2,000 · 3 failed · 41 a minute · $1.2034 · about 41 min left`."""
+        """`312 of 2,000 · 3 failed · 41 a minute · $1.20 · about 41 min left`."""
         over, seconds = self.answered + self.failed - self._before, self.seconds
         fields = [f"{self.answered:,} of {self.total:,}"]
         if self.failed:
