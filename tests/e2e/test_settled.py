@@ -14,10 +14,8 @@ import pytest
 
 from support.loopback import Received, Reply, Script
 from support.replies import claude_stream, error_reply_anthropic, reasoner_stream
-from support.runner import CompletedRun, run
+from support.runner import OFFLINE, CompletedRun, run
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, TEXTS, Vendors
-
-from .test_cassettes import OFFLINE
 
 STOP: Final = ("--stop", "settled")
 HAIKU: Final = "claude-haiku-5-5"
