@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Final
 import pytest
 
 from support import without_posix
-from support.replies import Cut, claude_stream
+from support.replies import Cut, claude_stream, error_reply_anthropic
 from support.runner import CompletedRun, environment, run
-from support.vendors import PRINTED, TEXTS, Vendors, turn_id
+from support.vendors import ANSWER, PRINTED, TEXTS, Vendors, turn_id
 
 SCRIPT: Final = without_posix.__file__
 WITHOUT: Final = (sys.executable, SCRIPT, "run")
@@ -75,6 +76,20 @@ def test_a_cut_answer_is_resumed(vendors: Vendors) -> None:
     assert (cut.code, vendors.counts()) == (6, (1, 1))
     done = vendors.run("resume", turn_id(cut), program=WITHOUT)
     assert (done.code, vendors.counts()) == (0, (1, 2))
+
+
+def test_rows_are_answered_and_what_failed_is_asked_again(vendors: Vendors, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"id": "a", "prompt": "What is 6 x 7?"}\n')
+    vendors.reply(texts=error_reply_anthropic(400, "invalid_request_error", "No."))
+    words = ("batch", str(source), "-o", str(output))
+    failed = vendors.run(*words, program=WITHOUT)
+    assert (failed.code != 0, vendors.counts()) == (True, (1, 1)), failed
+    vendors.claude.reply(claude_stream(TEXTS))
+    done = vendors.run(*words, program=WITHOUT)
+    assert done.code == 0, done
+    (line,) = output.read_text().splitlines()
+    assert json.loads(line)["answer"] == ANSWER
 
 
 def test_the_demo_runs_to_its_end() -> None:

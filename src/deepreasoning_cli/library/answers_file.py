@@ -180,7 +180,8 @@ class AnswersFile:
         aside = self.path.with_name(self.path.name + ASIDE)
         self.done.clear()
         with self.path.open("rb") as file, aside.open("wb") as kept:
-            os.fchmod(kept.fileno(), self.path.stat().st_mode & 0o777)
+            if os.name == "posix":
+                os.fchmod(kept.fileno(), self.path.stat().st_mode & 0o777)
             kept.writelines(line for line, answer in self._lines(file) if self._is_answered(answer))
             kept.flush()
             os.fsync(kept.fileno())
