@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -300,10 +301,39 @@ def test_a_full_disk_stops_the_call_at_once(vendors: Vendors) -> None:
     assert claude.closed_by == "peer"
 
 
-def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors) -> None:
-    result = vendors.shell('deepreasoning ask "6 x 7?" >&-')
-    hint = b"hint: give it a stdout; nothing was sent\n"
-    assert result == CompletedRun(7, b"", b"error: stdout is closed\n" + hint)
+def test_answers_of_a_comparison_that_a_full_disk_does_not_take_are_kept(vendors: Vendors) -> None:
+    vendors.reasoner.reply(THINKING)
+    vendors.claude.reply(ANSWERING, ANSWERING)
+    call = 'deepreasoning compare -m sonnet -m opus "6 x 7?"'
+    result = vendors.shell(f"{call} > /dev/full")
+    error, *hints = result.stderr.decode().splitlines()
+    assert (result.code, error) == (7, "error: cannot write: No space left on device")
+    [(command, turn)] = re.findall(r"`deepreasoning (resume|history show) (\w+)`", " ".join(hints))
+    vendors.claude.reply(ANSWERING, ANSWERING)
+    assert vendors.run(*command.split(), turn).code == 0
+    assert len(vendors.reasoner.requests) == 1
+
+
+CALLS = {
+    "ask": 'deepreasoning ask "6 x 7?"',
+    "compare": 'deepreasoning compare -m sonnet -m opus "6 x 7?"',
+    "compare --json": 'deepreasoning compare --json -m sonnet -m opus "6 x 7?"',
+    "eval": "deepreasoning eval $HOME/q.jsonl --yes",
+    "batch --json": "deepreasoning batch $HOME/q.jsonl -o $HOME/out.jsonl --json",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_closed_stdout_is_exit_code_7_and_sends_nothing(vendors: Vendors, name: str) -> None:
+    row = {"prompt": "6 x 7?"} | ({"expect": "42"} if name == "eval" else {})
+    (vendors.home / "q.jsonl").write_text(json.dumps(row) + "\n")
+    result = vendors.shell(f"{CALLS[name]} >&-")
+    hint = "give it a stdout; nothing was sent"
+    if "--json" in name:
+        assert error_of(result)["hint"] == hint
+    else:
+        assert result.stderr.decode() == f"error: stdout is closed\nhint: {hint}\n"
+    assert (result.code, result.stdout) == (7, b"")
     assert vendors.sent() == 0
 
 

@@ -122,6 +122,12 @@ def write_stderr(text: str, *, wrap: bool = True) -> None:
         sys.stderr.flush()
 
 
+def require_stdout() -> None:
+    """Raise WriteError where stdout is closed, before anything is paid for."""
+    if sys.stdout is None:
+        raise WriteError("stdout is closed", hint="give it a stdout; nothing was sent")
+
+
 def abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter's last flush stays quiet."""
     if sys.stdout is None:

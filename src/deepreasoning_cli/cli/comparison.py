@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from deepreasoning_cli import paths
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.boundary import NO_ROOM, require_stdout, write_stderr
 from deepreasoning_cli.cli.options import at_most_one
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.cli.picks import BEST, Pick, hidden_names, require_person
-from deepreasoning_cli.errors import DeepReasoningError, Interrupted, UsageError
+from deepreasoning_cli.errors import DeepReasoningError, Interrupted, UsageError, WriteError
 from deepreasoning_cli.files import check_writable, format_size, write_atomically
 from deepreasoning_cli.library.comparison_turns import ComparisonTurns
 from deepreasoning_cli.pipeline.comparison import ArmStep, Comparison
@@ -32,6 +32,7 @@ from deepreasoning_cli.views.comparison import (
     comparison_object,
     comparison_table,
 )
+from deepreasoning_cli.views.notes import as_write_error
 from deepreasoning_cli.views.plain import stream_writer
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ class ComparisonOutput:
 
     def check(self) -> None:
         """Raise UsageError for flags that contradict, or need a person where there is none, and
-        WriteError for a file that cannot be written.
+        WriteError where stdout is closed or a file cannot be written.
         """
+        require_stdout()
         at_most_one({"--json": self.json, "--jsonl": self.jsonl})
         form = "--jsonl" if self.jsonl else "--json"
         for flag, is_set in (("--blind", self.blind), ("--copy", self.copy)):
@@ -107,10 +109,24 @@ def run_comparison(
             output=output,
             kept=kept,
         )
-        shown.run()
-    shown.sum_up()
+        with _full_disk_told(runner, shown.records[opening]):
+            shown.run()
+    with _full_disk_told(runner, shown.records[opening]):
+        shown.sum_up()
     if failure := shown.failure:
         raise failure
+
+
+@contextmanager
+def _full_disk_told(runner: TurnRunner, record: TurnRecord) -> Iterator[None]:
+    """Where stdout takes no more, the error says how to come by the answers, which are kept."""
+    try:
+        yield
+    except (WriteError, OSError) as failure:
+        is_full = isinstance(failure, WriteError) or failure.errno in NO_ROOM
+        if not (is_full and runner.saves):
+            raise
+        raise as_write_error(failure, record) from failure.__cause__
 
 
 class ShownComparison:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from deepreasoning_cli.cli.boundary import write_stderr
+from deepreasoning_cli.cli.boundary import require_stdout, write_stderr
 from deepreasoning_cli.cli.messages import ask_to_confirm
 from deepreasoning_cli.cli.options import GlobalOptions, at_most_one
 from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
@@ -83,8 +83,7 @@ class OutputOptions:
         """Raise UsageError for flags that contradict, WriteError where the text has no place to go:
         stdout is closed, or a file cannot be written.
         """
-        if sys.stdout is None:
-            raise WriteError("stdout is closed", hint="give it a stdout; nothing was sent")
+        require_stdout()
         forms = {"--json": self.json, "--jsonl": self.jsonl, "--raw": self.raw}
         at_most_one(forms | {"--extract": self.code_only})
         at_most_one(forms | {"--plain": self.plain})

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import typer
-
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.batch.check import RowCheck, RowsEstimate, show_dry_run
+from deepreasoning_cli.cli.boundary import require_stdout
 from deepreasoning_cli.cli.messages import debug_log, run_reporter
+from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
@@ -29,7 +29,6 @@ from deepreasoning_cli.library.question_rows import Row, RowFormat, read_rows
 from deepreasoning_cli.library.row_turns import RowOutcome, RowTurns
 from deepreasoning_cli.pipeline.events import Stage
 from deepreasoning_cli.pipeline.money import RateCard, decimal_usd, format_usd
-from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.views.run_progress import Reporter, RunProgress, format_duration
 
@@ -60,6 +59,8 @@ class BatchRun:
         where a cap ended it, and what keeps all rows from being asked. A dry run only says what it
         would do.
         """
+        if self.as_json:
+            require_stdout()
         reporter = run_reporter(self.global_options)
         with (
             AnswersFile(output, writes=not self.dry_run) as answers,
@@ -133,7 +134,7 @@ class BatchRun:
         if not (progress.left or progress.failed):
             run.answers.forget_turns()
         if self.as_json:
-            typer.echo(dump_json(run.receipt()))
+            print_json(run.receipt())
         reporter.tell(run.summary())
         if isinstance(failure, KeyboardInterrupt):
             reporter.tell("run it again to go on")

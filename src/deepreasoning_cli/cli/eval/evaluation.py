@@ -11,9 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import typer
-
 from deepreasoning_cli.cli import options as o
+from deepreasoning_cli.cli.boundary import require_stdout
 from deepreasoning_cli.cli.messages import ask_to_confirm, debug_log, message, run_reporter
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import (
@@ -37,6 +36,7 @@ from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.notes import UNCALLED
+from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.run_progress import RunProgress, format_duration
 
 OUTAGE: Final = 10  # questions in a row that say that nobody can be reached
@@ -66,9 +66,10 @@ class EvaluationRun:
     def evaluate(self, source: Path, output: Path | None, *, allow_run: bool) -> None:
         """Ask what has not been asked; print the report.
 
-        Raises UsageError before anything is paid, IncompleteError where answers are missing,
-        RefusedError where a cap ended it, and what keeps all questions from being asked.
+        Raises UsageError and WriteError before anything is paid, IncompleteError where answers are
+        missing, RefusedError where a cap ended it, and what keeps all questions from being asked.
         """
+        require_stdout()
         rows = _read(source, allow_run=allow_run)
         models = self.models or [self.loaded.settings.model or USUAL_MODEL]
         arms = make_arms(self.kinds, models, self.efforts)
@@ -134,8 +135,7 @@ class EvaluationRun:
             return
         on_terminal = terminal.is_terminal(sys.stdout)
         width = terminal.terminal_size()[0] if on_terminal else None
-        for line in report.lines(width):
-            typer.echo(line)
+        stream_writer(sys.stdout)("".join(f"{line}\n" for line in report.lines(width)))
         paid = f"paid {format_usd(progress.cost)} in {format_duration(progress.seconds)}"
         message(self.global_options, "", paid)
 
