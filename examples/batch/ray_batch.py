@@ -157,6 +157,9 @@ def main() -> int:
     told = parser.parse_args()
     try:
         return answer_all(told.source, told.output, workers=told.workers, at_once=told.at_once)
+    except OSError as error:
+        sys.stderr.write(f"error: cannot read {told.source}: {error.strerror}\n")
+        return 2
     except DeepReasoningError as error:
         lines = (f"error: {error.message}", *(f"hint: {hint}" for hint in error.hints))
         sys.stderr.writelines(f"{line}\n" for line in lines)

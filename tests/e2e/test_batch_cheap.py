@@ -86,19 +86,20 @@ def test_a_batch_costs_half_and_says_so(vendors: Vendors, paths: tuple[Path, Pat
 def test_rows_that_expired_or_failed_are_sent_again_by_the_next_run(
     vendors: Vendors, paths: tuple[Path, Path]
 ) -> None:
-    fails = {"1": "expired", "2": "errored", "3": "canceled"}
+    fails = {"1": "expired", "2": "errored", "3": "canceled", "4": "absent"}
     world = MessageBatchesVendor(fails=fails)
     rows = cheap(vendors, world)
     write_rows(paths[0], 6)
     first = vendors.run(*command(*paths))
     assert first.code == 6
     errors = {each["id"]: each["error"] for each in answers_in(paths[1])}
-    assert [errors[f"row-{row}"]["kind"] for row in (1, 2, 3)] == [
+    assert [errors[f"row-{row}"]["kind"] for row in (1, 2, 3, 4)] == [
         "batch_expired",
         "bad_request",
         "batch_expired",
+        "batch_expired",
     ]
-    assert [errors[f"row-{row}"] for row in (0, 4, 5)] == [None] * 3
+    assert [errors[f"row-{row}"] for row in (0, 5)] == [None] * 2
     assert vendors.run(*command(*paths)).code == 0
     answers = {each["id"]: each for each in answers_in(paths[1])}
     assert {name: each["answer"] for name, each in answers.items()} == {

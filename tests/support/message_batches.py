@@ -34,7 +34,7 @@ class MessageBatchesVendor:
     """Answers the paths of Message Batches; all else is refused.
 
     A batch ends when it has been looked at `looks` times. `fails` says of a row what its result is
-    in its first batch; in a later one it has its answer.
+    in its first batch, `absent` that it has none; in a later one it has its answer.
     """
 
     looks: int = 1
@@ -89,9 +89,14 @@ class MessageBatchesVendor:
         lines = [
             json.dumps({"custom_id": name, "result": self._result(params)})
             for name, params in reversed(batch.params.items())  # in any order
+            if not self._is_absent(params)
         ]
         body = "".join(f"{line}\n" for line in lines).encode()
         return Reply(body=(body,), content_type="application/x-jsonl", framing="length")
+
+    def _is_absent(self, params: dict[str, Any]) -> bool:
+        row = self.row_of(params)
+        return self.fails.get(row) == "absent" and self.asked.count(row) == 1
 
     def _result(self, params: dict[str, Any]) -> dict[str, Any]:
         row = self.row_of(params)

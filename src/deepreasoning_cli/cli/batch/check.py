@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Self
@@ -132,7 +132,7 @@ class RowCheck:
             warn(options, text)
         backends = dict.fromkeys(group.plan.backend for group in self.plans.values())
         for backend in backends.keys() & UNCALLED.keys():
-            message(options, "", UNCALLED[backend])
+            message(replace(options, quiet=False), "", UNCALLED[backend])
         if not self.count:
             raise UsageError(
                 "there is no row to ask",
