@@ -30,7 +30,7 @@ QUESTION: Final = re.compile(r"question number (\d+)")
 ARMS: Final = ("--arm", "reasoner", "--arm", "reasoning", "--arm", "answer", "--arm", "both")
 PATIENCE: Final = 120.0  # seconds
 KILLED: Final = -9
-MOST_BILLED: Final = Decimal("0.00075")  # USD for a call: 100 and 30 tokens of Sonnet, or less
+MOST_BILLED: Final = Decimal("0.0005")  # USD for a call: 100 and 30 tokens of Sonnet, or less
 
 
 def text_of(request: Received) -> str:
@@ -91,6 +91,14 @@ def source(tmp_path: Path) -> Path:
 
 def lines_in(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def forget_answers(source: Path) -> None:
+    """Leave what a run leaves that is killed behind its last answer, before that is written."""
+    kept = source.with_name("q.answers.jsonl")
+    begun = [json.dumps({"row": line["id"], "turn": line["turn"]}) for line in lines_in(kept)]
+    kept.write_bytes(b"")
+    kept.with_name(f"{kept.name}.state").write_text("".join(f"{line}\n" for line in begun))
 
 
 EVERY: Final[dict[str, Callable[[int], bool]]] = {
@@ -205,10 +213,7 @@ def test_what_a_killed_run_had_not_written_down_is_taken_from_the_history(
     command = ("eval", str(source), *ARMS, "--yes", "--json")
     first = vendors.run(*command, timeout=PATIENCE)
     asked = len(world.log)
-    kept = source.with_name("q.answers.jsonl")
-    begun = [json.dumps({"row": line["id"], "turn": line["turn"]}) for line in lines_in(kept)]
-    kept.write_bytes(b"")
-    kept.with_name(f"{kept.name}.state").write_text("".join(f"{line}\n" for line in begun))
+    forget_answers(source)
     second = vendors.run(*command, timeout=PATIENCE)
     assert second.code == 0, second.stderr
     assert len(world.log) == asked
@@ -264,16 +269,22 @@ def test_a_recorded_evaluation_is_replayed(vendors: Vendors, source: Path) -> No
     assert rights[0] == rights[1]
 
 
-def test_a_refusal_is_a_wrong_answer_and_not_asked_again(vendors: Vendors, source: Path) -> None:
+@pytest.mark.parametrize("ending", ["refusal", "max_tokens"])
+def test_an_answer_that_the_model_ends_itself_is_wrong_and_not_asked_again(
+    vendors: Vendors, source: Path, ending: str
+) -> None:
     QuestionVendors(vendors, EVERY)
     vendors.claude.forget()
-    vendors.claude.reply(claude_stream(["I"], stop_reason="refusal"))
+    vendors.claude.reply(claude_stream(["I"], stop_reason=ending))
     write_questions(source, 2)
     told = vendors.run("eval", str(source), "--yes", "--json", timeout=PATIENCE)
     assert told.code == 0, told.stderr
     assert [(arm["asked"], arm["right"]) for arm in json.loads(told.stdout)["arms"]] == [(2, 0)] * 2
     sent = vendors.sent()
     assert vendors.run("eval", str(source), timeout=PATIENCE).code == 0
+    forget_answers(source)
+    again = vendors.run("eval", str(source), "--yes", "--json", timeout=PATIENCE)
+    assert [arm["right"] for arm in json.loads(again.stdout)["arms"]] == [0, 0]
     assert vendors.sent() == sent
 
 
@@ -360,7 +371,7 @@ def test_a_changed_prompt_is_asked_anew_and_a_changed_checker_is_not(
 @pytest.mark.parametrize(
     ("rows", "args", "said"),
     [
-        ('{"prompt": "a", "number": 1}', (), b"refusing to begin: 1 question, 2 arms: 3 calls"),
+        ('{"prompt": "a", "number": 1}', (), b"refusing to begin: 1 question: 3 calls, about $"),
         ('{"prompt": "a"}', ("--yes",), b"hint: line 1: needs one of expect, regex"),
         ('{"prompt": "a", "run": "true"}', ("--yes",), b"hint: line 1: runs a command, which"),
         ('{"prompt": "a", "number": 1}', ("--yes", "-m", "sonet"), b"did you mean sonnet"),
@@ -387,6 +398,9 @@ def test_a_cap_holds_for_all_and_the_next_run_goes_on(vendors: Vendors, source: 
     command = ("eval", str(source), "--yes", "--json")
     refused = vendors.run(*command, "--max-cost", "0.01", timeout=PATIENCE)
     assert refused.code == 4, refused.stderr
+    assert (
+        "--max-cost allows more\n" in json.loads(refused.stderr.splitlines()[-1])["error"]["hint"]
+    )
     kept = source.with_name("q.answers.jsonl")
     spent = sum(Decimal(line["cost_usd"]) for line in lines_in(kept))
     assert spent <= Decimal("0.01") + MOST_BILLED
@@ -428,6 +442,15 @@ def test_a_judge_is_asked_once_an_answer_and_called_an_opinion(
     assert len(judged) == 3
 
 
+def test_where_no_answer_could_be_checked_that_is_said(vendors: Vendors, source: Path) -> None:
+    QuestionVendors(vendors, EVERY)
+    write_questions(source, 1, run=["no-such-checker"])
+    told = vendors.run("eval", str(source), "--yes", "--allow-run", timeout=PATIENCE)
+    assert told.code == 0
+    assert b"note: q1, sonnet alone: not checked: the command cannot be started: " in told.stdout
+    assert told.stdout.endswith(b"\nno question was answered and checked\n")
+
+
 def test_a_command_checks_answers_where_that_is_allowed(vendors: Vendors, source: Path) -> None:
     QuestionVendors(vendors, EVERY)
     write_questions(source, 4, run="grep -qv -- -1")
@@ -446,10 +469,27 @@ def test_without_a_history_nothing_is_kept_but_the_answers(vendors: Vendors, sou
     assert world.asked("alone") == world.asked("both") == Counter([1, 2])
 
 
+def test_the_estimate_is_of_what_is_missing_and_by_the_user_s_own_turns(
+    vendors: Vendors, source: Path
+) -> None:
+    QuestionVendors(vendors, EVERY)
+    estimates = []
+    command = ("eval", str(source), "--arm", "alone", "-m", "sonnet", "-m", "haiku")
+    for count in (6, 12):
+        write_questions(source, count)
+        refused = vendors.run(*command, "--effort", "none")
+        said = re.search(rb"begin: 6 questions: 12 calls, about \$([\d.]+),", refused.stderr)
+        assert said, refused.stderr
+        estimates.append(Decimal(said[1].decode()))
+        assert vendors.run(*command, "--effort", "none", "--yes", timeout=PATIENCE).code == 0
+    assert CLAUDE_USAGE["output_tokens"] == 30, "against 600, which are assumed"
+    assert estimates[1] < estimates[0] / 10
+
+
 def test_made_questions_are_printed_and_read(vendors: Vendors, source: Path) -> None:
     made = vendors.run("eval", "--make", "8", "--seed", "3")
     assert made.code == 0
     source.write_bytes(made.stdout)
     told = vendors.run("eval", str(source))
-    assert b"refusing to begin: 8 questions, 2 arms: 24 calls, about $" in told.stderr
+    assert b"refusing to begin: 8 questions: 24 calls, about $" in told.stderr
     assert vendors.sent() == 0

@@ -10,11 +10,11 @@ import pytest
 
 from deepreasoning_cli.evaluation.verdict import (
     ArmResult,
-    PairedComparison,
     compare_arms,
     pareto_front,
     verdict,
 )
+from support.simulated_worlds import draw_accuracies, draw_right, is_true
 
 
 def arm(name: str, right: str, cost: str | None = "1", baseline: str | None = None) -> ArmResult:
@@ -60,6 +60,14 @@ def test_a_better_arm_is_told_with_what_it_is_better_by() -> None:
     )
 
 
+def test_a_worse_arm_is_told_behind_a_better_one() -> None:
+    assert judged(
+        arm("alone", "1" * 30 + "0" * 30, "1"),
+        arm("pair", "1" * 45 + "0" * 15, "1", "alone"),
+        arm("R1", "1" * 10 + "0" * 50, "1", "alone"),
+    ).endswith("it costs the same; R1 is worse")
+
+
 def test_a_worse_arm_is_told_where_none_is_better() -> None:
     assert judged(
         arm("Claude alone", "1" * 40 + "0" * 20),
@@ -86,6 +94,12 @@ def test_several_arms_without_a_difference_are_told_with_their_prices() -> None:
 def test_too_few_questions_are_called_so() -> None:
     assert judged(arm("alone", "10101"), arm("pair", "11111", "2", "alone")) == (
         "5 questions are too few to show any difference"
+    )
+    assert judged(arm("alone", "1"), arm("pair", "1", "2", "alone")) == (
+        "1 question is too few to show any difference"
+    )
+    assert judged(arm("alone", "-"), arm("pair", "-", "2", "alone")) == (
+        "no question was answered and checked"
     )
     assert judged(arm("alone", "1")).startswith("there is nothing to compare")
 
@@ -131,16 +145,7 @@ def test_equal_arms_are_both_on_the_front() -> None:
 def simulated(
     draws: random.Random, accuracies: dict[str, float], questions: int, likeness: float
 ) -> list[ArmResult]:
-    """A world: arms that get a question right with their accuracy, often the same questions.
-
-    With the probability `likeness` a question is as hard for one arm as for all others.
-    """
-    right: dict[str, dict[str, bool]] = {name: {} for name in accuracies}
-    for question in range(questions):
-        common = draws.random()
-        for name, accuracy in accuracies.items():
-            hard = common if draws.random() < likeness else draws.random()
-            right[name][str(question)] = hard < accuracy
+    """A world: what its arms get right."""
     return [
         ArmResult(
             name=name,
@@ -149,22 +154,8 @@ def simulated(
             seconds=1.0,
             baseline=None if name == "alone" else "alone",
         )
-        for name, results in right.items()
+        for name, results in draw_right(draws, accuracies, questions, likeness).items()
     ]
-
-
-def is_right(one: PairedComparison, accuracies: dict[str, float]) -> bool:
-    """Whether what is said of an arm is true of its world.
-
-    Where there is no difference none may be told. One may never be told with the wrong sign. And
-    one that is half as large again as what the sample is said to show has to be told.
-    """
-    difference = accuracies[one.arm.name] - accuracies["alone"]
-    if one.outcome == "better":
-        return difference > 0
-    if one.outcome == "worse":
-        return difference < 0
-    return one.smallest is None or abs(difference) < 1.5 * one.smallest
 
 
 def test_the_verdict_is_right_and_intervals_cover_in_200_worlds() -> None:
@@ -172,14 +163,14 @@ def test_the_verdict_is_right_and_intervals_cover_in_200_worlds() -> None:
     draws = random.Random(18)
     right_verdicts, shown, covered, intervals = 0, 0, 0, 0
     for world in range(200):
-        base = draws.uniform(0.3, 0.85)
-        accuracies = {"alone": base}
-        for name in ("pair", "answer", "both", "R1")[: draws.randint(1, 4)]:
-            change = 0 if world % 3 == 0 else draws.uniform(-0.4, 0.4)
-            accuracies[name] = min(0.98, max(0.02, base + change))
+        others = ("pair", "answer", "both", "R1")[: draws.randint(1, 4)]
+        accuracies = draw_accuracies(draws, world, others)
         arms = simulated(draws, accuracies, draws.choice([40, 60, 100, 200]), draws.random())
         comparisons = compare_arms(arms)
-        right_verdicts += all(is_right(one, accuracies) for one in comparisons)
+        right_verdicts += all(
+            is_true(one.outcome, accuracies[one.arm.name] - accuracies["alone"], one.smallest)
+            for one in comparisons
+        )
         shown += any(one.outcome != "no difference shown" for one in comparisons)
         for one in arms:
             covered += one.interval.low <= accuracies[one.name] <= one.interval.high

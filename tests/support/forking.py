@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import resource
@@ -17,7 +18,7 @@ import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -65,12 +66,12 @@ IMPORTED: Final = (
 # ------------------------------------------------------------------------- the process that forks
 
 
-def serve_forks(channel: socket.socket) -> None:
+def serve_forks(channel: socket.socket, more: Sequence[str]) -> None:
     """Import the program, then fork it for each request, until the channel is closed."""
     import gc
     from importlib import import_module
 
-    for name in IMPORTED:
+    for name in (*IMPORTED, *more):
         import_module(f"deepreasoning_cli.{name}")
     for name in ("ssl", "httpx", "httpcore", "sqlite3", "rich.console", "typer.main"):
         import_module(name)
@@ -140,17 +141,54 @@ def _become_the_program(asked: dict[str, Any], streams: Sequence[int], others: l
     sys.argv = ["deepreasoning", *asked["args"]]
     for number, is_open in enumerate(asked["open"]):
         _set_stream(number, is_open=is_open)
-    if asked["hurried"]:
-        from deepreasoning_cli.transport import retry
-
-        hurried = lambda attempt: 0.01 * (attempt + 1)  # noqa: E731
-        retry.backoff = hurried
+    _change_the_program(asked)
     from deepreasoning_cli.__main__ import main
 
     try:
         main()
     finally:
         os._exit(1)  # `main` has ended the process, unless it failed
+
+
+def _change_the_program(asked: dict[str, Any]) -> None:
+    """What of the program is another in this run."""
+    if asked["hurried"]:
+        from deepreasoning_cli.transport import retry
+
+        hurried = lambda attempt: 0.01 * (attempt + 1)  # noqa: E731
+        retry.backoff = hurried
+    if asked["killed_at"] is not None:
+        _die_at_event(asked["killed_at"])
+
+
+def _die_at_event(nth: int) -> None:
+    """Have SIGKILL end this process before its so manyth event.
+
+    Events are what others see of it: a connection that is opened, a request that is sent, a piece
+    of a reply that is read; a line that is written to a journal or beside the answers, an answer
+    that is added to them; a turn that is stored, a file that is put in place or removed.
+    """
+    from deepreasoning_cli.history.store import Store
+    from deepreasoning_cli.library.answers_file import AnswersFile
+
+    events = itertools.count(1)
+
+    def fatal(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*given: Any, **options: Any) -> Any:
+            if next(events) == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*given, **options)
+
+        return counted
+
+    for owner, names in (
+        (os, ("write", "replace", "rename", "unlink")),
+        (socket.socket, ("connect", "send", "sendall", "recv", "recv_into")),
+        (Store, ("save",)),
+        (AnswersFile, ("append",)),
+    ):
+        for name in names:
+            setattr(owner, name, fatal(getattr(owner, name)))
 
 
 def _run_as_a_job() -> None:
@@ -258,13 +296,19 @@ def started(
 
 
 class Forker:
-    """Forks the program; `with Forker() as forker:` ends what it started."""
+    """Forks the program; `with Forker() as forker:` ends what it started.
+
+    Modules of the program that a command needs besides may be imported before.
+    """
+
+    def __init__(self, *imported: str) -> None:
+        self._imported = imported
 
     def __enter__(self) -> Self:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", __file__, str(theirs.fileno())],
+                [sys.executable, "-P", __file__, str(theirs.fileno()), *self._imported],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
@@ -300,14 +344,16 @@ class Forker:
         hurried: bool = True,
         folder: Path | None = None,
         largest_file: int | None = None,
+        killed_at: int | None = None,
     ) -> Forked:
         """Run the program on these descriptors, -1 for a closed one.
 
         As a `job` of a shell it is in the foreground of its terminal, and its id is not ours.
         `hurried` shortens the waits between retries; a file cannot grow beyond `largest_file`.
+        It is killed before the event of the number `killed_at`.
         """
         asked = {"args": args, "env": dict(env), "terminal": terminal, "hurried": hurried}
-        asked["job"] = job
+        asked |= {"job": job, "killed_at": killed_at}
         asked |= {"open": [fd >= 0 for fd in streams], "largest_file": largest_file}
         report, theirs = os.pipe()
         text = json.dumps(asked | {"folder": str(folder or Path.cwd())}).encode()
@@ -324,4 +370,4 @@ class Forker:
 
 
 if __name__ == "__main__":
-    serve_forks(socket.socket(fileno=int(sys.argv[1])))
+    serve_forks(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

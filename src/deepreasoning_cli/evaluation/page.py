@@ -29,6 +29,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
+td:not(:last-child) { white-space: nowrap; } .questions td:last-child { min-width: 20rem; }
 .scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; } svg .soft { fill: var(--soft); }
 .verdict { font-size: 1.1rem; } .no { color: var(--soft); }
@@ -102,7 +103,8 @@ def money_plot(arms: Sequence[ArmReport]) -> Iterator[str]:
         return left + part * (WIDTH - RIGHT - left)
 
     yield _opening(HEIGHT, "accuracy over dollars a question")
-    for share in (lowest + part * (1 - lowest) / 4 for part in range(5)):
+    parts = 5 if lowest >= 0.5 else round(4 * (1 - lowest))  # of ten or five percent; of a quarter
+    for share in (lowest + part * (1 - lowest) / parts for part in range(parts + 1)):
         yield _line(left, up(share), WIDTH - RIGHT, up(share), "var(--line)", 1)
         yield _label(left - 12, up(share) + 4, f"{100 * share:g} %", "end", soft=True)
     for part in range(5):
@@ -130,11 +132,14 @@ def _questions(report: EvaluationReport) -> Iterator[str]:
             for one in outcome.arms
         ]
         rows.append([outcome.row.id, *marks, single_line(outcome.row.prompt, LONGEST)])
-    return _table(["id", *(arm.arm.name for arm in report.arms), "question"], rows)
+    titles = ["id", *(arm.arm.name for arm in report.arms), "question"]
+    return _table(titles, rows, name="questions")
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield '<div class="scroll"><table><tr>'
+def _table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], *, name: str = "arms"
+) -> Iterator[str]:
+    yield f'<div class="scroll"><table class="{name}"><tr>'
     yield "".join(f"<th>{_text(title)}</th>" for title in titles) + "</tr>"
     for row in rows:
         cells = (

@@ -85,7 +85,7 @@ class ArmReport:
             f"{sum(result.right.values())} of {result.asked}",
             f"{100 * low:.0f}–{100 * high:.0f} %",
             one.outcome if one else "",
-            f"{one.adjusted_p:.3f}" if one else "",
+            _p_in_table(one.adjusted_p) if one else "",
             f"{100 * one.smallest:.0f} points" if one and one.smallest is not None else "",
             "unknown" if cost is None else format_usd(cost),
             f"{seconds:.1f}",
@@ -206,6 +206,10 @@ class EvaluationReport:
         if len(unchecked) > MOST_NOTES:
             notes.append(f"not checked, besides these: {len(unchecked) - MOST_NOTES:,}")
         return notes
+
+
+def _p_in_table(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _named(one: ArmOutcome) -> dict[str, str]:

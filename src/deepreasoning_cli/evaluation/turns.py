@@ -23,11 +23,12 @@ from deepreasoning_cli.evaluation.checkers import (
 from deepreasoning_cli.evaluation.question_file import EvaluationRow
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, STOPPED, EndedTurn, ManyTurns
-from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt
+from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.stage import UNPAID
+from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.pipeline.tools import AnswerOptions, OutputFormat
 from deepreasoning_cli.sanitize import dump_json
 from deepreasoning_cli.settings.loaded import LoadedSettings
@@ -38,6 +39,8 @@ LoadValues = Callable[[Mapping[str, object]], LoadedSettings]
 
 FINAL_FAILURES: Final = frozenset({"max_tokens", "refusal", "empty_answer", "empty_reasoning"})
 """Kinds of errors that are the model's own: no answer, which is a wrong one, and paid for."""
+OWN_FAILURES: Final = {Ending.TRUNCATED: "max_tokens", Ending.REFUSED: "refusal"}
+"""Those that are known by the reason for which the model has stopped."""
 SAME_FOR_ALL: Final = (
     *("reasoner", "answerer", "backend", "think", "temperature", "top_p"),
     *("max_tokens", "max_reasoning", "stop", "web_search_linkup"),
@@ -51,6 +54,9 @@ LINE_FIELDS: Final = frozenset(
     )
 )
 """What each line of the file of answers has."""
+REASONER_CALL: Final = "reasoner"
+JUDGE_CALL: Final = "judge"
+"""The names of calls; those of Claude have the names of their arms."""
 JUDGEMENT_ALONE: Final = AnswerOptions(output_format=OutputFormat(JUDGEMENT))
 
 
@@ -112,43 +118,62 @@ class EvaluationTurns:
         checked = {name: getattr(valid, name) for name in values}
         return self._turns.loaded.with_values(checked, "of the arm")
 
-    def plans(self, row: EvaluationRow) -> list[Plan]:
-        """What will be asked about the row. Raises what `build_plan` does."""
-        requests = [self._request(row, self._settings[arm]) for arm in self._arms if arm.model]
-        plans = [
-            self._turns.plan(replace(request, reused=ReasonerOutput()))
-            if request.loaded.settings.handoff != "none"
-            else self._turns.plan(request)
-            for request in requests
-        ]
+    def plans(self, row: EvaluationRow) -> dict[str, Plan]:
+        """What may be asked about the row, by the names of the calls.
+
+        Raises what `build_plan` does.
+        """
+        plans = {}
+        for arm in self._arms:
+            if arm.model:
+                request = self._request(row, self._settings[arm])
+                if arm.needs_reasoner:
+                    request = replace(request, reused=ReasonerOutput())
+                plans[arm.name] = self._turns.plan(request)
         if any(arm.needs_reasoner for arm in self._arms):
-            plans.append(self._turns.plan(self._reasoner_request(row)))
+            plan = self._turns.plan(self._reasoner_request(row))
+            plans[REASONER_CALL] = replace(plan, drafts=self._drafts)
         if isinstance(row.checker, JudgeCriterion):
             question = row.checker.prompt(row.prompt, "")
-            plans += [self._turns.plan(self._judge_request(question)) for _ in self._arms]
-        if any(plan.hosted for plan in plans):
+            plans[JUDGE_CALL] = self._turns.plan(self._judge_request(question))
+        if any(plan.hosted for plan in plans.values()):
             raise UsageError(
                 "the gateway reasons and answers in one call: it has no arms",
                 hint="--backend direct",
             )
         return plans
 
-    def is_known(self, row: EvaluationRow) -> bool:
-        """Whether nothing of it has to be asked: all arms have answered, and were judged."""
-        return all(self._is_answered(row, arm) for arm in self._arms)
+    def missing(self, row: EvaluationRow) -> list[str]:
+        """The names of the calls that the row still needs, as far as that is known.
 
-    def _is_answered(self, row: EvaluationRow, arm: EvaluationArm) -> bool:
-        reasoning = self._lines.get(self._reasoner_key(row)) if arm.needs_reasoner else None
-        if reasoning and reasoning["failed"]:
+        Answers that are not there yet may need no judge: failed ones, and those that are alike.
+        """
+        calls: list[str] = []
+        reasoning = None
+        if any(arm.needs_reasoner for arm in self._arms):
+            reasoning = self._lines.get(self._reasoner_key(row))
+            calls += [REASONER_CALL] if reasoning is None else []
+        for arm in self._arms:
+            line = reasoning
+            if arm.needs_reasoner and reasoning and reasoning["failed"]:
+                continue
+            if arm.model:
+                request = self._request(row, self._settings[arm])
+                line = self._lines.get(self._key(row, arm.name, request))
+                calls += [arm.name] if line is None else []
+            if not self._is_judged(row, arm, line):
+                calls.append(JUDGE_CALL)
+        return calls
+
+    def _is_judged(
+        self, row: EvaluationRow, arm: EvaluationArm, line: dict[str, Any] | None
+    ) -> bool:
+        if not isinstance(row.checker, JudgeCriterion):
             return True
-        line = reasoning
-        if arm.model:
-            request = self._request(row, self._settings[arm])
-            line = self._lines.get(self._key(row, arm.name, request))
-        if line is None or line["failed"] or not isinstance(row.checker, JudgeCriterion):
+        if line is None or line["failed"]:
             return line is not None
         question = row.checker.prompt(row.prompt, line["answer"] if arm.model else line["draft"])
-        return self._key(row, "judge", self._judge_request(question)) in self._lines
+        return self._key(row, JUDGE_CALL, self._judge_request(question)) in self._lines
 
     def answer(self, row: EvaluationRow) -> QuestionOutcome:
         """Ask what has not been asked about the row; check every answer."""
@@ -200,7 +225,7 @@ class EvaluationTurns:
             return self._outcome(row, arm, lines, row.checker.check(answer))
         question = row.checker.prompt(row.prompt, answer)
         request = self._judge_request(question)
-        line = self._line(self._key(row, "judge", request), request, outcome)
+        line = self._line(self._key(row, JUDGE_CALL, request), request, outcome)
         if line["error"]:
             return _failed(row, arm, line)
         return self._outcome(row, arm, lines, read_judgement(line["answer"]))
@@ -242,7 +267,7 @@ class EvaluationTurns:
         plain = self._request(row, self._turns.loaded)
         with_draft = self._key(row, "reasoner with its answer", plain)
         known = with_draft in self._lines or with_draft in self._answers.turns
-        return with_draft if self._drafts or known else self._key(row, "reasoner", plain)
+        return with_draft if self._drafts or known else self._key(row, REASONER_CALL, plain)
 
     def _line(
         self, key: str, request: TurnRequest, outcome: QuestionOutcome, *, reasons: bool = False
@@ -253,7 +278,7 @@ class EvaluationTurns:
         kept = self._kept_turns(key, request.question)
         paid = sum((record.cost or NOTHING for record in kept), NOTHING)
         last = kept[-1] if kept else None
-        if last and last.complete:
+        if last and (last.complete or _own_failure(last)):
             line = _line(key, last, None if last.cost is None else paid)
             self._keep(key, line)
             return line
@@ -301,7 +326,8 @@ def _line(
     error: DeepReasoningError | None = None,
 ) -> dict[str, Any]:
     """The line of a call; `failed` has the kind of an error that is the model's own answer."""
-    is_final = error is not None and error.kind in FINAL_FAILURES
+    failed = error.kind if error else _own_failure(record)
+    is_final = failed in FINAL_FAILURES
     return {
         "id": key,
         "turn": record.start.id or None,
@@ -313,9 +339,17 @@ def _line(
         "answer": record.answer,
         "cost_usd": decimal_usd(cost),
         "seconds": round(record.total, 3),
-        "failed": error.kind if error and is_final else None,
+        "failed": failed if is_final else None,
         "error": error.as_json()["error"] if error and not is_final else None,
     }
+
+
+def _own_failure(record: TurnRecord) -> str | None:
+    """The kind of the error with which the model itself has ended a turn that is kept."""
+    last = record.stages.get(Stage.ANSWER) or record.stages.get(Stage.REASON)
+    if record.complete or last is None or last.complete:
+        return None
+    return OWN_FAILURES.get(ending_of(last.stop_reason))
 
 
 def _unsent(key: str, outcome: QuestionOutcome) -> dict[str, Any]:

@@ -147,36 +147,41 @@ def verdict(comparisons: Sequence[PairedComparison]) -> str:
     better = [one for one in comparisons if one.outcome == "better"]
     worse = [one for one in comparisons if one.outcome == "worse"]
     if better:
-        return _better(better)
+        return _better(better, worse)
     if worse:
         return _worse(worse, len(comparisons))
     return _no_difference(comparisons)
 
 
-def _better(better: Sequence[PairedComparison]) -> str:
+def _better(better: Sequence[PairedComparison], worse: Sequence[PairedComparison]) -> str:
     best = max(better, key=lambda one: (one.arm.accuracy, -(one.cost_ratio or Decimal(0))))
     text = f"{best.arm.name} is better than {best.baseline.name}: {_difference(best)}"
     cost = describe_cost(best)
     text += f"; it {cost}" if cost else ""
-    others = [one.arm.name for one in better if one is not best]
-    verb = "is" if len(others) == 1 else "are"
-    return text + (f"; {_enumerate(others)} {verb} better, too" if others else "")
+    text += _also([one for one in better if one is not best], "better, too")
+    return text + _also(worse, "worse")
 
 
 def _worse(worse: Sequence[PairedComparison], compared: int) -> str:
     worst = min(worse, key=lambda one: one.arm.accuracy)
     text = f"{worst.arm.name} is worse than {worst.baseline.name}: {_difference(worst)}"
-    others = [one.arm.name for one in worse if one is not worst]
-    verb = "is" if len(others) == 1 else "are"
-    text += f"; {_enumerate(others)} {verb} worse, too" if others else ""
+    text += _also([one for one in worse if one is not worst], "worse, too")
     return text + ("; no arm is shown to be better" if compared > len(worse) else "")
+
+
+def _also(others: Sequence[PairedComparison], what: str) -> str:
+    verb = "is" if len(others) == 1 else "are"
+    return f"; {_enumerate([one.arm.name for one in others])} {verb} {what}" if others else ""
 
 
 def _no_difference(comparisons: Sequence[PairedComparison]) -> str:
     smallest = [one.smallest for one in comparisons]
     if all(value is None for value in smallest):
         asked = max(one.asked for one in comparisons)
-        return f"{asked} questions are too few to show any difference"
+        if not asked:
+            return "no question was answered and checked"
+        few = "1 question is" if asked == 1 else f"{asked} questions are"
+        return f"{few} too few to show any difference"
     if len(comparisons) == 1:
         cost = describe_cost(comparisons[0])
         return (

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -49,6 +49,7 @@ from deepreasoning_cli.wiring.plan import build_plan
 from deepreasoning_cli.wiring.resources import TurnRequest, current_catalog, open_transport
 
 if TYPE_CHECKING:
+    from deepreasoning_cli.history.queries import StageCost
     from deepreasoning_cli.transport import Transport
 
 Item = TypeVar("Item")
@@ -203,6 +204,10 @@ class ManyTurns:
     def has_history(self) -> bool:
         """Whether there is one; the check creates no file."""
         return self._history.exists
+
+    def spending(self) -> Sequence[StageCost]:
+        """What the user has paid for so far, by stages."""
+        return self._history.spending(recover_orphaned=self.saves) or ()
 
     def kept_turns(self, ids: Iterable[str], question: str) -> list[TurnRecord]:
         """The turns of these ids that the history has, and that asked this question."""

@@ -61,7 +61,7 @@ class Cap(NamedTuple):
     @property
     def hint(self) -> str:
         """How to raise it."""
-        if self.name == "max_cost":
+        if self.name.startswith("max_cost"):  # of a turn, or of all turns of a run
             return "--max-cost allows more"
         wait = "wait until those turns have ended; " if self.reserved else ""
         return f"{wait}`deepreasoning config set {self.name} USD` allows more"

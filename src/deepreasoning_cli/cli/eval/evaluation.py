@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.boundary import require_stdout
 from deepreasoning_cli.cli.messages import ask_to_confirm, debug_log, message, run_reporter
 from deepreasoning_cli.cli.pager import print_json
+from deepreasoning_cli.cli.price.estimate import TYPICAL, UsageForecast
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
@@ -28,11 +30,11 @@ from deepreasoning_cli.evaluation.question_file import EvaluationRow, read_rows
 from deepreasoning_cli.evaluation.report import EvaluationReport
 from deepreasoning_cli.evaluation.turns import LINE_FIELDS, EvaluationTurns, QuestionOutcome
 from deepreasoning_cli.files import check_writable, write_atomically
-from deepreasoning_cli.history.queries import ASSUMED
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.many import NOTHING, AtOnce, ManyTurns
 from deepreasoning_cli.pipeline.money import Usage, decimal_usd, format_usd
 from deepreasoning_cli.pipeline.run import Plan
+from deepreasoning_cli.providers.anthropic import ClaudeProvider
 from deepreasoning_cli.settings.loaded import LoadedSettings, load_settings
 from deepreasoning_cli.views import terminal
 from deepreasoning_cli.views.notes import UNCALLED
@@ -93,8 +95,7 @@ class EvaluationRun:
             lines = read_lines(kept)
             judge = {"model": self.judge or models[0]}
             asking = EvaluationTurns(turns, answers, lines, arms, self._load, judge)
-            unknown = [row for row in rows if not asking.is_known(row)]
-            if unknown and not self._begins(_plans(asking, unknown), len(unknown), arms):
+            if not self._begins(OpenCalls(rows, asking), turns):
                 return
             progress = report.begin(len(rows), 0)
             QuestionsRun(self, turns, asking, answers, progress).ask(rows, arms)
@@ -102,19 +103,18 @@ class EvaluationRun:
     def _load(self, values: Mapping[str, object]) -> LoadedSettings:
         return load_settings(self.global_options.config, {**self.settings, **values})
 
-    def _begins(self, plans: Sequence[Plan], questions: int, arms: Sequence[EvaluationArm]) -> bool:
+    def _begins(self, calls: OpenCalls, turns: ManyTurns) -> bool:
         """Say what it will come to, and ask; True where nothing is paid, or nobody is to be asked.
 
-        Raises UsageError where nobody can be asked.
+        Raises UsageError where nobody can be asked, and what `build_plan` does.
         """
-        if note := UNCALLED.get(plans[0].backend):
+        if not calls.total:
+            return True
+        plans = calls.plans()
+        if note := UNCALLED.get(next(iter(plans.values())).backend):
             message(self.global_options, "", note)
             return True
-        cost, seconds = estimate(plans)
-        asked = "1 question" if questions == 1 else f"{questions:,} questions"
-        text = f"{asked}, {len(arms)} arms: {len(plans) * questions:,} calls"
-        text += f", about {format_usd(cost * questions)}" if cost is not None else ""
-        text += f", about {format_duration(seconds * questions / self.at_once)}"
+        text = calls.words(plans, UsageForecast.of(turns.spending()), self.at_once)
         if self.confirmed:
             message(self.global_options, "", text)
             return True
@@ -186,7 +186,7 @@ class QuestionsRun:
         report = EvaluationReport(arms, outcomes)
         if not (report.failed or self._progress.left):
             self._answers.forget_turns()
-        if any(arm.asked for arm in report.results):
+        if report.unchecked or any(arm.asked for arm in report.results):
             self._run.show(report, self._progress)
         if interrupted:
             self._tell("run it again to go on")
@@ -219,29 +219,51 @@ class QuestionsRun:
             )
 
 
-def estimate(plans: Sequence[Plan]) -> tuple[Decimal | None, float]:
-    """USD and seconds of one question, by what turns usually come to; no USD without all rates."""
-    now = datetime.now(UTC)
-    cost, seconds = NOTHING, 0.0
-    is_known = True
-    for plan in plans:
-        provider = plan.answerer or plan.reasoner
-        assert provider is not None
-        stage = "answer" if plan.answerer else "reason"
-        read = plan.prompt.tokens + (ASSUMED["reason"][1] if plan.reused else 0)
-        written = ASSUMED[stage][1]
-        seconds += written / TOKENS_PER_SECOND[stage]
-        if provider.rates is None:
-            is_known = False
-        else:
-            cost += provider.rates.cost(Usage(read, written), now)
-    return (cost if is_known else None), seconds
+class OpenCalls:
+    """The calls that rows still need, counted by their names, and what they may come to."""
+
+    def __init__(self, rows: Sequence[EvaluationRow], asking: EvaluationTurns) -> None:
+        missing = [(row, calls) for row in rows if (calls := asking.missing(row))]
+        self._asking = asking
+        self._rows = [row for row, _ in missing]
+        self._counts = Counter(name for _, calls in missing for name in calls)
+        self.total = self._counts.total()
+
+    def plans(self) -> dict[str, Plan]:
+        """The plans of one row, by the names of the calls: of one with a judge, if there is any."""
+        judged = (row for row in self._rows if isinstance(row.checker, JudgeCriterion))
+        return self._asking.plans(next(judged, self._rows[0]))
+
+    def words(self, plans: Mapping[str, Plan], forecast: UsageForecast, at_once: int) -> str:
+        """`60 questions: 180 calls, about $0.41, about 8 min`; no USD without all rates."""
+        asked = "1 question" if len(self._rows) == 1 else f"{len(self._rows):,} questions"
+        made = "1 call" if self.total == 1 else f"{self.total:,} calls"
+        cost: Decimal | None = NOTHING
+        seconds = 0.0
+        for name, count in self._counts.items():
+            usd, took = estimate(plans[name], forecast)
+            cost = None if cost is None or usd is None else cost + count * usd
+            seconds += count * took
+        parts = [made, *([f"about {format_usd(cost)}"] if cost is not None else [])]
+        return f"{asked}: {', '.join([*parts, f'about {format_duration(seconds / at_once)}'])}"
 
 
-def _plans(asking: EvaluationTurns, rows: Sequence[EvaluationRow]) -> list[Plan]:
-    """The plans of one of the rows: of one that needs a judge, if there is any."""
-    judged = (row for row in rows if isinstance(row.checker, JudgeCriterion))
-    return asking.plans(next(judged, rows[0]))
+def estimate(plan: Plan, forecast: UsageForecast) -> tuple[Decimal | None, float]:
+    """USD and seconds of a call, by what the user's turns come to; no USD without its rates."""
+    thought, written = forecast.reasoning[TYPICAL], forecast.answer[TYPICAL]
+    read = plan.prompt.tokens + (thought if plan.reused else 0)
+    provider = plan.answerer
+    if provider is None:
+        provider = plan.reasoner
+        written = thought + (written if plan.drafts else 0)
+    elif isinstance(provider, ClaudeProvider) and provider.thinking:
+        own = forecast.thinking.get(provider.model)
+        prompt = replace(plan.prompt, has_reasoning=plan.reused is not None)
+        written += (own or provider.thinking.expected_tokens(prompt))[TYPICAL]
+    assert provider is not None
+    rates = provider.rates
+    usd = rates.cost(Usage(read, written), datetime.now(UTC)) if rates else None
+    return usd, written / TOKENS_PER_SECOND["answer" if plan.answerer else "reason"]
 
 
 def check_ours(path: Path) -> None:

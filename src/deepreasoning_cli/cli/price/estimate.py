@@ -33,6 +33,7 @@ from deepreasoning_cli.views.table import Column, table
 from deepreasoning_cli.wiring.resources import open_transport
 
 CASES: Final = ("low", "typical", "high")
+TYPICAL: Final = CASES.index("typical")
 SHARES: Final = (10, 50, 90)
 """The percentiles of the user's own turns that the three cases stand for."""
 COSTS = (
