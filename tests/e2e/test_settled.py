@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import pytest
 
-from support.loopback import Received, Reply, Script
+from support.loopback import Received, Reply, Script, Stall
 from support.replies import claude_stream, error_reply_anthropic, reasoner_stream
 from support.runner import OFFLINE, CompletedRun, run
 from support.vendors import ANSWER, OWN_ANSWER, PRINTED, TEXTS, Vendors
 
 STOP: Final = ("--stop", "settled")
 HAIKU: Final = "claude-haiku-5-5"
-SLOW: Final = 0.02  # seconds between two thoughts of ten tokens
+SLOW: Final = 0.05  # seconds between two thoughts of ten tokens
 COUNTS: Final = {"input_tokens": 1_000, "output_tokens": 10}
 PROBE_COST: Final = Decimal("0.000105")  # of such counts
 
@@ -41,7 +41,8 @@ def think(
     answer: Reply | None = None,
 ) -> None:
     """A reasoner that thinks for long, and a Haiku whose reply depends on its number."""
-    vendors.reasoner.reply(reasoner_stream(["abcd" * 10] * thoughts, OWN_ANSWER, pace=pace))
+    said = ["abcd" * 390, *["abcd" * 10] * (thoughts - 39)]  # the first probe is due at once
+    vendors.reasoner.reply(reasoner_stream(said, OWN_ANSWER, pace=pace))
     number = 0
 
     def reply(request: Received) -> Reply:
@@ -130,6 +131,20 @@ def test_probes_that_fail_are_asked_once_and_cost_nothing(vendors: Vendors) -> N
     assert "probes" not in turn
     dues = [400, 600, 900, 1_350]
     assert 1 <= len(probes_of(vendors)) <= len(dues)  # else one has been tried again
+
+
+def test_a_probe_that_is_not_answered_holds_up_neither_the_answer_nor_the_end(
+    vendors: Vendors,
+) -> None:
+    think(vendors, lambda _: Reply(body=[Stall(60)]), thoughts=100, pace=0)
+    result = vendors.ask(*STOP, "--json", "6 x 7?")
+    turn = turn_of(result)
+    assert result.stderr == b""
+    assert (turn["answer"], turn["reasoning"]) == (ANSWER, "abcd" * 1_000)
+    assert len(probes_of(vendors)) <= 1
+    if "probes" in turn:
+        assert turn["probes"]["usage"]["estimated"]
+    assert shown(vendors) == turn
 
 
 @pytest.mark.parametrize("handoff", ["answer", "both", "none"])
