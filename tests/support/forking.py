@@ -75,6 +75,8 @@ def serve_forks(channel: socket.socket, more: Sequence[str]) -> None:
         import_module(f"deepreasoning_cli.{name}")
     for name in ("ssl", "httpx", "httpcore", "sqlite3", "rich.console", "typer.main"):
         import_module(name)
+    with contextlib.suppress(ImportError):  # what is forked measures itself, if the tests do
+        import_module("coverage.control")
     gc.freeze()
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -138,16 +140,27 @@ def _become_the_program(asked: dict[str, Any], streams: Sequence[int], others: l
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["folder"])
+    os.umask(asked["umask"])
+    _measure_if_wanted()
     sys.argv = ["deepreasoning", *asked["args"]]
     for number, is_open in enumerate(asked["open"]):
         _set_stream(number, is_open=is_open)
     _change_the_program(asked)
     from deepreasoning_cli.__main__ import main
 
+    code = 1
     try:
         main()
+        code = 0
     finally:
-        os._exit(1)  # `main` has ended the process, unless it failed
+        os._exit(code)  # `main` has ended the process, but for a version or a failure
+
+
+def _measure_if_wanted() -> None:
+    if any(name.startswith("COVERAGE_") for name in os.environ):
+        import coverage
+
+        coverage.process_startup(force=True, slug="fork")
 
 
 def _change_the_program(asked: dict[str, Any]) -> None:
@@ -352,10 +365,12 @@ class Forker:
         `hurried` shortens the waits between retries; a file cannot grow beyond `largest_file`.
         It is killed before the event of the number `killed_at`.
         """
-        asked = {"args": args, "env": dict(env), "terminal": terminal, "hurried": hurried}
-        asked |= {"job": job, "killed_at": killed_at}
+        asked: dict[str, Any] = {"args": args, "env": dict(env), "job": job}
+        asked |= {"terminal": terminal, "hurried": hurried, "killed_at": killed_at}
         asked |= {"open": [fd >= 0 for fd in streams], "largest_file": largest_file}
         report, theirs = os.pipe()
+        asked |= {"umask": os.umask(0o077)}
+        os.umask(asked["umask"])
         text = json.dumps(asked | {"folder": str(folder or Path.cwd())}).encode()
         socket.send_fds(self._channel, [text], [theirs, *(fd for fd in streams if fd >= 0)])
         os.close(theirs)

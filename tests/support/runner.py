@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from support.screen import foreign
 
+FORKED: Final = os.name == "posix" and os.environ.get("DEEPREASONING_FORKED") != "0"
 PROGRAM: Final = (sys.executable, "-m", "deepreasoning_cli")
 GUARD: Final = """
 import os, sys
@@ -92,8 +93,14 @@ def run(
 ) -> CompletedRun:
     """Run the program to its end. Without `stdin` it reads the null device; b"" is an empty pipe.
 
+    Where that is the same, it is forked from a process that has imported it: support/forked.py.
     Raises subprocess.TimeoutExpired after `timeout` seconds; the process is killed then.
     """
+    if FORKED and program == PROGRAM:
+        from support import forked
+
+        if forked.is_the_same(args, env or {}):
+            return forked.run(*args, stdin=stdin, env=environment(env or {}), timeout=timeout)
     with subprocess.Popen(
         [*program, *args],
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
