@@ -31,7 +31,19 @@ TELLS = re.compile(
 )
 """How advice may begin that does not begin with what to do."""
 TO_DO = {
-    *("add", "ask", "attach", "change", "check", "choose", "copy", "correct", "cut", "drop"),
+    *(
+        "add",
+        "ask",
+        "attach",
+        "change",
+        "check",
+        "close",
+        "choose",
+        "copy",
+        "correct",
+        "cut",
+        "drop",
+    ),
     *("export", "give", "install", "leave", "lower", "make", "name", "pass", "print", "put"),
     *("raise", "redirect", "replace", "run", "save", "see", "set", "shorten", "take", "top", "try"),
     *("unset", "update", "use", "wait", "word", "write"),
