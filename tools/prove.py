@@ -128,7 +128,7 @@ PROMISES: Final = (
         holds="A signal in any state ends or continues the command as it should: what was paid for"
         " is kept, and the terminal is as before",
         tried="signals on a terminal",
-        least=73,
+        least=99,
         tests=("tests/faults/test_signals_everywhere.py",),
     ),
     Promise(
