@@ -370,6 +370,29 @@ def test_ctrl_c_lets_the_rows_that_run_end(vendors: Vendors, source: Path, outpu
     assert set(Counter(world.asked("reasoner")).values()) == {1}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_a_run_is_told_how_it_goes_on(
+    vendors: Vendors, source: Path, output: Path, number: signal.Signals
+) -> None:
+    world = RowVendors(vendors)
+    release = threading.Event()
+    vendors.claude.forget()
+    vendors.claude.reply(lambda request: replace(world.answer(request), before=[Gate(release)]))
+    write_rows(source, 4)
+    command = ("batch", str(source), "-o", str(output), "-j", "2")
+    with vendors.started(*command) as process:
+        vendors.claude.wait_for_requests(2)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+        release.set()
+    assert process.returncode == 128 + number
+    assert b"0 of 4 rows are answered in " in stderr
+    assert stderr.endswith(b"run it again to go on\n")
+    assert vendors.run(*command).code == 0
+    check_answers(output, 4)
+    assert set(Counter(world.asked("reasoner")).values()) == {1}
+
+
 def test_a_second_ctrl_c_stops_the_rows_and_the_next_run_goes_on_from_their_words(
     vendors: Vendors, source: Path, output: Path
 ) -> None:

@@ -224,6 +224,26 @@ def test_what_a_killed_run_had_not_written_down_is_taken_from_the_history(
     assert without_seconds[0] == without_seconds[1]
 
 
+def test_who_ends_it_by_a_signal_is_told_how_it_goes_on(vendors: Vendors, source: Path) -> None:
+    world = QuestionVendors(vendors, EVERY)
+    goes_on = threading.Event()
+
+    def answer(request: Received) -> Reply:
+        assert goes_on.wait(PATIENCE)
+        return world.answer(request)
+
+    vendors.claude.forget()
+    vendors.claude.reply(answer)
+    write_questions(source, 2)
+    with vendors.started("eval", str(source), "--yes", "-j", "2") as process:
+        vendors.claude.wait_for_requests(2, PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        told = vendors.outcome(process)
+        goes_on.set()
+    assert told.code == 143
+    assert told.stderr.endswith(b"run it again to go on\n")
+
+
 def test_ctrl_c_ends_it_and_the_next_run_goes_on(vendors: Vendors, source: Path) -> None:
     world = QuestionVendors(vendors, EVERY)
     goes_on = threading.Event()

@@ -18,6 +18,7 @@ from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
+    Interrupted,
     RefusedError,
     UnavailableError,
     UsageError,
@@ -127,7 +128,7 @@ class BatchRun:
         failure: BaseException | None = None
         try:
             ask()
-        except (DeepReasoningError, KeyboardInterrupt) as exc:
+        except (DeepReasoningError, KeyboardInterrupt, Interrupted) as exc:
             failure = exc
         progress = run.progress
         progress.erase()
@@ -136,7 +137,7 @@ class BatchRun:
         if self.as_json:
             print_json(run.receipt())
         reporter.tell(run.summary())
-        if isinstance(failure, KeyboardInterrupt):
+        if isinstance(failure, KeyboardInterrupt | Interrupted) and progress.left + progress.failed:
             reporter.tell("run it again to go on")
         if failure:
             raise failure

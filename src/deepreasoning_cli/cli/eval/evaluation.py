@@ -20,6 +20,7 @@ from deepreasoning_cli.cli.price.estimate import TYPICAL, UsageForecast
 from deepreasoning_cli.errors import (
     DeepReasoningError,
     IncompleteError,
+    Interrupted,
     RefusedError,
     UnavailableError,
     UsageError,
@@ -42,6 +43,7 @@ from deepreasoning_cli.views.plain import stream_writer
 from deepreasoning_cli.views.run_progress import RunProgress, format_duration
 
 OUTAGE: Final = 10  # questions in a row that say that nobody can be reached
+GO_ON: Final = "run it again to go on"
 USUAL_MODEL: Final = "sonnet"
 TOKENS_PER_SECOND: Final = {"reason": 40, "answer": 60}
 """About how fast a model writes, for an estimate of the time before anything is measured."""
@@ -180,6 +182,10 @@ class QuestionsRun:
                 interrupted = exc
                 self._turns.stop()
                 work.end()
+            except Interrupted:
+                self._progress.erase()
+                self._tell(GO_ON)
+                raise
         self._progress.erase()
         place = {row.id: number for number, row in enumerate(rows)}
         outcomes.sort(key=lambda outcome: place[outcome.row.id])
@@ -189,7 +195,7 @@ class QuestionsRun:
         if report.unchecked or any(arm.asked for arm in report.results):
             self._run.show(report, self._progress)
         if interrupted:
-            self._tell("run it again to go on")
+            self._tell(GO_ON)
             raise interrupted
         self._raise_error(report)
 
@@ -207,7 +213,7 @@ class QuestionsRun:
     def _raise_error(self, report: EvaluationReport) -> None:
         if error := self._error:
             error.resume = None
-            error.advise("run it again to go on: nothing is paid for twice")
+            error.advise(f"{GO_ON}: nothing is paid for twice")
             if isinstance(error, IncompleteError) and error.kind == "cost_cap":
                 raise RefusedError(error.message, kind=error.kind, hint=error.hints)
             raise error
