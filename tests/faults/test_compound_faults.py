@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import struct
 import termios
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -86,7 +88,10 @@ def test_files_that_run_out_after_paid_thoughts_leave_what_resume_goes_on_from(
 
     def use_up() -> None:
         world.wait_until_kept("Let me think")
-        resource.prlimit(world.running[0].pid, resource.RLIMIT_NOFILE, (0, 0))
+        process = world.running[0].pid
+        taken = {int(each.name) for each in Path(f"/proc/{process}/fd").iterdir()}
+        free = next(number for number in itertools.count() if number not in taken)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (free, free))
 
     thinking = reasoner_stream(THOUGHTS, OWN_ANSWER)
     world.vendors.reply(thinking.failing(after, Call(use_up), *thinking.body[after:]))

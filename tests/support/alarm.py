@@ -12,6 +12,7 @@ import pytest
 
 AGAIN: Final = 15.0  # seconds that each `finally`, `__exit__` or fixture has from then on
 TO_CLEAN_UP: Final = 60.0  # seconds for a test that has failed before its time was over
+TO_END: Final = 300.0  # seconds for a process whose tests are over; others may have some left
 STDERR: Final = 2
 
 
@@ -37,7 +38,7 @@ def set_for(name: str, seconds: float, again: float = AGAIN) -> bool | None:
 
 def at_the_end() -> None:
     """End a process whose tests are over and that waits for a thread of theirs, and say where."""
-    faulthandler.dump_traceback_later(TO_CLEAN_UP, exit=True, file=STDERR)
+    faulthandler.dump_traceback_later(TO_END, exit=True, file=STDERR)
 
 
 def cancel() -> bool:

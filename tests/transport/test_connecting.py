@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 import threading
@@ -98,6 +100,18 @@ def test_a_hang_up_under_tls_is_a_lost_connection_and_no_fault_of_tls(
     error.__cause__ = cause
     httpx_mock.add_exception(error, is_reusable=True)
     assert (seen.failure().message, seen.waits) == (message.format(HOST), [0.5, 1.0])
+
+
+def test_a_connection_for_which_there_is_no_file_left_is_not_tried_again(
+    httpx_mock: HTTPXMock, seen: Witness
+) -> None:
+    error = httpx.ConnectError("gone")
+    error.__cause__ = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    httpx_mock.add_exception(error)
+    failure = seen.failure()
+    assert (type(failure), failure.kind) == (ConfigError, "too_many_files")
+    assert failure.message == "cannot open another file: Too many open files"
+    assert seen.waits == []
 
 
 def test_an_untrusted_certificate_is_final(seen: Witness) -> None:

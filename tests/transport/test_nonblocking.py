@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -26,7 +27,12 @@ from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.greenlets import greenlet_spawn, sleep
 from deepreasoning_cli.pipeline.events import DONE, Payload
 from deepreasoning_cli.transport import Request, Timeouts, Transport, nonblocking
-from deepreasoning_cli.transport.nonblocking import Deadline, NonblockingBackend, NonblockingStream
+from deepreasoning_cli.transport.nonblocking import (
+    Deadline,
+    NonblockingBackend,
+    NonblockingStream,
+    ThreadedStream,
+)
 from deepreasoning_cli.transport.preconnect import SocketStream
 from support.calls import REQUEST, Outcome, Witness, outcome, to
 from support.calls import no_jitter as no_jitter
@@ -452,6 +458,26 @@ def test_a_connection_that_fails_after_its_turn_has_gone_is_nobodys(
         go.set()
         await asyncio.to_thread(ended.wait, 60)
         await asyncio.sleep(0.02)
+
+    looped(main)
+
+
+def test_tls_inside_the_tls_of_a_proxy_is_read_by_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    outer = ssl.create_default_context().wrap_socket(
+        ours, server_hostname="proxy.example", do_handshake_on_connect=False
+    )
+
+    class ToProxy(SocketStream):
+        def start_tls(self, *_args: Any, **_named: Any) -> httpcore.NetworkStream:
+            return SocketStream(theirs)
+
+    async def main() -> None:
+        monkeypatch.setattr(nonblocking, "_connect", lambda connect: connect())
+        secured = NonblockingStream(ToProxy(outer)).start_tls(ssl.create_default_context())
+        assert isinstance(secured, ThreadedStream)
+        secured.close()
+        outer.close()
 
     looped(main)
 
