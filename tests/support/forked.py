@@ -25,9 +25,10 @@ READ_AT_ONCE: Final = ("PYTHON", "LANG", "LC_", "TZ", "TERM", "NO_COLOR", "FORCE
 
 
 def is_the_same(args: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether a forked run does what a started one would do."""
+    """Whether a forked run does what a started one would do; workers start from a main program."""
     size = sum(map(len, (*args, *env, *env.values())))
-    return size < LARGEST_CALL and not any(name.startswith(READ_AT_ONCE) for name in env)
+    reads = any(name.startswith(READ_AT_ONCE) for name in env)
+    return size < LARGEST_CALL and not reads and "--workers" not in args
 
 
 @cache
