@@ -140,6 +140,8 @@ PROMISES: Final = (
     ),
 )
 
+AROUND: Final = ("PYTEST_", "COVERAGE_", "COV_CORE_")
+
 
 @dataclass(slots=True)
 class Proof:
@@ -213,11 +215,13 @@ def _run(arguments: Sequence[str], env: Mapping[str, str]) -> int:
     """Run pytest, and end all of it at the limit; the exit code, 0 for the limit."""
     # What the settings say of a test that hangs is shorter than a test may take here.
     patience = ["-o", f"faulthandler_timeout={ONE_TEST + 60}"]
+    # Options of tests around it are none of its own: a second --cov erases what the first measured.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(AROUND)}
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *arguments, *patience],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, **env},
+        env={**kept, **env},
         process_group=0,
     )
     try:

