@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,51 +20,35 @@ from deepreasoning_cli.pipeline.comparison import (
     arms_from_json,
     arms_to_json,
 )
-from deepreasoning_cli.pipeline.events import Chunk, End, Handoff, Message, Prompt, Text, Thought
+from deepreasoning_cli.pipeline.events import End, Handoff, Message, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import RateCard, Rates, Usage
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.views.comparison import arm_labels, disagreement, last_line
 from deepreasoning_cli.wiring.resources import new_id
+from support.scripted_models import ScriptedModel
 
 RATES = RateCard(Rates(Decimal(3), Decimal(15)))
 
 
-@dataclass
-class Scripted:
-    """Says its lines, and counts how often it was asked."""
-
-    model: str
-    said: Sequence[Chunk | Exception]
-    asked: int = 0
-    rates: RateCard | None = RATES
-    context: int | None = None
-    host: str | None = None
-
-    def preconnect(self, *, once: bool = False) -> None:
-        """It has no connection."""
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        self.asked += 1
-        when_sent()
-        for chunk in self.said:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-
-def thinking() -> Scripted:
-    return Scripted(
-        "r1", [Thought("six "), Thought("times"), Text("42"), Usage(10, 5), End("stop")]
+def thinking() -> ScriptedModel:
+    return ScriptedModel(
+        model="r1",
+        rates=RATES,
+        said=[Thought("six "), Thought("times"), Text("42"), Usage(10, 5), End("stop")],
     )
 
 
-def answering(model: str) -> Scripted:
-    return Scripted(model, [Text("It "), Text(f"is {model}"), Usage(30, 4), End("end_turn")])
+def answering(model: str) -> ScriptedModel:
+    return ScriptedModel(
+        model=model,
+        rates=RATES,
+        said=[Text("It "), Text(f"is {model}"), Usage(30, 4), End("end_turn")],
+    )
 
 
-def comparison(reasoner: Scripted, *answerers: Scripted, caps: Caps | None = None) -> Comparison:
+def comparison(
+    reasoner: ScriptedModel, *answerers: ScriptedModel, caps: Caps | None = None
+) -> Comparison:
     """The first reasons, all answer."""
     ids = [new_id() for _ in answerers]
     arms = tuple(
@@ -134,7 +116,9 @@ def test_the_reasoner_is_asked_once_and_the_others_get_its_work() -> None:
 def test_nobody_answers_where_the_reasoner_fails() -> None:
     failure = UnavailableError("it is down")
     answerers = [answering("one"), answering("two")]
-    turns = turns_of(comparison(Scripted("r1", [failure]), *answerers), None)
+    turns = turns_of(
+        comparison(ScriptedModel(model="r1", rates=RATES, said=[failure]), *answerers), None
+    )
     list(turns.steps())
     assert turns.failure is failure
     assert [each.asked for each in answerers] == [0, 0]

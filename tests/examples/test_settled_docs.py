@@ -9,7 +9,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ from deepreasoning_cli.pipeline.events import Chunk, End, Prompt, Text, Thought
 from deepreasoning_cli.pipeline.money import RateCard, Usage
 from deepreasoning_cli.pipeline.run import Plan
 from deepreasoning_cli.wiring.resources import TurnRequest
+from support.scripted_models import ScriptedModel
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "settled.md"
 PAGE: Final = PATH.read_text("utf-8")
@@ -82,23 +83,13 @@ def chain(world: World, number: int) -> list[str]:
 
 
 @dataclass(kw_only=True)
-class ScriptedModel:
-    """A model that answers by `write`, which is told the question's number and all that is read."""
+class WritingModel(ScriptedModel):
+    """Answers by `write`, which is told the question's number and all that is read."""
 
-    model: str
-    rates: RateCard | None
     write: Callable[[int, str], Sequence[Chunk]]
-    host: str | None = None
-    context: int | None = None
     spent: list[Decimal] = field(default_factory=list)
 
-    def preconnect(self, *, once: bool = False) -> None:
-        """There is no connection."""
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        when_sent()
+    def reply(self, prompt: Prompt) -> Iterator[Chunk]:
         text = prompt.messages[-1].text
         match = NUMBER.search(text)
         assert match
@@ -164,14 +155,14 @@ def judge(world: World, folder: Path, *options: str) -> Judged:
         if plan.reasoner and plan.reasoner.rates:
             card = RateCard(plan.reasoner.rates.base)  # at any hour
             name = plan.reasoner.model
-            plan = replace(plan, reasoner=ScriptedModel(model=name, rates=card, write=think))
+            plan = replace(plan, reasoner=WritingModel(model=name, rates=card, write=think))
         if plan.answerer:
             name, rates = plan.answerer.model, plan.answerer.rates
-            sonnet = ScriptedModel(model=name, rates=rates, write=sonnets_answer)
+            sonnet = WritingModel(model=name, rates=rates, write=sonnets_answer)
             plan = replace(plan, answerer=sonnet)
         if plan.probing:
             asked = plan.probing.provider
-            probe = ScriptedModel(
+            probe = WritingModel(
                 model=asked.model, rates=asked.rates, write=haikus_answer, spent=haiku
             )
             plan = replace(plan, probing=replace(plan.probing, provider=probe))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.pipeline.continuation import GO_ON, kept_answer, tail_of
 from deepreasoning_cli.pipeline.events import Chunk, Message, Prompt
-from deepreasoning_cli.pipeline.money import RateCard
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, run_turn
 from deepreasoning_cli.transport.sse import event_data
 from deepreasoning_cli.wire.client.messages import read_reply
 from support.replies import claude_stream
+from support.scripted_models import ScriptedModel
 
 QUESTION = Prompt((Message("user", "How?"),))
 PIECES = (
@@ -35,26 +35,16 @@ PIECES = (
 ANSWER = "".join(PIECES)
 
 
-@dataclass
-class Claude:
+@dataclass(kw_only=True)
+class Claude(ScriptedModel):
     """Sends the first `cut_at` bytes of its stream; asked to go on, it writes the rest."""
 
-    cut_at: int | None
-    obeys: bool = True
-    prompts: list[Prompt] = field(default_factory=list)
     model: str = "claude-sonnet-5-5"
-    host: str = "anthropic"
-    rates: RateCard | None = None
-    context: int | None = None
+    host: str | None = "anthropic"
+    cut_at: int | None = None
+    obeys: bool = True
 
-    def preconnect(self, *, once: bool = False) -> None:
-        """There is no connection."""
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        self.prompts.append(prompt)
-        when_sent()
+    def reply(self, prompt: Prompt) -> Iterator[Chunk]:
         stream = claude_stream(self._pieces(prompt.text)).whole[: self.cut_at]
         data = (stream[at : at + 100] for at in range(0, len(stream), 100))
         yield from read_reply(json.loads(each) for each in event_data(data))
@@ -87,7 +77,7 @@ def test_an_answer_cut_at_every_byte_is_continued_by_one_request(obeys: bool) ->
     whole = claude_stream(PIECES).whole
     lengths = set()
     for cut_at in range(len(whole)):
-        first = Claude(cut_at)
+        first = Claude(cut_at=cut_at)
         plan = Plan(
             id="t1",
             backend="direct",
@@ -107,7 +97,7 @@ def test_an_answer_cut_at_every_byte_is_continued_by_one_request(obeys: bool) ->
             assert cut.answer == ""
             continue
         lengths.add(len(kept.text))
-        second = Claude(None, obeys)
+        second = Claude(obeys=obeys)
         done = run(
             second,
             Plan(
@@ -144,7 +134,7 @@ def test_a_continuation_cut_at_every_byte_is_continued_in_turn(obeys: bool) -> N
         reused=ReasonerOutput("A set.", model="r1"),
     )
     for cut_at in range(600, 2400, 23):
-        claude = Claude(cut_at, obeys)
+        claude = Claude(cut_at=cut_at, obeys=obeys)
         continued = kept_answer(record)
         fields = {name: getattr(plan, name) for name in ("id", "backend", "question", "prompt")}
         record = run(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -31,38 +31,24 @@ from deepreasoning_cli.pipeline.money import MILLION, RateCard, Rates, Usage
 from deepreasoning_cli.pipeline.probes import FIRST, GROWTH, MOST_READ, Probing
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
+from support.scripted_models import Said, ScriptedModel
 
 REASONING: Final = RateCard(Rates(Decimal("0.15"), Decimal("0.60")))
 READING: Final = RateCard(Rates(Decimal(3), Decimal(15)))
 PROBING: Final = RateCard(Rates(Decimal("0.10"), Decimal("0.50")))
 NOON: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
 STEP: Final = 100  # tokens of a thought
-Reply = Callable[[str], Sequence[Chunk | Exception]]
+Reply = Callable[[str], Sequence[Said]]
 
 
-@dataclass
-class Model:
-    """Says what `reply` makes of the last message that it reads."""
+@dataclass(kw_only=True)
+class Model(ScriptedModel):
+    """Says what `replies` makes of the last message that it reads."""
 
-    model: str
-    reply: Reply
-    rates: RateCard | None
-    prompts: list[Prompt] = field(default_factory=list)
-    context: int | None = None
-    host: str | None = None
+    replies: Reply
 
-    def preconnect(self, *, once: bool = False) -> None:
-        """There is no connection."""
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        self.prompts.append(prompt)
-        when_sent()
-        for chunk in self.reply(prompt.messages[-1].text):
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
+    def reply(self, prompt: Prompt) -> Sequence[Said]:
+        return self.replies(prompt.messages[-1].text)
 
 
 def thoughts(count: int, says: Callable[[int], str] = lambda _: "") -> Reply:
@@ -102,10 +88,12 @@ def plan(reasons: Reply, probe: Reply, lengths: Sequence[int] = (10_000,), **fie
         backend="direct",
         question="6 x 7?",
         prompt=Prompt((Message("user", "6 x 7?"),)),
-        reasoner=Model("r1", reasons, REASONING),
-        answerer=Model("sonnet", says("42"), READING),
+        reasoner=Model(model="r1", replies=reasons, rates=REASONING),
+        answerer=Model(model="sonnet", replies=says("42"), rates=READING),
         probing=Probing(
-            provider=Model("haiku", probe, rates), reader=READING, lengths=lambda: lengths
+            provider=Model(model="haiku", replies=probe, rates=rates),
+            reader=READING,
+            lengths=lambda: lengths,
         ),
         **fields,
     )
@@ -277,7 +265,7 @@ def test_a_reasoner_is_never_held_up_and_a_late_probe_is_counted() -> None:
             over.set()
 
     turn = plan(thoughts(60), slow)  # type: ignore[arg-type]
-    turn = replace(turn, answerer=Model("sonnet", reply, READING))  # type: ignore[arg-type]
+    turn = replace(turn, answerer=Model(model="sonnet", replies=reply, rates=READING))  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deepreasoning_cli.pipeline.probes.deque", Noted)
         seen = list(run_turn(turn))

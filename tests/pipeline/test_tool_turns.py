@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from deepreasoning_cli.pipeline.money import estimate_tokens
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput, answer_prompt, run_turn
 from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool, ToolResult, in_words
+from support.scripted_models import ScriptedModel
 
 READ = Tool("read", "Read\n a file.", {"properties": {"path": {}, "lines": {}}})
 OPTIONS = AnswerOptions(tools=(READ,))
@@ -50,36 +50,12 @@ CALLING: list[Chunk] = [
 ]
 
 
-@dataclass
-class Scripted:
-    """Says its chunks, and keeps what it was asked."""
-
-    said: list[Chunk | Exception]
-    model: str = "m"
-    rates: Any = None
-    context: int | None = None
-    host: str | None = None
-    sees_images: bool = False
-    prompts: list[Prompt] = field(default_factory=list)
-
-    def preconnect(self, *, once: bool = False) -> None:
-        """There is no connection to open."""
-
-    def stream(
-        self, prompt: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        self.prompts.append(prompt)
-        when_sent()
-        for each in self.said:
-            if isinstance(each, Exception):
-                raise each
-            yield each
-
-
 def plan(*answer: Chunk | Exception, **fields: Any) -> Plan:
-    thinker = Scripted([Thought("Read it."), End("stop")])
+    thinker = ScriptedModel(said=[Thought("Read it."), End("stop")])
     asked: dict[str, Any] = {"prompt": ASKED, "reasoner": thinker} | fields
-    return Plan(id="1", backend="direct", question="?", answerer=Scripted(list(answer)), **asked)
+    return Plan(
+        id="1", backend="direct", question="?", answerer=ScriptedModel(said=list(answer)), **asked
+    )
 
 
 def recorded(turn: Plan) -> tuple[TurnRecord, IncompleteError | None]:
@@ -147,8 +123,8 @@ def test_the_reasoner_reads_of_tools_in_words_and_claude_gets_them() -> None:
     turn = plan(*CALLING, End("tool_use"))
     recorded(turn)
     thinker, answerer = turn.reasoner, turn.answerer
-    assert isinstance(thinker, Scripted)
-    assert isinstance(answerer, Scripted)
+    assert isinstance(thinker, ScriptedModel)
+    assert isinstance(answerer, ScriptedModel)
     (read,), (sent,) = thinker.prompts, answerer.prompts
     assert read.is_plain
     assert (read.system or "").startswith("Be brief.\n\nThe answer will be written by another")
@@ -179,7 +155,7 @@ def test_notes_below_an_image_are_a_part_of_their_own() -> None:
 def test_a_host_that_steps_in_reads_what_it_can(sees: list[bool]) -> None:
     pictured = Message("user", "What?", ("What?", HERE))
     down = UnavailableError("refused", kind="connect")
-    thinkers = [Scripted([down]), Scripted([Thought("A cat."), End("stop")])]
+    thinkers = [ScriptedModel(said=[down]), ScriptedModel(said=[Thought("A cat."), End("stop")])]
     for thinker, each in zip(thinkers, sees, strict=True):
         thinker.sees_images = each
     turn = plan(
@@ -203,7 +179,7 @@ def test_an_image_counts_in_what_a_reasoner_that_sees_is_estimated_to_read() -> 
     pictured = Prompt((Message("user", "What?", ("What?", HERE)),))
     read = []
     for sees in (False, True):
-        thinker = Scripted([Thought("A cat."), End("stop")], sees_images=sees)
+        thinker = ScriptedModel(said=[Thought("A cat."), End("stop")], sees_images=sees)
         turn = plan(Text("A cat."), End("end_turn"), prompt=pictured, reasoner=thinker)
         (first, _) = [each for each in run_turn(turn) if isinstance(each, StageStarted)]
         read.append(first.input_tokens)

@@ -7,8 +7,7 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,6 @@ from deepreasoning_cli.errors import (
 from deepreasoning_cli.pipeline import events
 from deepreasoning_cli.pipeline.events import (
     RECORDING_ENDED,
-    Chunk,
     End,
     Handoff,
     Message,
@@ -39,7 +37,7 @@ from deepreasoning_cli.pipeline.events import (
     ToolCall,
 )
 from deepreasoning_cli.pipeline.handoff import with_notes
-from deepreasoning_cli.pipeline.money import RateCard, Usage
+from deepreasoning_cli.pipeline.money import Usage
 from deepreasoning_cli.pipeline.search import SearchResult
 from deepreasoning_cli.pipeline.tools import AnswerOptions, Image, Tool, ToolResult, in_words
 from deepreasoning_cli.providers import cassette_file
@@ -56,6 +54,7 @@ from deepreasoning_cli.providers.cassette_request import (
     differences,
     fingerprint,
 )
+from support.scripted_models import Said, ScriptedModel
 
 PROMPT: Final = Prompt((Message("user", "6 x 7?"),))
 REQUEST: Final[dict[str, Any]] = {
@@ -67,29 +66,8 @@ REQUEST: Final[dict[str, Any]] = {
 CALL: Final = RecordedCall(request=REQUEST, reply=[(0.0, Text("42")), (0.1, End("end_turn"))])
 
 
-@dataclass
-class Model:
-    """A model that says its steps, and raises what is an error."""
-
-    steps: list[Chunk | DeepReasoningError] = field(default_factory=list)
-    model: str = "claude"
-    host: str | None = "anthropic"
-    rates: RateCard | None = None
-    context: int | None = 1000
-    asked: int = 0
-
-    def preconnect(self, *, once: bool = False) -> None:
-        """There is no connection to open."""
-
-    def stream(
-        self, _: Prompt, when_sent: Callable[[], None] = lambda: None
-    ) -> Generator[Chunk, None, None]:
-        self.asked += 1
-        when_sent()
-        for step in self.steps:
-            if isinstance(step, DeepReasoningError):
-                raise step
-            yield step
+def claude(*said: Said) -> ScriptedModel:
+    return ScriptedModel(model="claude", host="anthropic", context=1000, said=list(said))
 
 
 def fail(text: str) -> None:
@@ -148,15 +126,15 @@ def test_what_is_written_is_read_again(
 
 def test_a_model_is_played_as_it_was_recorded(tmp_path: Path) -> None:
     usage = Usage(3, 2)
-    model = Model([Thought("hm"), Text("4"), Text("2"), usage, End("end_turn")])
+    model = claude(Thought("hm"), Text("4"), Text("2"), usage, End("end_turn"))
     tape = recording(tmp_path / "tape.jsonl")
     recorded = tape.provider(model, "answer", Handoff.NONE)
-    assert list(recorded.stream(PROMPT)) == model.steps
+    assert list(recorded.stream(PROMPT)) == model.said
     player = Playback(CassettePlayer(tmp_path / "tape.jsonl"))
-    silent = Model([UnavailableError("nobody may call", hint="x")])
+    silent = claude(UnavailableError("nobody may call", hint="x"))
     played = player.provider(silent, "answer", Handoff.NONE)
     sent: list[bool] = []
-    assert list(played.stream(PROMPT, lambda: sent.append(True))) == model.steps
+    assert list(played.stream(PROMPT, lambda: sent.append(True))) == model.said
     assert (sent, silent.asked) == ([True], 0)
     assert played.rates is not None
     assert played.rates.base.cost(usage) == 0
@@ -164,7 +142,7 @@ def test_a_model_is_played_as_it_was_recorded(tmp_path: Path) -> None:
 
 def test_a_failure_is_raised_again_behind_what_came_before(tmp_path: Path) -> None:
     error = UnavailableError("it is down", kind="overloaded", status=529, hint="wait")
-    model = Model([Text("4"), error])
+    model = claude(Text("4"), error)
     with pytest.raises(UnavailableError):
         list(recording(tmp_path / "tape").provider(model, "answer", None).stream(PROMPT))
     played = Playback(CassettePlayer(tmp_path / "tape")).provider(model, "answer", None)
@@ -177,7 +155,7 @@ def test_a_failure_is_raised_again_behind_what_came_before(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("stage", ["reason", "answer"])
 def test_a_reply_that_was_stopped_ends_where_it_was_stopped(tmp_path: Path, stage: str) -> None:
-    model = Model([Thought("a"), Thought("b"), End("stop")])
+    model = claude(Thought("a"), Thought("b"), End("stop"))
     stream = recording(tmp_path / "tape").provider(model, stage, None).stream(PROMPT)
     assert next(stream) == Thought("a")
     stream.close()
@@ -240,8 +218,8 @@ def test_a_full_disk_costs_the_recording_and_not_the_reply(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(cassette_file, "_write", half)
-    model = Model([Text("42"), End("end_turn")])
-    assert list(tape.provider(model, "answer", None).stream(PROMPT)) == model.steps
+    model = claude(Text("42"), End("end_turn"))
+    assert list(tape.provider(model, "answer", None).stream(PROMPT)) == model.said
     assert warnings == [f"this call is not recorded: {os.strerror(errno.ENOSPC)}"]
     assert (tmp_path / "tape").read_bytes() == whole
 
