@@ -43,7 +43,7 @@ KEY = canary("sk-")
 TRACES = tuple(traces(KEY, "sk-"))
 QUESTION = "How many r's are in strawberry?"
 FAULTS = [(code, ever) for code in CODES[:3] for ever in (False, True)]
-FAULTS += [("EMFILE", False), ("EROFS", False)] if AT_LENGTH else []
+FAULTS += [(code, False) for code in ("EMFILE", "EROFS", "EDQUOT", "ENOMEM")] if AT_LENGTH else []
 FEW_FAULTS = FAULTS if AT_LENGTH else [("EIO", False)]
 STARTED = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
