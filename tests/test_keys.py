@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import string
@@ -23,6 +24,7 @@ from deepreasoning_cli.keys import (
 )
 
 SECRET = 'sk-test-"a\\b/c+d=e'
+IN_BASE64 = base64.b64encode(SECRET.encode()).decode().rstrip("=")
 ENV = "DEEPSEEK_API_KEY"
 HEADERS = ("Bearer ", "bearer ", "Authorization: Bearer ", "x-api-key: ")
 SET = ("ANTHROPIC_API_KEY=", "export DEEPSEEK_API_KEY=")
@@ -148,6 +150,22 @@ def test_a_secret_is_masked_in_every_form(form: str) -> None:
         "".join(f"\\u{ord(sign):04x}" for sign in SECRET),
         SECRET.replace("/", "\\/"),
         base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
+        SECRET.upper(),
+        SECRET[::-1],
+        SECRET.encode().hex(),
+        SECRET.encode().hex().upper(),
+        "".join(f"&#{ord(sign)};" for sign in SECRET),
+        "".join(f"&#x{ord(sign):02x};" for sign in SECRET),
+        "".join(f"%25{ord(sign):02X}" for sign in SECRET),
+        html.escape(SECRET),
+        "\u200b".join(SECRET),
+        *(
+            f"{SECRET[:9]}{sign}{SECRET[9:]}"
+            for sign in ("\u2060", "\0", "\x1b[0m", "<br>", "\xad")
+        ),
+        "\n".join(map("".join, re.findall("(.{1,10})", IN_BASE64))),
+        SECRET[4:],
+        SECRET[2:-2],
     ],
 )
 def test_a_secret_is_masked_however_it_is_written_or_wrapped(form: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -102,45 +103,133 @@ def _describe(character: str) -> str:
 def redact(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret masked, however it is written.
 
-    That is raw, JSON-escaped, percent-encoded, with blanks or line breaks in it, in base64 (alone
-    or behind other bytes, such as `Bearer `), or cut off: then it is known by its first eight
-    characters on.
+    That is raw or in capitals, JSON-escaped, percent-encoded (twice, too), as HTML entities, with
+    blanks, line breaks, tags or signs that nobody sees in it, in base64 (alone or behind other
+    bytes, such as `Bearer `), in hexadecimal, backwards; or a piece of it: its first eight
+    characters, or any twelve.
     """
-    for secret in secrets:
-        if len(secret) < SHORTEST_RECOGNISED:
-            continue
-        text = _forms(secret).sub("[key]", text)
-        text = _redact_cut_off(text, secret)
-    return text
+    known = [secret for secret in secrets if len(secret) >= SHORTEST_RECOGNISED]
+    if not known:
+        return text
+    plain = _Plain(text)
+    spans = [plain.origin_of(*span) for secret in known for span in plain.find(secret)]
+    spans += [span for secret in known for span in _beginnings(text, secret)]
+    shown, end = [], 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            shown += [text[end:start], "[key]"]
+        end = max(end, stop)
+    return "".join((*shown, text[end:])) if shown else text
+
+
+SHORTEST_PIECE = 12  # characters out of the middle of a key; fewer may be an ordinary word
+STEP = SHORTEST_PIECE // 2  # any such piece holds a whole one of those that are looked for
+
+ESCAPES = re.compile(
+    r"[\s\x00-\x1a\x1c-\x20\x7f-\xa0\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+"
+    r"|\x1b(?:\[[\d;]{0,20}m)?|</?\w{1,10} ?/?>|\\+[nrt]|\\+u(?:20[0-6][0-9a-f]|feff)"
+    r"|(?:\\{1,8}(?:u00|x)|%(?:25){0,4}|&\#x0{0,4})(?P<hex>[0-7][0-9a-f]);?"
+    r"|&\#0{0,4}(?P<decimal>\d{2,3});|&(?P<name>amp|lt|gt|quot|apos);|\\+",
+    re.IGNORECASE,
+)
+"""How a character is written where it cannot stand itself, and what breaks a text in two."""
+
+SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # lower() makes some longer
+NAMES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+
+
+def _meant(escape: re.Match[str]) -> str:
+    if name := escape["name"]:
+        return NAMES[name.lower()]
+    digits, decimal = escape["hex"], escape["decimal"]
+    if not (digits or decimal):
+        return ""
+    character = chr(int(digits, 16) if digits else int(decimal))
+    return character if "!" <= character <= "~" and character != "\\" else ""
+
+
+class _Plain:
+    """A text in small letters, without escapes and what breaks it, and where each part stood."""
+
+    def __init__(self, text: str) -> None:
+        parts: list[str] = []
+        self._at: list[int] = []  # in the plain text
+        self._from: list[tuple[int, int]] = []  # start and end in the text
+        size = end = 0
+        for escape in (*ESCAPES.finditer(text), None):
+            stop = escape.start() if escape else len(text)
+            pieces = [(text[end:stop].translate(SMALL), end, stop)]
+            if escape:
+                end = escape.end()
+                pieces.append((_meant(escape).translate(SMALL), stop, end))
+            for piece, start, after in pieces:
+                if piece:
+                    parts.append(piece)
+                    self._at.append(size)
+                    self._from.append((start, after))
+                    size += len(piece)
+        self.text = "".join(parts)
+
+    def find(self, secret: str) -> Iterator[tuple[int, int]]:
+        """Where pieces of it stand in the plain text: start and end."""
+        text = self.text
+        for form, shortest in _forms(secret):
+            for offset in range(0, len(form) - STEP + 1, STEP):
+                at = text.find(form[offset : offset + STEP])
+                while at >= 0:
+                    first, start = offset, at
+                    while first and start and form[first - 1] == text[start - 1]:
+                        first, start = first - 1, start - 1
+                    last, end = offset + STEP, at + STEP
+                    while last < len(form) and end < len(text) and form[last] == text[end]:
+                        last, end = last + 1, end + 1
+                    if end - start >= (shortest if not first else SHORTEST_PIECE):
+                        yield start, end
+                    at = text.find(form[offset : offset + STEP], max(end, at + 1))
+
+    def origin_of(self, start: int, end: int) -> tuple[int, int]:
+        """Where a stretch of the plain text stands in the text itself."""
+        return self._place(start)[0], self._place(end - 1)[1]
+
+    def _place(self, at: int) -> tuple[int, int]:
+        part = bisect_right(self._at, at) - 1
+        start, end = self._from[part]
+        size = (self._at[part + 1] if part + 1 < len(self._at) else len(self.text)) - self._at[part]
+        if size != end - start:  # an escape
+            return start, end
+        start += at - self._at[part]
+        return start, start + 1
+
+
+def _beginnings(text: str, secret: str) -> Iterator[tuple[int, int]]:
+    """Where its first characters stand as they are, whatever they would mean as an escape."""
+    start = text.find(secret[:SHORTEST_RECOGNISED])
+    while start >= 0:
+        end = start + SHORTEST_RECOGNISED
+        while end - start < len(secret) and text[end : end + 1] == secret[end - start]:
+            end += 1
+        yield start, end
+        start = text.find(secret[:SHORTEST_RECOGNISED], end)
 
 
 @lru_cache(maxsize=64)  # a server masks the same few again and again
-def _forms(secret: str) -> re.Pattern[str]:
-    spelled = BETWEEN.join(map(_spellings, secret))
-    return re.compile("|".join((spelled, *map(re.escape, _in_base64(secret)))))
-
-
-BETWEEN = r"(?:\s|\\[nrt]|\\u000[adAD]|%0[adAD]|%20)*"
-"""What breaks a key in two where a vendor or a proxy wraps its lines."""
-
-
-def _spellings(character: str) -> str:
-    """A pattern for one character: itself, as JSON escapes it, or as addresses do."""
-    code = ord(character)
-    either = "".join(
-        f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{code:02x}"
-    )
-    return rf"(?:\\?{re.escape(character)}|\\u00{either}|%{either})"
+def _forms(secret: str) -> tuple[tuple[str, int], ...]:
+    """What is looked for, and how many of its first characters are enough."""
+    plain = _Plain(secret).text
+    coded = {form.lower() for form in (*_in_base64(secret), secret.encode().hex())}
+    others = ((form, min(SHORTEST_PIECE, len(form))) for form in (plain[::-1], *coded))
+    forms = ((plain, SHORTEST_RECOGNISED), *others)
+    return tuple(each for each in forms if each[1] >= SHORTEST_RECOGNISED)
 
 
 def _in_base64(secret: str) -> Iterator[str]:
     """Base64 of it alone; and what it gives away behind one, two or three other bytes."""
     data = secret.encode()
-    yield base64.b64encode(data).decode().rstrip("=")
-    yield base64.urlsafe_b64encode(data).decode().rstrip("=")
     for shift in range(3):
         whole = base64.b64encode(bytes(shift) + data).decode().rstrip("=")
         for form in {whole, whole.translate(URL_SAFE)}:
+            if not shift:
+                yield form
             yield form[4 if shift else 0 : len(form) - 4 if (shift + len(data)) % 3 else None]
 
 
@@ -208,14 +297,3 @@ class SplitKeyMask:
 def is_like_a_key(name: str) -> bool:
     """Whether a name is likely a key that was pasted in its place."""
     return name.startswith("sk-") or (len(name) >= 20 and any(map(str.isdigit, name)))
-
-
-def _redact_cut_off(text: str, secret: str) -> str:
-    start = text.find(secret[:SHORTEST_RECOGNISED])
-    while start >= 0:
-        end = start
-        while end < len(text) and end - start < len(secret) and text[end] == secret[end - start]:
-            end += 1
-        text = text[:start] + "[key]" + text[end:]
-        start = text.find(secret[:SHORTEST_RECOGNISED], start)
-    return text

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from deepreasoning_cli.errors import UnavailableError
 from deepreasoning_cli.pipeline.events import DONE, Payload
 from deepreasoning_cli.transport import Timeouts, TransportLimits
-from deepreasoning_cli.transport.sse import StallGuard, event_data, payloads
+from deepreasoning_cli.transport.sse import StallGuard, _event_payloads, event_data, payloads
 from support.calls import said
 from support.loopback import Reply, claude_stream, reasoner_stream
 from support.often import RecordProperty, often
@@ -43,6 +43,16 @@ def read(*pieces: bytes) -> list[Payload]:
 
 def lines(text: str) -> list[Payload]:
     return read(text.encode())
+
+
+@pytest.mark.parametrize("text", ["", "x"])
+@pytest.mark.parametrize("key", [r"sk-\u0031234567890abc", r"sk\/1234567890abc"])
+def test_a_key_is_masked_in_what_comes_beside_a_text(text: str, key: str) -> None:
+    data = f'data: {{"model": "{key}", "choices": [{{"delta": {{"content": "{text}"}}}}]}}\n\n'
+    secrets = ("sk-1234567890abc", "sk/1234567890abc")
+    guard = StallGuard(cast(httpx.Response, Pieces([data.encode()])), Timeouts())
+    (payload,) = _event_payloads(guard, guard.iter_bytes(), secrets)
+    assert payload["model"] == "[key]"
 
 
 @pytest.mark.parametrize(
