@@ -522,12 +522,18 @@ def test_spending_as_csv_is_a_heading_and_a_line_for_each_group() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)"])
-def test_a_name_in_csv_is_no_formula(name: str) -> None:
-    spend("a", "0.1", "0.5", session=name)
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\uff1d1+1", "\uff20SUM(A1)"]
+
+
+@pytest.mark.parametrize("before", ["", "\t", "\r", "\n ", "\ufeff", "\u200b", "\xa0"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_name_in_csv_is_no_formula(name: str, before: str) -> None:
+    """Nor behind what a spreadsheet, or we, take away."""
+    spend("a", "0.1", "0.5", session=before + name)
     text = text_of("--spent", "--by", "session", "--csv")
-    _, cells = csv.reader(io.StringIO(text))
-    assert cells[:2] == [f"'{name}", "1"]
+    cells = [row[0] for row in csv.reader(io.StringIO(text))]
+    assert f"'{name}" in cells
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r\uff1d\uff20"))]
 
 
 def test_a_history_without_spending_says_so() -> None:

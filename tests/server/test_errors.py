@@ -34,6 +34,8 @@ from support.asgi_calls import scope
         (RefusedError("rejected", status=401), 400),
         (ConfigError("no key", kind="key_missing"), 403),
         (ConfigError("rejected", kind="key_rejected", status=401), 403),
+        (ConfigError("no more", kind="too_many_files"), 503),
+        (IncompleteError("no more", kind="out_of_memory"), 503),
         (UnavailableError("silent", kind="timeout"), 504),
         (UnavailableError("who?", kind="dns"), 502),
         (UnavailableError("refused", kind="connect"), 502),
@@ -68,6 +70,11 @@ def test_a_key_that_was_rejected_is_the_owners_matter_unless_the_caller_brought_
     assert (owners.status, callers.status) == (403, 401)
     assert "abcd" not in owners.message
     assert callers.message == "key …abcd was rejected"
+
+
+def test_what_the_owners_system_lacks_is_said_as_having_no_room() -> None:
+    failure = to_failure(ConfigError("cannot open another file", kind="too_many_files"), "1")
+    assert failure.message == "the server has no room for another reply; try again in a moment"
 
 
 def test_no_key_that_was_loaded_is_in_the_words() -> None:

@@ -26,15 +26,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from deepreasoning_cli.errors import ConfigError, Interrupted
+from deepreasoning_cli.server.guard import raise_file_limit
+from deepreasoning_cli.server.protocol import say_once
 from deepreasoning_cli.server.run import (
     SWITCH_INTERVAL,
     HangupServer,
     Supervisor,
     bind,
     quiet_loop,
-    raise_file_limit,
     run,
-    say_once,
     server_url,
     worker_app,
 )

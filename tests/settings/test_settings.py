@@ -1006,6 +1006,8 @@ def test_flags_of_tables_win_and_are_named_by_their_own_words(config: Path) -> N
         ("http://a.example:80", "http://a.example"),
         ("chrome-extension://abcdef", "chrome-extension://abcdef"),
         ("tauri://localhost", "tauri://localhost"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://B\u00fccher.example", "https://xn--bcher-kva.example"),
         ("*", "*"),
         ("null", "null"),
     ],
@@ -1014,7 +1016,14 @@ def test_an_origin_is_read_as_browsers_send_it(config: Path, typed: str, sent: s
     assert load(config, flags={"serve.origins": [typed]}).settings.serve.origins == (sent,)
 
 
-@pytest.mark.parametrize("typed", ["app.example.com", "https://a.example/page", "https://", ""])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("app.example.com", "https://a.example/page", "https://", "", "https://*.example.com"),
+        *("https://a\x1b]0;x\x07.example", "https://me:pw@a.example", "https://a.example:port"),
+        *("https://a b.example", "https://\u202e.example", "nullx", "https://a,https://b"),
+    ],
+)
 def test_what_is_no_origin_is_a_mistake(config: Path, typed: str) -> None:
     with pytest.raises(UsageError, match="--cors"):
         load(config, flags={"serve.origins": [typed]})

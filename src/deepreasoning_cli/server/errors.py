@@ -31,6 +31,8 @@ STATUS_BY_KIND: Final = {
     "model_not_found": 404,
     "cost_cap": 402,
     "timeout": 504,
+    "too_many_files": 503,
+    "out_of_memory": 503,
 }
 """Kinds whose status is not that of their class or of the vendor."""
 FINAL_KINDS: Final = frozenset({"no_credit", "tls", "proxy", "bug"})
@@ -38,6 +40,8 @@ FINAL_KINDS: Final = frozenset({"no_credit", "tls", "proxy", "bug"})
 OWNER_KEY_REJECTED: Final = "the key of the server's owner was rejected"
 NOT_SET_UP: Final = "the server is not set up for this; its log says what is missing"
 """All that a caller learns about the owner's settings."""
+NO_ROOM: Final = "the server has no room for another reply; try again in a moment"
+"""And about what the owner's system has no more of."""
 STOPPING: Final = ApiError(503, "shutting_down", "the server is shutting down; ask again")
 INTERNAL: Final = ApiError(
     502, "internal", "the reply could not be made; the server's log says why", is_final=True
@@ -82,7 +86,7 @@ def to_failure(error: DeepReasoningError, turn: str, *, byok: bool = False) -> A
         if error.kind == KEY_REJECTED:  # after the reasoning it is an IncompleteError
             message = OWNER_KEY_REJECTED
         elif isinstance(error, ConfigError):
-            message = NOT_SET_UP
+            message = NO_ROOM if status == 503 else NOT_SET_UP
     stage = f"{error.stage}: " if error.stage else ""
     text = redact_known(stage + message)
     return ApiError(status, error.kind, text, None, turn, is_final=_is_final(error))

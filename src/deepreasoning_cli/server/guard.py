@@ -1,12 +1,15 @@
-"""The checks of every request: limits, address, host, token."""
+"""The checks of every request: limits, address, host, token. How much open files allow at once."""
 
 from __future__ import annotations
 
 import hmac
 import re
 from collections.abc import Awaitable, Iterator
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +17,10 @@ from deepreasoning_cli.server.asgi import failure_response, header, is_local, pa
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.settings.models import ServeSettings
 from deepreasoning_cli.wire.server.errors import ApiError
+
+resource: Any = None
+with suppress(ImportError):  # on Windows
+    resource = import_module("resource")  # now, while there are files to import with
 
 if TYPE_CHECKING:
     from deepreasoning_cli.server.service import Service
@@ -23,6 +30,12 @@ MAX_HEADER_BYTES: Final = 65_536
 """Bytes of all headers, names and values."""
 MAX_TARGET_BYTES: Final = 8_192
 """Bytes of path and query."""
+OPEN_FILES: Final = 65_536
+"""How many files may be open, where the system lets us say so."""
+SPARE_FILES: Final = 64
+"""Open files for other things than callers and turns, if that is at most a quarter of them."""
+FILES_OF_A_TURN: Final = 3
+"""Its journal, and connections to two vendors."""
 REFUSED_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 HEALTH: Final = "/health"
 POLICY_VIOLATION: Final = 1008
@@ -169,3 +182,37 @@ def _normalized(name: str) -> str:
         return str(ip_address(bare.strip("[]")))
     except ValueError:
         return bare.removesuffix(".")
+
+
+@cache
+def _files_at_once() -> int:
+    """How many files there are for callers and turns together."""
+    soft, _ = _file_limits()
+    return max(soft - SPARE_FILES, soft * 3 // 4) if soft > 0 else OPEN_FILES
+
+
+def most_connections() -> int:
+    """How many callers there may be: with half of the files."""
+    return _files_at_once() // 2
+
+
+def most_turns() -> int:
+    """How many turns there may be: with the other half."""
+    return max(_files_at_once() // 2 // FILES_OF_A_TURN, 1)
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, open as many files as the system allows."""
+    soft, hard = _file_limits()
+    most = min(hard, OPEN_FILES) if hard >= 0 else OPEN_FILES
+    if 0 <= soft < most:
+        with suppress(ValueError, OSError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _file_limits() -> tuple[int, int]:
+    """How many files may be open, and to how many that can be raised; -1 is any number."""
+    if resource is None:
+        return -1, -1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft, hard

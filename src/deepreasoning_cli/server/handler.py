@@ -18,6 +18,7 @@ from deepreasoning_cli.pipeline.events import Payload
 from deepreasoning_cli.server.asgi import header, path_of
 from deepreasoning_cli.server.errors import ClientDisconnected, Rejected
 from deepreasoning_cli.server.formats import BY_PATH, WireFormat
+from deepreasoning_cli.server.guard import most_turns
 from deepreasoning_cli.server.observe import TURN
 from deepreasoning_cli.server.repeats import caller_of
 from deepreasoning_cli.server.response import TurnResponse
@@ -92,7 +93,7 @@ class TurnHandler:
         request, stored = await self.read(wire_format, scope, receive)
         if keys is not None and not self._service.asks_claude_alone(request):
             keys = caller_keys(scope, CALLER_KEY_HEADERS)
-        if self.streams >= self._serve.streams:
+        if self.streams >= min(self._serve.streams, most_turns()):
             why = "too many replies at once; try again in a moment"
             raise Rejected(503, "overloaded", why, retry_after=BUSY_SECONDS)
         return Turn(

@@ -1,4 +1,4 @@
-"""Serve on uvicorn until a signal; the only module that uses uvicorn's internals."""
+"""Serve on uvicorn until a signal; only this module and `protocol` use uvicorn's internals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache, partial
+from functools import partial
 from math import ceil
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -22,32 +22,17 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, Interrupted
 from deepreasoning_cli.server.app import application
-from deepreasoning_cli.server.guard import MAX_HEADER_BYTES, MAX_TARGET_BYTES
+from deepreasoning_cli.server.guard import raise_file_limit
 from deepreasoning_cli.server.observe import LineFormatter, add_stderr_handler
-from deepreasoning_cli.server.service import LOGGER, Service, log_failure
+from deepreasoning_cli.server.protocol import BoundedProtocol, say_once
+from deepreasoning_cli.server.service import Service, log_failure
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.settings.models import ServeSettings
 
-MAX_HEAD_BYTES: Final = 2 * (MAX_HEADER_BYTES + MAX_TARGET_BYTES)
-"""Bytes before the body. A head slightly above the guard's limits still gets the guard's answer."""
-HEAD_SECONDS: Final = 30.0
-"""Seconds from a connection, or from the first byte of a later request, to the end of its head."""
-TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
-MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-WRITE_SECONDS: Final = 30.0
-"""Seconds that a caller may take nothing of what is ready for it."""
-OPEN_FILES: Final = 65_536
-"""How many files may be open, where the system lets us say so."""
-SPARE_FILES: Final = 64
-"""Open files for other things than callers; a reply needs about two."""
 BACKLOG: Final = 2048
 CTRL_C: Final = {signal.SIGINT}
 HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -58,117 +43,6 @@ LOOP: Final = "asyncio:SelectorEventLoop" if os.name == "nt" else "auto"
 SWITCH_INTERVAL: Final = 0.001
 KEEP_OPEN_SECONDS: Final = 75  # longer than the minute for which proxies keep a connection
 HEALTH_SECONDS: Final = 30  # a busy worker answers late and must not be replaced
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request has a head that is too large or too slow, whose caller
-    reads nothing, or for which there is no room.
-    """
-
-    _head_within = HEAD_SECONDS
-    _write_within = WRITE_SECONDS
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._head = 0
-        self._in_head = True
-        self._deadline: asyncio.TimerHandle | None = None
-        self._write_deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """A caller has connected; start the timeout of its first head."""
-        super().connection_made(transport)
-        if len(self.connections) > most_connections():
-            say_once("there are more callers than open files allow; new ones are turned away")
-            transport.abort()
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has closed."""
-        self._cancel_deadline()
-        self._cancel_write_deadline()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The caller takes less than there is for it."""
-        super().pause_writing()
-        self._write_deadline = self.loop.call_later(self._write_within, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """The caller has taken most of it."""
-        self._cancel_write_deadline()
-        super().resume_writing()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, by its status alone."""
-        self.transport.write(MALFORMED)
-        self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """The first byte of a request."""
-        super().on_message_begin()
-        self._in_head = True
-        if self._deadline is None:
-            self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        """The head is complete; a body has its own limits."""
-        self._in_head = False
-        self._head = 0
-        self._cancel_deadline()
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Take the data, and close the connection if the head is too large."""
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > MAX_HEAD_BYTES:
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
-
-    def _expect_head(self) -> None:
-        self._deadline = self.loop.call_later(self._head_within, self.transport.close)
-
-    def _cancel_write_deadline(self) -> None:
-        if self._write_deadline is not None:
-            self._write_deadline.cancel()
-            self._write_deadline = None
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-
-@cache
-def most_connections() -> int:
-    """How many callers there may be, so that vendors and the history can be reached."""
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return OPEN_FILES
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(soft - SPARE_FILES, soft // 2) if soft > 0 else OPEN_FILES
-
-
-def raise_file_limit() -> None:
-    """Let this process, and those that it starts, open as many files as the system allows."""
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if 0 <= soft < most:
-        with suppress(ValueError, OSError):  # macOS has a limit of its own
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-@cache
-def say_once(text: str) -> None:
-    """Log a warning, the first time only: what goes on for long would fill the disk."""
-    LOGGER.warning(text)
 
 
 def quiet_loop() -> None:

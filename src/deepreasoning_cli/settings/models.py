@@ -66,12 +66,17 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@]+")
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(:[0-9]{1,5})?")
 
 
 def _origin(value: str) -> str:
-    """An origin as browsers send it: in lower case, without a slash, without the usual port."""
-    origin = value.lower().rstrip("/")
+    """An origin as browsers send it: in lower case, without a slash, without the usual port, and a
+    name of other letters as the DNS knows it.
+    """
+    scheme, mark, host = value.lower().rstrip("/").partition("://")
+    if not host.isascii():
+        host = ".".join(label.encode("idna").decode() for label in host.split("."))
+    origin = f"{scheme}{mark}{host}"
     if origin not in ("*", "null") and not ORIGIN.fullmatch(origin):
         raise ValueError("not an origin")
     for scheme, port in (("http", 80), ("https", 443)):

@@ -32,6 +32,7 @@ COLUMNS = (
     Column("thinking", right=True, drop_order=4),
     Column("cost", right=True),
 )
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -103,8 +104,11 @@ class SpendingCsv(SpendingReport):
 
 
 def _as_text(cell: str) -> str:
-    """A name that a spreadsheet takes for no formula (https://owasp.org, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+    """A name that a spreadsheet takes for no formula, also in East Asian widths.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _cells(each: CostSum) -> list[str]:
