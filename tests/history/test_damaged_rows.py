@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -12,7 +14,9 @@ from deepreasoning_cli.errors import ConfigError, WriteError
 from deepreasoning_cli.history import database
 from deepreasoning_cli.history.database import MAKING, WHOLE
 from deepreasoning_cli.history.salvage import PATCHED
+from deepreasoning_cli.history.schema import CHECKSUM, MIGRATIONS, migrate
 from deepreasoning_cli.history.store import Store
+from deepreasoning_cli.views.json import turn_object
 from support.sample_turns import fill_store, no_warning, open_store, record_of, turn_events
 
 
@@ -162,3 +166,98 @@ def test_on_a_full_disk_the_history_is_read(
         assert [row.id for row in store.listing()] == ["turn0002", "turn0001"]
         with pytest.raises((WriteError, ConfigError)):
             store.save(record_of(turn_events("later")))
+
+
+def change_bytes(folder: Path, old: bytes, new: bytes) -> None:
+    """Overwrite part of the first page, which says what the tables are."""
+    path = folder / "history.db"
+    data = path.read_bytes()
+    at = data.index(old, 100, 4096)
+    path.write_bytes(data[:at] + new + data[at + len(new) :])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"started TEXT", b"stbrted", id="a column's name"),
+        pytest.param(b"fingerprint", b"fing\xff", id="a name that is no UTF-8"),
+        pytest.param(b"CREATE TABLE turns", b"CREATE TABLE\xff", id="no statement"),
+        pytest.param(b"session TEXT,", b"sessiom", id="a column that may be empty"),
+        pytest.param(b"'complete', '", b"'complfte", id="a check"),
+        pytest.param(b"turns_by_source ON", b"turns_by_sourcf", id="an index"),
+        pytest.param(b"VALUES (new.seq", b"VALUES (nfw", id="a trigger"),
+        pytest.param(b"fts5 (", b"fts6", id="the search"),
+        pytest.param(b"unicode61", b"unicode62", id="its tokenizer"),
+    ],
+)
+def test_a_damaged_letter_of_the_schema_costs_nothing(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    fill_store(tmp_path, 3)
+    before = turns(tmp_path)
+    change_bytes(tmp_path, old, new)
+    warnings: list[str] = []
+    with Store.open(tmp_path, warnings.append) as store:
+        store.save(record_of(turn_events("later", session="tables")))
+        assert [row.id for row in store.listing(session="tables")] == ["later"]
+        assert store.search(["seven"])
+        store.delete(["later"])
+    assert turns(tmp_path) == before
+    assert warnings[0].startswith("the history was damaged: 3 turns were saved")
+    assert all(warning.endswith("may still hold what was deleted") for warning in warnings[1:])
+
+
+def turns(folder: Path) -> list[dict[str, object]]:
+    with open_store(folder) as store:
+        return [turn_object(store.turn(row.id)) for row in store.listing()]
+
+
+@pytest.mark.parametrize("number", [0, 3, 23, 263, 2**31 - 1, -1])
+def test_a_damaged_version_of_tables_that_are_whole_costs_nothing(
+    tmp_path: Path, number: int
+) -> None:
+    fill_store(tmp_path, 3)
+    damage(tmp_path, f"PRAGMA user_version = {number}")
+    with Store.open(tmp_path, no_warning) as store:
+        store.save(record_of(turn_events("later")))
+        assert len(list(store.listing())) == 4
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE INDEX mine ON turns (model)", "ALTER TABLE turns ADD COLUMN mine TEXT", "ANALYZE"],
+)
+def test_what_others_have_added_is_no_damage(tmp_path: Path, statement: str) -> None:
+    fill_store(tmp_path, 3)
+    damage(tmp_path, statement)
+    with Store.open(tmp_path, no_warning) as store:
+        store.save(record_of(turn_events("later")))
+        assert len(list(store.listing())) == 4
+
+
+def test_turns_in_the_log_outlive_a_damaged_letter_of_the_schema(tmp_path: Path) -> None:
+    """A process that was killed has left it: what is there comes from both files."""
+    fill_store(tmp_path / "filled", 3)
+    with closing(sqlite3.connect(tmp_path / "filled/history.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("UPDATE turns SET session = 'late' WHERE id = 'turn0003'")
+        connection.execute("DELETE FROM turns WHERE id = 'turn0001'")
+        connection.commit()
+        shutil.copytree(tmp_path / "filled", tmp_path / "killed")
+    change_bytes(tmp_path / "killed", b"stop_reason", b"stop_reasom")
+    warnings: list[str] = []
+    with Store.open(tmp_path / "killed", warnings.append) as store:
+        found = {row.id: row.session for row in store.listing()}
+    assert set(found) >= {"turn0002", "turn0003"}
+
+
+def test_each_version_has_tables_of_its_own() -> None:
+    query = "SELECT sql FROM sqlite_schema WHERE sql NOTNULL ORDER BY name"
+    checksums = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for number in range(1, len(MIGRATIONS) + 1):
+            migrate(connection, MIGRATIONS[:number])
+            texts = [text for (text,) in connection.execute(query)]
+            checksums.append(crc32("\n".join(texts).encode()))
+    assert len(set(checksums)) == len(MIGRATIONS)
+    assert checksums[-1] == CHECKSUM

@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from enum import Enum, auto
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -22,7 +21,14 @@ from deepreasoning_cli.history.salvage import (
     salvage,
     set_aside,
 )
-from deepreasoning_cli.history.schema import MIGRATIONS, begin, migrate, version
+from deepreasoning_cli.history.schema import (
+    DatabaseState,
+    begin,
+    migrate,
+    state_of,
+    text_of,
+    version,
+)
 from deepreasoning_cli.paths import APP
 
 NAME: Final = "history.db"
@@ -39,16 +45,6 @@ T = TypeVar("T")
 Values = TypeVarTuple("Values")
 
 
-class DatabaseState(Enum):
-    """What lies where the database should be."""
-
-    MISSING = auto()
-    OLDER = auto()
-    CURRENT = auto()
-    NEWER = auto()
-    BROKEN = auto()
-
-
 class Database:
     """`history.db` in the data folder; `warn` is told of repairs.
 
@@ -61,7 +57,7 @@ class Database:
         self._refusal: DeepReasoningError | None = None
         try:
             self._connection, self._identity = self._open_known()
-        except (sqlite3.Error, OSError) as exc:
+        except (*FAULTS, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
     def close(self) -> None:
@@ -75,19 +71,19 @@ class Database:
         """
         try:
             return work(self._connection, *values)
-        except sqlite3.Error as exc:
+        except FAULTS as exc:
             if self._refusal or code(exc) not in BROKEN | UNREADABLE:
                 raise as_failure(exc, self.path) from exc
         try:
             self._reopen()
             try:
                 return work(self._connection, *values)
-            except sqlite3.Error as exc:
+            except FAULTS as exc:
                 if self._refusal or not is_broken(exc):
                     raise
             self._repair()
             return work(self._connection, *values)
-        except (sqlite3.Error, OSError) as exc:
+        except (*FAULTS, OSError) as exc:
             raise as_failure(exc, self.path) from exc
 
     def write(self, work: Callable[[sqlite3.Connection, *Values], T], *values: *Values) -> T:
@@ -107,7 +103,7 @@ class Database:
             if _identity(self.path) == self._identity:
                 return done
             self._reopen()
-        except (sqlite3.Error, OSError) as exc:
+        except (*FAULTS, OSError) as exc:
             raise as_failure(exc, self.path) from exc
         self.require_writable()
         return self.read(transaction)
@@ -135,7 +131,7 @@ class Database:
         """The database for reading and writing; on a full disk for reading."""
         try:
             return self._open_writable()
-        except (sqlite3.Error, OSError) as exc:
+        except (*FAULTS, OSError) as exc:
             failure = as_failure(exc, self.path)
             if not _is_out_of_room(exc) or not self.path.exists():
                 raise
@@ -250,11 +246,11 @@ def _examine(path: Path, *, again: bool = True) -> tuple[DatabaseState, sqlite3.
     try:
         connection = _connect(path)
         try:
-            state = _state(connection)
+            state = state_of(connection)
         except BaseException:
             connection.close()
             raise
-    except sqlite3.DatabaseError as exc:
+    except FAULTS as exc:
         if again and code(exc) in BROKEN | UNREADABLE:
             return _examine(path, again=False)  # a single failed read is no damage
         if is_broken(exc):
@@ -266,17 +262,7 @@ def _examine(path: Path, *, again: bool = True) -> tuple[DatabaseState, sqlite3.
     return state, None
 
 
-def _state(connection: sqlite3.Connection) -> DatabaseState:
-    number = version(connection)
-    if number < 1:  # ours has its tables before it has its name; a file cut to a few bytes has none
-        return DatabaseState.BROKEN
-    if number != len(MIGRATIONS):
-        return DatabaseState.OLDER if number < len(MIGRATIONS) else DatabaseState.NEWER
-    connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
-    return DatabaseState.CURRENT
-
-
-def _is_out_of_room(error: sqlite3.Error | OSError) -> bool:
+def _is_out_of_room(error: Fault | OSError) -> bool:
     """Whether the disk may be full: SQLite says so in several words where WAL needs a new file."""
     if isinstance(error, OSError):
         return error.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -327,7 +313,7 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
         connection = _connection(path, access)
         try:
             connection.execute("SELECT seq FROM turns LIMIT 1").fetchone()
-        except sqlite3.Error as exc:
+        except FAULTS as exc:
             connection.close()
             if not isinstance(exc, sqlite3.OperationalError):
                 raise
@@ -345,7 +331,7 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
         isolation_level=None,
     )
     connection.row_factory = sqlite3.Row
-    connection.text_factory = _text
+    connection.text_factory = text_of
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
@@ -355,11 +341,9 @@ def _connection(path: Path, access: str) -> sqlite3.Connection:
     return connection
 
 
-def _text(data: bytes) -> str:
-    """The text of a column; a damaged byte costs one letter, not the turn."""
-    return data.decode("utf-8", "replace")
-
-
+Fault = sqlite3.Error | UnicodeDecodeError
+FAULTS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""The latter where SQLite's own words quote a damaged name."""
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 UNREADABLE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -367,21 +351,21 @@ NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_T
 OTHER_FOLDER = "DEEPREASONING_DATA_DIR names another place"
 
 
-def code(error: sqlite3.Error) -> int:
+def code(error: Fault) -> int:
     """SQLite's primary result code; https://www.sqlite.org/rescode.html."""
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def is_broken(error: sqlite3.Error) -> bool:
+def is_broken(error: Fault) -> bool:
     """Whether the file itself is damaged, or no database at all."""
     return code(error) in BROKEN
 
 
-def as_failure(error: sqlite3.Error | OSError, path: Path) -> DeepReasoningError:
+def as_failure(error: Fault | OSError, path: Path) -> DeepReasoningError:
     """What the user is told about a database that cannot be used."""
-    if isinstance(error, TimeoutError) or (
-        isinstance(error, sqlite3.Error) and code(error) in BUSY
-    ):
+    if isinstance(error, TimeoutError) or (not isinstance(error, OSError) and code(error) in BUSY):
         return UnavailableError(
             f"another process keeps {path} locked", kind="history_locked", hint="try again later"
         )

@@ -19,7 +19,7 @@ from typing import Any, Final
 from deepreasoning_cli.files import PRIVATE
 from deepreasoning_cli.history.mapping import LARGEST, insert, read_turn
 from deepreasoning_cli.history.queries import as_summary
-from deepreasoning_cli.history.schema import begin, migrate
+from deepreasoning_cli.history.schema import begin, has_whole_schema, migrate, text_of
 
 BESIDE: Final = ("-wal", "-shm", "-journal")
 CORRUPT: Final = ".corrupt-"
@@ -34,6 +34,8 @@ INDEXES: Final = (
     "SELECT seq FROM turns INDEXED BY turns_by_session ORDER BY session DESC, place DESC",
 )
 """Where else the numbers of turns stand, read from both ends up to the damage."""
+UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""The latter where a damaged name is quoted."""
 FROM_START: Final = "SELECT seq FROM turns NOT INDEXED WHERE seq >= ? ORDER BY seq"
 
 
@@ -45,7 +47,8 @@ def has_sound_header(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(100)
     formats = {header[18:19], header[19:20]} <= {b"\1", b"\2"}
-    return formats and header[20:21] == b"\0" and header[44:48] <= b"\0\0\0\4"
+    letters = header[44:48] <= b"\0\0\0\4" and header[56:60] == b"\0\0\0\1"  # UTF-8
+    return formats and header[20:21] == b"\0" and letters
 
 
 @contextmanager
@@ -88,23 +91,29 @@ def _free(path: Path) -> Path:
 def salvage(broken: Path, connection: sqlite3.Connection) -> int:
     """Copy every turn that can still be read from `broken`; return how many that were.
 
-    Where the first page is gone, which says where the tables begin, that of a new database stands
-    in for it: theirs begin at the same places. Raises sqlite3.Error for faults of `connection`, and
-    OSError where a copy cannot be made: what was not looked at is not given up.
+    Where the first page is damaged, which says what the tables are and where they begin, that of a
+    new database stands in for it: theirs begin at the same places. Raises sqlite3.Error for faults
+    of `connection`, OSError where a copy cannot be made: what was not looked at is not given up.
     """
     if not broken.exists():  # it was taken away after a repair that was broken off
         return 0
-    saved = _salvage(broken, connection)
-    if saved:
+    if _has_sound_first_page(broken) and (saved := _salvage(broken, connection)):
         return saved
     patched = broken.with_name(PATCHED)
     try:
         _put_first_page(broken, patched)
-        return _salvage(patched, connection)
+        saved = _salvage(patched, connection)
     finally:
         for suffix in ("", *BESIDE):
             with suppress(OSError):  # the next repair writes over it
                 patched.with_name(PATCHED + suffix).unlink(missing_ok=True)
+    return saved + _salvage(broken, connection)  # its log may have turns that are not in the file
+
+
+def _has_sound_first_page(broken: Path) -> bool:
+    with closing(_source(broken)) as source, suppress(*UNREADABLE):
+        return has_whole_schema(source)
+    return False
 
 
 def _put_first_page(broken: Path, patched: Path) -> None:
@@ -127,13 +136,18 @@ def _put_first_page(broken: Path, patched: Path) -> None:
 
 def _salvage(broken: Path, connection: sqlite3.Connection) -> int:
     pages = sum(path.stat().st_size for path in _files(broken)) // SMALLEST_PAGE + 1
-    source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
-    with closing(source), begin(connection, "IMMEDIATE"):
-        source.row_factory = connection.row_factory = sqlite3.Row
-        source.text_factory = connection.text_factory
+    with closing(_source(broken)) as source, begin(connection, "IMMEDIATE"):
+        connection.row_factory = sqlite3.Row
         saved = [seq for seq in _numbers(source, pages) if _save_turn(source, connection, seq)]
         _save_forks(source, connection, saved)
         return len(saved)
+
+
+def _source(broken: Path) -> sqlite3.Connection:
+    source = sqlite3.connect(f"{broken.resolve().as_uri()}?mode=ro", uri=True)
+    source.row_factory = sqlite3.Row
+    source.text_factory = text_of
+    return source
 
 
 def _files(broken: Path) -> list[Path]:
@@ -153,7 +167,7 @@ def _numbers(source: sqlite3.Connection, pages: int) -> list[int]:
             for row in source.execute(FROM_START, (start,)):
                 last = row["seq"]
                 numbers.add(last)
-        except sqlite3.DatabaseError:
+        except UNREADABLE:
             start = _behind_damage(source, max(start, last + 1))
         else:
             break
@@ -180,7 +194,7 @@ def _behind_damage(source: sqlite3.Connection, start: int) -> int | None:
 def _can_read(source: sqlite3.Connection, start: int) -> bool:
     try:
         source.execute(f"{FROM_START} LIMIT 1", (start,)).fetchone()
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return False
     return True
 
@@ -211,14 +225,14 @@ def _save_forks(
 ) -> None:
     """Copy the forks; the last turn that a fork shares gets its new number."""
     for fork in _rows(source, "SELECT * FROM forks"):
-        with suppress(sqlite3.IntegrityError, TypeError):
+        with suppress(sqlite3.IntegrityError, TypeError, LookupError):
             last = bisect_right(saved, fork["last"])
             _insert(connection, "forks", {**dict(fork), "last": last})
 
 
 def _rows(source: sqlite3.Connection, query: str, *values: int) -> Iterator[sqlite3.Row]:
     """Rows until the damage begins."""
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*UNREADABLE):
         yield from source.execute(query, values)
 
 

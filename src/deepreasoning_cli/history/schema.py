@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from enum import Enum, auto
 from typing import Final
+from zlib import crc32
 
 Migration = Sequence[str]
 
@@ -122,7 +124,72 @@ MIGRATIONS: Final[Sequence[Migration]] = (
     *(FIRST, HOSTS, RESUMED, OWN_THINKING, CALLS),
     *(LONG_REASONING, COMPARED),
 )
-"""Step n leads from version n to version n + 1; a step that was released is never changed."""
+"""Step n leads from version n to version n + 1; a step that was released is never changed.
+
+Each one changes a table: what has the newest tables is of the newest version.
+"""
+
+CHECKSUM: Final = 0xE5F9124F
+"""Of the newest tables, as SQLite keeps their text: others are compared word for word."""
+
+
+class DatabaseState(Enum):
+    """What lies where the database should be."""
+
+    MISSING = auto()
+    OLDER = auto()
+    CURRENT = auto()
+    NEWER = auto()
+    BROKEN = auto()
+
+
+def state_of(connection: sqlite3.Connection) -> DatabaseState:
+    """What the open database is. Raises sqlite3.Error.
+
+    What has the newest tables is current, also where its number is damaged.
+    """
+    number, found = version(connection), _schema(connection)
+    if _is_newest(found):
+        connection.execute("SELECT seq FROM turns ORDER BY seq DESC LIMIT 1").fetchone()
+        return DatabaseState.CURRENT
+    if number > len(MIGRATIONS):
+        return DatabaseState.NEWER
+    if number < 1 or not _is_whole(found, number):  # of a file cut to a few bytes nothing is found
+        return DatabaseState.BROKEN
+    return DatabaseState.OLDER if number < len(MIGRATIONS) else DatabaseState.CURRENT
+
+
+def has_whole_schema(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are still as their version made them. Raises sqlite3.Error.
+
+    A damaged letter in the name of a column, or in a trigger, is none to SQLite: it would refuse
+    each statement that needs the right one, for ever.
+    """
+    found = _schema(connection)
+    return _is_newest(found) or _is_whole(found, version(connection))
+
+
+def _is_newest(found: Mapping[str, str]) -> bool:
+    return crc32("\n".join(found.values()).encode()) == CHECKSUM
+
+
+def _is_whole(found: Mapping[str, str], number: int) -> bool:
+    """Whether all that this version makes is there; what others have added does not matter."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        migrate(new, MIGRATIONS[:number])
+        expected = _schema(new)
+    return all(found.get(name, "").startswith(text[:-1]) for name, text in expected.items())
+
+
+def _schema(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statements that made the tables and what belongs to them, by their names."""
+    query = "SELECT name, sql FROM sqlite_schema WHERE sql NOTNULL ORDER BY name"
+    return {name: text for name, text in connection.execute(query)}  # noqa: C416 - of rows
+
+
+def text_of(data: bytes) -> str:
+    """The text of a column; a damaged byte costs one letter, not the turn."""
+    return data.decode("utf-8", "replace")
 
 
 def version(connection: sqlite3.Connection) -> int:
