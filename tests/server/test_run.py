@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -186,6 +186,35 @@ def test_what_goes_wrong_at_each_try_is_said_once(caplog: pytest.LogCaptureFixtu
     quiet_loop()  # without a loop there is nothing to do
     said = [record.getMessage() for record in caplog.records]
     assert said == ["no new caller can be accepted: Too many open files", "something else"]
+
+
+def test_a_socket_that_closes_while_nobody_can_be_accepted_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """asyncio stops accepting for a second, and then begins again on whatever there is."""
+
+    def accepts() -> tuple[socket.socket, str]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> None:
+        quiet_loop()
+        loop = asyncio.get_running_loop()
+        later: list[Callable[[], object]] = []
+        loop.call_later = lambda _, *call: later.append(  # type: ignore[method-assign, assignment]
+            lambda: loop.call_soon(*call)
+        )
+        with closing(socket.socket()) as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.setblocking(False)
+            unable = SimpleNamespace(accept=accepts, listen=lambda _: None, fileno=listening.fileno)
+            loop._accept_connection(asyncio.Protocol, unable)  # type: ignore[attr-defined]
+        assert later
+        later[0]()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_nobody_waits_on_the_socket_of_workers_that_end(handlers: None) -> None:

@@ -56,6 +56,8 @@ def _note_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         say_once(f"no new caller can be accepted: {error.strerror}")
+    elif isinstance(error, ValueError) and "_start_serving" in context["message"]:
+        return  # it tries again a second later, and the socket has been closed meanwhile
     else:
         loop.default_exception_handler(context)
 
