@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -210,6 +211,31 @@ def test_a_damaged_letter_of_the_schema_costs_nothing(
 def turns(folder: Path) -> list[dict[str, object]]:
     with open_store(folder) as store:
         return [turn_object(store.turn(row.id)) for row in store.listing()]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM words_config",
+        "DELETE FROM words_data",
+        "DELETE FROM words_docsize",
+        "DELETE FROM words_idx",
+        "UPDATE words_config SET v = 9",
+        "UPDATE words_data SET block = x'ffffffff'",
+        "UPDATE words_data SET block = NULL",
+        "DELETE FROM sqlite_sequence",
+    ],
+)
+def test_a_damaged_table_of_the_search_costs_nothing(tmp_path: Path, statement: str) -> None:
+    fill_store(tmp_path, 3)
+    damage(tmp_path, statement)
+    warnings: list[str] = []
+    with Store.open(tmp_path, warnings.append) as store:
+        store.save(record_of(turn_events("later")))
+        assert len(list(store.listing())) == 4
+        store.search(["seven"])
+    for warning in warnings:
+        assert re.match(r"the history was damaged: [34] turns were saved, the rest is in ", warning)
 
 
 @pytest.mark.parametrize("number", [0, 3, 23, 263, 2**31 - 1, -1])

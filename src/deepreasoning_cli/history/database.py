@@ -72,7 +72,7 @@ class Database:
         try:
             return work(self._connection, *values)
         except FAULTS as exc:
-            if self._refusal or code(exc) not in BROKEN | UNREADABLE:
+            if self._refusal or not (is_broken(exc) or code(exc) in UNREADABLE):
                 raise as_failure(exc, self.path) from exc
         try:
             self._reopen()
@@ -251,7 +251,7 @@ def _examine(path: Path, *, again: bool = True) -> tuple[DatabaseState, sqlite3.
             connection.close()
             raise
     except FAULTS as exc:
-        if again and code(exc) in BROKEN | UNREADABLE:
+        if again and (is_broken(exc) or code(exc) in UNREADABLE):
             return _examine(path, again=False)  # a single failed read is no damage
         if is_broken(exc):
             return DatabaseState.BROKEN, None
@@ -345,6 +345,9 @@ Fault = sqlite3.Error | UnicodeDecodeError
 FAULTS: Final = (sqlite3.Error, UnicodeDecodeError)
 """The latter where SQLite's own words quote a damaged name."""
 BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+SEARCH_BROKEN: Final = ("invalid fts5 file format", "vtable constructor failed")
+UNNAMED: Final = "constraint failed"  # where a constraint is ours, SQLite names its columns
+"""What FTS5 says of its own tables, with the code of a faulty statement or value."""
 UNREADABLE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL})
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_TOOBIG})
@@ -360,7 +363,8 @@ def code(error: Fault) -> int:
 
 def is_broken(error: Fault) -> bool:
     """Whether the file itself is damaged, or no database at all."""
-    return code(error) in BROKEN
+    said = str(error)
+    return code(error) in BROKEN or said == UNNAMED or any(map(said.__contains__, SEARCH_BROKEN))
 
 
 def as_failure(error: Fault | OSError, path: Path) -> DeepReasoningError:
