@@ -199,6 +199,64 @@ def test_a_certificate_out_of_its_time_gets_advice_of_its_own(
     assert (failure.kind, failure.hint, seen.waits) == ("tls", hint, [])
 
 
+@pytest.mark.parametrize("code", [23, 26, 66, 67, 68])
+def test_a_certificate_that_its_owner_has_to_replace_says_so(
+    httpx_mock: HTTPXMock, seen: Witness, code: int
+) -> None:
+    """Revoked, for another purpose, or weak."""
+    cause = ssl.SSLCertVerificationError(1, "no")
+    cause.verify_code, cause.verify_message = code, "unsuitable"
+    error = httpx.ConnectError("no")
+    error.__cause__ = cause
+    httpx_mock.add_exception(error)
+    failure = seen.failure()
+    assert failure.message == f"cannot trust {HOST}: unsuitable"
+    assert failure.hint == "whoever runs the host has to give it another certificate"
+    assert seen.waits == []
+
+
+@pytest.mark.parametrize("reason", ["UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION"])
+def test_a_host_that_speaks_old_tls_only_is_not_taken_for_a_wrong_port(
+    httpx_mock: HTTPXMock, seen: Witness, reason: str
+) -> None:
+    cause = ssl.SSLError(1, "no")
+    cause.reason = reason
+    error = httpx.ConnectError("no")
+    error.__cause__ = cause
+    httpx_mock.add_exception(error)
+    failure = seen.failure()
+    assert failure.message == f"no TLS with {HOST}"
+    hint = "whoever runs the host has to let it speak TLS 1.2 or later, as a proxy has to"
+    assert (failure.hint, seen.waits) == (hint, [])
+
+
+def test_a_host_that_asks_its_callers_for_a_certificate_is_final(
+    monkeypatch: pytest.MonkeyPatch, seen: Witness, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+
+        def shake() -> None:
+            peer, _ = listener.accept()
+            peer.settimeout(60)
+            with peer, suppress(OSError):
+                context.wrap_socket(peer, server_side=True).close()
+
+        thread = threading.Thread(target=shake, daemon=True)
+        thread.start()
+        failure = seen.failure(to(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+        thread.join(60)
+    hint = "it asks callers for a certificate: set a base URL that asks for a key alone"
+    assert (failure.kind, failure.hint, seen.waits) == ("tls", hint, [])
+
+
 @pytest.fixture
 def plain_http() -> Iterator[int]:
     """A port that answers everything with a plain 400."""

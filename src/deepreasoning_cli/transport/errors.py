@@ -36,13 +36,25 @@ TEXT_STARTS = (b"d", b"e", b":", b"i", b"r", b"{", b"[", b"<", b"\xef", b"")
 LARGEST_PAGE = 65_536  # bytes that are read of a refusal or a page
 OTHER_CA = "set SSL_CERT_FILE to the CA bundle that your network uses"
 WRONG_NAME = "check the base URL: whoever answers there has a certificate for another name"
+OTHER_CERTIFICATE = "whoever runs the host has to give it another certificate"
 DISTRUST = {
     9: "check this computer's clock: the certificate is not valid yet",
     10: "check this computer's clock; if it is right, whoever runs the host has to renew it",
-    62: WRONG_NAME,
-    64: WRONG_NAME,
+    **dict.fromkeys((62, 64), WRONG_NAME),
+    **dict.fromkeys((23, 26, 66, 67, 68), OTHER_CERTIFICATE),
 }
-"""What to do by OpenSSL's number of the fault (x509_vfy.h): too early, expired, another name."""
+"""What to do by OpenSSL's number of the fault (x509_vfy.h): too early, expired, another name;
+revoked, for another purpose, or weak.
+"""
+OLD_TLS = "whoever runs the host has to let it speak TLS 1.2 or later, as a proxy has to"
+CALLERS_CERTIFICATE = "it asks callers for a certificate: set a base URL that asks for a key alone"
+NO_TLS = {
+    "UNSUPPORTED_PROTOCOL": OLD_TLS,
+    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_TLS,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CALLERS_CERTIFICATE,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "whoever runs the host has to let it speak TLS as others do",
+}
+"""What to do by OpenSSL's name for what ended the talk about a connection (ssl.SSLError.reason)."""
 CHECK_NETWORK = "check the network, then try again"
 ID_HEADERS = ("request-id", "x-request-id", "x-deepseek-request-id")
 
@@ -200,10 +212,14 @@ def network_error(exc: httpx.HTTPError, request: Request) -> AttemptFailed:
                 return _failed(f"cannot trust {where}: {why}", "tls", hint, retryable=False)
             case ssl.SSLEOFError():
                 break  # a hang-up like any other
-            case ssl.SSLError() if isinstance(exc, httpx.ConnectError):
-                hint = "check the base URL: does this port speak https?"
+            case ssl.SSLError() if isinstance(exc, httpx.ConnectError) or _reason(cause) in NO_TLS:
+                hint = NO_TLS.get(_reason(cause), "check the base URL: does this port speak https?")
                 return _failed(f"no TLS with {where}", "tls", hint, retryable=False)
     return _failed(*_from_class(exc, where))
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
 
 
 def _from_proxy(exc: httpx.ProxyError, name: str, host: str) -> AttemptFailed:

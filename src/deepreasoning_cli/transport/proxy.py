@@ -19,7 +19,9 @@ from deepreasoning_cli.errors import ConfigError
 
 SOCKS = re.compile(r"^socks://", re.IGNORECASE)
 """GNOME, Clash and V2RayN write it so; what listens there speaks SOCKS 5."""
-EXCEPTION = re.compile(r"(?:(?P<scheme>\w+)://)?\[?(?P<host>.*?)\]?(?:(?<!:):(?P<port>\d+))?/?")
+EXCEPTION = re.compile(
+    r"(?:(?P<scheme>\w+)://)?\[?(?P<host>.*?)\]?(?:(?<!:):(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def is_exception(entry: str, url: httpx.URL) -> bool:
     A domain covers what is below it, as curl has it; `.domain` and `*.domain` only that. An
     address may be in brackets, be a range, or have a port; `<local>` is every name without a dot.
     """
-    host = url.host.rstrip(".").lower()
+    host = url.raw_host.decode("ascii").rstrip(".").lower()
     if "/" in entry and "://" not in entry:
         return _is_in_range(host, entry)
     is_v6 = "[" not in entry and "://" not in entry and entry.count(":") > 1
@@ -77,7 +79,10 @@ def is_exception(entry: str, url: httpx.URL) -> bool:
         return False
     name = parts["host"].rstrip(".").lower()
     with suppress(ValueError):
-        return ipaddress.ip_address(host) == ipaddress.ip_address(name)
+        return _ip(host) == _ip(name)
+    if not name.isascii():
+        with suppress(UnicodeError):
+            name = name.encode("idna").decode("ascii")  # as it is in the address
     if name == "<local>":
         return "." not in host
     if name == "localhost":
@@ -90,8 +95,14 @@ def is_exception(entry: str, url: httpx.URL) -> bool:
 def _is_in_range(host: str, entry: str) -> bool:
     with suppress(ValueError):
         network = ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
-        return ipaddress.ip_address(host) in network
+        return _ip(host) in network
     return False
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address; one of IPv4 that is written as one of IPv6 is that of IPv4."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 class ProxyRoutes(httpx.BaseTransport):
