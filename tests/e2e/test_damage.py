@@ -99,6 +99,7 @@ BYTES: Final[Mapping[str, Damage]] = {
 ODD_VALUES: Final = (
     *(None, -1, 2**63 - 1, 1e308, "", "x", "NaN", "0.0x", "-5", "1E+999999", "2026-99-01"),
     *(b"\xff\xfe", "\x1b[2J", "[", "{}", '[["a"]]', "0001-01-01T00:00:00+23:59", "9" * 400),
+    *(float("inf"), "true", "[null]", "[[1, 2]]", '[{"id": 1, "name": 2, "arguments": 3}]'),
 )
 
 

@@ -61,6 +61,26 @@ def test_a_damaged_value_leaves_out_its_turn_alone(tmp_path: Path, value: str) -
     assert len(warnings) == len(set(warnings))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("answer = x'ff'", "reasoning = x'ff'", "own_thinking = x'ff'", "draft = x'ff'"),
+        *("reasoning_rest = 'text'", "reused_model = x'ff'", "earlier_cost = 1e308"),
+        *("total = 9e999", "first_reasoning = 'soon'", "first_answer = -9e999"),
+        *("sources = '[[1, 2]]'", "sources = '[null]'", "warnings = '[7]'"),
+        """calls = '[{"id": 1, "name": 2, "arguments": 3}]'""",
+    ],
+)
+def test_a_value_of_another_kind_is_found_when_its_turn_is_read(tmp_path: Path, value: str) -> None:
+    fill_store(tmp_path, 3)
+    damage(tmp_path, f"UPDATE turns SET {value} WHERE id = 'turn0002'")
+    with Store.open(tmp_path, no_warning) as store:
+        with pytest.raises(ConfigError) as caught:
+            store.turn("turn0002")
+        assert store.turn("turn0003").answer
+    assert caught.value.kind == "history_damaged"
+
+
 @pytest.mark.parametrize("value", ["cost = 'x'", "input_tokens = 'many'", "model = x'ff'"])
 def test_a_damaged_stage_leaves_the_rest_of_what_was_spent(tmp_path: Path, value: str) -> None:
     fill_store(tmp_path, 2)

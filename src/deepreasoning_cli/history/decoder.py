@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, partial
-from math import isfinite
 from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 Reader = Callable[[Any], Any]
-DAMAGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
+DAMAGE: Final = (
+    *(ValueError, TypeError, AttributeError),
+    *(ArithmeticError, LookupError, RecursionError),
+)
 """What reading a damaged value raises."""
+MOST: Final = 10**15
+"""No turn costs as many dollars, or takes as many seconds."""
 T = TypeVar("T")
 
 
@@ -25,7 +29,7 @@ def decode(kind: Callable[..., T], values: Mapping[str, Any], /, **decoded: Any)
     """
     for name, hint in _field_types(kind).items():
         if name in values and name not in decoded:
-            decoded[name] = _reader(hint)(values[name])
+            decoded[name] = reader_of(hint)(values[name])
     return kind(**decoded)
 
 
@@ -35,14 +39,15 @@ def _field_types(kind: Callable[..., Any]) -> dict[str, Any]:
 
 
 @cache
-def _reader(hint: Any) -> Reader:
+def reader_of(hint: Any) -> Reader:
+    """What checks a value for a field of this type, and returns it."""
     if reader := READERS.get(hint):
         return reader
     match get_args(hint):
         case (inner, end) if end is NoneType:
-            return partial(_optional, _reader(inner))
+            return partial(_optional, reader_of(inner))
         case (inner, end) if end is Ellipsis:
-            return partial(_tuple, _reader(inner))
+            return partial(_tuple, reader_of(inner))
     return hint if issubclass(hint, StrEnum) else partial(decode, hint)
 
 
@@ -60,11 +65,11 @@ def _instance(kind: type[T], value: Any) -> T:
     return value
 
 
-def _finite(kind: type[Any], value: Any) -> Any:
-    """A number or an amount; an infinite one would make every sum it is in useless."""
+def _bounded(kind: type[Any], value: Any) -> Any:
+    """A number or an amount; one beyond all sense would make every sum it is in useless."""
     number = kind(value)
-    if not isfinite(number):
-        raise ValueError("not a finite number")
+    if not -MOST < number < MOST:  # true of NaN, too
+        raise ValueError("not a number that can be")
     return number
 
 
@@ -72,7 +77,7 @@ READERS: Final[Mapping[Any, Reader]] = {
     str: partial(_instance, str),
     int: partial(_instance, int),
     bool: lambda value: bool(_instance(int, value)),  # SQLite has no bool
-    float: partial(_finite, float),
-    Decimal: partial(_finite, Decimal),
+    float: partial(_bounded, float),
+    Decimal: partial(_bounded, Decimal),
     datetime: lambda text: datetime.fromisoformat(text).astimezone(UTC),
 }

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.history.decoder import READERS, decode
+from deepreasoning_cli.history.decoder import decode, reader_of
 from deepreasoning_cli.history.journal_format import TurnOutcome
 from deepreasoning_cli.pipeline.events import (
     Fallback,
@@ -30,6 +30,9 @@ LARGEST: Final = 2**63 - 1
 """The largest number that SQLite holds; a vendor's nonsense is bounded by it."""
 MOST_IN_ROW: Final = 1_000_000
 """Bytes of a chain of thought that stand in its row, where a search finds them."""
+_text = reader_of(str)
+_optional_text = reader_of(str | None)
+_seconds = reader_of(float | None)
 
 ON_CONFLICT: Final = {
     "id": "id = id",
@@ -84,35 +87,34 @@ def insert(
 
 def read_turn(connection: sqlite3.Connection, row: sqlite3.Row) -> TurnRecord:
     """The record of a whole row of `turns`."""
+    values = dict(row)  # a database that is only read may be older than a column
     record = TurnRecord()
-    record.start = decode(TurnStarted, dict(row))
-    # a database that is only read may be older than a column
-    rest = dict(row).get("reasoning_rest") or b""
-    record.thoughts = GrowingText([row["reasoning"], rest.decode("utf-8", "replace")])
-    record.drafts = GrowingText([row["draft"]])
-    if own := dict(row).get("own_thinking"):
-        record.own_thoughts = GrowingText([own])
-    record.reused_model = row["reused_model"]
-    record.texts = GrowingText([row["answer"]])
-    for call in json.loads(dict(row).get("calls") or "[]"):
-        record.calls.add(ToolCallStarted(call["id"], call["name"]))
-        record.calls.add(ToolArguments(call["arguments"]))
-    earlier = dict(row).get("earlier_cost")
-    record.earlier_cost = None if earlier is None else READERS[Decimal](earlier)
-    record.sources = tuple(Source(*each) for each in json.loads(row["sources"]))
-    record.warnings = json.loads(row["warnings"])
-    fallbacks = json.loads(dict(row).get("fallbacks") or "[]")
+    record.start = decode(TurnStarted, values)
+    rest = values.get("reasoning_rest") or b""
+    record.thoughts = GrowingText([_text(row["reasoning"]), rest.decode("utf-8", "replace")])
+    record.drafts = GrowingText([_text(row["draft"])])
+    if own := values.get("own_thinking"):
+        record.own_thoughts = GrowingText([_text(own)])
+    record.reused_model = _optional_text(row["reused_model"])
+    record.texts = GrowingText([_text(row["answer"])])
+    for call in json.loads(values.get("calls") or "[]"):
+        record.calls.add(ToolCallStarted(_text(call["id"]), _text(call["name"])))
+        record.calls.add(ToolArguments(_text(call["arguments"])))
+    record.earlier_cost = reader_of(Decimal | None)(values.get("earlier_cost"))
+    record.sources = tuple(Source(*map(_text, each)) for each in json.loads(row["sources"]))
+    record.warnings = list(map(_text, json.loads(row["warnings"])))
+    fallbacks = json.loads(values.get("fallbacks") or "[]")
     record.fallbacks = [decode(Fallback, fields) for fields in fallbacks]
     stages = connection.execute("SELECT * FROM stages WHERE turn = ?", (row["seq"],))
-    by_name = {values["stage"]: values for values in map(dict, stages)}
-    for values in (by_name[stage] for stage in Stage if stage in by_name):
-        finished = decode(StageFinished, values, usage=read_usage(values))
+    by_name = {each["stage"]: each for each in map(dict, stages)}
+    for each in (by_name[stage] for stage in Stage if stage in by_name):
+        finished = decode(StageFinished, each, usage=read_usage(each))
         record.stages[finished.stage] = finished
-        record.saved += _saved(finished, values)
+        record.saved += _saved(finished, each)
     record.complete = row["status"] == "complete"
-    record.first_reasoning = row["first_reasoning"]
-    record.first_answer = row["first_answer"]
-    record.total = row["total"]
+    record.first_reasoning = _seconds(row["first_reasoning"])
+    record.first_answer = _seconds(row["first_answer"])
+    record.total = reader_of(float)(row["total"])
     return record
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deepreasoning_cli.files import PRIVATE
+from deepreasoning_cli.history.decoder import DAMAGE
 from deepreasoning_cli.history.mapping import LARGEST, insert, read_turn
 from deepreasoning_cli.history.queries import as_summary
 from deepreasoning_cli.history.schema import begin, has_whole_schema, migrate, text_of
@@ -213,7 +214,7 @@ def _save_turn(source: sqlite3.Connection, connection: sqlite3.Connection, seq: 
         row = connection.execute("SELECT * FROM turns WHERE seq = ?", (new,)).fetchone()
         as_summary(row)
         read_turn(connection, row)
-    except (sqlite3.IntegrityError, ValueError, TypeError, ArithmeticError, RecursionError):
+    except (sqlite3.IntegrityError, *DAMAGE):
         connection.execute("ROLLBACK TO turn")
         return False
     connection.execute("RELEASE turn")
@@ -225,7 +226,7 @@ def _save_forks(
 ) -> None:
     """Copy the forks; the last turn that a fork shares gets its new number."""
     for fork in _rows(source, "SELECT * FROM forks"):
-        with suppress(sqlite3.IntegrityError, TypeError, LookupError):
+        with suppress(sqlite3.IntegrityError, *DAMAGE):
             last = bisect_right(saved, fork["last"])
             _insert(connection, "forks", {**dict(fork), "last": last})
 
