@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from pytest_httpx import HTTPXMock
 
 from deepreasoning_cli import keys
 from support import alarm
+from support.often import RecordProperty, Tried
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -121,6 +123,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".local/state"))
     yield
     os.umask(before)
+
+
+@pytest.fixture
+def tried(record_property: RecordProperty) -> Iterator[Tried]:
+    """Counts the examples of a property, for `tools.prove`."""
+    counts: Counter[str] = Counter()
+    yield lambda name: counts.update([name])
+    for name, count in counts.items():
+        record_property(name, count)
 
 
 @pytest.fixture

@@ -110,6 +110,51 @@ PROMISES: Final = (
         tests=("tests/transport/test_any_reply.py",),
     ),
     Promise(
+        name="markdown",
+        holds="Markdown is the same on the screen however it is cut, and loses no character",
+        tried="documents",
+        least=12_000,
+        tests=("tests/views/test_markdown.py", "tests/views/test_markdown_text.py"),
+    ),
+    Promise(
+        name="config",
+        holds="Whatever `config.toml` says, it is settings or one clear error, and no key in it",
+        tried="texts and values",
+        least=20_000,
+        tests=("tests/settings/test_any_config.py",),
+    ),
+    Promise(
+        name="journals",
+        holds="Whatever a journal holds, its turn is recovered or left out with a warning, and"
+        " no other turn is lost",
+        tried="mutated journals",
+        least=10_000,
+        tests=("tests/history/test_any_journal.py",),
+    ),
+    Promise(
+        name="cassettes",
+        holds="Whatever a cassette holds, it is played or refused with advice",
+        tried="damaged cassettes",
+        least=2_500,
+        tests=("tests/providers/test_damaged_cassettes.py",),
+    ),
+    Promise(
+        name="rows",
+        holds="Whatever a file of rows, answers or its state holds, a line is read or named, and"
+        " what is answered is not asked again",
+        tried="mutated files",
+        least=40_000,
+        tests=("tests/library/test_any_rows.py",),
+    ),
+    Promise(
+        name="requests",
+        holds="Whatever a caller of `serve` sends, there is a turn or a refusal in the words of"
+        " its API",
+        tried="mutated bodies",
+        least=10_000,
+        tests=("tests/server/test_any_request.py",),
+    ),
+    Promise(
         name="doors",
         holds="Whatever is typed, piped or set, there is an outcome or one clear error",
         tried="naughty strings, by eleven doors",

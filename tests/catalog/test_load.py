@@ -396,6 +396,14 @@ def test_broken_toml_is_named_with_its_line(override: Write) -> None:
     assert caught.value.message.startswith(f"{file}: ")
 
 
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 20_000])
+def test_a_value_that_the_parser_gives_up_on_is_named(override: Write, value: str) -> None:
+    file = override(f"[claude]\nx = {value}\n")
+    with pytest.raises(ConfigError, match="has too long a number") as caught:
+        load_catalog(file)
+    assert caught.value.message.startswith(f"{file}: ")
+
+
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "catalog.toml"
     file.write_bytes(b"\xff\xfe")

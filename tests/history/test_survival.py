@@ -21,6 +21,7 @@ from deepreasoning_cli.history.journal_format import event_line
 from deepreasoning_cli.history.recovery import recover
 from deepreasoning_cli.history.store import Store
 from failing_calls import CALLS, NthCallFails
+from support.mutations import CanaryKey
 from support.often import AT_LENGTH, RecordProperty
 from support.sample_turns import WHEN, fill_store, journal_turn, turn_events, turn_started
 
@@ -57,9 +58,12 @@ def output(script: str, *arguments: object) -> Any:
 
 @pytest.mark.parametrize("seed", range(8 if AT_LENGTH else 4))
 def test_no_shown_delta_is_lost_in_125_kills(
-    folder: Path, seed: int, record_property: RecordProperty
+    folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch, record_property: RecordProperty
 ) -> None:
+    key = CanaryKey()
+    monkeypatch.setenv("DEEPSEEK_API_KEY", key.value)  # the processes that die have it, too
     result = output("kill_loop.py", folder, 125, seed)
+    key.check(json.dumps(result), below=folder)
     assert result.pop("deltas") > 1000
     assert result == {"kills": 125, "lost": [], "said": []}
     record_property("kills", 125)

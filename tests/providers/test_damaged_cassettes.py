@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepreasoning_cli import ask
 from deepreasoning_cli.errors import DeepReasoningError
 from deepreasoning_cli.sanitize import dump_json
+from support.often import Tried, often
 
 QUESTION: Final = "What is 6 times 7?"
 RECORDED: Final = Path(__file__).parents[1] / "examples" / "python.jsonl"
@@ -107,25 +108,28 @@ def edited(value: Any, path: Sequence[Any], new: Any) -> Any:
 
 LEFT_OUT: Final = object()
 AS_TEXT: Final = object()
-often = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=often(100, 1_500))
 
 
-@often
+@many
 @given(st.data())
-def test_what_was_edited_by_hand_is_played_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+def test_what_was_edited_by_hand_is_played_or_refused(
+    tmp_path: Path, tried: Tried, data: st.DataObject
+) -> None:
     lines = data.draw(st.sampled_from(CASSETTES))
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from([each for each in places(lines) if len(each) > 1]))
         new = data.draw(st.sampled_from([LEFT_OUT, AS_TEXT]) | values)
         lines = edited(lines, path, new)
     check(write(tmp_path / "tape", lines))
+    tried("cassettes")
 
 
-@often
+@many
 @given(st.data())
-def test_what_was_damaged_is_played_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+def test_what_was_damaged_is_played_or_refused(
+    tmp_path: Path, tried: Tried, data: st.DataObject
+) -> None:
     path = write(tmp_path / "tape", data.draw(st.sampled_from(CASSETTES)))
     text = path.read_bytes()
     for _ in range(data.draw(st.integers(1, 3))):
@@ -134,3 +138,4 @@ def test_what_was_damaged_is_played_or_refused(tmp_path: Path, data: st.DataObje
         text = text[:start] + data.draw(st.binary(max_size=5)) + text[end:]
     path.write_bytes(text[: data.draw(st.integers(0, len(text)) | st.just(len(text)))])
     check(path)
+    tried("cassettes")

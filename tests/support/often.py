@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 RecordProperty = Callable[[str, object], None]
 """The fixture of pytest by which a test says how much it has tried."""
+Tried = Callable[[str], None]
+"""The fixture `tried`: a test of hypothesis calls it with the promise's name for each example."""
 AT_LENGTH = bool(os.environ.get("DEEPREASONING_PROVE"))
 
 

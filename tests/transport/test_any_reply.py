@@ -18,6 +18,7 @@ from deepreasoning_cli.providers.openai_compatible import ReasonerProvider
 from deepreasoning_cli.transport import Transport
 from deepreasoning_cli.views.base import error_lines
 from support.cut_replies import ANSWERERS, BREAKS, HOSTED, REASONERS, BreakingNetwork, RecordedReply
+from support.mutations import mutated
 from support.often import RecordProperty, often
 from support.replies import Reply, error_reply_anthropic, error_reply_openai, html_reply
 from support.vendors import canary
@@ -48,22 +49,10 @@ REFUSALS = (
 )
 
 
-def mutated(wire: bytes, dice: random.Random) -> bytes:
-    """The bytes with a few of them changed, doubled, left out or put in."""
-    data = bytearray(wire)
-    for _ in range(dice.randint(1, 5)):
-        at = dice.randrange(len(data))
-        until = min(len(data), at + dice.choice((1, 2, 7, 60)))
-        match dice.randrange(4):
-            case 0:
-                data[at] ^= 1 << dice.randrange(8)
-            case 1 if len(data) > 100:
-                del data[at:until]
-            case 2:
-                data[at:at] = data[at:until]
-            case _:
-                data[at:at] = dice.choice(ODD)
-    if dice.random() < 0.3:  # an echo
+def damaged(wire: bytes, dice: random.Random) -> bytes:
+    """The reply mutated, and in some cases with the key, which a vendor has echoed."""
+    data = bytearray(mutated(wire, dice, ODD))
+    if dice.random() < 0.3:
         at = dice.randrange(len(data))
         data[at:at] = KEY.value.encode()
     return bytes(data)
@@ -123,7 +112,7 @@ def test_any_reply_is_text_or_one_error(share: int, record_property: RecordPrope
     dice = random.Random(share)
     for _ in range(TIMES // SHARES):
         provider, recorded = dice.choice(CALLS)
-        wire = mutated(dice.choice([*(each.wire for each in recorded), *REFUSALS]), dice)
+        wire = damaged(dice.choice([*(each.wire for each in recorded), *REFUSALS]), dice)
         network = BreakingNetwork({"h": (wire, len(wire), dice.choice(BREAKS))})
         said = said_by(provider, network)
         assert KEY.value not in "".join(said), wire

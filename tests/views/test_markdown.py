@@ -20,7 +20,7 @@ from deepreasoning_cli.views.markdown.stream import (
     render_markdown,
 )
 from support.markdown_documents import documents, lists, pieces, quotes, simple
-from support.often import often
+from support.often import Tried, often
 
 
 def console() -> Console:
@@ -66,21 +66,23 @@ def assert_streams_whole(document: str, width: int, seed: int) -> None:
 
 @given(documents(simple), widths, seeds)
 @pytest.mark.no_cover  # the same lines thousands of times: only slower
-@settings(max_examples=often(1_600))
+@settings(max_examples=often(1_600, 4_000))
 def test_the_rows_of_a_stream_are_those_of_the_whole_text(
-    document: str, width: int, seed: int
+    tried: Tried, document: str, width: int, seed: int
 ) -> None:
     assert_streams_whole(document, width, seed)
+    tried("markdown")
 
 
 @example("- \n\n\n\n- a", 80, 0)
 @given(documents(st.one_of(lists(simple), quotes(simple))), widths, seeds)
 @pytest.mark.no_cover  # the same lines thousands of times: only slower
-@settings(max_examples=often(1_000))
+@settings(max_examples=often(1_000, 3_000))
 def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
-    document: str, width: int, seed: int
+    tried: Tried, document: str, width: int, seed: int
 ) -> None:
     assert_streams_whole(document, width, seed)
+    tried("markdown")
 
 
 @example("[known]: http://known.example\n\n - a\n   * b |\n     ---\n", 80, 0)
@@ -88,11 +90,12 @@ def test_the_rows_of_streamed_lists_and_quotations_are_those_of_the_whole_text(
 @example("- ```\n  a\n\nb\n```\n", 80, 0)
 @given(documents(), widths, seeds)
 @pytest.mark.no_cover  # the same lines thousands of times: only slower
-@settings(max_examples=often(400))
+@settings(max_examples=often(400, 2_000))
 def test_the_rows_of_streamed_nested_blocks_are_those_of_the_whole_text(
-    document: str, width: int, seed: int
+    tried: Tried, document: str, width: int, seed: int
 ) -> None:
     assert_streams_whole(document, width, seed)
+    tried("markdown")
 
 
 @given(documents(), widths, seeds)

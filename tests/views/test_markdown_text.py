@@ -24,7 +24,7 @@ from rich.console import Console
 
 from deepreasoning_cli.views.markdown.stream import MarkdownStream, render_markdown
 from support.markdown_documents import pieces
-from support.often import often
+from support.often import Tried, often
 
 CONSOLE = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
 READMES = Path(__file__).parents[1] / "support" / "readmes.tar.xz"
@@ -174,9 +174,12 @@ def undecorated(rows: list[str]) -> str:
 @given(st.integers(0, 10**9), st.sampled_from(WIDTHS))
 @pytest.mark.no_cover  # the same lines thousands of times: only slower
 @settings(max_examples=often(5_000))
-def test_a_document_is_shown_but_for_the_marks_that_became_style(seed: int, width: int) -> None:
+def test_a_document_is_shown_but_for_the_marks_that_became_style(
+    tried: Tried, seed: int, width: int
+) -> None:
     lines, text = Writer(seed).blocks(0)
     assert undecorated(streamed("\n".join(lines), width, seed)) == text
+    tried("markdown")
 
 
 # --- Real documents -------------------------------------------------------------------------------

@@ -88,6 +88,8 @@ def _parse(file: Path) -> Table:
         raise Place(file).error(f"cannot be read ({type(error).__name__})") from error
     except tomllib.TOMLDecodeError as error:
         raise Place(file).error(f"is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # the parser has no words for these
+        raise Place(file).error("has too long a number, or too much in one another") from error
 
 
 def _merge(base: Any, changes: Any, file: Path, path: tuple[str, ...]) -> Any:

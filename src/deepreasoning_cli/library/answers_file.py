@@ -235,7 +235,9 @@ class AnswersFile:
             case {"row": key, "turn": turn}:
                 self.turns[str(key)].append(str(turn))
             case {"submits": dict(rows), "at": str(at)}:
-                self.unclear = UnclearBatch(rows, datetime.fromisoformat(at))
+                when = datetime.fromisoformat(at)
+                keys = {turn: str(key) for turn, key in rows.items()}
+                self.unclear = UnclearBatch(keys, when if when.tzinfo else when.replace(tzinfo=UTC))
             case {"batch": batch}:
                 if self.unclear and batch is not None:
                     self.batches[str(batch)] = self.unclear.rows

@@ -109,7 +109,14 @@ def _rewrite(path: Path, edit: Callable[[Document], None]) -> None:
     except FileNotFoundError:
         before = ""
     from_file(path, before)  # a file that is not TOML is refused here, with line and column
-    document = tomlkit.parse(before)
+    try:
+        document = tomlkit.parse(before)
+    except (TOMLKitError, RecursionError):  # it takes less than the parser of the settings
+        raise ConfigError(
+            f"{path}: too much is nested to be edited",
+            hint="`deepreasoning config edit` opens the file",
+            kind="config_broken",
+        ) from None
     edit(document)
     after = tomlkit.dumps(document)
     if "\r\n" in before:  # a file of Windows: its new lines end alike

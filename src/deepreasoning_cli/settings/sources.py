@@ -131,9 +131,15 @@ def from_file(path: Path, text: str) -> Layer:
     """
     try:
         values = tomllib.loads(text)
+        places = {name: f"file {path}:{line}" for name, line in lines_of(text).items()}
     except tomllib.TOMLDecodeError as exc:
         raise _not_toml(path, text, exc) from None  # the cause holds the whole text
-    places = {name: f"file {path}:{line}" for name, line in lines_of(text).items()}
+    except (ValueError, RecursionError):  # the parser has no words and no line for these
+        raise ConfigError(
+            f"{path}: a number is too long, or too much is nested",
+            hint="`deepreasoning config edit` opens the file",
+            kind="config_broken",
+        ) from None
     return Layer(values, places)
 
 
