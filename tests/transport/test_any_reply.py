@@ -26,6 +26,7 @@ from support.vendors import canary
 pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
 TIMES, SHARES = often(400, 20_000), 4
 PROMPT = Prompt((Message("user", "What is 6×7?"),))
+PRESET = load_catalog().reasoners[0]
 KEY = Key("k", canary("sk-"), "a test")
 ODD = (
     *(b"null", b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud83d", b"-1", b"1e999", b"NaN", b"9" * 30),
@@ -59,9 +60,8 @@ def damaged(wire: bytes, dice: random.Random) -> bytes:
 
 
 def reasoner(transport: Transport) -> ApiProvider:
-    preset = load_catalog().reasoners[0]
     return ReasonerProvider(
-        preset=preset, base_url="http://h", key=KEY, samplers={}, transport=transport
+        preset=PRESET, base_url="http://h", key=KEY, samplers={}, transport=transport
     )
 
 
