@@ -58,6 +58,8 @@ class DeepReasoningError(Exception):
         self.request_id = request_id
         self.resume = resume
         self.retry_after = retry_after
+        self.unpaid: DeepReasoningError | None = None
+        """What it was, where `as_incomplete` made it of another."""
 
     def at(self, stage: str) -> DeepReasoningError:
         """Name the stage it happened in, unless one is named already; return itself."""
@@ -81,9 +83,23 @@ class DeepReasoningError(Exception):
     def as_incomplete(self, message: str) -> IncompleteError:
         """The same failure in a turn that has cost something, in the words of `message`."""
         names = ("kind", "stage", "status", "request_id", "retry_after")
-        return IncompleteError(
+        error = IncompleteError(
             message, hint=self.hints, **{name: getattr(self, name) for name in names}
         )
+        error.unpaid = self.unpaid or self
+        return error
+
+    def is_at_heart(self, kind: type[DeepReasoningError]) -> bool:
+        """Whether it is of that class, or would be if nothing had been paid for before it."""
+        return isinstance(self.unpaid or self, kind)
+
+    def of_the_whole_run(self, hint: str) -> None:
+        """End a run of many turns: one turn's `resume` gives way to the run's own hint."""
+        resume = self.resume
+        if resume:
+            self.hints = tuple(each for each in self.hints if f"`{resume}`" not in each)
+        self.resume = None
+        self.advise(hint)
 
     def as_json(self) -> dict[str, Any]:
         """The object scripts read from stderr with `--json` and `--jsonl`."""

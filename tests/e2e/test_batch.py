@@ -161,6 +161,28 @@ def test_a_row_that_failed_has_its_error_and_is_asked_again_from_its_reasoning(
     assert again["cost_usd"] == whole["cost_usd"]  # with the reasoning that the first turn paid
 
 
+def test_an_outage_of_claude_ends_the_run_before_all_reasoning_is_paid_for(
+    vendors: Vendors, source: Path, output: Path
+) -> None:
+    world = RowVendors(vendors)
+    page = [b"<html><title>Please log in</title>"]  # of a network that wants a login
+    vendors.claude.forget()
+    vendors.claude.reply(Reply(200, {}, page, "text/html", "length"))
+    write_rows(source, 60)
+    command = ("batch", str(source), "-o", str(output), "-j", "1")
+    away = vendors.run(*command)
+    reasoned = len(world.asked("reasoner"))
+    assert 20 <= reasoned < 30
+    assert (away.code, b"sent a web page" in away.stderr) == (6, True)
+    assert b"rows are left: run it again to go on\n" in away.stderr
+    assert b"resume" not in away.stderr  # that is one row's
+    vendors.claude.forget()
+    vendors.claude.reply(world.answer)
+    assert vendors.run(*command).code == 0
+    check_answers(output, 60)
+    assert set(Counter(world.asked("reasoner")).values()) == {1}
+
+
 def test_rows_of_every_format_with_settings_of_their_own(
     vendors: Vendors, source: Path, output: Path
 ) -> None:

@@ -47,6 +47,8 @@ OFFERS: Final = {"key_missing": b"Set it up now? [Y/n]"}
 SEARCH_OFFER: Final = b"Answer without the search? [y/N]"
 RESUMED: Final = {"thoughts": "C", "reasoning": "C", "part": "C", "pages": "RC"}
 """What `resume` has to ask for, by what is kept; of a cut reasoning with --partial."""
+USERS_OWN: Final = ("in.jsonl", "out.jsonl")
+"""The questions and answers of `batch` and `eval`."""
 STRAY: Final = re.compile(r"\.tmp|\.part|~$|^tmp|\.repair|EXECUTED")
 
 
@@ -120,21 +122,21 @@ class World:
         fault, phase = self.case.fault, self.case.phase
         for letter, vendor in self.by_letter().items():
             if fault.does and letter == vendor_of(phase):
-                bad = faulty_reply(phase, self._filled(fault.does), self.signal)
+                bad = faulty_reply(phase, self.filled(fault.does), self.signal)
                 vendor.reply(*[bad] * max(fault.times, 1))
                 if not fault.times:
                     continue
             vendor.reply(good_reply(letter))
 
-    def _filled(self, said: Any) -> Any:
+    def filled(self, said: Any) -> Any:
         """What the row says a vendor does, with the keys that it echoes."""
         match said:
             case str():
                 return self.keyed(said)
             case dict():
-                return {name: self._filled(value) for name, value in said.items()}
+                return {name: self.filled(value) for name, value in said.items()}
             case tuple() | list():
-                return [self._filled(value) for value in said]
+                return [self.filled(value) for value in said]
         return said
 
     def by_letter(self) -> dict[str, Loopback]:
@@ -264,10 +266,12 @@ class World:
 
     def strays(self) -> list[str]:
         """Files that should not be there any more: journals, half-written and temporary ones."""
+        own = {self.vendors.home / name for name in (*self.case.fault.files, *USERS_OWN)}
         found = [path for path in self.vendors.home.rglob("*") if path.is_file()]
         return [
             self.plain(str(path.relative_to(self.data))) if path.suffix == ".jsonl" else path.name
             for path in found
+            if path not in own
             if path.suffix == ".jsonl" or path.parent.name == "tmp" or STRAY.search(path.name)
         ]
 
@@ -485,7 +489,7 @@ def resumed(world: World, state: str, turn: TurnRecord | None) -> str:
         world.vendors.claude.reply(claude_stream([rest]))
     partial = ["--partial"] if state == "thoughts" else []
     world.running.clear()
-    again = World(_calm(world.case), world.vendors, world.places, world.forker)
+    again = World(calm(world.case), world.vendors, world.places, world.forker)
     result = again.run("resume", "--json", *partial)
     asked = again.asked()
     if result.code == 2:
@@ -503,7 +507,7 @@ def resumed(world: World, state: str, turn: TurnRecord | None) -> str:
 FOUND_AGAIN: Final = "note: recovered 1 unfinished turn: `deepreasoning history list`\n"
 
 
-def _calm(case: Case) -> Case:
+def calm(case: Case) -> Case:
     """The case without what its row sets: the user has mended it."""
     from dataclasses import replace
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
+from deepreasoning_cli.errors import DeepReasoningError, UsageError
 from deepreasoning_cli.evaluation.arms import ArmKind, EvaluationArm
 from deepreasoning_cli.evaluation.checkers import (
     JUDGEMENT,
@@ -22,12 +22,17 @@ from deepreasoning_cli.evaluation.checkers import (
 )
 from deepreasoning_cli.evaluation.question_file import EvaluationRow
 from deepreasoning_cli.library.answers_file import AnswersFile
-from deepreasoning_cli.library.many import NOTHING, STOPPED, EndedTurn, ManyTurns
+from deepreasoning_cli.library.many import (
+    NOTHING,
+    STOPPED,
+    EndedTurn,
+    ManyTurns,
+    meets_every_turn,
+)
 from deepreasoning_cli.pipeline.events import COST_CAP, Message, Prompt, Stage
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
-from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.pipeline.stop_reasons import Ending, ending_of
 from deepreasoning_cli.pipeline.tools import AnswerOptions, OutputFormat
 from deepreasoning_cli.sanitize import dump_json
@@ -367,15 +372,9 @@ def _failed(row: EvaluationRow, arm: EvaluationArm, line: dict[str, Any]) -> Arm
 
 
 def _ends_the_run(ended: EndedTurn) -> bool:
-    """Whether the next calls would meet the same: a cap, a key that is wrong, no credit.
-
-    What a cassette lacks ends a replay, too.
-    """
-    error = ended.error
-    if error is None:
-        return False
-    ends = isinstance(error, ConfigError) or error.kind in ("no_credit", STOPPED, *UNPAID)
-    return ended.reached_cap or ends
+    """Whether the next calls would meet the same: a cap, a key that is wrong, no credit."""
+    is_stopped = ended.error is not None and ended.error.kind == STOPPED
+    return ended.reached_cap or is_stopped or meets_every_turn(ended.error)
 
 
 def _is_for_the_next_run(ended: EndedTurn) -> bool:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from deepreasoning_cli import paths
 from deepreasoning_cli.errors import (
+    ConfigError,
     DeepReasoningError,
     IncompleteError,
     UnavailableError,
@@ -39,6 +40,7 @@ from deepreasoning_cli.pipeline.budget import Cap, Caps
 from deepreasoning_cli.pipeline.events import COST_CAP, REPLAY, Event
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, run_turn
+from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.transport import DeferredTransport, RetryNotice
 from deepreasoning_cli.views.base import ViewGroup
@@ -144,6 +146,16 @@ class EndedTurn:
     record: TurnRecord = field(repr=False)
     error: DeepReasoningError | None = None
     reached_cap: bool = False
+
+
+def meets_every_turn(error: DeepReasoningError | None) -> bool:
+    """Whether all other turns would meet the same: a key that is wrong, no credit.
+
+    What a cassette lacks ends a replay, too.
+    """
+    if error is None:
+        return False
+    return error.is_at_heart(ConfigError) or error.kind in ("no_credit", *UNPAID)
 
 
 class ManyTurns:
@@ -308,8 +320,8 @@ class AtOnce(Generic[Item, Result]):
 
     So many `threads` work; an item is taken from `items` when one of them is free, in whichever
     thread that is, one after the other. What `work` or `items` raise is raised here. `tick` is
-    called several times a second while a result is awaited. A signal may interrupt the waiting: it
-    can be gone on with.
+    called several times a second while a result is awaited. Behind a result that `is_last` no
+    thread takes another item. A signal may interrupt the waiting: it can be gone on with.
     """
 
     def __init__(
@@ -318,10 +330,12 @@ class AtOnce(Generic[Item, Result]):
         items: Iterable[Item],
         threads: int,
         tick: Callable[[], None] = lambda: None,
+        is_last: Callable[[Result], bool] = lambda _: False,
     ) -> None:
         self._work = work
         self._items = iter(items)
         self._tick = tick
+        self._is_last = is_last
         self._taking = threading.Lock()
         self._ended = False
         self._results: Queue[tuple[Result | None, BaseException | None]] = Queue(threads)
@@ -369,8 +383,10 @@ class AtOnce(Generic[Item, Result]):
                 self._results.put((None, failure))
                 return
             try:
-                outcome = (self._work(item), None)
+                result = self._work(item)
+                if self._is_last(result):  # what this thread would take next would be paid for
+                    self.end()
             except Exception as failure:  # noqa: BLE001 (as above)
                 self._results.put((None, failure))
                 return
-            self._results.put(outcome)
+            self._results.put((result, None))

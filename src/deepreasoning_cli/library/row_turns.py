@@ -9,14 +9,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, RefusedError, UsageError
-from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns
+from deepreasoning_cli.library.many import NOTHING, EndedTurn, ManyTurns, meets_every_turn
 from deepreasoning_cli.library.question_rows import Row, RowError
 from deepreasoning_cli.pipeline.events import Handoff
 from deepreasoning_cli.pipeline.money import decimal_usd
 from deepreasoning_cli.pipeline.record import TurnRecord
 from deepreasoning_cli.pipeline.run import Plan, ReasonerOutput
 from deepreasoning_cli.pipeline.search import found_pages
-from deepreasoning_cli.pipeline.stage import UNPAID
 from deepreasoning_cli.settings.loaded import LoadedSettings
 from deepreasoning_cli.views.json import turn_object
 from deepreasoning_cli.wiring.resources import TurnRequest
@@ -40,14 +39,8 @@ class RowOutcome:
 
     @property
     def ends_the_run(self) -> bool:
-        """Whether the next rows would meet the same: a cap, a key that is wrong, no credit.
-
-        What a cassette lacks ends a replay, too.
-        """
-        error = self.error
-        kind = error.kind if error else None
-        ends = isinstance(error, ConfigError) or kind == "no_credit" or kind in UNPAID
-        return self.reached_cap or ends
+        """Whether the next rows would meet the same: a cap, a key that is wrong, no credit."""
+        return self.reached_cap or meets_every_turn(self.error)
 
 
 class RowTurns:

@@ -164,7 +164,7 @@ class RunEnd:
         """Whether no more rows are to be asked after this one."""
         if outcome.batched:  # each row of a batch has what became of it, the others too
             return False
-        is_away = isinstance(outcome.error, UnavailableError)
+        is_away = outcome.error is not None and outcome.error.is_at_heart(UnavailableError)
         self._unreachable = self._unreachable + 1 if is_away else 0
         if outcome.ends_the_run or self._unreachable >= OUTAGE:
             self.error = self.error or outcome.error
@@ -181,8 +181,7 @@ class RunEnd:
                 hint="run it again with a higher cap: what was paid for is kept",
             )
         if self.error:
-            self.error.resume = None
-            self.error.advise(f"{left}: run it again to go on")
+            self.error.of_the_whole_run(f"{left}: run it again to go on")
             raise self.error
         if progress.failed:
             raise IncompleteError(
@@ -227,7 +226,13 @@ class RowRun:
             earlier = tuple(self.answers.turns.get(row.key, ()))
             return ask(row, earlier, partial(self._begin_turn, row.key))
 
-        work_left = AtOnce(work, rows or self.rows(), self.at_once, self.progress.tick)
+        work_left = AtOnce(
+            work,
+            rows or self.rows(),
+            self.at_once,
+            self.progress.tick,
+            is_last=lambda row: row is not None and row.ends_the_run and not row.batched,
+        )
         interrupted: KeyboardInterrupt | None = None
         while True:
             try:

@@ -163,7 +163,13 @@ class QuestionsRun:
 
     def ask(self, rows: Sequence[EvaluationRow], arms: Sequence[EvaluationArm]) -> None:
         """Ask all, show the report of what there is. Raises what ended it early."""
-        work = AtOnce(self._asking.answer, rows, self._run.at_once, self._progress.tick)
+        work = AtOnce(
+            self._asking.answer,
+            rows,
+            self._run.at_once,
+            self._progress.tick,
+            is_last=lambda outcome: outcome.ends_the_run,
+        )
         outcomes: list[QuestionOutcome] = []
         interrupted: BaseException | None = None
         while True:
@@ -204,7 +210,7 @@ class QuestionsRun:
 
     def _note(self, outcome: QuestionOutcome) -> bool:
         """Whether no more are to be asked after this one."""
-        is_away = isinstance(outcome.error, UnavailableError)
+        is_away = outcome.error is not None and outcome.error.is_at_heart(UnavailableError)
         self._unreachable = self._unreachable + 1 if is_away else 0
         if outcome.ends_the_run or self._unreachable >= OUTAGE:
             self._error = self._error or outcome.error
@@ -212,8 +218,7 @@ class QuestionsRun:
 
     def _raise_error(self, report: EvaluationReport) -> None:
         if error := self._error:
-            error.resume = None
-            error.advise(f"{GO_ON}: nothing is paid for twice")
+            error.of_the_whole_run(f"{GO_ON}: nothing is paid for twice")
             if isinstance(error, IncompleteError) and error.kind == "cost_cap":
                 raise RefusedError(error.message, kind=error.kind, hint=error.hints)
             raise error
