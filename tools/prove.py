@@ -86,7 +86,11 @@ PROMISES: Final = (
         " for is lost, or paid for twice, and no key is told",
         tried="cases",
         least=1_300,
-        tests=("tests/faults/test_faults.py", "tests/faults/test_compound_faults.py"),
+        tests=(
+            "tests/faults/test_faults.py",
+            "tests/faults/test_faults_of_many.py",
+            "tests/faults/test_compound_faults.py",
+        ),
     ),
     Promise(
         name="damages",
