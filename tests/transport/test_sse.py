@@ -105,6 +105,12 @@ def test_one_bad_event_is_skipped() -> None:
     assert lines(text) == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "9" * 5_000, f"-{'9' * 5_000}"])
+def test_a_number_beyond_all_numbers_costs_no_text(number: str) -> None:
+    (payload,) = lines(f'data: {{"text": "paid for", "created": {number}}}\n\n')
+    assert payload["text"] == "paid for"
+
+
 def test_three_bad_events_in_a_row_end_it() -> None:
     stream = payloads(cast(httpx.Response, Pieces([said({"a": 1}, "x", "y", "z")])), Timeouts())
     assert next(stream) == {"a": 1}

@@ -140,9 +140,21 @@ def response_id(headers: Mapping[str, str]) -> str | None:
 def json_value(text: str | bytes) -> Any:
     """The value that a JSON text stands for; None for what is no JSON."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError):
         return None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """As `json.loads`, but an integer of more digits than Python reads is infinite: what stands
+    beside it was paid for.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=float)
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ A response that stalls is given up.
 from __future__ import annotations
 
 import codecs
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -242,7 +241,7 @@ def _event_payloads(
             yield DONE
             return
         try:
-            payload = _without(secrets, json.loads(text), text)
+            payload = _without(secrets, errors.parse_json(text), text)
             if isinstance(data, ErrorData):
                 payload = _as_error(payload)
         except (ValueError, RecursionError):
