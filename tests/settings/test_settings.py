@@ -718,6 +718,57 @@ def test_a_link_into_a_folder_that_others_can_write_is_no_better(tmp_path: Path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_further_up_that_others_can_write_is_no_better(
+    tmp_path: Path, linked: bool
+) -> None:
+    """They could put another folder in its place, and a link to a file of the user's in that."""
+    upper, own = tmp_path / "upper", tmp_path / "own"
+    (upper / "lower").mkdir(parents=True)
+    own.mkdir(0o700)
+    upper.chmod(0o777)
+    path = upper / "lower/config.toml"
+    path.touch(0o600)
+    if linked:
+        (own / "config.toml").symlink_to(path)
+        path = own / "config.toml"
+    loaded = load(path, marking(tmp_path))
+    assert (loaded.writable, (tmp_path / "ran").exists()) == (upper, False)
+    upper.chmod(0o1777)
+    assert load(path, marking(tmp_path)).writable is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="users of POSIX")
+@pytest.mark.parametrize("mode", [0o755, 0o1755])
+def test_a_folder_of_another_user_is_no_better(
+    config: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    folder, real = config.parent, Path.stat
+    others = Mock(st_uid=os.geteuid() + 1, st_mode=stat.S_IFDIR | mode)
+    config.touch(0o600)
+    monkeypatch.setattr(Path, "stat", lambda path: others if path == folder else real(path))
+    loaded = load(config, marking(folder))
+    advice = f"look at the commands in {config}, then move it into a folder of yours"
+    assert loaded.notes == [
+        f"others can write {folder}: the key commands of config.toml are not run; {advice}"
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_list_of_rights_may_name_others(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the mode has the most that it may give where the group's rights stand."""
+    monkeypatch.setattr(reader, "_is_own_group", lambda _: True)
+    config.touch(0o660)
+    config.chmod(0o660)
+    listed: list[str] = []
+    monkeypatch.setattr(os, "listxattr", lambda _: listed, raising=False)
+    assert load(config, marking(config.parent)).writable is None
+    listed.append("system.posix_acl_access")
+    config.chmod(0o660)
+    assert load(config, marking(config.parent)).writable == config
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 @pytest.mark.parametrize("mode", [0o1777, 0o755])
 def test_a_sticky_folder_or_one_that_others_only_read_is_trusted(config: Path, mode: int) -> None:
     config.parent.chmod(mode)

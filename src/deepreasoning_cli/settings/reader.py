@@ -6,6 +6,7 @@ import codecs
 import os
 import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from deepreasoning_cli import files
@@ -77,7 +78,7 @@ def _check_owner(path: Path) -> None:
     """The file can name programs to run: only the user's own and the system's are trusted."""
     if os.name != "posix":
         return
-    if (owner := path.stat().st_uid) not in (os.geteuid(), 0):
+    if not _is_trusted(owner := path.stat().st_uid):
         raise ConfigError(
             f"{path} belongs to another user (id {owner})",
             hint="make it yours with chown, or name another file with --config",
@@ -86,19 +87,37 @@ def _check_owner(path: Path) -> None:
 
 
 def writable_by_others(path: Path) -> Path | None:
-    """The file, or the folder that it or its link is in, if others may write it; else None.
+    """The file, or a folder above it or its link, if others may write it; else None.
 
-    A group that has no other member is nobody else; a sticky folder lets others replace nothing.
+    A group that has no other member is nobody else; a sticky folder lets others replace nothing,
+    but for its owner.
     """
     if os.name != "posix":
         return None
-    for each in (path, path.parent, path.resolve().parent):
-        mode = each.stat().st_mode
-        is_sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
-        is_shared = mode & stat.S_IWGRP and not _is_own_group(each.stat().st_gid)
-        if (mode & stat.S_IWOTH or is_shared) and not is_sticky:
+    real = path.resolve()
+    folders = (path.parent, real.parent)
+    for each in (path, *path.absolute().parents, *real.parents):
+        status = each.stat()
+        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if each in folders and not _is_trusted(status.st_uid):
+            return each
+        if (status.st_mode & stat.S_IWOTH or _is_shared(each, status)) and not is_sticky:
             return each
     return None
+
+
+def _is_trusted(owner: int) -> bool:
+    return owner in (os.geteuid(), 0)
+
+
+def _is_shared(path: Path, status: os.stat_result) -> bool:
+    """Whether a group with others in it may write it, or those whom a list of rights may name."""
+    if not status.st_mode & stat.S_IWGRP:
+        return False
+    with suppress(OSError, AttributeError):  # only Linux can list them
+        if ACL in os.listxattr(path):
+            return True  # the rights of the group are then the most that the list may give
+    return not _is_own_group(status.st_gid)
 
 
 def _is_own_group(number: int) -> bool:
@@ -115,6 +134,8 @@ def _is_own_group(number: int) -> bool:
 
 def how_to_close(path: Path, writable: Path) -> str:
     """What to do about a file or folder that others can write."""
+    if not _is_trusted(writable.stat().st_uid):
+        return f"look at the commands in {path}, then move it into a folder of yours"
     return f"look at the commands in {path}, then `chmod go-w {shlex.quote(str(writable))}`"
 
 
@@ -130,6 +151,7 @@ def _make_private(path: Path, *, holds_keys: bool) -> str | None:
     return None
 
 
+ACL = "system.posix_acl_access"
 COMMAND_TIMEOUT = 60.0  # seconds: long enough to unlock a password store by hand
 LONGEST_STDERR = 300  # characters
 
