@@ -14,8 +14,8 @@ ERRORS: Final = {
     *("UsageError", "ConfigError", "RefusedError", "UnavailableError", "IncompleteError"),
     "WriteError",
 }
-WITHOUT: Final = ("server/", "cli/chat/", "cli/usage_errors.py")
-"""Replies of an API, lines beside a chat's prompt, and wrong values: the right ones are said."""
+WITHOUT: Final = ("server/", "cli/chat/commands.py")
+"""Replies of an API, and a slash command's misuse, which shows its usage."""
 
 
 def calls_without_a_hint() -> Iterator[str]:
@@ -26,8 +26,7 @@ def calls_without_a_hint() -> Iterator[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 given = {keyword.arg for keyword in node.keywords}
-                is_advice = "use either" in ast.unparse(node)  # the message says it all
-                if node.func.id in ERRORS and not (is_advice or given & {"hint", "hints", None}):
+                if node.func.id in ERRORS and not given & {"hint", "hints", None}:
                     yield f"{name}:{node.lineno}"
 
 

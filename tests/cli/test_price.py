@@ -286,7 +286,11 @@ def test_a_bill_without_a_chain_of_thought_says_so() -> None:
             "error: deepseek is a reasoner",
             "hint: --reasoner deepseek",
         ),
-        (("--spent", "--input", "1"), "error: use either --spent or --input", ""),
+        (
+            ("--spent", "--input", "1"),
+            "error: use either --spent or --input",
+            "hint: drop one of them",
+        ),
         (("--csv",), "error: --csv needs --spent", "hint: `deepreasoning price --spent --csv …`"),
         (
             ("--exact", "--input", "1"),
@@ -310,8 +314,9 @@ def test_what_cannot_be_priced_is_a_mistake_in_the_call(
 @pytest.mark.parametrize("number", ["-1", "1.5", "many", "100000001"])
 def test_a_count_that_is_none_is_a_mistake_in_the_call(number: str) -> None:
     result = price(f"--input={number}")
-    said = "error: --input must be a whole number from 0 to 100000000\n"
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", said)
+    said = "error: --input must be a whole number from 0 to 100000000\nhint: `deepreasoning price "
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{said}--help` says what it takes\n"
 
 
 def test_a_retired_model_has_no_price_at_anthropic() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,9 @@ def said(*words: str) -> str:
     ],
 )
 def test_a_wrong_value_is_told_what_it_must_be(words: str, expected: str) -> None:
-    assert said(*words.split()) == f"error: {expected}\n"
+    first, second = said(*words.split()).splitlines()
+    assert first == f"error: {expected}"
+    assert re.fullmatch(r"hint: `dr [a-z ]+ --help` says what it takes", second)
 
 
 @pytest.mark.parametrize(

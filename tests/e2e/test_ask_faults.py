@@ -780,12 +780,13 @@ def test_a_broken_config_file_is_named_with_its_place(vendors: Vendors) -> None:
     assert vendors.sent() == 0
 
 
+EDIT = "`deepreasoning config edit` opens the file"
 CONFIGS = [
-    ('max_tokens = "many"\n', 1, "max_tokens must be a whole number from 1 to 65536", None),
-    ("\ntemperature = 9\n", 2, "temperature must be a number from 0 to 2", None),
+    ('max_tokens = "many"\n', 1, "max_tokens must be a whole number from 1 to 65536", EDIT),
+    ("\ntemperature = 9\n", 2, "temperature must be a number from 0 to 2", EDIT),
     ('modle = "sonnet"\n', 1, "modle is not a setting", "did you mean model?"),
     ("[gateway]\nendpoit = 1\n", 2, "gateway.endpoit is not a setting", "did you mean endpoint?"),
-    ('handoff = "all"\n', 1, 'handoff must be "reasoning", "answer", "both" or "none"', None),
+    ('handoff = "all"\n', 1, 'handoff must be "reasoning", "answer", "both" or "none"', EDIT),
 ]
 
 

@@ -344,17 +344,17 @@ def test_a_disk_that_fills_up_costs_the_recording_alone(vendors: Vendors, tape: 
 
 PACE: Final = "--replay-pace must be a number from 0 to 1000"
 BAD_WORDS: Final = {
-    "--record TAPE --replay TAPE": ["use either --record or --replay"],
+    "--record TAPE --replay TAPE": ["use either --record or --replay", "drop one of them"],
     "--replay=": [". is not a file", "name a cassette"],
     "--replay FOLDER": ["FOLDER is not a file", "name a cassette"],
     "--replay TAPE.not": [
         "cannot read TAPE.not: No such file or directory",
         "`--record FILE` makes one",
     ],
-    "--replay TAPE --replay-pace -1": [PACE],
-    "--replay TAPE --replay-pace fast": [PACE],
-    "--replay TAPE --replay-pace nan": [PACE],
-    "--replay TAPE --replay-pace inf": [PACE],
+    "--replay TAPE --replay-pace -1": [PACE, "`deepreasoning ask --help` says what it takes"],
+    "--replay TAPE --replay-pace fast": [PACE, "`deepreasoning ask --help` says what it takes"],
+    "--replay TAPE --replay-pace nan": [PACE, "`deepreasoning ask --help` says what it takes"],
+    "--replay TAPE --replay-pace inf": [PACE, "`deepreasoning ask --help` says what it takes"],
 }
 
 

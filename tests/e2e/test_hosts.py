@@ -263,7 +263,7 @@ def test_cache_marks_that_another_host_refuses_are_left_out(vendors: Vendors) ->
             ["--fallback", "ollama", "--fallback", "Ollama"],
             "error: --fallback must be a host name, or a list without repeats such as"
             ' ["openrouter"]',
-            "",
+            "hint: give it such a value, or leave it out",
         ),
     ],
 )

@@ -156,7 +156,7 @@ def test_what_does_not_fit_into_the_context_is_left_out_from_the_oldest_on_and_s
         (
             ["-c", "--session", "s", "q"],
             "use either --continue or --session",
-            None,
+            "drop one of them",
         ),
         (["--session", " ", "q"], "a session needs a name", "--session NAME"),
         (["--reasoning-from", "last", "q"], "there is no last turn", "the history is empty"),
@@ -260,6 +260,7 @@ def is_a_device(_: Vendors) -> dict[str, str]:
 def newer(vendors: Vendors) -> dict[str, str]:
     assert vendors.ask("6 x 7?") == QUIET
     with sqlite3.connect(data(vendors) / "history.db") as connection:
+        connection.execute("ALTER TABLE turns ADD COLUMN starred INTEGER")
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     return {}

@@ -469,6 +469,7 @@ def test_a_wrong_value_names_file_line_setting_and_what_is_allowed(
     error = failure(config, f"# a comment\n\n{line}\n")
     assert (type(error), error.exit_code, error.kind) == (ConfigError, 3, "setting_wrong")
     assert error.message == f"{config}:3: {name} must be {allowed}"
+    assert error.hint == "`deepreasoning config edit` opens the file"
 
 
 LAB = '[reasoners.lab]\nbase_url = "http://gpu:8000/v1"\nmodel = "m"\n'
@@ -526,21 +527,24 @@ def test_an_unknown_name_is_refused_with_the_nearest_valid_one(
     assert error.exit_code == 3
 
 
+OR_UNSET = "change the variable, or unset it"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words", "hint"),
     [
-        ("TEMPERATURE", "warm", "TEMPERATURE must be a number from 0 to 2", None),
-        ("HISTORY", "perhaps", "HISTORY must be true or false", None),
-        ("KEYS", CANARY, f"KEYS must be a table: NAME = {KEY}", None),
+        ("TEMPERATURE", "warm", "TEMPERATURE must be a number from 0 to 2", OR_UNSET),
+        ("HISTORY", "perhaps", "HISTORY must be true or false", OR_UNSET),
+        ("KEYS", CANARY, f"KEYS must be a table: NAME = {KEY}", OR_UNSET),
         ("GATEWAY__ENDPONT", "x", "GATEWAY__ENDPONT is not a setting", "did you mean endpoint?"),
-        ("SEARCH__DEPTH", "x", 'SEARCH__DEPTH must be "standard" or "deep"', None),
-        ("SERVE__PORT", "70000", "SERVE__PORT must be a port from 0 to 65535", None),
-        ("BASE_URLS__OLLAMA", "gpu", f"BASE_URLS__OLLAMA must be {ADDRESS}", None),
+        ("SEARCH__DEPTH", "x", 'SEARCH__DEPTH must be "standard" or "deep"', OR_UNSET),
+        ("SERVE__PORT", "70000", "SERVE__PORT must be a port from 0 to 65535", OR_UNSET),
+        ("BASE_URLS__OLLAMA", "gpu", f"BASE_URLS__OLLAMA must be {ADDRESS}", OR_UNSET),
         (
             "REASONERS__LAB__MODEL",
             "x",
             "REASONERS__LAB__MODEL: reasoners.lab.base_url is missing",
-            None,
+            OR_UNSET,
         ),
     ],
 )

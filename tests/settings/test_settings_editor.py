@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError
 from deepreasoning_cli.settings import editor
-from deepreasoning_cli.settings.editor import Answers
+from deepreasoning_cli.settings.editor import UNCHANGED, Answers
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.settings.models import Settings
 
@@ -140,23 +140,26 @@ def test_a_linked_file_stays_linked(path: Path, tmp_path: Path) -> None:
     assert (link.is_symlink(), "opus" in path.read_text()) == (True, True)
 
 
+EDIT = "`deepreasoning config edit` opens the file"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message", "hint"),
     [
-        ("temperature", "warm", "temperature must be a number from 0 to 2", None),
-        ("temperature", "3", "temperature must be a number from 0 to 2", None),
+        ("temperature", "warm", "temperature must be a number from 0 to 2", UNCHANGED),
+        ("temperature", "3", "temperature must be a number from 0 to 2", UNCHANGED),
         ("modle", "x", "modle is not a setting", "did you mean model?"),
-        ("gateway", "5", "gateway must be a table with endpoint", None),
+        ("gateway", "5", "gateway must be a table with endpoint", UNCHANGED),
         ("gateway.endpont", "x", "gateway.endpont is not a setting", "did you mean endpoint?"),
-        ("reasoners.two.model", "x", "reasoners.two.base_url is missing", None),
-        ("model.x", "1", 'model must be a string such as "sonnet"', None),
+        ("reasoners.two.model", "x", "reasoners.two.base_url is missing", EDIT),
+        ("model.x", "1", 'model must be a string such as "sonnet"', UNCHANGED),
         ("a..b", "1", "a..b is not the name of a setting", "write names like keys.lab"),
         ("", "1", " is not the name of a setting", "write names like keys.lab"),
         (
             "reasoners.lab.key",
             CANARY,
             "reasoners.lab.key must be a string: a name from [keys], never the key itself",
-            None,
+            UNCHANGED,
         ),
     ],
 )
@@ -191,9 +194,9 @@ def test_unset_takes_out_the_tables_that_it_empties(path: Path) -> None:
     ("name", "message", "hint"),
     [
         ("modl", "modl is not set in {}", "did you mean model?"),
-        ("history", "history is not set in {}", None),
+        ("history", "history is not set in {}", "`deepreasoning config show` lists what is set"),
         ("model.x", "model.x is not set in {}", "did you mean model?"),
-        ("reasoners.lab.model", "reasoners.lab.model is missing", None),
+        ("reasoners.lab.model", "reasoners.lab.model is missing", EDIT),
     ],
 )
 def test_a_wrong_unset_is_a_usage_error_and_changes_nothing(

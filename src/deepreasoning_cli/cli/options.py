@@ -68,7 +68,7 @@ def settings_from(
     }
     cassettes = [(mode, params[mode]) for mode in ("record", "replay") if params.get(mode)]
     if len(cassettes) > 1:
-        raise UsageError("use either --record or --replay")
+        raise UsageError("use either --record or --replay", hint="drop one of them")
     settings.update(("cassette", f"{path}:{mode}") for mode, path in cassettes)
     return settings
 
@@ -77,7 +77,7 @@ def at_most_one(flags: Mapping[str, bool]) -> None:
     """Raise UsageError where two of these flags, by name, are set."""
     names = [name for name, is_set in flags.items() if is_set]
     if len(names) > 1:
-        raise UsageError(f"use either {names[0]} or {names[1]}")
+        raise UsageError(f"use either {names[0]} or {names[1]}", hint="drop one of them")
 
 
 def build_options(cls: type[Options], params: Mapping[str, Any], **others: object) -> Options:

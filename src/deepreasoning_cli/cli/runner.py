@@ -77,7 +77,7 @@ class AskOptions:
     def check(self) -> None:
         """Raise UsageError for a session that cannot be meant."""
         if self.resume_last and self.session is not None:
-            raise UsageError("use either --continue or --session")
+            raise UsageError("use either --continue or --session", hint="drop one of them")
         if self.session is not None and not self.session.strip():
             raise UsageError("a session needs a name", hint="--session NAME")
 

@@ -35,7 +35,8 @@ def usage_error(failure: Any, root: Any, words: Sequence[str]) -> UsageError:
             hint = f"`{path} --help` says what it is"
             return UsageError(f"{_name(failure.param)} is missing", hint=hint)
         case "BadParameter":
-            return UsageError(_wrong_value(failure.param, failure))
+            hint = f"`{path} --help` says what it takes"
+            return UsageError(_wrong_value(failure.param, failure), hint=hint)
         case "BadOptionUsage" if "not take" in failure.message:
             return UsageError(f"{failure.option_name} takes no value", hint=options)
         case "BadOptionUsage":

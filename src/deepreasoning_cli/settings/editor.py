@@ -32,6 +32,9 @@ class Answers:
     keys: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+UNCHANGED = "give it such a value; the file is as it was"
+
+
 def create(path: Path, answers: Answers, *, overwrite: bool = False) -> None:
     """Write the commented file. Raises UsageError if it exists, or for a wrong answer."""
     refuse_existing(path, overwrite=overwrite)
@@ -89,7 +92,8 @@ def unset_value(path: Path, dotted: str) -> None:
 
     def remove(document: Document, names: list[str]) -> None:
         if not _remove(document, names):
-            hint = did_you_mean(dotted, dotted_names(document.unwrap()))
+            close = did_you_mean(dotted, dotted_names(document.unwrap()))
+            hint = close or "`deepreasoning config show` lists what is set"
             raise UsageError(f"{dotted} is not set in {path}", hint=hint)
 
     _change(path, dotted, remove)
@@ -132,7 +136,7 @@ def _refuse_new_problems(path: Path, before: str, after: str) -> None:
         if old and old.message.partition(" ")[2] == problem.message.partition(" ")[2]:
             raise old  # it was wrong before, and at this line
         words = problem.message.partition(": ")[2] or problem.message
-        raise UsageError(words, hint=problem.hints)
+        raise UsageError(words, hint=UNCHANGED if " must be " in words else problem.hints)
 
 
 def _problem(path: Path, text: str) -> DeepReasoningError | None:

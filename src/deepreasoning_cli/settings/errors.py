@@ -39,6 +39,11 @@ TOML_ADVICE = {
     r"Unclosed inline": "write { … } on one line, with commas between its parts",
 }
 """What to do about a file that is no TOML, by a pattern in the parser's reason."""
+OTHERWISE = {
+    "file": "`deepreasoning config edit` opens the file",
+    "environment": "change the variable, or unset it",
+}
+"""What to do about a wrong value, by where it stands."""
 TRUTH = re.compile(r"=\s*(true|false|yes|no|on|off|none|null)\b", re.IGNORECASE)
 
 
@@ -75,8 +80,8 @@ def settings_error(
     own = name in origins and kind != "file"  # a flag or variable names the setting
     message = f"{place} {problem}" if own else f"{place}: {name} {problem}"
     if kind == "flag":
-        return UsageError(message, hint=hint)
-    return ConfigError(message, hint=hint, kind="setting_wrong")
+        return UsageError(message, hint=hint or "give it such a value, or leave it out")
+    return ConfigError(message, hint=hint or OTHERWISE.get(kind), kind="setting_wrong")
 
 
 def _origin(name: str, origins: Mapping[str, str]) -> str:

@@ -303,7 +303,7 @@ def test_an_unchanged_or_empty_edit_is_not_paid_for(left: str) -> None:
 
 def test_an_edit_needs_a_person() -> None:
     chat = Chat(is_interactive=False)
-    assert said(chat, "/edit")[1] == "error: /edit needs a terminal\n"
+    assert said(chat, "/edit")[1] == "error: /edit needs a terminal\nhint: ask it anew\n"
 
 
 def test_undo_takes_out_one_turn_after_the_other() -> None:
@@ -408,7 +408,8 @@ def test_copy_takes_what_is_named(entry: str, text: str, note: str) -> None:
 def test_there_may_be_nothing_to_copy() -> None:
     chat = chat_with(("q", "", "hm"))
     assert said(chat, "/copy", "/copy code")[1] == (
-        "error: the last answer is empty\nerror: the last answer has no code block\n"
+        "error: the last answer is empty\nhint: /copy N copies another\n"
+        "error: the last answer has no code block\nhint: /copy copies all of it\n"
     )
     assert chat.copied == []
 
@@ -477,7 +478,8 @@ def test_a_branch_goes_on_beside_its_origin() -> None:
     chat = chat_with(("one", "1", "hm"), ("two", "2", "hm"))
     _, err = said(chat, "/branch", "three", "/branch early 1", "/branch first")
     assert err == (
-        "session first-2, 2 turns\nsession early, 1 turn\nerror: there is a session first already\n"
+        "session first-2, 2 turns\nsession early, 1 turn\n"
+        "error: there is a session first already\nhint: give another name\n"
     )
     assert {name: len(turns) for name, turns in chat.archive.kept.items()} == {
         "first": 2,

@@ -88,7 +88,9 @@ def test_a_line_that_is_too_long_is_skipped_whole() -> None:
     chat = Chat(is_interactive=False)
     assert piped(chat, b"0123456789abcdefghijklmnopqrstuvwxyz\nshort\n", longest=10) == 2
     assert [each[1] for each in chat.turns.asked] == ["short"]
-    assert chat.stderr.getvalue() == "error: a line is longer than 0 MB\n"
+    assert chat.stderr.getvalue() == (
+        "error: a line is longer than 0 MB\nhint: ask about a part of it\n"
+    )
 
 
 def test_ctrl_c_leads_a_person_back_to_the_prompt() -> None:

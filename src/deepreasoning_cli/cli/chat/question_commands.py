@@ -155,7 +155,7 @@ def compare(chat: ChatSession, argument: str) -> None:
 def edit(chat: ChatSession, argument: str) -> None:
     """Change the last question in $EDITOR and ask it instead."""
     if not chat.is_interactive:
-        raise UsageError("/edit needs a terminal", kind="no_terminal")
+        raise UsageError("/edit needs a terminal", hint="ask it anew", kind="no_terminal")
     last = chat.last
     before = last.start.prompt if last else ""
     text = chat.edit(before)

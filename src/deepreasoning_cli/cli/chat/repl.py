@@ -253,7 +253,9 @@ class LineReader:
         if len(line) > self.longest:
             self._skip_rest(line)
             limit = f"{self.longest // 1_000_000} MB"
-            raise UsageError(f"a line is longer than {limit}", kind="too_long")
+            raise UsageError(
+                f"a line is longer than {limit}", hint="ask about a part of it", kind="too_long"
+            )
         encoding, self._encoding = self._encoding, "utf-8"
         line = line.rstrip(b"\r\n")
         try:

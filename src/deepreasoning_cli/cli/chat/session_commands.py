@@ -19,7 +19,7 @@ def copy(chat: ChatSession, argument: str) -> None:
     """Copy the last answer, the Nth, a code block, the reasoning."""
     what, text = _text_to_copy(chat, argument)
     if not text:
-        raise UsageError(f"{what} is empty", kind="empty")
+        raise UsageError(f"{what} is empty", hint="/copy N copies another", kind="empty")
     chat.copy(sanitize(text, Sink.PIPE))
     chat.printer.note(f"copied: {what}, {pluralize(len(text), 'character')}")
 
@@ -44,7 +44,9 @@ def _code_block(last: TurnRecord, which: list[str]) -> tuple[str, str]:
 
     blocks = code_blocks(last.answer)
     if not blocks:
-        raise UsageError("the last answer has no code block", kind="no_code")
+        raise UsageError(
+            "the last answer has no code block", hint="/copy copies all of it", kind="no_code"
+        )
     place = parse_number(which[0], len(blocks), "code block") if which else len(blocks)
     return f"code block {place} of {len(blocks)}", blocks[place - 1].text
 
@@ -115,7 +117,9 @@ def branch(chat: ChatSession, argument: str) -> None:
     upto = parse_number(last.strip(), turns, "turn") if last else turns
     names = {row.name for row in chat.archive.sessions()}
     if name in names:
-        raise UsageError(f"there is a session {name} already", kind="session_exists")
+        raise UsageError(
+            f"there is a session {name} already", hint="give another name", kind="session_exists"
+        )
     name = name or next(free for n in count(2) if (free := f"{session}-{n}") not in names)
     chat.archive.branch(session, name, upto)
     chat.move(name)
