@@ -41,6 +41,8 @@ CHOSEN: Final = (
     *("name-unknown", "certificate-expired"),
 )
 """The faults of the table that are struck here."""
+OF_BATCH: Final = ("no-reasoning",)
+"""And in `batch` alone: `compare` says in its own words that there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,11 @@ class Many:
 
 def many_cases(faults: list[Fault]) -> Iterator[Many]:
     """Each fault of a vendor in each phase of each command."""
-    for fault in (fault for fault in faults if fault.name in CHOSEN):
+    for fault in (fault for fault in faults if fault.name in CHOSEN + OF_BATCH):
         for phase, outcome in fault.outcomes.items():
             if phase not in PHASES or "pipe" not in (outcome.sinks or fault.sinks):
                 continue
-            for command in PARTS:
+            for command in ("batch",) if fault.name in OF_BATCH else PARTS:
                 shared = command == "compare" and vendor_of(phase) == "R"
                 scopes = ("all",) if shared or outcome.env else ("one", "all")
                 yield from (Many(command, Case(fault, phase, "pipe"), scope) for scope in scopes)

@@ -266,7 +266,7 @@ class World:
 
     def strays(self) -> list[str]:
         """Files that should not be there any more: journals, half-written and temporary ones."""
-        own = {self.vendors.home / name for name in (*self.case.fault.files, *USERS_OWN)}
+        own = {self.vendors.home / name for name in USERS_OWN}
         found = [path for path in self.vendors.home.rglob("*") if path.is_file()]
         return [
             self.plain(str(path.relative_to(self.data))) if path.suffix == ".jsonl" else path.name

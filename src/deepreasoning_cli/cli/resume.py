@@ -236,13 +236,11 @@ def _output_to_reuse(
     runner: TurnRunner, record: TurnRecord, anew: TurnRequest, *, partial: bool, again: bool
 ) -> ReasonerOutput | None:
     """What the reasoner wrote; None where it is called again, or never was."""
-    from deepreasoning_cli.pipeline.events import Handoff, Stage
+    from deepreasoning_cli.pipeline.events import Stage
     from deepreasoning_cli.pipeline.run import ReasonerOutput
 
     stage = record.stages.get(Stage.REASON)
-    needs_reasoning = record.start.handoff in (Handoff.REASONING, Handoff.BOTH)
-    called_claude = Stage.ANSWER in record.stages
-    if stage and needs_reasoning and not (record.reasoning.strip() or called_claude):
+    if record.lacks_reasoning:
         return None  # what came was no reasoning: the reasoner is asked once more
     has_text = bool((record.reasoning + record.draft).strip())
     if stage is None or stage.complete or record.answer.strip():

@@ -226,7 +226,7 @@ def _is_usable(record: TurnRecord) -> bool:
 
 
 def _has_reasoning(record: TurnRecord) -> bool:
-    return bool((record.reasoning + record.draft).strip())
+    return bool((record.reasoning + record.draft).strip()) and not record.lacks_reasoning
 
 
 def _answer(

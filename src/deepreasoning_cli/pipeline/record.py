@@ -279,6 +279,14 @@ class TurnRecord:
         return stage is None or (stage.complete and stage.stop_reason not in events.CUT_SHORT)
 
     @property
+    def lacks_reasoning(self) -> bool:
+        """Whether the hand-off needs reasoning, none was written, and Claude was not asked."""
+        if Stage.REASON not in self.stages or Stage.ANSWER in self.stages:
+            return False
+        needed = self.start.handoff in (Handoff.REASONING, Handoff.BOTH)
+        return needed and not self.reasoning.strip()
+
+    @property
     def settled_after(self) -> int | None:
         """After how many tokens the reasoner was stopped since it had settled, if it was."""
         stage = self.stages.get(Stage.REASON)
