@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -109,22 +109,26 @@ def run_comparison(
             output=output,
             kept=kept,
         )
-        with _full_disk_told(runner, shown.records[opening]):
+        with _full_disk_told(shown, shown.records[opening]):
             shown.run()
-    with _full_disk_told(runner, shown.records[opening]):
+    with _full_disk_told(shown, shown.records[opening]):
         shown.sum_up()
     if failure := shown.failure:
         raise failure
 
 
 @contextmanager
-def _full_disk_told(runner: TurnRunner, record: TurnRecord) -> Iterator[None]:
-    """Where stdout takes no more, the error says how to come by the answers, which are kept."""
+def _full_disk_told(shown: ShownComparison, record: TurnRecord) -> Iterator[None]:
+    """Where stdout or the file takes no more, the error says how to come by the answers, if they
+    are kept; else they are printed where it is still possible.
+    """
     try:
         yield
     except (WriteError, OSError) as failure:
         is_full = isinstance(failure, WriteError) or failure.errno in NO_ROOM
-        if not (is_full and runner.saves):
+        if is_full and not shown.is_saved:
+            shown.print_unwritten(failure)
+        if not (is_full and shown.is_saved):
             raise
         raise as_write_error(failure, record) from failure.__cause__
 
@@ -158,6 +162,11 @@ class ShownComparison:
     def failure(self) -> BaseException | None:
         """What to raise once it has run; None where every answer is whole."""
         return self._turns.failure
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether all that came is on the disk."""
+        return self._turns.resume_command is not None
 
     @property
     def records(self) -> list[TurnRecord]:
@@ -209,6 +218,14 @@ class ShownComparison:
         self._print_table()
         if not self._hidden:
             self._pick(question, {each.label: each for each in compared.answers})
+
+    def print_unwritten(self, failure: WriteError | OSError) -> None:
+        """Print the answers that are kept nowhere: on stdout, if it was a file that failed."""
+        is_free = isinstance(failure, WriteError) and not self._output.structured
+        if stream := sys.stdout if is_free else sys.stderr:
+            sink = Sink.TERMINAL if terminal.is_terminal(stream) else Sink.PIPE
+            with suppress(OSError):
+                AnswerPrinter(self._compared.answers, stream_writer(stream), sink).close()
 
     def _choose_view(self) -> AnswerPrinter | AnswerPanels | ComparisonLines | None:
         """Panels on a terminal; text in a pipe, and where the log of requests stands between."""

@@ -6,8 +6,9 @@ Each is one line that cannot drive the terminal. `--quiet` silences all but the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,14 @@ def message(options: GlobalOptions, kind: str, text: str) -> None:
     """
     if not options.quiet:
         _print(f"{kind}: {text}" if kind else text, LONGEST)
+
+
+def print_unwritten_line(line: str) -> None:
+    """Print a line of JSON that was paid for and is kept nowhere."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):  # ValueError: closed
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
 
 def run_reporter(options: GlobalOptions) -> Reporter:

@@ -335,9 +335,7 @@ def print_reasoning(text: str) -> None:
     view.close(None)
 
 
-def print_unwritten(
-    options: OutputOptions, record: TurnRecord, failure: WriteError | OSError
-) -> None:
+def print_unwritten(options: OutputOptions, record: TurnRecord, failure: BaseException) -> None:
     """Print paid text that no file, no stdout and no history has taken, where it may yet be read.
 
     The answer of `--output` goes to stdout, which is free for it; all else goes to stderr.

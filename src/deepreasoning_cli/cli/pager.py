@@ -43,7 +43,9 @@ def print_text(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print one line of JSON, never through a pager. Raises WriteError where stdout is closed."""
-    _stdout().write(dump_json(value) + "\n")
+    stdout = _stdout()
+    stdout.write(dump_json(value) + "\n")
+    stdout.flush()  # a full disk is told here, where it is known what to do
 
 
 def _stdout() -> Any:

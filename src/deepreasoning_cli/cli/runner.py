@@ -261,9 +261,11 @@ class TurnRunner:
                 raise as_write_error(failure, record) from failure.__cause__
             print_unwritten(output, record, failure)
             raise
-        except (IncompleteError, KeyboardInterrupt, Interrupted):
+        except (IncompleteError, KeyboardInterrupt, Interrupted) as failure:
             if journal and not (is_saved() or self._reads_keys):
                 builder.print_unkept()
+            if output.code_only and record.answer.strip() and not is_saved():
+                print_unwritten(output, record, failure)  # it has no code, or was cut
             raise
         finally:
             plan.caps.release(record.cost)

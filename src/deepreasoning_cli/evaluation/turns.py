@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.errors import DeepReasoningError, UsageError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.evaluation.arms import ArmKind, EvaluationArm
 from deepreasoning_cli.evaluation.checkers import (
     JUDGEMENT,
@@ -285,7 +285,7 @@ class EvaluationTurns:
         last = kept[-1] if kept else None
         if last and (last.complete or _own_failure(last)):
             line = _line(key, last, None if last.cost is None else paid)
-            self._keep(key, line)
+            self._keep(key, line, outcome)
             return line
         if outcome.ends_the_run:
             return _unsent(key, outcome)
@@ -305,11 +305,16 @@ class EvaluationTurns:
             outcome.error = outcome.error or ended.error
             outcome.ends_the_run = _ends_the_run(ended)
         if not (ended.error and _is_for_the_next_run(ended)):
-            self._keep(key, line)
+            self._keep(key, line, outcome, is_kept=ended.is_kept)
         return line
 
-    def _keep(self, key: str, line: dict[str, Any]) -> None:
-        self._answers.append(line)
+    def _keep(
+        self, key: str, line: dict[str, Any], outcome: QuestionOutcome, *, is_kept: bool = True
+    ) -> None:
+        try:
+            self._answers.append(line, is_kept=is_kept)
+        except WriteError as failure:  # the calls that run are waited for, no other is made
+            outcome.error, outcome.ends_the_run = failure, True
         if not line["error"]:
             self._lines[key] = line
 

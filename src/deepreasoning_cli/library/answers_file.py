@@ -13,13 +13,14 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from deepreasoning_cli.errors import UsageError, WriteError
+from deepreasoning_cli.files import check_writable
 from deepreasoning_cli.history.locks import close_and_remove, try_lock_path
 from deepreasoning_cli.library.question_rows import prompt_digest
 from deepreasoning_cli.sanitize import dump_json
@@ -50,12 +51,15 @@ class AnswersFile:
     `done` has the digest of the prompt of each row that is answered, by the row's key; `turns` the
     ids of the turns that were begun for the others. A line that was cut is taken out when it is
     entered, and so are rows that failed: they are asked again. With `writes` false all of it is
-    only read.
+    only read. `rescue` is told each line with a text that was paid for, where neither the file nor
+    the history has taken it.
 
     Raises UsageError where another run has it or it is somebody else's file, and WriteError.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, writes: bool = True, rescue: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.path = path
         self._state_path = path.parent / f"{path.name}{SUFFIX}"
         self.done: dict[str, bytes] = {}
@@ -67,6 +71,8 @@ class AnswersFile:
         self._file: BinaryIO | None = None
         self._is_over = False
         self._writes = writes
+        self._rescue = rescue
+        self._failure: WriteError | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -80,8 +86,8 @@ class AnswersFile:
                 )
             self._state = state
             try:
-                if self._writes and self.path.exists():
-                    self.path.open("ab").close()  # before anything is paid for
+                if self._writes:  # before anything is paid for
+                    check_writable(self.path)
                 self._tidy()
                 self._read_state()
             except BaseException:
@@ -140,18 +146,32 @@ class AnswersFile:
         with self._lock:
             self._write(self._state, f"{dump_json(entry)}\n".encode())
 
-    def append(self, answer: dict[str, Any]) -> None:
-        """Add the line of a row that is over. Raises WriteError."""
+    def append(self, answer: dict[str, Any], *, is_kept: bool) -> None:
+        """Add the line of a row that is over; `is_kept` tells whether the history has it.
+
+        Raises WriteError, and from then on for each line: behind a part of one no other may stand.
+        """
+        line = dump_json(answer)
         with self._lock:
             try:
-                self._file = self._file or self.path.open("ab")
-                self._file.write(f"{dump_json(answer)}\n".encode())
-                self._file.flush()
-                if time.monotonic() - self._synced_at > SYNC_SECONDS:
-                    os.fsync(self._file.fileno())
-                    self._synced_at = time.monotonic()
+                if self._failure is None:
+                    self._add(f"{line}\n".encode())
             except OSError as exc:
-                raise self._write_error(exc) from exc
+                self._failure = self._write_error(exc)
+            if self._failure is None:
+                return
+            if not is_kept and (answer["answer"] or answer["reasoning"]):
+                self._failure.hints = ("make room; what the file does not hold is printed here",)
+                self._rescue(line)
+            raise self._failure
+
+    def _add(self, line: bytes) -> None:
+        self._file = self._file or self.path.open("ab", buffering=0)
+        while line:
+            line = line[self._file.write(line) or 0 :]
+        if time.monotonic() - self._synced_at > SYNC_SECONDS:
+            os.fsync(self._file.fileno())
+            self._synced_at = time.monotonic()
 
     def _write(self, descriptor: int, line: bytes) -> None:
         try:

@@ -140,12 +140,14 @@ class EndedTurn:
     """A turn that is over: its record as far as it came, and what ended it early.
 
     `reached_cap` tells that a cap of the run, a day or a month did: the next ones cannot begin.
+    `is_kept` tells whether all that came is on the disk.
     """
 
     id: str
     record: TurnRecord = field(repr=False)
     error: DeepReasoningError | None = None
     reached_cap: bool = False
+    is_kept: bool = False
 
 
 def meets_every_turn(error: DeepReasoningError | None) -> bool:
@@ -276,7 +278,13 @@ class ManyTurns:
         finally:
             plan.caps.release(record.cost)
         reached_cap = error is not None and error.kind == COST_CAP and self.cap.was_short(plan.id)
-        return EndedTurn(id=plan.id, record=record, error=error, reached_cap=reached_cap)
+        return EndedTurn(
+            id=plan.id,
+            record=record,
+            error=error,
+            reached_cap=reached_cap,
+            is_kept=journal is not None and journal.is_complete,
+        )
 
     def connect(self) -> Transport:
         """The connections, for calls that are no turn. Raises ConfigError."""

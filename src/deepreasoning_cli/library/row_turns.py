@@ -36,6 +36,8 @@ class RowOutcome:
     reached_cap: bool = False
     batched: bool = False
     """Whether its answer came in a batch."""
+    is_kept: bool = True
+    """Whether the history has what came."""
 
     @property
     def ends_the_run(self) -> bool:
@@ -208,6 +210,7 @@ def _outcome(row: Row, ended: EndedTurn, kept: Sequence[TurnRecord]) -> RowOutco
         cost=cost or NOTHING,
         error=ended.error,
         reached_cap=ended.reached_cap,
+        is_kept=ended.is_kept,
     )
 
 

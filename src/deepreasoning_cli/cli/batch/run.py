@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.batch.check import RowCheck, RowsEstimate, show_dry_run
 from deepreasoning_cli.cli.boundary import require_stdout
-from deepreasoning_cli.cli.messages import debug_log, run_reporter
+from deepreasoning_cli.cli.messages import debug_log, print_unwritten_line, run_reporter
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.errors import (
     DeepReasoningError,
@@ -22,6 +22,7 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
     UsageError,
+    WriteError,
 )
 from deepreasoning_cli.library.answers_file import AnswersFile
 from deepreasoning_cli.library.cheap import AskRow, CheapAnswers, off_peak
@@ -64,7 +65,7 @@ class BatchRun:
             require_stdout()
         reporter = run_reporter(self.global_options)
         with (
-            AnswersFile(output, writes=not self.dry_run) as answers,
+            AnswersFile(output, writes=not self.dry_run, rescue=print_unwritten_line) as answers,
             ManyTurns(
                 self.loaded,
                 at_once=self.at_once,
@@ -215,7 +216,12 @@ class RowRun:
         if self.end.is_unsent(outcome):
             self.progress.cost += outcome.cost
             return
-        self.answers.append(outcome.answer)
+        try:
+            self.answers.append(outcome.answer, is_kept=outcome.is_kept)
+        except WriteError as failure:
+            self.end.error = self.end.error or failure  # those that run are waited for
+            self.progress.cost += outcome.cost
+            return
         self.checked.over.add(outcome.row.key)
         self.progress.count(outcome.cost, failed=outcome.error is not None)
 

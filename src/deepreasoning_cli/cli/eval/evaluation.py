@@ -14,7 +14,13 @@ from typing import Any, Final
 
 from deepreasoning_cli.cli import options as o
 from deepreasoning_cli.cli.boundary import require_stdout
-from deepreasoning_cli.cli.messages import ask_to_confirm, debug_log, message, run_reporter
+from deepreasoning_cli.cli.messages import (
+    ask_to_confirm,
+    debug_log,
+    message,
+    print_unwritten_line,
+    run_reporter,
+)
 from deepreasoning_cli.cli.pager import print_json
 from deepreasoning_cli.cli.price.estimate import TYPICAL, UsageForecast
 from deepreasoning_cli.errors import (
@@ -24,6 +30,7 @@ from deepreasoning_cli.errors import (
     RefusedError,
     UnavailableError,
     UsageError,
+    WriteError,
 )
 from deepreasoning_cli.evaluation.arms import EvaluationArm, make_arms
 from deepreasoning_cli.evaluation.checkers import JudgeCriterion
@@ -84,7 +91,7 @@ class EvaluationRun:
         kept = output or source.with_name(f"{source.stem}.answers.jsonl")
         check_ours(kept)
         with (
-            AnswersFile(kept) as answers,
+            AnswersFile(kept, rescue=print_unwritten_line) as answers,
             ManyTurns(
                 self.loaded,
                 at_once=self.at_once,
@@ -218,7 +225,10 @@ class QuestionsRun:
 
     def _raise_error(self, report: EvaluationReport) -> None:
         if error := self._error:
-            error.of_the_whole_run(f"{GO_ON}: nothing is paid for twice")
+            if isinstance(error, WriteError):  # it says what to do itself
+                error.resume = None
+            else:
+                error.of_the_whole_run(f"{GO_ON}: nothing is paid for twice")
             if isinstance(error, IncompleteError) and error.kind == "cost_cap":
                 raise RefusedError(error.message, kind=error.kind, hint=error.hints)
             raise error
