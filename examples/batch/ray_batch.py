@@ -53,7 +53,7 @@ class Answers:
 
     def append(self, key: str, answer: dict[str, Any]) -> None:
         """Add the line of a row that is over."""
-        self._file.append(answer)
+        self._file.append(answer, is_kept=True)
         self._over.add(key)
 
     def close(self, *, all_answered: bool) -> None:

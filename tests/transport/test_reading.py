@@ -269,6 +269,29 @@ def test_a_head_that_comes_a_byte_at_a_time_ends_by_the_silence_clock(
     assert (failure.kind, failure.message.partition(" ")[2]) == ("timeout", SILENT)
 
 
+CHUNKED = b"HTTP/1.1 %s\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "begins", "goes_on"),
+    [
+        (b"200 OK", b"5;", b"x"),
+        (b"200 OK", b"", b"0"),
+        (b"200 OK", b"0\r\n", b"a: b\r\n"),
+        (b"401 No", b"5;", b"x"),
+    ],
+    ids=["chunk extension", "chunk size", "trailers", "of a refusal"],
+)
+def test_the_frame_of_a_body_that_never_ends_is_silence(
+    seen: Witness, status: bytes, begins: bytes, goes_on: bytes
+) -> None:
+    head = CHUNKED % status
+    frame: list[bytes | Step] = [goes_on, Pause(0.05)] * 2000  # 100 s
+    with Loopback(Reply(framing="raw", body=[head, begins, *frame])) as vendor:
+        failure = seen.failure(to(vendor.url), Timeouts(read=0.3))
+    assert failure.kind == ("timeout" if status == b"200 OK" else "key_rejected")
+
+
 @pytest.mark.parametrize(
     "then",
     [

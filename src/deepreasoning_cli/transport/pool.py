@@ -95,7 +95,9 @@ class _ResponseStream(httpx.SyncByteStream):
             is_chunked = headers.get("transfer-encoding", "").lower() == "chunked"
             if is_chunked and self._response.status == httpx.codes.OK:
                 yield from stream.read_chunks(self._read_timeout)
-            yield from self._response.iter_stream()
+            for data in self._response.iter_stream():
+                yield data
+                stream.data_came()
 
     def close(self) -> None:
         self._response.close()
@@ -168,17 +170,19 @@ class BodyStream(WrappedStream):
         self.is_in_head = True
         self._timeout = timeout
         self._head_until: float | None = None
+        self._data_until: float | None = None
         self._before = b""  # of a head, where its last line may have begun
         self._unread = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come; of a head and what follows it, the head alone.
 
-        The whole head has to come within `timeout`, however often a byte of it comes.
+        The whole head has to come within `timeout`, however often a byte of it comes; of a body,
+        some data.
         """
         if self.is_in_head and not self._unread:
             self._unread = self._read_head(max_bytes, self._timeout if timeout is None else timeout)
-        data, self._unread = self._unread or super().read(max_bytes, timeout), b""
+        data, self._unread = self._unread or self._read_body(max_bytes, timeout), b""
         if self.is_in_head:
             head = self._before + data
             blank_line = BLANK_LINE.search(head)
@@ -201,6 +205,20 @@ class BodyStream(WrappedStream):
             self.close()  # httpcore leaves one open that was to speak to a SOCKS proxy
             raise
 
+    def _read_body(self, max_bytes: int, timeout: float | None) -> bytes:
+        """A part of a body: the head of a chunk, or what follows the last one, may never end."""
+        if timeout is None:
+            return super().read(max_bytes)
+        now = time.monotonic()
+        self._data_until = self._data_until or now + timeout
+        if now >= self._data_until:
+            raise httpcore.ReadTimeout("the body came without data for too long")
+        return super().read(max_bytes, self._data_until - now)
+
+    def data_came(self) -> None:
+        """Some data of the body was taken: from now on there is `timeout` for the next."""
+        self._data_until = None
+
     def read_chunks(self, timeout: float | None) -> Iterator[bytes]:
         """The data of a body's chunks, that of one read together; `timeout` is in seconds.
 
@@ -213,10 +231,11 @@ class BodyStream(WrappedStream):
             pieces, data, missing = split_chunks(data, missing)
             if body := b"".join(pieces):
                 yield body
+                self.data_came()
             if missing == len(CRLF) <= len(data):
                 raise httpcore.RemoteProtocolError("malformed chunk footer")
             is_cut = missing or (len(data) < CHUNK_HEAD_SIZE and CRLF not in data)
-            more = super().read(READ_SIZE, timeout) if is_cut else b""
+            more = self._read_body(READ_SIZE, timeout) if is_cut else b""
             if not more:
                 self._unread = b"" if missing else data
                 return
@@ -224,7 +243,7 @@ class BodyStream(WrappedStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it; a head comes next."""
-        self.is_in_head, self._head_until = True, None
+        self.is_in_head, self._head_until, self._data_until = True, None, None
         super().write(buffer, timeout)
 
     def start_tls(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
