@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from deepreasoning_cli.errors import ConfigError, DeepReasoningError, UsageError, WriteError
+from deepreasoning_cli.errors import DeepReasoningError, UsageError, WriteError
 from deepreasoning_cli.evaluation.arms import ArmKind, EvaluationArm
 from deepreasoning_cli.evaluation.checkers import (
     JUDGEMENT,
