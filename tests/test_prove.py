@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -62,10 +67,16 @@ def tries(tmp_path: Path) -> Promise:
     """A promise whose test tries enough; beside it are one that fails and one that hangs."""
     file = tmp_path / "test_tries.py"
     file.write_text(
-        "import time\n"
+        "import pathlib, subprocess, sys, time\n"
         "def test_tries(record_property): record_property('odd', 1_000)\n"
         "def test_breaks(): assert not 'broken'\n"
-        "def test_hangs(): time.sleep(1_000)\n"
+        "def test_hangs():\n"
+        "    sleeper = [sys.executable, '-c', 'import time; time.sleep(1_000)']\n"
+        "    started = subprocess.Popen(sleeper, start_new_session=True)\n"
+        "    place = pathlib.Path(__file__).parent\n"
+        "    (place / 'new').write_text(str(started.pid))\n"
+        "    (place / 'new').rename(place / 'pid')\n"
+        "    time.sleep(1_000)\n"
     )
     return replace(ODD, tests=(f"{file}::test_tries",))
 
@@ -97,6 +108,43 @@ def test_a_promise_that_takes_too_long_is_ended(
     monkeypatch.setattr(tool, "ONE_PROMISE", 1)
     _, problem = tool.prove(also(tries, "test_hangs"), "0")
     assert problem == "is longer than its limit"
+
+
+def wait_for_end(pid: int) -> None:
+    """Until there is no such process, or nobody has asked yet how it ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    for _ in range(600):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if stat.read_text().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.1)
+                continue
+        return
+    raise AssertionError("it still runs")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux tells who started whom")
+def test_nothing_that_a_promise_has_started_outlives_it(tries: Promise, tmp_path: Path) -> None:
+    """A server has a session of its own; SIGTERM is what `kill` sends."""
+    file = tries.tests[0].partition("::")[0]
+    code = (
+        "from dataclasses import replace\n"
+        "from tools import prove\n"
+        f"prove.PROMISES = (replace(prove.PROMISES[0], tests=({file + '::test_hangs'!r},)),)\n"
+        "prove.main()\n"
+    )
+    proof = subprocess.Popen([sys.executable, "-c", code, "-n", "0"], cwd=ROOT)
+    try:
+        for _ in range(600):
+            if (tmp_path / "pid").exists():
+                break
+            time.sleep(0.1)
+        started = int((tmp_path / "pid").read_text())
+        proof.send_signal(signal.SIGTERM)
+        assert proof.wait(60) == 143
+    finally:
+        proof.kill()
+        proof.wait(10)
+    wait_for_end(started)
 
 
 def test_figures_are_written_over_the_last_ones() -> None:

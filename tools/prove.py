@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,12 +280,31 @@ def _run(arguments: Sequence[str], env: Mapping[str, str]) -> int:
         return 0
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in _family(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait(10)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all that it has started: some have groups and sessions of their own.
+
+    Where the system does not tell (it is Linux's /proc), the process alone.
+    """
+    children: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int(file.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(file.parent.name))
+    family = [pid]
+    for each in family:
+        family += children.get(each, [])
+    return family
 
 
 def main() -> int:
     """Prove what is named, or all; the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended on the way out
     wanted = _arguments()
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     known = last_figures(PAGE.read_text(encoding="utf-8")) if wanted.rest else {}
