@@ -9,14 +9,13 @@ from typing import Final
 
 import pytest
 
-from deepreasoning_cli.errors import DeepReasoningError
+from deepreasoning_cli.errors import ConfigError, DeepReasoningError
 from deepreasoning_cli.settings.editor import set_value
 from deepreasoning_cli.settings.loaded import load_settings
 from deepreasoning_cli.views.base import error_lines
 from support.mutations import CanaryKey, mutated
 from support.often import RecordProperty, often
 
-pytestmark = pytest.mark.no_cover  # the same lines thousands of times: only slower
 TIMES, SHARES = often(800, 20_000), 4
 TOP: Final = (
     *("model", "backend", "reasoner", "answerer", "fallback", "effort", "think", "max_reasoning"),
@@ -91,6 +90,7 @@ def check(path: Path, key: CanaryKey, text: bytes) -> None:
         assert load_settings(path, {}, {}).settings.panels == "box", text
 
 
+@pytest.mark.no_cover  # the same lines thousands of times: only slower
 @pytest.mark.parametrize("share", range(SHARES))
 def test_any_config_is_settings_or_one_clear_error(
     tmp_path: Path, share: int, record_property: RecordProperty
@@ -132,3 +132,16 @@ def test_a_value_that_the_parser_gives_up_on_cannot_be_set(tmp_path: Path, value
     with pytest.raises(DeepReasoningError):
         set_value(path, "max_tokens", value)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("nested", [b"[" * 900 + b"]" * 900, b"{a = " * 300 + b"1" + b"}" * 300])
+def test_a_file_that_only_the_editor_gives_up_on_stays_as_it_is(
+    tmp_path: Path, nested: bytes
+) -> None:
+    path = tmp_path / "config.toml"
+    text = b"reasoner = " + nested
+    path.write_bytes(text)
+    with pytest.raises(ConfigError) as caught:
+        set_value(path, "panels", "box")
+    assert caught.value.kind in ("config_broken", "setting_wrong")
+    assert path.read_bytes() == text
