@@ -23,7 +23,8 @@ SMALL: Final = "trap '' XFSZ; ulimit -f {blocks}; deepreasoning \"$@\""
 
 
 def in_small_files(vendors: Vendors, blocks: int, *args: str) -> CompletedRun:
-    return vendors.shell(SMALL.format(blocks=blocks), *args)
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}  # CPython keeps a compiled module that was cut short
+    return vendors.shell(SMALL.format(blocks=blocks), *args, env=env)
 
 
 def unwritten_lines(stderr: bytes) -> list[dict[str, str]]:
