@@ -22,6 +22,13 @@ NEW = (
 )
 
 
+def read_regular(path: Path) -> str:
+    """The text of a file. Raises OSError also for a pipe or a device, which may never end."""
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "is no file", str(path))
+    return path.read_text("utf-8")
+
+
 def is_first_today(stamp: Path) -> bool:
     """Whether `stamp` does not hold today's date yet (UTC); then it is written, if it can be."""
     today = datetime.now(UTC).date().isoformat()

@@ -21,7 +21,7 @@ from deepreasoning_cli.errors import (
     UnavailableError,
     WriteError,
 )
-from deepreasoning_cli.history import database, salvage, schema
+from deepreasoning_cli.history import database, recent, salvage, schema
 from deepreasoning_cli.history.database import Database
 from deepreasoning_cli.history.locks import hold
 from deepreasoning_cli.history.schema import FIRST, MIGRATIONS, migrate, version
@@ -69,6 +69,17 @@ def test_what_is_no_database_is_set_aside_and_said_so(tmp_path: Path, content: s
     record = journal_turn(tmp_path, turn_events(), warn=no_warning)
     with open_store(tmp_path) as store:
         assert turn_object(store.turn("turn1")) == turn_object(record)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    for name in ("history.db", "recent"):
+        make(tmp_path / name)
+    with pytest.raises(ConfigError, match="is no file") as caught:
+        open_store(tmp_path)
+    assert caught.value.kind == "history_unusable"
+    recent.remove_turns(tmp_path, ["turn1"])
 
 
 def test_two_broken_databases_of_one_second_are_both_kept(tmp_path: Path) -> None:

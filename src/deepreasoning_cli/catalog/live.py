@@ -17,6 +17,7 @@ from deepreasoning_cli.catalog.models import (
     Lifecycle,
     normal_name,
 )
+from deepreasoning_cli.files import read_regular
 
 VERSION: Final = 1
 
@@ -133,7 +134,7 @@ def apply_cache(catalog: Catalog, path: Path) -> Catalog:
 def read(path: Path) -> LiveModels | None:
     """The cache; None where there is none, and where it is damaged or of another version."""
     try:
-        fields = json.loads(path.read_text("utf-8"))
+        fields = json.loads(read_regular(path))
         if fields["version"] != VERSION:
             return None
         return LiveModels(

@@ -144,6 +144,8 @@ class Database:
 
     def _open_writable(self) -> sqlite3.Connection:
         make_private_folder(self.path.parent)
+        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{self.path} is no file", kind="history_unusable", hint=OTHER_FOLDER)
         if not _is_writable(self.path):
             self._refusal = ConfigError(
                 f"{self.path} is read-only", kind="history_read_only", hint=OTHER_FOLDER

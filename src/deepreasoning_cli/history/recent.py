@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deepreasoning_cli.errors import WriteError
-from deepreasoning_cli.files import write_atomically
+from deepreasoning_cli.files import read_regular, write_atomically
 from deepreasoning_cli.pipeline.attachments import summarize_prompt
 from deepreasoning_cli.sanitize import single_line
 
@@ -55,7 +55,7 @@ def remember_hosts(folder: Path, reasoners: Iterable[str], answerers: Iterable[s
     path = folder / HOSTS
     before = ""
     with suppress(OSError, ValueError):
-        before = path.read_text("utf-8")
+        before = read_regular(path)
     if text != before:
         _put(path, text)
 
@@ -68,7 +68,7 @@ def _as_field(name: str | None) -> str:
 def _rows(folder: Path) -> list[tuple[str, str, str]]:
     """The rows that are there; lines of another shape are left out."""
     try:
-        lines = (folder / TURNS).read_text("utf-8").splitlines()
+        lines = read_regular(folder / TURNS).splitlines()
     except (OSError, ValueError):
         return []
     fields = [line.split("\t") for line in lines]
@@ -80,5 +80,7 @@ def _write(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
 
 
 def _put(path: Path, text: str) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        return
     with suppress(WriteError):
         write_atomically(path, text, synced=False)
