@@ -33,7 +33,7 @@ def both(monkeypatch: pytest.MonkeyPatch, *args: str, stdin: bytes | None = None
 
 @pytest.mark.parametrize(
     ("args", "code"),
-    [(["--version"], 0), (["ask", "--timeout", "0", "6 x 7?"], 2), (["ask", "6 x 7?"], 3)],
+    [(["--version"], 0), (["ask", "-c", "--session", "s", "6 x 7?"], 2), (["ask", "6 x 7?"], 3)],
     ids=["a version", "a wrong call", "no key"],
 )
 def test_what_it_says_and_its_exit_code_are_the_same(

@@ -112,7 +112,7 @@ class PromptHistory:
             yield
         except OSError as exc:
             message = f"{self._path} still holds what was typed: {exc.strerror}"
-            raise WriteError(message, hint="remove it yourself") from exc
+            raise WriteError(message, hint="make it writable, then try again") from exc
 
     def _write(self, lines: Sequence[PromptLine]) -> None:
         write_atomically(self._path, "".join(f"{line.raw}\n" for line in lines))
