@@ -296,7 +296,8 @@ def test_rules_leave_content_rows_bare() -> None:
     assert (lines[1], lines[4]) == ("so", "42")
 
 
-def test_a_terminal_that_shrinks_and_grows_loses_nothing() -> None:
+def test_a_terminal_that_shrinks_and_grows_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMUX", raising=False)  # the emulated one wraps nothing anew
     sizes = iter([(80, 24)] * 40 + [(50, 24)] * 40)
     words = [f"word{n:04d} " for n in range(600)]
     stream = Tty(100, 24)
